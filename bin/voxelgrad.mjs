@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: MIT
+import { existsSync } from 'node:fs';
+
+const cli = new URL('../dist/cli.js', import.meta.url);
+if (existsSync(cli)) {
+  const { main } = await import(cli.href);
+  // What nobody awaited (a promise of a lost device) is reported and fails the run; it does not tear the process down.
+  process.on('uncaughtException', (error) => {
+    console.error(`error: ${error?.stack ?? error}`);
+    process.exitCode = 1;
+  });
+  // Never process.exit: a process that is torn down with a live GPU device can die of a segmentation fault.
+  const code = await main(process.argv.slice(2));
+  process.exitCode ||= code;
+} else {
+  console.error('error: this checkout is not built. Run `npm run setup` first.');
+  process.exitCode = 1;
+}

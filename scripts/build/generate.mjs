@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Reflection -> src/gen/FILE.ts (typed definitions) and dist/wgsl/FILE.{wgsl,json} (for users without TypeScript).
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+const union = (names) => names.map((n) => `'${n}'`).join(' | ') || 'never';
+const quote = (text) => '`' + text.replace(/[\\`]|\$(?=\{)/g, '\\$&') + '`';
+
+export function typescript({ file, entries }, wgsl) {
+  const defs = entries.map((e) => {
+    const storage = e.bindings.filter((b) => b.kind !== 'uniform').map((b) => b.name);
+    const args = [storage, Object.keys(e.params?.fields ?? {}), Object.keys(e.overrides), Object.keys(e.spec)].map(union);
+    const { workgroup: _, ...def } = e;
+    const fields = Object.entries({ file, ...def }).map(([k, v]) => `  ${k}: ${JSON.stringify(v)},\n`).join('');
+    return `export const ${e.entry}: KernelDef<${args.join(', ')}> = {\n${fields}  wgsl,\n};\n`;
+  });
+  return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/${file}. Do not edit.\nimport type { KernelDef } from '../gpu/kernel.ts';\n\nconst wgsl = ${quote(wgsl)};\n\n${defs.join('\n')}`;
+}
+
+export function schema({ file, limits, entries }) {
+  return JSON.stringify({ file, license: 'MIT', limits, entries }, null, 1) + '\n';
+}
+
+/** Whole or not at all (others may be reading), and only when it changes (watchers). */
+export function writeIfChanged(path, text) {
+  try {
+    if (readFileSync(path, 'utf8') === text) return false;
+  } catch (e) {
+    if (e.code !== 'ENOENT') throw e;
+  }
+  mkdirSync(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}`;
+  writeFileSync(aside, text);
+  renameSync(aside, path);
+  return true;
+}
