@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// y = softmax(scale q k^T + bias) v without a matrix of scores: online softmax (Milakov & Gimelshein 2018, Dao et al. 2022).
+// A workgroup takes 4 WG queries of one slice, a lane four of them; it walks the keys in chunks of KC. The chunk's scores lie in
+// workgroup memory, each lane reading back only what it wrote, so there is no barrier and no exchange between lanes.
+// Factors of queries and keys and the keys' added term come from attention_norms.wgsl.
+// Sums live in arrays with constant indices, that is in registers; what happens once a tile loops over a copy, with bounds that no
+// compiler can tell: unrolled, it would compile for seconds. The second of a row becomes log(sum(exp(scores))), all that backward needs.
+// @import "lib/attention.wgsl"
+
+override WG: u32 = 8u;
+override KC: u32 = 64u;      // keys a chunk, a multiple of 8
+override CELLS: u32 = 512u;  // WG KC
+
+@group(0) @binding(6) var<storage, read_write> rows: array<f32>;           // [slices, rows, 4]: factor, log-sum, -, 1 / norm; one lane reads a factor where another writes a log-sum
+@group(0) @binding(7) var<storage, read_write> y: array<f32>;          // [B, heads, groups, rows, dv] by strides
+
+var<workgroup> p: array<vec4<f32>, CELLS>;
+
+@compute @workgroup_size(WG)
+fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tiles = (params.rows + 4u * WG - 1u) / (4u * WG);
+  let index = wid.x + wid.y * nwg.x;
+  let z = index / tiles;
+  if (z >= params.slices) { return; }
+  let own = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
+  let valid = own < vec4<u32>(params.rows);
+  let t = min(own, vec4<u32>(params.rows - 1u));
+  let r = z * params.rows + t;
+  let scale = vec4<f32>(rows[4u * r.x], rows[4u * r.y], rows[4u * r.z], rows[4u * r.w]);
+  let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
+  let k_first = start(z, params.k0, params.kb, params.kh, params.kg);
+  let v_first = start(z, params.v0, params.vb, params.vh, params.vg);
+  let out = start(z, params.y0, params.yb, params.yh, params.yg) + t * params.yt;
+
+  var high = vec4<f32>(MASKED);
+  var sum = vec4<f32>(0.0);
+  for (var first = 0u; first < params.keys; first += KC) {
+    let n = min(KC, params.keys - first);
+    var top = high;
+    for (var j = 0u; j < n; j += 8u) {
+      var tile = products(q_at, k_first + (first + j) * params.kt, params.kt);
+      let end = min(j + 8u, n);
+      for (var i = j; i < end; i++) {
+        let s = score(tile[i - j], z, t, scale, first + i);
+        p[i * WG + lane] = s;
+        top = max(top, s);
+      }
+    }
+    let fade = exp(high - top);
+    high = top;
+    sum *= fade;
+    for (var j = 0u; j < n; j++) {
+      let e = exp(p[j * WG + lane] - top);
+      sum += e;
+      p[j * WG + lane] = e;
+    }
+    let last = first + n == params.keys;
+    let finish = select(vec4<f32>(1.0), select(1.0 / sum, vec4<f32>(0.0), high == vec4<f32>(MASKED)), last); // no key: 0, as in PyTorch
+    for (var c = 0u; c < params.dv; c += 8u) {
+      let end = min(c + 8u, params.dv);
+      var a = array<vec4<f32>, 8>();
+      var v_at = v_first + first * params.vt + c;
+      for (var j = 0u; j < n; j++) {
+        let e = p[j * WG + lane];
+        for (var i = 0u; i < 8u; i++) { a[i] = fma(e, vec4<f32>(f32(v[v_at + i])), a[i]); }
+        v_at += params.vt;
+      }
+      var tile = a;
+      for (var i = c; i < end; i++) {
+        var o = tile[i - c];
+        let at = out + i;
+        if (first > 0u) { o = fma(fade, vec4<f32>(y[at.x], y[at.y], y[at.z], y[at.w]), o); }
+        o *= finish;
+        if (valid.x) { y[at.x] = o.x; }
+        if (valid.y) { y[at.y] = o.y; }
+        if (valid.z) { y[at.z] = o.z; }
+        if (valid.w) { y[at.w] = o.w; }
+      }
+    }
+  }
+  let log_sum = select(high + log(sum), vec4<f32>(0.0), high == vec4<f32>(MASKED)); // without keys, exp(score - 0) is 0 in the backward
+  if (valid.x) { rows[4u * r.x + 1u] = log_sum.x; }
+  if (valid.y) { rows[4u * r.y + 1u] = log_sum.y; }
+  if (valid.z) { rows[4u * r.z + 1u] = log_sum.z; }
+  if (valid.w) { rows[4u * r.w + 1u] = log_sum.w; }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Decomposed relative positions of SAM (Li et al. 2022): y[z, t, r] = q_t . table_r for every row r of the three tables, stacked.
+// Attention picks a query's three values for a key by their offset. q is not scaled. A lane owns four queries and takes eight rows a pass.
+// @import "lib/attention.wgsl"
+
+override WG: u32 = 8u;
+
+@group(0) @binding(6) var<storage, read_write> y: array<T>; // [slices, rows, keys]; keys = rows of the table, bound as k
+
+@compute @workgroup_size(WG)
+fn attention_positions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tiles = (params.rows + 4u * WG - 1u) / (4u * WG);
+  let index = wid.x + wid.y * nwg.x;
+  let z = index / tiles;
+  if (z >= params.slices) { return; }
+  let own = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
+  let valid = own < vec4<u32>(params.rows);
+  let t = min(own, vec4<u32>(params.rows - 1u));
+  let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
+  let to = (z * params.rows + t) * params.keys;
+  for (var r = 0u; r < params.keys; r += 8u) {
+    var tile = products(q_at, r * params.d, params.d);
+    let end = min(r + 8u, params.keys);
+    for (var j = r; j < end; j++) {
+      let at = to + j;
+      if (valid.x) { y[at.x] = T(tile[j - r].x); }
+      if (valid.y) { y[at.y] = T(tile[j - r].y); }
+      if (valid.z) { y[at.z] = T(tile[j - r].z); }
+      if (valid.w) { y[at.w] = T(tile[j - r].w); }
+    }
+  }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+// Norms whose statistics run down channels-last rows x [n, rows, c]: batch norm (n = 1), and with group_norm.wgsl group and
+// instance norm. y = (x - mean) * rstd * gamma + beta, then + z (ADD), then max(., 0) (RELU).
+// A lane owns one V of channels and walks down `chunk` rows; runs meet in `bn_finish` and `bn_grad`, in a fixed order.
+// Variance: each run is shifted by its first row, and runs are joined by mean and squared deviation (T. F. Chan et al. 1979):
+// E[x^2] - E[x]^2 is never formed. Statistics, gamma, beta and running values are f32.
+// Channel vectors are packed in pairs: stats = [mean, rstd], partial = [mean, m2] or [sum g, sum g h], coef = [c1, c2].
+// @import "lib/lanes.wgsl"
+
+alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
+alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+override RELU: bool = false;
+override ADD: bool = false;
+override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
+
+// c in V; parts = ceil(rows / chunk); share: 1 / rows, or 0 where statistics are constants (evaluation)
+struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, momentum: f32, share: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;                    // [n, rows, c]
+@group(0) @binding(2) var<storage, read> stats: array<A>;                // [2, n, c]
+@group(0) @binding(3) var<storage, read> gamma: array<A>;                // [c]
+@group(0) @binding(4) var<storage, read> beta: array<A>;                 // [c]
+@group(0) @binding(5) var<storage, read> z: array<V>;                    // [n, rows, c]
+@group(0) @binding(6) var<storage, read_write> y: array<V>;              // [n, rows, c]
+@group(0) @binding(7) var<storage, read_write> partial: array<A>;        // [2, n, parts, c]
+@group(0) @binding(1) var<storage, read> partial_in: array<A>;           // the same, read by bn_finish and bn_grad
+@group(0) @binding(2) var<storage, read_write> stats_out: array<A>;      // [2, n, c]
+@group(0) @binding(4) var<storage, read_write> running_mean: array<A>;   // [c]
+@group(0) @binding(5) var<storage, read_write> running_var: array<A>;    // [c]
+@group(0) @binding(8) var<storage, read> mean_in: array<A>;              // [c], running values in evaluation
+@group(0) @binding(9) var<storage, read> var_in: array<A>;               // [c]
+@group(0) @binding(8) var<storage, read> dy: array<V>;                   // [n, rows, c]
+@group(0) @binding(9) var<storage, read> y_in: array<V>;                 // [n, rows, c], the result, where RELU
+@group(0) @binding(5) var<storage, read> coef: array<A>;                 // [2, n, c]
+@group(0) @binding(6) var<storage, read_write> coef_out: array<A>;       // [2, n, c]
+@group(0) @binding(10) var<storage, read_write> dgamma: array<A>;        // [c]
+@group(0) @binding(11) var<storage, read_write> dbeta: array<A>;         // [c]
+@group(0) @binding(12) var<storage, read_write> dx: array<V>;            // [n, rows, c]
+@group(0) @binding(13) var<storage, read_write> dz: array<V>;            // [n, rows, c]
+
+// Lane t = (sample * parts + part) * c + channel: its channel of its sample, and its rows as element indices.
+struct Run { channel: u32, at: u32, first: u32, end: u32, rows: f32, inside: bool }
+
+fn run_of(t: u32) -> Run {
+  let part = (t / params.c) % params.parts;
+  let sample = t / (params.c * params.parts);
+  let channel = t % params.c;
+  let top = min(part * params.chunk + params.chunk, params.rows);
+  let base = sample * params.rows * params.c + channel;
+  return Run(channel, sample * params.c + channel, base + part * params.chunk * params.c, base + top * params.c,
+    f32(top - part * params.chunk), sample < params.n);
+}
+
+@compute @workgroup_size(WG)
+fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local;
+  let run = run_of(t);
+  if (!run.inside) { return; }
+  let shift = A(x[run.first]);
+  var sum = A(0.0);
+  var squares = A(0.0);
+  for (var i = run.first; i < run.end; i += params.c) {
+    let d = A(x[i]) - shift;
+    sum += d;
+    squares += d * d;
+  }
+  partial[t] = shift + sum / run.rows;
+  partial[params.n * params.parts * params.c + t] = max(squares - sum * sum / run.rows, A(0.0));
+}
+
+fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
+
+// Mean and 1 / sqrt(var + eps) of each channel, n = 1. Running values move by `momentum` towards the mean and the unbiased
+// variance (PyTorch's convention).
+@compute @workgroup_size(WG)
+fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + local;
+  if (i >= params.c) { return; }
+  let count = f32(params.rows);
+  var mean = A(0.0);
+  for (var p = 0u; p < params.parts; p++) { mean += partial_in[p * params.c + i] * (rows_of(p) / count); }
+  var m2 = A(0.0);
+  for (var p = 0u; p < params.parts; p++) {
+    let d = partial_in[p * params.c + i] - mean;
+    m2 += partial_in[(params.parts + p) * params.c + i] + d * d * rows_of(p);
+  }
+  stats_out[i] = mean;
+  stats_out[params.c + i] = inverseSqrt(m2 / count + params.eps);
+  running_mean[i] = running_mean[i] * (1.0 - params.momentum) + mean * params.momentum;
+  running_var[i] = running_var[i] * (1.0 - params.momentum) + m2 * (params.momentum / max(count - 1.0, 1.0));
+}
+
+// Evaluation: running values as stats.
+@compute @workgroup_size(WG)
+fn bn_eval_stats(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + local;
+  if (i >= params.c) { return; }
+  stats_out[i] = mean_in[i];
+  stats_out[params.c + i] = inverseSqrt(var_in[i] + params.eps);
+}
+
+@compute @workgroup_size(WG)
+fn bn_apply(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
+  if (!run.inside) { return; }
+  let mean = stats[run.at];
+  var scale = stats[params.n * params.c + run.at];
+  var offset = A(0.0);
+  if (AFFINE) {
+    scale = scale * gamma[run.channel];
+    offset = beta[run.channel];
+  }
+  for (var i = run.first; i < run.end; i += params.c) {
+    var v = (A(x[i]) - mean) * scale + offset;
+    if (ADD) { v = v + A(z[i]); }
+    if (RELU) { v = max(v, A(0.0)); }
+    y[i] = V(v);
+  }
+}
+
+// dy, cut where the ReLU was closed.
+fn open_dy(i: u32) -> A {
+  let g = A(dy[i]);
+  if (RELU) { return select(A(0.0), g, A(y_in[i]) > A(0.0)); }
+  return g;
+}
+
+// Sums of g and of g h over a run, h = (x - mean) rstd.
+@compute @workgroup_size(WG)
+fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local;
+  let run = run_of(t);
+  if (!run.inside) { return; }
+  let mean = stats[run.at];
+  let rstd = stats[params.n * params.c + run.at];
+  var sum_g = A(0.0);
+  var sum_gh = A(0.0);
+  for (var i = run.first; i < run.end; i += params.c) {
+    let g = open_dy(i);
+    sum_g += g;
+    sum_gh += g * (A(x[i]) - mean);
+  }
+  partial[t] = sum_g;
+  partial[params.n * params.parts * params.c + t] = sum_gh * rstd;
+}
+
+@compute @workgroup_size(WG)
+fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + local;
+  if (i >= params.c) { return; }
+  var sum_g = A(0.0);
+  var sum_gh = A(0.0);
+  for (var p = 0u; p < params.parts; p++) {
+    sum_g += partial_in[p * params.c + i];
+    sum_gh += partial_in[(params.parts + p) * params.c + i];
+  }
+  dgamma[i] = sum_gh;
+  dbeta[i] = sum_g;
+  var weight = A(params.share);
+  if (AFFINE) { weight = weight * gamma[i]; }
+  coef_out[i] = weight * sum_g;
+  coef_out[params.c + i] = weight * sum_gh;
+}
+
+// dx = rstd (g gamma - c1 - h c2) = g * slope - (x - mean) * pull - rest, constants of a channel read once
+struct Slopes { mean: A, slope: A, pull: A, rest: A }
+
+fn slopes(run: Run) -> Slopes {
+  let rstd = stats[params.n * params.c + run.at];
+  var slope = rstd;
+  if (AFFINE) { slope = slope * gamma[run.channel]; }
+  return Slopes(stats[run.at], slope, rstd * rstd * coef[params.n * params.c + run.at], rstd * coef[run.at]);
+}
+
+@compute @workgroup_size(WG)
+fn bn_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
+  if (!run.inside) { return; }
+  let s = slopes(run);
+  for (var i = run.first; i < run.end; i += params.c) { dx[i] = V(open_dy(i) * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest); }
+}
+
+@compute @workgroup_size(WG)
+fn bn_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
+  if (!run.inside) { return; }
+  let s = slopes(run);
+  for (var i = run.first; i < run.end; i += params.c) {
+    let g = open_dy(i);
+    dx[i] = V(g * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest);
+    dz[i] = V(g);
+  }
+}

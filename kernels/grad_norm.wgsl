@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Global norm of all gradients in two deterministic passes, and sums into gradient ranges.
+// square_sums: `lanes` invocations each add up every lanes-th square of a range into their own partial.
+// clip_factor: one workgroup folds all partials; factor = min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
+
+struct Params { n: u32, lanes: u32, offset: u32, max_norm: f32, scale: f32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> g: array<f32>;              // [n] gradients
+@group(0) @binding(2) var<storage, read_write> partials: array<f32>; // [all lanes of all ranges]
+@group(0) @binding(3) var<storage, read> sums: array<f32>;           // partials, read
+@group(0) @binding(4) var<storage, read_write> clip: array<f32>;     // [2] factor, norm
+@group(0) @binding(5) var<storage, read_write> target_range: array<f32>; // [n]
+
+var<workgroup> folded: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn square_sums(@builtin(global_invocation_id) gid: vec3<u32>) {
+  if (gid.x >= params.lanes) { return; }
+  var sum = 0.0;
+  for (var i = gid.x; i < params.n; i += params.lanes) { sum += g[i] * g[i]; }
+  partials[params.offset + gid.x] = sum;
+}
+
+@compute @workgroup_size(64)
+fn clip_factor(@builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  for (var i = lane; i < params.n; i += 64u) { sum += sums[i]; }
+  folded[lane] = sum;
+  workgroupBarrier();
+  if (lane == 0u) {
+    var total = 0.0;
+    for (var i = 0u; i < 64u; i++) { total += folded[i]; }
+    let norm = sqrt(total);
+    clip[0] = min(1.0, params.max_norm / (norm + 1e-6));
+    clip[1] = norm;
+  }
+}
+
+// target += scale * g: gradients of several micro-batches.
+@compute @workgroup_size(64)
+fn add_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lane;
+  if (i < params.n) { target_range[i] = target_range[i] + params.scale * g[i]; }
+}
+
+@compute @workgroup_size(64)
+fn assign_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lane;
+  if (i < params.n) { target_range[i] = params.scale * g[i]; }
+}
+
+@compute @workgroup_size(64)
+fn clear(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lane;
+  if (i < params.n) { target_range[i] = 0.0; }
+}

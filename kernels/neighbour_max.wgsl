@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// y[r, c] = max over j of x[r, j, c], and which j it was (the first among equal ones): the pooling of an edge convolution.
+// The gradient goes to that j alone. One lane a result; 64 a workgroup, folded over a 2D grid.
+alias T = f32; // @spec f32 f16
+
+struct Params { n: u32, k: u32, channels: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<T>;             // [rows, k, channels]
+@group(0) @binding(2) var<storage, read_write> y: array<T>;       // [rows, channels]
+@group(0) @binding(3) var<storage, read_write> which: array<u32>; // [rows, channels]
+
+@compute @workgroup_size(64)
+fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lane;
+  if (i >= params.n) { return; }
+  let first = (i / params.channels) * params.k * params.channels + i % params.channels;
+  var best = f32(x[first]);
+  var at = 0u;
+  for (var j = 1u; j < params.k; j++) {
+    let value = f32(x[first + j * params.channels]);
+    if (value > best) { best = value; at = j; }
+  }
+  y[i] = T(best);
+  which[i] = at;
+}
+
+@group(0) @binding(1) var<storage, read> dy: array<T>;            // [rows, channels]
+@group(0) @binding(2) var<storage, read> chosen: array<u32>;      // [rows, channels]
+@group(0) @binding(3) var<storage, read_write> dx: array<T>;      // [rows, k, channels]
+
+@compute @workgroup_size(64)
+fn neighbour_max_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lane;
+  if (i >= params.n) { return; }
+  let first = (i / params.channels) * params.k * params.channels + i % params.channels;
+  for (var j = 0u; j < params.k; j++) { dx[first + j * params.channels] = select(T(0.0), dy[i], j == chosen[i]); }
+}

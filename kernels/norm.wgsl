@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// Norms over the last axis of x [rows, n]; LANES neighbouring lanes share a row.
+//   layer  y = (x - mean) * rstd * gamma + beta       rms  y = x * rstd * gamma (MEAN = false)
+//   l2     y = x / max(|x|, eps); a row of zeros gives zeros and gets no gradient
+// Statistics are f32 and two-pass: the variance is the mean of (x - mean)^2. gamma and beta are f32 whatever x is.
+// `norm_dweight`: a lane owns one V of columns and walks down `chunk` rows; its partial sums are added up by reduce_cols.
+// @import "lib/lanes.wgsl"
+
+alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
+alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+const W = 1.0; // @spec V: 1.0 1.0 4.0 4.0
+override MEAN: bool = true;   // subtract the mean
+override AFFINE: bool = true; // use gamma (and beta where MEAN); else any buffer may be bound for them
+
+struct Params { rows: u32, n: u32, eps: f32, chunk: u32 } // n in V
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;              // [rows, n]; l2_dx: the result y
+@group(0) @binding(2) var<storage, read> gamma: array<A>;          // [n]
+@group(0) @binding(3) var<storage, read> beta: array<A>;           // [n]
+@group(0) @binding(4) var<storage, read_write> y: array<V>;        // [rows, n]
+@group(0) @binding(5) var<storage, read_write> stats: array<f32>;  // [rows, 2]: mean, 1 / sqrt(var + eps); l2 [rows]: 1 / |x|
+@group(0) @binding(6) var<storage, read> stats_in: array<f32>;     // the same, backward
+@group(0) @binding(7) var<storage, read> dy: array<V>;             // [rows, n]
+@group(0) @binding(8) var<storage, read_write> dx: array<V>;       // [rows, n]
+@group(0) @binding(9) var<storage, read_write> dgamma: array<A>;   // [parts, n]
+@group(0) @binding(10) var<storage, read_write> dbeta: array<A>;   // [parts, n]
+
+fn flat(a: A) -> f32 {
+  let r = a; // @spec V: a a a.x+a.y+a.z+a.w a.x+a.y+a.z+a.w
+  return r;
+}
+
+@compute @workgroup_size(WG)
+fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = row < params.rows;
+  let base = select(0u, row, inside) * params.n;
+  let count = f32(params.n) * W;
+  var mean = 0.0;
+  if (MEAN) {
+    var acc = A(0.0);
+    for (var i = lane; i < params.n; i += LANES) { acc += A(x[base + i]); }
+    mean = lanes_sum(flat(acc)) / count;
+  }
+  var squares = A(0.0);
+  for (var i = lane; i < params.n; i += LANES) {
+    let d = A(x[base + i]) - mean;
+    squares += d * d;
+  }
+  let rstd = inverseSqrt(lanes_sum(flat(squares)) / count + params.eps);
+  if (!inside) { return; }
+  for (var i = lane; i < params.n; i += LANES) {
+    var v = (A(x[base + i]) - mean) * rstd;
+    if (AFFINE) { v = v * gamma[i]; }
+    if (AFFINE && MEAN) { v = v + beta[i]; }
+    y[base + i] = V(v);
+  }
+  if (lane == 0u) {
+    stats[2u * row] = mean;
+    stats[2u * row + 1u] = rstd;
+  }
+}
+
+// With h = (x - mean) rstd and g = dy gamma: dx = rstd (g - mean(g) - h mean(g h)); the middle term only where MEAN.
+@compute @workgroup_size(WG)
+fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = row < params.rows;
+  let at = select(0u, row, inside);
+  let base = at * params.n;
+  let mean = stats_in[2u * at];
+  let rstd = stats_in[2u * at + 1u];
+  var sum_g = A(0.0);
+  var sum_gh = A(0.0);
+  for (var i = lane; i < params.n; i += LANES) {
+    var g = A(dy[base + i]);
+    if (AFFINE) { g = g * gamma[i]; }
+    sum_g += g;
+    sum_gh += g * ((A(x[base + i]) - mean) * rstd);
+  }
+  let count = f32(params.n) * W;
+  var c1 = 0.0;
+  if (MEAN) { c1 = lanes_sum(flat(sum_g)) / count; }
+  let c2 = lanes_sum(flat(sum_gh)) / count;
+  if (!inside) { return; }
+  for (var i = lane; i < params.n; i += LANES) {
+    var g = A(dy[base + i]);
+    if (AFFINE) { g = g * gamma[i]; }
+    dx[base + i] = V(rstd * (g - c1 - (A(x[base + i]) - mean) * rstd * c2));
+  }
+}
+
+@compute @workgroup_size(WG)
+fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local; // part * n + column
+  let parts = (params.rows + params.chunk - 1u) / params.chunk;
+  if (t >= parts * params.n) { return; }
+  let first = (t / params.n) * params.chunk;
+  let last = min(first + params.chunk, params.rows);
+  var sum_g = A(0.0);
+  var sum_gh = A(0.0);
+  for (var row = first; row < last; row++) {
+    let i = row * params.n + t % params.n;
+    let g = A(dy[i]);
+    sum_g += g;
+    sum_gh += g * ((A(x[i]) - stats_in[2u * row]) * stats_in[2u * row + 1u]);
+  }
+  dgamma[t] = sum_gh;
+  dbeta[t] = sum_g;
+}
+
+@compute @workgroup_size(WG)
+fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = row < params.rows;
+  let base = select(0u, row, inside) * params.n;
+  var squares = A(0.0);
+  for (var i = lane; i < params.n; i += LANES) {
+    let v = A(x[base + i]);
+    squares += v * v;
+  }
+  let length = sqrt(lanes_sum(flat(squares)));
+  if (!inside) { return; }
+  let factor = select(1.0 / max(length, params.eps), 0.0, length == 0.0);
+  for (var i = lane; i < params.n; i += LANES) { y[base + i] = V(A(x[base + i]) * factor); }
+  if (lane == 0u) { stats[row] = select(factor, -factor, length <= params.eps); } // negative: the length was clamped
+}
+
+// dx = (dy - y (y . dy)) / |x|, and dy / eps where the length was clamped to eps: there y is linear in x.
+@compute @workgroup_size(WG)
+fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = row < params.rows;
+  let at = select(0u, row, inside);
+  let base = at * params.n;
+  var acc = A(0.0);
+  for (var i = lane; i < params.n; i += LANES) { acc += A(x[base + i]) * A(dy[base + i]); }
+  let factor = stats_in[at];
+  let along = select(0.0, lanes_sum(flat(acc)), factor > 0.0);
+  if (!inside) { return; }
+  for (var i = lane; i < params.n; i += LANES) { dx[base + i] = V((A(dy[base + i]) - A(x[base + i]) * along) * abs(factor)); }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Optimiser updates over a flat range of parameters, and the global gradient norm that clips them. One lane four elements: ranges are
+// padded to whole vectors with zeros, which every update leaves at zero.
+// hyper = [learning rate, 1 - beta1^t, 1 - beta2^t], rewritten by the host before every step; clip = [factor on gradients].
+// adamw: I. Loshchilov and F. Hutter 2019 (decoupled decay). adam: decay is added to the gradient, as torch.optim.Adam.
+// sgd: torch.optim.SGD with momentum (velocity in m), no dampening.
+
+// n counts vectors
+struct Params { n: u32, beta1: f32, beta2: f32, eps: f32, weight_decay: f32, lr_scale: f32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> p: array<vec4<f32>>;  // [n] vectors of parameters
+@group(0) @binding(2) var<storage, read> g: array<vec4<f32>>;        // [n] gradients
+@group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;  // [n] first moment or velocity
+@group(0) @binding(4) var<storage, read_write> v: array<vec4<f32>>;  // [n] second moment
+@group(0) @binding(5) var<storage, read> hyper: array<f32>;    // [3]
+@group(0) @binding(6) var<storage, read> clip: array<f32>;     // [1]
+
+fn element(wid: vec3<u32>, nwg: vec3<u32>, lane: u32) -> u32 { return (wid.x + wid.y * nwg.x) * 64u + lane; }
+
+fn moments(i: u32, gradient: vec4<f32>) -> vec4<f32> {
+  let first = params.beta1 * m[i] + (1.0 - params.beta1) * gradient;
+  let second = params.beta2 * v[i] + (1.0 - params.beta2) * gradient * gradient;
+  m[i] = first;
+  v[i] = second;
+  return (first / hyper[1]) / (sqrt(second / hyper[2]) + params.eps);
+}
+
+@compute @workgroup_size(64)
+fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = element(wid, nwg, lane);
+  if (i >= params.n) { return; }
+  let lr = hyper[0] * params.lr_scale;
+  let decayed = p[i] * (1.0 - lr * params.weight_decay);
+  p[i] = decayed - lr * moments(i, g[i] * clip[0]);
+}
+
+@compute @workgroup_size(64)
+fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = element(wid, nwg, lane);
+  if (i >= params.n) { return; }
+  p[i] = p[i] - hyper[0] * params.lr_scale * moments(i, g[i] * clip[0] + params.weight_decay * p[i]);
+}
+
+@compute @workgroup_size(64)
+fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = element(wid, nwg, lane);
+  if (i >= params.n) { return; }
+  let velocity = params.beta1 * m[i] + g[i] * clip[0] + params.weight_decay * p[i];
+  m[i] = velocity;
+  p[i] = p[i] - hyper[0] * params.lr_scale * velocity;
+}

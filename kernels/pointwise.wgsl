@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// One expression over up to four tensors, element by element. Rows of the op table and fused chains of them replace the
+// right-hand side of `let r`. Inputs are read as type E, the result is stored as R.
+// `pointwise`: an input's element is (i / div) % mod, which covers the same shape (1, n), a trailing [C] (1, C), one value a
+// row (C, rows) and a scalar (1, 1). `pointwise_strided`: any broadcast over up to six collapsed axes.
+// An input that the expression does not use is bound to the first one again.
+// @import "lib/math.wgsl"
+
+alias A = f32; // @spec f32 f16 i32 u32
+alias B = f32; // @spec f32 f16 i32 u32
+alias C = f32; // @spec f32 f16 i32 u32
+alias D = f32; // @spec f32 f16 i32 u32
+alias E = f32; // @spec f32 i32 u32
+alias R = f32; // @spec f32 f16 i32 u32
+
+struct Params {
+  n: u32,
+  a_div: u32, a_mod: u32, b_div: u32, b_mod: u32, c_div: u32, c_mod: u32, d_div: u32, d_mod: u32,
+  p0: f32, p1: f32, p2: f32, p3: f32, p4: f32, p5: f32, p6: f32, p7: f32,
+  // pointwise_strided: sizes of the axes, last first, and each input's stride along them
+  size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,
+  a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
+  b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
+  c0: u32, c1: u32, c2: u32, c3: u32, c4: u32, c5: u32,
+  d0: u32, d1: u32, d2: u32, d3: u32, d4: u32, d5: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a_in: array<A>; // any shape that broadcasts to the result's
+@group(0) @binding(2) var<storage, read> b_in: array<B>;
+@group(0) @binding(3) var<storage, read> c_in: array<C>;
+@group(0) @binding(4) var<storage, read> d_in: array<D>;
+@group(0) @binding(5) var<storage, read_write> y: array<R>; // [n]
+
+fn evaluate(a: E, b: E, c: E, d: E) -> R {
+  let r = a; // @spec *
+  return R(r);
+}
+
+@compute @workgroup_size(64)
+fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  if (i >= params.n) { return; }
+  let a = E(a_in[(i / params.a_div) % params.a_mod]);
+  let b = E(b_in[(i / params.b_div) % params.b_mod]);
+  let c = E(c_in[(i / params.c_div) % params.c_mod]);
+  let d = E(d_in[(i / params.d_div) % params.d_mod]);
+  y[i] = evaluate(a, b, c, d);
+}
+
+@compute @workgroup_size(64)
+fn pointwise_same(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  if (i >= params.n) { return; }
+  y[i] = evaluate(E(a_in[i]), E(b_in[i]), E(c_in[i]), E(d_in[i]));
+}
+
+@compute @workgroup_size(64)
+fn pointwise_strided(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  if (i >= params.n) { return; }
+  var rest = i;
+  let i0 = rest % params.size0; rest = rest / params.size0;
+  let i1 = rest % params.size1; rest = rest / params.size1;
+  let i2 = rest % params.size2; rest = rest / params.size2;
+  let i3 = rest % params.size3; rest = rest / params.size3;
+  let i4 = rest % params.size4; let i5 = rest / params.size4;
+  let a = E(a_in[i0 * params.a0 + i1 * params.a1 + i2 * params.a2 + i3 * params.a3 + i4 * params.a4 + i5 * params.a5]);
+  let b = E(b_in[i0 * params.b0 + i1 * params.b1 + i2 * params.b2 + i3 * params.b3 + i4 * params.b4 + i5 * params.b5]);
+  let c = E(c_in[i0 * params.c0 + i1 * params.c1 + i2 * params.c2 + i3 * params.c3 + i4 * params.c4 + i5 * params.c5]);
+  let d = E(d_in[i0 * params.d0 + i1 * params.d1 + i2 * params.d2 + i3 * params.d3 + i4 * params.d4 + i5 * params.d5]);
+  y[i] = evaluate(a, b, c, d);
+}

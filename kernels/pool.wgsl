@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// Pooling of x [N, D, H, W, C] over windows (max_pool, avg_pool) or over a given number of bins (adaptive_pool), and their
+// adjoints in gather form: an input element looks at the windows that hold it, in ascending order, so nothing is added by two
+// lanes. One lane an element, or four channels where C % 4 = 0. Sums are f32.
+// max_pool keeps the place of the maximum within D * H * W, the first of equals as in PyTorch; its adjoint compares places.
+// adaptive_pool: bin o of an axis covers floor(o L / O) to ceil((o + 1) L / O) - 1; bins overlap, and repeat where O > L.
+
+alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
+alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+alias I = u32; // @spec V: u32 u32 vec4<u32> vec4<u32>
+
+override WG: u32 = 64u;
+override INCLUDE_PAD: bool = true; // avg_pool: padding counts in the divisor
+override DILATED: bool = true;     // without dilation there is less to divide
+
+struct Params {
+  n: u32, c: u32,                   // elements written; channels (both in V)
+  d: u32, h: u32, w: u32,           // input
+  od: u32, oh: u32, ow: u32,        // output
+  kd: u32, kh: u32, kw: u32,        // window
+  sd: u32, sh: u32, sw: u32,        // stride
+  pd: i32, ph: i32, pw: i32,        // padding before
+  ld: u32, lh: u32, lw: u32,        // dilation
+  ed: i32, eh: i32, ew: i32,        // padding after
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;            // [N, D, H, W, C]
+@group(0) @binding(1) var<storage, read> g: array<V>;            // [N, OD, OH, OW, C]
+@group(0) @binding(2) var<storage, read> index: array<I>;        // max_pool_dx: [N, OD, OH, OW, C]
+@group(0) @binding(3) var<storage, read_write> y: array<V>;      // [N, OD, OH, OW, C]
+@group(0) @binding(3) var<storage, read_write> dx: array<V>;     // [N, D, H, W, C]
+@group(0) @binding(4) var<storage, read_write> place: array<I>;  // max_pool: [N, OD, OH, OW, C]
+
+// One axis: a window of `size` taps, `dilation` apart, from `start` (may lie in the padding).
+struct Window { start: i32, first: i32, end: i32, count: i32 } // taps first to end - 1 lie inside; count goes into the divisor
+
+fn window(o: u32, length: u32, size: u32, stride: u32, before: i32, after: i32, dilation: u32) -> Window {
+  let start = i32(o * stride) - before;
+  if (!DILATED) {
+    let inside = vec2(max(0, -start), min(i32(size), i32(length) - start));
+    return Window(start, inside.x, inside.y, select(inside.y - inside.x, min(i32(size), i32(length) + after - start), INCLUDE_PAD));
+  }
+  let l = i32(dilation);
+  let first = select(0, (l - 1 - start) / l, start < 0);
+  let end = min(i32(size), (i32(length) - start + l - 1) / l);
+  let padded = min(i32(size), (i32(length) + after - start + l - 1) / l);
+  return Window(start, first, end, select(end - first, padded, INCLUDE_PAD));
+}
+fn window_d(o: u32) -> Window { return window(o, params.d, params.kd, params.sd, params.pd, params.ed, params.ld); }
+fn window_h(o: u32) -> Window { return window(o, params.h, params.kh, params.sh, params.ph, params.eh, params.lh); }
+fn window_w(o: u32) -> Window { return window(o, params.w, params.kw, params.sw, params.pw, params.ew, params.lw); }
+
+// Windows of an axis that may hold input element i: from .x to .y - 1.
+fn holders(i: u32, size: u32, stride: u32, before: i32, dilation: u32, windows: u32) -> vec2<u32> {
+  let at = i32(i) + before;
+  let reach = at - i32((size - 1u) * dilation);
+  let low = select(0u, (u32(reach) + stride - 1u) / stride, reach > 0);
+  return vec2(low, min(windows, u32(at) / stride + 1u));
+}
+fn holders_d(i: u32) -> vec2<u32> { return holders(i, params.kd, params.sd, params.pd, params.ld, params.od); }
+fn holders_h(i: u32) -> vec2<u32> { return holders(i, params.kh, params.sh, params.ph, params.lh, params.oh); }
+fn holders_w(i: u32) -> vec2<u32> { return holders(i, params.kw, params.sw, params.pw, params.lw, params.ow); }
+
+struct Position { n: u32, d: u32, h: u32, w: u32, c: u32 }
+fn position(i: u32, d: u32, h: u32, w: u32) -> Position {
+  let pixel = i / params.c;
+  let row = pixel / w;
+  let plane = row / h;
+  return Position(plane / d, plane % d, row % h, pixel % w, i % params.c);
+}
+fn output_position(i: u32) -> Position { return position(i, params.od, params.oh, params.ow); }
+fn input_position(i: u32) -> Position { return position(i, params.d, params.h, params.w); }
+fn input_row(n: u32, d: u32, h: u32) -> u32 { return ((n * params.d + d) * params.h + h) * params.w; }
+fn output_row(n: u32, d: u32, h: u32) -> u32 { return ((n * params.od + d) * params.oh + h) * params.ow; }
+
+@compute @workgroup_size(WG)
+fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let p = output_position(i);
+  let vd = window_d(p.d);
+  let vh = window_h(p.h);
+  let vw = window_w(p.w);
+  let origin = input_row(p.n, 0u, 0u);
+  let w0 = u32(vw.start + vw.first * i32(params.lw));
+  let corner = input_row(0u, u32(vd.start + vd.first * i32(params.ld)), u32(vh.start + vh.first * i32(params.lh))) + w0;
+  var best = A(x[(origin + corner) * params.c + p.c]);
+  var at = I(corner);
+  for (var kd = vd.first; kd < vd.end; kd++) {
+    for (var kh = vh.first; kh < vh.end; kh++) {
+      let row = input_row(0u, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
+      for (var kw = vw.first; kw < vw.end; kw++) {
+        let here = row + u32(vw.start + kw * i32(params.lw));
+        let v = A(x[(origin + here) * params.c + p.c]);
+        let better = v > best;
+        best = select(best, v, better);
+        at = select(at, I(here), better);
+      }
+    }
+  }
+  y[i] = V(best);
+  place[i] = at;
+}
+
+@compute @workgroup_size(WG)
+fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let p = input_position(i);
+  let here = I(input_row(0u, p.d, p.h) + p.w);
+  let rd = holders_d(p.d);
+  let rh = holders_h(p.h);
+  let rw = holders_w(p.w);
+  var sum = A();
+  for (var od = rd.x; od < rd.y; od++) {
+    for (var oh = rh.x; oh < rh.y; oh++) {
+      let row = output_row(p.n, od, oh);
+      for (var ow = rw.x; ow < rw.y; ow++) {
+        let o = (row + ow) * params.c + p.c;
+        sum += select(A(), A(g[o]), index[o] == here);
+      }
+    }
+  }
+  dx[i] = V(sum);
+}
+
+@compute @workgroup_size(WG)
+fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let p = output_position(i);
+  let vd = window_d(p.d);
+  let vh = window_h(p.h);
+  let vw = window_w(p.w);
+  var sum = A();
+  for (var kd = vd.first; kd < vd.end; kd++) {
+    for (var kh = vh.first; kh < vh.end; kh++) {
+      let row = input_row(p.n, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
+      for (var kw = vw.first; kw < vw.end; kw++) {
+        sum += A(x[(row + u32(vw.start + kw * i32(params.lw))) * params.c + p.c]);
+      }
+    }
+  }
+  y[i] = V(sum / f32(vd.count * vh.count * vw.count));
+}
+
+// Whether tap (i + before - o stride) / dilation exists: holders() overlooks the gaps of a dilated window.
+fn taps(i: u32, v: Window, dilation: u32) -> bool { return !DILATED || (u32(i32(i) - v.start) % dilation) == 0u; }
+
+@compute @workgroup_size(WG)
+fn avg_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let p = input_position(i);
+  let rd = holders_d(p.d);
+  let rh = holders_h(p.h);
+  let rw = holders_w(p.w);
+  var sum = A();
+  for (var od = rd.x; od < rd.y; od++) {
+    let vd = window_d(od);
+    for (var oh = rh.x; oh < rh.y; oh++) {
+      let vh = window_h(oh);
+      let row = output_row(p.n, od, oh);
+      if (!taps(p.d, vd, params.ld) || !taps(p.h, vh, params.lh)) { continue; }
+      for (var ow = rw.x; ow < rw.y; ow++) {
+        let vw = window_w(ow);
+        if (taps(p.w, vw, params.lw)) { sum += A(g[(row + ow) * params.c + p.c]) / f32(vd.count * vh.count * vw.count); }
+      }
+    }
+  }
+  dx[i] = V(sum);
+}
+
+// Bin o of an axis: from .x to .y - 1. The same rule with the lengths exchanged gives the bins that hold an element.
+fn bin(o: u32, length: u32, bins: u32) -> vec2<u32> { return vec2(o * length / bins, ((o + 1u) * length + bins - 1u) / bins); }
+
+@compute @workgroup_size(WG)
+fn adaptive_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let p = output_position(i);
+  let bd = bin(p.d, params.d, params.od);
+  let bh = bin(p.h, params.h, params.oh);
+  let bw = bin(p.w, params.w, params.ow);
+  var sum = A();
+  for (var d = bd.x; d < bd.y; d++) {
+    for (var h = bh.x; h < bh.y; h++) {
+      let row = input_row(p.n, d, h);
+      for (var w = bw.x; w < bw.y; w++) { sum += A(x[(row + w) * params.c + p.c]); }
+    }
+  }
+  y[i] = V(sum / f32((bd.y - bd.x) * (bh.y - bh.x) * (bw.y - bw.x)));
+}
+
+@compute @workgroup_size(WG)
+fn adaptive_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let p = input_position(i);
+  let rd = bin(p.d, params.od, params.d);
+  let rh = bin(p.h, params.oh, params.h);
+  let rw = bin(p.w, params.ow, params.w);
+  var sum = A();
+  for (var od = rd.x; od < rd.y; od++) {
+    let bd = bin(od, params.d, params.od);
+    for (var oh = rh.x; oh < rh.y; oh++) {
+      let bh = bin(oh, params.h, params.oh);
+      let row = output_row(p.n, od, oh);
+      for (var ow = rw.x; ow < rw.y; ow++) {
+        let bw = bin(ow, params.w, params.ow);
+        sum += A(g[(row + ow) * params.c + p.c]) / f32((bd.y - bd.x) * (bh.y - bh.x) * (bw.y - bw.x));
+      }
+    }
+  }
+  dx[i] = V(sum);
+}

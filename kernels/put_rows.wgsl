@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Rows written into a table: table[index[i], :] = rows[i, :]. One lane an element; the other rows of the table keep their values.
+// An index may not occur twice.
+
+alias T = f32; // @spec f32 f16 i32 u32
+
+override WG: u32 = 64u;
+
+struct Params { n: u32, width: u32 } // elements of `rows`, and of one row
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<T>;         // [m, width]
+@group(0) @binding(2) var<storage, read> index: array<u32>;      // [m]
+@group(0) @binding(3) var<storage, read_write> table: array<T>;  // [k, width]
+
+@compute @workgroup_size(WG)
+fn put_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  table[index[i / params.width] * params.width + i % params.width] = rows[i];
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// Random numbers as functions of (seed, stream, step, op, element): `random` fills y with shift + scale r, r uniform in [0, 1)
+// or standard normal (Box-Muller: lanes 0, 1 and 2, 3 are pairs); `dropout` is x / (1 - p) where its element's uniform is at
+// least p, else 0. The backward pass is the same call on the gradient, so no mask is stored. One lane a block of four elements.
+// @import "lib/philox.wgsl"
+// @import "lib/math.wgsl"
+
+alias T = f32; // @spec f32 f16
+
+override WG: u32 = 64u;
+override NORMAL: bool = false;
+
+struct Params { n: u32, op: u32, shift: f32, scale: f32, p: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> counter: array<u32>;    // [3]: seed, stream, step
+@group(0) @binding(2) var<storage, read> x: array<T>;            // dropout: [n]
+@group(0) @binding(3) var<storage, read_write> y: array<T>;      // [n]
+
+fn bits(block: u32) -> vec4<u32> { return philox4x32(vec2(counter[0], counter[1]), vec4(counter[2], params.op, block, 0u)); }
+
+// Two normals; 1 - u lies in (0, 1], so the logarithm is finite.
+fn box_muller(u: vec2<f32>) -> vec2<f32> {
+  let angle = 6.283185307179586 * u.y;
+  return sqrt(-2.0 * log(1.0 - u.x)) * vec2(cos_exact(angle), sin_exact(angle));
+}
+
+@compute @workgroup_size(WG)
+fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let block = (wid.x + wid.y * nwg.x) * WG + lane;
+  let first = block * 4u;
+  if (first >= params.n) { return; }
+  var r = to_uniform(bits(block));
+  if (NORMAL) { r = vec4(box_muller(r.xy), box_muller(r.zw)); }
+  for (var k = 0u; k < 4u && first + k < params.n; k++) { y[first + k] = T(params.shift + params.scale * r[k]); }
+}
+
+@compute @workgroup_size(WG)
+fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let block = (wid.x + wid.y * nwg.x) * WG + lane;
+  let first = block * 4u;
+  if (first >= params.n) { return; }
+  let u = to_uniform(bits(block));
+  for (var k = 0u; k < 4u && first + k < params.n; k++) {
+    y[first + k] = T(select(0.0, f32(x[first + k]) * params.scale, u[k] >= params.p));
+  }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// Reductions of x [outer, n, inner] over n, split into `parts` runs of `chunk`: partial results [outer, parts, inner] are
+// reduced again by the same kernels until one part is left, so a single long row is parallel and every order is fixed.
+// `reduce_rows` (inner = 1): LANES neighbouring lanes share a run and meet by butterfly.
+// `reduce_cols`: a lane owns one V (four columns where inner % 4 = 0) and walks down a run.
+// `match_rows`, `match_cols`: smallest index of the element equal to the row's extremum `best`; with OP = min over the
+// parts this is argmax and argmin, the first of equals.
+// Floats accumulate in f32; the results are A (rows: S).
+// @import "lib/lanes.wgsl"
+
+alias V = f32; // @spec f32 f16 i32 u32 vec4<f32> vec4<f16>
+alias A = f32; // @spec V: f32 f32 i32 u32 vec4<f32> vec4<f32>
+alias S = f32; // @spec V: f32 f32 i32 u32 f32 f32
+const W = 1u; // @spec V: 1u 1u 1u 1u 4u 4u
+
+override OP: u32 = 0u;       // 0 sum, 1 max, 2 min, 3 product
+override PRE: u32 = 0u;      // on reading: 0 x, 1 x * x, 2 |x|, 3 x != 0
+
+struct Params {
+  outer: u32, n: u32, inner: u32, // inner in V
+  chunk: u32, parts: u32,         // of n; rows with W = 4 count n and chunk in V
+  scale: f32,                     // of the result (a mean's 1 / n); float sums only
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;              // [outer, n, inner]
+@group(0) @binding(2) var<storage, read> best: array<A>;           // match: [outer, inner]
+@group(0) @binding(3) var<storage, read_write> y: array<A>;        // cols: [outer, parts, inner]
+@group(0) @binding(4) var<storage, read_write> y_rows: array<S>;   // rows: [outer, parts]
+@group(0) @binding(5) var<storage, read_write> index: array<u32>;  // match: [outer, parts, inner]
+
+fn load(i: u32) -> A {
+  let v = A(x[i]);
+  if (PRE == 1u) { return v * v; }
+  if (PRE == 2u) { return abs(v); }
+  if (PRE == 3u) { return select(A(S(0)), A(S(1)), v != A(S(0))); }
+  return v;
+}
+
+fn combine(a: A, b: A) -> A {
+  if (OP == 1u) { return max(a, b); }
+  if (OP == 2u) { return min(a, b); }
+  if (OP == 3u) { return a * b; }
+  return a + b;
+}
+
+// Extrema have no neutral element that a float constant can spell: they start from an element of the run.
+fn start(i: u32) -> A {
+  if (OP == 1u || OP == 2u) { return load(i); }
+  return A(S(OP / 3u));
+}
+
+fn combine1(a: S, b: S) -> S {
+  if (OP == 1u) { return max(a, b); }
+  if (OP == 2u) { return min(a, b); }
+  if (OP == 3u) { return a * b; }
+  return a + b;
+}
+
+// One value of the four that a vector row holds; a scalar as it is.
+fn flatten(a: A) -> S {
+  let r = a; // @spec V: a a a a combine1(combine1(a.x,a.y),combine1(a.z,a.w)) combine1(combine1(a.x,a.y),combine1(a.z,a.w))
+  return r;
+}
+
+fn scaled(a: S) -> S {
+  let r = a * params.scale; // @spec V: a*params.scale a*params.scale a a a*params.scale a*params.scale
+  return r;
+}
+
+@compute @workgroup_size(WG)
+fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = ((wid.x + wid.y * nwg.x) * WG + local) / LANES; // o * parts + part
+  let lane = local % LANES;
+  let inside = run < params.outer * params.parts;
+  let o = select(0u, run / params.parts, inside);
+  let first = select(0u, run % params.parts, inside) * params.chunk;
+  let last = min(first + params.chunk, params.n);
+  let base = o * params.n;
+  var acc = start(base + first);
+  for (var i = first + lane; i < last; i += LANES) { acc = combine(acc, load(base + i)); }
+  var r = flatten(acc);
+  for (var d = LANES / 2u; d > 0u; d = d / 2u) { r = combine1(r, subgroupShuffleXor(r, d)); }
+  if (inside && lane == 0u) { y_rows[run] = scaled(r); }
+}
+
+@compute @workgroup_size(WG)
+fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local; // (o * parts + part) * inner + i
+  if (t >= params.outer * params.parts * params.inner) { return; }
+  let i = t % params.inner;
+  let run = t / params.inner;
+  let first = (run % params.parts) * params.chunk;
+  let last = min(first + params.chunk, params.n);
+  let base = (run / params.parts) * params.n * params.inner + i;
+  var acc = start(base + first * params.inner);
+  for (var r = first; r < last; r++) { acc = combine(acc, load(base + r * params.inner)); }
+  let s = acc * params.scale; // @spec V: acc*params.scale acc*params.scale acc acc acc*params.scale acc*params.scale
+  y[t] = s;
+}
+
+@compute @workgroup_size(WG)
+fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = run < params.outer * params.parts;
+  let o = select(0u, run / params.parts, inside);
+  let first = select(0u, run % params.parts, inside) * params.chunk;
+  let last = min(first + params.chunk, params.n);
+  let wanted = flatten(best[o]);
+  var found = params.n - 1u;
+  for (var i = first + lane; i < last; i += LANES) {
+    if (flatten(A(x[o * params.n + i])) == wanted) { found = min(found, i); }
+  }
+  for (var d = LANES / 2u; d > 0u; d = d / 2u) { found = min(found, subgroupShuffleXor(found, d)); }
+  if (inside && lane == 0u) { index[run] = found; }
+}
+
+@compute @workgroup_size(WG)
+fn match_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local;
+  if (t >= params.outer * params.parts * params.inner) { return; }
+  let i = t % params.inner;
+  let run = t / params.inner;
+  let o = run / params.parts;
+  let first = (run % params.parts) * params.chunk;
+  let last = min(first + params.chunk, params.n);
+  let wanted = flatten(best[o * params.inner + i]);
+  var found = params.n - 1u;
+  for (var r = first; r < last; r++) {
+    if (flatten(A(x[(o * params.n + r) * params.inner + i])) == wanted) { found = min(found, r); }
+  }
+  index[t] = found;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// Resize of x [N, D, H, W, C] (2D: D = 1) to [N, OD, OH, OW, C], nearest or (bi-, tri-)linear, and the adjoint along one axis.
+// Along each axis output o looks at position o scale + shift of the input, clamped to the border: half-pixel centres have
+// scale = L / O and shift = (scale - 1) / 2, aligned corners scale = (L - 1) / (O - 1) and shift = 0.
+// `resize_dx`, [outer, O, inner] to [outer, L, inner]: an input looks at every output whose position is within one element of
+// it, in ascending order, and takes the weight from the very function that the forward pass uses. Axes go one after another.
+// One lane an element, or four channels where C % 4 = 0.
+
+alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
+alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+
+override WG: u32 = 64u;
+override LINEAR: bool = true;
+override VOLUME: bool = true;   // D takes part
+
+struct Params {
+  n: u32, c: u32,               // elements written; channels (resize_dx: inner), both in V
+  d: u32, h: u32, w: u32,       // input; resize_dx: w = L
+  od: u32, oh: u32, ow: u32,    // output; resize_dx: ow = O
+  scale_d: f32, scale_h: f32, scale_w: f32,
+  shift_d: f32, shift_h: f32, shift_w: f32,
+  inverse: f32,                 // resize_dx: 1 / scale_w, or O where that is 0
+  rounding: u32,                // nearest: 0 floor, 1 ceil, 2 half up, 3 half down
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;        // [N, D, H, W, C]
+@group(0) @binding(1) var<storage, read> g: array<V>;        // [outer, O, inner]
+@group(0) @binding(2) var<storage, read_write> y: array<V>;  // [N, OD, OH, OW, C]
+@group(0) @binding(2) var<storage, read_write> dx: array<V>; // [outer, L, inner]
+
+struct Tap { low: u32, high: u32, t: f32 } // (1 - t) x[low] + t x[high]
+
+fn tap(o: u32, length: u32, scale: f32, shift: f32) -> Tap {
+  let last = f32(length - 1u);
+  var at = f32(o) * scale + shift;
+  if (LINEAR) {
+    at = clamp(at, 0.0, last);
+    let low = u32(at);
+    return Tap(low, min(low + 1u, length - 1u), at - f32(low));
+  }
+  // Positions that are a multiple of 1/2 but for rounding must round as that multiple.
+  let snapped = floor(at * 2.0 + 0.5) * 0.5;
+  if (abs(at - snapped) < 1e-4) { at = snapped; }
+  var near = floor(at);
+  if (params.rounding == 1u) { near = ceil(at); }
+  if (params.rounding == 2u) { near = floor(at + 0.5); }
+  if (params.rounding == 3u) { near = ceil(at - 0.5); }
+  let i = u32(clamp(near, 0.0, last));
+  return Tap(i, i, 0.0);
+}
+
+fn along_w(row: u32, tw: Tap, c: u32) -> A {
+  let low = A(x[(row + tw.low) * params.c + c]);
+  if (!LINEAR) { return low; }
+  return low * (1.0 - tw.t) + A(x[(row + tw.high) * params.c + c]) * tw.t;
+}
+fn along_hw(plane: u32, th: Tap, tw: Tap, c: u32) -> A {
+  let low = along_w((plane + th.low) * params.w, tw, c);
+  if (!LINEAR) { return low; }
+  return low * (1.0 - th.t) + along_w((plane + th.high) * params.w, tw, c) * th.t;
+}
+
+@compute @workgroup_size(WG)
+fn resize(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let c = i % params.c;
+  let pixel = i / params.c;
+  let row = pixel / params.ow;
+  let plane = row / params.oh;
+  let th = tap(row % params.oh, params.h, params.scale_h, params.shift_h);
+  let tw = tap(pixel % params.ow, params.w, params.scale_w, params.shift_w);
+  if (!VOLUME) {
+    y[i] = V(along_hw(plane * params.h, th, tw, c));
+    return;
+  }
+  let td = tap(plane % params.od, params.d, params.scale_d, params.shift_d);
+  let volume = plane / params.od * params.d;
+  var v = along_hw((volume + td.low) * params.h, th, tw, c);
+  if (LINEAR) { v = v * (1.0 - td.t) + along_hw((volume + td.high) * params.h, th, tw, c) * td.t; }
+  y[i] = V(v);
+}
+
+@compute @workgroup_size(WG)
+fn resize_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  let inner = i % params.c;
+  let rest = i / params.c;
+  let k = rest % params.w;
+  let base = rest / params.w * params.ow * params.c + inner;
+  // Outputs with a position in (k - 1, k + 1), one more on either side for rounding; the clamped ones belong to the ends.
+  let low = floor((f32(k) - 1.0 - params.shift_w) * params.inverse) - 1.0;
+  let high = ceil((f32(k) + 1.0 - params.shift_w) * params.inverse) + 1.0;
+  let last = f32(params.ow - 1u);
+  let first = select(u32(clamp(low, 0.0, last)), 0u, k == 0u);
+  let end = select(u32(clamp(high, 0.0, last)), params.ow - 1u, k == params.w - 1u);
+  var sum = A();
+  for (var o = first; o <= end; o++) {
+    let t = tap(o, params.w, params.scale_w, params.shift_w);
+    let weight = select(0.0, 1.0 - t.t, t.low == k) + select(0.0, t.t, t.high == k);
+    if (weight != 0.0) { sum += A(g[base + o * params.c]) * weight; }
+  }
+  dx[i] = V(sum);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// softmax and log_softmax of x [outer, n, inner] over n, and their gradients:
+//   softmax  dx = y (dy - sum y dy)        log_softmax  dx = dy - exp(y) sum dy
+// `_rows` (inner = 1): LANES neighbouring lanes share a row. `_cols`: a lane owns one V (four neighbouring columns).
+// Three readings of x and one writing: exp is computed twice rather than kept. All arithmetic is f32.
+// A row of -inf only gives NaN, as in PyTorch.
+// @import "lib/lanes.wgsl"
+
+alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
+alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+override LOG: bool = false;
+
+struct Params { outer: u32, n: u32, inner: u32 } // rows: n in V; cols: inner in V
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<V>;        // forward: [outer, n, inner]
+@group(0) @binding(2) var<storage, read_write> y: array<V>;  // [outer, n, inner]
+@group(0) @binding(3) var<storage, read> y_in: array<V>;     // backward: the result
+@group(0) @binding(4) var<storage, read> dy: array<V>;
+@group(0) @binding(5) var<storage, read_write> dx: array<V>;
+
+fn flat_sum(a: A) -> f32 {
+  let r = a; // @spec V: a a a.x+a.y+a.z+a.w a.x+a.y+a.z+a.w
+  return r;
+}
+fn flat_max(a: A) -> f32 {
+  let r = a; // @spec V: a a max(max(a.x,a.y),max(a.z,a.w)) max(max(a.x,a.y),max(a.z,a.w))
+  return r;
+}
+
+@compute @workgroup_size(WG)
+fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = row < params.outer;
+  let base = select(0u, row, inside) * params.n;
+  var top = A(x[base]);
+  for (var i = lane; i < params.n; i += LANES) { top = max(top, A(x[base + i])); }
+  let m = lanes_max(flat_max(top));
+  var acc = A(0.0);
+  for (var i = lane; i < params.n; i += LANES) { acc += exp(A(x[base + i]) - m); }
+  let total = lanes_sum(flat_sum(acc));
+  if (!inside) { return; }
+  let factor = 1.0 / total;
+  let shift = m + log(total);
+  for (var i = lane; i < params.n; i += LANES) {
+    let v = A(x[base + i]);
+    if (LOG) { y[base + i] = V(v - shift); } else { y[base + i] = V(exp(v - m) * factor); }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = row < params.outer;
+  let base = select(0u, row, inside) * params.n;
+  var acc = A(0.0);
+  for (var i = lane; i < params.n; i += LANES) {
+    let g = A(dy[base + i]);
+    if (LOG) { acc += g; } else { acc += g * A(y_in[base + i]); }
+  }
+  let total = lanes_sum(flat_sum(acc));
+  if (!inside) { return; }
+  for (var i = lane; i < params.n; i += LANES) { dx[base + i] = gradient(A(dy[base + i]), A(y_in[base + i]), A(total)); }
+}
+
+fn gradient(g: A, v: A, total: A) -> V {
+  if (LOG) { return V(g - exp(v) * total); }
+  return V(v * (g - total));
+}
+
+@compute @workgroup_size(WG)
+fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local; // o * inner + i
+  if (t >= params.outer * params.inner) { return; }
+  let step = params.inner;
+  let base = (t / step) * params.n * step + t % step;
+  let end = base + params.n * step;
+  var m = A(x[base]);
+  for (var i = base; i < end; i += step) { m = max(m, A(x[i])); }
+  var total = A(0.0);
+  for (var i = base; i < end; i += step) { total += exp(A(x[i]) - m); }
+  let factor = 1.0 / total;
+  let shift = m + log(total);
+  for (var i = base; i < end; i += step) {
+    let v = A(x[i]);
+    if (LOG) { y[i] = V(v - shift); } else { y[i] = V(exp(v - m) * factor); }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn softmax_cols_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let t = (wid.x + wid.y * nwg.x) * WG + local;
+  if (t >= params.outer * params.inner) { return; }
+  let step = params.inner;
+  let base = (t / step) * params.n * step + t % step;
+  let end = base + params.n * step;
+  var total = A(0.0);
+  for (var i = base; i < end; i += step) {
+    let g = A(dy[i]);
+    if (LOG) { total += g; } else { total += g * A(y_in[i]); }
+  }
+  for (var i = base; i < end; i += step) { dx[i] = gradient(A(dy[i]), A(y_in[i]), total); }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// y[i] = sum over s, in order, of partial[s][i]: the second pass of a reduction that was split between workgroups.
+alias T = f32; // @spec f32 f16
+override WG: u32 = 64u;
+
+struct Params { n: u32, splits: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;  // [splits, n]
+@group(0) @binding(2) var<storage, read_write> y: array<T>;    // [n]
+
+@compute @workgroup_size(WG)
+fn split_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.n) { return; }
+  var sum = 0.0;
+  for (var s = 0u; s < params.splits; s++) { sum += partial[s * params.n + i]; }
+  y[i] = T(sum);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The k first elements of x [outer, n, inner] along n, in descending (LARGEST) or ascending order, and where they are; of
+// equals the one with the smaller index comes first. One lane a column: k passes, each for the next one after the last found,
+// so nothing is stored in between. Made for small k and n (5 of 32 nodes; 1 of 49 is an extremum with its place).
+
+alias T = f32; // @spec f32 f16 i32 u32
+
+override WG: u32 = 64u;
+override LARGEST: bool = true;
+
+struct Params { columns: u32, n: u32, inner: u32, k: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<T>;             // [outer, n, inner]
+@group(0) @binding(2) var<storage, read_write> values: array<T>;  // [outer, k, inner]
+@group(0) @binding(3) var<storage, read_write> index: array<u32>; // [outer, k, inner]
+
+fn before(a: T, b: T) -> bool { return select((a < b), (a > b), LARGEST); }
+
+@compute @workgroup_size(WG)
+fn topk(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.x + wid.y * nwg.x) * WG + lane;
+  if (i >= params.columns) { return; }
+  let outer = i / params.inner;
+  let inner = i % params.inner;
+  let column = outer * params.n * params.inner + inner;
+  var last = T();
+  var last_at = 0u;
+  for (var j = 0u; j < params.k; j++) {
+    var best = T();
+    var best_at = params.n; // none yet
+    for (var m = 0u; m < params.n; m++) {
+      let v = x[column + m * params.inner];
+      let left = j == 0u || before(last, v) || (v == last && m > last_at);
+      if (left && (best_at == params.n || before(v, best))) {
+        best = v;
+        best_at = m;
+      }
+    }
+    let to = (outer * params.k + j) * params.inner + inner;
+    values[to] = best;
+    index[to] = best_at;
+    last = best;
+    last_at = best_at;
+  }
+}
