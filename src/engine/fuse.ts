@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// Fusion: neighbouring nodes of a trace replaced by one. The only place where it happens.
+// Pointwise chains: a producer read by one pointwise consumer alone is written into the consumer's expression.
+import { numel } from './dtype.ts';
+import type { Op } from './op.ts';
+import { lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
+import { knownPlace, mutatedBy, rootOf } from './schedule.ts';
+import type { Storage, Tensor } from './tensor.ts';
+import type { Node } from './trace.ts';
+
+interface FusedAttrs extends Expression { readonly spec: { shape: readonly number[]; dtype: Tensor['dtype'] } }
+
+const fusedOp = {
+  name: 'fused',
+  call: () => { throw new Error('fused: made by fusion only'); },
+  infer: (_: unknown, a: FusedAttrs) => a.spec,
+  lower: (c: Parameters<Op['lower']>[0]) => lowerPointwise(c, c.attrs as FusedAttrs),
+  pointwise: (a: FusedAttrs) => a,
+} as unknown as Op;
+
+/** What a node overwrites. A producer absorbed over it would read too late. */
+interface Write { readonly at: number; readonly roots: readonly Tensor[]; readonly places: readonly Storage[] }
+
+interface Context {
+  readonly uses: ReadonlyMap<Tensor, number>;
+  /** Output -> the node that now makes it. */
+  readonly made: ReadonlyMap<Tensor, Node>;
+  readonly positions: ReadonlyMap<Node, number>;
+  readonly writes: readonly Write[];
+  readonly placed: ReadonlyMap<Tensor, Storage>;
+  keep(t: Tensor): boolean;
+}
+
+/** `results` and `placed` gradients must exist in memory. */
+export function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, placed: ReadonlyMap<Tensor, Storage>): Node[] {
+  const uses = new Map<Tensor, number>();
+  for (const node of nodes) for (const t of node.inputs) if (t) uses.set(t, (uses.get(t) ?? 0) + 1);
+  const made = new Map<Tensor, Node>();
+  const positions = new Map<Node, number>();
+  const context: Context = { uses, made, positions, writes: writesOf(nodes, placed), placed, keep: (t) => results.has(t) || placed.has(t) };
+  const gone = new Set<Node>();
+  const out: Node[] = [];
+  for (const [at, original] of nodes.entries()) {
+    let node = original;
+    if (node.op.pointwise) {
+      for (;;) {
+        const next = absorbOne(node, at, context);
+        if (!next) break;
+        gone.add(next.absorbed);
+        node = next.node;
+      }
+    }
+    for (const t of node.outputs) made.set(t, node);
+    positions.set(node, at);
+    out.push(node);
+  }
+  return out.filter((n) => !gone.has(n));
+}
+
+function writesOf(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>): Write[] {
+  return nodes.flatMap((node, at) => {
+    const mutated = mutatedBy(node);
+    const places = [...mutated, ...node.outputs.filter((t) => placed.has(t))].flatMap((t) => knownPlace(t, placed) ?? []);
+    return mutated.length + places.length > 0 ? [{ at, roots: mutated.map(rootOf), places }] : [];
+  });
+}
+
+/** Writes one producer of `node` (position `end`) into its expression, if it may go. */
+function absorbOne(node: Node, end: number, { uses, made, positions, writes, placed, keep }: Context): { node: Node; absorbed: Node } | null {
+  const own = node.op.pointwise!(node.attrs as never);
+  const output = node.outputs[0]!;
+  for (const [at, t] of node.inputs.entries()) {
+    const producer = t && made.get(t);
+    if (!t || !producer?.op.pointwise || uses.get(t) !== 1 || keep(t)) continue;
+    // A smaller producer would be computed again for every element it is broadcast to; integers need their own evaluation type.
+    if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32')) continue;
+    const start = positions.get(producer)!;
+    const between = writes.filter((w) => w.at > start && w.at < end);
+    const clashes = producer.inputs.some((x) => {
+      if (!x) return false;
+      const place = knownPlace(x, placed);
+      // One dispatch must not bind a buffer both for reading and for writing.
+      return (place && placed.get(output)?.buffer === place.buffer)
+        || between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))));
+    });
+    if (clashes) continue;
+    const merged = merge(node, own, at, producer, producer.op.pointwise(producer.attrs as never));
+    if (merged) return { node: merged, absorbed: producer };
+  }
+  return null;
+}
+
+function merge(node: Node, own: Expression, at: number, producer: Node, inner: Expression): Node | null {
+  if (mentions(own.expr, at) > 1 && !isLeafExpression(inner.expr)) return null; // would be computed twice
+  const inputs: (Tensor | null)[] = node.inputs.filter((_, i) => i !== at);
+  const indexOf = (t: Tensor): number => {
+    const found = inputs.indexOf(t);
+    return found >= 0 ? found : inputs.push(t) - 1;
+  };
+  const innerAt = producer.inputs.map((t) => indexOf(t!));
+  const ownAt = node.inputs.map((t, i) => i === at ? -1 : inputs.indexOf(t));
+  const consts = [...own.consts, ...inner.consts];
+  if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) return null;
+  const letter = (i: number): string => 'abcd'[i]!;
+  const shifted = inner.expr.replace(/\bp(\d)\b/g, (_, k: string) => `p${Number(k) + own.consts.length}`)
+    .replace(/\b[abcd]\b/g, (c) => letter(innerAt['abcd'.indexOf(c)]!));
+  const expr = own.expr.replace(/\b[abcd]\b/g, (c) => {
+    const i = 'abcd'.indexOf(c);
+    return i === at ? `(${shifted})` : letter(ownAt[i]!);
+  });
+  const output = node.outputs[0]!;
+  return {
+    op: fusedOp, inputs, outputs: node.outputs, detached: node.detached, gradient: node.gradient, label: `${node.label} + ${producer.op.name}`,
+    attrs: { expr, consts, spec: { shape: output.shape, dtype: output.dtype } } satisfies FusedAttrs,
+  };
+}
+
+function mentions(expr: string, input: number): number {
+  return [...expr.matchAll(/\b[abcd]\b/g)].filter((m) => m[0] === 'abcd'[input]).length;
+}
+
+function isLeafExpression(expr: string): boolean { return /^[a-d]$/.test(expr); }

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+// A step compiled once into a static program: traced, fused, lowered, planned and frozen; then replayed.
+// While it runs it allocates nothing, compiles nothing and creates no bind group.
+import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors.ts';
+import { currentDevice, type Device } from '../gpu/device.ts';
+import { packParams } from '../gpu/params.ts';
+import { variantKey } from '../gpu/pipelines.ts';
+import { timestamps, type KernelTime } from '../gpu/profile.ts';
+import { byteSize, expectHost, type HostArray, type Spec } from './dtype.ts';
+import { bindEntries, executeInto } from './eager.ts';
+import { fuse } from './fuse.ts';
+import { planMemory } from './plan.ts';
+import { liveNodes, rootOf, schedule, type Place } from './schedule.ts';
+import { Storage, Tensor } from './tensor.ts';
+import { record, type Trace } from './trace.ts';
+import { mapTree, type Tree } from './tree.ts';
+
+/** What a step takes: a spec (filled from the host before each run) or a tensor (bound by reference). */
+export type Example = Tree<Spec | Tensor>;
+/** What the step sees of an example: tensors in the places of specs. */
+export type Inputs<I> = I extends Spec ? Tensor : { readonly [K in keyof I]: Inputs<I[K]> };
+/** What `run` takes for a spec: host values, or a tensor that is copied in. Tensors given in the example are left out. */
+export type Feed = Tree<HostArray | Tensor>;
+
+export interface CompileOptions {
+  device?: Device;
+  /** Fuse patterns into single kernels. Default true; switchable so that fused = unfused is a test. */
+  fuse?: boolean;
+  onProgress?(done: number, total: number): void;
+}
+
+export interface ProgramReport {
+  readonly dispatches: number;
+  readonly pipelines: number;
+  readonly slots: number;
+  /** Bytes of activation slots, and the largest sum of live bytes, which no plan can go below. */
+  readonly slotBytes: number;
+  readonly lowerBound: number;
+  readonly flops: number;
+  /** The tensors that hold the most bytes for the longest. */
+  readonly largest: readonly { name: string; bytes: number; first: number; last: number }[];
+}
+
+/** What goes when the program goes. */
+interface Owned { release(): void }
+
+interface Call { readonly pipeline: GPUComputePipeline; readonly group: GPUBindGroup; readonly x: number; readonly y: number; readonly z: number; readonly label: string }
+
+/** Work per submit: a driver watchdog must not fire on a slow adapter. */
+const FLOPS_PER_SUBMIT = 2e11;
+
+export class Program<O> implements Disposable {
+  private readonly device: Device;
+  private readonly feeds: Map<string, Tensor>;
+  private readonly trace: Trace;
+  private readonly submits: readonly (readonly Call[])[];
+  private readonly outputs: O;
+  private readonly owned: readonly Owned[];
+  private readonly summary: ProgramReport;
+  private readonly listing: readonly string[];
+  private disposed = false;
+
+  /** Use `compile()`. */
+  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; summary: ProgramReport; listing: string[] }) {
+    this.device = parts.device;
+    this.feeds = parts.feeds;
+    this.trace = parts.trace;
+    this.submits = parts.submits;
+    this.outputs = parts.outputs;
+    this.owned = parts.owned;
+    this.summary = parts.summary;
+    this.listing = parts.listing;
+  }
+
+  /**
+   * Replays the step. Results live until the next run or dispose(); read them with `data()`.
+   * @throws ShapeError for a wrong feed; whatever the device has met since the last check.
+   */
+  run(input: Feed = {}): O {
+    this.prepare(input);
+    const { gpu } = this.device;
+    for (const calls of this.submits) {
+      const encoder = gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      let last: GPUComputePipeline | null = null;
+      for (const call of calls) {
+        if (call.pipeline !== last) { pass.setPipeline(call.pipeline); last = call.pipeline; }
+        pass.setBindGroup(0, call.group);
+        pass.dispatchWorkgroups(call.x, call.y, call.z);
+      }
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+    }
+    this.device.submitted(this.summary.flops);
+    return this.outputs;
+  }
+
+  /** One run with a timestamp around every dispatch. @throws LimitError where the adapter has no timestamps. */
+  async profile(input: Feed = {}): Promise<KernelTime[]> {
+    this.prepare(input);
+    return timestamps(this.device, this.submits.flat());
+  }
+
+  report(): ProgramReport { return this.summary; }
+
+  /** One line a dispatch: label, kernel, workgroups. */
+  toString(): string { return this.listing.join('\n'); }
+
+  private prepare(input: Feed): void {
+    if (this.disposed) throw new DisposedError('program: run after dispose().');
+    this.device.check();
+    const missing = new Set(this.feeds.keys());
+    mapTree<HostArray | Tensor, void>(input, isFeed, (value, path) => {
+      const target = this.feeds.get(path);
+      if (!target) {
+        if (value instanceof Tensor) return; // bound by reference when compiled
+        throw new ShapeError(`program: no input named ${path}, expected ${[...this.feeds.keys()].join(', ') || 'none'}.`);
+      }
+      missing.delete(path);
+      if (value instanceof Tensor) this.copyIn(target, value, path);
+      else if (value.length !== target.size) throw new ShapeError(`program: input ${path} has ${value.length} values, expected ${target.size} for [${target.shape}].`);
+      else { expectHost(`program: input ${path}`, target.dtype, value); target.write(value); }
+    });
+    if (missing.size > 0) throw new ShapeError(`program: input ${[...missing].join(', ')} is missing.`);
+    for (const { tensor, values } of this.trace.scalars) tensor.write(values());
+  }
+
+  private copyIn(target: Tensor, value: Tensor, path: string): void {
+    if (value.size !== target.size || value.dtype !== target.dtype) {
+      throw new ShapeError(`program: input ${path} is [${value.shape}] ${value.dtype}, expected [${target.shape}] ${target.dtype}.`);
+    }
+    const encoder = this.device.gpu.createCommandEncoder();
+    encoder.copyBufferToBuffer(value.storage.buffer, value.storage.offset, target.storage.buffer, target.storage.offset, byteSize(target));
+    this.device.gpu.queue.submit([encoder.finish()]);
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const s of this.owned) s.release();
+  }
+
+  [Symbol.dispose](): void { this.dispose(); }
+}
+
+const isLeaf = (x: unknown): boolean => x instanceof Tensor || (typeof x === 'object' && x !== null && 'shape' in x && 'dtype' in x);
+const isFeed = (x: unknown): boolean => x instanceof Tensor || ArrayBuffer.isView(x);
+
+/** Memory for every spec of the example, noted in `owned`; tensors pass through. */
+function makeInputs(device: Device, example: Example, owned: Owned[]): { inputs: Tree<Tensor>; feeds: Map<string, Tensor> } {
+  const feeds = new Map<string, Tensor>();
+  const inputs = mapTree<Spec | Tensor, Tensor>(example, isLeaf, (leaf, path) => {
+    if (leaf instanceof Tensor) return leaf;
+    const storage = Storage.alloc(device, byteSize(leaf), `input ${path}`);
+    owned.push(storage);
+    const made = new Tensor({ shape: leaf.shape, dtype: leaf.dtype }, storage, null, path);
+    feeds.set(path, made);
+    return made;
+  });
+  return { inputs, feeds };
+}
+
+/**
+ * Traces `step` on the example and freezes it. Compilation of pipelines runs in parallel.
+ * @throws MissingGradientError, ShapeError from the step; LimitError; KernelCompileError
+ */
+export async function compile<I extends Example, O extends Tree<Tensor>>(step: (input: Inputs<I>) => O, example: I, options: CompileOptions = {}): Promise<Program<O>> {
+  const { device = currentDevice() } = options;
+  device.check();
+  const owned: Owned[] = [];
+  try {
+    const { inputs, feeds } = makeInputs(device, example, owned);
+    const { trace, result } = record(() => step(inputs as never));
+    for (const t of trace.owned) owned.push(t.storage);
+    return await assemble(device, feeds, trace, result, owned, options);
+  } catch (e) {
+    for (const s of owned) s.release();
+    throw e;
+  }
+}
+
+/** The program of a trace. What it allocates is noted in `owned`. */
+async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<string, Tensor>, trace: Trace, result: O, owned: Owned[], options: CompileOptions): Promise<Program<O>> {
+  const results = new Set<Tensor>();
+  mapTree<Tensor, void>(result, isLeaf, (t) => { results.add(rootOf(t)); });
+  const fixed = new Map<Tensor, Storage>();
+  for (const t of results) {
+    if (!t.node || trace.placed.has(t)) continue;
+    const storage = Storage.alloc(device, byteSize(t), `output ${t.node.label}`);
+    owned.push(storage);
+    fixed.set(t, storage);
+  }
+  const live = liveNodes(trace.nodes, results, trace.placed);
+  const nodes = options.fuse === false ? live : fuse(live, results, trace.placed);
+  const plan = schedule(trace, nodes, fixed, device.caps);
+  const memory = planMemory(plan.lifetimes);
+  const limit = device.caps.limits.maxStorageBufferBindingSize;
+  plan.lifetimes.forEach(({ bytes }, i) => {
+    if (bytes > limit) {
+      throw new LimitError(`${plan.names[i]}: a tensor of ${bytes} bytes, got limit maxStorageBufferBindingSize ${limit}.`, 'Use a smaller batch, patch or preset.');
+    }
+  });
+  // What the step reads by reference stays, whoever disposes the tensors.
+  for (const t of new Set(nodes.flatMap((n) => n.inputs.flatMap((x) => x ? rootOf(x) : [])))) if (!t.node) owned.push(t.storage.retain());
+  const buffers = device.slotPool.take(memory.slotBytes);
+  owned.push({ release: () => { device.slotPool.release(buffers); } });
+  const storageOf = (place: Place): Storage => place instanceof Storage ? place
+    : new Storage(device, buffers[memory.slotOf[place.life]!]!, 0, plan.lifetimes[place.life]!.bytes, false);
+
+  const { submits, listing, pipelines } = await freeze(device, plan.steps, storageOf, owned, options.onProgress);
+  const outputs = mapTree<Tensor, Tensor>(result, isLeaf, (t) => {
+    if (!t.node) return t;
+    const place = plan.placeOf(t);
+    if (!(place instanceof Storage)) throw new VoxelgradError('INTERNAL', `compile: output ${t.node.label} was planned into a slot.`);
+    const made = new Tensor({ shape: t.shape, dtype: t.dtype }, place.retain(), null, t.name);
+    owned.push({ release: () => { made.dispose(); } });
+    return made;
+  }) as O;
+  const summary: ProgramReport = {
+    dispatches: listing.length, pipelines, slots: memory.slotBytes.length,
+    slotBytes: memory.slotBytes.reduce((s, b) => s + b, 0), lowerBound: memory.lowerBound,
+    flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),
+    largest: plan.lifetimes.map((l, i) => ({ ...l, name: plan.names[i]! })).sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1)).slice(0, 10),
+  };
+  return new Program({ device, feeds, trace, submits, outputs, owned, summary, listing });
+}
+
+/** Compiles every distinct pipeline in parallel, builds every bind group, packs every Params into one uniform arena. */
+async function freeze(device: Device, steps: ReturnType<typeof schedule>['steps'], storageOf: (place: Place) => Storage, owned: Owned[], onProgress?: (done: number, total: number) => void):
+Promise<{ submits: Call[][]; listing: string[]; pipelines: number }> {
+  const variants = new Map(steps.flatMap((s) => s.dispatches).map((d) => [variantKey(d), d]));
+  let done = 0;
+  const compiled = new Map(await Promise.all([...variants].map(async ([key, d]) => {
+    const pipeline = await device.pipelines.compile(d);
+    onProgress?.(++done, variants.size);
+    return [key, pipeline] as const;
+  })));
+
+  const { params, offsetOf } = packArena(steps);
+  const arena = params.byteLength > 0
+    ? new Storage(device, device.alloc(params.byteLength, 'params', 0x40 | 0x8), 0, params.byteLength, true) : null; // UNIFORM | COPY_DST
+  if (arena) {
+    owned.push(arena);
+    device.gpu.queue.writeBuffer(arena.buffer, 0, params as Uint8Array<ArrayBuffer>);
+  }
+
+  const submits: Call[][] = [[]];
+  const listing: string[] = [];
+  let flops = 0;
+  for (const step of steps) {
+    if (flops > FLOPS_PER_SUBMIT) { submits.push([]); flops = 0; }
+    flops += step.flops;
+    for (const d of step.dispatches) {
+      const pipeline = compiled.get(variantKey(d))!;
+      const { label } = step.node;
+      const uniform = d.def.params ? { buffer: arena!.buffer, offset: offsetOf(d), size: d.def.params.size } : null;
+      const entries = bindEntries(device, d, (name) => storageOf(step.place(d, name)), uniform, label);
+      const group = device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
+      submits.at(-1)!.push({ pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}` });
+      listing.push(`${label}  ${d.def.entry}  ${d.grid.join('x')}`);
+    }
+  }
+  return { submits: submits.filter((calls) => calls.length > 0), listing, pipelines: variants.size };
+}
+
+type Step = ReturnType<typeof schedule>['steps'][number];
+
+/** Every distinct Params struct once, at offsets a uniform binding may have (256 bytes). */
+function packArena(steps: readonly Step[]): { params: Uint8Array; offsetOf: (d: Step['dispatches'][number]) => number } {
+  const offsets = new Map<string, number>();
+  const keys = new Map<unknown, string>();
+  const chunks: Uint8Array[] = [];
+  let end = 0;
+  for (const d of steps.flatMap((s) => s.dispatches)) {
+    if (!d.def.params) continue;
+    const bytes = new Uint8Array(packParams(d.def, d.params));
+    const key = bytesKey(bytes);
+    keys.set(d, key);
+    if (offsets.has(key)) continue;
+    offsets.set(key, end);
+    const padded = new Uint8Array(Math.ceil(bytes.length / 256) * 256);
+    padded.set(bytes);
+    chunks.push(padded);
+    end += padded.length;
+  }
+  const params = new Uint8Array(end);
+  let at = 0;
+  for (const chunk of chunks) { params.set(chunk, at); at += chunk.length; }
+  return { params, offsetOf: (d) => offsets.get(keys.get(d)!)! };
+}
+
+function bytesKey(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/**
+ * Runs a step once without planning or fusion: traced, then executed node by node with fresh memory. The oracle that
+ * replay is compared with, and the way to use gradients in a notebook.
+ */
+export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
+  const device = currentDevice();
+  const { trace, result } = record(step);
+  const results: Tensor[] = [];
+  mapTree<Tensor, void>(result, isLeaf, (t) => { results.push(t); });
+  for (const { tensor, values } of trace.scalars) tensor.write(values());
+  const live = liveNodes(trace.nodes, results, trace.placed);
+  const real = new Map<Tensor, Tensor>();
+  const concrete = (t: Tensor): Tensor => t.node ? real.get(t)! : t;
+  const given = new Map([...trace.placed].map(([t, storage]) => [rootOf(t), storage]));
+  let kept = new Set<Tensor>();
+  try {
+    for (const node of live) {
+      const inputs = node.inputs.map((t) => t && concrete(t));
+      if (node.op.view) {
+        real.set(node.outputs[0]!, new Tensor(node.outputs[0]!, inputs[0]!.storage.retain()));
+        continue;
+      }
+      for (const t of node.outputs) real.set(t, new Tensor(t, given.get(t)?.retain() ?? Storage.alloc(device, byteSize(t), node.label)));
+      executeInto(device, node.op, inputs, node.outputs.map(concrete), node.attrs, node.label);
+    }
+    kept = new Set(results.map(concrete));
+  } finally {
+    for (const t of [...real.values(), ...trace.owned]) if (!kept.has(t)) t.dispose();
+  }
+  return mapTree<Tensor, Tensor>(result, isLeaf, concrete) as O;
+}

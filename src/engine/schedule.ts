@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// From a trace to an ordered list of kernel calls over abstract memory: dead nodes dropped, views resolved, lifetimes found.
+import type { Caps } from '../gpu/device.ts';
+import { byteSize, type Spec } from './dtype.ts';
+import { lowerCall, type Dispatch } from './op.ts';
+import type { Lifetime } from './plan.ts';
+import { Storage, type Tensor } from './tensor.ts';
+import type { Node, Trace } from './trace.ts';
+
+/** Memory of one binding: a fixed range, or a lifetime that the plan puts into a slot. */
+export type Place = Storage | { readonly life: number };
+
+export interface Step {
+  readonly node: Node;
+  readonly dispatches: readonly Dispatch[];
+  readonly flops: number;
+  place(dispatch: Dispatch, binding: string): Place;
+}
+
+export interface Schedule {
+  readonly steps: readonly Step[];
+  readonly lifetimes: readonly Lifetime[];
+  /** What each lifetime holds, for the report. */
+  readonly names: readonly string[];
+  placeOf(t: Tensor): Place;
+}
+
+/** The tensor whose memory a chain of views shares. */
+export function rootOf(t: Tensor): Tensor {
+  let root = t;
+  while (root.node?.op.view) root = root.node.inputs[0]!;
+  return root;
+}
+
+/** The memory a tensor is known to have before planning: its own, or where a gradient was placed. */
+export function knownPlace(t: Tensor, placed: ReadonlyMap<Tensor, Storage>): Storage | undefined {
+  const root = rootOf(t);
+  return root.node ? placed.get(root) : root.storage;
+}
+
+/** Inputs that a node overwrites. */
+export function mutatedBy(node: Node): Tensor[] {
+  return (node.op.mutates?.(node.attrs) ?? []).flatMap((i) => node.inputs[i] ?? []);
+}
+
+/** Nodes that a result, a placed gradient or a side effect depends on, in program order. */
+export function liveNodes(nodes: readonly Node[], results: Iterable<Tensor>, placed: ReadonlyMap<Tensor, Storage>): Node[] {
+  const wanted = new Set<Tensor>(results);
+  const live: Node[] = [];
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i]!;
+    const acts = mutatedBy(node).length > 0;
+    if (!acts && !node.outputs.some((t) => wanted.has(t) || placed.has(t))) continue;
+    live.push(node);
+    for (const t of node.inputs) if (t) wanted.add(t);
+  }
+  return live.reverse();
+}
+
+/** `fixed` gives results their own buffers; placed gradients come with the trace. */
+export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMap<Tensor, Storage>, caps: Caps): Schedule {
+  const lives: { bytes: number; first: number; last: number; name: string }[] = [];
+  const places = new Map<Tensor, Place>();
+  const placeOf = (t: Tensor): Place => {
+    const root = rootOf(t);
+    if (!root.node) return root.storage;
+    const known = places.get(root);
+    if (!known) throw new Error(`schedule: ${root.node.label} has no place`);
+    return known;
+  };
+  const claim = (s: Spec, at: number, name: string): Place => {
+    lives.push({ bytes: byteSize(s), first: at, last: at, name });
+    return { life: lives.length - 1 };
+  };
+  // A placed view places its root: the producer writes straight into the range.
+  const given = new Map<Tensor, Storage>(fixed);
+  for (const [t, storage] of trace.placed) given.set(rootOf(t), storage);
+
+  const steps: Step[] = [];
+  for (const node of nodes) {
+    if (node.op.view) continue;
+    const at = steps.length;
+    const { dispatches, scratch } = lowerCall(node.op, node.inputs, node.outputs, node.attrs, caps);
+    const inputs = node.inputs.map((t) => {
+      const place = t && placeOf(t);
+      if (place && 'life' in place) lives[place.life]!.last = at;
+      return place;
+    });
+    const outputs = node.outputs.map((t) => {
+      const place = given.get(t) ?? claim(t, at, node.label);
+      places.set(t, place);
+      return place;
+    });
+    const temporaries = scratch.map((s) => claim(s, at, `${node.label} scratch`));
+    steps.push({
+      node, dispatches,
+      flops: node.op.flops?.(node.inputs, node.outputs, node.attrs) ?? 0,
+      place(d, binding) {
+        const ref = d.bindings[binding];
+        const found = ref && (ref.role === 'input' ? inputs : ref.role === 'output' ? outputs : temporaries)[ref.index];
+        if (!found) throw new Error(`${node.label}: ${d.def.entry} needs binding ${binding}`);
+        return found;
+      },
+    });
+  }
+  return { steps, lifetimes: lives, names: lives.map((l) => l.name), placeOf };
+}

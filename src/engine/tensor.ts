@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// A tensor is a shape, a dtype and either memory on the device or a place in a trace.
+import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
+import { currentDevice, type Device } from '../gpu/device.ts';
+import { byteSize, expectHost, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
+import type { Node } from './trace.ts';
+
+/** A range of a GPU buffer. Several tensors may share one (views); the last to go frees what we own. */
+export class Storage {
+  readonly device: Device;
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+  private readonly owned: boolean;
+  private users = 1;
+
+  constructor(device: Device, buffer: GPUBuffer, offset: number, bytes: number, owned: boolean) {
+    this.device = device;
+    this.buffer = buffer;
+    this.offset = offset;
+    this.bytes = bytes;
+    this.owned = owned;
+  }
+
+  static alloc(device: Device, bytes: number, label: string): Storage {
+    return new Storage(device, device.alloc(bytes, label), 0, bytes, true);
+  }
+
+  overlaps(other: Storage): boolean {
+    return this.buffer === other.buffer && this.offset < other.offset + other.bytes && other.offset < this.offset + this.bytes;
+  }
+
+  retain(): this { this.users++; return this; }
+  release(): void { if (--this.users === 0 && this.owned) this.device.free(this.buffer); }
+}
+
+/** What is told of every tensor made with memory, so that a caller can collect and dispose them. */
+let onCreate: ((t: Tensor) => void) | null = null;
+export function setCreationHook(hook: ((t: Tensor) => void) | null): ((t: Tensor) => void) | null {
+  const before = onCreate;
+  onCreate = hook;
+  return before;
+}
+
+export class Tensor implements Spec, Disposable {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  name: string | undefined;
+  /** The op call that makes this tensor inside a trace; null for memory. */
+  readonly node: Node | null;
+  private memory: Storage | null;
+  private disposed = false;
+
+  /** Use `tensor()`, `zeros()` or an op; the constructor is the engine's. */
+  constructor(spec: Spec, storage: Storage | null, node: Node | null = null, name?: string) {
+    this.shape = spec.shape;
+    this.dtype = spec.dtype;
+    this.memory = storage;
+    this.node = node;
+    this.name = name;
+    if (storage) onCreate?.(this);
+  }
+
+  /** Shares the caller's buffer range; it is never freed by us. */
+  static fromBuffer(buffer: GPUBuffer, spec: Spec, options: { offset?: number; device?: Device } = {}): Tensor {
+    const { offset = 0, device = currentDevice() } = options;
+    const bytes = byteSize(spec);
+    if (offset + bytes > buffer.size) {
+      throw new ShapeError(`Tensor.fromBuffer: [${spec.shape}] ${spec.dtype} needs ${bytes} bytes from offset ${offset}, got a buffer of ${buffer.size}.`);
+    }
+    return new Tensor(spec, new Storage(device, buffer, offset, bytes, false));
+  }
+
+  get size(): number { return numel(this.shape); }
+  get isSymbolic(): boolean { return this.memory === null && !this.disposed && this.node !== null; }
+
+  /** The memory behind a tensor. Inside a trace there is none. */
+  get storage(): Storage {
+    if (this.disposed) throw new DisposedError(`tensor${this.name ? ` ${this.name}` : ''} [${this.shape}]: used after dispose().`);
+    this.memory ??= this.materialise();
+    if (!this.memory) throw new VoxelgradError('TRACE', `tensor [${this.shape}]: has no values while a step is being traced.`, 'Return it from the step and read it after run().');
+    return this.memory;
+  }
+
+  /** Subclasses that keep host values until first use (Parameter) move them to the device here. */
+  protected materialise(): Storage | null { return null; }
+
+  /** Moves a persistent tensor's values into another range, for example of an optimiser's arena. */
+  protected moveTo(storage: Storage): void {
+    this.memory?.release();
+    this.memory = storage;
+  }
+  protected get hasMemory(): boolean { return this.memory !== null; }
+
+  /** The range of a GPU buffer that holds this tensor's values, for use outside the engine. */
+  get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
+    const { buffer, offset, bytes } = this.storage;
+    return { buffer, offset, size: bytes };
+  }
+
+  /** Reads the values back (f16 as bits). One of the two ways from the device to the host. */
+  async data(): Promise<HostArray> {
+    const { device, buffer, offset } = this.storage;
+    return hostArray(this.dtype, await device.read(buffer, offset, byteSize(this)), this.size);
+  }
+
+  /** The only value of a one-element tensor. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError(`item: tensor has ${this.size} elements, expected 1. [${this.shape}]`);
+    return (await this.data())[0]!;
+  }
+
+  /** Overwrites the values from the host. */
+  write(values: HostArray): void {
+    if (values.length !== this.size) throw new ShapeError(`write: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
+    expectHost(`write${this.name ? ` ${this.name}` : ''}`, this.dtype, values);
+    const { device, buffer, offset } = this.storage;
+    writeBuffer(device, buffer, offset, values);
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.memory?.release();
+    this.memory = null;
+  }
+
+  [Symbol.dispose](): void { this.dispose(); }
+}
+
+/** queue.writeBuffer for any host array; odd f16 counts are padded to 4 bytes. */
+export function writeBuffer(device: Device, buffer: GPUBuffer, offset: number, values: HostArray): void {
+  if (values.byteLength % 4 === 0) {
+    device.gpu.queue.writeBuffer(buffer, offset, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+    return;
+  }
+  const padded = new Uint8Array(Math.ceil(values.byteLength / 4) * 4);
+  padded.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  device.gpu.queue.writeBuffer(buffer, offset, padded);
+}
+
+/** A tensor from host numbers. @throws ShapeError if their count does not fit the shape. */
+export function tensor(values: ArrayLike<number> | HostArray, options: { shape?: readonly number[]; dtype?: DType; name?: string } = {}): Tensor {
+  const { dtype = 'f32', shape = [values.length], name } = options;
+  if (numel(shape) !== values.length) throw new ShapeError(`tensor: got ${values.length} values, expected ${numel(shape)} for shape [${shape}].`);
+  const host = isHostOf(dtype, values) ? values : toHost(dtype, values);
+  const device = currentDevice();
+  const made = new Tensor({ shape: [...shape], dtype }, Storage.alloc(device, byteSize({ shape, dtype }), name ?? 'tensor'), null, name);
+  made.write(host);
+  return made;
+}
+
+export function zeros(shape: readonly number[], options: { dtype?: DType; name?: string } = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+export function full(shape: readonly number[], value: number, options: { dtype?: DType; name?: string } = {}): Tensor {
+  const { dtype = 'f32' } = options;
+  const host = toHost(dtype, [value]);
+  const all = new (host.constructor as new (n: number) => HostArray)(numel(shape)).fill(host[0]!);
+  return tensor(all, { ...options, shape, dtype });
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Every error a user can meet. Message grammar: `<where>: <what is wrong>, got <value>, expected <value>. <hint>`.
+
+/** Base of all typed errors. `code` is stable for programs, `hint` says what to do next. */
+export class VoxelgradError extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+  constructor(code: string, message: string, hint?: string, options?: ErrorOptions) {
+    super(hint ? `${message} ${hint}` : message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** Tensor shapes or attributes that do not fit an op. */
+export class ShapeError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('SHAPE', message, hint); }
+}
+/** A dtype an op does not take; there is no implicit promotion. */
+export class DTypeError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('DTYPE', message, hint); }
+}
+/** Use of a tensor, program or device after it was released. */
+export class DisposedError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('DISPOSED', message, hint); }
+}
+/** One or more ops on the path from loss to parameters have no gradient; all of them are named. */
+export class MissingGradientError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('MISSING_GRADIENT', message, hint); }
+}
+/** A device limit or memory budget would be passed; the limit is named. */
+export class LimitError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('LIMIT', message, hint); }
+}
+/** WGSL or pipeline compilation failed; the message carries kernels/FILE:line:column. */
+export class KernelCompileError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('KERNEL_COMPILE', message, hint); }
+}
+/** No adapter, or the device was lost and could not be reopened. */
+export class DeviceLostError extends VoxelgradError {
+  constructor(message: string, hint?: string, options?: ErrorOptions) { super('DEVICE_LOST', message, hint, options); }
+}
+/** A state dict that does not fit the module: missing, unexpected or misshapen entries. */
+export class StateDictError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('STATE_DICT', message, hint); }
+}
+/** A file, data set, plan or checkpoint that cannot be used; the message names the file or field. */
+export class DataError extends VoxelgradError {
+  constructor(message: string, hint?: string, options?: ErrorOptions) { super('DATA', message, hint, options); }
+}
+/** A command line that cannot be understood (exit code 2). */
+export class UsageError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('USAGE', message, hint); }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+// One open GPU device: its abilities, its memory account, its pipelines, and the errors it has met.
+import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../errors.ts';
+import { PipelineCache } from './pipelines.ts';
+import { freeMemory, provideGPU } from './provider.ts';
+import { SlotPool } from './slots.ts';
+
+export interface DeviceOptions {
+  /** Part of the name that the adapter must have; opening fails where the one that answers is another. */
+  adapter?: string;
+  /** A Dawn backend by name; `null` only together with `validateOnly`. */
+  backend?: 'vulkan' | 'metal' | 'd3d12' | 'null';
+  validateOnly?: boolean;
+  /** Bytes of GPU memory this device may hold at once. Default: 80 % of free memory on software adapters, else no bound. */
+  memoryBudget?: number;
+  /** A device of the caller's. It is never destroyed by us. */
+  gpuDevice?: GPUDevice;
+}
+
+/** What lowering may ask about the device. Plain data, so that `lower()` stays pure. */
+export interface Caps {
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  readonly timestamps: boolean;
+  readonly subgroupMatrix: boolean;
+  /** A processor, not a GPU, executes the kernels: register tiles win over workgroup memory. */
+  readonly software: boolean;
+  /** Smallest subgroup the adapter may use: 8 on Lavapipe, 32 on NVIDIA. */
+  readonly subgroupSize: number;
+  /** Adapter and driver version as the driver writes them; rows of tuned choices match it. */
+  readonly driver: string;
+  readonly limits: {
+    readonly maxStorageBufferBindingSize: number;
+    readonly maxBufferSize: number;
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxComputeInvocationsPerWorkgroup: number;
+    readonly maxComputeWorkgroupsPerDimension: number;
+    readonly maxStorageBuffersPerShaderStage: number;
+  };
+}
+
+export interface DeviceInfo {
+  readonly vendor: string;
+  readonly name: string;
+  readonly driver: string;
+}
+
+export interface MemoryUse {
+  /** Bytes in buffers that are in use. */
+  readonly live: number;
+  /** Bytes in buffers kept for reuse. */
+  readonly pooled: number;
+  /** Largest `live + pooled` so far. */
+  readonly peak: number;
+  readonly buffers: number;
+}
+
+const OPTIONAL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium-experimental-subgroup-matrix'] as const;
+const STORAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
+let current: Device | null = null;
+
+export class Device implements Disposable {
+  readonly gpu: GPUDevice;
+  readonly info: DeviceInfo;
+  readonly caps: Caps;
+  readonly pipelines: PipelineCache;
+  readonly borrowed: boolean;
+  readonly slotPool: SlotPool;
+  private readonly budget: number;
+  private readonly errors: VoxelgradError[] = [];
+  private readonly spare = new Map<number, GPUBuffer[]>();
+  private pendingWork = 0;
+  private pendingSince = 0;
+  /** Milliseconds a unit of work; null before the first wait. */
+  private pace: number | null = null;
+  private lostReason: string | null = null;
+  private closed = false;
+  private live = 0;
+  private pooled = 0;
+  private peak = 0;
+  /** Every buffer that alloc() made and that is not destroyed. */
+  private readonly own = new Set<GPUBuffer>();
+  private readonly onError: (event: Event) => void;
+
+  constructor(gpu: GPUDevice, info: DeviceInfo, caps: Caps, borrowed: boolean, budget: number) {
+    this.gpu = gpu;
+    this.info = info;
+    this.caps = caps;
+    this.borrowed = borrowed;
+    this.budget = budget;
+    this.pipelines = new PipelineCache(gpu);
+    this.slotPool = new SlotPool(this);
+    this.onError = (event) => {
+      event.preventDefault(); // it is thrown at the next check, so Dawn need not print it
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.pipelines.forgetUnproved();
+      const name = error.constructor.name;
+      this.errors.push(name === 'GPUOutOfMemoryError'
+        ? new LimitError(`device: out of GPU memory. ${error.message}`, 'Use a smaller batch, patch or preset.')
+        : new VoxelgradError('GPU', error.message));
+    };
+    gpu.addEventListener('uncapturederror', this.onError);
+    void gpu.lost.then((lost) => { if (!this.closed) this.lostReason = lost.message || lost.reason || 'unknown reason'; });
+  }
+
+  /** Buffers that programs share for activations, largest first (engine/plan.ts). */
+  get slots(): readonly GPUBuffer[] { return this.slotPool.buffers; }
+
+  get isLost(): boolean { return this.lostReason !== null; }
+
+  /** Throws what has gone wrong since the last check: a lost device first, then the oldest GPU error. */
+  check(): void {
+    if (this.closed) throw new DisposedError('device: used after close().');
+    if (this.lostReason !== null) {
+      throw new DeviceLostError(`device: the GPU device was lost (${this.lostReason}).`, 'Open a new device and restore from the last checkpoint.');
+    }
+    const met = this.errors.splice(0);
+    const [first] = met;
+    if (!first) return;
+    if (first.code !== 'GPU') throw first;
+    // The oldest error is the cause; one of its consequences may name the op.
+    const op = met.map((e) => /CommandEncoder "([^"]+)"/.exec(e.message)?.[1]).find((label) => label !== undefined);
+    throw new VoxelgradError('GPU', `${op ?? 'device'}: ${first.message}`);
+  }
+
+  /** A storage buffer of at least `bytes`. Throws LimitError before the driver is asked when it cannot fit. */
+  alloc(bytes: number, label: string, usage: number = STORAGE): GPUBuffer {
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const { maxBufferSize } = this.caps.limits;
+    if (size > maxBufferSize) {
+      throw new LimitError(`${label}: needs one buffer of ${size} bytes, got limit maxBufferSize ${maxBufferSize}.`, 'Use a smaller batch or patch.');
+    }
+    if (usage === STORAGE) {
+      const again = this.spare.get(size)?.pop();
+      if (again) { this.pooled -= size; this.live += size; return again; }
+    }
+    if (this.live + this.pooled + size > this.budget) this.trim();
+    if (this.live + this.pooled + size > this.budget) {
+      throw new LimitError(`${label}: ${size} bytes more than the memory budget allows, got ${this.live} bytes in use, expected at most ${this.budget}.`,
+        'Use a smaller batch, patch or preset, or raise memoryBudget.');
+    }
+    const buffer = this.gpu.createBuffer({ size, usage, label });
+    this.live += size;
+    this.own.add(buffer);
+    this.peak = Math.max(this.peak, this.live + this.pooled);
+    return buffer;
+  }
+
+  /** Gives a buffer back; storage buffers are kept for reuse. */
+  free(buffer: GPUBuffer): void {
+    if (this.closed) return;
+    this.live -= buffer.size;
+    if (buffer.usage === STORAGE) {
+      const list = this.spare.get(buffer.size);
+      if (list) list.push(buffer); else this.spare.set(buffer.size, [buffer]);
+      this.pooled += buffer.size;
+    } else {
+      this.destroy(buffer);
+    }
+  }
+
+  /** Destroys the buffers kept for reuse. */
+  trim(): void {
+    for (const list of this.spare.values()) for (const buffer of list) this.destroy(buffer);
+    this.spare.clear();
+    this.pooled = 0;
+  }
+
+  private destroy(buffer: GPUBuffer): void {
+    this.own.delete(buffer);
+    buffer.destroy();
+  }
+
+  /** Programs say what they submit (floating-point operations), so that waits can be slept through. */
+  submitted(work: number): void {
+    if (this.pendingWork === 0) this.pendingSince = performance.now();
+    this.pendingWork += work;
+  }
+
+  /**
+   * Sleeps most of the time that submitted work will take. Dawn polls on this thread while a promise is pending, and on a
+   * software adapter that takes a core from the kernels. The pace is learnt from wait to wait.
+   */
+  private async doze(): Promise<void> {
+    if (!this.caps.software || this.pendingWork === 0 || this.pace === null) return;
+    const left = 0.9 * this.pendingWork * this.pace - (performance.now() - this.pendingSince);
+    if (left > 5) await new Promise((wake) => { setTimeout(wake, left); });
+  }
+
+  private awoke(): void {
+    if (this.pendingWork === 0) return;
+    const pace = (performance.now() - this.pendingSince) / this.pendingWork;
+    this.pace = this.pace === null || pace < this.pace ? pace : this.pace + 0.3 * (pace - this.pace);
+    this.pendingWork = 0;
+  }
+
+  /** Copies `bytes` of a buffer back to the host. */
+  async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    this.check();
+    const size = Math.ceil(bytes / 4) * 4;
+    const staging = this.gpu.createBuffer({ size, usage: 0x1 | 0x8, label: 'readback' }); // MAP_READ | COPY_DST
+    try {
+      const encoder = this.gpu.createCommandEncoder({ label: 'readback' });
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+      this.gpu.queue.submit([encoder.finish()]);
+      await this.doze();
+      await staging.mapAsync(0x1).catch((cause: unknown) => {
+        this.check();
+        throw new DeviceLostError('device: reading back failed.', 'Open a new device.', { cause });
+      });
+      this.awoke();
+      this.check();
+      return staging.getMappedRange().slice(0, bytes);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Waits until everything submitted is done, then throws what went wrong. */
+  async sync(): Promise<void> {
+    await this.doze();
+    await this.gpu.queue.onSubmittedWorkDone().catch(() => undefined);
+    this.awoke();
+    this.check();
+  }
+
+  memory(): MemoryUse {
+    return { live: this.live, pooled: this.pooled, peak: this.peak, buffers: this.own.size };
+  }
+
+  /** Destroys a device that we created; of a borrowed one the buffers that we made on it. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    if (current === this) current = null;
+    this.gpu.removeEventListener('uncapturederror', this.onError);
+    if (this.borrowed) for (const buffer of this.own) this.destroy(buffer);
+    else this.gpu.destroy();
+  }
+
+  [Symbol.dispose](): void { this.close(); }
+}
+
+/** The device that tensors are made on: the one opened last and not closed. */
+export function currentDevice(): Device {
+  if (!current) throw new DisposedError('device: none is open.', 'Call `await openDevice()` first.');
+  return current;
+}
+
+/**
+ * Opens a device and makes it current. A real GPU is taken before a software adapter, never Dawn's null adapter
+ * (unless `validateOnly`), with the adapter's own limits and every feature that the kernels can use.
+ * @throws DeviceLostError when no adapter answers, LimitError when it has no subgroups.
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  if (options.gpuDevice) {
+    expectSubgroups(options.gpuDevice.features, infoOf(options.gpuDevice.adapterInfo), 'Ask for it: requestDevice({ requiredFeatures: [\'subgroups\'] }).');
+    current = new Device(options.gpuDevice, infoOf(options.gpuDevice.adapterInfo), capsOf(options.gpuDevice, options.gpuDevice.adapterInfo), true,
+      options.memoryBudget ?? Infinity);
+    return current;
+  }
+  if (options.backend === 'null' && !options.validateOnly) {
+    throw new DeviceLostError('openDevice: backend "null" computes nothing.', 'Pass validateOnly: true to compile kernels only.');
+  }
+  const gpu = await provideGPU(options.backend);
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter || (adapter.info.device === 'null-backend' && !options.validateOnly)) {
+    throw new DeviceLostError('openDevice: no WebGPU adapter answers.', 'Run `npx voxelgrad doctor` to see what is missing.');
+  }
+  const info = infoOf(adapter.info);
+  if (options.adapter && !info.name.toLowerCase().includes(options.adapter.toLowerCase())) {
+    throw new DeviceLostError(`openDevice: no adapter named like "${options.adapter}", got "${info.name}".`, 'Leave `adapter` out to take it.');
+  }
+  if (!options.validateOnly) expectSubgroups(adapter.features, info, 'Install a newer graphics driver, or Mesa Lavapipe 25 (`npm run setup` says how).');
+  const requiredLimits: Record<string, number> = {};
+  for (const key of ['maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupSizeX', 'maxStorageBuffersPerShaderStage'] as const) {
+    requiredLimits[key] = adapter.limits[key];
+  }
+  const device = await adapter.requestDevice({
+    label: 'voxelgrad',
+    requiredFeatures: OPTIONAL_FEATURES.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
+    requiredLimits,
+  });
+  const caps = capsOf(device, adapter.info);
+  const free = freeMemory();
+  const budget = options.memoryBudget ?? (caps.software && free !== undefined ? Math.floor(free * 0.8) : Infinity);
+  current = new Device(device, info, caps, false, budget);
+  return current;
+}
+
+/** Products, convolutions, norms, softmax and reductions have no other form. */
+function expectSubgroups(features: GPUSupportedFeatures, { name }: DeviceInfo, hint: string): void {
+  if (features.has('subgroups' as GPUFeatureName)) return;
+  throw new LimitError(`openDevice: got "${name}" without the WebGPU feature \`subgroups\`, expected it, for the kernels are written with it.`, hint);
+}
+
+function infoOf(info: GPUAdapterInfo): DeviceInfo {
+  return { vendor: info.vendor, name: info.device || info.description || 'unknown adapter', driver: info.description };
+}
+
+function capsOf(device: GPUDevice, info: GPUAdapterInfo): Caps {
+  const { limits, features } = device;
+  const name = `${info.vendor} ${info.device} ${info.description} ${info.architecture}`.toLowerCase();
+  return {
+    f16: features.has('shader-f16'),
+    subgroups: features.has('subgroups' as GPUFeatureName),
+    timestamps: features.has('timestamp-query'),
+    subgroupMatrix: features.has('chromium-experimental-subgroup-matrix' as GPUFeatureName),
+    software: /llvmpipe|lavapipe|swiftshader|software|null/.test(name),
+    subgroupSize: info.subgroupMinSize || 4,
+    driver: info.description,
+    limits: {
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxBufferSize: limits.maxBufferSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+    },
+  };
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// A WebGPU device that has sizes but no memory and computes nothing: what a program would need can be planned and counted where
+// there is no adapter, or none large enough. Give it to openDevice({ gpuDevice }).
+
+/** A common GPU: subgroups of 32, buffers up to 4 GiB. */
+const LIMITS = {
+  maxStorageBufferBindingSize: 2 ** 32 - 4, maxBufferSize: 2 ** 32, maxComputeWorkgroupStorageSize: 32768,
+  maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupSizeX: 1024, maxComputeWorkgroupsPerDimension: 65535, maxStorageBuffersPerShaderStage: 10,
+};
+
+const nothing = (): undefined => undefined;
+const never = new Promise<never>(nothing);
+
+export function dryDevice(): GPUDevice {
+  const pipeline = { getBindGroupLayout: () => ({}) };
+  const pass = { setPipeline: nothing, setBindGroup: nothing, dispatchWorkgroups: nothing, end: nothing };
+  const encoder = { beginComputePass: () => pass, clearBuffer: nothing, copyBufferToBuffer: nothing, finish: () => ({}) };
+  const device = {
+    limits: LIMITS,
+    features: new Set(['shader-f16', 'subgroups']),
+    adapterInfo: { vendor: 'none', device: 'dry run', description: 'computes nothing', architecture: '', subgroupMinSize: 32, subgroupMaxSize: 32 },
+    lost: never,
+    queue: { writeBuffer: nothing, submit: nothing, onSubmittedWorkDone: () => Promise.resolve() },
+    createBuffer: ({ size, usage }: GPUBufferDescriptor) => ({ size, usage, destroy: nothing }),
+    createShaderModule: () => ({}),
+    createComputePipeline: () => pipeline,
+    createComputePipelineAsync: () => Promise.resolve(pipeline),
+    createBindGroup: () => ({}),
+    createCommandEncoder: () => encoder,
+    addEventListener: nothing,
+    removeEventListener: nothing,
+    destroy: nothing,
+  };
+  return device as unknown as GPUDevice;
+}

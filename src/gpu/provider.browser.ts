@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Where `navigator.gpu` comes from in a browser.
+import { DeviceLostError } from '../errors.ts';
+
+export async function provideGPU(): Promise<GPU> {
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu) throw new DeviceLostError('openDevice: this browser offers no WebGPU.', 'Use a browser with WebGPU enabled.');
+  return gpu;
+}
+
+export function freeMemory(): number | undefined {
+  return undefined;
+}

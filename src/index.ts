@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// `voxelgrad`: the engine, its ops, layers and optimisers. Runs in Node and, as dist/voxelgrad.browser.js, in a browser.
+/// <reference types="@webgpu/types" preserve="true" />
+
+export * from './errors.ts';
+
+export { currentDevice, openDevice, type Caps, type Device, type DeviceInfo, type DeviceOptions, type MemoryUse } from './gpu/device.ts';
+export type { KernelDef } from './gpu/kernel.ts';
+export type { KernelTime } from './gpu/profile.ts';
+
+export { backward, type Grads } from './engine/autograd.ts';
+export { fromF16, spec, toF16, type DType, type HostArray, type Spec } from './engine/dtype.ts';
+export { defineOp, dispatch, expectDType, grid1d, once, type Dispatch, type LowerContext, type OpDef, type Ref, type Thunk, type VjpContext } from './engine/op.ts';
+export { compile, evaluate, type CompileOptions, type Example, type Feed, type Inputs, type Program, type ProgramReport } from './engine/program.ts';
+export { full, tensor, Tensor, zeros } from './engine/tensor.ts';
+export { hostScalars, named, noGrad } from './engine/trace.ts';
+
+export type { Activation } from './ops/activation.ts';
+export { attention, attentionPacked, type AttentionOptions } from './ops/attention.ts';
+export { batchNorm, type BatchNormOptions } from './ops/batch_norm.ts';
+export { bilateralAdjacency, bilateralGraphConv } from './ops/bilateral_graph.ts';
+export { conv2d, conv3d, type ConvOptions } from './ops/conv.ts';
+export { convTranspose2d, convTranspose3d, type ConvTransposeOptions } from './ops/conv_transpose.ts';
+export { cumsum, type CumsumOptions } from './ops/cumsum.ts';
+export { edgeConvGather, neighbourMax } from './ops/edge_conv.ts';
+export { expand } from './ops/expand.ts';
+export { frequencyStatistics } from './ops/frequency_statistics.ts';
+export { embedding, gather, gatherRows, indexSelect, oneHot, scatterAdd } from './ops/gather.ts';
+export { graphConv } from './ops/graph_conv.ts';
+export { groupNorm, instanceNorm, type GroupNormOptions } from './ops/group_norm.ts';
+export { concat, flip, pad, roll, slice, split, stack, type PadOptions, type SliceOptions } from './ops/layout.ts';
+export { linear, matmul, type MatmulOptions } from './ops/matmul.ts';
+export { celu, geluTanh, hardSigmoid, hardSwish, mish, prelu, selu, softsign, swish } from './ops/nonlinear.ts';
+export { l2Normalize, layerNorm, rmsNorm } from './ops/norm.ts';
+export { permute, transpose } from './ops/permute.ts';
+export * from './ops/pointwise.ts';
+export {
+  adaptiveAvgPool2d, adaptiveAvgPool3d, avgPool1d, avgPool2d, avgPool3d, globalAvgPool, maxPool1d, maxPool2d, maxPool3d, maxPoolWithIndices, type AvgPoolOptions,
+} from './ops/pool.ts';
+export type { PoolOptions } from './ops/pool_axes.ts';
+export { putRows } from './ops/put_rows.ts';
+export { dropout, normal, RandomSource, uniform, type RandomOptions } from './ops/random.ts';
+export { channelShuffle, depthToSpace, repeatInterleave, slicesToVolume, spaceToDepth, tile, volumeToSlices, type BlockOptions, type Plane } from './ops/rearrange.ts';
+export { argmax, argmin, countNonzero, max, mean, min, prod, sum, sumAbs, sumSquares, type ReduceOptions } from './ops/reduce.ts';
+export { relativeAttention } from './ops/relative_attention.ts';
+export { reshape } from './ops/reshape.ts';
+export { resize, type ResizeOptions } from './ops/resize.ts';
+export { sampleVoxel } from './ops/sample_voxel.ts';
+export { logSoftmax, softmax } from './ops/softmax.ts';
+export { interpolationPlan, tableInterpolate, type InterpolationPlan } from './ops/table_interpolate.ts';
+export { maxWithIndex, minWithIndex, topk } from './ops/topk.ts';
+export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, type FoldOptions, type UnfoldOptions } from './ops/windows.ts';
+
+export * as init from './nn/init.ts';
+export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';
+export { Module, type StateDict, type StateEntry } from './nn/module.ts';
+export { Parameter, type ParameterOptions } from './nn/parameter.ts';
+export { encodeSafetensors, parseSafetensors, type HostTensor, type SafetensorsFile } from './files/safetensors.ts';
+export { adam, adamw, decayGroups, sgd, type Optimiser, type OptimiserOptions, type ParameterGroup } from './train/optim.ts';

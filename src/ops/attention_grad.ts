@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Gradients of attention: scores are computed again, a bounded piece of slices x queries at a time, and every gradient that the
+// piece has a part in is added up. dq, dk and dv are one matrix product read in three ways.
+import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
+import type { Spec } from '../engine/dtype.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import type { Caps } from '../gpu/device.ts';
+import { attention_dx } from '../gen/attention_dx.ts';
+import { attention_ds } from '../gen/attention_grad.ts';
+import { attention_dbias, attention_delta, attention_dpositions } from '../gen/attention_sum_ds.ts';
+import { attention_sums } from '../gen/attention_sums.ts';
+import { biasExtents, coreParams, geometry, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+
+/** Bytes of P and dS held at once: what stays in a processor's caches (bench/lab), or keeps a GPU busy; far below any binding limit. */
+const pieceBytesFor = (caps: Caps): number => (caps.software ? 4 : 32) << 20;
+
+interface Piece { readonly slice0: number; readonly slices: number; readonly row0: number; readonly row_count: number }
+
+/** Whole slices where several fit, else blocks of one slice's queries (a multiple of 32, the tile of a workgroup). */
+function pieces(g: Geometry, bytes: number): Piece[] {
+  const one = 8 * g.rows * g.keys;
+  const out: Piece[] = [];
+  const slices = Math.max(1, Math.floor(bytes / one));
+  const rows = one <= bytes ? g.rows : Math.max(32, Math.floor(bytes / (8 * g.keys) / 32) * 32);
+  for (let slice0 = 0; slice0 < g.slices; slice0 += slices) {
+    for (let row0 = 0; row0 < g.rows; row0 += rows) {
+      out.push({ slice0, slices: Math.min(slices, g.slices - slice0), row0, row_count: Math.min(rows, g.rows - row0) });
+    }
+  }
+  return out;
+}
+
+interface GradAttrs { readonly attrs: AttentionAttrs; readonly pieceBytes: number | null }
+
+/** Which output holds which gradient: packed q, k, v share one. */
+function slots(inputs: readonly (unknown | null)[]): { k: number; v: number; bias: number; keyBias: number; tau: number } {
+  const [, k, , bias, keyBias] = inputs;
+  const own = k ? 3 : 1;
+  return { k: k ? 1 : 0, v: k ? 2 : 0, bias: own, keyBias: own + (bias ? 1 : 0), tau: own + (bias ? 1 : 0) + (keyBias ? 1 : 0) };
+}
+
+const gradOp = defineOp({
+  name: 'attention_grad',
+  call: (inputs: (Tensor | null)[], attrs: GradAttrs) => ({ inputs, attrs }),
+  infer: (inputs) => inputs.slice(0, 6).filter((s): s is Spec => s !== null),
+  result: (outs) => outs,
+  lower(c): Dispatch[] {
+    const [q, k, v, bias, keyBias, tau, y, oldRows, cols, positions, dy] = c.inputs;
+    const { attrs, pieceBytes } = c.attrs;
+    const g = geometry(q!, k!, v!, attrs);
+    const T = q!.dtype;
+    const at = slots(c.inputs);
+    const rows = c.scratch([g.slices, g.rows, 4]);
+    const list = pieces(g, pieceBytes ?? pieceBytesFor(c.caps));
+    const ds = c.scratch([2, list[0]!.slices, list[0]!.row_count, g.keys]);
+    const dtau = c.scratch(tau ? [g.slices, g.rows] : [1]);
+    const dkey = c.scratch(keyBias ? [g.slices, g.keys] : [1]);
+    const none = c.scratch([1]);
+    const dpositions = positions ? c.scratch(positions.shape) : none;
+    const wg = c.caps.software ? 8 : 32;
+    const base = coreParams(g, attrs, bias!);
+    const out: Dispatch[] = [dispatch(attention_delta, { y: y!, dy: dy!, old: oldRows!, fresh: rows },
+      sumParams(g, attrs, { slice0: 0, slices: g.slices, row0: 0, row_count: g.rows }), grid1d(Math.ceil(g.slices * g.rows / 64)), { spec: { T } })];
+    for (const p of list) {
+      const half = p.slices * p.row_count * g.keys;
+      const first = p.row0 === 0;
+      const last = p.row0 + p.row_count === g.rows;
+      const cosine = attrs.cosine ? 2 : 0;
+      const product = (bindings: Parameters<typeof dispatch<typeof attention_dx>>[1], count: number, rest: ProductParams): Dispatch =>
+        dispatch(attention_dx, bindings, { heads: g.heads, groups: g.groups, slice0: p.slice0, slices: p.slices, az: p.row_count * g.keys, scale: g.scale, ...rest },
+          grid1d(p.slices * Math.ceil(count / (4 * wg))), { spec: { T }, overrides: { WG: wg } });
+      const queries = { row0: p.row0, row_count: p.row_count, rows: g.rows, x0: 0, x_count: g.keys, xs: g.keys, ar: g.keys, ax: 1 };
+      const keys = { row0: 0, row_count: g.keys, rows: g.keys, x0: p.row0, x_count: p.row_count, xs: g.rows, ar: 1, ax: g.keys };
+      out.push(
+        dispatch(attention_ds, { q: q!, k: k ?? q!, v: v ?? q!, cols: cols!, bias: positions ?? bias ?? q!, dy: dy!, rows, ds }, { ...base, ...p },
+          grid1d(p.slices * Math.ceil(p.row_count / (4 * wg))), { spec: { T, BIAS: bias ? (attrs.grid ? '2u' : '1u') : '0u' }, overrides: { WG: wg } }),
+        product({ a: ds, b: k ?? q!, weights: cols!, own: rows, own_rows: q!, g: c.outputs[0]!, part: tau ? dtau : none }, p.row_count,
+          { ...queries, a0: half, d: g.d, ...reads(g.k, g.q, g.q), weigh: 1, add: 0, finish: 1 + cosine + (tau ? 4 : 0) }),
+        product({ a: ds, b: q!, weights: rows, own: cols!, own_rows: k ?? q!, g: c.outputs[at.k]!, part: keyBias ? dkey : none }, g.keys,
+          { ...keys, a0: half, d: g.d, ...reads(g.q, g.k, g.k), weigh: 1, add: first ? 0 : 1, finish: (keyBias ? 8 : 0) + (last ? 1 + cosine : 0) }),
+        product({ a: ds, b: dy!, weights: rows, own: cols!, own_rows: v ?? q!, g: c.outputs[at.v]!, part: none }, g.keys,
+          { ...keys, a0: 0, d: g.dv, ...reads(g.y, g.v, g.v), weigh: 0, add: first ? 0 : 1, finish: 0 }),
+      );
+      if (bias) out.push(sumScores(g, attrs, p, bias, ds, positions ? dpositions : c.outputs[at.bias]!));
+    }
+    if (positions) out.push(...tableGrads(c, g, { q: q!, tables: bias!, rows, dpositions, none }, c.outputs[at.bias]!, wg));
+    if (keyBias) out.push(total(dkey, c.outputs[at.keyBias]!, { n: g.batch * g.keys, div: g.keys, high: g.slices / g.batch * g.keys, low: 1, n_outer: 1, outer: 0, n_inner: g.slices / g.batch, inner: g.keys }));
+    if (tau) out.push(total(dtau, c.outputs[at.tau]!, { n: g.heads, div: 1, high: g.groups * g.rows, low: 0, n_outer: g.batch, outer: g.heads * g.groups * g.rows, n_inner: g.groups * g.rows, inner: 1 }));
+    return out;
+  },
+  flops([q, k, v], _, { attrs }) {
+    const g = geometry(q!, k!, v!, attrs);
+    return 2 * g.slices * g.rows * g.keys * (3 * g.d + 2 * g.dv);
+  },
+});
+
+type ProductParams = Record<'row0' | 'row_count' | 'rows' | 'x0' | 'x_count' | 'xs' | 'ar' | 'ax' | 'a0' | 'd' | 'weigh' | 'add' | 'finish'
+| `${'b' | 'o' | 'g'}${'0' | 'b' | 'h' | 'g' | 't'}`, number>;
+
+function reads(b: Strides, own: Strides, to: Strides) {
+  return { ...strideParams('b', b), ...strideParams('o', own), ...strideParams('g', to) };
+}
+
+function sumParams(g: Geometry, attrs: AttentionAttrs, p: Piece, extents: readonly [number, number] = [1, 1], add = 0) {
+  const [n0, n1, n2] = attrs.grid ?? [1, 1, 1];
+  return { n: g.slices * g.rows, heads: g.heads, groups: g.groups, rows: g.rows, keys: g.keys, ...p, bias_batches: extents[0], bias_heads: extents[1], add, n0, n1, n2, dv: g.dv, ...strideParams('y', g.y) };
+}
+
+/** dS of a piece into the gradient of the bias or of the relative positions. */
+function sumScores(g: Geometry, attrs: AttentionAttrs, p: Piece, bias: Ref, ds: Ref, sums: Ref): Dispatch {
+  const spec = { T: sums.dtype };
+  if (attrs.grid) {
+    const n = p.slices * p.row_count * tableRows(attrs.grid);
+    return dispatch(attention_dpositions, { ds, sums }, sumParams(g, attrs, p), grid1d(Math.ceil(n / 64)), { spec });
+  }
+  const extents = biasExtents(bias, g);
+  return dispatch(attention_dbias, { ds, sums }, sumParams(g, attrs, p, extents, p.slice0 === 0 ? 0 : 1),
+    grid1d(extents[0] * extents[1] * p.row_count * Math.ceil(g.keys / 64)), { spec });
+}
+
+function total(part: Ref, y: Ref, params: Record<'n' | 'div' | 'high' | 'low' | 'n_outer' | 'outer' | 'n_inner' | 'inner', number>): Dispatch {
+  return dispatch(attention_sums, { part, y }, { ...params, factor: 1 }, grid1d(Math.ceil(params.n / 8)), { spec: { T: y.dtype, P: part.dtype } });
+}
+
+/** From the gradient of q's products with the tables: what it adds to dq, and the tables' own gradient, summed over slices. */
+function tableGrads(c: LowerContext<GradAttrs>, g: Geometry, r: { q: Ref; tables: Ref; rows: Ref; dpositions: Ref; none: Ref }, dtables: Ref, wg: number): Dispatch[] {
+  const n = r.tables.shape[0]!;
+  const slice = n * g.d;
+  const shared: Strides = { first: 0, b: 0, h: 0, g: 0, t: g.d };
+  const own: Strides = { first: 0, b: g.heads * g.groups * slice, h: g.groups * slice, g: slice, t: g.d };
+  const each = c.scratch([g.slices, n, g.d], r.q.dtype);
+  const all = { heads: g.heads, groups: g.groups, slice0: 0, slices: g.slices, scale: 1, a0: 0, az: g.rows * n, d: g.d, weigh: 0, finish: 0, row0: 0, x0: 0 };
+  const product = (b: Ref, to: Ref, rows: number, rest: ProductParams): Dispatch =>
+    dispatch(attention_dx, { a: r.dpositions, b, weights: r.rows, own: r.rows, own_rows: b, g: to, part: r.none }, { ...all, ...rest },
+      grid1d(g.slices * Math.ceil(rows / (4 * wg))), { spec: { T: r.q.dtype }, overrides: { WG: wg } });
+  return [
+    product(r.tables, c.outputs[0]!, g.rows, { ...all, row_count: g.rows, rows: g.rows, x_count: n, xs: n, ar: n, ax: 1, add: 1, ...reads(shared, g.q, g.q) }),
+    product(r.q, each, n, { ...all, row_count: n, rows: n, x_count: g.rows, xs: g.rows, ar: 1, ax: n, add: 0, ...reads(g.q, own, own) }),
+    total(each, dtables, { n: slice, div: slice, high: 0, low: 1, n_outer: 1, outer: 0, n_inner: g.slices, inner: slice }),
+  ];
+}
+
+export interface AttentionGrads { q: Tensor; k: Tensor | null; v: Tensor | null; bias: Tensor | null; keyBias: Tensor | null; tau: Tensor | null }
+
+/** What the forward op puts out: y, row values, key values, products of q with the position tables. */
+export type Saved = [y: Tensor, rows: Tensor, cols: Tensor, positions?: Tensor];
+
+/** All gradients in one call. */
+export function attentionGrad(
+  q: Tensor, k: Tensor | null, v: Tensor | null, bias: Tensor | null, keyBias: Tensor | null, tau: Tensor | null,
+  saved: Saved, dy: Tensor, attrs: AttentionAttrs, pieceBytes: number | null = null,
+): AttentionGrads {
+  const [y, rows, cols, positions = null] = saved;
+  const inputs = [q, k, v, bias, keyBias, tau, y, rows, cols, positions, dy];
+  const outs = gradOp(inputs, { attrs, pieceBytes });
+  const at = slots(inputs);
+  return {
+    q: outs[0]!, k: k && outs[at.k]!, v: v && outs[at.v]!,
+    bias: bias && outs[at.bias]!, keyBias: keyBias && outs[at.keyBias]!, tau: tau && outs[at.tau]!,
+  };
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Batch norm over all axes but the last (channels last), with an optional summand and ReLU in the same pass.
+import { defineOp, dispatch, once, type Dispatch, type Thunk } from '../engine/op.ts';
+import { numel } from '../engine/dtype.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { bn_eval_stats, bn_finish, bn_grad } from '../gen/batch_norm.ts';
+import { applyNorm, checkChannels, gradInput, gradSums, moments, overChannels, rowsOf } from './channel_norm.ts';
+
+export interface BatchNormOptions {
+  /** Statistics of the batch, and running values updated; else the running values are the statistics. */
+  training: boolean;
+  /** Step of the running values towards the batch's (PyTorch's convention). */
+  momentum?: number;
+  eps?: number;
+  /** Added before the ReLU: the residual of a block. */
+  add?: Tensor | null;
+  relu?: boolean;
+}
+interface Attrs { readonly training: boolean; readonly momentum: number; readonly eps: number; readonly relu: boolean }
+
+/** [dx, dgamma, dbeta] and, with a summand, dz. */
+const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolean, Attrs], Attrs & { add: boolean }, Tensor[]>({
+  name: 'batch_norm_dx',
+  call: (x, gamma, stats, dy, y, add, attrs) => ({ inputs: [x, gamma, stats, dy, y], attrs: { ...attrs, add } }),
+  infer: ([x, gamma], { add }) => [x!, gamma!, gamma!, ...(add ? [x!] : [])],
+  lower(c): Dispatch[] {
+    const [x, gamma, stats, dy, y] = c.inputs;
+    const [dx, dgamma, dbeta, dz] = c.outputs;
+    const r = rowsOf(c.caps, x!, 1, c.attrs.eps);
+    const partial = c.scratch([2, r.parts, r.c]);
+    const coef = c.scratch([2, r.c]);
+    const { params, grid, options } = overChannels(r);
+    return [
+      gradSums(r, x!, stats!, dy!, y!, partial),
+      dispatch(bn_grad, { partial_in: partial, gamma: gamma!, coef_out: coef, dgamma: dgamma!, dbeta: dbeta! },
+        { ...params, share: c.attrs.training ? 1 / r.rows : 0 }, grid, options),
+      gradInput(r, x!, stats!, gamma!, coef, dy!, y!, dx!, dz ?? null),
+    ];
+  },
+  result: (outputs) => outputs,
+  flops: ([x]) => 12 * numel(x!.shape),
+});
+
+/**
+ * (x - mean) / sqrt(var + eps) * gamma + beta, then + add, then ReLU, per channel of x [..., C].
+ * In training the running values (tensors with memory of their own) are updated in place.
+ */
+export const batchNorm = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor, BatchNormOptions], Attrs>({
+  name: 'batch_norm',
+  call: (x, gamma, beta, runningMean, runningVar, { training, momentum = 0.1, eps = 1e-5, add = null, relu = false }) => ({
+    inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu },
+  }),
+  infer([x, gamma, beta, mean, variance, add]) {
+    checkChannels('batch_norm', x!, [gamma, beta, mean, variance], add);
+    return [x!, { shape: [2, x!.shape.at(-1)!], dtype: 'f32' }];
+  },
+  mutates: ({ training }) => training ? [3, 4] : [],
+  lower(c): Dispatch[] {
+    const [x, gamma, beta, mean, variance, add] = c.inputs;
+    const [y, stats] = c.outputs;
+    const r = rowsOf(c.caps, x!, 1, c.attrs.eps);
+    const { params, grid, options } = overChannels(r);
+    const apply = applyNorm(r, x!, stats!, gamma!, beta!, add ?? null, y!, c.attrs.relu);
+    if (!c.attrs.training) return [dispatch(bn_eval_stats, { mean_in: mean!, var_in: variance!, stats_out: stats! }, params, grid, options), apply];
+    const partial = c.scratch([2, r.parts, r.c]);
+    return [
+      moments(r, x!, partial),
+      dispatch(bn_finish, { partial_in: partial, stats_out: stats!, running_mean: mean!, running_var: variance! },
+        { ...params, momentum: c.attrs.momentum }, grid, options),
+      apply,
+    ];
+  },
+  vjp({ inputs: [x, gamma, , , , add], outputs: [y, stats], grads: [g], attrs }): (Thunk | null)[] {
+    const all = once(() => gradient(x!, gamma!, stats!, g!, attrs.relu ? y! : null, Boolean(add), attrs));
+    return [() => all()[0]!, () => all()[1]!, () => all()[2]!, null, null, add ? () => all()[3]! : null];
+  },
+  flops: ([x]) => 8 * numel(x!.shape),
+});

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Convolution, its input gradient and its weight gradient, in two and three dimensions. Transposed convolution is the input
+// gradient as an op of its own (ops/conv_transpose.ts), so the ops here come in makers by name.
+import { ShapeError } from '../errors.ts';
+import { numel, type Spec } from '../engine/dtype.ts';
+import { defineOp, expectDType, once, type Thunk } from '../engine/op.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { ACT, activationGrad, type Activation } from './activation.ts';
+import { isDepthwise, lowerDepthwiseDown, lowerDepthwiseDweight, lowerDepthwiseUp } from './depthwise.ts';
+import { sum } from './reduce.ts';
+import { downSize, five, lowerDown, lowerDweight, lowerUp, sides, windowOf, type Vec3, type Window, type WindowOptions } from './window.ts';
+
+export interface ConvOptions extends WindowOptions { bias?: Tensor | null; activation?: Activation }
+interface Attrs { readonly window: Window; readonly act: Activation }
+interface UpAttrs extends Attrs { readonly size: Vec3 }
+interface DweightAttrs { readonly window: Window; readonly kernel: Vec3 }
+type Rank = 2 | 3;
+
+const back = (rank: Rank, shape: readonly number[]): number[] => rank === 3 ? [...shape] : [shape[0]!, ...shape.slice(2)];
+const spatial = (shape: readonly number[]): Vec3 => five(shape).slice(1, 4) as unknown as Vec3;
+const channels = (shape: readonly number[]): number => shape.at(-1)!;
+const sumPixels = (g: Tensor): Tensor => sum(g, { axes: g.shape.map((_, i) => i).slice(0, -1) });
+const macs = (small: readonly number[], weight: readonly number[]): number => numel(small) * numel(weight.slice(1));
+
+/** Checks of x, weight and bias that both directions share; `out` is how many channels come out. */
+export function check(name: string, rank: Rank, [x, w, bias]: readonly (Spec | null)[], inputs: number, out: number, groups: number): Spec['dtype'] {
+  const layout = rank === 2 ? '[N, H, W, C]' : '[N, D, H, W, C]';
+  if (x!.shape.length !== rank + 2) throw new ShapeError(`${name}: got input [${x!.shape}], expected ${layout}.`);
+  if (w!.shape.length !== rank + 2) throw new ShapeError(`${name}: got weight [${w!.shape}], expected ${rank + 2} axes, channels last.`);
+  if (channels(x!.shape) !== inputs) throw new ShapeError(`${name}: weight [${w!.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x!.shape)} in [${x!.shape}], expected ${inputs}.`);
+  if (!Number.isInteger(groups) || groups < 1 || w!.shape[0]! % groups !== 0) throw new ShapeError(`${name}: got groups ${groups} for weight [${w!.shape}], expected a divisor of ${w!.shape[0]}.`);
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out)) throw new ShapeError(`${name}: got bias [${bias.shape}], expected [${out}].`);
+  return expectDType(name, [x!, w!, bias!], 'f32', 'f16');
+}
+
+type Down = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs) => Tensor;
+type Up = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs) => Tensor;
+type Dweight = (big: Tensor, small: Tensor, attrs: DweightAttrs) => Tensor;
+
+/** The three maps of one convolution, named. `down`: big grid to small, `up`: small to big, `dweight`: both to the weight. */
+export function family(rank: Rank, names: { down: string; up: string; dweight: string }): { down: Down; up: Up; dweight: Dweight } {
+  const down: Down = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
+    name: names.down,
+    call: (x, w, bias, attrs) => ({ inputs: [x, w, bias], attrs }),
+    infer([x, w, bias], { window }) {
+      const dtype = check(names.down, rank, [x!, w!, bias!], channels(w!.shape) * window.groups, w!.shape[0]!, window.groups);
+      const size = downSize(spatial(x!.shape), spatial(w!.shape), window);
+      if (size.some((d) => d < 1)) throw new ShapeError(`${names.down}: kernel [${w!.shape.slice(1, -1)}] does not fit into input [${x!.shape}], got output size [${size.slice(3 - rank)}], expected at least 1.`, 'Add padding.');
+      return { shape: back(rank, [x!.shape[0]!, ...size, w!.shape[0]!]), dtype };
+    },
+    lower(c) {
+      const [x, w, bias] = c.inputs;
+      const { window, act } = c.attrs;
+      const lower = isDepthwise(w!.shape, window) ? lowerDepthwiseDown : lowerDown;
+      return lower(c, x!, w!, bias!, c.outputs[0]!, window, ACT[act]);
+    },
+    vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
+      const g = once(() => activationGrad(attrs.act, grads[0]!, y!, () => down(x!, w!, bias!, { ...attrs, act: 'none' })));
+      return [
+        () => up(g(), w!, null, { window: attrs.window, act: 'none', size: spatial(x!.shape) }),
+        () => dweight(x!, g(), { window: attrs.window, kernel: spatial(w!.shape) }),
+        bias && (() => sumPixels(g())),
+      ];
+    },
+    flops: ([, w], [y]) => 2 * macs(y!.shape, w!.shape),
+  });
+  const up: Up = defineOp<[Tensor, Tensor, Tensor | null, UpAttrs], UpAttrs>({
+    name: names.up,
+    call: (x, w, bias, attrs) => ({ inputs: [x, w, bias], attrs }),
+    infer([x, w, bias], { window, size }) {
+      const out = channels(w!.shape) * window.groups;
+      const dtype = check(names.up, rank, [x!, w!, bias!], w!.shape[0]!, out, window.groups);
+      const small = downSize(size, spatial(w!.shape), window);
+      if (small.some((d, i) => d !== spatial(x!.shape)[i])) throw new ShapeError(`${names.up}: got output size [${size.slice(3 - rank)}] for input [${x!.shape}], expected one that the same convolution maps back to it.`);
+      return { shape: back(rank, [x!.shape[0]!, ...size, out]), dtype };
+    },
+    lower(c) {
+      const [x, w, bias] = c.inputs;
+      const { window, act } = c.attrs;
+      const lower = isDepthwise(w!.shape, window) ? lowerDepthwiseUp : lowerUp;
+      return lower(c, x!, w!, bias!, c.outputs[0]!, window, ACT[act]);
+    },
+    vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
+      const g = once(() => activationGrad(attrs.act, grads[0]!, y!, () => up(x!, w!, bias!, { ...attrs, act: 'none' })));
+      return [
+        () => down(g(), w!, null, { window: attrs.window, act: 'none' }),
+        () => dweight(g(), x!, { window: attrs.window, kernel: spatial(w!.shape) }),
+        bias && (() => sumPixels(g())),
+      ];
+    },
+    flops: ([x, w]) => 2 * macs(x!.shape, w!.shape),
+  });
+  const dweight: Dweight = defineOp<[Tensor, Tensor, DweightAttrs], DweightAttrs>({
+    name: names.dweight,
+    call: (big, small, attrs) => ({ inputs: [big, small], attrs }),
+    infer: ([big, small], { window, kernel }) => ({
+      shape: back(rank, [channels(small!.shape), ...kernel, channels(big!.shape) / window.groups]),
+      dtype: expectDType(names.dweight, [big!, small!], 'f32', 'f16'),
+    }),
+    lower(c) {
+      const [big, small] = c.inputs;
+      const dw = c.outputs[0]!;
+      const lower = isDepthwise(dw.shape, c.attrs.window) ? lowerDepthwiseDweight : lowerDweight;
+      return lower(c, big!, small!, dw, c.attrs.window);
+    },
+    vjp({ inputs: [big, small], grads: [g], attrs: { window } }): Thunk[] {
+      return [
+        () => up(small!, g!, null, { window, act: 'none', size: spatial(big!.shape) }),
+        () => down(big!, g!, null, { window, act: 'none' }),
+      ];
+    },
+    flops: ([big, small], [dw], { window }) => 2 * sides(big!.shape, small!.shape, dw!.shape, window.groups).taps * numel(small!.shape) * channels(dw!.shape),
+  });
+  return { down, up, dweight };
+}
+
+function make(rank: Rank) {
+  const name = `conv${rank}d`;
+  const { down } = family(rank, { down: name, up: `${name}_dx`, dweight: `${name}_dweight` });
+  return (x: Tensor, weight: Tensor, { bias = null, activation = 'none', ...options }: ConvOptions = {}): Tensor =>
+    down(x, weight, bias, { window: windowOf(name, rank, options), act: activation });
+}
+
+/** x [N, H, W, C], weight [O, KH, KW, C / groups] -> [N, H', W', O]. */
+export const conv2d = make(2);
+/** x [N, D, H, W, C], weight [O, KD, KH, KW, C / groups] -> [N, D', H', W', O]. */
+export const conv3d = make(3);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Elements and rows picked by index tensors (u32 or i32). Indices have no gradient.
+import { DTypeError, ShapeError } from '../errors.ts';
+import { numel, toHost, type DType } from '../engine/dtype.ts';
+import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Thunk } from '../engine/op.ts';
+import { tensor, type Tensor } from '../engine/tensor.ts';
+import { gather as gatherKernel, gather_dx } from '../gen/gather.ts';
+import { elementLaunch, vector } from './lanes.ts';
+import { axisOf } from './layout.ts';
+import { cast, equal } from './pointwise.ts';
+import { reshape } from './reshape.ts';
+
+/** x is [outer, k, inner], the result [outer, m, inner], `shape` as the caller sees it; strides of the index list. */
+interface Attrs {
+  readonly outer: number; readonly k: number; readonly m: number; readonly inner: number;
+  readonly strides: readonly [number, number, number];
+  readonly shape: readonly number[];
+}
+
+function launch({ caps, inputs: [from, index], outputs: [to], attrs: { k, m, inner, strides } }: LowerContext<Attrs>, width: number) {
+  const n = numel(to!.shape) / width;
+  const { overrides, grid } = elementLaunch(caps, n);
+  const params = { n, k, m, inner: inner / width, index_o: strides[0], index_m: strides[1], index_i: strides[2] };
+  return { params, grid, overrides, J: index!.dtype, from: from!, index: index!, to: to! };
+}
+
+const gatherOp = defineOp({
+  name: 'gather',
+  call: (x: Tensor, index: Tensor, attrs: Attrs) => ({ inputs: [x, index], attrs }),
+  infer([x, index], { shape }) {
+    if (index!.dtype !== 'u32' && index!.dtype !== 'i32') throw new DTypeError(`gather: got an index of dtype ${index!.dtype}, expected u32 or i32.`, 'Convert with cast().');
+    return { shape, dtype: x!.dtype };
+  },
+  lower(c): Dispatch[] {
+    if (numel(c.outputs[0]!.shape) === 0) return [];
+    const width = c.attrs.strides[2] === 0 && c.attrs.inner % 4 === 0 ? 4 : 1;
+    const { params, grid, overrides, J, from, index, to } = launch(c, width);
+    const T = from.dtype === 'f16' ? 'f16' : 'u32';
+    return [dispatch(gatherKernel, { x: from, index, y: to }, params, grid, { spec: { T: width === 4 ? `vec4<${T}>` : T, J }, overrides })];
+  },
+  vjp: ({ inputs: [x, index], grads: [g], attrs }): (Thunk | null)[] => [() => gatherDx(g!, index!, { ...attrs, shape: x!.shape }), null],
+});
+
+/** Adjoint: g added up in the rows that it was read from. */
+const gatherDx = defineOp({
+  name: 'gather_dx',
+  call: (g: Tensor, index: Tensor, attrs: Attrs) => ({ inputs: [g, index], attrs }),
+  infer: ([g], { shape }) => ({ shape, dtype: expectDType('gather_dx', [g], 'f32', 'f16') }),
+  lower(c): Dispatch[] {
+    const { V, W } = c.attrs.strides[2] === 0 ? vector(c.inputs[0]!.dtype, c.attrs.inner) : { V: c.inputs[0]!.dtype, W: 1 };
+    const { params, grid, overrides, J, from, index, to } = launch(c, W);
+    return [dispatch(gather_dx, { g: from, index, dx: to }, params, grid, { spec: { V, J }, overrides })];
+  },
+  vjp: ({ inputs: [g, index], grads: [gg], attrs }): (Thunk | null)[] => [() => gatherOp(gg!, index!, { ...attrs, shape: g!.shape }), null],
+  flops: (_, [dx], { m }) => numel(dx!.shape) * m,
+});
+
+const around = (shape: readonly number[], axis: number): { outer: number; k: number; inner: number } =>
+  ({ outer: numel(shape.slice(0, axis)), k: shape[axis]!, inner: numel(shape.slice(axis + 1)) });
+
+/** PyTorch's gather: result[.., j, ..] = x[.., index[.., j, ..], ..] along `axis`; the other axes are the same in both. */
+export function gather(x: Tensor, index: Tensor, { axis }: { axis: number }): Tensor {
+  const at = axisOf('gather', x.shape, axis);
+  if (index.shape.length !== x.shape.length || index.shape.some((d, i) => i !== at && d !== x.shape[i])) {
+    throw new ShapeError(`gather: got an index [${index.shape}] for [${x.shape}], expected the same shape but for axis ${at}.`);
+  }
+  const { outer, k, inner } = around(x.shape, at);
+  const m = index.shape[at]!;
+  return gatherOp(x, index, { outer, k, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: index.shape });
+}
+
+/** g [.., m, ..] added into zeros [.., size, ..] at index [.., m, ..]: the adjoint of gather. */
+export function scatterAdd(g: Tensor, index: Tensor, { axis, size }: { axis: number; size: number }): Tensor {
+  const at = axisOf('scatterAdd', g.shape, axis);
+  const { outer, k: m, inner } = around(g.shape, at);
+  return gatherDx(g, index, { outer, k: size, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: g.shape.map((d, i) => i === at ? size : d) });
+}
+
+/** Slices of x along `axis` in the order of `index` (any shape, which takes the place of the axis). */
+export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
+  const at = axisOf('indexSelect', x.shape, axis);
+  const shape = [...x.shape.slice(0, at), ...index.shape, ...x.shape.slice(at + 1)];
+  return gatherOp(x, index, { ...around(x.shape, at), m: index.size, strides: [0, 1, 0], shape });
+}
+
+/** Rows of each sample's own table: x [B, K, C], index [B, ...] to [B, ..., C]. */
+export function gatherRows(x: Tensor, index: Tensor): Tensor {
+  const [b, k, c] = x.shape as [number, number, number];
+  if (x.shape.length !== 3 || index.shape[0] !== b) throw new ShapeError(`gatherRows: got [${x.shape}] and an index [${index.shape}], expected [B, K, C] and [B, ...].`);
+  const m = index.size / b;
+  return gatherOp(x, index, { outer: b, k, m, inner: c, strides: [m, 1, 0], shape: [...index.shape, c] });
+}
+
+/** Rows of a table: index [...], weight [K, C] to [..., C]. */
+export const embedding = (index: Tensor, weight: Tensor): Tensor => indexSelect(weight, index, { axis: 0 });
+
+/** 1 where the last, new axis counts to the index, else 0. index [...] to [..., classes]. */
+export function oneHot(index: Tensor, { classes, dtype = 'f32' }: { classes: number; dtype?: DType }): Tensor {
+  const names = tensor(toHost(index.dtype, Array.from({ length: classes }, (_, i) => i)), { shape: [classes], dtype: index.dtype });
+  return cast(equal(reshape(index, [...index.shape, 1]), names), dtype);
+}

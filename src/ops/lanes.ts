@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// How row kernels (kernels/lib/lanes.wgsl) are launched, and how long reductions are cut into runs.
+import type { DType } from '../engine/dtype.ts';
+import { grid1d } from '../engine/op.ts';
+import type { Caps } from '../gpu/device.ts';
+
+/**
+ * `rows` rows of n elements (vectors, where they are read so): lanes a row, lanes a workgroup, workgroups.
+ * A GPU wants neighbouring lanes on neighbouring memory. Lavapipe gathers whatever the addresses and pays for the butterfly:
+ * rows of 16 vectors run at 3.5 GB/s with one lane a row and 2.1 with eight (Mesa 25), best with two on Mesa 26.
+ */
+export function rowLaunch(caps: Caps, rows: number, n: number): { overrides: { WG: number; LANES: number }; grid: [number, number, number] } {
+  const few = (lanes: number): boolean => !caps.software || rows * lanes < 256 || lanes < (n > 8 ? 2 : 1);
+  let LANES = 1;
+  while (LANES < caps.subgroupSize && LANES * 2 < n && few(LANES)) LANES *= 2;
+  const { WG } = elementLaunch(caps, rows * LANES);
+  return { overrides: { WG, LANES }, grid: grid1d(Math.ceil(rows * LANES / WG)) };
+}
+
+/** One lane each for `count` elements. Larger workgroups spread Lavapipe's cost of starting one. */
+export function elementLaunch(caps: Caps, count: number): { WG: number; overrides: { WG: number }; grid: [number, number, number] } {
+  const WG = Math.max(caps.subgroupSize, caps.software ? 64 : 128);
+  return { WG, overrides: { WG }, grid: grid1d(Math.ceil(count / WG)) };
+}
+
+/**
+ * Runs of a reduction over n for `others` independent results: enough runs to fill the device, and none longer than
+ * `longest`, which bounds the rounding of a serial f32 sum.
+ */
+export function runs(caps: Caps, n: number, others: number, longest: number, shortest = 64): { chunk: number; parts: number } {
+  const wanted = Math.ceil((caps.software ? 64 : 8192) / Math.max(1, others));
+  const parts = Math.max(Math.ceil(n / longest), Math.min(wanted, Math.floor(n / shortest)), 1);
+  const chunk = Math.max(1, Math.ceil(n / parts));
+  return { chunk, parts: Math.max(1, Math.ceil(n / chunk)) };
+}
+
+/** The vector type of a dtype where `n` allows it, and its width. */
+export function vector(dtype: DType, n: number): { V: string; W: number } {
+  return (dtype === 'f32' || dtype === 'f16') && n % 4 === 0 ? { V: `vec4<${dtype}>`, W: 4 } : { V: dtype, W: 1 };
+}

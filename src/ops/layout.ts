@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// Parts of tensors, and tensors made of parts: slice, pad, flip, roll, concat, split, stack. Slice and pad are each other's
+// adjoints, so are concat and split.
+import { DTypeError, ShapeError } from '../errors.ts';
+import { numel } from '../engine/dtype.ts';
+import { defineOp, dispatch, type Thunk } from '../engine/op.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { fill } from '../gen/fill.ts';
+import { elementLaunch } from './lanes.ts';
+import { placeDispatch, placeDxDispatch, type PadMode } from './pad.ts';
+import { reshape } from './reshape.ts';
+import { contiguous, copyView, sliced } from './strided.ts';
+
+type List = number | readonly number[];
+
+/** `axis` counted from the front. @throws ShapeError if there is none. */
+export function axisOf(name: string, shape: readonly number[], axis: number): number {
+  const at = axis < 0 ? axis + shape.length : axis;
+  if (!Number.isInteger(at) || at < 0 || at >= shape.length) throw new ShapeError(`${name}: got axis ${axis} for [${shape}], expected ${-shape.length} to ${shape.length - 1}.`);
+  return at;
+}
+
+interface Part { readonly start: readonly number[]; readonly step: readonly number[]; readonly shape: readonly number[] }
+
+const sliceOp = defineOp({
+  name: 'slice',
+  call: (x: Tensor, part: Part) => ({ inputs: [x], attrs: part }),
+  infer: ([x], { shape }) => ({ shape, dtype: x!.dtype }),
+  lower({ caps, inputs: [x], outputs: [y], attrs: { start, step, shape } }) {
+    return copyView(caps, x!, sliced(contiguous(x!.shape), start, shape, step), y!);
+  },
+  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => sliceDx(g!, { ...attrs, shape: x!.shape })],
+});
+
+/** Adjoint of slice: g where the slice took its elements, 0 elsewhere. `shape` is the whole tensor's. */
+const sliceDx = defineOp({
+  name: 'slice_dx',
+  call: (g: Tensor, whole: Part) => ({ inputs: [g], attrs: whole }),
+  infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
+  lower({ caps, inputs: [g], outputs: [dx], attrs: { start, step, shape } }) {
+    return placeDispatch(caps, g!, dx!, shape.map((out, i) => ({ out, size: g!.shape[i]!, start: start[i]!, step: step[i]! })));
+  },
+  vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => sliceOp(gg!, { ...attrs, shape: g!.shape })],
+});
+
+export interface SliceOptions {
+  /** One axis, or several with `start`, `end` and `step` as lists of the same length. */
+  axis: List;
+  start?: List;
+  end?: List;
+  /** Not 0; negative ones run from `start` (default: the last element) down to just above `end`. */
+  step?: List;
+}
+
+/** x[start:end:step] along one or more axes, with Python's rules for negative and too large bounds. */
+export function slice(x: Tensor, { axis, start, end, step }: SliceOptions): Tensor {
+  const axes = [axis].flat().map((a) => axisOf('slice', x.shape, a));
+  const pick = (list: List | undefined, i: number): number | undefined => Array.isArray(list) ? list[i] : list as number | undefined;
+  const part = { start: x.shape.map(() => 0), step: x.shape.map(() => 1), shape: [...x.shape] };
+  axes.forEach((a, i) => {
+    const n = x.shape[a]!;
+    const by = pick(step, i) ?? 1;
+    if (!Number.isInteger(by) || by === 0) throw new ShapeError(`slice: got step ${by}, expected an integer other than 0.`);
+    const [low, high] = by > 0 ? [0, n] : [-1, n - 1];
+    const bound = (v: number): number => Math.min(high, Math.max(low, v < 0 ? v + n : v));
+    const [from, to] = [pick(start, i), pick(end, i)];
+    part.start[a] = from === undefined ? (by > 0 ? 0 : n - 1) : bound(from);
+    part.step[a] = by;
+    part.shape[a] = Math.max(0, Math.ceil(((to === undefined ? (by > 0 ? n : -1) : bound(to)) - part.start[a]!) / by));
+  });
+  return part.shape.every((d, i) => d === x.shape[i] && part.step[i] === 1) ? x : sliceOp(x, part);
+}
+
+/** The order along `axes` reversed. */
+export function flip(x: Tensor, { axis }: { axis: List }): Tensor {
+  return slice(x, { axis, step: [axis].flat().map(() => -1) });
+}
+
+interface PadAttrs { readonly before: readonly number[]; readonly after: readonly number[]; readonly mode: PadMode; readonly value: number }
+
+const padOp = defineOp({
+  name: 'pad',
+  call: (x: Tensor, attrs: PadAttrs) => ({ inputs: [x], attrs }),
+  infer: ([x], { before, after }) => ({ shape: x!.shape.map((d, i) => d + before[i]! + after[i]!), dtype: x!.dtype }),
+  lower({ caps, inputs: [x], outputs: [y], attrs: { before, mode, value } }) {
+    return placeDispatch(caps, x!, y!, y!.shape.map((out, i) => ({ out, size: x!.shape[i]!, start: before[i]!, step: 1 })), mode, value);
+  },
+  vjp({ inputs: [x], grads: [g], attrs: { before, after, mode } }): Thunk[] {
+    if (mode === 'constant') return [() => padOp(g!, { before: before.map((b) => -b), after: after.map((a) => -a), mode, value: 0 })];
+    return [() => x!.shape.reduce((d, size, axis) => d.shape[axis] === size && before[axis] === 0 ? d : padDx(d, { axis, size, start: before[axis]!, mode }), g!)];
+  },
+});
+
+/** Adjoint of a border along one axis. */
+const padDx = defineOp({
+  name: 'pad_dx',
+  call: (g: Tensor, attrs: { axis: number; size: number; start: number; mode: PadMode }) => ({ inputs: [g], attrs }),
+  infer: ([g], { axis, size }) => ({ shape: g!.shape.map((d, i) => i === axis ? size : d), dtype: g!.dtype }),
+  lower: ({ caps, inputs: [g], outputs: [dx], attrs: { axis, start, mode } }) => [placeDxDispatch(caps, g!, dx!, axis, start, mode)],
+});
+
+export interface PadOptions {
+  /** Default: every axis. */
+  axes?: readonly number[];
+  /** Elements to add at either end of each of `axes`; negative ones crop. A number serves all axes. */
+  before?: List;
+  after?: List;
+  mode?: PadMode;
+  value?: number;
+}
+
+/** x with a border. `reflect` leaves the edge element out, `replicate` repeats it, `circular` continues at the other end. */
+export function pad(x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, after = 0, mode = 'constant', value = 0 }: PadOptions): Tensor {
+  const spread = (list: List): number[] => {
+    const full = x.shape.map(() => 0);
+    axes.forEach((a, i) => { full[axisOf('pad', x.shape, a)] = typeof list === 'number' ? list : list[i] ?? 0; });
+    return full;
+  };
+  const attrs = { before: spread(before), after: spread(after), mode, value };
+  x.shape.forEach((d, i) => {
+    const [b, a] = [attrs.before[i]!, attrs.after[i]!];
+    if (d + b + a < 0 || (mode === 'reflect' && Math.max(b, a) >= d)) {
+      throw new ShapeError(`pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ${mode === 'reflect' ? 'less than the axis' : 'at least nothing to remain'}.`);
+    }
+  });
+  return attrs.before.every((b) => b === 0) && attrs.after.every((a) => a === 0) ? x : padOp(x, attrs);
+}
+
+/** x moved by `shift` along `axis`; what leaves at one end comes in at the other. */
+export function roll(x: Tensor, { shift, axis }: { shift: List; axis: List }): Tensor {
+  const axes = [axis].flat().map((a) => axisOf('roll', x.shape, a));
+  const before = [shift].flat().map((s, i) => s % x.shape[axes[i]!]!);
+  return pad(x, { axes, before, after: before.map((s) => -s), mode: 'circular' });
+}
+
+interface Joint { readonly axis: number; readonly sizes: readonly number[] }
+const starts = (sizes: readonly number[]): number[] => sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+const along = (shape: readonly number[], axis: number, d: number): number[] => shape.map((s, i) => i === axis ? d : s);
+
+const concatOp = defineOp({
+  name: 'concat',
+  // A missing part is zeros: the gradient of a split of which not every output is used.
+  call: (parts: readonly (Tensor | null)[], joint: Joint) => ({ inputs: [...parts], attrs: joint }),
+  infer(inputs, { axis, sizes }) {
+    const some = inputs.find((s) => s !== null)!;
+    return { shape: along(some.shape, axis, sizes.reduce((a, b) => a + b, 0)), dtype: some.dtype };
+  },
+  lower({ caps, inputs, outputs: [y], attrs: { axis, sizes } }) {
+    const n = numel(y!.shape);
+    const { overrides, grid } = elementLaunch(caps, n);
+    const clear = inputs.includes(null) ? [dispatch(fill, { y: y! }, { n, value: 0 }, grid, { spec: { T: y!.dtype }, overrides })] : [];
+    const at = starts(sizes);
+    return [...clear, ...inputs.flatMap((x, i) => x === null ? []
+      : copyView(caps, x, contiguous(x.shape), y!, sliced(contiguous(y!.shape), along(x.shape.map(() => 0), axis, at[i]!), x.shape)))];
+  },
+  vjp({ inputs, grads: [g], attrs: { axis, sizes } }): (Thunk | null)[] {
+    const at = starts(sizes);
+    return inputs.map((_, i) => () => slice(g!, { axis, start: at[i]!, end: at[i]! + sizes[i]! }));
+  },
+});
+
+/** Tensors one after another along `axis`. @throws ShapeError, DTypeError unless all else is the same. */
+export function concat(parts: readonly Tensor[], { axis }: { axis: number }): Tensor {
+  const [first] = parts;
+  if (!first) throw new ShapeError('concat: got no tensors, expected at least one.');
+  const at = axisOf('concat', first.shape, axis);
+  for (const p of parts) {
+    if (p.dtype !== first.dtype) throw new DTypeError(`concat: got dtypes ${parts.map((t) => t.dtype).join(', ')}, expected one.`, 'There is no implicit promotion: convert with cast().');
+    if (p.shape.length !== first.shape.length || p.shape.some((d, i) => i !== at && d !== first.shape[i])) {
+      throw new ShapeError(`concat: got ${parts.map((t) => `[${t.shape}]`).join(' and ')}, expected shapes that differ along axis ${at} alone.`);
+    }
+  }
+  return parts.length === 1 ? first : concatOp(parts, { axis: at, sizes: parts.map((p) => p.shape[at]!) });
+}
+
+const splitOp = defineOp({
+  name: 'split',
+  call: (x: Tensor, joint: Joint) => ({ inputs: [x], attrs: joint }),
+  infer: ([x], { axis, sizes }) => sizes.map((d) => ({ shape: along(x!.shape, axis, d), dtype: x!.dtype })),
+  lower({ caps, inputs: [x], outputs, attrs: { axis, sizes } }) {
+    const at = starts(sizes);
+    return outputs.flatMap((y, i) => copyView(caps, x!, sliced(contiguous(x!.shape), along(x!.shape.map(() => 0), axis, at[i]!), y.shape), y));
+  },
+  vjp: ({ grads, attrs }): Thunk[] => [() => concatOp(grads, attrs)],
+  result: (outputs) => outputs,
+});
+
+/** Pieces of the given sizes along `axis`, or that many equal ones. @throws ShapeError if they do not add up. */
+export function split(x: Tensor, sizes: List, { axis }: { axis: number }): Tensor[] {
+  const at = axisOf('split', x.shape, axis);
+  const n = x.shape[at]!;
+  const list = typeof sizes === 'number' ? new Array<number>(sizes).fill(n / sizes) : sizes;
+  if (list.some((d) => !Number.isInteger(d) || d < 0) || list.reduce((a, b) => a + b, 0) !== n) {
+    throw new ShapeError(`split: got ${typeof sizes === 'number' ? `${sizes} parts` : `[${sizes}]`} of axis ${at} of [${x.shape}], expected sizes that add up to ${n}.`);
+  }
+  return list.length === 1 ? [x] : splitOp(x, { axis: at, sizes: list });
+}
+
+/** Tensors of one shape along a new axis. */
+export function stack(parts: readonly Tensor[], { axis }: { axis: number }): Tensor {
+  const rank = (parts[0]?.shape.length ?? 0) + 1;
+  const at = axisOf('stack', new Array<number>(rank).fill(1), axis);
+  return concat(parts.map((p) => reshape(p, [...p.shape.slice(0, at), 1, ...p.shape.slice(at)])), { axis: at });
+}

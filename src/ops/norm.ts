@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// Norms over the last axis: layer, RMS, l2. Statistics of a row are kept for the backward pass as [rows, 2] f32.
+import { DTypeError, ShapeError } from '../errors.ts';
+import { numel, type Spec } from '../engine/dtype.ts';
+import { defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
+import { elementLaunch, rowLaunch, runs, vector } from './lanes.ts';
+import { lowerReduce } from './reduce.ts';
+
+interface Attrs { readonly eps: number; readonly mean: boolean }
+
+function sizes(x: Spec): { rows: number; n: number; V: string; W: number } {
+  const n = x.shape.at(-1)!;
+  const { V, W } = vector(x.dtype, n);
+  return { rows: numel(x.shape) / n, n: n / W, V, W };
+}
+
+function launch(c: LowerContext<Attrs>, x: Ref, affine: boolean) {
+  const { rows, n, V } = sizes(x);
+  const { grid, overrides } = rowLaunch(c.caps, rows, n);
+  return {
+    params: { rows, n, eps: c.attrs.eps, chunk: 0 }, grid,
+    options: { spec: { V }, overrides: { ...overrides, MEAN: Number(c.attrs.mean), AFFINE: Number(affine) } },
+  };
+}
+
+/** @throws ShapeError, DTypeError unless x has a last axis, and gamma and beta are f32 [n]. */
+function check(name: string, [x, ...affine]: readonly (Spec | null)[]): Spec {
+  expectDType(name, [x!], 'f32', 'f16');
+  const n = x!.shape.at(-1);
+  if (n === undefined) throw new ShapeError(`${name}: got a scalar, expected at least one axis.`);
+  for (const w of affine) {
+    if (w && w.dtype !== 'f32') throw new DTypeError(`${name}: got a weight of dtype ${w.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
+    if (w && (w.shape.length !== 1 || w.shape[0] !== n)) throw new ShapeError(`${name}: got a weight [${w.shape}] for [${x!.shape}], expected [${n}].`);
+  }
+  return x!;
+}
+
+const rowsOf = (x: Spec): number => numel(x.shape.slice(0, -1));
+
+const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Attrs], Attrs>({
+  name: 'norm_dx',
+  call: (x, gamma, stats, dy, attrs) => ({ inputs: [x, gamma, stats, dy], attrs }),
+  infer: ([x]) => x!,
+  lower(c): Dispatch[] {
+    const [x, gamma, stats, dy] = c.inputs;
+    const { params, grid, options } = launch(c, x!, gamma !== null);
+    return [dispatch(norm_dx, { x: x!, gamma: gamma ?? x!, stats_in: stats!, dy: dy!, dx: c.outputs[0]! }, params, grid, options)];
+  },
+  flops: ([x]) => 10 * numel(x!.shape),
+});
+
+const weightGradients = defineOp<[Tensor, Tensor, Tensor], object, Tensor[]>({
+  name: 'norm_dweight',
+  call: (x, stats, dy) => ({ inputs: [x, stats, dy], attrs: {} }),
+  infer: ([x]) => [{ shape: [x!.shape.at(-1)!], dtype: 'f32' }, { shape: [x!.shape.at(-1)!], dtype: 'f32' }],
+  lower(c): Dispatch[] {
+    const [x, stats, dy] = c.inputs;
+    const { rows, n, V, W } = sizes(x!);
+    const { chunk, parts } = runs(c.caps, rows, Math.ceil(n / c.caps.subgroupSize), 1024);
+    const [dgamma, dbeta] = parts === 1 ? c.outputs : [c.scratch([parts, n * W]), c.scratch([parts, n * W])];
+    const { grid, overrides } = elementLaunch(c.caps, parts * n);
+    return [
+      dispatch(norm_dweight, { x: x!, stats_in: stats!, dy: dy!, dgamma: dgamma!, dbeta: dbeta! }, { rows, n, eps: 0, chunk }, grid, { spec: { V }, overrides }),
+      ...(parts === 1 ? [] : [...lowerReduce(c, dgamma!, c.outputs[0]!, [0], 'sum'), ...lowerReduce(c, dbeta!, c.outputs[1]!, [0], 'sum')]),
+    ];
+  },
+  result: (outputs) => outputs,
+  flops: ([x]) => 5 * numel(x!.shape),
+});
+
+function make(name: string, mean: boolean) {
+  return defineOp<[Tensor, (Tensor | null)?, (Tensor | null)?, { eps?: number }?], Attrs>({
+    name,
+    call: (x, gamma = null, beta = null, { eps = 1e-5 } = {}) => ({ inputs: [x, gamma, beta], attrs: { eps, mean } }),
+    infer(inputs) {
+      const x = check(name, inputs);
+      if (mean && !inputs[1] !== !inputs[2]) throw new ShapeError(`${name}: got one of gamma and beta, expected both or neither.`);
+      return [x, { shape: [rowsOf(x), 2], dtype: 'f32' }];
+    },
+    lower(c): Dispatch[] {
+      const [x, gamma, beta] = c.inputs;
+      const { params, grid, options } = launch(c, x!, gamma !== null);
+      const [y, stats] = c.outputs;
+      return [dispatch(norm, { x: x!, gamma: gamma ?? x!, beta: beta ?? gamma ?? x!, y: y!, stats: stats! }, params, grid, options)];
+    },
+    vjp({ inputs: [x, gamma, beta], outputs: [, stats], grads: [g], attrs }): (Thunk | null)[] {
+      const weights = once(() => weightGradients(x!, stats!, g!));
+      return [() => gradient(x!, gamma!, stats!, g!, attrs), gamma ? () => weights()[0]! : null, beta ? () => weights()[1]! : null];
+    },
+    flops: ([x]) => 8 * numel(x!.shape),
+  });
+}
+
+/** (x - mean) / sqrt(var + eps) * gamma + beta over the last axis; gamma and beta f32 [n] or null. */
+export const layerNorm = make('layer_norm', true);
+const rms = make('rms_norm', false);
+/** x / sqrt(mean(x^2) + eps) * gamma over the last axis. */
+export const rmsNorm = (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options);
+
+const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
+  name: 'l2_normalize_dx',
+  call: (y, stats, dy) => ({ inputs: [y, stats, dy], attrs: { eps: 0, mean: false } }),
+  infer: ([y]) => y!,
+  lower(c): Dispatch[] {
+    const [y, stats, dy] = c.inputs;
+    const { params, grid, options: { spec, overrides: { WG, LANES } } } = launch(c, y!, false);
+    return [dispatch(l2_dx, { x: y!, stats_in: stats!, dy: dy!, dx: c.outputs[0]! }, params, grid, { spec, overrides: { WG, LANES } })];
+  },
+});
+
+/** x / max(|x|, eps) over the last axis; rows of zeros give zeros. */
+export const l2Normalize = defineOp<[Tensor, { eps?: number }?], Attrs>({
+  name: 'l2_normalize',
+  call: (x, { eps = 1e-12 } = {}) => ({ inputs: [x], attrs: { eps, mean: false } }),
+  infer(inputs) {
+    const x = check('l2_normalize', inputs);
+    return [x, { shape: [rowsOf(x)], dtype: 'f32' }];
+  },
+  lower(c): Dispatch[] {
+    const [x] = c.inputs;
+    const { params, grid, options: { spec, overrides: { WG, LANES } } } = launch(c, x!, false);
+    const [y, stats] = c.outputs;
+    return [dispatch(l2, { x: x!, y: y!, stats: stats! }, params, grid, { spec, overrides: { WG, LANES } })];
+  },
+  vjp: ({ outputs: [y, stats], grads: [g] }): Thunk[] => [() => l2Gradient(y!, stats!, g!)],
+  flops: ([x]) => 4 * numel(x!.shape),
+});

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Optimiser updates and gradient sums as ops that overwrite ranges of arenas.
+import { ShapeError } from '../errors.ts';
+import { numel } from '../engine/dtype.ts';
+import { defineOp, dispatch, grid1d } from '../engine/op.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { add_scaled, assign_scaled, clear as clearKernel, clip_factor, square_sums } from '../gen/grad_norm.ts';
+import { adam, adamw, sgd } from '../gen/optim.ts';
+
+export type UpdateKind = 'adamw' | 'adam' | 'sgd';
+interface UpdateAttrs { kind: UpdateKind; beta1: number; beta2: number; eps: number; weightDecay: number; lrScale: number }
+interface UpdateTensors { p: Tensor; g: Tensor; m: Tensor; v: Tensor; hyper: Tensor; clip: Tensor }
+
+/** Overwrites p, m and v (each [n], n a multiple of 4) with one optimiser step. */
+export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'kind'>], UpdateAttrs, void>({
+  name: 'update',
+  call: (kind, t, attrs) => ({ inputs: [t.p, t.g, t.m, t.v, t.hyper, t.clip], attrs: { kind, ...attrs } }),
+  infer([p]) {
+    if (numel(p!.shape) % 4 !== 0) throw new ShapeError(`update: got ${numel(p!.shape)} parameters, expected a multiple of 4.`, 'Pad the range with zeros, as arenas do.');
+    return [];
+  },
+  mutates: () => [0, 2, 3],
+  result: () => undefined,
+  lower(c) {
+    const [p, g, m, v, hyper, clip] = c.inputs.map((r) => r!);
+    const n = Math.ceil(numel(p!.shape) / 4);
+    const { kind, beta1, beta2, eps, weightDecay, lrScale } = c.attrs;
+    const params = { n, beta1, beta2, eps, weight_decay: weightDecay, lr_scale: lrScale };
+    const grid = grid1d(Math.ceil(n / 64));
+    const bound = { p: p!, g: g!, m: m!, hyper: hyper!, clip: clip! };
+    if (kind === 'sgd') return [dispatch(sgd, bound, params, grid)];
+    return [dispatch(kind === 'adamw' ? adamw : adam, { ...bound, v: v! }, params, grid)];
+  },
+});
+
+/** [factor, norm] over all ranges: factor = min(1, maxNorm / (norm + 1e-6)); an infinite maxNorm gives 1. */
+export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
+  name: 'clip_grad_norm',
+  call: (ranges, maxNorm) => ({ inputs: ranges, attrs: { maxNorm: Math.min(maxNorm, 3e38) } }),
+  infer: () => ({ shape: [2], dtype: 'f32' }),
+  lower(c) {
+    const lanes = c.inputs.map((r) => Math.min(4096, Math.ceil(numel(r!.shape) / 64)));
+    const total = lanes.reduce((a, b) => a + b, 0);
+    const partials = c.scratch([total]);
+    let offset = 0;
+    const sums = c.inputs.map((r, i) => {
+      const d = dispatch(square_sums, { g: r!, partials }, { n: numel(r!.shape), lanes: lanes[i]!, offset, max_norm: 0, scale: 0 }, [Math.ceil(lanes[i]! / 64), 1, 1]);
+      offset += lanes[i]!;
+      return d;
+    });
+    return [...sums, dispatch(clip_factor, { sums: partials, clip: c.outputs[0]! }, { n: total, lanes: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 }, [1, 1, 1])];
+  },
+});
+
+function rangeOp(name: string, kernel: typeof add_scaled | typeof assign_scaled) {
+  return defineOp<[Tensor, Tensor, number], { scale: number }, void>({
+    name,
+    call: (target, g, scale) => ({ inputs: [target, g], attrs: { scale } }),
+    infer: () => [],
+    mutates: () => [0],
+    result: () => undefined,
+    lower(c) {
+      const n = numel(c.inputs[1]!.shape);
+      return [dispatch(kernel, { target_range: c.inputs[0]!, g: c.inputs[1]! }, { n, lanes: 0, offset: 0, max_norm: 0, scale: c.attrs.scale }, grid1d(Math.ceil(n / 64)))];
+    },
+  });
+}
+
+/** range += scale * g */
+export const addScaled = rangeOp('add_scaled', add_scaled);
+/** range = scale * g */
+export const assignScaled = rangeOp('assign_scaled', assign_scaled);
+
+/** range = 0 */
+export const clear = defineOp<[Tensor], Record<string, never>, void>({
+  name: 'clear',
+  call: (target) => ({ inputs: [target], attrs: {} }),
+  infer: () => [],
+  mutates: () => [0],
+  result: () => undefined,
+  lower(c) {
+    const n = numel(c.inputs[0]!.shape);
+    return [dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, lanes: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)))];
+  },
+});

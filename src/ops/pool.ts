@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Pooling of channels-last tensors [N, (D,) (H,) W, C].
+import { ShapeError } from '../errors.ts';
+import { numel, type DType, type Spec } from '../engine/dtype.ts';
+import { defineOp, dispatch, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { adaptive_pool, adaptive_pool_dx, avg_pool, avg_pool_dx, max_pool, max_pool_dx } from '../gen/pool.ts';
+import { elementLaunch, vector } from './lanes.ts';
+import { expectSpatial, poolAxes, poolParams, type PoolAxis, type PoolOptions } from './pool_axes.ts';
+import { mean } from './reduce.ts';
+
+interface Windows { readonly axes: readonly PoolAxis[]; readonly includePad: boolean }
+
+/** Everything but the bindings: `written` is what the kernel's lanes write, one V each. */
+function launch(c: Pick<LowerContext<unknown>, 'caps'>, written: Ref, input: readonly number[], output: readonly number[], { axes, includePad }: Windows) {
+  const channels = written.shape.at(-1)!;
+  const { V, W } = vector(written.dtype, channels);
+  const n = numel(written.shape) / W;
+  const { overrides, grid } = elementLaunch(c.caps, n);
+  const DILATED = Number(axes.some((a) => a.dilation > 1));
+  return {
+    params: { n, c: channels / W, ...poolParams(input, output, axes) } as never, grid, bins: { spec: { V }, overrides },
+    options: { spec: { V }, overrides: { ...overrides, DILATED } }, averaging: { spec: { V }, overrides: { ...overrides, DILATED, INCLUDE_PAD: Number(includePad) } },
+  };
+}
+
+const pooled = (x: Spec, axes: readonly PoolAxis[], dtype: DType = x.dtype): Spec => ({ shape: [x.shape[0]!, ...axes.map((a) => a.out), x.shape.at(-1)!], dtype });
+interface Back extends Windows { readonly shape: readonly number[] }
+const taps = (axes: readonly PoolAxis[]): number => axes.reduce((n, a) => n * a.kernel, 1);
+
+const maxPoolOp = defineOp({
+  name: 'max_pool',
+  call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
+  infer: ([x], { axes }) => [pooled(x!, axes), pooled(x!, axes, 'u32')],
+  lower(c): Dispatch[] {
+    const { inputs: [x], outputs: [y, place] } = c;
+    const { params, grid, options } = launch(c, y!, x!.shape, y!.shape, c.attrs);
+    return [dispatch(max_pool, { x: x!, y: y!, place: place! }, params, grid, options)];
+  },
+  vjp: ({ inputs: [x], outputs: [, index], grads: [g], attrs }): (Thunk | null)[] => [g ? () => maxPoolDx(g, index!, { ...attrs, shape: x!.shape }) : null],
+  result: ([values, indices]) => ({ values: values!, indices: indices! }),
+  flops: (_, [y], { axes }) => numel(y!.shape) * taps(axes),
+});
+
+const maxPoolDx = defineOp({
+  name: 'max_pool_dx',
+  call: (g: Tensor, index: Tensor, attrs: Back) => ({ inputs: [g, index], attrs }),
+  infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
+  lower(c): Dispatch[] {
+    const { inputs: [g, index], outputs: [dx] } = c;
+    const { params, grid, options } = launch(c, dx!, dx!.shape, g!.shape, c.attrs);
+    return [dispatch(max_pool_dx, { g: g!, index: index!, dx: dx! }, params, grid, options)];
+  },
+});
+
+const avgPoolOp = defineOp({
+  name: 'avg_pool',
+  call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
+  infer: ([x], { axes }) => pooled(x!, axes),
+  lower(c): Dispatch[] {
+    const { inputs: [x], outputs: [y] } = c;
+    const { params, grid, averaging } = launch(c, y!, x!.shape, y!.shape, c.attrs);
+    return [dispatch(avg_pool, { x: x!, y: y! }, params, grid, averaging)];
+  },
+  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => avgPoolDx(g!, { ...attrs, shape: x!.shape })],
+  flops: (_, [y], { axes }) => numel(y!.shape) * taps(axes),
+});
+
+const avgPoolDx = defineOp({
+  name: 'avg_pool_dx',
+  call: (g: Tensor, attrs: Back) => ({ inputs: [g], attrs }),
+  infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
+  lower(c): Dispatch[] {
+    const { inputs: [g], outputs: [dx] } = c;
+    const { params, grid, averaging } = launch(c, dx!, dx!.shape, g!.shape, c.attrs);
+    return [dispatch(avg_pool_dx, { g: g!, dx: dx! }, params, grid, averaging)];
+  },
+  vjp: ({ grads: [gg], attrs }): Thunk[] => [() => avgPoolOp(gg!, attrs)],
+});
+
+const adaptiveOp = defineOp({
+  name: 'adaptive_avg_pool',
+  call: (x: Tensor, size: readonly number[]) => ({ inputs: [x], attrs: size }),
+  infer: ([x], size) => ({ shape: [x!.shape[0]!, ...size, x!.shape.at(-1)!], dtype: x!.dtype }),
+  lower(c): Dispatch[] {
+    const { inputs: [x], outputs: [y] } = c;
+    const { params, grid, bins } = launch(c, y!, x!.shape, y!.shape, { axes: [], includePad: true });
+    return [dispatch(adaptive_pool, { x: x!, y: y! }, params, grid, bins)];
+  },
+  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => adaptiveDx(g!, x!.shape)],
+  flops: ([x]) => numel(x!.shape),
+});
+
+const adaptiveDx = defineOp({
+  name: 'adaptive_avg_pool_dx',
+  call: (g: Tensor, shape: readonly number[]) => ({ inputs: [g], attrs: shape }),
+  infer: ([g], shape) => ({ shape, dtype: g!.dtype }),
+  lower(c): Dispatch[] {
+    const { inputs: [g], outputs: [dx] } = c;
+    const { params, grid, bins } = launch(c, dx!, dx!.shape, g!.shape, { axes: [], includePad: true });
+    return [dispatch(adaptive_pool_dx, { g: g!, dx: dx! }, params, grid, bins)];
+  },
+  vjp: ({ inputs: [g], grads: [gg] }): Thunk[] => [() => adaptiveOp(gg!, g!.shape.slice(1, -1))],
+});
+
+/** Maxima of windows and where they lie within D * H * W (u32, the first of equals). The gradient goes there. */
+export function maxPoolWithIndices(x: Tensor, options: PoolOptions): { values: Tensor; indices: Tensor } {
+  return maxPoolOp(x, { axes: poolAxes('maxPool', x, x.shape.length - 2, options), includePad: false });
+}
+const maxPool = (spatial: number) => (x: Tensor, options: PoolOptions): Tensor =>
+  maxPoolOp(x, { axes: poolAxes(`maxPool${spatial}d`, x, spatial, options), includePad: false }).values;
+
+/** Largest element of each window; padding never wins. x [N, W, C] */
+export const maxPool1d = maxPool(1);
+/** x [N, H, W, C] */
+export const maxPool2d = maxPool(2);
+/** x [N, D, H, W, C] */
+export const maxPool3d = maxPool(3);
+
+export interface AvgPoolOptions extends PoolOptions {
+  /** Whether zeros of the padding count in the divisor. Default: true. */
+  countIncludePad?: boolean;
+}
+const avgPool = (spatial: number) => (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor =>
+  avgPoolOp(x, { axes: poolAxes(`avgPool${spatial}d`, x, spatial, options), includePad: countIncludePad });
+
+/** Mean of each window. x [N, W, C] */
+export const avgPool1d = avgPool(1);
+/** x [N, H, W, C] */
+export const avgPool2d = avgPool(2);
+/** x [N, D, H, W, C] */
+export const avgPool3d = avgPool(3);
+
+const adaptive = (spatial: number) => (x: Tensor, { size }: { size: number | readonly number[] }): Tensor => {
+  const name = `adaptiveAvgPool${spatial}d`;
+  expectSpatial(name, x, spatial);
+  const list = typeof size === 'number' ? new Array<number>(spatial).fill(size) : size;
+  if (list.length !== spatial || list.some((d) => !Number.isInteger(d) || d < 1)) throw new ShapeError(`${name}: got size [${list}], expected ${spatial} of at least 1.`);
+  return adaptiveOp(x, list);
+};
+
+/** Means of `size` bins an axis, which overlap where they do not divide it. x [N, H, W, C] */
+export const adaptiveAvgPool2d = adaptive(2);
+/** x [N, D, H, W, C] */
+export const adaptiveAvgPool3d = adaptive(3);
+
+/** Mean over all spatial axes, which stay with size 1. */
+export const globalAvgPool = (x: Tensor): Tensor => mean(x, { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true });

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Windows of pooling as numbers for the kernels: one, two or three spatial axes become D, H, W.
+import { ShapeError } from '../errors.ts';
+import { expectDType } from '../engine/op.ts';
+import type { Spec } from '../engine/dtype.ts';
+
+type PerAxis = number | readonly number[];
+
+export interface PoolOptions {
+  /** Window size; a number serves all spatial axes. */
+  kernel: PerAxis;
+  /** Default: `kernel`, so that windows tile the input. */
+  stride?: PerAxis;
+  /** At both ends of every axis, or [before, after] for each. */
+  padding?: number | readonly (number | readonly [number, number])[];
+  dilation?: PerAxis;
+  /** Windows may run over the end, if they start inside. */
+  ceilMode?: boolean;
+}
+
+export interface PoolAxis { readonly out: number; readonly kernel: number; readonly stride: number; readonly before: number; readonly after: number; readonly dilation: number }
+
+/** One entry a spatial axis. @throws ShapeError unless x is [N, spatial..., C] and every window meets it. */
+export function poolAxes(name: string, x: Spec, spatial: number, { kernel, stride = kernel, padding = 0, dilation = 1, ceilMode = false }: PoolOptions): PoolAxis[] {
+  expectSpatial(name, x, spatial);
+  const of = (list: PerAxis, i: number): number => typeof list === 'number' ? list : list[i]!;
+  return x.shape.slice(1, -1).map((size, i) => {
+    const p = typeof padding === 'number' ? padding : padding[i]!;
+    const [before, after] = typeof p === 'number' ? [p, p] : p;
+    const axis = { kernel: of(kernel, i), stride: of(stride, i), before, after, dilation: of(dilation, i) };
+    const reach = axis.dilation * (axis.kernel - 1) + 1;
+    const steps = (size + before + after - reach) / axis.stride;
+    let out = (ceilMode ? Math.ceil(steps) : Math.floor(steps)) + 1;
+    if (ceilMode && (out - 1) * axis.stride >= size + before) out--;
+    if (!(out > 0) || Math.max(before, after) >= reach) {
+      throw new ShapeError(`${name}: got window ${axis.kernel} (dilation ${axis.dilation}, padding ${before}, ${after}) over ${size} elements, expected one that fits and more than padding.`);
+    }
+    return { ...axis, out };
+  });
+}
+
+/** @throws ShapeError, DTypeError */
+export function expectSpatial(name: string, x: Spec, spatial: number): void {
+  expectDType(name, [x], 'f32', 'f16');
+  if (x.shape.length !== spatial + 2) throw new ShapeError(`${name}: got [${x.shape}], expected [N, ${['W', 'H, W', 'D, H, W'][spatial - 1]}, C].`);
+}
+
+/** Sizes of D, H and W, of the missing ones 1. */
+export const spatial3 = (shape: readonly number[]): number[] => [1, 1, ...shape.slice(1, -1)].slice(-3);
+
+/** Fields of the kernels' Params, but n and c. */
+export function poolParams(input: readonly number[], output: readonly number[], axes: readonly PoolAxis[]): Record<string, number> {
+  const params: Record<string, number> = {};
+  const sizes = spatial3(input);
+  const outs = spatial3(output);
+  ['d', 'h', 'w'].forEach((name, i) => {
+    const a = axes[i - 3 + axes.length] ?? { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1 };
+    Object.assign(params, { [name]: sizes[i], [`o${name}`]: outs[i], [`k${name}`]: a.kernel, [`s${name}`]: a.stride, [`p${name}`]: a.before, [`l${name}`]: a.dilation, [`e${name}`]: a.after });
+  });
+  return params;
+}

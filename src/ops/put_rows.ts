@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Rows written into a table that lives across programs: one program's slices gathered into a volume that others read.
+import { DTypeError, ShapeError } from '../errors.ts';
+import { numel } from '../engine/dtype.ts';
+import { defineOp, dispatch, expectDType, type Dispatch } from '../engine/op.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { put_rows } from '../gen/put_rows.ts';
+import { elementLaunch } from './lanes.ts';
+
+/** Overwrites table[index[i]] [k, ...] with rows[i] [m, ...]; index u32 [m], every entry below k and there once. */
+export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>, void>({
+  name: 'put_rows',
+  call: (table, rows, index) => ({ inputs: [table, rows, index], attrs: {} }),
+  infer([table, rows, index]) {
+    expectDType('putRows', [table!, rows!], 'f32', 'f16', 'i32', 'u32');
+    if (index!.dtype !== 'u32') throw new DTypeError(`putRows: got an index of dtype ${index!.dtype}, expected u32.`, 'Convert with cast().');
+    const row = table!.shape.slice(1);
+    if (index!.shape.length !== 1 || rows!.shape.join() !== [index!.shape[0], ...row].join()) {
+      throw new ShapeError(`putRows: got rows [${rows!.shape}] and index [${index!.shape}] for a table [${table!.shape}], expected [m${row.map((d) => `, ${d}`).join('')}] and [m].`);
+    }
+    return [];
+  },
+  mutates: () => [0],
+  result: () => undefined,
+  lower({ caps, inputs: [table, rows, index] }): Dispatch[] {
+    const n = numel(rows!.shape);
+    if (n === 0) return [];
+    const { grid, overrides } = elementLaunch(caps, n);
+    return [dispatch(put_rows, { rows: rows!, index: index!, table: table! }, { n, width: numel(rows!.shape.slice(1)) }, grid, { spec: { T: rows!.dtype }, overrides })];
+  },
+});

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Random tensors and dropout on the device. Every number is a function of (seed, stream, step, op, element), so a run can be
+// resumed or replayed from the step alone; src/data/philox.ts computes the same numbers on the host.
+import { ShapeError } from '../errors.ts';
+import { numel, type DType } from '../engine/dtype.ts';
+import { defineOp, dispatch, expectDType, type Dispatch, type Thunk } from '../engine/op.ts';
+import { full, type Tensor } from '../engine/tensor.ts';
+import { currentTrace, hostScalars, type Trace } from '../engine/trace.ts';
+import { dropout as dropoutKernel, random as randomKernel } from '../gen/random.ts';
+import { elementLaunch } from './lanes.ts';
+import { axisOf } from './layout.ts';
+import { mul } from './pointwise.ts';
+
+/** Key and counter of the random ops of one network. Ops are numbered in the order of their calls within a trace (or, eagerly, a step). */
+export class RandomSource {
+  private readonly seed: number;
+  private readonly stream: number;
+  private readonly step: () => number;
+  private readonly firstOp: number;
+  private readonly traced = new WeakMap<Trace, { counter: Tensor; next: number }>();
+  private eager = { step: -1, next: 0 };
+
+  /**
+   * `stream` is a number of STREAMS in data/philox.ts; `step` is asked before every run of a program. Programs that share seed,
+   * stream and step need ranges of op numbers of their own: `firstOp`.
+   */
+  constructor({ seed, stream, step, firstOp = 0 }: { seed: number; stream: number; step: () => number; firstOp?: number }) {
+    this.seed = seed;
+    this.stream = stream;
+    this.step = step;
+    this.firstOp = firstOp;
+  }
+
+  /** For the ops below: the tensor [seed, stream, step] and the number of the next op. */
+  take(): { counter: Tensor; op: number } {
+    const values = (): Uint32Array => Uint32Array.of(this.seed, this.stream, this.step());
+    const trace = currentTrace();
+    if (!trace) {
+      if (this.eager.step !== this.step()) this.eager = { step: this.step(), next: 0 };
+      return { counter: hostScalars(3, 'u32', values), op: this.firstOp + this.eager.next++ };
+    }
+    let state = this.traced.get(trace);
+    if (!state) this.traced.set(trace, state = { counter: hostScalars(3, 'u32', values), next: 0 });
+    return { counter: state.counter, op: this.firstOp + state.next++ };
+  }
+}
+
+interface Fill { readonly shape: readonly number[]; readonly dtype: DType; readonly op: number; readonly normal: boolean; readonly shift: number; readonly scale: number }
+
+const randomOp = defineOp({
+  name: 'random',
+  call: (counter: Tensor, attrs: Fill) => ({ inputs: [counter], attrs }),
+  infer: (_, { shape, dtype }) => ({ shape, dtype: expectDType('random', [{ shape, dtype }], 'f32', 'f16') }),
+  lower({ caps, inputs: [counter], outputs: [y], attrs: { op, normal, shift, scale } }): Dispatch[] {
+    const n = numel(y!.shape);
+    const { overrides, grid } = elementLaunch(caps, Math.ceil(n / 4));
+    return [dispatch(randomKernel, { counter: counter!, y: y! }, { n, op, shift, scale, p: 0 }, grid, { spec: { T: y!.dtype }, overrides: { ...overrides, NORMAL: Number(normal) } })];
+  },
+});
+
+const dropoutOp = defineOp({
+  name: 'dropout',
+  call: (x: Tensor, counter: Tensor, attrs: { p: number; op: number }) => ({ inputs: [x, counter], attrs }),
+  infer: ([x]) => ({ shape: x!.shape, dtype: expectDType('dropout', [x], 'f32', 'f16') }),
+  lower({ caps, inputs: [x, counter], outputs: [y], attrs: { p, op } }): Dispatch[] {
+    const n = numel(y!.shape);
+    const { overrides, grid } = elementLaunch(caps, Math.ceil(n / 4));
+    return [dispatch(dropoutKernel, { x: x!, counter: counter!, y: y! }, { n, op, shift: 0, scale: p < 1 ? 1 / (1 - p) : 0, p }, grid, { spec: { T: x!.dtype }, overrides })];
+  },
+  vjp: ({ inputs: [, counter], grads: [g], attrs }): (Thunk | null)[] => [() => dropoutOp(g!, counter!, attrs), null],
+});
+
+export interface RandomOptions { random: RandomSource; dtype?: DType }
+
+/** Numbers in [low, high). */
+export function uniform(shape: readonly number[], { random, low = 0, high = 1, dtype = 'f32' }: RandomOptions & { low?: number; high?: number }): Tensor {
+  const { counter, op } = random.take();
+  return randomOp(counter, { shape, dtype, op, normal: false, shift: low, scale: high - low });
+}
+
+/** Normally distributed numbers. */
+export function normal(shape: readonly number[], { random, mean = 0, std = 1, dtype = 'f32' }: RandomOptions & { mean?: number; std?: number }): Tensor {
+  const { counter, op } = random.take();
+  return randomOp(counter, { shape, dtype, op, normal: true, shift: mean, scale: std });
+}
+
+/**
+ * x with a share `p` of its elements set to 0 and the others divided by 1 - p. Elements that differ along `shared` axes alone
+ * go together: all spatial axes drop whole channels, all but the first drop whole samples (drop path).
+ */
+export function dropout(x: Tensor, { p, random, shared = [] }: { p: number; random: RandomSource; shared?: readonly number[] }): Tensor {
+  if (!(p >= 0 && p <= 1)) throw new ShapeError(`dropout: got p ${p}, expected 0 to 1.`);
+  if (p === 0) return x;
+  const { counter, op } = random.take();
+  if (shared.length === 0) return dropoutOp(x, counter, { p, op });
+  const axes = shared.map((a) => axisOf('dropout', x.shape, a));
+  const ones = full(x.shape.map((d, i) => axes.includes(i) ? 1 : d), 1, { dtype: x.dtype });
+  return mul(x, dropoutOp(ones, counter, { p, op }));
+}

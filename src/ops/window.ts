@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// The geometry that every convolution shares: a big grid and a small one, big = small * stride - pad + k * dilation, and
+// weights [small channels, KD, KH, KW, big channels / groups]. A convolution goes down (big to small) and its input gradient
+// up; a transposed convolution goes up and its input gradient down. The weight gradient is the same sum for both.
+import { ShapeError } from '../errors.ts';
+import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
+import { conv as convKernel } from '../gen/conv.ts';
+import { conv_dweight } from '../gen/conv_dweight.ts';
+import { chooseTile, lowerGemm, operand, splitsFor, sumSplits, tileCount, tileOptions } from './gemm.ts';
+
+export type Vec3 = readonly [number, number, number];
+export interface Window { readonly stride: Vec3; readonly before: Vec3; readonly after: Vec3; readonly dilation: Vec3; readonly groups: number }
+export type PerAxis = number | readonly number[];
+export interface WindowOptions {
+  stride?: PerAxis;
+  /** One number, one an axis, or [before, after] an axis. */
+  padding?: PerAxis | readonly (readonly [number, number])[];
+  dilation?: PerAxis;
+  groups?: number;
+}
+
+/** Attributes of a rank-dimensional convolution as those of a 3D one. @throws ShapeError */
+export function windowOf(name: string, rank: 2 | 3, { stride = 1, padding = 0, dilation = 1, groups = 1 }: WindowOptions): Window {
+  const three = (what: string, v: PerAxis, fill: number, least: number): Vec3 => {
+    const list = typeof v === 'number' ? Array<number>(rank).fill(v) : [...v];
+    if (list.length !== rank || list.some((x) => !Number.isInteger(x) || x < least)) throw new ShapeError(`${name}: got ${what} ${JSON.stringify(v)}, expected ${rank} integers of at least ${least}, or one.`);
+    return [...Array<number>(3 - rank).fill(fill), ...list] as unknown as Vec3;
+  };
+  const sides = Array.isArray(padding) && Array.isArray(padding[0]) ? padding as readonly (readonly [number, number])[] : null;
+  const side = (i: 0 | 1): Vec3 => three('padding', sides ? sides.map((p) => p[i]) : padding as PerAxis, 0, 0);
+  return { stride: three('stride', stride, 1, 1), before: side(0), after: side(1), dilation: three('dilation', dilation, 1, 1), groups };
+}
+
+/** [N, H, W, C] as [N, 1, H, W, C]; five axes as they are. */
+export const five = (shape: readonly number[]): number[] => shape.length === 5 ? [...shape] : [shape[0]!, 1, ...shape.slice(1)];
+const map3 = (f: (i: 0 | 1 | 2) => number): Vec3 => [f(0), f(1), f(2)];
+
+/** Small grid of a big one. */
+export const downSize = (big: Vec3, kernel: Vec3, w: Window): Vec3 =>
+  map3((i) => Math.floor((big[i] + w.before[i] + w.after[i] - w.dilation[i] * (kernel[i] - 1) - 1) / w.stride[i]) + 1);
+
+export interface Sides { n: number; big: Vec3; small: Vec3; cb: number; cs: number; kernel: Vec3; taps: number; gb: number; gs: number }
+
+export function sides(big: readonly number[], small: readonly number[], weight: readonly number[], groups: number): Sides {
+  const [b, s, w] = [five(big), five(small), five(weight)];
+  const kernel = w.slice(1, 4) as unknown as Vec3;
+  return {
+    n: b[0]!, big: b.slice(1, 4) as unknown as Vec3, small: s.slice(1, 4) as unknown as Vec3, cb: b[4]!, cs: s[4]!,
+    kernel, taps: kernel[0] * kernel[1] * kernel[2], gb: b[4]! / groups, gs: s[4]! / groups,
+  };
+}
+
+const axes = <P extends string>(prefix: P, v: Vec3): Record<`${P}_${'z' | 'y' | 'x'}`, number> =>
+  ({ [`${prefix}_z`]: v[0], [`${prefix}_y`]: v[1], [`${prefix}_x`]: v[2] }) as Record<`${P}_${'z' | 'y' | 'x'}`, number>;
+
+/** Fields of Params that describe where an output reads, for the gather from the big grid to the small one and back. */
+export const gatherDown = (s: Sides, w: Window) => ({
+  n: s.n, xd: s.big[0], xh: s.big[1], xw: s.big[2], xc: s.cb, yd: s.small[0], yh: s.small[1], yw: s.small[2], yc: s.cs,
+  kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
+  ...axes('down', w.stride), ...axes('up', [1, 1, 1]), ...axes('pad', map3((i) => -w.before[i])), ...axes('dil', map3((i) => -w.dilation[i])), ...axes('step', [1, 1, 1]),
+});
+export const gatherUp = (s: Sides, w: Window) => ({
+  n: s.n, xd: s.small[0], xh: s.small[1], xw: s.small[2], xc: s.cs, yd: s.big[0], yh: s.big[1], yw: s.big[2], yc: s.cb,
+  kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
+  ...axes('down', [1, 1, 1]), ...axes('up', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation),
+  ...axes('step', map3((i) => w.stride[i] / gcd(w.stride[i], w.dilation[i]))),
+});
+const weightSteps = ({ kernel, gb, gs, taps }: Sides) => ({ w_group: gs * taps * gb, w_z: kernel[1] * kernel[2] * gb, w_y: kernel[2] * gb, w_x: gb });
+const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
+
+const isPointwise = ({ taps, big, small }: Sides, w: Window): boolean => taps === 1 && w.groups === 1 && big.every((d, i) => d === small[i]) && [...w.before, ...w.after].every((p) => p === 0);
+
+type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
+
+/** y on the small grid from x on the big one. */
+export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
+  const s = sides(x.shape, y.shape, weight.shape, w.groups);
+  const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
+  if (isPointwise(s, w)) return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act });
+  const tile = chooseTile(c.caps, pixels, s.gs);
+  const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
+  const tiles = tileCount(tile, pixels, s.gs) * w.groups;
+  const options = tileOptions(tile, x.dtype);
+  return [dispatch(convKernel, { x, w: weight, bias: bias ?? weight, y }, {
+    ...gatherDown(s, w), ...weightSteps(s), gi: s.gb, go: s.gs, run, w_col: s.taps * s.gb, w_k: 1,
+    has_bias: bias ? 1 : 0, act, tiles,
+  }, grid1d(tiles), { ...options, spec: { ...options.spec, W: operand(tile, x.dtype, 1, [s.gb]) } })];
+}
+
+/** y on the big grid from x on the small one. */
+export function lowerUp(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
+  const s = sides(y.shape, x.shape, weight.shape, w.groups);
+  if (isPointwise(s, w)) {
+    const pixels = s.n * s.big[0] * s.big[1] * s.big[2];
+    return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cb, k: s.cs, aRow: s.cs, aK: 1, bK: s.cb, bCol: 1, act });
+  }
+  const phases = w.stride[0] * w.stride[1] * w.stride[2];
+  const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]!), 1); // of one phase
+  const tile = chooseTile(c.caps, pixels, s.gb);
+  const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
+  const options = tileOptions(tile, x.dtype);
+  return [dispatch(convKernel, { x, w: weight, bias: bias ?? weight, y }, {
+    ...gatherUp(s, w), ...weightSteps(s), gi: s.gs, go: s.gb, run: 1, w_col: 1, w_k: s.taps * s.gb,
+    has_bias: bias ? 1 : 0, act, tiles,
+  }, grid1d(tiles), { ...options, spec: { ...options.spec, W: x.dtype } })];
+}
+
+/** dw [small channels, taps, big channels / groups] from the tensors on both grids. */
+export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Window): Dispatch[] {
+  const s = sides(big.shape, small.shape, dw.shape, w.groups);
+  const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
+  if (isPointwise(s, w)) return lowerGemm(c, { a: small, b: big, bias: null, y: dw, m: s.cs, n: s.cb, k: pixels, aRow: 1, aK: s.cs, bK: s.cb, bCol: 1 });
+  const width = s.taps * s.gb;
+  const tile = chooseTile(c.caps, s.gs, width);
+  const fill = (x: number): number => x / Math.ceil(x / 8);
+  const innerN = fill(s.n) > fill(s.small[2]);
+  const inner = innerN ? s.n : s.small[2];
+  const outer = pixels / inner;
+  const independent = tileCount(tile, s.gs, width) * w.groups;
+  // A range whose pixels stay in the cache (1 MiB) while the tiles of all rows and columns pass over it.
+  const longest = Math.min(8192, Math.max(1024, 2 ** 18 / (s.cb + s.cs)));
+  const chunk = Math.ceil(outer / splitsFor(c.caps, independent, outer, Math.ceil(64 / inner), Math.ceil(longest / inner)));
+  const splits = Math.ceil(outer / chunk);
+  const size = s.cs * width;
+  const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);
+  const tiles = independent * splits;
+  const first = dispatch(conv_dweight, { x: big, dy: small, partial }, {
+    n: s.n, xd: s.big[0], xh: s.big[1], xw: s.big[2], xc: s.cb, yd: s.small[0], yh: s.small[1], yw: s.small[2], yc: s.cs, gi: s.gb, go: s.gs,
+    kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
+    ...axes('stride', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation), inner_n: innerN ? 1 : 0, splits, chunk, tiles,
+  }, grid1d(tiles), tileOptions(tile, big.dtype));
+  return partial === dw ? [first] : [first, sumSplits(c.caps, partial, dw, size, splits)];
+}
