@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Flat memory for many tensors: a few large buffers in which each tensor has a 256-byte aligned range. Ranges of one arena
+// lie in the order given, none crosses a window, and no window is larger than the device can bind.
+import { LimitError } from '../errors.ts';
+import { currentDevice, type Device } from '../gpu/device.ts';
+import { byteSize, type Spec } from '../engine/dtype.ts';
+import { Storage, Tensor } from '../engine/tensor.ts';
+
+const ALIGN = 256;
+
+export interface Range {
+  /** Index of the buffer. */
+  readonly window: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Where each tensor goes. Pure. @throws LimitError if one alone is larger than a window. */
+export function layoutArena(specs: readonly (Spec & { name?: string })[], windowBytes: number): { ranges: Range[]; windows: number[] } {
+  const windows: number[] = [];
+  const ranges = specs.map((s) => {
+    const bytes = byteSize(s);
+    if (bytes > windowBytes) {
+      throw new LimitError(`parameter ${s.name ?? `[${s.shape}]`}: ${bytes} bytes, got limit maxStorageBufferBindingSize ${windowBytes}.`, 'Use a smaller preset.');
+    }
+    const end = windows.at(-1) ?? Infinity;
+    const offset = end + bytes > windowBytes ? 0 : end;
+    if (offset === 0) windows.push(0);
+    windows[windows.length - 1] = Math.ceil((offset + bytes) / ALIGN) * ALIGN;
+    return { window: windows.length - 1, offset, bytes };
+  });
+  return { ranges, windows };
+}
+
+/** Buffers for a layout, filled with zeros. */
+export class Arena {
+  readonly buffers: readonly GPUBuffer[];
+  private readonly device: Device;
+
+  constructor(windows: readonly number[], label: string, device: Device = currentDevice()) {
+    this.device = device;
+    this.buffers = windows.map((bytes) => device.alloc(bytes, label));
+    const encoder = device.gpu.createCommandEncoder();
+    for (const buffer of this.buffers) encoder.clearBuffer(buffer);
+    device.gpu.queue.submit([encoder.finish()]);
+  }
+
+  storage({ window, offset, bytes }: Range): Storage {
+    return new Storage(this.device, this.buffers[window]!, offset, bytes, false);
+  }
+
+  /** A range as a flat f32 tensor. */
+  flat(range: Range): Tensor {
+    return new Tensor({ shape: [range.bytes / 4], dtype: 'f32' }, this.storage(range));
+  }
+
+  dispose(): void { for (const buffer of this.buffers) this.device.free(buffer); }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// Layers with PyTorch's names, attributes and state-dict entries, on channels-last tensors.
+import type { Tensor } from '../engine/tensor.ts';
+import { batchNorm } from '../ops/batch_norm.ts';
+import { conv2d, conv3d } from '../ops/conv.ts';
+import { convTranspose3d } from '../ops/conv_transpose.ts';
+import { linear } from '../ops/matmul.ts';
+import { layerNorm } from '../ops/norm.ts';
+import { fanInBias, fanInUniform, kaimingFanOut, onesInit, truncatedNormal, zerosInit, type Initialiser } from './init.ts';
+import { Module } from './module.ts';
+import { Parameter } from './parameter.ts';
+
+export interface ConvOptions {
+  stride?: number;
+  padding?: number;
+  dilation?: number;
+  groups?: number;
+  bias?: boolean;
+  init?: Initialiser;
+  biasInit?: Initialiser;
+}
+
+class Convolution extends Module {
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+  protected readonly attrs: { stride: number; padding: number; dilation: number; groups: number };
+
+  constructor(inChannels: number, outChannels: number, kernel: readonly number[], options: ConvOptions) {
+    super();
+    const { stride = 1, padding = 0, dilation = 1, groups = 1, init = fanInUniform } = options;
+    this.attrs = { stride, padding, dilation, groups };
+    this.weight = new Parameter([outChannels, inChannels / groups, ...kernel], init, { layout: 'conv' });
+    if (options.bias) {
+      const fanIn = (inChannels / groups) * kernel.reduce((a, b) => a * b, 1);
+      this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias(fanIn));
+    }
+  }
+}
+
+/** x [N, H, W, in] -> [N, H', W', out] */
+export class Conv2d extends Convolution {
+  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
+    super(inChannels, outChannels, [kernel, kernel], options);
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => conv2d(x, this.weight, { bias: this.bias, ...this.attrs })); }
+}
+
+/** x [N, D, H, W, in] -> [N, D', H', W', out] */
+export class Conv3d extends Convolution {
+  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
+    super(inChannels, outChannels, [kernel, kernel, kernel], options);
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => conv3d(x, this.weight, { bias: this.bias, ...this.attrs })); }
+}
+
+/** x [N, D, H, W, in] -> [N, sD, sH, sW, out], kernel = stride. */
+export class ConvTranspose3d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  private readonly stride: number;
+  constructor(inChannels: number, outChannels: number, stride: number) {
+    super();
+    this.stride = stride;
+    this.weight = new Parameter([inChannels, outChannels, stride, stride, stride], fanInUniform, { layout: 'conv' });
+    this.bias = new Parameter([outChannels], fanInBias(outChannels * stride ** 3));
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => convTranspose3d(x, this.weight, { bias: this.bias, stride: this.stride })); }
+}
+
+/** x [..., in] -> [..., out] */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+  constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean; init?: Initialiser; biasInit?: Initialiser } = {}) {
+    super();
+    this.weight = new Parameter([outFeatures, inFeatures], options.init ?? fanInUniform);
+    if (options.bias ?? true) this.bias = new Parameter([outFeatures], options.biasInit ?? fanInBias(inFeatures));
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => linear(x, this.weight, { bias: this.bias })); }
+}
+
+/** Linear or 1 x 1 convolution of an attention module: truncated normal 0.02, bias 0 (specification 2). */
+export const attentionInit = { init: truncatedNormal(0.02), biasInit: zerosInit };
+
+/** x [..., C]: batch statistics in training, running ones otherwise. `relu` is fused into the same kernel. */
+export class BatchNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Parameter;
+  readonly running_var: Parameter;
+  /** False leaves the running statistics alone, e.g. in a pass that only makes pseudo labels. */
+  trackStatistics = true;
+  /** `zero` starts the scale at 0 instead of 1: the last norm of a residual branch then adds nothing at first. */
+  constructor(channels: number, { zero = false }: { zero?: boolean } = {}) {
+    super();
+    this.weight = new Parameter([channels], zero ? zerosInit : onesInit);
+    this.bias = new Parameter([channels], zerosInit);
+    this.running_mean = new Parameter([channels], zerosInit, { trainable: false });
+    this.running_var = new Parameter([channels], onesInit, { trainable: false });
+  }
+  /** `add` is summed in before the ReLU: the residual of a block. */
+  forward(x: Tensor, options: { relu?: boolean; add?: Tensor } = {}): Tensor {
+    return this.scoped(() => batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, {
+      training: this.training, momentum: this.trackStatistics ? 0.1 : 0, relu: options.relu ?? false, add: options.add ?? null,
+    }));
+  }
+}
+
+/** x [..., C], normalised over C: LayerNorm of tokens and the channel norm LNc of maps alike. */
+export class LayerNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  private readonly eps: number;
+  constructor(channels: number, eps = 1e-5) {
+    super();
+    this.weight = new Parameter([channels], onesInit);
+    this.bias = new Parameter([channels], zerosInit);
+    this.eps = eps;
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => layerNorm(x, this.weight, this.bias, { eps: this.eps })); }
+}
+
+/** Convolution (no bias), batch norm and ReLU: the specification's CBR k, or CB k without the ReLU. Padding keeps the size at stride 1. */
+export class CBR extends Module {
+  readonly conv: Conv2d;
+  readonly bn: BatchNorm;
+  private readonly relu: boolean;
+  constructor(inChannels: number, outChannels: number, kernel: number, options: { stride?: number; dilation?: number; relu?: boolean } = {}) {
+    super();
+    const { stride = 1, dilation = 1, relu = true } = options;
+    this.conv = new Conv2d(inChannels, outChannels, kernel, { stride, dilation, padding: (dilation * (kernel - 1)) / 2, init: kaimingFanOut });
+    this.bn = new BatchNorm(outChannels);
+    this.relu = relu;
+  }
+  forward(x: Tensor): Tensor { return this.bn.forward(this.conv.forward(x), { relu: this.relu }); }
+}
+
+/** Layers one after another, named by their index. */
+export class Sequential extends Module {
+  constructor(...layers: (Module & { forward(x: Tensor): Tensor })[]) {
+    super();
+    layers.forEach((layer, i) => { (this as unknown as Record<number, Module>)[i] = layer; });
+    this.length = layers.length;
+  }
+  private readonly length: number;
+  forward(x: Tensor): Tensor {
+    let y = x;
+    for (let i = 0; i < this.length; i++) y = (this as unknown as Record<number, { forward(x: Tensor): Tensor }>)[i]!.forward(y);
+    return y;
+  }
+}
