@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// `voxelgrad/sanet`: the models, their data, their training, and the metrics of their results. For Node.
+/// <reference types="@webgpu/types" preserve="true" />
+
+export { Bottleneck, ResNet, type ResNetOptions } from './models/resnet.ts';
+export { SAM_PRESETS, type SamConfig, type SamPreset } from './models/sam_med3d/config.ts';
+export { SamMed3D } from './models/sam_med3d/sam.ts';
+export type { Clicks } from './models/sam_med3d/prompt_encoder.ts';
+export { Net2D, type Net2DConfig, type Net2DOutput } from './models/sanet/net2d.ts';
+export { parsePth } from './files/pth.ts';
+
+export { readAnnotations, annotationWeight, type Annotations, type Planes } from './data/annotations.ts';
+export { checkDataset, type CheckOptions, type CheckResult } from './data/check.ts';
+export { loadCase, openDataset, type Dataset } from './data/dataset.ts';
+export { makeFolds, type Fold } from './data/folds.ts';
+export { importLidcVoi } from './data/import/lidc_voi.ts';
+export { importLuna16 } from './data/import/luna16.ts';
+export { importPairs } from './data/import/pairs.ts';
+export type { Geometry, Triple } from './data/geometry.ts';
+export { makePhantom, type Phantom, type PhantomOptions } from './data/phantom.ts';
+export { writePhantomDataset } from './data/phantom_dataset.ts';
+export { prepareCase, type PreparedCase } from './data/sample.ts';
+export { sparsify, type SparseMode } from './data/sparsify.ts';
+export { readVolume, writeVolume, type Volume } from './data/volume.ts';
+
+export { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type Checkpoint, type RunState } from './train/checkpoint.ts';
+export { prepareScan, segment } from './train/inference.ts';
+export { boundaryLoss, boundaryTarget, bceWithLogits, oneHotOf, segLoss } from './train/losses.ts';
+export { train, type Progress, type TrainOptions, type TrainOutcome } from './train/loop.ts';
+export { buildNetworks, buildOptimisers, type NetworkName, type Networks } from './train/networks.ts';
+export { parsePlan } from './train/plan.ts';
+export { PRESETS, type Plan, type Preset } from './train/plan_schema.ts';
+export { Predictor } from './train/predictor.ts';
+export { inferPlan, presetPlan } from './train/presets.ts';
+export { compileStep, stepExample, type StepResult, type TrainingStep } from './train/step.ts';
+export { compileTraining } from './train/training_step.ts';
+
+export { compareRuns, type Comparison } from './metrics/compare.ts';
+export { evaluateCase, type CaseResult, type EvaluateOptions, type EvaluationCase } from './metrics/evaluate.ts';
+export { summarise, type Summary } from './metrics/summary.ts';
+export type { ReportInput } from './report/input.ts';
+export { renderReport } from './report/report.ts';

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// A checkpoint is one safetensors file: parameters, running statistics and moments by name, the run's state as JSON in the
+// metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
+import { readFile } from 'node:fs/promises';
+import { DataError, StateDictError } from '../errors.ts';
+import type { StateEntry } from '../nn/module.ts';
+import { encodeSafetensors, parseSafetensors, type HostTensor } from '../files/safetensors.ts';
+import { writeFileAtomic } from '../files/atomic.ts';
+import { networkList, type NetworkName, type Networks } from './networks.ts';
+import type { Optimiser } from './optim.ts';
+
+export type Stage = 'compile' | 'train' | 'validate';
+
+/** Everything about a run that is not a tensor. */
+export interface RunState {
+  readonly version: 1;
+  /** Iterations done; the next one has this number. */
+  readonly iteration: number;
+  /** Iterations of the whole run, fixed once. */
+  readonly iterations: number;
+  /** Digest of the plan, so that a checkpoint of another plan is refused. */
+  readonly plan: string;
+  /** Updates of each optimiser. */
+  readonly steps: Readonly<Record<string, number>>;
+  /** Best validation score so far and where it was reached; null before the first validation. */
+  readonly best: { readonly score: number; readonly iteration: number } | null;
+  /** Seconds of training and validation so far, over all sessions. */
+  readonly seconds: number;
+  /** The same by stage. */
+  readonly stages: Readonly<Record<Stage, number>>;
+  /** What `maxMinutes` is measured by: iterations that were timed, and their time. */
+  readonly pace: { readonly iterations: number; readonly seconds: number };
+  /** Iterations at which the run was taken up again. */
+  readonly resumed: readonly number[];
+  readonly adapter: string;
+}
+
+const f32 = ({ shape, data }: StateEntry): HostTensor => ({ dtype: 'F32', shape, data });
+
+/** Reads everything back from the device and writes it to `path`. */
+export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, state: RunState): Promise<void> {
+  const tensors = new Map<string, HostTensor>();
+  for (const { name, net } of networkList(nets)) {
+    for (const [key, entry] of await net.stateDict()) tensors.set(`${name}.${key}`, f32(entry));
+  }
+  for (const optimiser of optimisers.values()) {
+    for (const [key, entry] of await optimiser.stateDict()) tensors.set(key, f32(entry));
+  }
+  writeFileAtomic(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify(state) }));
+}
+
+export interface Checkpoint { readonly state: RunState; readonly tensors: ReadonlyMap<string, HostTensor> }
+
+/** @throws DataError for a missing, truncated or foreign file. */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new DataError(`${path}: cannot be read.`, 'Train first, or name another run folder.', { cause });
+  });
+  const { tensors, metadata } = parseSafetensors(bytes, path);
+  try {
+    const state = JSON.parse(metadata.state ?? '') as RunState;
+    if (state.version !== 1) throw new Error(`version ${state.version}`);
+    // The two last fields came during version 1.
+    return { state: { ...state, stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } }, tensors };
+  } catch (cause) {
+    throw new DataError(`${path}: holds no state of a run.`, 'Name a checkpoint that `voxelgrad train` wrote.', { cause });
+  }
+}
+
+/** Puts a checkpoint's parameters and running statistics into the networks. @throws DataError naming the file where they do not fit */
+export function restoreNetworks(nets: Networks, tensors: ReadonlyMap<string, HostTensor>, where: string): void {
+  const named = networkList(nets);
+  const problems: string[] = [];
+  for (const { name, net } of named) {
+    const own = new Map<string, StateEntry>();
+    for (const [key, { shape, data }] of tensors) {
+      if (key.startsWith(`${name}.`)) own.set(key.slice(name.length + 1), { shape, data: data as Float32Array });
+    }
+    try {
+      if (own.size === 0) throw new StateDictError('it has no weights there.');
+      net.loadStateDict(own);
+    } catch (error) {
+      if (!(error instanceof StateDictError)) throw error;
+      const message = error.hint ? error.message.slice(0, -error.hint.length).trim() : error.message;
+      problems.push(`${name}: ${message.replace(/^loadStateDict: /, '')}`);
+    }
+  }
+  if (problems.length > 0) throw new DataError(`${where}: its weights do not fit the plan's networks. ${problems.join(' ')}`, 'Name a checkpoint of the same preset, classes and parts.');
+}
+
+/** Puts moments and update counts back. */
+export function restoreOptimisers(optimisers: ReadonlyMap<NetworkName, Optimiser>, { state, tensors }: Checkpoint): void {
+  for (const [name, optimiser] of optimisers) {
+    optimiser.loadStateDict(tensors as ReadonlyMap<string, { data: Float32Array }>, state.steps[name] ?? 0);
+  }
+}

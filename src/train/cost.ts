@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What a plan costs before anything is trained: parameters of every network and module, memory and work of one iteration.
+import { openDevice } from '../gpu/device.ts';
+import { dryDevice } from '../gpu/dry.ts';
+import { Module } from '../nn/module.ts';
+import { buildOptimisers, makeNetworks, networkList } from './networks.ts';
+import type { Plan } from './plan_schema.ts';
+import { compileTraining } from './training_step.ts';
+
+export interface NetworkSize { readonly total: number; readonly modules: Readonly<Record<string, number>> }
+
+export interface IterationCost {
+  /** Everything on the device at once: weights, moments, gradients, activations, volumes. */
+  readonly memoryBytes: number;
+  readonly flops: number;
+  readonly programs: readonly { readonly name: string; readonly runs: number; readonly flops: number; readonly dispatches: number; readonly activationBytes: number }[];
+}
+
+/** Trainable parameters by network and the modules directly below it. No weight is drawn. */
+export function networkSizes(plan: Plan): Record<string, NetworkSize> {
+  const below = (value: unknown): number => value instanceof Module ? value.countParameters() : Array.isArray(value) ? value.reduce((n: number, v) => n + below(v), 0) : 0;
+  return Object.fromEntries(networkList(makeNetworks(plan)).map(({ name, net }) => [name, {
+    total: net.countParameters(),
+    modules: Object.fromEntries(Object.entries(net).map(([key, value]) => [key, below(value)] as const).filter(([, n]) => n > 0)),
+  }]));
+}
+
+/** Traces and plans the training step on a device that computes nothing. Afterwards no device is current: open yours again. */
+export async function iterationCost(plan: Plan): Promise<IterationCost> {
+  using device = await openDevice({ gpuDevice: dryDevice() });
+  const nets = makeNetworks(plan);
+  for (const { net } of networkList(nets)) net.blank();
+  const step = await compileTraining(plan, nets, buildOptimisers(plan, nets), { partial: false });
+  const programs = step.programs.map(({ name, runs, program }) => {
+    const { flops, dispatches, slotBytes } = program.report();
+    return { name, runs, flops, dispatches, activationBytes: slotBytes };
+  });
+  return { memoryBytes: device.memory().peak, flops: programs.reduce((n, p) => n + p.runs * p.flops, 0), programs };
+}

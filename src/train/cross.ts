@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Cross supervision (specification 5.2): from the three networks' probabilities and the sparse labels to the targets and
+// voxel weights of each. All on the device, all without gradient. Volumes are [D, H, W] or [D, H, W, K].
+import { tensor, type Tensor } from '../engine/tensor.ts';
+import { noGrad } from '../engine/trace.ts';
+import { add, addScalar, cast, div, equal, greater, greaterEqual, indicator, maximum, mul, mulScalar, neg, where } from '../ops/pointwise.ts';
+import { slice } from '../ops/layout.ts';
+import { argmax, max, sum } from '../ops/reduce.ts';
+import { reshape } from '../ops/reshape.ts';
+import { oneHotOf } from './losses.ts';
+
+/** Probabilities of N3 and of the two 2D networks, stacked to volumes [D, H, W, K]. */
+export interface Predictions { readonly sam: Tensor; readonly transverse: Tensor; readonly coronal: Tensor }
+
+export interface SparseLabels {
+  /** Class indices as f32 [D, H, W]; meaningful where annotated. */
+  readonly label: Tensor;
+  /** 1 where annotated, else 0; f32 [D, H, W]. */
+  readonly annotated: Tensor;
+}
+
+export interface CrossOptions {
+  readonly hardThreshold: number;
+  readonly softThreshold: number;
+  readonly quality: 'dice' | 'accuracy';
+  readonly qualityBar: number;
+}
+
+/** Targets (class indices f32) and weights, [D, H, W]. */
+export interface Supervision { readonly target: Tensor; readonly weight: Tensor }
+
+export interface CrossTargets {
+  /** For N3: labels of the 2D networks where they agree. */
+  readonly sam: Supervision;
+  /** For both 2D networks: labels of N3 where it is confident. */
+  readonly slices: Supervision;
+  /** N3's quality on annotated voxels, [1]; and the share of unannotated voxels with a pseudo label for N3, [1]. */
+  readonly quality: Tensor;
+  readonly agreement: Tensor;
+}
+
+/** Label (f32) and confidence of probabilities [D, H, W, K], or of logits, whose label is the same; ties go to the lowest class. */
+export function decide(p: Tensor): { label: Tensor; confidence: Tensor } {
+  return { label: cast(argmax(p, { axis: -1 }), 'f32'), confidence: max(p, { axes: [-1] }) };
+}
+
+const asFloat = (mask: Tensor): Tensor => cast(mask, 'f32');
+
+/**
+ * MIX with thresholds: where annotated the ground truth with weight 1, elsewhere pseudo labels with weight lambda or 0.
+ * `chosen` is 1 where both 2D networks looked (f32 [D, H, W]); `lambda` is [1].
+ */
+export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor, lambda: Tensor, options: CrossOptions): CrossTargets {
+  return noGrad(() => {
+    const three = decide(p.sam);
+    const t = decide(p.transverse);
+    const c = decide(p.coronal);
+    const { label, annotated } = truth;
+    const isAnnotated = greater(annotated, mulScalar(annotated, 0));
+    const one = tensor([1]);
+
+    const agree = mul(indicator(t.label, c.label), chosen);
+    const contradicts = addScalar(neg(indicator(t.label, three.label)), 1);
+    const surer = mul(asFloat(greater(three.confidence, t.confidence)), asFloat(greater(three.confidence, c.confidence)));
+    const accepted = mul(agree, addScalar(neg(mul(contradicts, surer)), 1));
+
+    const quality = qualityOf(three.label, truth, p.sam.shape.at(-1)!, options.quality);
+    const threshold = where(greaterEqual(quality, tensor([options.qualityBar])), tensor([options.softThreshold]), tensor([options.hardThreshold]));
+    const confident = asFloat(greater(three.confidence, threshold));
+
+    const unannotated = addScalar(neg(annotated), 1);
+    return {
+      sam: { target: where(isAnnotated, label, t.label), weight: where(isAnnotated, one, mul(accepted, lambda)) },
+      slices: { target: where(isAnnotated, label, three.label), weight: where(isAnnotated, one, mul(confident, lambda)) },
+      quality,
+      agreement: reshape(div(sum(mul(accepted, unannotated)), maximum(sum(mul(chosen, unannotated)), tensor([1], { shape: [] }))), [1]),
+    };
+  });
+}
+
+/**
+ * Over annotated voxels: accuracy, or the mean Dice of the foreground classes that occur in prediction or labels (1 where none does); [1].
+ */
+function qualityOf(predicted: Tensor, { label, annotated }: SparseLabels, classes: number, metric: 'dice' | 'accuracy'): Tensor {
+  const one = tensor([1]);
+  if (metric === 'accuracy') return div(reshape(sum(mul(indicator(predicted, label), annotated)), [1]), maximum(reshape(sum(annotated), [1]), one));
+  const weight = reshape(annotated, [...annotated.shape, 1]);
+  const foreground = (index: Tensor): Tensor => mul(slice(oneHotOf(index, classes), { axis: -1, start: 1 }), weight);
+  const axes = annotated.shape.map((_, axis) => axis);
+  const [a, b] = [foreground(predicted), foreground(label)];
+  const sizes = sum(add(a, b), { axes }); // [K-1]
+  const dice = div(mulScalar(sum(mul(a, b), { axes }), 2), maximum(sizes, one));
+  const present = reshape(sum(indicator(maximum(sizes, one), sizes)), [1]); // sizes are whole numbers
+  return where(equal(present, mulScalar(present, 0)), one, div(reshape(sum(dice), [1]), maximum(present, one)));
+}

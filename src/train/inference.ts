@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// From a scan to masks on its own grid: prepared like training data, predicted, cleaned as the plan says, brought back to the
+// file's voxels (specification 5.4).
+import type { LoadedCase } from '../data/dataset.ts';
+import { rasOrientation, orientGeometry, fromRas } from '../data/orientation.ts';
+import { connectedComponents } from '../data/morphology.ts';
+import type { Geometry, Triple } from '../data/geometry.ts';
+import { resizeNearest, stepBetween } from '../data/resample.ts';
+import { prepareCase, type PreparedCase } from '../data/sample.ts';
+import type { Volume } from '../data/volume.ts';
+import { intensityWindow } from './cases.ts';
+import type { Plan } from './plan_schema.ts';
+import { predictVolume, type RoiNetworks } from './predict_volume.ts';
+
+/** A scan without labels, for prediction. `image` is in RAS, `stored` the file's own grid. */
+export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geometry): PreparedCase {
+  const loaded: LoadedCase = { name, image, label: null, weight: null, unlabelled: [], stored };
+  return prepareCase(loaded, plan.data.spacing === 'native' ? null : [...plan.data.spacing] as Triple, intensityWindow(plan.data));
+}
+
+/** Masks of each output by name, on the RAS grid of the file before resampling. */
+export async function segment(plan: Plan, networks: RoiNetworks, scan: PreparedCase): Promise<Record<string, Uint8Array>> {
+  const masks = await predictVolume(plan, networks, scan);
+  for (const [name, label] of Object.entries(masks)) {
+    const back = sameSize(scan.grid, scan.native) ? label : resizeNearest(label, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
+    masks[name] = clean(plan, back, scan.native);
+  }
+  return masks;
+}
+
+/** A mask on the RAS grid as a volume on the grid of the file. */
+export function onStoredGrid(mask: Uint8Array, { native, stored }: Pick<PreparedCase, 'native' | 'stored'>): Volume {
+  return fromRas({ ...orientGeometry(stored, rasOrientation(stored)), size: native.size, data: mask }, stored);
+}
+
+const sameSize = (a: Geometry, b: Geometry): boolean => a.size.every((n, i) => n === b.size[i]);
+
+/** Keeps each class's largest component, or drops components below a volume, where the plan says so. */
+function clean({ prediction, classes }: Plan, mask: Uint8Array, grid: Geometry): Uint8Array {
+  if (!prediction.largestComponent && prediction.minVolume === 0) return mask;
+  const voxel = grid.spacing.reduce((a, b) => a * b, 1);
+  const out = mask.slice();
+  for (let c = 1; c < classes.length; c++) {
+    const { labels, sizes } = connectedComponents(mask.map((v) => v === c ? 1 : 0), grid.size);
+    const largest = Math.max(0, ...sizes.slice(1));
+    for (let i = 0; i < out.length; i++) {
+      const size = sizes[labels[i]!]!;
+      if (labels[i]! > 0 && ((prediction.largestComponent && size < largest) || size * voxel < prediction.minVolume)) out[i] = 0;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+// A training run: iterations, validation, checkpoints, log; stopped, killed and taken up again without losing or changing a bit.
+import { createHash } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.ts';
+import type { Triple } from '../data/geometry.ts';
+import { makeFolds, type Fold } from '../data/folds.ts';
+import { DataError } from '../errors.ts';
+import { currentDevice } from '../gpu/device.ts';
+import { makeFolder, removeLeftovers, writeFileAtomic } from '../files/atomic.ts';
+import { CaseStore } from './cases.ts';
+import { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
+import { buildNetworks, buildOptimisers, type NetworkName } from './networks.ts';
+import type { Optimiser } from './optim.ts';
+import type { Plan } from './plan_schema.ts';
+import { patchStarts } from './predict_volume.ts';
+import { Predictor } from './predictor.ts';
+import { RunLog } from './run_log.ts';
+import { Sampler } from './sampler.ts';
+import { learningRateFactor, pseudoWeight } from './schedule.ts';
+import type { StepResult } from './step.ts';
+import { survey, type Survey } from './survey.ts';
+import { compileTraining } from './training_step.ts';
+import { validate } from './validate.ts';
+
+/** Iterations that set the pace for `maxMinutes`. */
+const PACE = 10;
+/** Losses are read back this often. */
+const LOG_EVERY = 10;
+/** Cases validated while training: the first of the selection part, always the same. */
+const VALIDATED = 16;
+
+export interface TrainOptions {
+  readonly plan: Plan;
+  readonly dataset: Dataset;
+  /** Run folder: plan.json, log.jsonl, tb/, checkpoints/. */
+  readonly folder: string;
+  readonly resume: boolean;
+  /** Weights to start from (a checkpoint of the same networks). */
+  readonly init?: string;
+  /** Set to stop after the iteration under way. */
+  readonly signal?: AbortSignal;
+  onProgress?(p: Progress): void;
+  /** Called once in a run's life, before its first iteration. */
+  onSurvey?(found: Survey, fold: Fold): void;
+}
+
+export interface Progress {
+  readonly stage: 'read' | 'compile' | 'train' | 'validate';
+  readonly done: number;
+  readonly total: number;
+  readonly loss?: Readonly<Record<string, number>>;
+  readonly dice?: Readonly<Record<string, number>>;
+}
+
+export interface TrainOutcome {
+  readonly state: RunState;
+  readonly finished: boolean;
+  readonly fold: Fold;
+}
+
+export const planDigest = (plan: Plan): string => createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16);
+
+export const checkpointPath = (folder: string, which: 'latest' | 'best' | 'final'): string => join(folder, 'checkpoints', `${which}.safetensors`);
+
+/** @throws DataError unless the plan's classes are the data set's */
+export function assertClasses(plan: Plan, dataset: Dataset): void {
+  const own = dataset.info.classes.map((c) => c.name);
+  if (own.join('\n') !== plan.classes.join('\n')) {
+    throw new DataError(`${join(dataset.folder, 'dataset.json')}: its classes are not the plan's, got ${own.join(', ')}, expected ${plan.classes.join(', ')}.`, 'Make a plan for this data set (voxelgrad plan), or name the data set of the plan.');
+  }
+}
+
+/** The fold of a plan: training, selection and test cases, divided by patient. */
+export function foldOf(plan: Plan, dataset: Dataset): Fold {
+  return makeFolds(dataset.training, { folds: plan.split.folds, seed: plan.split.seed, selection: plan.split.selectionShare })[plan.split.fold]!;
+}
+
+/** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
+export async function train(options: TrainOptions): Promise<TrainOutcome> {
+  const { plan, dataset, folder, signal, onProgress } = options;
+  const device = currentDevice();
+  assertClasses(plan, dataset);
+  const fold = foldOf(plan, dataset);
+  const validated = fold.selection.slice(0, VALIDATED);
+  const store = new CaseStore(plan, dataset);
+  const load = (name: string): ReturnType<CaseStore['load']> => store.load(name);
+  const sampler = new Sampler(plan, fold.train, load);
+  const nets = buildNetworks(plan);
+  const optimisers = buildOptimisers(plan, nets);
+  let state = await startState(options, nets, optimisers);
+  await prepareFolder(folder, plan, async () => {
+    if (state.iteration > 0) return;
+    const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
+    options.onSurvey?.(found, fold);
+  });
+
+  const stages = { ...state.stages };
+  let clock = performance.now();
+  /** Books the time since the last call. */
+  const lap = (stage: Stage): number => {
+    const now = performance.now();
+    const seconds = (now - clock) / 1000;
+    stages[stage] += seconds;
+    clock = now;
+    return seconds;
+  };
+  const save = async (which: 'latest' | 'best' | 'final'): Promise<void> => {
+    const steps = Object.fromEntries([...optimisers].map(([n, o]) => [n, o.steps]));
+    state = { ...state, steps, seconds: stages.train + stages.validate, stages: { ...stages } };
+    await saveCheckpoint(checkpointPath(folder, which), nets, optimisers, state);
+  };
+  const partial = dataset.annotations.unlabelled.size > 0;
+  const left = state.iteration < state.iterations; // else the run was over but for its last file
+  const step = left ? await compileTraining(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) }) : null;
+  let predictor: Predictor | null = null;
+  lap('compile');
+
+  using log = new RunLog(folder, state.iteration);
+  if (state.iteration > 0 && left) log.write({ iteration: state.iteration, resumed: true });
+  let warm = false; // the first iteration of a process compiles shaders and says nothing about the pace
+
+  while (step && state.iteration < state.iterations && !signal?.aborted) {
+    const it = state.iteration;
+    const factor = learningRateFactor(plan.optimiser, it, state.iterations);
+    for (const [name, optimiser] of optimisers) optimiser.lr = (name === 'sam' ? plan.optimiser.rateSam : plan.optimiser.rate2d) * factor;
+    step.settings.lambda = pseudoWeight(plan.cross, it, state.iterations);
+    const result = step.runIteration(await sampler.iteration(it));
+    const done = it + 1;
+    state = { ...state, iteration: done };
+    if (plan.training.maxMinutes !== null && done <= PACE) {
+      await device.sync();
+      const seconds = lap('train');
+      if (warm) state = { ...state, pace: { iterations: state.pace.iterations + 1, seconds: state.pace.seconds + seconds } };
+    }
+    warm = true;
+    const fixesLength = plan.training.maxMinutes !== null && done === PACE;
+    const last = (): boolean => done === state.iterations;
+    const selects = (): boolean => isSelection(plan, done, state.iterations) && fold.selection.length > 0;
+    const saves = (): boolean => done % plan.training.checkpointEvery === 0 || fixesLength || last();
+    // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
+    if (done % LOG_EVERY === 0 || done === 1 || saves() || selects()) {
+      const row = await readResult(result);
+      lap('train');
+      log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), lambda: step.settings.lambda, seconds: stages.train + stages.validate });
+      assertFinite({ ...row.loss, ...Object.fromEntries(Object.entries(row.norm).map(([name, v]) => [`${name}'s gradient`, v])) }, done);
+      onProgress?.({ stage: 'train', done, total: state.iterations, loss: row.loss });
+    } else {
+      onProgress?.({ stage: 'train', done, total: state.iterations });
+    }
+    if (fixesLength) state = { ...state, iterations: await iterationsByClock(plan, state, stages, validated, load) };
+    if (selects()) {
+      await device.sync();
+      lap('train');
+      predictor ??= await Predictor.create(plan, nets);
+      const dice = await validate(plan, predictor, await Promise.all(validated.map(load)));
+      lap('validate');
+      log.write({ iteration: done, dice });
+      onProgress?.({ stage: 'validate', done, total: state.iterations, dice });
+      const score = dice[plan.evaluation.headline] ?? Object.values(dice)[0] ?? 0;
+      if (!state.best || score >= state.best.score) { // of equals the later one has learnt more
+        state = { ...state, best: { score, iteration: done } };
+        await save('best');
+      }
+    }
+    if (saves()) await save('latest'); // after the validation: a run killed in it does it again
+  }
+  await device.sync();
+  lap('train');
+  const finished = state.iteration >= state.iterations;
+  await save(finished ? 'final' : 'latest');
+  predictor?.dispose();
+  step?.dispose();
+  for (const optimiser of optimisers.values()) optimiser.dispose();
+  return { state, finished, fold };
+}
+
+/** Makes the run folder, does what must succeed before a run exists, and writes its plan; a failure leaves nothing behind. */
+async function prepareFolder(folder: string, plan: Plan, first: () => Promise<void>): Promise<void> {
+  const made = makeFolder(join(folder, 'checkpoints'));
+  for (const each of [folder, join(folder, 'checkpoints')]) removeLeftovers(each);
+  try {
+    await first();
+    writeFileAtomic(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
+  } catch (error) {
+    if (made !== undefined) rmSync(made, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/**
+ * How many iterations fit into `maxMinutes` at the pace of the first ten, at most those of the plan. A validation sees every patch
+ * of its cases once, and a patch takes about as long as an iteration.
+ */
+async function iterationsByClock({ training, data, prediction }: Plan, { pace, iteration, iterations }: RunState, stages: Readonly<Record<Stage, number>>, validated: readonly string[], load: CaseStore['load']): Promise<number> {
+  // Taken up again at every one of them, none could be timed: then with the compilation of shaders.
+  const each = pace.iterations > 0 ? pace.seconds / pace.iterations : stages.train / iteration;
+  let patches = 0;
+  for (const name of validated) patches += patchStarts([...(await load(name)).grid.size], [...data.roi] as Triple, prediction.step).length;
+  const left = training.maxMinutes! * 60 - stages.compile - stages.train - stages.validate;
+  return Math.max(iteration, Math.min(iterations, iteration + Math.floor(left / each) - training.selections * patches));
+}
+
+/** A new run's state, or the last checkpoint's with everything put back. */
+async function startState({ plan, folder, resume, init }: TrainOptions, nets: ReturnType<typeof buildNetworks>, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
+  const latest = checkpointPath(folder, 'latest');
+  const digest = planDigest(plan);
+  const { info } = currentDevice();
+  if (resume && existsSync(latest)) {
+    const checkpoint = await readCheckpoint(latest);
+    if (checkpoint.state.plan !== digest) {
+      throw new DataError(`${latest}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`, 'Resume with the plan.json of its run folder, or train into a new folder.');
+    }
+    restoreNetworks(nets, checkpoint.tensors, latest);
+    restoreOptimisers(optimisers, checkpoint);
+    return { ...checkpoint.state, resumed: [...checkpoint.state.resumed, checkpoint.state.iteration], adapter: info.name };
+  }
+  if (existsSync(latest)) throw new DataError(`${folder}: holds a run already.`, 'Add --resume to go on with it, or name another folder.');
+  if (init) restoreNetworks(nets, (await readCheckpoint(init)).tensors, init);
+  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name };
+}
+
+async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {
+  const values = Object.fromEntries(await Promise.all(Object.entries(result).map(async ([key, t]) => [key, await t.item()] as const)));
+  const pick = (suffix: RegExp, name: (key: string) => string): Record<string, number> =>
+    Object.fromEntries(Object.entries(values).filter(([k]) => suffix.test(k)).map(([k, v]) => [name(k), v]));
+  return {
+    loss: pick(/^(sam|transverse|coronal)$/, (k) => k), norm: pick(/_norm$/, (k) => k.replace('_norm', '')),
+    ...(values.agreement !== undefined && { agreement: { '2D planes': values.agreement } }),
+    ...(values.quality !== undefined && { quality: values.quality }),
+  };
+}
+
+function assertFinite(loss: Readonly<Record<string, number>>, iteration: number): void {
+  for (const [name, value] of Object.entries(loss)) {
+    if (!Number.isFinite(value)) throw new DataError(`train: the loss of ${name} is ${value} at iteration ${iteration}.`, 'Lower optimiser.rate2d or rateSam in the plan and start again.');
+  }
+}
+
+/** Validation happens `selections` times, evenly, and at the end. */
+function isSelection(plan: Plan, done: number, total: number): boolean {
+  const every = Math.max(1, Math.floor(total / plan.training.selections));
+  return done % every === 0 || done === total;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// The losses of SA-Net (specification 6) on channels-last logits [S, h, w, K]. Targets are class indices as f32 [S, h, w],
+// weights f32 [S, h, w]; sums run over the whole micro-batch. Target maps carry no gradient.
+import type { Tensor } from '../engine/tensor.ts';
+import { tensor } from '../engine/tensor.ts';
+import { noGrad } from '../engine/trace.ts';
+import { concat, pad, slice } from '../ops/layout.ts';
+import { abs, add, addScalar, div, exp, greaterScalar, cast, indicator, log, maximum, mul, mulScalar, neg, relu, sigmoid, softplus, sub } from '../ops/pointwise.ts';
+import { maxPool2d } from '../ops/pool.ts';
+import { max, mean, sum } from '../ops/reduce.ts';
+import { reshape } from '../ops/reshape.ts';
+import { logSoftmax } from '../ops/softmax.ts';
+
+const EPS = 1e-5;
+
+/** Which foreground classes a case may be missing: [K] f32, 1 = labelled, 0 = missing; undefined where every case has all. */
+export type Present = Tensor | undefined;
+
+/** Log-probabilities after the classes missing in this case have joined background: log(p0 + sum of the missing). */
+function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
+  const logp = logSoftmax(logits, -1);
+  if (!present) return logp;
+  const k = logits.shape.at(-1)!;
+  const first = tensor(Float32Array.from({ length: k }, (_, c) => c === 0 ? 1 : 0), { shape: [k] });
+  // 1 for background and for every missing class
+  const joins = maximum(addScalar(neg(present), 1), first);
+  // log-sum-exp over those, shifted by their maximum: a confident voxel's probabilities underflow. Not -inf, since 0 * inf is NaN.
+  const joined = add(logp, mulScalar(addScalar(joins, -1), 1e30));
+  const top = noGrad(() => max(joined, { axes: [-1], keepDims: true }));
+  const merged = add(log(sum(exp(sub(joined, top)), { axes: [-1], keepDims: true })), top);
+  return concat([merged, slice(logp, { axis: -1, start: 1 })], { axis: -1 });
+}
+
+/** Targets of missing classes become background. */
+export function marginalTarget(oneHot: Tensor, present: Present): Tensor {
+  if (!present) return oneHot;
+  const kept = mul(slice(oneHot, { axis: -1, start: 1 }), slice(present, { axis: 0, start: 1 }));
+  return concat([addScalar(neg(sum(kept, { axes: [-1], keepDims: true })), 1), kept], { axis: -1 });
+}
+
+/** Class indices [...] as one-hot f32 [..., K]. */
+export function oneHotOf(target: Tensor, classes: number): Tensor {
+  const index = tensor(Float32Array.from({ length: classes }, (_, c) => c), { shape: [classes] });
+  return indicator(reshape(target, [...target.shape, 1]), index);
+}
+
+/** 1 - (2 sum w p g + eps) / (sum w p^2 + sum w g^2 + eps), over all but the last axis; [C]. */
+function softDiceLoss(p: Tensor, g: Tensor, weight: Tensor): Tensor {
+  const axes = p.shape.slice(0, -1).map((_, i) => i);
+  const w = reshape(weight, [...weight.shape, 1]);
+  const inter = sum(mul(w, mul(p, g)), { axes });
+  const sizes = add(sum(mul(w, mul(p, p)), { axes }), sum(mul(w, mul(g, g)), { axes }));
+  return addScalar(neg(div(addScalar(mulScalar(inter, 2), EPS), addScalar(sizes, EPS))), 1);
+}
+
+/** Factors of the two halves of Lseg; 0 leaves one out. */
+export interface SegFactors { readonly ce: number; readonly dice: number }
+
+/** Lseg = ce * weighted cross entropy + dice * weighted Dice. logits [..., K]; oneHot [..., K]; weight [...]. Scalar. */
+export function segLoss(logits: Tensor, oneHot: Tensor, weight: Tensor, present?: Present, { ce, dice }: SegFactors = { ce: 0.5, dice: 0.5 }): Tensor {
+  const logp = marginalLogProbabilities(logits, present);
+  const target = noGrad(() => marginalTarget(oneHot, present));
+  const terms: Tensor[] = [];
+  if (ce !== 0 || dice === 0) terms.push(mulScalar(crossEntropy(logp, target, weight), ce));
+  if (dice !== 0) terms.push(mulScalar(diceLoss(logp, target, weight, present), dice));
+  return terms.reduce(add);
+}
+
+function crossEntropy(logp: Tensor, target: Tensor, weight: Tensor): Tensor {
+  const w = reshape(weight, [...weight.shape, 1]);
+  return div(neg(sum(mul(w, mul(target, logp)))), addScalar(sum(weight), EPS));
+}
+
+/** Mean over the foreground classes that the case has labels of; 0 where it has none. */
+function diceLoss(logp: Tensor, target: Tensor, weight: Tensor, present: Present): Tensor {
+  const terms = softDiceLoss(exp(slice(logp, { axis: -1, start: 1 })), slice(target, { axis: -1, start: 1 }), weight);
+  if (!present) return mean(terms);
+  const foreground = slice(present, { axis: 0, start: 1 });
+  return div(sum(mul(terms, foreground)), maximum(sum(foreground), tensor([1], { shape: [] })));
+}
+
+/**
+ * Boundary of the mixed label and where it is known (specification 6): per foreground class dilate - erode with a
+ * (2r+1)^2 square, union over classes; valid where the whole square has weight. oneHot [S, h, w, K], weight [S, h, w].
+ */
+export function boundaryTarget(oneHot: Tensor, weight: Tensor, radius: 'auto' | 1 | 2 = 'auto'): { boundary: Tensor; valid: Tensor } {
+  const [, h, w] = weight.shape as [number, number, number];
+  const r = radius === 'auto' ? (Math.max(h, w) <= 128 ? 1 : 2) : radius;
+  const window = { kernel: 2 * r + 1, stride: 1, padding: r };
+  const foreground = slice(oneHot, { axis: -1, start: 1 });
+  const bands = add(maxPool2d(foreground, window), maxPool2d(neg(foreground), window));
+  const count = sum(bands, { axes: [-1] });
+  const unknown = cast(greaterScalar(neg(weight), -1e-30), 'f32'); // weight <= 0
+  const outside = pad(reshape(unknown, [...unknown.shape, 1]), { axes: [1, 2], before: [r, r], after: [r, r], value: 1 });
+  const valid = addScalar(neg(maxPool2d(outside, { ...window, padding: 0 })), 1);
+  return { boundary: cast(greaterScalar(count, 0.5), 'f32'), valid: reshape(valid, weight.shape) };
+}
+
+/** Lb: class-balanced binary cross entropy + Dice. logits, boundary, u = valid * weight: all [S, h, w]. Scalar. */
+export function boundaryLoss(logits: Tensor, boundary: Tensor, u: Tensor): Tensor {
+  const { alpha, total } = noGrad(() => {
+    const positive = sum(mul(u, boundary));
+    const negative = sub(sum(u), positive);
+    const all = addScalar(add(positive, negative), EPS);
+    const inverse = addScalar(neg(boundary), 1);
+    return { alpha: div(add(mul(boundary, negative), mul(inverse, positive)), all), total: addScalar(sum(u), EPS) };
+  });
+  const bce = div(sum(mul(mul(u, alpha), bceWithLogits(logits, boundary))), total);
+  const last = [...logits.shape, 1];
+  const dice = sum(softDiceLoss(reshape(sigmoid(logits), last), reshape(boundary, last), u));
+  return add(bce, dice);
+}
+
+/** max(z, 0) - z y + log(1 + exp(-|z|)), element by element. */
+export function bceWithLogits(logits: Tensor, target: Tensor): Tensor {
+  return add(sub(relu(logits), mul(logits, target)), softplus(neg(abs(logits))));
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+// Optimisers as fused updates over flat arenas: parameters, gradients and moments share one layout, and one dispatch
+// updates every run of neighbouring parameters that received a gradient.
+import { ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
+import { currentDevice } from '../gpu/device.ts';
+import type { Grads } from '../engine/autograd.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { knownPlace, mutatedBy, rootOf } from '../engine/schedule.ts';
+import { currentTrace, hostScalars, type Node, type Trace } from '../engine/trace.ts';
+import { Arena, layoutArena, type Range } from '../nn/arena.ts';
+import type { StateDict } from '../nn/module.ts';
+import type { Parameter } from '../nn/parameter.ts';
+import { addScaled, assignScaled, clear, clipFactor, update, type UpdateKind } from '../ops/optim.ts';
+import { mulScalar } from '../ops/pointwise.ts';
+
+export interface ParameterGroup {
+  readonly params: readonly Parameter[];
+  readonly weightDecay?: number;
+  /** Factor on the learning rate. */
+  readonly lrScale?: number;
+}
+
+export interface OptimiserOptions {
+  lr: number;
+  betas?: readonly [number, number];
+  eps?: number;
+  weightDecay?: number;
+  momentum?: number;
+  /** Scales all gradients down so that their global norm is at most this. */
+  clipNorm?: number;
+}
+
+/** A run of neighbouring parameters of one group and window. */
+interface Segment { readonly range: Range; readonly group: ParameterGroup }
+
+export class Optimiser {
+  lr: number;
+  /** Updates done so far: the t of Adam's bias correction. */
+  steps = 0;
+  private readonly kind: UpdateKind;
+  private readonly options: Required<Omit<OptimiserOptions, 'clipNorm' | 'lr'>> & { clipNorm: number };
+  private readonly groups: readonly ParameterGroup[];
+  private readonly params: readonly Parameter[];
+  private readonly ranges = new Map<Parameter, Range>();
+  private readonly arenas: { p: Arena; g: Arena; m: Arena; v: Arena };
+  /** Parameters that accumulate() has met since the optimiser was made. */
+  private readonly accumulated = new Set<Parameter>();
+  /** Gradients are either written by step(grads) or gathered by accumulate(): the arena holds one kind. */
+  private mode: 'written' | 'gathered' | null = null;
+  /** Steps that write gradients have met these; a second one would overwrite what the first has placed. */
+  private readonly written = new WeakSet<Trace>();
+
+  constructor(kind: UpdateKind, params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions) {
+    const list = [...params as Iterable<Parameter | ParameterGroup>];
+    this.groups = list.length > 0 && 'params' in list[0]! ? list as ParameterGroup[] : [{ params: list as Parameter[] }];
+    this.kind = kind;
+    this.lr = options.lr;
+    this.options = {
+      betas: options.betas ?? [0.9, 0.999], eps: options.eps ?? 1e-8, weightDecay: options.weightDecay ?? 0,
+      momentum: options.momentum ?? 0, clipNorm: options.clipNorm ?? Infinity,
+    };
+    this.params = this.groups.flatMap((g) => g.params);
+    if (new Set(this.params).size !== this.params.length) throw new VoxelgradError('USAGE', 'optimiser: a parameter is in two groups.');
+    const device = currentDevice();
+    const { ranges, windows } = layoutArena(this.params, device.caps.limits.maxStorageBufferBindingSize);
+    this.arenas = { p: new Arena(windows, 'parameters'), g: new Arena(windows, 'gradients'), m: new Arena(windows, 'moments'), v: new Arena(windows, 'second moments') };
+    this.params.forEach((param, i) => {
+      this.ranges.set(param, ranges[i]!);
+      param.place(this.arenas.p.storage(ranges[i]!));
+    });
+  }
+
+  /**
+   * Appends the update to the trace. With `grads` they are written straight into the arena; without, the gradients that
+   * accumulate() has gathered are used and cleared. Returns the global gradient norm before clipping, [2]: factor, norm.
+   * @throws VoxelgradError ORDER for a second step(grads) in one trace, for step() before any accumulate(), and where one
+   * optimiser is given gradients both ways.
+   */
+  step(grads?: Grads): Tensor {
+    const trace = currentTrace();
+    if (!trace) throw new VoxelgradError('TRACE', 'optimiser: step() called outside of a traced step.', 'Call it inside the function given to compile().');
+    this.use(grads ? 'written' : 'gathered');
+    if (grads) {
+      if (this.written.has(trace)) throw new VoxelgradError('ORDER', 'optimiser: step(grads) called twice in one step, the second would overwrite the gradients of the first.', 'Add the losses first, or use accumulate() and step().');
+      this.written.add(trace);
+      const readers = readersOf(trace);
+      for (const [param, grad] of grads) this.place(trace, readers, param as Parameter, grad);
+    }
+    if (!grads && this.accumulated.size === 0) throw new VoxelgradError('ORDER', 'optimiser: step() has no gradients, got no accumulate() before it.', 'Compile what accumulates first, or give step() the gradients.');
+    const updated = grads ? new Set(grads.keys()) : this.accumulated;
+    const segments = this.segments((p) => updated.has(p));
+    const clip = clipFactor(segments.map((s) => this.arenas.g.flat(s.range)), this.options.clipNorm);
+    const [beta1, beta2] = this.options.betas;
+    const hyper = hostScalars(3, 'f32', () => {
+      const t = ++this.steps;
+      return Float32Array.of(this.lr, 1 - beta1 ** t, 1 - beta2 ** t);
+    });
+    for (const { range, group } of segments) {
+      update(this.kind, { p: this.arenas.p.flat(range), g: this.arenas.g.flat(range), m: this.arenas.m.flat(range), v: this.arenas.v.flat(range), hyper, clip }, {
+        beta1: this.kind === 'sgd' ? this.options.momentum : beta1, beta2, eps: this.options.eps,
+        weightDecay: group.weightDecay ?? this.options.weightDecay, lrScale: group.lrScale ?? 1,
+      });
+      if (!grads) clear(this.arenas.g.flat(range));
+    }
+    return clip;
+  }
+
+  /** Adds scale * gradient to the arena: for several micro-batches, followed by step() without arguments. */
+  accumulate(grads: Grads, scale = 1): void {
+    this.use('gathered');
+    for (const [param, grad] of grads) {
+      this.accumulated.add(param as Parameter);
+      addScaled(this.arenas.g.flat(this.rangeOf(param)), grad, scale);
+    }
+  }
+
+  /** Moments by parameter name, in PyTorch's layout: `exp_avg.<name>`, `exp_avg_sq.<name>`. */
+  async stateDict(): Promise<StateDict> {
+    const out: StateDict = new Map();
+    for (const param of this.params) {
+      for (const [key, arena] of [['exp_avg', this.arenas.m], ['exp_avg_sq', this.arenas.v]] as const) {
+        const values = await arena.flat(this.rangeOf(param)).data() as Float32Array;
+        out.set(`${key}.${param.name}`, { shape: param.torchShape, data: param.toTorch(values.subarray(0, param.size)) });
+      }
+    }
+    return out;
+  }
+
+  loadStateDict(dict: ReadonlyMap<string, { data: Float32Array }>, steps: number): void {
+    for (const param of this.params) {
+      for (const [key, arena] of [['exp_avg', this.arenas.m], ['exp_avg_sq', this.arenas.v]] as const) {
+        const entry = dict.get(`${key}.${param.name}`);
+        if (!entry || entry.data.length !== param.size) throw new StateDictError(`optimiser: ${key}.${param.name} is ${entry ? `${entry.data.length} values, expected ${param.size}` : 'missing'}.`);
+        arena.flat(this.rangeOf(param)).write(param.fromTorch(entry.data));
+      }
+    }
+    this.steps = steps;
+  }
+
+  dispose(): void { for (const arena of Object.values(this.arenas)) arena.dispose(); }
+
+  private use(mode: 'written' | 'gathered'): void {
+    this.mode ??= mode;
+    if (this.mode !== mode) throw new VoxelgradError('ORDER', 'optimiser: got both step(grads) and accumulate(), which would add to or overwrite the gradients of the other.', 'Use step(grads) alone, or accumulate() and step().');
+  }
+
+  private rangeOf(param: Tensor): Range {
+    const range = this.ranges.get(param as Parameter);
+    if (!range) throw new ShapeError(`optimiser: ${param.name ?? 'a tensor'} is not one of its parameters.`);
+    return range;
+  }
+
+  /** Lets the producer of a gradient write into the arena; where another use of the arena's buffer forbids it, a copy does. */
+  private place(trace: Trace, readers: ReadonlyMap<Tensor, readonly Node[]>, param: Parameter, grad: Tensor): void {
+    const range = this.rangeOf(param);
+    const storage = this.arenas.g.storage(range);
+    const root = rootOf(grad);
+    const clashes = (t: Tensor | null): boolean => t !== null && knownPlace(t, trace.placed)?.buffer === storage.buffer;
+    const free = root.node && root.size === param.size && !trace.placed.has(root) && !root.node.inputs.some(clashes)
+      && !(readers.get(root) ?? []).some((n) => [...n.outputs, ...mutatedBy(n)].some(clashes));
+    // A gradient that lies in this buffer already, as another parameter's, is copied through memory of its own.
+    if (free) trace.placed.set(root, storage);
+    else assignScaled(this.arenas.g.flat(range), clashes(grad) ? mulScalar(grad, 1) : grad, 1);
+  }
+
+  private segments(wanted: (p: Parameter) => boolean): Segment[] {
+    const out: { range: { window: number; offset: number; bytes: number }; group: ParameterGroup }[] = [];
+    for (const group of this.groups) {
+      let open = false;
+      for (const param of group.params) {
+        if (!wanted(param)) { open = false; continue; }
+        const { window, offset, bytes } = this.rangeOf(param);
+        const last = out.at(-1);
+        if (open && last && last.range.window === window) last.range.bytes = offset + bytes - last.range.offset;
+        else out.push({ range: { window, offset, bytes }, group });
+        open = true;
+      }
+    }
+    // Whole vectors of four: what follows a parameter in its aligned place is zero.
+    for (const { range } of out) range.bytes = Math.ceil(range.bytes / 16) * 16;
+    return out;
+  }
+}
+
+/** Nodes that read a tensor or a view of it. */
+function readersOf({ nodes }: Trace): Map<Tensor, Node[]> {
+  const readers = new Map<Tensor, Node[]>();
+  for (const node of nodes) {
+    for (const t of node.inputs) {
+      if (!t) continue;
+      const root = rootOf(t);
+      const list = readers.get(root);
+      if (list) list.push(node); else readers.set(root, [node]);
+    }
+  }
+  return readers;
+}
+
+/** AdamW: decoupled weight decay. Moves the parameters into its arena, so make it before compiling. */
+export const adamw = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser => new Optimiser('adamw', params, options);
+export const adam = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser => new Optimiser('adam', params, options);
+export const sgd = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser => new Optimiser('sgd', params, options);
+
+/** Two groups: what decays (matrices and kernels) and what does not (norms, biases, temperatures, position tables). */
+export function decayGroups(params: readonly Parameter[], weightDecay: number, lrScale = 1): ParameterGroup[] {
+  return [
+    { params: params.filter((p) => p.decay), weightDecay, lrScale },
+    { params: params.filter((p) => !p.decay), weightDecay: 0, lrScale },
+  ].filter((g) => g.params.length > 0);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Reading a plan: what the file leaves out comes from its preset, what it says is checked, and every mistake is named by its path,
+// with what was found and what is expected.
+import { z } from 'zod';
+import { DataError, UsageError } from '../errors.ts';
+import { planSchema, PRESETS, type Plan, type Preset } from './plan_schema.ts';
+import { presetPlan } from './presets.ts';
+
+type Json = Record<string, unknown>;
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `over` laid upon `base`, objects field by field, everything else whole. */
+function merge(base: unknown, over: unknown): unknown {
+  if (!isObject(base) || !isObject(over)) return over;
+  const merged = new Map(Object.entries(base));
+  for (const [key, value] of Object.entries(over)) merged.set(key, Object.hasOwn(base, key) ? merge(base[key], value) : value);
+  return Object.fromEntries(merged);
+}
+
+/** Edits (insert, delete, replace, swap neighbours) between two words. */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    rows.push([i]);
+    for (let j = 1; j <= b.length; j++) {
+      let best = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, rows[i - 2]![j - 2]! + 1);
+      rows[i]![j] = best;
+    }
+  }
+  return rows[a.length]![b.length]!;
+}
+
+const pathsOf = (value: unknown, path: string[] = []): string[][] =>
+  isObject(value) ? Object.entries(value).flatMap(([key, inner]) => [[...path, key], ...pathsOf(inner, [...path, key])]) : [];
+
+/** The known field that an unknown name most likely means: nearest in its own group, or of the same name elsewhere. */
+function nearest(path: readonly string[], unknown: string): string | undefined {
+  const all = pathsOf(presetPlan('paper'));
+  const siblings = all.filter((p) => p.length === path.length + 1 && path.every((part, i) => p[i] === part));
+  const close = siblings
+    .map((p) => ({ name: p.at(-1)!, edits: distance(unknown.toLowerCase(), p.at(-1)!.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits)[0];
+  if (close && close.edits <= Math.max(2, unknown.length / 3)) return close.name;
+  return all.find((p) => p.at(-1)!.toLowerCase() === unknown.toLowerCase())?.join('.');
+}
+
+const show = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+};
+
+function expectedOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type': return { array: 'a list', object: 'an object', int: 'a whole number', boolean: 'true or false', string: 'a text' }[issue.expected as string] ?? `a ${issue.expected}`;
+    case 'invalid_value': return issue.values.map((v) => JSON.stringify(v)).join(' or ');
+    case 'too_small': return issue.origin === 'array' ? `at least ${issue.minimum} entries` : `at least ${issue.minimum}`;
+    case 'too_big': return issue.origin === 'array' ? `at most ${issue.maximum} entries` : `at most ${issue.maximum}`;
+    case 'not_multiple_of': return `a multiple of ${issue.divisor}`;
+    case 'invalid_union': return [...new Set(issue.errors.flat().map(expectedOf))].join(', or ');
+    default: return issue.message.replace(/^expected /, '');
+  }
+}
+
+/** The range of numbers allowed at a path, so that a message shows both ends of it. */
+function rangeAt(path: readonly PropertyKey[]): string | undefined {
+  let schema: z.core.$ZodType | undefined = planSchema;
+  for (const key of path) {
+    if (schema instanceof z.ZodObject) schema = (schema.shape as Readonly<Record<string, z.ZodType>>)[key as string];
+    else if (schema instanceof z.ZodTuple) schema = schema.def.items[key as number];
+    else return undefined;
+  }
+  return schema instanceof z.ZodNumber ? `${schema.minValue} to ${schema.maxValue}` : undefined;
+}
+
+function linesOf(issue: z.core.$ZodIssue, plan: unknown): string[] {
+  const path = issue.path.map(String);
+  const at = path.join('.') || 'plan';
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const meant = nearest(path, key);
+      return `${[...path, key].join('.')}: unknown field${meant ? `, did you mean "${meant}"?` : ''}`;
+    });
+  }
+  const found = issue.path.reduce<unknown>((value, key) => (value as Json | undefined)?.[key as string], plan);
+  if (issue.code === 'custom' && issue.message.startsWith('got ')) return [`${at}: ${issue.message}`];
+  const range = issue.code === 'too_small' || issue.code === 'too_big' ? rangeAt(issue.path) : undefined;
+  return [`${at}: got ${show(found)}, expected ${range ?? expectedOf(issue)}`];
+}
+
+/** Relations between fields, once each field is right by itself. */
+function contradictions({ data, split, sam, network2d, cross }: Plan): string[] {
+  const wrong: string[] = [];
+  const must = (good: boolean, line: string) => { if (!good) wrong.push(line); };
+  must(split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`);
+  must(sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`);
+  must(cross.softThreshold <= cross.hardThreshold, `cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`);
+  must(sam.enabled || network2d.enabled, 'sam.enabled: got false beside network2d.enabled false, expected at least one network');
+  must(data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`);
+  // Its pseudo labels come from the one batch that is trained.
+  if (cross.pseudo === 'selected') cross.slices.forEach((n, i) => must(Math.min(n, data.roi[i]!) <= cross.microBatch, `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`));
+  data.jitter.forEach((j, i) => must(j <= data.roi[i]!, `data.jitter.${i}: got ${j}, expected at most data.roi.${i} (${data.roi[i]})`));
+  return wrong;
+}
+
+/**
+ * A complete plan from parsed JSON. Fields that are left out come from the plan's `preset`.
+ * @throws DataError that names every wrong field of `where`.
+ */
+export function parsePlan(json: unknown, where = 'plan'): Plan {
+  const refuse = (lines: readonly string[]) => new DataError(
+    lines.length === 1 ? `${where}: ${lines[0]}.` : `${where}: ${lines.length} fields cannot be used:\n${lines.map((l) => `  ${l}`).join('\n')}.`,
+    'Correct the file, or let `voxelgrad plan` write a new one.');
+  if (!isObject(json)) throw refuse([`got ${show(json)}, expected an object`]);
+  const preset = json.preset as Preset;
+  if (!PRESETS.includes(preset)) throw refuse([`preset: got ${show(json.preset)}, expected ${PRESETS.map((p) => `"${p}"`).join(' or ')}`]);
+  const complete = merge(presetPlan(preset), json);
+  const result = planSchema.safeParse(complete);
+  if (!result.success) throw refuse(result.error.issues.flatMap((issue) => linesOf(issue, complete)));
+  const wrong = contradictions(result.data);
+  if (wrong.length) throw refuse(wrong);
+  return result.data;
+}
+
+/** Reads the text of a plan file. */
+export function parsePlanText(text: string, where: string): Plan {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(`${where}: not JSON: ${(cause as Error).message}.`, 'Look for a missing comma, quote or bracket.', { cause });
+  }
+  return parsePlan(json, where);
+}
+
+const PARTS: Readonly<Record<string, (plan: Plan) => void>> = {
+  msa: (plan) => { plan.network2d.useMSA = false; },
+  bgc: (plan) => { plan.network2d.useBGC = false; },
+  rm: (plan) => { plan.network2d.useRM = false; },
+  cross: (plan) => { plan.cross.enabled = false; },
+  '2d': (plan) => { plan.network2d.enabled = false; },
+  sam: (plan) => { plan.sam.enabled = false; },
+};
+
+/** The plan with parts of the method switched off (`--ablate msa,bgc`). @throws UsageError on a name that is no part */
+export function ablate(plan: Plan, parts: readonly string[]): Plan {
+  const changed = structuredClone(plan);
+  for (const part of parts) {
+    const apply = Object.hasOwn(PARTS, part) ? PARTS[part] : undefined;
+    if (!apply) throw new UsageError(`--ablate: got "${part}", expected ${Object.keys(PARTS).join(', ')}.`);
+    apply(changed);
+  }
+  const wrong = contradictions(changed);
+  if (wrong.length) throw new UsageError(`--ablate ${parts.join(',')}: ${wrong[0]}.`);
+  return changed;
+}

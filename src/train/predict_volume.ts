@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// A whole volume through networks that see ROIs: one patch where it fits, else a sliding window whose patches are blended with a
+// Gaussian (sigma = patch / 8, as nnU-Net). Sums of probabilities are held only for as many slices as a patch is deep: a slice
+// that no later patch touches becomes labels at once, so that memory never holds float volumes of every network and class.
+import { moveVoxels } from '../data/augment.ts';
+import type { Triple } from '../data/geometry.ts';
+import { crop } from '../data/roi.ts';
+import type { PreparedCase } from '../data/sample.ts';
+import type { Plan } from './plan_schema.ts';
+import type { RoiPrediction } from './predictor.ts';
+
+/** Networks on one ROI (`Predictor`). */
+export interface RoiNetworks { run(image: Float32Array): Promise<RoiPrediction> }
+
+type Flips = readonly [boolean, boolean, boolean];
+
+/** First voxels of the patches along each axis, lowest slices first. An axis shorter than the ROI is centred in it. */
+export function patchStarts(size: Triple, roi: Triple, step: number): Triple[] {
+  const axis = (n: number, r: number): number[] => {
+    if (n <= r) return [Math.round((n - r) / 2)];
+    const count = Math.ceil((n - r) / Math.max(1, Math.floor(r * step))) + 1;
+    return Array.from({ length: count }, (_, i) => Math.round((i * (n - r)) / (count - 1)));
+  };
+  const [d, h, w] = size.map((n, i) => axis(n, roi[i]!)) as [number[], number[], number[]];
+  return d.flatMap((z) => h.flatMap((y) => w.map((x): Triple => [z, y, x])));
+}
+
+/** Gaussian weights of a patch, largest 1, never 0. */
+export function blendWeights(roi: Triple): Float32Array {
+  const [d, h, w] = roi.map((n) => Float64Array.from({ length: n }, (_, i) => Math.exp(-0.5 * ((i - (n - 1) / 2) / (n / 8)) ** 2))) as [Float64Array, Float64Array, Float64Array];
+  const out = new Float32Array(roi[0] * roi[1] * roi[2]);
+  let i = 0;
+  for (const a of d) for (const b of h) for (const c of w) out[i++] = Math.max(a * b * c, 1e-4);
+  return out;
+}
+
+/** The eight ways to mirror a volume, unchanged first. */
+const MIRRORS: readonly Flips[] = Array.from({ length: 8 }, (_, i) => [(i & 4) > 0, (i & 2) > 0, (i & 1) > 0]);
+
+/** Labels [D, H, W] of each network and of the mean of their probabilities, on the prepared grid. */
+export async function predictVolume(plan: Plan, networks: RoiNetworks, { image, grid: { size }, outside }: Pick<PreparedCase, 'image' | 'grid' | 'outside'>): Promise<Record<string, Uint8Array>> {
+  const roi = [...plan.data.roi] as Triple;
+  const mirrors = plan.prediction.mirror ? MIRRORS : MIRRORS.slice(0, 1);
+  const slab = new Slab([...size], roi, plan.classes.length);
+  for (const start of patchStarts([...size], roi, plan.prediction.step)) {
+    slab.finish(start[0]); // patches come in the order of their slices
+    const patch = crop(image, [...size], start, roi, outside);
+    for (const flips of mirrors) {
+      const outputs = await networks.run(flips.includes(true) ? moveVoxels(patch, roi, { flips, turns: 0, scale: 0, shift: 0 }) : patch);
+      for (const [name, p] of Object.entries(outputs) as [string, Float32Array][]) slab.add(name, p, start, flips);
+    }
+  }
+  slab.finish(size[0]);
+  return slab.labels;
+}
+
+/** Weighted sums of probabilities over a moving window of slices. The common weight of a voxel cancels in the argmax. */
+class Slab {
+  readonly labels: Record<string, Uint8Array> = {};
+  private readonly sums = new Map<string, Float32Array>();
+  private readonly size: Triple;
+  private readonly roi: Triple;
+  private readonly classes: number;
+  private readonly depth: number;
+  private readonly weights: Float32Array;
+  /** Slices below this one have their labels. */
+  private done = 0;
+
+  constructor(size: Triple, roi: Triple, classes: number) {
+    this.size = size;
+    this.roi = roi;
+    this.classes = classes;
+    this.depth = Math.min(size[0], roi[0]);
+    this.weights = blendWeights(roi);
+  }
+
+  /** Adds a patch that was computed on the mirrored image. What lies outside the volume is dropped. */
+  add(name: string, patch: Float32Array, start: Triple, flips: Flips): void {
+    const { size: [D, H, W], roi: [rd, rh, rw], classes, depth, weights } = this;
+    let sums = this.sums.get(name);
+    if (!sums) this.sums.set(name, sums = new Float32Array(depth * H * W * classes));
+    const step = flips[2] ? -classes : classes;
+    for (let d = Math.max(0, -start[0]); d < Math.min(rd, D - start[0]); d++) {
+      for (let h = Math.max(0, -start[1]); h < Math.min(rh, H - start[1]); h++) {
+        const row = ((flips[0] ? rd - 1 - d : d) * rh + (flips[1] ? rh - 1 - h : h)) * rw;
+        const w0 = Math.max(0, -start[2]), w1 = Math.min(rw, W - start[2]);
+        let from = (row + (flips[2] ? rw - 1 - w0 : w0)) * classes;
+        let to = ((((d + start[0]) % depth) * H + h + start[1]) * W + w0 + start[2]) * classes;
+        for (let w = w0; w < w1; w++, from += step, to += classes) {
+          const weight = weights[(d * rh + h) * rw + w]!;
+          for (let c = 0; c < classes; c++) sums[to + c]! += weight * patch[from + c]!;
+        }
+      }
+    }
+  }
+
+  /** Turns the sums of all slices below `slice` into labels and clears them. */
+  finish(slice: number): void {
+    const { size: [, H, W], classes, depth } = this;
+    const plane = H * W;
+    for (; this.done < slice; this.done++) {
+      const at = (this.done % depth) * plane * classes;
+      const slices = [...this.sums].map(([name, sums]) => [name, sums.subarray(at, at + plane * classes)] as const);
+      for (const [name, p] of slices) argmax([p], classes, this.label(name).subarray(this.done * plane));
+      argmax(slices.map(([, p]) => p), classes, this.label('ensemble').subarray(this.done * plane));
+      for (const [, p] of slices) p.fill(0);
+    }
+  }
+
+  private label(name: string): Uint8Array {
+    return this.labels[name] ??= new Uint8Array(this.size[0] * this.size[1] * this.size[2]);
+  }
+}
+
+/** Label of the largest sum over `volumes` [..., classes] into `label`; ties go to the lowest class. */
+export function argmax(volumes: readonly Float32Array[], classes: number, label: Uint8Array = new Uint8Array((volumes[0]?.length ?? 0) / classes)): Uint8Array {
+  for (let i = 0; i * classes < (volumes[0]?.length ?? 0); i++) {
+    let best = -Infinity;
+    for (let c = 0; c < classes; c++) {
+      let p = 0;
+      for (const v of volumes) p += v[i * classes + c]!;
+      if (p > best) { best = p; label[i] = c; }
+    }
+  }
+  return label;
+}
+
+/**
+ * Bytes of host memory that a scan takes at most: while it is read (16-bit voxels, three times, and floats), or while it is
+ * predicted (the image, a patch's probabilities, the sums of a slab, the labels of every output on both grids).
+ */
+export function predictionBytes(plan: Plan, native: Triple, grid: Triple): number {
+  const voxels = (size: Triple): number => size[0] * size[1] * size[2];
+  const networks = (plan.sam.enabled ? 1 : 0) + (plan.network2d.enabled ? 2 : 0);
+  const resampled = plan.data.spacing !== 'native';
+  const reading = voxels(native) * (6 + (resampled ? 12 : 4));
+  const sums = networks * plan.classes.length * 4 * Math.min(plan.data.roi[0], grid[0]) * grid[1] * grid[2];
+  const patch = 4 * voxels([...plan.data.roi] as Triple) * (2 + networks * plan.classes.length);
+  const labels = (networks + 1) * (voxels(grid) + voxels(native));
+  return Math.max(reading, 4 * voxels(grid) + patch + sums + labels);
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// One training iteration as several programs (`pseudo: 'full'`; specification 5.3): both 2D networks look at every slice without
+// gradient, SAM is prompted, targets and weights are made on the device; then one network at a time is trained in micro-batches
+// whose gradients add up. The programs share the device's activation memory; what one hands to another lies in pinned volumes.
+import { backward } from '../engine/autograd.ts';
+import { spec } from '../engine/dtype.ts';
+import { compile, type Program } from '../engine/program.ts';
+import { zeros, type Tensor } from '../engine/tensor.ts';
+import { noGrad } from '../engine/trace.ts';
+import { assignScaled } from '../ops/optim.ts';
+import { cast, greaterScalar } from '../ops/pointwise.ts';
+import { putRows } from '../ops/put_rows.ts';
+import { permute } from '../ops/permute.ts';
+import { reshape } from '../ops/reshape.ts';
+import { BatchNorm } from '../nn/layers.ts';
+import type { Module } from '../nn/module.ts';
+import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, type Fit, type Plane } from '../models/sanet/planes.ts';
+import { consensusOf, promptedDecodes, type ClickInputs, type Consensus } from './clicks.ts';
+import { crossTargets, type Supervision } from './cross.ts';
+import { probabilities, samLoss, sliceLoss, type Size3 } from './forward.ts';
+import { networkList, type NetworkName, type Networks } from './networks.ts';
+import type { Optimiser } from './optim.ts';
+import type { Plan } from './plan_schema.ts';
+import type { StepFeed } from './sampler.ts';
+import { clickExample, lambdaOf, supervisionOf, type StepOptions, type StepResult, type StepSettings, type TrainingStep } from './step.ts';
+import { compileUpdate, RunningMeans } from './update.ts';
+
+/**
+ * Positions 0 ... n - 1 in micro-batches of one size, at most `largest`. Neighbouring slices look alike, so each micro-batch takes
+ * every count-th one: its batch statistics are then those of the whole volume. Where n does not divide, a few occur twice.
+ */
+export function microBatches(n: number, largest: number): number[][] {
+  const count = Math.ceil(n / largest);
+  const each = Math.ceil(n / count);
+  return Array.from({ length: count }, (_, j) => Array.from({ length: each }, (__, k) => (j + k * count) % n));
+}
+
+/** Runs `f` with the running statistics of every batch norm left alone. */
+function untracked<T>(net: Module, f: () => T): T {
+  const norms = [...net.modules()].filter((m) => m instanceof BatchNorm);
+  for (const norm of norms) norm.trackStatistics = false;
+  try { return f(); } finally { for (const norm of norms) norm.trackStatistics = true; }
+}
+
+type IndexProgram = Program<Record<string, never>>;
+/** A 2D network's part: the slices of a look and of the training, in micro-batches. */
+interface PlanePart { readonly look: IndexProgram | null; readonly lookAt: readonly Uint32Array[]; readonly train: IndexProgram; readonly batches: readonly number[][] }
+
+class FullStep implements TrainingStep {
+  readonly settings: StepSettings = { lambda: 0 };
+  programs: TrainingStep['programs'] = [];
+  private readonly plan: Plan;
+  private readonly nets: Networks;
+  private readonly optimisers: ReadonlyMap<NetworkName, Optimiser>;
+  private readonly options: StepOptions;
+  private readonly size: Size3;
+  private readonly classes: number;
+  private readonly means = new RunningMeans();
+  private readonly pinned: Tensor[] = [];
+  /** The volume under way, written from the host. */
+  private readonly image: Tensor;
+  private readonly label: Tensor;
+  private readonly annotated: Tensor;
+  private readonly present: Tensor;
+  /** Probabilities of the 2D networks, a stack of slices each, and what all three make of them; null without exchange. */
+  private readonly seen: Readonly<Record<Plane, Tensor>> | null = null;
+  private readonly cross: { readonly sam: Supervision; readonly slices: Supervision } | null = null;
+  private readonly parts = new Map<Plane, PlanePart>();
+  private sam: Program<Record<string, never>> | null = null;
+  private judge: Program<Record<string, never>> | null = null;
+  private update!: Program<StepResult>;
+
+  constructor(plan: Plan, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, options: StepOptions) {
+    this.plan = plan;
+    this.nets = nets;
+    this.optimisers = optimisers;
+    this.options = options;
+    this.size = plan.data.roi as Size3;
+    this.classes = plan.classes.length;
+    const volume = (): Tensor => this.pin(this.size);
+    [this.image, this.label, this.annotated, this.present] = [volume(), volume(), volume(), this.pin([this.classes])];
+    if (!nets.sam || !nets.transverse || !nets.coronal || !plan.cross.enabled) return;
+    const [d, h, w] = this.size;
+    this.seen = { transverse: this.pin([d, h, w, this.classes]), coronal: this.pin([h, d, w, this.classes]) };
+    this.cross = { sam: { target: volume(), weight: volume() }, slices: { target: volume(), weight: volume() } };
+  }
+
+  /** The programs with the largest activations first: the others then find memory large enough for them. */
+  async compile(): Promise<this> {
+    for (const { net } of networkList(this.nets)) net.train();
+    for (const [i, plane] of PLANES.entries()) {
+      if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.cross.slices[i]!));
+    }
+    if (this.nets.sam) this.sam = await this.trainSam();
+    if (this.cross) this.judge = await this.compileJudge();
+    this.update = await compileUpdate(this.optimisers, this.means, this.options);
+    const { batch } = this.plan.training;
+    this.programs = [
+      ...[...this.parts].flatMap(([plane, { look, lookAt, train, batches }]) => [
+        ...(look ? [{ name: `look ${plane}`, runs: batch * lookAt.length, program: look }] : []),
+        { name: `train ${plane}`, runs: batch * batches.length, program: train },
+      ]),
+      ...(this.judge ? [{ name: 'pseudo labels', runs: batch, program: this.judge }] : []),
+      ...(this.sam ? [{ name: 'train sam', runs: batch, program: this.sam }] : []),
+      { name: 'update', runs: 1, program: this.update },
+    ];
+    return this;
+  }
+
+  runIteration(volumes: readonly StepFeed[]): StepResult {
+    const looks = this.settings.lambda > 0; // in stage 0 no pseudo label counts, so nobody looks for one
+    for (const feed of volumes) {
+      for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(feed[key]);
+      const clicks = { coords: feed.coords, labels: feed.labels, ...(feed.draws && { draws: feed.draws }) };
+      if (looks) for (const { look, lookAt } of this.parts.values()) for (const index of lookAt) look?.run({ index });
+      this.judge?.run(clicks);
+      this.sam?.run(clicks);
+      for (const [plane, { train, batches }] of this.parts) {
+        for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]!) });
+      }
+    }
+    const { agreement, ...result } = this.update.run();
+    return looks && agreement ? { ...result, agreement } : result;
+  }
+
+  dispose(): void {
+    for (const { program } of this.programs) program.dispose();
+    for (const t of this.pinned) t.dispose();
+    this.means[Symbol.dispose]();
+  }
+
+  private pin(shape: readonly number[]): Tensor {
+    const made = zeros(shape, { name: 'pinned' });
+    this.pinned.push(made);
+    return made;
+  }
+
+  private get truth(): { label: Tensor; annotated: Tensor } { return { label: this.label, annotated: this.annotated }; }
+  private get marginal(): Tensor | undefined { return this.options.partial ? this.present : undefined; }
+
+  private async planePart(plane: Plane, wanted: number): Promise<PlanePart> {
+    const { cross } = this.plan;
+    const { count, height, width } = planeShape(this.size, plane);
+    const fit = fitSlices(height, width, this.plan.network2d.resize);
+    const batches = microBatches(Math.min(wanted, count), cross.microBatch);
+    const lookAt = microBatches(count, cross.microBatch).map((list) => Uint32Array.from(list));
+    const train = await this.trainPlane(plane, fit, batches[0]!.length, 1 / (batches.length * this.plan.training.batch));
+    return { train, batches, lookAt, look: this.seen ? await this.lookPlane(plane, fit, lookAt[0]!.length) : null };
+  }
+
+  private slices(plane: Plane, index: Tensor, fit: Fit): Tensor {
+    return noGrad(() => toNetwork(takeSlices(reshape(this.image, [...this.size, 1]), plane, index), fit));
+  }
+
+  /** Probabilities of a few slices, with the statistics of this batch, into the stack of all. */
+  private lookPlane(plane: Plane, fit: Fit, n: number): Promise<IndexProgram> {
+    const net = this.nets[plane]!;
+    return compile(({ index }) => noGrad(() => {
+      const { logits } = untracked(net, () => net.forward(this.slices(plane, index, fit)));
+      putRows(this.seen![plane], probabilities(toNative(logits, fit)), index);
+      return {};
+    }), { index: spec([n], 'u32') }, this.options);
+  }
+
+  private trainPlane(plane: Plane, fit: Fit, n: number, share: number): Promise<IndexProgram> {
+    const net = this.nets[plane]!;
+    return compile(({ index }) => {
+      const out = net.forward(this.slices(plane, index, fit));
+      const sparse: Supervision = { target: this.label, weight: this.annotated };
+      const loss = sliceLoss(out, fit, supervisionOf(this.cross?.slices ?? sparse, plane, index), this.classes, this.plan.loss, this.marginal).total;
+      this.optimisers.get(plane)?.accumulate(backward(loss, net.parameters()), share);
+      this.means.add({ [plane]: loss }, share);
+      return {};
+    }, { index: spec([n], 'u32') }, this.options);
+  }
+
+  /** What the 2D networks said when they last looked; nothing in stage 0. */
+  private consensus(): Consensus | null {
+    if (!this.seen || this.plan.sam.clicks === 1) return null;
+    const counts = noGrad(() => reshape(cast(greaterScalar(lambdaOf(this.settings), 0), 'f32'), [1, 1, 1]));
+    return consensusOf(this.seen.transverse, permute(this.seen.coronal, [1, 0, 2, 3]), counts);
+  }
+
+  private decodes(clicks: ClickInputs): Tensor[] {
+    return promptedDecodes(this.nets.sam!, reshape(this.image, [...this.size, 1]), clicks, this.plan.sam.clicks, this.truth, this.consensus(), this.marginal);
+  }
+
+  /** SAM's pseudo label after its last click, and from all three the targets and weights of everyone. */
+  private compileJudge(): Promise<Program<Record<string, never>>> {
+    return compile((clicks) => noGrad(() => {
+      const predictions = { sam: probabilities(this.decodes(clicks).at(-1)!), transverse: this.seen!.transverse, coronal: permute(this.seen!.coronal, [1, 0, 2, 3]) };
+      const everywhere = reshape(lambdaOf({ lambda: 1 }), [1, 1, 1]);
+      const made = crossTargets(predictions, this.truth, everywhere, lambdaOf(this.settings), this.plan.cross);
+      for (const who of ['sam', 'slices'] as const) {
+        assignScaled(this.cross![who].target, made[who].target, 1);
+        assignScaled(this.cross![who].weight, made[who].weight, 1);
+      }
+      this.means.add({ quality: made.quality, agreement: made.agreement }, 1 / this.plan.training.batch);
+      return {};
+    }), clickExample(this.plan), this.options);
+  }
+
+  /** The same clicks again: SAM has no state that its first pass could have changed. */
+  private trainSam(): Promise<Program<Record<string, never>>> {
+    const share = 1 / this.plan.training.batch;
+    return compile((clicks) => {
+      const sparse: Supervision = { target: this.label, weight: this.annotated };
+      const loss = samLoss(this.decodes(clicks), this.cross?.sam ?? sparse, this.classes, this.plan.loss, this.marginal);
+      this.optimisers.get('sam')?.accumulate(backward(loss, this.nets.sam!.parameters()), share);
+      this.means.add({ sam: loss }, share);
+      return {};
+    }, clickExample(this.plan), this.options);
+  }
+}
+
+export function compileFullStep(plan: Plan, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, options: StepOptions): Promise<TrainingStep> {
+  return new FullStep(plan, nets, optimisers, options).compile();
+}

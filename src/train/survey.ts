@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// A look at everything a run will read, before the first iteration: a damaged case must not end a run hours later, and a report
+// must be able to say what was annotated and on which files it stands.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Dataset } from '../data/dataset.ts';
+import type { Fold } from '../data/folds.ts';
+import type { PreparedCase } from '../data/sample.ts';
+
+export interface Survey {
+  /** Annotated shares of the training cases, 0 to 1: voxels, and slices annotated throughout. */
+  readonly annotated: { readonly voxels: number; readonly transverse: number; readonly coronal: number };
+  /** sha256 over the names and sha256 sums of the data set's files. */
+  readonly hash: string;
+}
+
+export interface SurveyOptions {
+  load(name: string): Promise<PreparedCase>;
+  onCase?(done: number, total: number): void;
+}
+
+/** Loads every case of the fold that training reads. @throws DataError for the first that cannot be used */
+export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: SurveyOptions): Promise<Survey> {
+  const sum = { voxels: 0, whole: 0, transverse: 0, slices: 0, coronal: 0, rows: 0 };
+  const names = [...fold.train, ...fold.selection];
+  for (const [i, name] of names.entries()) {
+    const { weight, grid: { size: [D, H, W] } } = await load(name);
+    onCase?.(i + 1, names.length);
+    if (!weight || i >= fold.train.length) continue;
+    const slices = new Float64Array(D), rows = new Float64Array(H);
+    for (let d = 0, at = 0; d < D; d++) for (let h = 0; h < H; h++) for (let w = 0; w < W; w++) {
+      const v = weight[at++]!;
+      slices[d]! += v;
+      rows[h]! += v;
+    }
+    sum.whole += weight.length;
+    sum.voxels += slices.reduce((a, b) => a + b, 0);
+    sum.slices += D;
+    sum.transverse += slices.filter((n) => n === H * W).length;
+    sum.rows += H;
+    sum.coronal += rows.filter((n) => n === D * W).length;
+  }
+  const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);
+  return {
+    annotated: { voxels: share(sum.voxels, sum.whole), transverse: share(sum.transverse, sum.slices), coronal: share(sum.coronal, sum.rows) },
+    hash: `sha256:${await datasetHash(dataset)}`,
+  };
+}
+
+async function sha256(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+async function datasetHash({ folder, training, test }: Dataset): Promise<string> {
+  const files = [join(folder, 'dataset.json'), join(folder, 'annotations.json'), ...[...training, ...test].flatMap(({ images, label }) => [...images, ...(label === undefined ? [] : [label])])];
+  const hash = createHash('sha256');
+  for (const file of files.sort()) {
+    // annotations.json may be absent, and a DICOM series is a folder: only files count.
+    if (!await stat(file).then((s) => s.isFile(), () => false)) continue;
+    hash.update(`${relative(folder, file)} ${await sha256(file)}\n`);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Dice of each network and of the ensemble on a fixed list of cases, on annotated voxels alone: choosing a model must not see
+// more labels than training did.
+import type { PreparedCase } from '../data/sample.ts';
+import { predictVolume, type RoiNetworks } from './predict_volume.ts';
+import type { Plan } from './plan_schema.ts';
+
+/** Mean Dice over cases and the classes they have, by output name; 0 where an output misses everything. */
+export async function validate(plan: Plan, networks: RoiNetworks, cases: readonly PreparedCase[]): Promise<Record<string, number>> {
+  const sums = new Map<string, { total: number; count: number }>();
+  for (const scan of cases) {
+    if (!scan.label) continue;
+    for (const [name, predicted] of Object.entries(await predictVolume(plan, networks, scan))) {
+      const dice = meanDice(scan, predicted, plan.classes.length);
+      if (dice === null) continue;
+      const sum = sums.get(name) ?? { total: 0, count: 0 };
+      sums.set(name, { total: sum.total + dice, count: sum.count + 1 });
+    }
+  }
+  return Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
+}
+
+/** Over the labelled classes present in reference or prediction; null where there is none. */
+function meanDice({ label, weight, unlabelled }: PreparedCase, predicted: Uint8Array, classes: number): number | null {
+  const both = new Float64Array(classes);
+  const sizes = new Float64Array(classes);
+  for (let i = 0; i < predicted.length; i++) {
+    if (!weight![i]) continue;
+    const a = label![i]!;
+    const b = predicted[i]!;
+    sizes[a]!++;
+    sizes[b]!++;
+    if (a === b) both[a]!++;
+  }
+  const scores = Array.from({ length: classes - 1 }, (_, i) => i + 1).filter((c) => sizes[c]! > 0 && !unlabelled.includes(c)).map((c) => (2 * both[c]!) / sizes[c]!);
+  return scores.length > 0 ? scores.reduce((a, b) => a + b, 0) / scores.length : null;
+}
