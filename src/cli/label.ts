@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// voxelgrad label: dense masks for the training cases, ground truth where it is annotated.
+import { Option } from 'commander';
+import type { Triple } from '../data/geometry.ts';
+import { loadCase, openDataset } from '../data/dataset.ts';
+import { annotated } from '../train/cases.ts';
+import { assertClasses } from '../train/loop.ts';
+import { runPlan, segmentCases, type Which } from './segment_cases.ts';
+import type { Outcome, Verb } from './verb.ts';
+
+interface Options { readonly run: string; readonly output: string; readonly checkpoint?: Which }
+
+export const label: Verb = {
+  configure: (command) => {
+    command.argument('<dataset>', 'the data set that was trained on')
+      .requiredOption('--run <folder>', 'run folder of voxelgrad train')
+      .requiredOption('-o, --output <folder>', 'dense masks go here; those of each network into folders below')
+      .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']));
+  },
+  async run([folder], options: Options, context): Promise<Outcome> {
+    const plan = runPlan(options.run);
+    const dataset = await openDataset(folder);
+    assertClasses(plan, dataset);
+    const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
+    const truth = new Map<string, { label: Uint8Array; weight: Uint8Array }>();
+    const result = await segmentCases({
+      verb: 'label', plan, run: options.run, out: options.output, names: [...byName.keys()].sort(), ...(options.checkpoint && { checkpoint: options.checkpoint }),
+      read: async (name) => {
+        const loaded = await loadCase(dataset, byName.get(name)!);
+        truth.clear();
+        truth.set(name, { label: loaded.label!, weight: annotated(plan, name, loaded.image.size as Triple, loaded.weight)! });
+        return loaded;
+      },
+      finish: (mask, name) => {
+        const { label: own, weight } = truth.get(name)!;
+        for (let i = 0; i < mask.length; i++) if (weight[i]) mask[i] = own[i]!;
+      },
+    }, context);
+    return { text: `${result.files.length} dense masks in ${options.output}, ${result.written} of them new (${result.seconds.toFixed(1)} s on ${result.adapter}): ground truth where annotated, predictions elsewhere.`, json: result };
+  },
+};

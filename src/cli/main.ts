@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The command line: finds the verb, loads only its code, prints its outcome, and turns every error into words and an exit code.
+import { Command, CommanderError } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { failureOf } from './failure.ts';
+import type { ExitCode, Verb } from './verb.ts';
+
+const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Verb> }>> = {
+  doctor: { summary: 'the GPU adapter: what is there, what is missing, does it compute', load: async () => (await import('./doctor.ts')).doctor },
+  check: { summary: 'geometry, labels, annotation and names of a data set', load: async () => (await import('./check.ts')).check },
+  import: { summary: 'CT volumes, DICOM, LUNA16 or LIDC into a data set', load: async () => (await import('./import.ts')).importVerb },
+  sparsify: { summary: 'simulate sparse annotation', load: async () => (await import('./sparsify.ts')).sparsify },
+  plan: { summary: 'write the editable plan of a run', load: async () => (await import('./plan.ts')).plan },
+  train: { summary: 'train on sparsely annotated cases', load: async () => (await import('./train.ts')).train },
+  label: { summary: 'dense masks for the training cases', load: async () => (await import('./label.ts')).label },
+  predict: { summary: 'masks for new scans', load: async () => (await import('./predict.ts')).predict },
+  eval: { summary: 'predicted masks against reference masks', load: async () => (await import('./eval.ts')).evalVerb },
+  report: { summary: 'one HTML file about a run', load: async () => (await import('./report.ts')).report },
+};
+
+/** Where text goes; the tests bring their own. */
+export interface Output {
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+const processOutput: Output = {
+  stdout: (text) => { process.stdout.write(text); },
+  stderr: (text) => { process.stderr.write(text); },
+};
+
+/** Runs one command line and returns its exit code. Throws nothing and ends no process. */
+export async function main(argv: readonly string[], output: Output = processOutput): Promise<ExitCode> {
+  let exitCode: ExitCode = 0;
+  const json = argv.includes('--json');
+  const line = (write: (text: string) => void) => (text: string) => write(text.endsWith('\n') ? text : `${text}\n`);
+  const [stdout, stderr] = [line(output.stdout), line(output.stderr)];
+
+  const program = new Command('voxelgrad')
+    .description('3D CT segmentation from sparse annotation, on WebGPU. Not for clinical use.')
+    .version(manifest.version)
+    .addHelpText('after', '\nExit codes: 0 done, 1 failure, 2 usage, 3 data. `voxelgrad VERB --help` shows a verb\'s options.')
+    .configureOutput({ writeOut: output.stdout, writeErr: () => {} }) // usage errors are printed below, like all others
+    .exitOverride();
+
+  const words = argv.filter((word) => !word.startsWith('-'));
+  const chosen = words[0] === 'help' ? words[1] : words[0];
+  try {
+    for (const [name, { summary, load }] of Object.entries(VERBS)) {
+      const command = program.command(name).description(summary).option('--json', 'print one JSON document on stdout, progress on stderr');
+      if (name !== chosen) continue;
+      const verb = await load();
+      verb.configure(command);
+      command.action(async () => {
+        const outcome = await verb.run(command.processedArgs, command.opts(), { json, argv, note: json ? stderr : stdout });
+        stdout(json ? JSON.stringify(outcome.json, null, 2) : outcome.text);
+        exitCode = outcome.exitCode ?? 0;
+      });
+    }
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    const { stack, exitCode: code, ...failure } = error instanceof CommanderError
+      ? { code: 'USAGE', message: error.message.replace(/^error: /, ''), hint: `voxelgrad ${chosen && chosen in VERBS ? `${chosen} ` : ''}--help shows what it takes.`, exitCode: 2 as const, stack: undefined }
+      : failureOf(error);
+    stderr(stack ?? `error: ${failure.message}`);
+    if (failure.hint) stderr(`hint: ${failure.hint}`);
+    if (json) stdout(JSON.stringify({ error: failure }, null, 2));
+    exitCode = code;
+  }
+  return exitCode;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// run.json: what only the run itself knows, as its report wants it (src/report/input.ts). Training begins it, later verbs add to it.
+import { existsSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import type { Dataset } from '../data/dataset.ts';
+import { DataError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { ReportInput, Stage } from '../report/input.ts';
+import { writeFileAtomic } from '../files/atomic.ts';
+import type { Plan } from '../train/plan_schema.ts';
+import type { Survey } from '../train/survey.ts';
+
+/** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */
+export interface Evaluations {
+  /** Of the headline masks of held-out cases. */
+  readonly headline?: string;
+  /** Of each output on the same cases, by name. */
+  readonly networks?: Readonly<Record<string, string>>;
+  /** Of the masks that `label` wrote for the training cases. */
+  readonly training?: string;
+}
+
+export interface RunRecord extends Pick<ReportInput, 'annotation' | 'evaluated' | 'references' | 'stages' | 'machine' | 'provenance'> {
+  readonly version: 1;
+  /** Absolute path of the data set that was trained on. */
+  readonly dataset?: string;
+  readonly evaluations?: Evaluations;
+  readonly [more: string]: unknown;
+}
+
+const fileOf = (run: string): string => join(run, 'run.json');
+
+/** The record of a run folder; an empty one where there is none yet. */
+export function readRecord(run: string): RunRecord {
+  const file = fileOf(run);
+  if (!existsSync(file)) return { version: 1 };
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as RunRecord;
+  } catch (cause) {
+    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it: voxelgrad train --resume writes it anew.', { cause });
+  }
+}
+
+export function updateRecord(run: string, change: Partial<RunRecord>): RunRecord {
+  const record = { ...readRecord(run), ...change };
+  writeFileAtomic(fileOf(run), `${JSON.stringify(record, null, 2)}\n`);
+  return record;
+}
+
+/** Puts a stage at its place by name. `add` adds its time to what is there: work that went on where it had stopped. */
+export function recordStage(run: string, stage: Stage, add: boolean): void {
+  const { stages = [] } = readRecord(run);
+  const before = stages.find((s) => s.name === stage.name);
+  const peak = Math.max(stage.peakBytes ?? 0, add ? before?.peakBytes ?? 0 : 0);
+  const now: Stage = { name: stage.name, seconds: stage.seconds + (add ? before?.seconds ?? 0 : 0), ...(peak > 0 && { peakBytes: peak }) };
+  updateRecord(run, { stages: before ? stages.map((s) => (s === before ? now : s)) : [...stages, now] });
+}
+
+export function machineOf({ info, caps }: Device): NonNullable<ReportInput['machine']> {
+  const cpus = os.cpus();
+  return {
+    adapter: `${info.name}${caps.software ? ' (software)' : ''}`, driver: info.driver, backend: { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan',
+    host: `${cpus[0]?.model.trim() ?? 'unknown processor'}, ${cpus.length} threads, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, ${os.type()} ${os.release()}`,
+    limits: { ...caps.limits },
+  };
+}
+
+/** What the marks of a data set mean for every number made from it. */
+const LABEL_SOURCES: Readonly<Record<string, string>> = {
+  sphere: 'The masks are balls of the annotated diameter, not drawn outlines: overlap with them says little about true shapes.',
+  phantom: 'The scans are made-up phantoms: the numbers show that the chain works, not how well it segments patients.',
+};
+
+/** The facts of a run that is about to begin. */
+export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Survey, command: readonly string[]): Partial<RunRecord> {
+  const { json } = dataset.info;
+  const text = (key: string): string | undefined => (typeof json[key] === 'string' ? json[key] : undefined);
+  const source = text('reference');
+  const licence = text('licence') ?? text('license');
+  const mark = json.label_source;
+  return {
+    dataset: resolve(dataset.folder),
+    annotation: { scheme: plan.annotation.use === 'dataset' ? 'as the data set says' : plan.annotation.use, ...annotated },
+    provenance: {
+      datasets: [{
+        name: `${json.name ?? basename(resolve(dataset.folder))}${mark === undefined ? '' : ` (masks: ${mark})`}`, cases: dataset.training.length + dataset.test.length, hash,
+        ...(licence !== undefined && { licence }), ...(source !== undefined && { source }),
+      }],
+      command: `voxelgrad ${command.map((word) => (/^[\w./:=,+-]+$/.test(word) ? word : `'${word.replaceAll('\'', '\'\\\'\'')}'`)).join(' ')}`,
+      seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed },
+      version: manifest.version,
+      runtime: `Node ${process.versions.node}, webgpu ${manifest.dependencies.webgpu}, ${process.platform}-${process.arch}`,
+      limitations: [
+        'Research software: not a medical device, not for clinical use.',
+        ...(mark === undefined ? [] : [LABEL_SOURCES[mark] ?? `The data set marks its masks as "${mark}".`]),
+        `One fold (${plan.split.fold + 1} of ${plan.split.folds}) and one seed: differences between single runs include their noise.`,
+      ],
+    },
+  };
+}

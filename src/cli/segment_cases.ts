@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// What `predict` and `label` share: a run's networks, one case after another, one folder an output.
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Geometry, Triple } from '../data/geometry.ts';
+import { gridAtSpacing } from '../data/resample.ts';
+import { writeVolume, type Volume } from '../data/volume.ts';
+import { DataError, LimitError } from '../errors.ts';
+import { openDevice } from '../gpu/device.ts';
+import { freeMemory } from '../gpu/provider.ts';
+import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
+import { readCheckpoint, restoreNetworks } from '../train/checkpoint.ts';
+import { onStoredGrid, prepareScan, segment } from '../train/inference.ts';
+import { checkpointPath } from '../train/loop.ts';
+import { makeNetworks } from '../train/networks.ts';
+import { parsePlanText } from '../train/plan.ts';
+import type { Plan } from '../train/plan_schema.ts';
+import { predictionBytes } from '../train/predict_volume.ts';
+import { Predictor } from '../train/predictor.ts';
+import { progress } from './progress.ts';
+import { recordStage } from './run_record.ts';
+import type { Context } from './verb.ts';
+
+export type Which = 'best' | 'final' | 'latest';
+
+export function runPlan(run: string): Plan {
+  const file = join(run, 'plan.json');
+  if (!existsSync(file)) throw new DataError(`${run}: no plan.json, so this is no run folder.`, 'Name the folder given to `voxelgrad train --run`.');
+  return parsePlanText(readFileSync(file, 'utf8'), file);
+}
+
+/** The checkpoint asked for, or the best one there is. */
+function chooseCheckpoint(run: string, which: Which | undefined): string {
+  const order: readonly Which[] = which ? [which] : ['best', 'final', 'latest'];
+  const path = order.map((w) => checkpointPath(run, w)).find((p) => existsSync(p));
+  if (!path) throw new DataError(`${join(run, 'checkpoints')}: no checkpoint named ${order.join(', ')}.`, 'Train first: voxelgrad train.');
+  return path;
+}
+
+export interface Job {
+  readonly verb: 'predict' | 'label';
+  readonly plan: Plan;
+  readonly run: string;
+  readonly checkpoint?: Which;
+  readonly out: string;
+  readonly names: readonly string[];
+  /** A scan turned to RAS, and the grid of its file. */
+  read(name: string): Promise<{ image: Volume; stored: Geometry }>;
+  /** Changes a mask (on the file's voxels, turned to RAS) before it is written, e.g. to ground truth where annotated. */
+  finish?(mask: Uint8Array, name: string): void;
+}
+
+export interface JobResult { readonly files: string[]; readonly written: number; readonly checkpoint: string; readonly adapter: string; readonly seconds: number }
+
+/** What masks of a folder come from: existing ones are kept only where they would come out the same. */
+interface Source { readonly version: 1; readonly run: string; readonly checkpoint: string; readonly iteration: number; readonly plan: string; readonly prediction: Plan['prediction'] }
+
+const SOURCE = 'prediction.json';
+
+/** The run whose masks a folder holds, if it says. */
+export function runOfMasks(folder: string): string | undefined {
+  const file = join(folder, SOURCE);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Source).run : undefined;
+}
+
+/** Writes where the folder's masks come from; true if it said so before. @throws DataError if it said otherwise */
+function claimFolder(out: string, source: Source): boolean {
+  const file = join(out, SOURCE);
+  const text = `${JSON.stringify(source, null, 2)}\n`;
+  if (existsSync(file)) {
+    if (readFileSync(file, 'utf8') === text) return true;
+    throw new DataError(`${file}: the masks in this folder come from another run, checkpoint or setting.`, 'Choose another output folder, or remove this one.');
+  }
+  makeFolder(out);
+  writeFileAtomic(file, text);
+  return false;
+}
+
+/** Says what a scan will take, and refuses before it is taken. */
+function announce(plan: Plan, name: string, native: Geometry, said: number, context: Context): number {
+  const grid = plan.data.spacing === 'native' ? native.size : gridAtSpacing(native, [...plan.data.spacing] as Triple).size;
+  const bytes = predictionBytes(plan, [...native.size] as Triple, [...grid] as Triple);
+  const gib = (n: number): string => `${(n / 2 ** 30).toFixed(2)} GiB`;
+  const free = freeMemory();
+  if (bytes > 1.5 * said) context.note(`${name}: ${grid.join(' x ')} voxels to predict, at most ${gib(bytes)} of memory${free === undefined ? '' : ` of ${gib(free)} free`}`);
+  if (free !== undefined && bytes > free) throw new LimitError(`${name}: ${grid.join(' x ')} voxels take ${gib(bytes)} of memory, got ${gib(free)} free.`, 'Crop the scan, close other programs, or use a larger machine.');
+  return Math.max(said, bytes);
+}
+
+/** Headline masks land in `out`, those of each network in `out/<network>`. Cases already there are left alone. */
+export async function segmentCases(job: Job, context: Context): Promise<JobResult> {
+  const { plan, out } = job;
+  const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
+  const { state, tensors } = await readCheckpoint(checkpoint);
+  using device = await openDevice();
+  const nets = makeNetworks(plan);
+  restoreNetworks(nets, tensors, checkpoint);
+  const again = claimFolder(out, { version: 1, run: resolve(job.run), checkpoint: resolve(checkpoint), iteration: state.iteration, plan: state.plan, prediction: plan.prediction });
+  const start = performance.now();
+  const show = progress('predicting', context);
+  const files = job.names.map((name) => join(out, `${name}.nii.gz`));
+  const missing = job.names.filter((_, i) => !existsSync(files[i]!));
+  let predictor: Predictor | null = null;
+  let said = 0;
+  for (const [i, name] of missing.entries()) {
+    const { image, stored } = await job.read(name);
+    said = announce(plan, name, image, said, context);
+    const scan = prepareScan(plan, name, image, stored);
+    predictor ??= await Predictor.create(plan, nets); // after the first scan: one that cannot be read says so at once
+    const masks = await segment(plan, predictor, scan);
+    const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
+    for (const [network, mask] of Object.entries(masks)) {
+      job.finish?.(mask, name);
+      if (network === headline) continue;
+      makeFolder(join(out, network));
+      await writeVolume(join(out, network, `${name}.nii.gz`), onStoredGrid(mask, scan));
+    }
+    await writeVolume(join(out, `${name}.nii.gz`), onStoredGrid(masks[headline]!, scan)); // last: its presence says that the case is done
+    show(i + 1, missing.length, name);
+  }
+  predictor?.dispose();
+  const seconds = (performance.now() - start) / 1000;
+  if (missing.length > 0) recordStage(job.run, { name: `${job.verb} ${out}`, seconds, peakBytes: device.memory().peak }, again);
+  return { files, written: missing.length, checkpoint, adapter: device.info.name, seconds };
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// voxelgrad train: one plan, one fold, one run folder.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { Option, type Command } from 'commander';
+import { openDataset, type Dataset } from '../data/dataset.ts';
+import { DataError, DeviceLostError, UsageError } from '../errors.ts';
+import { openDevice } from '../gpu/device.ts';
+import { fingerprintOf } from '../train/fingerprint.ts';
+import { foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
+import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
+import { PRESETS, type Plan, type Preset } from '../train/plan_schema.ts';
+import { inferPlan } from '../train/presets.ts';
+import { integer, number } from './numbers.ts';
+import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
+import { trainingProgress } from './training_progress.ts';
+import type { Context, Outcome, Verb } from './verb.ts';
+
+interface Options {
+  readonly run: string; readonly plan?: string; readonly preset: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
+  readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean;
+}
+
+function planText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new DataError(`${file}: cannot be read, ${(cause as Error).message}.`, 'Check the path, or leave --plan out.', { cause });
+  }
+}
+
+/** Options that make a plan; a resumed run has its own. */
+const PLANNING = ['plan', 'preset', 'fold', 'iterations', 'epochs', 'maxMinutes', 'seed', 'annotation', 'ablate', 'init'];
+
+async function planOf(dataset: Dataset, options: Options, context: Context): Promise<Plan> {
+  const base = options.plan ? parsePlanText(planText(options.plan), options.plan) : inferPlan(await fingerprintOf(dataset), options.preset);
+  const plan = ablate(base, options.ablate ? options.ablate.split(',').map((s) => s.trim()) : []);
+  if (options.fold !== undefined) plan.split.fold = options.fold;
+  if (options.iterations !== undefined) plan.training.iterations = options.iterations;
+  if (options.epochs !== undefined) {
+    const cases = Math.round((dataset.training.length * (plan.split.folds - 1) / plan.split.folds) * (1 - plan.split.selectionShare));
+    plan.training.iterations = Math.max(1, Math.round((options.epochs * cases) / plan.training.batch));
+    context.note(`${options.epochs} epochs of about ${cases} cases: ${plan.training.iterations} iterations`);
+  }
+  if (options.maxMinutes !== undefined) {
+    plan.training.maxMinutes = options.maxMinutes;
+    // The clock alone decides, unless a length was given, too: then whichever is shorter.
+    if (options.iterations === undefined && options.epochs === undefined) plan.training.iterations = 10_000_000;
+  }
+  if (options.seed !== undefined) plan.training.seed = options.seed;
+  if (options.annotation !== undefined) plan.annotation.use = options.annotation;
+  return parsePlan(plan, options.plan ?? 'plan');
+}
+
+/** A run goes on with the cases that it began with. */
+function assertSameCases(plan: Plan, dataset: Dataset, run: string): void {
+  const { fold } = readRecord(run);
+  if (fold === undefined || isDeepStrictEqual(fold, foldOf(plan, dataset))) return;
+  throw new DataError(`${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`, 'Name the data set of the run, as it was; else train into a new folder.');
+}
+
+/** Losses of the device in a row, without an iteration between them, that end a run. */
+const PATIENCE = 3;
+
+interface Session { readonly plan: Plan; readonly dataset: Dataset; readonly options: Options; readonly signal: AbortSignal; readonly argv: readonly string[]; onProgress(p: Progress): void }
+
+/** Trains, and opens the device anew where it is lost, as long as that gets further. */
+async function survive({ plan, dataset, options, signal, argv, onProgress }: Session, context: Context): Promise<TrainOutcome & { record: RunRecord }> {
+  let resume = options.resume ?? false;
+  let furthest = 0;
+  for (let lost = 0; ;) {
+    using device = await openDevice();
+    try {
+      const outcome = await runTraining({
+        plan, dataset, folder: options.run, resume, ...(options.init && { init: options.init }), signal,
+        onProgress: (p) => {
+          if (p.stage === 'train' && p.done > furthest) { furthest = p.done; lost = 0; }
+          onProgress(p);
+        },
+        onSurvey: (found, fold) => { updateRecord(options.run, { ...firstFacts(plan, dataset, found, argv), fold, machine: machineOf(device) }); },
+      });
+      const { state, finished, fold } = outcome;
+      const peakBytes = device.memory().peak;
+      const names = { compile: 'compile kernels', train: 'train', validate: 'validate while training' };
+      const others = (readRecord(options.run).stages ?? []).filter((stage) => !Object.values(names).includes(stage.name));
+      const stages = (['compile', 'train', 'validate'] as const).map((key) => ({ name: names[key], seconds: state.stages[key], ...(key === 'train' && { peakBytes }) }));
+      const record = updateRecord(options.run, { fold, finished, state, stages: [...stages, ...others], machine: machineOf(device) });
+      return { ...outcome, record };
+    } catch (error) {
+      if (!(error instanceof DeviceLostError) || ++lost >= PATIENCE) throw error;
+      context.note(`${error.message} Going on from the last checkpoint with a new device.`);
+      resume = true;
+    }
+  }
+}
+
+export const train: Verb = {
+  configure: (command: Command) => {
+    command.argument('<dataset>', 'folder with dataset.json')
+      .requiredOption('--run <folder>', 'where plan, checkpoints and log go')
+      .option('--plan <file>', 'a plan (voxelgrad plan writes one); default: the preset fitted to the data set')
+      .addOption(new Option('--preset <name>', 'sizes of the networks').choices([...PRESETS]).default('tiny'))
+      .option('--fold <k>', 'fold held out', integer(0, 19))
+      .option('--iterations <n>', 'length of the run', integer(1, 10_000_000))
+      .option('--epochs <n>', 'length in passes over the training cases', integer(1, 100_000))
+      .option('--max-minutes <m>', 'length by the clock: fixes the iterations after the first ten; with --iterations, whichever is shorter', number(0.1, 100_000))
+      .option('--seed <n>', 'weights, order, augmentation, clicks', integer(0, 2 ** 31 - 1))
+      .addOption(new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices(['dataset', 'dense', 'both', 'transverse', 'budget']))
+      .option('--ablate <parts>', 'switch off parts, comma-separated: msa, bgc, rm, cross, 2d, sam')
+      .option('--init <file>', 'start from the weights of a checkpoint')
+      .option('--resume', 'go on with the run in the folder');
+  },
+  async run([folder], options: Options, context): Promise<Outcome> {
+    const planFile = join(options.run, 'plan.json');
+    if (options.resume && !existsSync(planFile)) throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
+    const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined && key !== 'preset');
+    if (options.resume && given.length > 0) throw new UsageError(`--resume: got --${given[0]} beside it, but a resumed run keeps its plan.`, 'Leave the option out, or start a new run folder.');
+    const dataset = await openDataset(folder);
+    const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
+    if (options.resume) assertSameCases(plan, dataset, options.run);
+
+    const stop = new AbortController();
+    const onSignal = (): void => {
+      if (stop.signal.aborted) process.exit(130);
+      context.note('Stopping after this iteration (Ctrl-C again to stop at once).');
+      stop.abort();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+    const show = trainingProgress(context);
+    try {
+      const { state, finished, record } = await survive({ plan, dataset, options, signal: stop.signal, argv: context.argv, onProgress: show.update }, context);
+      const again = `voxelgrad train ${folder} --run ${options.run} --resume`;
+      const best = state.best ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}` : 'no validation yet';
+      return {
+        text: finished ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`
+          : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
+        json: { ...record, resume: finished ? null : again },
+      };
+    } finally {
+      show.end();
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    }
+  },
+};

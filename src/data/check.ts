@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
+import { DataError } from '../errors.ts';
+import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
+import { findingOf, type Finding } from './finding.ts';
+import { sameGeometry, type Triple } from './geometry.ts';
+import { inferUnlabelled, type UnlabelledProposal } from './infer_unlabelled.ts';
+import { readVolume, writeVolume } from './volume.ts';
+
+/** What was seen of a readable case, on its RAS grid. */
+export interface CaseSummary {
+  readonly name: string;
+  readonly patient: string;
+  readonly size: Triple;
+  readonly spacing: Triple;
+  readonly range: readonly [low: number, high: number];
+  /** Annotated voxels of each class, index = class. */
+  readonly counts: readonly number[];
+  /** Share of voxels annotated, 0 to 1. */
+  readonly annotated: number;
+}
+
+/** The result of `checkDataset`. `proposal` says which classes may be unlabelled in which case. */
+export interface CheckResult {
+  readonly findings: readonly Finding[];
+  readonly cases: readonly CaseSummary[];
+  readonly proposal: UnlabelledProposal | undefined;
+}
+
+/** How `checkDataset` works. */
+export interface CheckOptions {
+  /** Called after each case. */
+  readonly onCase?: (done: number, total: number, name: string) => void;
+  /** Copies the image's grid into a label of the same size before checking it; reported as a warning. */
+  readonly fixHeader?: boolean;
+}
+
+/** Checks lists, files, grids, values and annotation of a data set. Never throws for what it finds; reads every volume once. */
+export async function checkDataset(folder: string, options: CheckOptions = {}): Promise<CheckResult> {
+  const { dataset, findings } = await listDataset(folder);
+  const cases: CaseSummary[] = [];
+  if (!dataset) return { findings, cases, proposal: undefined };
+  const scans = [...dataset.training, ...dataset.test];
+  for (const [i, scan] of scans.entries()) {
+    try {
+      if (options.fixHeader && await fixLabelHeader(scan)) {
+        findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
+      }
+      const loaded = await loadCase(dataset, scan);
+      cases.push(summarise(dataset, scan, loaded, findings));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      findings.push(findingOf(scan.images[0] ?? scan.name, error));
+    }
+    options.onCase?.(i + 1, scans.length, scan.name);
+  }
+  warnAboutSet(dataset, cases, findings);
+  const labelled = new Map(cases.filter((c) => c.counts.length > 0).map((c) => [c.name, c.counts]));
+  return { findings, cases, proposal: inferUnlabelled(dataset, labelled) };
+}
+
+function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: Finding[]): CaseSummary {
+  const { image, label, weight } = loaded;
+  let low = Infinity, high = -Infinity;
+  for (const v of image.data) { if (v < low) low = v; if (v > high) high = v; }
+  if (low === high) findings.push({ level: 'warning', file: scan.images[0], message: `every voxel has the value ${low}.`, remedy: 'The scan is empty: export it again or leave it out.' });
+  const counts: number[] = [];
+  let annotated = 0;
+  if (label && weight) {
+    counts.push(...dataset.info.classes.map(() => 0));
+    for (let i = 0; i < label.length; i++) if (weight[i]) { counts[label[i]]++; annotated++; }
+    if (counts.slice(1).every((n) => n === 0)) findings.push({ level: 'warning', file: scan.label!, message: 'no foreground on its annotated slices.', remedy: 'Fine if the structure is really absent; otherwise annotate a slice that shows it.' });
+  }
+  return { name: scan.name, patient: scan.patient, size: image.size, spacing: image.spacing, range: [low, high], counts, annotated: label ? annotated / label.length : 0 };
+}
+
+function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings: Finding[]): void {
+  const file = dataset.folder;
+  const labelled = cases.filter((c) => c.counts.length > 0);
+  for (const { name, value } of dataset.info.classes.slice(1)) {
+    if (labelled.length > 0 && labelled.every((c) => c.counts[value] === 0)) {
+      findings.push({ level: 'warning', file, message: `class ${value} (${name}) has no annotated voxel in any case.`, remedy: 'Remove it from dataset.json or annotate it: it cannot be learned.' });
+    }
+  }
+  if (dataset.info.json.label_source === 'sphere') {
+    findings.push({ level: 'warning', file, message: 'the masks are spheres of the annotated diameter, not drawn outlines; results will say so.', remedy: 'Import again with --masks DIR when real masks are at hand.' });
+  }
+  const patients = new Set(dataset.training.map((c) => c.patient));
+  if (dataset.training.length > 0 && patients.size < 5) {
+    findings.push({ level: 'warning', file, message: `too few patients for five folds, got ${patients.size}.`, remedy: 'Train with fewer folds or add patients.' });
+  }
+}
+
+/** Rewrites a label's header from its image where only the grid differs; true if it did. DataError if sizes differ or unreadable. */
+export async function fixLabelHeader(scan: Case): Promise<boolean> {
+  if (!scan.label) return false;
+  const image = await readVolume(scan.images[0]), label = await readVolume(scan.label);
+  if (sameGeometry(image, label) || !image.size.every((n, i) => n === label.size[i])) return false;
+  await writeVolume(scan.label, { ...image, data: label.data });
+  return true;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// A data set in nnU-Net's layout: imagesTr, labelsTr, imagesTs, dataset.json, and annotations.json.
+import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { DataError } from '../errors.ts';
+import { readAnnotations, annotationWeight, type Annotations } from './annotations.ts';
+import { insideFolder, readDatasetInfo, type DatasetInfo } from './dataset_json.ts';
+import { findingOf, firstError, type Finding } from './finding.ts';
+import { assertSameGeometry, type Geometry } from './geometry.ts';
+import { unreadable, volumeEnding, type VOLUME_ENDINGS } from './header.ts';
+import { toRas } from './orientation.ts';
+import { readVolume, type Volume } from './volume.ts';
+
+/** One scan. `images` has one file a channel. */
+export interface Case { readonly name: string; readonly patient: string; readonly images: readonly string[]; readonly label: string | undefined }
+
+/** A listed data set; nothing has been read but JSON. */
+export interface Dataset {
+  readonly folder: string;
+  readonly info: DatasetInfo;
+  readonly training: readonly Case[];
+  readonly test: readonly Case[];
+  readonly annotations: Annotations;
+}
+
+/** A case in memory, turned to RAS. */
+export interface LoadedCase {
+  readonly name: string;
+  /** First channel, stored units (HU), with its RAS grid. */
+  readonly image: Volume;
+  /** Classes 0..K-1, shape of the image; unannotated voxels under `ignore` are 0 here and 0 in `weight`. Null: no label file. */
+  readonly label: Uint8Array | null;
+  /** 1 where annotated, shape of the image; null where `label` is. */
+  readonly weight: Uint8Array | null;
+  /** Classes of annotations.json's "unlabelled" for this case. */
+  readonly unlabelled: readonly number[];
+  /** The grid of the file, for writing results onto it (`fromRas`). */
+  readonly stored: Geometry;
+}
+
+const CASE_NAME = /^[^\\/\0]+$/;
+
+/** Lists a data set; throws the first problem as a DataError (run `checkDataset` for all of them). */
+export async function openDataset(folder: string): Promise<Dataset> {
+  const { dataset, findings } = await listDataset(folder);
+  const error = firstError(findings);
+  if (error) throw error;
+  return dataset!;
+}
+
+/** Lists a data set and all problems its files and JSON show without reading volumes; no data set if dataset.json is unusable. */
+export async function listDataset(folder: string): Promise<{ dataset: Dataset | undefined; findings: Finding[] }> {
+  const findings: Finding[] = [];
+  try {
+    const info = await readDatasetInfo(folder);
+    const explicit = info.json.dataset !== undefined || info.json.training !== undefined;
+    const training = explicit ? listedCases(folder, info, findings) : await foundCases(folder, 'imagesTr', 'labelsTr', info, findings);
+    const test = !explicit ? await foundCases(folder, 'imagesTs', 'labelsTs', info, findings) : listedTests(folder, info, findings);
+    findDuplicates(folder, training, test, findings);
+    const { patients } = info.json, stranger = patients && training.find((c) => !Object.hasOwn(patients, c.name));
+    if (stranger) findings.push({ level: 'error', file: join(folder, 'dataset.json'), message: `patients lacks the case "${stranger.name}", expected every training case.`, remedy: 'Name its patient: without it one patient could be trained and tested on at once.' });
+    if (training.length === 0 && test.length === 0) {
+      findings.push({ level: 'error', file: folder, message: `no case, got neither imagesTr nor imagesTs with files named <case>_0000${info.ending}, expected at least one.`, remedy: 'Run voxelgrad import, or correct file_ending in dataset.json.' });
+    }
+    let annotations: Annotations = { planes: new Map(), unlabelled: new Map() };
+    try {
+      annotations = await readAnnotations(folder, training.map((c) => c.name), info.classes.length);
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      findings.push(findingOf(join(folder, 'annotations.json'), error));
+    }
+    return { dataset: { folder, info, training, test, annotations }, findings };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    findings.push(findingOf(join(folder, 'dataset.json'), error));
+    return { dataset: undefined, findings };
+  }
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  if (!existsSync(folder)) return [];
+  try {
+    return (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+  } catch (cause) {
+    throw unreadable(folder, cause);
+  }
+}
+
+const withoutEnding = (name: string, ending: (typeof VOLUME_ENDINGS)[number]): string => name.slice(0, -ending.length);
+
+/** Cases by file name: `<case>_0000<ending>` and `<case><ending>`. */
+async function foundCases(folder: string, imagesName: string, labelsName: string, info: DatasetInfo, findings: Finding[]): Promise<Case[]> {
+  const images = await filesOf(join(folder, imagesName)), labels = new Set(await filesOf(join(folder, labelsName)));
+  const channels = new Map<string, Map<number, string>>();
+  for (const file of images) {
+    const ending = volumeEnding(file);
+    if (!ending) continue; // .raw beside .mhd, notes
+    const match = /^(.+)_(\d{4})$/.exec(withoutEnding(file, ending));
+    if (!match) {
+      findings.push({ level: 'error', file: join(folder, imagesName, file), message: `not an image name, got "${file}", expected <case>_0000${info.ending}.`, remedy: 'Rename it, or run voxelgrad import.' });
+      continue;
+    }
+    const [, name, channel] = match;
+    const files = channels.get(name) ?? new Map<number, string>();
+    channels.set(name, files);
+    const other = files.get(Number(channel));
+    if (other !== undefined) findings.push({ level: 'error', file: join(folder, imagesName, file), message: `duplicate case name "${name}", got a second file beside ${basename(other)}, expected one a channel.`, remedy: 'Remove or rename one of the two.' });
+    else if (ending !== info.ending) findings.push({ level: 'error', file: join(folder, imagesName, file), message: `other file ending than the data set's, got "${ending}", expected "${info.ending}".`, remedy: 'Convert the file or correct file_ending in dataset.json.' });
+    else files.set(Number(channel), join(folder, imagesName, file));
+  }
+  const cases: Case[] = [];
+  for (const [name, files] of channels) {
+    if (files.size === 0) continue;
+    const missing = info.channels.findIndex((_, channel) => !files.has(channel));
+    if (missing >= 0) findings.push({ level: 'error', file: join(folder, imagesName), message: `case "${name}" lacks channel ${missing} (${info.channels[missing]}), expected ${name}_${String(missing).padStart(4, '0')}${info.ending}.`, remedy: 'Add the file or correct channel_names in dataset.json.' });
+    const labelFile = `${name}${info.ending}`, label = labels.delete(labelFile) ? join(folder, labelsName, labelFile) : undefined;
+    if (!label && imagesName === 'imagesTr') findings.push({ level: 'error', file: join(folder, labelsName, labelFile), message: `no label for the training case "${name}", expected this file.`, remedy: 'Add it, or move the image to imagesTs.' });
+    cases.push({ name, patient: patientOf(info, name), images: [...files].sort((a, b) => a[0] - b[0]).map(([, file]) => file), label });
+  }
+  for (const label of labels) {
+    if (volumeEnding(label)) findings.push({ level: 'warning', file: join(folder, labelsName, label), message: 'a label without an image; it is not used.', remedy: `Add the image to ${imagesName} or remove the label.` });
+  }
+  return cases;
+}
+
+const patientOf = (info: DatasetInfo, name: string): string => info.json.patients?.[name] ?? name;
+
+/** Runs `action`, turning a DataError into a finding of dataset.json. */
+function collect<T>(folder: string, findings: Finding[], action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    findings.push(findingOf(join(folder, 'dataset.json'), error));
+    return undefined;
+  }
+}
+
+/** Cases by the lists in dataset.json; a path that leads out of the folder is an error. */
+function listedCases(folder: string, info: DatasetInfo, findings: Finding[]): Case[] {
+  const where = join(folder, 'dataset.json');
+  const inside = (name: string): string => insideFolder(folder, name, where);
+  const entries: { name: string; images: string[]; label?: string }[] = info.json.dataset
+    ? Object.entries(info.json.dataset).map(([name, e]) => ({ name, images: e.images, label: e.label }))
+    : (info.json.training ?? []).map((e) => ({ name: caseOfFile(e.label), images: [e.image], label: e.label }));
+  return entries.flatMap((e) => collect(folder, findings, (): Case => {
+    if (!CASE_NAME.test(e.name) || e.name === '.' || e.name === '..') throw new DataError(`${where}: case name, got "${e.name}", expected a file name without folders.`, 'Rename the case.');
+    return { name: e.name, patient: patientOf(info, e.name), images: e.images.map(inside), label: e.label === undefined ? undefined : inside(e.label) };
+  }) ?? []);
+}
+
+function listedTests(folder: string, info: DatasetInfo, findings: Finding[]): Case[] {
+  return (info.json.test ?? []).flatMap((entry) => collect(folder, findings, (): Case => {
+    const image = typeof entry === 'string' ? entry : entry.image, name = caseOfFile(image);
+    return { name, patient: patientOf(info, name), images: [insideFolder(folder, image, join(folder, 'dataset.json'))], label: undefined };
+  }) ?? []);
+}
+
+function caseOfFile(file: string): string {
+  const name = basename(file), ending = volumeEnding(name);
+  return (ending ? withoutEnding(name, ending) : name).replace(/_0000$/, '');
+}
+
+function findDuplicates(folder: string, training: readonly Case[], test: readonly Case[], findings: Finding[]): void {
+  const seen = new Map<string, { name: string; place: string }>();
+  for (const [place, cases] of [['the training set', training], ['the test set', test]] as const) {
+    for (const { name } of cases) {
+      // Names that differ only in case would overwrite each other's results on some file systems.
+      const other = seen.get(name.toLowerCase());
+      if (!other) { seen.set(name.toLowerCase(), { name, place }); continue; }
+      findings.push({ level: 'error', file: join(folder, 'dataset.json'), message: `duplicate case name, got "${name}" in ${place} and "${other.name}" in ${other.place}, expected every case once.`, remedy: place === other.place ? 'Rename one of them.' : 'A case that is trained on cannot be tested on: remove it from one side.' });
+    }
+  }
+}
+
+/**
+ * Reads a case, turned to RAS and checked: image and label on one grid, label values of the data set, annotated slices inside
+ * the volume and at least one voxel annotated. DataError naming the file.
+ */
+export async function loadCase(dataset: Dataset, scan: Case): Promise<LoadedCase> {
+  const stored = await readVolume(scan.images[0]);
+  const image = toRas(stored);
+  const { data: _voxels, ...grid } = stored;
+  const unlabelled = dataset.annotations.unlabelled.get(scan.name) ?? [];
+  if (!scan.label) return { name: scan.name, image, label: null, weight: null, unlabelled, stored: grid };
+  const labelVolume = await readVolume(scan.label);
+  assertSameGeometry(stored, scan.images[0], labelVolume, scan.label);
+  // The label follows the image's axes, not its own header's last digits.
+  const label = checkedLabel(scan.label, toRas({ ...grid, data: labelVolume.data }).data, dataset.info);
+  const weight = annotationWeight(image.size, dataset.annotations.planes.get(scan.name), `${join(dataset.folder, 'annotations.json')}: ${scan.name}`);
+  const { ignore } = dataset.info;
+  if (ignore !== undefined) for (let i = 0; i < label.length; i++) if (label[i] === ignore) { label[i] = 0; weight[i] = 0; }
+  if (!weight.includes(1)) throw new DataError(`${scan.label}: no annotated slice, got only the ignore label on the annotated planes, expected at least one annotated voxel.`, 'Annotate a slice, or take the case out of the training set.');
+  return { name: scan.name, image, label, weight, unlabelled, stored: grid };
+}
+
+/** Label voxels as uint8, ignore value kept. DataError for values that dataset.json does not list. */
+function checkedLabel(file: string, data: Volume['data'], info: DatasetInfo): Uint8Array {
+  const highest = info.classes.length - 1;
+  const out = new Uint8Array(data.length);
+  const wrong = new Map<number, number>();
+  for (let i = 0; i < data.length; i++) {
+    const v = data[i];
+    if ((v >= 0 && v <= highest && Number.isInteger(v)) || v === info.ignore) out[i] = v;
+    else wrong.set(v, (wrong.get(v) ?? 0) + 1);
+  }
+  if (wrong.size > 0) {
+    const list = [...wrong].sort((a, b) => a[0] - b[0]).slice(0, 8).map(([v, n]) => `${v} (${n} voxels)`).join(', ');
+    throw new DataError(`${file}: label values outside the data set's, got ${list}${wrong.size > 8 ? ', ...' : ''}, expected 0 to ${highest}${info.ignore === undefined ? '' : ` or ${info.ignore} (ignore)`}.`,
+      'Add the class to dataset.json or correct the mask.');
+  }
+  return out;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// dataset.json, as nnU-Net v2 writes it (and the older Decathlon form), with three fields of our own: patients, folds, label_source.
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { z } from 'zod';
+import { DataError } from '../errors.ts';
+import { unreadable, VOLUME_ENDINGS } from './header.ts';
+
+const nameToText = z.record(z.string(), z.string());
+
+const DatasetJson = z.looseObject({
+  name: z.string().optional(),
+  /** "0": "CT", ... (Decathlon: modality). */
+  channel_names: nameToText.optional(),
+  modality: nameToText.optional(),
+  /** name -> value, background 0; Decathlon: value -> name. */
+  labels: z.record(z.string(), z.union([z.number(), z.string(), z.array(z.number())])),
+  numTraining: z.number().optional(),
+  file_ending: z.string().optional(),
+  /** nnU-Net v2's explicit file list. */
+  dataset: z.record(z.string(), z.looseObject({ images: z.array(z.string()), label: z.string().optional() })).optional(),
+  /** Decathlon's explicit file lists. */
+  training: z.array(z.looseObject({ image: z.string(), label: z.string() })).optional(),
+  test: z.array(z.union([z.string(), z.looseObject({ image: z.string() })])).optional(),
+  /** case -> patient, where one patient has several cases; splits never divide a patient. */
+  patients: nameToText.optional(),
+  /** case -> fold, where the data set brings its own (LUNA16's subsets in pairs). */
+  folds: z.record(z.string(), z.number().int().nonnegative()).optional(),
+  /** "sphere": the masks are balls of the annotated diameter, not drawn ones; every result says so. */
+  label_source: z.string().optional(),
+});
+
+/** The parsed file. */
+export type DatasetJson = z.infer<typeof DatasetJson>;
+
+/** A foreground or background class. */
+export interface LabelClass { readonly name: string; readonly value: number }
+
+/** What dataset.json says, checked. `classes[i].value === i`; `ignore` is the value of unannotated voxels or undefined. */
+export interface DatasetInfo {
+  readonly json: DatasetJson;
+  readonly classes: readonly LabelClass[];
+  readonly ignore: number | undefined;
+  readonly channels: readonly string[];
+  readonly ending: (typeof VOLUME_ENDINGS)[number];
+}
+
+/** Reads and parses a JSON file; DataError naming it when missing or not JSON. */
+export async function readJson(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(`${file}: not valid JSON: ${(cause as Error).message}.`, 'Look for a missing comma, quote or bracket.', { cause });
+  }
+}
+
+/** Writes JSON aside and renames it. */
+export async function writeJson(file: string, value: unknown): Promise<void> {
+  const temporary = `${file}.writing-${process.pid}`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(value, null, 1)}\n`);
+    await rename(temporary, file);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new DataError(`${file}: cannot be written: ${(cause as NodeJS.ErrnoException).code ?? cause}.`, 'Free space or choose another folder.', { cause });
+  }
+}
+
+/** The first disagreement of a zod parse, as `field.path: message`. */
+export function zodIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return `${issue.path.length ? issue.path.join('.') : 'top level'}: ${issue.message}`;
+}
+
+/** Reads dataset.json of a data set folder. DataError naming the file and the field. */
+export async function readDatasetInfo(folder: string): Promise<DatasetInfo> {
+  const file = join(folder, 'dataset.json');
+  const parsed = DatasetJson.safeParse(await readJson(file));
+  if (!parsed.success) throw new DataError(`${file}: ${zodIssue(parsed.error)}.`, 'See the nnU-Net description of dataset.json.');
+  const json = parsed.data;
+  const { classes, ignore } = readLabels(file, json.labels);
+  const ending = VOLUME_ENDINGS.find((e) => e === (json.file_ending ?? '.nii.gz'));
+  if (!ending) throw new DataError(`${file}: file_ending, got "${json.file_ending}", expected one of ${VOLUME_ENDINGS.join(', ')}.`);
+  const channels = Object.entries(json.channel_names ?? json.modality ?? { 0: 'CT' }).sort((a, b) => Number(a[0]) - Number(b[0])).map(([, name]) => name);
+  return { json, classes, ignore, channels, ending };
+}
+
+function readLabels(file: string, labels: DatasetJson['labels']): Pick<DatasetInfo, 'classes' | 'ignore'> {
+  const all = Object.entries(labels).map(([key, value]): LabelClass => {
+    if (Array.isArray(value)) {
+      throw new DataError(`${file}: labels.${key}, got a region of several values, expected one integer.`, 'Region-based labels are not supported: give each structure its own value.');
+    }
+    const [name, number] = typeof value === 'string' ? [value, Number(key)] : [key, value];
+    if (!Number.isInteger(number) || number < 0 || number > 255) throw new DataError(`${file}: labels.${key}, got ${value}, expected an integer from 0 to 255.`);
+    return { name, value: number };
+  }).sort((a, b) => a.value - b.value);
+  const ignore = all.find((c) => c.name === 'ignore')?.value;
+  const classes = all.filter((c) => c.name !== 'ignore');
+  classes.forEach((c, i) => {
+    if (c.value === i) return;
+    const hint = ignore === i ? '"ignore" must be the highest label.' : 'Background is 0 and the others follow without a gap: renumber the labels.';
+    throw new DataError(`${file}: labels are not consecutive, got "${c.name}": ${c.value}, expected ${i}.`, hint);
+  });
+  if (ignore !== undefined && ignore < classes.length) throw new DataError(`${file}: labels.ignore, got ${ignore}, expected ${classes.length} (the highest).`, 'Renumber the labels.');
+  if (classes.length < 2) throw new DataError(`${file}: labels, got ${classes.length} class, expected background and at least one more.`);
+  return { classes, ignore };
+}
+
+/** `name` inside `folder`; DataError if it is absolute or leads out of it. */
+export function insideFolder(folder: string, name: string, where: string): string {
+  const path = resolve(folder, name), way = relative(resolve(folder), path);
+  if (isAbsolute(name) || way === '' || way === '..' || way.startsWith('../') || way.startsWith('..\\') || isAbsolute(way)) {
+    throw new DataError(`${where}: a path that leads out of the data set, got "${name}", expected a file below ${folder}.`, 'Copy or link the file into the data set and name it there.');
+  }
+  return join(folder, way);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Part 2: loss, validation Dice, learning rate and agreement over iterations, with the points where training was resumed.
+
+import * as Plot from '@observablehq/plot';
+import { chart, figure, legend } from './figure.ts';
+import { counted } from './format.ts';
+import { html, Html } from './html.ts';
+import type { LogRow } from './input.ts';
+import { SERIES } from './palette.ts';
+
+type SeriesKey = 'loss' | 'dice' | 'lr' | 'agreement';
+type Point = { iteration: number; series: string; value: number };
+
+/** More points than this a curve are averaged in equal windows: a page is about as wide, and the file stays small. */
+const MOST_POINTS = 300;
+
+export function trainingSection(log: readonly LogRow[] | undefined): Html | null {
+  if (!log?.length) return null;
+  const rows = [...log].sort((a, b) => a.iteration - b.iteration);
+  const resumes = rows.filter((row) => row.resumed).map((row) => row.iteration);
+  const names = [...new Set(rows.flatMap((row) => (['loss', 'dice', 'agreement', 'lr'] as const).flatMap((key) => Object.keys(row[key] ?? {}))))];
+  const colour = (name: string): string => SERIES[names.indexOf(name) % SERIES.length];
+  const curve = (key: SeriesKey, title: string, options: Plot.ScaleOptions): Html | null => curveFigure(rows, key, title, options, colour, resumes);
+  const curves = [
+    curve('loss', 'Training loss', { label: 'loss', zero: true }),
+    curve('dice', 'Validation Dice', { label: 'Dice, %', domain: [0, 100] }),
+    curve('agreement', 'Agreement of pseudo labels', { label: 'voxels in agreement, %', tickFormat: '~g' }),
+    curve('lr', 'Learning rate', { label: 'learning rate', type: 'log', tickFormat: '.0e', ticks: 4 }),
+  ].filter((each) => each !== null);
+  if (curves.length === 0) return null;
+  return html`<p>${counted(rows[rows.length - 1].iteration, 'iteration')} logged.${resumes.length > 0 && ` Grey dashed lines: training was resumed ${counted(resumes.length, 'time')}, at iteration ${resumes.join(', ')}.`}</p>
+    <div class="pair">${curves}</div>`;
+}
+
+function curveFigure(rows: readonly LogRow[], key: SeriesKey, title: string, scale: Plot.ScaleOptions, colour: (name: string) => string, resumes: readonly number[]): Html | null {
+  const factor = key === 'dice' || key === 'agreement' ? 100 : 1;
+  const bySeries = new Map<string, Point[]>();
+  for (const row of rows) {
+    for (const [series, value] of Object.entries(row[key] ?? {})) {
+      if (!Number.isFinite(value) || (key === 'lr' && value <= 0)) continue;
+      bySeries.set(series, [...(bySeries.get(series) ?? []), { iteration: row.iteration, series, value: value * factor }]);
+    }
+  }
+  if (bySeries.size === 0) return null;
+  const longest = Math.max(...[...bySeries.values()].map((points) => points.length));
+  const window = Math.ceil(longest / MOST_POINTS);
+  const points = [...bySeries.values()].flatMap((list) => averaged(list, window));
+  const first = rows[0].iteration, last = rows[rows.length - 1].iteration;
+  const svg = chart(`${title} by iteration for ${[...bySeries.keys()].join(', ')}`, {
+    width: 440, height: 250, marginLeft: 56,
+    x: { label: 'iteration', domain: [first, last], ticks: Math.min(5, last - first), tickFormat: 'd' },
+    y: { grid: true, nice: scale.domain === undefined, ...scale },
+    marks: [
+      Plot.ruleX(resumes, { stroke: '#8a949e', strokeDasharray: '3,3' }),
+      Plot.line(points, { x: 'iteration', y: 'value', z: 'series', stroke: (d: Point) => colour(d.series), strokeWidth: 1.75 }),
+      // A validation is a measurement at one moment, a loss a stream: only the former gets points.
+      ...(key === 'dice' && longest <= 60 ? [Plot.dot(points, { x: 'iteration', y: 'value', fill: (d: Point) => colour(d.series), r: 2.5 })] : []),
+    ],
+  });
+  return figure(svg, html`<strong>${title}</strong>${window > 1 && `, means of ${window} logged values`}.`, legend([...bySeries.keys()].map((name) => ({ name, colour: colour(name), kind: 'line' }))));
+}
+
+function averaged(points: readonly Point[], window: number): Point[] {
+  const means: Point[] = [];
+  for (let start = 0; start < points.length; start += window) {
+    const part = points.slice(start, start + window);
+    means.push({ iteration: part[part.length - 1].iteration, series: part[0].series, value: part.reduce((sum, p) => sum + p.value, 0) / part.length });
+  }
+  return means;
+}
