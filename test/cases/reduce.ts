@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+import * as op from '../../src/ops/reduce.ts';
+import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
+import { cumsum } from '../../src/ops/cumsum.ts';
+import { expand } from '../../src/ops/expand.ts';
+import { input as x, type Family } from './case.ts';
+
+export const reduce: Family = {
+  sum: [
+    { name: 'all', inputs: [x([7, 9, 5])], call: (a) => op.sum(a), torch: 'a.sum()' },
+    { name: 'last axis', inputs: [x([7, 65])], call: (a) => op.sum(a, { axes: -1 }), torch: 'a.sum(-1)', f16: true },
+    { name: 'first axis', inputs: [x([63, 7])], call: (a) => op.sum(a, { axes: 0, keepDims: true }), torch: 'a.sum(0, keepdim=True)' },
+    { name: 'outer and inner', inputs: [x([3, 5, 7])], call: (a) => op.sum(a, { axes: [0, 2] }), torch: 'a.sum((0, 2))' },
+    { name: 'long', inputs: [x([3, 5000])], call: (a) => op.sum(a, { axes: 1 }), torch: 'a.sum(1)', bench: true },
+    { name: 'i32', inputs: [x([7, 65], { below: 1000, dtype: 'i32' })], call: (a) => op.sum(a, { axes: 1 }), torch: 'a.sum(1)', grad: [] },
+    { name: 'axis of one', inputs: [x([7, 1])], call: (a) => op.sum(a, { axes: 1 }), torch: 'a.sum(1)' },
+  ],
+  mean: [
+    { name: 'all', inputs: [x([7, 9, 5], { offset: 1 })], call: (a) => op.mean(a), torch: 'a.mean()' },
+    { name: 'pixels', inputs: [x([2, 7, 9, 4])], call: (a) => op.mean(a, { axes: [1, 2] }), torch: 'a.mean((1, 2))', f16: true },
+  ],
+  max: [
+    { name: 'last axis', inputs: [x([7, 65])], call: (a) => op.max(a, { axes: -1 }), torch: 'a.amax(-1)', step: 1e-4 },
+    { name: 'long', inputs: [x([2, 5000])], call: (a) => op.max(a, { axes: 1 }), torch: 'a.amax(1)', step: 1e-5 },
+    { name: 'ties', inputs: [x([63, 7], { below: 4 })], call: (a) => op.max(a, { axes: 0 }), torch: 'a.amax(0)', jumps: true },
+  ],
+  min: [{ name: 'two axes', inputs: [x([7, 5, 9])], call: (a) => op.min(a, { axes: [0, 1] }), torch: 'a.amin((0, 1))', step: 1e-4 }],
+  prod: [{ name: 'last axis', inputs: [x([7, 9], { scale: 0.5, offset: 1 })], call: (a) => op.prod(a, { axes: 1 }), torch: 'a.prod(1)' }],
+  sumSquares: [{ name: 'last axis', inputs: [x([7, 65])], call: (a) => op.sumSquares(a, { axes: 1 }), torch: '(a ** 2).sum(1)' }],
+  sumAbs: [{ name: 'last axis', inputs: [x([7, 65])], call: (a) => op.sumAbs(a, { axes: 1 }), torch: 'a.abs().sum(1)' }],
+  cumsum: [
+    { name: 'last axis', inputs: [x([7, 65])], call: (a) => cumsum(a, { axis: -1 }), torch: 'a.cumsum(-1)', f16: true },
+    { name: 'middle axis from the end', inputs: [x([3, 63, 5])], call: (a) => cumsum(a, { axis: 1, reverse: true }), torch: 'a.flip(1).cumsum(1).flip(1)' },
+    { name: 'without itself', inputs: [x([9, 4])], call: (a) => cumsum(a, { axis: 0, exclusive: true }), torch: 'a.cumsum(0) - a' },
+  ],
+  countNonzero: [{ name: 'last axis', inputs: [x([7, 65], { below: 3 })], call: (a) => op.countNonzero(a, { axes: 1 }), torch: '(a != 0).sum(1).double()', grad: [], jumps: true }],
+  argmax: [
+    { name: 'last axis', inputs: [x([7, 65])], call: (a) => op.argmax(a), torch: 'a.argmax(-1)', grad: [], jumps: true },
+    { name: 'long, first of equals', inputs: [x([3, 5000], { below: 900 })], call: (a) => op.argmax(a), torch: 'first_max(a, -1)', grad: [], jumps: true },
+    { name: 'first of equals', inputs: [x([7, 65, 3], { below: 4 })], call: (a) => op.argmax(a, { axis: 1 }), torch: 'first_max(a, 1)', grad: [], jumps: true },
+  ],
+  argmin: [{ name: 'first axis', inputs: [x([65, 7])], call: (a) => op.argmin(a, { axis: 0, keepDims: true }), torch: 'a.argmin(0, keepdim=True)', grad: [], jumps: true }],
+  sumTo: [{ name: 'lead and middle', inputs: [x([2, 3, 5, 7])], call: (a) => op.sumTo(a, [3, 1, 7]), torch: 'a.sum((0, 2)).reshape(3, 1, 7)' }],
+  expand: [{ name: 'lead and middle', inputs: [x([3, 1, 7])], call: (a) => expand(a, [2, 3, 5, 7]), torch: 'a.expand(2, 3, 5, 7)', f16: true }],
+  softmax: [
+    { name: 'last axis', inputs: [x([7, 65], { scale: 4 })], call: (a) => softmax(a), torch: 'a.softmax(-1)', f16: true, bench: true },
+    { name: 'middle axis', inputs: [x([3, 63, 5], { scale: 4 })], call: (a) => softmax(a, 1), torch: 'a.softmax(1)', f16: true },
+    { name: 'far from zero', inputs: [x([5, 7], { scale: 4, offset: 500 })], call: (a) => softmax(a), torch: 'a.softmax(-1)' },
+    { name: 'axis of one', inputs: [x([7, 1])], call: (a) => softmax(a), torch: 'a.softmax(-1)' },
+  ],
+  logSoftmax: [
+    { name: 'last axis', inputs: [x([7, 65], { scale: 4 })], call: (a) => logSoftmax(a), torch: 'a.log_softmax(-1)', f16: true },
+    { name: 'first axis', inputs: [x([63, 4], { scale: 4 })], call: (a) => logSoftmax(a, 0), torch: 'a.log_softmax(0)' },
+  ],
+};

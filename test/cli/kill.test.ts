@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// `voxelgrad train` as a process: killed, interrupted, taken up again. All three networks, twenty iterations, a checkpoint every
+// two. (kill.full.test.ts: the demo preset as it is, ten deaths.)
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { scalars } from '../formats/events.ts';
+import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
+import { commandIn, expectSameRun, finish, killOften, moments } from './killed.ts';
+import { bundleCli, memoryScratch, savedIteration, start, waitFor } from './processes.ts';
+
+const root = memoryScratch();
+
+it('killed twice and interrupted once, a run ends with the same bits as one left alone', async () => {
+  const cli = await bundleCli();
+  const data = await tinyDataset(join(root, 'data'));
+  const plan = writePlan(root, tinyPlan((p) => { p.training.iterations = 20; }));
+  const [alone, killed] = [join(root, 'alone'), join(root, 'killed')];
+  const { out } = await finish(cli, ['train', data, '--run', alone, '--plan', plan, '--json']);
+  const { state, resume } = JSON.parse(out); // nothing but the document on stdout
+  expect([state.iteration, resume]).toEqual([20, null]);
+
+  // Later sessions take the plan from the run folder.
+  const argv = ['train', data, '--run', killed];
+  const random = moments();
+  const first = start(cli, ...argv, '--plan', plan);
+  await waitFor(first, async () => await savedIteration(killed) >= 2);
+  first.child.kill('SIGKILL');
+  expect((await first.ended).signal).toBe('SIGKILL');
+  const deaths = await killOften(cli, [...argv, '--resume'], killed, { kills: 1, total: 20, patience: 500 }, random);
+  expect(deaths[0]).toBeGreaterThanOrEqual(4);
+
+  const interrupted = start(cli, ...argv, '--resume');
+  await waitFor(interrupted, () => interrupted.text().includes('compiling kernels'));
+  interrupted.child.kill('SIGINT');
+  const { code, signal, out: said } = await interrupted.ended;
+  expect([code, signal]).toEqual([0, null]);
+  expect(said).toMatch(/Stopping after this iteration/);
+  expect(said).toMatch(/Stopped at iteration \d+ of 20; everything is saved\. Go on with:/);
+  const last = await finish(cli, commandIn(said));
+  expect(last.out).toMatch(/Trained 20 iterations/);
+
+  await expectSameRun(killed, alone);
+  // TensorBoard shows every loss once, as the log does.
+  const [events, ...more] = readdirSync(join(killed, 'tb'));
+  expect(more).toEqual([]);
+  const steps = scalars(readFileSync(join(killed, 'tb', events!))).filter(({ tag }) => tag === 'loss/sam').map(({ step }) => step);
+  expect(steps).toEqual([...new Set(steps)]);
+  expect(steps.at(-1)).toBe(20);
+  expect(readdirSync(join(killed, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors', 'latest.safetensors']);
+}, 600_000);

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { annotationWeight } from '../../src/data/annotations.ts';
+import { checkDataset } from '../../src/data/check.ts';
+import { loadCase, openDataset } from '../../src/data/dataset.ts';
+import { annotatedShare, sparsePlanes, sparsify } from '../../src/data/sparsify.ts';
+import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
+import { readVolume, writeVolume, type Volume } from '../../src/data/volume.ts';
+import { dataError, scratch, volumeOf } from './helpers.ts';
+
+const root = scratch();
+const good = join(root, 'good');
+beforeAll(async () => {
+  const result = await writePhantomDataset(good, { size: [6, 20, 24], seed: 1, radii: [3, 6], training: 3, test: 1 });
+  expect(result.cases).toBe(4);
+});
+
+let copies = 0;
+/** A copy of the good set, changed. */
+function changed(change: (folder: string, json: Record<string, unknown>) => void | Promise<void>): Promise<string> {
+  const folder = join(root, `copy${copies++}`);
+  cpSync(good, folder, { recursive: true });
+  const json = JSON.parse(readFileSync(join(folder, 'dataset.json'), 'utf8')) as Record<string, unknown>;
+  return Promise.resolve(change(folder, json)).then(() => { writeFileSync(join(folder, 'dataset.json'), JSON.stringify(json)); return folder; });
+}
+const annotate = (folder: string, value: unknown): void => writeFileSync(join(folder, 'annotations.json'), typeof value === 'string' ? value : JSON.stringify(value));
+const relabel = async (folder: string, name: string, change: (v: Volume) => Volume): Promise<void> => {
+  const file = join(folder, 'labelsTr', `${name}.nii.gz`);
+  await writeVolume(file, change(await readVolume(file)));
+};
+
+describe('openDataset and loadCase', () => {
+  it('lists cases and loads them on the RAS grid, everything annotated without annotations.json', async () => {
+    const dataset = await openDataset(good);
+    expect(dataset.training.map((c) => c.name)).toEqual(['phantom_000', 'phantom_001', 'phantom_002']);
+    expect(dataset.test.map((c) => c.name)).toEqual(['phantom_003']);
+    expect(dataset.info.classes).toEqual([{ name: 'background', value: 0 }, { name: 'nodule', value: 1 }]);
+    const loaded = await loadCase(dataset, dataset.training[0]);
+    expect(loaded.image.size).toEqual([6, 20, 24]);
+    expect(loaded.image.direction).toEqual([-1, 0, 0, 0, -1, 0, 0, 0, 1]);
+    expect(loaded.weight!.every((w) => w === 1)).toBe(true);
+    expect(loaded.label!.includes(1)).toBe(true);
+    const held = await loadCase(dataset, dataset.test[0]);
+    expect(held.weight).not.toBeNull(); // labelsTs: for evaluation
+  });
+
+  it('carries patients, ignore label and unlabelled classes', async () => {
+    const folder = await changed(async (f, json) => {
+      json.labels = { background: 0, nodule: 1, other: 2, ignore: 3 };
+      json.patients = { phantom_000: 'P1', phantom_001: 'P1', phantom_002: 'P2' };
+      annotate(f, { unlabelled: { phantom_001: [2] } });
+      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x, i) => (i < 480 ? 3 : x)) as Volume['data'] }));
+    });
+    const dataset = await openDataset(folder);
+    expect(dataset.info.ignore).toBe(3);
+    expect(dataset.training.map((c) => c.patient)).toEqual(['P1', 'P1', 'P2']);
+    const a = await loadCase(dataset, dataset.training[0]);
+    // The first stored slice is ignored: weight 0 there and only there.
+    expect(a.weight!.reduce((n, w) => n + w, 0)).toBe(5 * 480);
+    expect(Math.max(...a.label!)).toBeLessThan(3);
+    expect((await loadCase(dataset, dataset.training[1])).unlabelled).toEqual([2]);
+  });
+
+  it('reads nnU-Net\'s and Decathlon\'s explicit lists', async () => {
+    const explicit = await changed((_f, json) => { json.dataset = { one: { images: ['imagesTr/phantom_001_0000.nii.gz'], label: 'labelsTr/phantom_001.nii.gz' } }; });
+    expect((await openDataset(explicit)).training.map((c) => c.name)).toEqual(['one']);
+    const decathlon = await changed((_f, json) => { json.labels = { 0: 'background', 1: 'nodule' }; json.training = [{ image: './imagesTr/phantom_001_0000.nii.gz', label: './labelsTr/phantom_001.nii.gz' }]; json.test = ['./imagesTs/phantom_003_0000.nii.gz']; });
+    const d = await openDataset(decathlon);
+    expect([d.training[0].name, d.test[0].name]).toEqual(['phantom_001', 'phantom_003']);
+    expect((await loadCase(d, d.training[0])).label!.includes(1)).toBe(true);
+  });
+
+  type Change = Parameters<typeof changed>[0];
+  it.each<[string, Change, RegExp]>([
+    ['path traversal', (_f, json) => { json.dataset = { a: { images: ['../../etc/passwd'], label: 'labelsTr/phantom_001.nii.gz' } }; }, /dataset\.json: a path that leads out of the data set, got "\.\.\/\.\.\/etc\/passwd"/],
+    ['an absolute path', (_f, json) => { json.dataset = { a: { images: ['/etc/passwd'] } }; }, /dataset\.json: a path that leads out/],
+    ['a traversing case name', (_f, json) => { json.dataset = { '../a': { images: ['imagesTr/phantom_001_0000.nii.gz'] } }; }, /dataset\.json: case name, got "\.\.\/a"/],
+    ['a case listed twice', (_f, json) => { json.training = [0, 0].map(() => ({ image: 'imagesTr/phantom_001_0000.nii.gz', label: 'labelsTr/phantom_001.nii.gz' })); }, /duplicate case name, got "phantom_001"/],
+    ['a second file of one case', (f) => writeFileSync(join(f, 'imagesTr', 'phantom_001_0000.nrrd'), 'x'), /phantom_001_0000\.nrrd: duplicate case name "phantom_001"/],
+    ['names that differ in capitals', (f) => { cpSync(join(f, 'imagesTr/phantom_001_0000.nii.gz'), join(f, 'imagesTr/Phantom_001_0000.nii.gz')); cpSync(join(f, 'labelsTr/phantom_001.nii.gz'), join(f, 'labelsTr/Phantom_001.nii.gz')); }, /duplicate case name/],
+    ['a case in training and test', (f) => cpSync(join(f, 'imagesTr/phantom_001_0000.nii.gz'), join(f, 'imagesTs/phantom_001_0000.nii.gz')), /duplicate case name, got "phantom_001" in the test set/],
+    ['a missing label', (f) => rmSync(join(f, 'labelsTr/phantom_001.nii.gz')), /phantom_001\.nii\.gz: no label for the training case/],
+    ['an image without channel number', (f) => writeFileSync(join(f, 'imagesTr', 'scan.nii.gz'), 'x'), /scan\.nii\.gz: not an image name/],
+    ['ignore that is not the highest', (_f, json) => { json.labels = { background: 0, ignore: 1, nodule: 2 }; }, /labels are not consecutive.*"ignore" must be the highest/],
+    ['labels with a gap', (_f, json) => { json.labels = { background: 0, nodule: 2 }; }, /got "nodule": 2, expected 1/],
+    ['a region label', (_f, json) => { json.labels = { background: 0, whole: [1, 2] }; }, /labels\.whole, got a region/],
+    ['an unknown ending', (_f, json) => { json.file_ending = '.png'; }, /file_ending, got "\.png"/],
+    ['labels missing', (_f, json) => { delete json.labels; }, /dataset\.json: labels: /],
+    ['a patient list with a gap', (_f, json) => { json.patients = { phantom_000: 'P1', phantom_002: 'P1' }; }, /dataset\.json: patients lacks the case "phantom_001"/],
+    ['a channel missing', (_f, json) => { json.channel_names = { 0: 'CT', 1: 'PET' }; }, /lacks channel 1 \(PET\)/],
+    ['annotations that are not JSON', (f) => annotate(f, '{"a": '), /annotations\.json: not valid JSON/],
+    ['an unknown case', (f) => annotate(f, { phantom_9: 'all' }), /annotations\.json: case "phantom_9"/],
+    ['no slice at all', (f) => annotate(f, { phantom_000: { transverse: [], coronal: [] }, phantom_001: 'all', phantom_002: 'all' }), /phantom_000: no annotated slice/],
+    ['a forgotten case', (f) => annotate(f, { phantom_000: { transverse: [1] }, phantom_002: 'all' }), /case "phantom_001" has no annotated slice, got no entry/],
+    ['a negative slice', (f) => annotate(f, { phantom_000: { transverse: [-1] } }), /phantom_000: /],
+    ['an unlabelled class that does not exist', (f) => annotate(f, { unlabelled: { phantom_000: [6] } }), /unlabelled\.phantom_000, got class 6, expected 1 to 1/],
+  ])('refuses %s', async (_what, change, message) => {
+    const folder = await changed(change);
+    expect((await dataError(() => openDataset(folder))).message).toMatch(message);
+  });
+
+  it('refuses a folder without dataset.json', async () => {
+    mkdirSync(join(root, 'bare'));
+    expect((await dataError(() => openDataset(join(root, 'bare')))).message).toMatch(/bare\/dataset\.json: cannot be read, got no such file/);
+  });
+
+  it.each<[string, Change, RegExp]>([
+    ['label values of another set', (f) => relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => x * 7) as Volume['data'] })), /phantom_000\.nii\.gz: label values outside the data set's, got 7 \(\d+ voxels\), expected 0 to 1/],
+    ['a label on another grid', (f) => relabel(f, 'phantom_000', (v) => ({ ...v, origin: [5, 0, 0] })), /another grid[\s\S]*origin \[x,y,z\]  0, 0, 0[\s\S]*origin \[x,y,z\]  5, 0, 0/],
+    ['a label of another size', (f) => writeVolume(join(f, 'labelsTr/phantom_000.nii.gz'), volumeOf([6, 20, 23], new Uint8Array(6 * 20 * 23))), /got size 6x20x23, expected 6x20x24/],
+    ['a slice beyond the volume', (f) => annotate(f, { phantom_000: { transverse: [6] }, phantom_001: 'all', phantom_002: 'all' }), /annotations\.json: phantom_000: transverse slice beyond the volume, got 6, expected 0 to 5/],
+    ['nothing but ignore', (f, json) => { json.labels = { background: 0, nodule: 1, ignore: 2 }; return relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map(() => 2) as Volume['data'] })); }, /phantom_000\.nii\.gz: no annotated slice, got only the ignore label/],
+  ])('loadCase refuses %s', async (_what, change, message) => {
+    const dataset = await openDataset(await changed(change));
+    expect((await dataError(() => loadCase(dataset, dataset.training[0]))).message).toMatch(message);
+  });
+
+  it('tolerates a grid difference under a thousandth of a voxel', async () => {
+    const dataset = await openDataset(await changed((f) => relabel(f, 'phantom_000', (v) => ({ ...v, origin: [0.0005, 0, 0] }))));
+    expect((await loadCase(dataset, dataset.training[0])).label!.includes(1)).toBe(true);
+  });
+});
+
+describe('checkDataset', () => {
+  it('finds nothing wrong with a good set but its few patients', async () => {
+    const { findings, cases } = await checkDataset(good);
+    expect(findings.map((f) => f.message)).toEqual(['too few patients for five folds, got 3.']);
+    expect(cases.map((c) => c.annotated)).toEqual([1, 1, 1, 1]);
+    expect(cases[0].counts[0] + cases[0].counts[1]).toBe(6 * 20 * 24);
+  });
+
+  it('lists several problems at once, each with file and remedy', async () => {
+    const folder = await changed(async (f) => {
+      await relabel(f, 'phantom_000', (v) => ({ ...v, origin: [5, 0, 0] }));
+      writeFileSync(join(f, 'imagesTr', 'phantom_001_0000.nii.gz'), readFileSync(join(f, 'imagesTr', 'phantom_001_0000.nii.gz')).subarray(0, 900));
+      await relabel(f, 'phantom_002', (v) => ({ ...v, data: v.data.map(() => 0) as Volume['data'] }));
+    });
+    const { findings } = await checkDataset(folder);
+    const about = (part: RegExp): unknown => findings.find((f) => part.test(f.message));
+    expect(about(/another grid/)).toMatchObject({ level: 'error', remedy: expect.stringMatching(/Resample|header/) });
+    expect(about(/stop early/)).toMatchObject({ level: 'error', file: join(folder, 'imagesTr/phantom_001_0000.nii.gz') });
+    expect(about(/no foreground/)).toMatchObject({ level: 'warning', file: join(folder, 'labelsTr/phantom_002.nii.gz') });
+  });
+
+  it('copies the image\'s header on request', async () => {
+    const folder = await changed((f) => relabel(f, 'phantom_000', (v) => ({ ...v, origin: [5, 0, 0] })));
+    const { findings } = await checkDataset(folder, { fixHeader: true });
+    expect(findings.filter((f) => f.level === 'error')).toEqual([]);
+    expect((await readVolume(join(folder, 'labelsTr/phantom_000.nii.gz'))).origin).toEqual([0, 0, 0]);
+  });
+
+  it('proposes classes that were never drawn in a case', async () => {
+    const folder = await changed(async (f, json) => {
+      json.labels = { background: 0, a: 1, b: 2, c: 3 };
+      await relabel(f, 'phantom_001', (v) => ({ ...v, data: v.data.map((x, i) => (i % 2 ? x : 2 * x)) as Volume['data'] }));
+    });
+    const { proposal } = await checkDataset(folder);
+    // Class 3 is nowhere: nothing to propose. Class 2 is drawn in one case of four (labelsTs included).
+    expect(proposal!.unlabelled).toEqual({ phantom_000: [2], phantom_002: [2], phantom_003: [2] });
+    expect(proposal!.present.map((p) => p.cases)).toEqual([4, 1, 0]);
+  });
+});
+
+describe('sparsify', () => {
+  it.each([['both', 0.5556], ['transverse', 0.3333], ['budget', 0.3056]] as const)('%s keeps its share of voxels', (mode, expected) => {
+    const size: [number, number, number] = [48, 96, 10], planes = sparsePlanes('a', size, mode, 1);
+    const weight = annotationWeight(size, planes, 'a');
+    const share = weight.reduce((n, w) => n + w, 0) / weight.length;
+    expect(share).toBeCloseTo(expected, 3);
+    expect(annotatedShare(size, planes).voxels).toBeCloseTo(share, 12);
+  });
+
+  it('draws a phase per case and seed, stable against other cases, and never leaves a thin volume bare', () => {
+    const phases = new Set(Array.from({ length: 120 }, (_, i) => sparsePlanes(`case${i}`, [30, 30, 30], 'both', 5)).map((p) => `${p.transverse[0]},${p.coronal[0]}`));
+    expect(phases.size).toBe(9);
+    expect(sparsePlanes('x', [30, 30, 30], 'both', 5)).toEqual(sparsePlanes('x', [30, 30, 30], 'both', 5));
+    for (let i = 0; i < 30; i++) expect(sparsePlanes(`case${i}`, [2, 30, 30], 'budget', 5).transverse).toHaveLength(1);
+  });
+
+  it('writes annotations.json, keeps "unlabelled" and loads as weights', async () => {
+    const folder = await changed((f, json) => { json.labels = { background: 0, nodule: 1, other: 2 }; annotate(f, { unlabelled: { phantom_002: [2] } }); });
+    const { total, cases } = await sparsify(folder, 'transverse', 3);
+    expect(total.voxels).toBeCloseTo(1 / 3, 9);
+    const dataset = await openDataset(folder);
+    expect(dataset.annotations.unlabelled.get('phantom_002')).toEqual([2]);
+    const { weight } = await loadCase(dataset, dataset.training[1]);
+    expect([0, 1, 2, 3, 4, 5].filter((d) => weight![d * 480] === 1)).toEqual(cases[1].planes.transverse);
+    expect(JSON.parse(readFileSync(join(folder, 'annotations.json'), 'utf8')).phantom_001.coronal).toEqual([]);
+  });
+});

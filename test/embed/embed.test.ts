@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// The package as a stranger gets it: packed, installed elsewhere, used on a device that is not ours.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { install, type Installed } from './pack.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let app: Installed;
+beforeAll(() => { app = install(join(root, 'test/embed/consumer'), ['webgpu', '@webgpu/types', 'zod']); });
+afterAll(() => app?.remove());
+
+describe('the packed package', () => {
+  it('gives its kernels to a device that is not ours, typed and raw', () => {
+    const result = JSON.parse(execFileSync(process.execPath, ['main.mjs'], { cwd: app.folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
+    expect(Object.keys(result.errors)).toEqual(expect.arrayContaining(['conv typed', 'attention typed', 'attention raw', 'graph_conv typed', 'graph_conv raw']));
+    for (const [way, error] of Object.entries(result.errors)) expect(error, way).toBeLessThan(2e-5);
+    expect(result).toMatchObject({ uncaptured: [], lost: false, added: [] });
+    expect(result.refused).toMatch(/^KernelCompileError: conv .*f16/s);
+    expect(result.missing).toBe('graph_conv: params.batch is missing.');
+  }, 120_000);
+
+  it('types what it exports, @webgpu/types included', () => {
+    const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', app.folder], { encoding: 'utf8' });
+    expect(tsc.stdout + tsc.stderr).toBe('');
+  });
+
+  it('keeps the engine and Node out of `voxelgrad/kernels`', () => {
+    const seen = new Set<string>();
+    const texts: string[] = [];
+    const follow = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      const text = readFileSync(file, 'utf8');
+      texts.push(text);
+      for (const [, to] of text.matchAll(/(?:from|import)\s*"([^"]+)"/g)) {
+        expect(to, file).toMatch(/^\.{1,2}\//);
+        follow(join(dirname(file), to!));
+      }
+    };
+    follow(join(app.folder, 'node_modules/voxelgrad/dist/kernels.js'));
+    expect(texts.join('\n')).not.toMatch(/class (Tensor|Device|Program)\b|import\(/);
+  });
+
+  it('exports every entry point of every kernel file under its name', async () => {
+    const kernels = await import('../../src/kernels.ts') as Record<string, unknown>;
+    const schemas = readdirSync(join(root, 'dist/wgsl')).filter((f) => f.endsWith('.json')).map((f) => JSON.parse(readFileSync(join(root, 'dist/wgsl', f), 'utf8')));
+    const entries = schemas.flatMap((s: { entries: { entry: string }[] }) => s.entries.map((e) => e.entry));
+    expect(entries.filter((name) => !(name in kernels)), 'add them to src/kernels.ts').toEqual([]);
+  });
+
+  it('holds what `exports` and `bin` name, every kernel, and nothing else of the repository', () => {
+    const named = JSON.stringify(JSON.parse(readFileSync(join(app.folder, 'node_modules/voxelgrad/package.json'), 'utf8')).exports).match(/\.\/[^"*]+\.(?:js|d\.ts|json)(?=")/g)!;
+    for (const path of [...named, './bin/voxelgrad.mjs', './dist/cli.js', './dist/wgsl/conv.wgsl', './dist/wgsl/conv.json', './kernels/conv.wgsl', './LICENSE']) {
+      expect(app.files, path).toContain(path.slice(2));
+    }
+    expect(app.files.filter((f) => /^(src|test|bench|scripts|node_modules)\b/.test(f))).toEqual([]);
+  });
+});

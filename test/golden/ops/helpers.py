@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""What the expressions of test/cases may use besides torch and F."""
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: F401
+
+
+def first(x):
+    """Channels last to PyTorch's channels first."""
+    return x.movedim(-1, 1)
+
+
+def last(x):
+    return x.movedim(1, -1)
+
+
+def half(x):
+    """Rounded to f16; the gradient passes."""
+    return x + (x.half().double() - x).detach()
+
+
+def held(x):
+    return x.detach()
+
+
+def first_max(x, dim):
+    """argmax that names the first of equal elements, which torch does not promise."""
+    return torch.from_numpy(np.argmax(x.detach().numpy(), axis=dim))
+
+
+def first_topk(x, k, dim, largest=True):
+    """topk that orders equal elements by index, which torch does not promise."""
+    values, index = x.sort(stable=True, dim=dim, descending=largest)
+    return values.narrow(dim, 0, k), index.narrow(dim, 0, k)
+
+
+def unit(x):
+    """Rows divided by their norms; rows of zeros stay zero and pass no gradient (specification E.9)."""
+    power = (x * x).sum(-1, keepdim=True)
+    real = power > 0
+    return x * torch.where(real, torch.where(real, power, 1).rsqrt(), 0)
+
+
+def batch_norm(x, gamma, beta, mean, var, training, momentum, eps, add=None, relu=False):
+    """With the running values after the call, in training."""
+    mean, var = mean.clone(), var.clone()
+    y = last(F.batch_norm(first(x), mean, var, gamma, beta, training, momentum, eps))
+    y = y if add is None else y + add
+    y = y.relu() if relu else y
+    return (y, mean, var) if training else y
+
+
+def attention(q, k, v, heads=1, scale=None, bias=None, tau=None, cosine=False, causal=False):
+    """Scores scaled by the head's tau, then the bias is added; heads from channels where there are three axes."""
+    flat = q.dim() == 3
+    if flat:
+        q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+    scale = scale or (1 if cosine else q.shape[-1] ** -0.5)
+    scores = (unit(q) @ unit(k).mT if cosine else q @ k.mT) * scale
+    scores = scores if tau is None else scores * tau[:, None, None]
+    scores = scores if bias is None else scores + bias
+    if causal:
+        scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -torch.inf)
+    y = scores.softmax(-1) @ v
+    return y.transpose(1, 2).flatten(2) if flat else y
+
+
+def relative_attention(qkv, d, h, w, heads, scale=None):
+    grid = qkv.shape[1:4]
+    q, k, v = qkv.flatten(1, 3).chunk(3, -1)
+    q_heads = q.unflatten(-1, (heads, -1)).transpose(1, 2)
+    places = torch.cartesian_prod(*(torch.arange(n) for n in grid))
+    bias = 0
+    for axis, table in enumerate((d, h, w)):
+        at = places[:, axis]
+        rows = table[at[:, None] - at[None, :] + grid[axis] - 1]  # [T, T, d]
+        bias = bias + torch.einsum('bhtd,tud->bhtu', q_heads, rows)
+    return attention(q, k, v, heads, scale, bias).unflatten(1, grid)
+
+
+def windows(x, window, stride, pad):
+    """[N, H, W, C] with zeros before it, as windows [N, Y, X, KH, KW, C]."""
+    padded = F.pad(x, (0, 0, pad[1], 0, pad[0], 0))
+    return padded.unfold(1, window[0], stride[0]).unfold(2, window[1], stride[1]).permute(0, 1, 2, 4, 5, 3)
+
+
+def overlap_add(w, size, stride, pad):
+    n, yn, xn, kh, kw, c = w.shape
+    map_ = w.new_zeros(n, size[0] + pad[0] + kh, size[1] + pad[1] + kw, c)
+    for y in range(yn):
+        for x in range(xn):
+            map_[:, y * stride[0]:y * stride[0] + kh, x * stride[1]:x * stride[1] + kw] += w[:, y, x]
+    return map_[:, pad[0]:pad[0] + size[0], pad[1]:pad[1] + size[1]]
+
+
+def bilateral(z, p, q, first_graph, slope):
+    """Attention coefficients of SA-Net eq. 2: one pair of vectors for each relation, rows normalised over all sources."""
+    graph = (torch.arange(z.shape[1]) >= first_graph).long()
+    relation = 2 * graph[:, None] + graph[None, :]  # receiver, source
+    left = torch.einsum('snd,rd->snr', z, p)
+    right = torch.einsum('snd,rd->snr', z, q)
+    n = z.shape[1]
+    i, j = torch.meshgrid(torch.arange(n), torch.arange(n), indexing='ij')
+    e = F.leaky_relu(left[:, i, relation] + right[:, j, relation], slope)
+    return e.softmax(-1)
+
+
+def optimise(name, p, g, m, v, t, **options):
+    """Parameters and moments after update number t of torch.optim's class."""
+    p = torch.nn.Parameter(p.clone())
+    p.grad = g.clone()
+    opt = getattr(torch.optim, name)([p], **options)
+    if name == 'SGD':
+        opt.state[p] = {'momentum_buffer': m.clone()}
+        opt.step()
+        return p.detach(), opt.state[p]['momentum_buffer']
+    opt.state[p] = {'step': torch.tensor(float(t - 1)), 'exp_avg': m.clone(), 'exp_avg_sq': v.clone()}
+    opt.step()
+    return p.detach(), opt.state[p]['exp_avg'], opt.state[p]['exp_avg_sq']
+
+
+def clip_factor(ranges, bound):
+    total = torch.cat([r.reshape(-1) for r in ranges]).norm()
+    return torch.stack([(bound / (total + 1e-6)).clamp(max=1), total])

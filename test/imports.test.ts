@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// The house rules of CONTRIBUTING.md that a machine can check: who imports whom, and how long a file may be.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const filesBelow = (folder: string, ending: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith(ending)).map((f) => join(folder, f)).sort();
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+/** Folders of src that each one may import, besides itself. Files directly in src are called by their name. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  'errors.ts': [],
+  gpu: ['errors.ts'],
+  gen: ['gpu'],
+  engine: ['errors.ts', 'gpu', 'gen'],
+  ops: ['errors.ts', 'gpu', 'gen', 'engine'],
+  files: ['errors.ts', 'engine/dtype.ts'],
+  nn: ['errors.ts', 'gpu', 'engine', 'ops', 'data/philox.ts'],
+  models: ['errors.ts', 'gpu', 'engine', 'ops', 'nn'],
+  train: ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'models', 'files', 'data', 'metrics'],
+  data: ['errors.ts', 'files/atomic.ts'],
+  metrics: ['errors.ts'],
+  report: ['errors.ts', 'metrics', 'data'],
+  cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'nn', 'models', 'train', 'files', 'data', 'metrics', 'report'],
+  // The public entry points.
+  'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'files', 'train/optim.ts'],
+  'browser.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'train/optim.ts', 'index.ts'],
+  'kernels.ts': ['errors.ts', 'gpu', 'gen'],
+  'sanet.ts': ['errors.ts', 'models', 'data', 'train', 'metrics', 'report', 'files'],
+};
+/** Second part of the path: the folder of src, or the file where it is directly in src. */
+const place = (file: string): string => { const [, first] = file.split('/'); return first!; };
+
+interface Import { readonly from: string; readonly to: string; readonly typeOnly: boolean }
+
+/** Relative imports and re-exports of a file, static and dynamic. */
+function importsOf(file: string): Import[] {
+  const text = read(file).replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  const found = text.matchAll(/(?:^|[\n;])\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]\s*\)/g);
+  return [...found].map((m) => ({ from: file, to: relative(root, resolve(root, dirname(file), (m[2] ?? m[3])!)), typeOnly: m[1] !== undefined }));
+}
+
+const sources = filesBelow('src', '.ts').filter((f) => !f.startsWith('src/gen/'));
+const imports = sources.flatMap(importsOf);
+
+/** What is wrong with an import, or nothing. */
+function fault({ from, to, typeOnly }: Import): string | undefined {
+  if (!to.startsWith('src/')) return to === 'package.json' || to.startsWith('scripts/setup/') && from.startsWith('src/cli/') ? undefined : `${from} imports ${to}, outside src`;
+  if (!to.endsWith('.ts')) return `${from} imports ${to} without the .ts extension`;
+  const [a, b] = [place(from), place(to)];
+  if (a === b) return undefined;
+  const allowed = MAY[a];
+  if (!allowed) return `${from}: folder src/${a} has no row in the table`;
+  // src/gpu knows the shape of what build.mjs generates; src/gen knows nothing but gpu's types.
+  if (a === 'gen' && !typeOnly) return `${from} imports values of ${to}`;
+  return allowed.includes(b) || allowed.includes(to.slice('src/'.length)) ? undefined : `${from} imports ${to}`;
+}
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(imports.length).toBeGreaterThan(50);
+    expect(importsOf('src/cli/main.ts').map((i) => i.to)).toEqual(expect.arrayContaining(['package.json', 'src/cli/failure.ts', 'src/cli/doctor.ts', 'src/cli/verb.ts']));
+  });
+
+  it('point where CONTRIBUTING.md lets them', () => expect(imports.map(fault).filter(Boolean)).toEqual([]));
+
+  it.each<[string, string, boolean]>([
+    ['src/data/volume.ts', 'src/engine/tensor.ts', true], ['src/metrics/edt.ts', 'src/data/volume.ts', true], ['src/engine/op.ts', 'src/ops/conv.ts', false],
+    ['src/report/html.ts', 'src/train/plan.ts', false], ['src/gpu/device.ts', 'src/engine/tensor.ts', false], ['src/files/zip.ts', 'src/errors', false],
+    ['src/engine/op.ts', 'test/x.ts', false], ['src/newfolder/x.ts', 'src/errors.ts', false],
+  ])('a rule that can break: %s -> %s', (from, to, typeOnly) => expect(fault({ from, to, typeOnly })).toBeDefined());
+
+  it('only src/gpu opens devices and compiles, only it and the engine make buffers', () => {
+    const using = (call: RegExp, folders: RegExp) => sources.filter((f) => !folders.test(f) && call.test(read(f)));
+    expect(using(/\.(createComputePipeline(Async)?|createShaderModule|requestAdapter|requestDevice)\(/, /^src\/(gpu\/|kernels\.ts)/)).toEqual([]);
+    expect(using(/\.createBuffer\(/, /^src\/(gpu|engine)\//)).toEqual([]);
+  });
+
+  it('no WGSL text in src', () => expect(sources.filter((f) => /@compute\b|@group\(\d|var<storage/.test(read(f)))).toEqual([]));
+
+  it('no barrels: a file of re-exports is a public entry point', () => {
+    const barrels = sources.filter((f) => {
+      const code = read(f).replace(/\/\*[^]*?\*\//g, '').split('\n').filter((l) => l.trim() && !l.trim().startsWith('//'));
+      return code.length > 0 && code.every((l) => /^export (type )?(\{|\*)|^\s+[\w, ]+,?$|^\} from/.test(l));
+    });
+    expect(barrels.filter((f) => !['src/index.ts', 'src/kernels.ts', 'src/sanet.ts', 'src/browser.ts'].includes(f))).toEqual([]);
+  });
+});
+
+describe('lengths', () => {
+  const lines = (file: string): number => read(file).split('\n').length - 1;
+  const wgsl = filesBelow('kernels', '.wgsl');
+
+  it('TypeScript files have at most 400 lines, WGSL files 300', () => {
+    const long = [...sources.filter((f) => lines(f) > 400), ...wgsl.filter((f) => lines(f) > 300)].map((f) => `${f}: ${lines(f)}`);
+    expect(long).toEqual([]);
+  });
+
+  it('engine and kernels stay within 7,500 lines each', () => {
+    const count: Record<string, number> = {};
+    for (const file of sources) count[place(file)] = (count[place(file)] ?? 0) + lines(file);
+    count.kernels = wgsl.reduce((n, f) => n + lines(f), 0);
+    console.log(`lines: ${Object.entries(count).map(([folder, n]) => `${folder} ${n}`).join(', ')}`);
+    expect((count.gpu ?? 0) + (count.engine ?? 0) + (count.ops ?? 0)).toBeLessThanOrEqual(7500);
+    expect(count.kernels).toBeLessThanOrEqual(7500);
+  });
+
+  it('every file says its licence in its first line', () => {
+    // kernels/lib holds fragments; the linked text begins with its kernel's first line.
+    expect([...sources, ...wgsl.filter((f) => !f.startsWith('kernels/lib/'))].filter((f) => !/^(#!.*\n)?\/\/ SPDX-License-Identifier: MIT\n/.test(read(f)))).toEqual([]);
+  });
+});

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// No workgroup reads what another one writes: rows of the case tables give the same bits whatever the order in which
+// workgroups take their work. Here the kernels' texts are changed, so that the engine runs them unaware.
+import { expect } from 'vitest';
+import { openDevice, type Device } from '../../src/gpu/device.ts';
+import type { NamedCase } from '../cases/case.ts';
+import { Row } from '../golden/ops/row.ts';
+import { INDEX, ORDERS } from './harness.ts';
+
+/** Bytes of every output and gradient by row, with workgroups in an order; and the kernels that do not number their workgroups. */
+async function run(list: readonly NamedCase[], order: keyof typeof ORDERS | null): Promise<{ bytes: Map<string, string>; unnumbered: Set<string> }> {
+  const device: Device = await openDevice();
+  const unnumbered = new Set<string>();
+  const gpu = device.gpu as unknown as { createShaderModule: GPUDevice['createShaderModule'] };
+  const make = device.gpu.createShaderModule.bind(device.gpu);
+  gpu.createShaderModule = (descriptor) => {
+    const code = descriptor.code as string;
+    if (!code.includes(INDEX)) unnumbered.add(descriptor.label!);
+    return make({ ...descriptor, code: order ? code.replaceAll(INDEX, ORDERS[order]) : code });
+  };
+  const bytes = new Map<string, string>();
+  for (const c of list) {
+    for (const [key, v] of Object.entries(await new Row(c).eager())) bytes.set(`${c.id}/${key}`, Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString('base64'));
+  }
+  device.close();
+  return { bytes, unnumbered };
+}
+
+export async function orderDoesNotMatter(list: readonly NamedCase[], orders: readonly (keyof typeof ORDERS)[]): Promise<void> {
+  const straight = await run(list, null);
+  expect([...straight.unnumbered]).toEqual([]);
+  expect(straight.bytes.size).toBeGreaterThan(0);
+  for (const order of orders) {
+    const { bytes } = await run(list, order);
+    for (const [key, value] of straight.bytes) expect(bytes.get(key) === value, `${key}, ${order}`).toBe(true);
+  }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+import { expect, it } from 'vitest';
+import { openDevice } from '../../src/gpu/device.ts';
+import { iterationCost, networkSizes } from '../../src/train/cost.ts';
+import { stepPlan, startTraining } from './phantom_step.ts';
+
+it('the cost told beforehand is the work of the programs that run', async () => {
+  const plan = stepPlan('full');
+  plan.training.batch = 2;
+  const told = await iterationCost(plan);
+  using _device = await openDevice();
+  using training = await startTraining(plan);
+  const real = training.step.programs.map(({ name, runs, program }) => ({ name, runs, flops: program.report().flops }));
+  expect(told.programs.map(({ name, runs, flops }) => ({ name, runs, flops }))).toEqual(real);
+  expect(told.flops).toBe(real.reduce((n, p) => n + p.runs * p.flops, 0));
+});
+
+it('counts what is left after an ablation', () => {
+  const plan = stepPlan('full');
+  plan.network2d.useRM = false;
+  plan.sam.enabled = false;
+  const sizes = networkSizes(plan);
+  expect(Object.keys(sizes)).toEqual(['transverse', 'coronal']);
+  expect(Object.keys(sizes.transverse!.modules)).not.toContain('rm');
+  expect(Object.values(sizes.transverse!.modules).reduce((a, b) => a + b, 0)).toBe(sizes.transverse!.total);
+});

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Runs that do not go straight to their end, in one process: stopped, taken up again, out of disk, out of time, out of luck with
+// the device. Two small networks, a few iterations. (test/cli/kill.test.ts kills real processes.)
+import fs, { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import { openDataset, type Dataset } from '../../src/data/dataset.ts';
+import { DataError } from '../../src/errors.ts';
+import { currentDevice, openDevice } from '../../src/gpu/device.ts';
+import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { checkpointPath, foldOf, train, type TrainOutcome } from '../../src/train/loop.ts';
+import type { Plan } from '../../src/train/plan_schema.ts';
+import { readLog } from '../../src/train/run_log.ts';
+import { scratch } from '../data/helpers.ts';
+import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
+
+const root = scratch();
+const data = join(root, 'data');
+let dataset: Dataset;
+let alone: Map<string, ArrayLike<number>>;
+const plan = (change: (plan: Plan) => void = () => {}): Plan => tinyPlan((p) => { slicesAlone(p); change(p); });
+const file = writePlan(root, plan());
+
+/** One session with a device of its own; stops after iteration `until`. */
+async function session(folder: string, options: { plan?: Plan; resume?: boolean; until?: number } = {}): Promise<TrainOutcome> {
+  using _device = await openDevice();
+  const stop = new AbortController();
+  return await train({ // await: the device closes when this function is left
+    plan: options.plan ?? plan(), dataset, folder, resume: options.resume ?? false, signal: stop.signal,
+    onProgress: ({ stage, done }) => { if (stage === 'train' && done === options.until) stop.abort(); },
+  });
+}
+
+async function weights(folder: string, which: 'final' | 'latest' = 'final'): Promise<Map<string, ArrayLike<number>>> {
+  const { tensors } = await readCheckpoint(checkpointPath(folder, which));
+  return new Map([...tensors].map(([name, { data: values }]) => [name, values as ArrayLike<number>]));
+}
+
+beforeAll(async () => {
+  await tinyDataset(data);
+  dataset = await openDataset(data);
+  await session(join(root, 'alone'));
+  alone = await weights(join(root, 'alone'));
+});
+afterEach(() => { vi.restoreAllMocks(); });
+
+describe('a run in one go', () => {
+  it('leaves plan, log, TensorBoard file and checkpoints', () => {
+    const folder = join(root, 'alone');
+    expect(readdirSync(folder).sort()).toEqual(['checkpoints', 'log.jsonl', 'plan.json', 'tb']);
+    expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors', 'latest.safetensors']);
+    expect(readLog(folder).map((e) => [e.iteration, Object.keys(e).includes('loss') ? 'loss' : 'dice'])).toEqual([...[1, 2, 4, 6, 8, 10, 12].map((iteration) => [iteration, 'loss']), [12, 'dice']]); // the first, and before every checkpoint
+  });
+  it('trains: the weights move', async () => {
+    const first = await session(join(root, 'first'), { until: 1 });
+    expect(first.finished).toBe(false);
+    const early = await weights(join(root, 'first'), 'latest');
+    expect([...alone.keys()]).toEqual([...early.keys()]);
+    expect([...alone].filter(([name, values]) => !name.includes('_avg') && values.length > 100 && Array.from(values).every((v, i) => v === early.get(name)![i])).map(([name]) => name)).toEqual([]);
+  });
+});
+
+describe('a run that is taken up again', () => {
+  it('ends with the same bits wherever it was stopped', async () => {
+    const folder = join(root, 'stopped');
+    await session(folder, { until: 3 });
+    const second = await session(folder, { resume: true, until: 9 });
+    expect(second).toMatchObject({ finished: false, state: { iteration: 9, resumed: [3] } });
+    const { state } = await session(folder, { resume: true });
+    expect(state.resumed).toEqual([3, 9]);
+    expect(await weights(folder)).toEqual(alone);
+    expect(readLog(folder).filter((e) => !e.resumed).map(({ iteration, loss, dice }) => ({ iteration, loss, dice })))
+      .toEqual(readLog(join(root, 'alone')).map(({ iteration, loss, dice }) => ({ iteration, loss, dice })));
+  });
+
+  it('does nothing more when it was finished', async () => {
+    const before = readFileSync(checkpointPath(join(root, 'alone'), 'latest'));
+    const { finished } = await session(join(root, 'alone'), { resume: true });
+    expect(finished).toBe(true);
+    expect(readFileSync(checkpointPath(join(root, 'alone'), 'latest')).equals(before)).toBe(true);
+    expect(await weights(join(root, 'alone'))).toEqual(alone);
+  });
+
+  it('is refused with another plan, and a folder in use is not overwritten', async () => {
+    await expect(session(join(root, 'alone'), { resume: true, plan: plan((p) => { p.optimiser.rate2d = 5e-4; }) })).rejects.toThrow(/latest\.safetensors: belongs to another plan.*Resume with the plan\.json/);
+    await expect(session(join(root, 'alone'))).rejects.toThrow(/holds a run already.*--resume/);
+    expect(await weights(join(root, 'alone'))).toEqual(alone);
+  });
+});
+
+describe('maxMinutes', () => {
+  // A clock that goes on by 40 ms whenever it is looked at, so that the pace is known.
+  const clock = (): void => { let now = 0; vi.spyOn(performance, 'now').mockImplementation(() => (now += 40)); };
+  const byClock = plan((p) => { Object.assign(p.training, { iterations: 10_000, maxMinutes: 0.1, selections: 1 }); });
+
+  it('fixes the iterations after the first ten, once, whether or not the run is stopped before and after', async () => {
+    clock();
+    const folder = join(root, 'clock');
+    expect((await session(folder, { plan: byClock, until: 4 })).state).toMatchObject({ iteration: 4, iterations: 10_000 });
+    expect((await session(folder, { plan: byClock, resume: true, until: 10 })).state.iteration).toBe(10);
+    const { state: { iterations, pace } } = await readCheckpoint(checkpointPath(folder, 'latest'));
+    expect(iterations).toBeGreaterThan(10);
+    expect(iterations).toBeLessThan(200);
+    expect(pace.iterations).toBe(8); // the first of each session compiles shaders and does not count
+    vi.restoreAllMocks(); // from here on the real, much slower clock
+    const later = await session(folder, { plan: byClock, resume: true, until: 12 });
+    expect(later.state.iterations).toBe(iterations);
+  });
+
+  it('never goes beyond the iterations of the plan', async () => {
+    clock();
+    const { state } = await session(join(root, 'short'), { plan: plan((p) => { Object.assign(p.training, { iterations: 11, maxMinutes: 100 }); }) });
+    expect(state).toMatchObject({ iteration: 11, iterations: 11 });
+  });
+});
+
+describe('trouble', () => {
+  it('a full disk ends the run with a remedy; the last checkpoint is whole and goes on to the same bits', async () => {
+    const folder = join(root, 'full');
+    let writes = 0;
+    const write = fs.writeFileSync;
+    vi.spyOn(fs, 'writeFileSync').mockImplementation((target, content, options) => {
+      if (content instanceof Uint8Array && ++writes === 3) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
+      write(target, content as Uint8Array, options);
+    });
+    const error = await session(folder).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as Error).message).toMatch(/full\/checkpoints\/latest\.safetensors: could not be written, the disk is full\. Free some space/);
+    vi.restoreAllMocks();
+    expect(readdirSync(join(folder, 'checkpoints'))).toEqual(['latest.safetensors']);
+    expect((await readCheckpoint(checkpointPath(folder, 'latest'))).state.iteration).toBe(4);
+    await session(folder, { resume: true });
+    expect(await weights(folder)).toEqual(alone);
+  });
+
+  it('a damaged case is found before the first iteration, and leaves no run folder', async () => {
+    const [name] = foldOf(plan(), dataset).train;
+    const label = dataset.training.find((c) => c.name === name)!.label!;
+    const whole = readFileSync(label);
+    fs.writeFileSync(label, whole.subarray(0, whole.length - 20));
+    await expect(session(join(root, 'damaged'))).rejects.toThrow(/phantom_00\d\.nii\.gz: the compressed data/);
+    fs.writeFileSync(label, whole);
+    expect(existsSync(join(root, 'damaged'))).toBe(false);
+  });
+
+  it('a device that is lost is opened anew, and the run ends with the same bits', async () => {
+    const folder = join(root, 'lost');
+    let [out, losses] = ['', 0];
+    const code = await main(['train', data, '--run', folder, '--plan', file], {
+      stderr: () => {},
+      stdout: (text) => {
+        out += text;
+        if (/^iteration (1|10)\//.test(text) && losses < 2) { losses++; currentDevice().gpu.destroy(); }
+      },
+    });
+    expect(out).toMatch(/device was lost[^]*Going on from the last checkpoint[^]*device was lost[^]*Trained 12 iterations/);
+    expect([code, losses]).toEqual([0, 2]);
+    expect(await weights(folder)).toEqual(alone);
+  });
+
+  it('an adapter that keeps failing is given up', async () => {
+    let err = '';
+    const code = await main(['train', data, '--run', join(root, 'broken'), '--plan', file], {
+      stderr: (text) => { err += text; }, stdout: (text) => { if (text.startsWith('compiling')) currentDevice().gpu.destroy(); },
+    });
+    expect(code).toBe(1);
+    expect(err).toMatch(/device was lost/);
+  });
+});

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// The smallest run that still is one: phantoms of 8 x 32 x 32 voxels and the `demo` preset cut down to them.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sparsify } from '../../src/data/sparsify.ts';
+import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
+import { inferPlan } from '../../src/train/presets.ts';
+import type { Plan } from '../../src/train/plan_schema.ts';
+
+/** Six training and two test phantoms with a third of their slices annotated. */
+export async function tinyDataset(folder: string, classes = 1): Promise<string> {
+  await writePhantomDataset(folder, { training: 6, test: 2, size: [8, 32, classes === 1 ? 32 : 48], seed: 5, radii: [3, 7], contrast: 300, classes });
+  await sparsify(folder, 'both', 7);
+  return folder;
+}
+
+export function tinyPlan(change: (plan: Plan) => void = () => {}, classes = ['background', 'nodule']): Plan {
+  const plan = inferPlan({ name: 'tiny', classes, medianSpacing: [1, 1, 1], medianSize: [8, 32, 32] }, 'demo');
+  plan.data.roi = [8, 32, 32];
+  plan.data.jitter = [1, 2, 2];
+  plan.sam.size = 32;
+  plan.cross.slices = [4, 4];
+  Object.assign(plan.training, { iterations: 12, selections: 1, checkpointEvery: 2 });
+  change(plan);
+  return plan;
+}
+
+/** Two bare 2D networks: few shaders to compile, and checkpoints of 3 MB instead of SAM's 150. */
+export function slicesAlone(plan: Plan): void {
+  plan.sam.enabled = false;
+  plan.cross.enabled = false;
+  Object.assign(plan.network2d, { stem: 4, useMSA: false, useBGC: false, useRM: false });
+}
+
+export function writePlan(folder: string, plan: Plan, name = 'plan.json'): string {
+  const file = join(folder, name);
+  writeFileSync(file, JSON.stringify(plan));
+  return file;
+}
