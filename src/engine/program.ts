@@ -91,7 +91,6 @@ export class Program<O> implements Disposable {
       pass.end();
       gpu.queue.submit([encoder.finish()]);
     }
-    this.device.submitted(this.summary.flops);
     return this.outputs;
   }
 

@@ -2,7 +2,7 @@
 // One open GPU device: its abilities, its memory account, its pipelines, and the errors it has met.
 import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../errors.ts';
 import { PipelineCache } from './pipelines.ts';
-import { freeMemory, provideGPU } from './provider.ts';
+import { freeMemory, provideGPU, waitAsleep } from './provider.ts';
 import { SlotPool } from './slots.ts';
 
 export interface DeviceOptions {
@@ -69,10 +69,6 @@ export class Device implements Disposable {
   private readonly budget: number;
   private readonly errors: VoxelgradError[] = [];
   private readonly spare = new Map<number, GPUBuffer[]>();
-  private pendingWork = 0;
-  private pendingSince = 0;
-  /** Milliseconds a unit of work; null before the first wait. */
-  private pace: number | null = null;
   private lostReason: string | null = null;
   private closed = false;
   private live = 0;
@@ -171,27 +167,9 @@ export class Device implements Disposable {
     buffer.destroy();
   }
 
-  /** Programs say what they submit (floating-point operations), so that waits can be slept through. */
-  submitted(work: number): void {
-    if (this.pendingWork === 0) this.pendingSince = performance.now();
-    this.pendingWork += work;
-  }
-
-  /**
-   * Sleeps most of the time that submitted work will take. Dawn polls on this thread while a promise is pending, and on a
-   * software adapter that takes a core from the kernels. The pace is learnt from wait to wait.
-   */
-  private async doze(): Promise<void> {
-    if (!this.caps.software || this.pendingWork === 0 || this.pace === null) return;
-    const left = 0.9 * this.pendingWork * this.pace - (performance.now() - this.pendingSince);
-    if (left > 5) await new Promise((wake) => { setTimeout(wake, left); });
-  }
-
-  private awoke(): void {
-    if (this.pendingWork === 0) return;
-    const pace = (performance.now() - this.pendingSince) / this.pendingWork;
-    this.pace = this.pace === null || pace < this.pace ? pace : this.pace + 0.3 * (pace - this.pace);
-    this.pendingWork = 0;
+  /** A promise of the driver's. On a software adapter the kernels run on this machine's cores: waiting must not take one. */
+  private wait<T>(promise: Promise<T>): Promise<T> {
+    return this.caps.software ? waitAsleep(promise) : promise;
   }
 
   /** Copies `bytes` of a buffer back to the host. */
@@ -203,12 +181,10 @@ export class Device implements Disposable {
       const encoder = this.gpu.createCommandEncoder({ label: 'readback' });
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
       this.gpu.queue.submit([encoder.finish()]);
-      await this.doze();
-      await staging.mapAsync(0x1).catch((cause: unknown) => {
+      await this.wait(staging.mapAsync(0x1)).catch((cause: unknown) => {
         this.check();
         throw new DeviceLostError('device: reading back failed.', 'Open a new device.', { cause });
       });
-      this.awoke();
       this.check();
       return staging.getMappedRange().slice(0, bytes);
     } finally {
@@ -218,9 +194,7 @@ export class Device implements Disposable {
 
   /** Waits until everything submitted is done, then throws what went wrong. */
   async sync(): Promise<void> {
-    await this.doze();
-    await this.gpu.queue.onSubmittedWorkDone().catch(() => undefined);
-    this.awoke();
+    await this.wait(this.gpu.queue.onSubmittedWorkDone()).catch(() => undefined);
     this.check();
   }
 

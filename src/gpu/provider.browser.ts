@@ -11,3 +11,8 @@ export async function provideGPU(): Promise<GPU> {
 export function freeMemory(): number | undefined {
   return undefined;
 }
+
+/** A browser polls elsewhere: nothing to slow down. */
+export function waitAsleep<T>(promise: Promise<T>): Promise<T> {
+  return promise;
+}

@@ -60,7 +60,10 @@ async function inChromium(chromium: string): Promise<Result> {
     else response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const browser = spawn(chromium, [...FLAGS, `--user-data-dir=${join(scratch, 'profile')}`, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // The browser brings a driver of its own, which a driver chosen for Node through the environment would hide.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_')));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const browser = spawn(chromium, [...FLAGS, `--user-data-dir=${join(scratch, 'profile')}`, url], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   browser.stderr.setEncoding('utf8').on('data', (text: string) => { log += text; });
   const gone = once(browser, 'exit');
