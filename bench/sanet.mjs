@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: MIT
+// node bench/sanet.mjs [--preset tiny,base] [--iterations N] [--clock driver] [--json] [--record]: a training iteration of SA-Net on a phantom. Its
+// time, its dearest kernels by timestamp queries, and the bytes of its activation slots.
+import { parseArgs } from 'node:util';
+import { median, stopwatch } from './clock.mjs';
+import { generate, importEngine } from './engine.mjs';
+import { machine, record } from './results.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    preset: { type: 'string', default: 'tiny' }, iterations: { type: 'string', default: '5' }, clock: { type: 'string', default: 'wall' },
+    json: { type: 'boolean' }, record: { type: 'boolean' },
+  },
+});
+generate();
+const vg = await importEngine('../bench/sanet_modules.ts');
+const device = await vg.openDevice();
+
+/** Every program of the step profiled with the input that it ran on last, times the number of its runs. */
+async function profile(step, volumes) {
+  const inputs = new Map();
+  for (const { program } of step.programs) {
+    const run = program.run.bind(program);
+    program.run = (input) => { inputs.set(program, input); return run(input); };
+  }
+  step.runIteration(volumes);
+  await device.sync();
+  const kernels = new Map();
+  const programs = [];
+  for (const { name, runs, program } of step.programs) {
+    const times = await program.profile(inputs.get(program));
+    for (const { label, ms } of times) {
+      const entry = label.slice(label.lastIndexOf(' ') + 1);
+      const row = kernels.get(entry) ?? { kernel: entry, ms: 0, dispatches: 0 };
+      row.ms += ms * runs;
+      row.dispatches += runs;
+      kernels.set(entry, row);
+    }
+    const { slotBytes, dispatches, flops } = program.report();
+    programs.push({ program: name, runs, ms: times.reduce((sum, { ms }) => sum + ms, 0), dispatches, gflop: flops / 1e9, slot_mib: slotBytes / 2 ** 20 });
+  }
+  return { kernels: [...kernels.values()].sort((a, b) => b.ms - a.ms), programs };
+}
+
+for (const preset of flags.preset.split(',')) {
+  const plan = vg.presetPlan(preset);
+  const sampler = vg.phantomSampler(plan);
+  const nets = vg.buildNetworks(plan);
+  const optimisers = vg.buildOptimisers(plan, nets);
+  const step = await vg.compileTraining(plan, nets, optimisers, { partial: false });
+  step.settings.lambda = plan.cross.lambdaMax;
+  const clock = stopwatch(flags.clock);
+  const samples = [];
+  for (let i = 0; i <= Number(flags.iterations); i++) {
+    const end = clock();
+    step.runIteration(await sampler.iteration(i));
+    await device.sync();
+    samples.push(end());
+  }
+  const { kernels, programs } = await profile(step, await sampler.iteration(0));
+  const row = {
+    case: `sanet_${preset}`, pass: 'step', engine: 'ours', ms: round(median(samples.slice(1))), first_ms: round(samples[0]), clock: flags.clock,
+    dispatches: programs.reduce((n, p) => n + p.runs * p.dispatches, 0), gflop: round(programs.reduce((n, p) => n + p.runs * p.gflop, 0)),
+    programs: programs.map((p) => ({ ...p, ms: round(p.ms), gflop: round(p.gflop), slot_mib: round(p.slot_mib) })),
+    dearest: kernels.slice(0, 10).map((k) => ({ ...k, ms: round(k.ms) })),
+  };
+  if (flags.record) record({ ...machine({ adapter: device.info.name, driver: device.info.driver }), ...row });
+  if (flags.json) console.log(JSON.stringify({ ...row, adapter: device.info.name }));
+  else print(row, kernels);
+  step.dispose();
+  for (const optimiser of optimisers.values()) optimiser.dispose();
+}
+device.close();
+
+function print({ case: name, ms, first_ms: first, gflop, programs }, kernels) {
+  const total = kernels.reduce((sum, k) => sum + k.ms, 0);
+  console.log(`${name}: ${ms.toFixed(0)} ms an iteration (${(gflop / ms * 1000).toFixed(1)} GFLOP/s), the first ${(first / 1000).toFixed(1)} s`);
+  for (const p of programs) console.log(`  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${p.ms.toFixed(1).padStart(8)} ms  ${String(p.dispatches).padStart(5)} dispatches  ${p.gflop.toFixed(1).padStart(7)} GFLOP  slots ${p.slot_mib.toFixed(0)} MiB`);
+  for (const k of kernels.slice(0, 20)) console.log(`  ${k.kernel.padEnd(26)} ${k.ms.toFixed(1).padStart(8)} ms  ${(100 * k.ms / total).toFixed(1).padStart(5)} %  ${String(k.dispatches).padStart(5)} dispatches`);
+}
+
+function round(x) { return Number(x.toPrecision(5)); }
