@@ -69,7 +69,14 @@ fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
       for (var i = c; i < end; i++) {
         var o = tile[i - c];
         let at = out + i;
-        if (first > 0u) { o = fma(fade, vec4<f32>(y[at.x], y[at.y], y[at.z], y[at.w]), o); }
+        if (first > 0u) { // lanes without a query read nothing: another lane is writing the row that they stand on
+          var before = vec4<f32>();
+          if (valid.x) { before.x = y[at.x]; }
+          if (valid.y) { before.y = y[at.y]; }
+          if (valid.z) { before.z = y[at.z]; }
+          if (valid.w) { before.w = y[at.w]; }
+          o = fma(fade, before, o);
+        }
         o *= finish;
         if (valid.x) { y[at.x] = o.x; }
         if (valid.y) { y[at.y] = o.y; }

@@ -50,6 +50,15 @@ export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
 /** Inputs of each node that depend on a wanted tensor; filled by `dependants`. */
 const onPath = new WeakMap<Node, Set<Tensor>>();
 
+/**
+ * Where values that a node computes are read from: its outputs but for masks and indices, which are constants almost everywhere, and
+ * what an op without a gradient overwrites (one with a gradient overwrites statistics, constants as in PyTorch).
+ */
+function results({ op, inputs, outputs, attrs }: Node): Tensor[] {
+  const made = outputs.filter((t) => t.dtype === 'f32' || t.dtype === 'f16');
+  return op.vjp ? made : [...made, ...(op.mutates?.(attrs) ?? []).flatMap((i) => inputs[i] ?? [])];
+}
+
 /** Nodes between the wanted tensors and the loss, in reverse order, and the labels of those without a gradient. */
 function dependants(nodes: readonly Node[], wanted: ReadonlySet<Tensor>, loss: Tensor): { reached: Node[]; missing: string[] } {
   const active = new Set<Tensor>(wanted);
@@ -58,17 +67,17 @@ function dependants(nodes: readonly Node[], wanted: ReadonlySet<Tensor>, loss: T
     if (node.detached && !node.gradient) continue;
     const inputs = new Set(node.inputs.filter((t): t is Tensor => t !== null && active.has(t)));
     if (inputs.size === 0) continue;
-    const outputs = node.outputs.filter((t) => t.dtype === 'f32' || t.dtype === 'f16'); // masks and indices are constants almost everywhere
-    if (node.outputs.length > 0 && outputs.length === 0) continue;
+    const made = results(node);
+    if (made.length === 0) continue;
     onPath.set(node, inputs);
     forward.push(node);
-    for (const t of outputs) active.add(t);
+    for (const t of made) active.add(t);
   }
   const needed = new Set<Tensor>([loss]);
   const reached: Node[] = [];
   const missing: string[] = [];
   for (const node of forward.reverse()) {
-    if (!node.outputs.some((t) => needed.has(t))) continue;
+    if (!results(node).some((t) => needed.has(t))) continue;
     if (!node.op.vjp || node.gradient) { missing.push(node.label); continue; }
     reached.push(node);
     for (const t of onPath.get(node)!) needed.add(t);

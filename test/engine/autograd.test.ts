@@ -8,6 +8,7 @@ import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { named, noGrad } from '../../src/engine/trace.ts';
 import { MissingGradientError, ShapeError, VoxelgradError } from '../../src/errors.ts';
 import { add, ceil, detach, floor, greater, mul, square, where } from '../../src/ops/pointwise.ts';
+import { putRows } from '../../src/ops/put_rows.ts';
 import { sum } from '../../src/ops/reduce.ts';
 
 let device: Device;
@@ -33,6 +34,17 @@ it('names every op on the way that has no gradient, and none beside it', async (
   expect(message).toMatch(/ceil#2 encoder\.second/);
   expect(message.match(/floor/g)).toHaveLength(1);
   expect(hint).toMatch(/noGrad/);
+});
+
+it('names an op that hands values on by overwriting memory', () => {
+  const [w, index] = [tensor([2, 3], { shape: [1, 2] }), tensor(Uint32Array.of(1), { dtype: 'u32' })];
+  const loss = (write: (table: Tensor) => void) => evaluate(() => {
+    const table = tensor([1, 1, 1, 1], { shape: [2, 2] });
+    write(table);
+    return backward(sum(mul(table, sum(w))), [w]).get(w)!;
+  });
+  expect(() => loss((table) => putRows(table, square(w), index))).toThrow(/no gradient for put_rows#/);
+  expect(loss((table) => noGrad(() => putRows(table, square(w), index))).shape).toEqual([1, 2]);
 });
 
 it('takes a detached way as constant', async () => {
