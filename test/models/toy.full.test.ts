@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Specification E.12: the 2D network of `tiny` learns noisy ellipses as fast as the prototype did. A run to iteration 120 takes about three
-// minutes of processor time on a software adapter, too long for the usual tests.
+// Specification E.12: the 2D network of `tiny` learns noisy ellipses as fast as the prototype did. toy.test.ts is the short form.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { toyRun } from './toy.ts';
