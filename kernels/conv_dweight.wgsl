@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Weight gradient of a convolution as an implicit GEMM: rows = channels of the small grid (dy), columns = taps x channels of
 // the large grid (x), reduction = pixels of the small grid, in = out stride - pad + k dil. For a transposed convolution the
-// same with dy and x exchanged. Steps of 8 pixels run along x, or along n where that fills them better (`inner_n`).
+// same with dy and x exchanged. Steps of 8 pixels run along x, over several rows where one is short (`join`), or along n where
+// that fills them better (`inner_n`).
 // The remaining axes form the outer index; a workgroup takes a range of it (`chunk`), stores its sum, and split_sum.wgsl adds
 // the sums of the ranges in order. Tiles as in lib/tile.wgsl: lanes share 8 pixels of dy, and hold 8 pixels of x a column.
 enable subgroups;
 // @import "lib/tile.wgsl"
 
 alias T = f32; // @spec f32 f16
+const JOIN = 0u; // @spec 0u 1u
 
 struct Params {
   n: u32,
@@ -18,7 +20,8 @@ struct Params {
   stride_z: i32, stride_y: i32, stride_x: i32,
   pad_z: i32, pad_y: i32, pad_x: i32,
   dil_z: i32, dil_y: i32, dil_x: i32,
-  inner_n: u32, // 1: steps of 8 along n, outer index (z, y, x); 0: along x, outer index (n, z, y)
+  inner_n: u32, // 1: steps of 8 along n, outer index (z, y, x); 0: along y and x, outer index (n, z, y / join)
+  join: u32,    // rows that one run of steps passes over: 1, or all of a small map (JOIN)
   splits: u32, chunk: u32, // ranges of the outer index, and their length
   tiles: u32,   // tiles in all: groups x splits x rows x columns
 }
@@ -60,8 +63,8 @@ fn conv_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 
   let flip = params.inner_n == 1u;
   let size1 = select(params.yd, params.yh, flip);
-  let size2 = select(params.yh, params.yw, flip);
-  let inner = select(params.yw, params.n, flip);
+  let size2 = select(params.yh / params.join, params.yw, flip);
+  let inner = select(params.join * params.yw, params.n, flip);
   let dy_step = select(1u, params.yd * params.yh * params.yw, flip) * params.yc;
   let x_step = select(params.stride_x, params.xd * params.xh * params.xw, flip) * params.xc;
   let hop = select(params.stride_x, 0, flip);
@@ -75,26 +78,46 @@ fn conv_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   var acc: Tile;
   for (var o = first; o < last; o++) {
     let oz = select(o1, o0, flip);
-    let oy = select(o2, o1, flip);
+    let oy = select(o2 * params.join, o1, flip);
     let ox = select(0u, o2, flip);
     let on = select(o0, 0u, flip);
     let z = i32(oz) * params.stride_z;
     let yy = i32(oy) * params.stride_y;
     let dy0 = (((on * params.yd + oz) * params.yh + oy) * params.yw + ox) * params.yc;
     let x0 = (((i32(on) * params.xd + z) * params.xh + yy) * params.xw + i32(ox) * params.stride_x) * params.xc;
+    var row = 0u; // of the joined ones, and the column in it: where the next step starts
+    var column = 0u;
     for (var i = 0u; i < inner; i += 8u) {
       let left = inner - i;
       let xx = i32(ox) * params.stride_x + i32(i) * hop;
+      // The step's pixels from o's first: rows and columns of x, and elements.
+      var down: array<i32, 8>;
+      var along: array<i32, 8>;
+      var offset: array<i32, 8>;
+      if (JOIN == 1u) {
+        for (var p = 0u; p < 8u; p++) {
+          down[p] = i32(row) * params.stride_y;
+          along[p] = i32(column) * params.stride_x;
+          offset[p] = (down[p] * params.xw + along[p]) * params.xc;
+          column++;
+          if (column == params.yw) { column = 0u; row++; }
+        }
+      }
       var b: Columns;
       for (var c = 0u; c < TN; c++) {
         let at = reach[c] + vec3<i32>(z, yy, xx);
-        let inside = u32(at.x) < u32(params.xd) && u32(at.y) < u32(params.xh);
+        let inside = u32(at.x) < u32(params.xd) && (JOIN == 1u || u32(at.y) < u32(params.xh));
         let q = x0 + i32(i) * x_step + shift[c];
         for (var h = 0u; h < 2u; h++) {
           for (var j = 0u; j < 4u; j++) {
             let p = h * 4u + j;
-            let ok = inside && p < left && u32(at.z + i32(p) * hop) < u32(params.xw);
-            b[c][h][j] = select(0.0, f32(x[select(0, q + i32(p) * x_step, ok)]), ok);
+            if (JOIN == 1u) {
+              let ok = inside && p < left && u32(at.y + down[p]) < u32(params.xh) && u32(reach[c].z + along[p]) < u32(params.xw);
+              b[c][h][j] = select(0.0, f32(x[select(0, x0 + shift[c] + offset[p], ok)]), ok);
+            } else {
+              let ok = inside && p < left && u32(at.z + i32(p) * hop) < u32(params.xw);
+              b[c][h][j] = select(0.0, f32(x[select(0, q + i32(p) * x_step, ok)]), ok);
+            }
           }
         }
       }

@@ -113,8 +113,11 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const width = s.taps * s.gb;
   const tile = chooseTile(c.caps, s.gs, width);
   const fill = (x: number): number => x / Math.ceil(x / 8);
-  const innerN = fill(s.n) > fill(s.small[2]);
-  const inner = innerN ? s.n : s.small[2];
+  const [, height, row] = s.small;
+  // A short row leaves steps half empty; all rows of a small map together fill them.
+  const join = fill(row) < 0.8 * fill(height * row) && height * row <= 256 ? height : 1;
+  const innerN = fill(s.n) > fill(join * row);
+  const inner = innerN ? s.n : join * row;
   const outer = pixels / inner;
   const independent = tileCount(tile, s.gs, width) * w.groups;
   // A range whose pixels stay in the cache (1 MiB) while the tiles of all rows and columns pass over it.
@@ -124,10 +127,11 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const size = s.cs * width;
   const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);
   const tiles = independent * splits;
+  const options = tileOptions(tile, big.dtype);
   const first = dispatch(conv_dweight, { x: big, dy: small, partial }, {
     n: s.n, xd: s.big[0], xh: s.big[1], xw: s.big[2], xc: s.cb, yd: s.small[0], yh: s.small[1], yw: s.small[2], yc: s.cs, gi: s.gb, go: s.gs,
     kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
-    ...axes('stride', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation), inner_n: innerN ? 1 : 0, splits, chunk, tiles,
-  }, grid1d(tiles), tileOptions(tile, big.dtype));
+    ...axes('stride', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation), inner_n: innerN ? 1 : 0, join: innerN ? 1 : join, splits, chunk, tiles,
+  }, grid1d(tiles), { ...options, spec: { ...options.spec, JOIN: !innerN && join > 1 ? '1u' : '0u' } });
   return partial === dw ? [first] : [first, sumSplits(c.caps, partial, dw, size, splits)];
 }
