@@ -9,6 +9,7 @@ import { timestamps, type KernelTime } from '../gpu/profile.ts';
 import { byteSize, expectHost, type HostArray, type Spec } from './dtype.ts';
 import { bindEntries, executeInto } from './eager.ts';
 import { fuse } from './fuse.ts';
+import { hoist } from './hoist.ts';
 import { planMemory } from './plan.ts';
 import { liveNodes, rootOf, schedule, type Place } from './schedule.ts';
 import { Storage, Tensor } from './tensor.ts';
@@ -190,7 +191,7 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     fixed.set(t, storage);
   }
   const live = liveNodes(trace.nodes, results, trace.placed);
-  const nodes = options.fuse === false ? live : fuse(live, results, trace.placed);
+  const nodes = hoist(options.fuse === false ? live : fuse(live, results, trace.placed), trace.placed);
   const plan = schedule(trace, nodes, fixed, device.caps);
   const memory = planMemory(plan.lifetimes);
   const limit = device.caps.limits.maxStorageBufferBindingSize;

@@ -12,7 +12,7 @@ import { attention_sums } from '../gen/attention_sums.ts';
 import { biasExtents, coreParams, geometry, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
 
 /** Bytes of P and dS held at once: what stays in a processor's caches (bench/lab), or keeps a GPU busy; far below any binding limit. */
-const pieceBytesFor = (caps: Caps): number => (caps.software ? 4 : 32) << 20;
+const pieceBytesFor = (caps: Caps): number => (caps.software ? 4 : 16) << 20;
 
 interface Piece { readonly slice0: number; readonly slices: number; readonly row0: number; readonly row_count: number }
 

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
 import { iterationCost, networkSizes } from '../../src/train/cost.ts';
+import { presetPlan } from '../../src/train/presets.ts';
 import { stepPlan, startTraining } from './phantom_step.ts';
 
 it('the cost told beforehand is the work of the programs that run', async () => {
@@ -23,4 +24,10 @@ it('counts what is left after an ablation', () => {
   expect(Object.keys(sizes)).toEqual(['transverse', 'coronal']);
   expect(Object.keys(sizes.transverse!.modules)).not.toContain('rm');
   expect(Object.values(sizes.transverse!.modules).reduce((a, b) => a + b, 0)).toBe(sizes.transverse!.total);
+});
+
+it('a `base` step on 8 slices of 128 x 128 keeps at most 0.6 of what PyTorch saves for its gradients', async () => {
+  const { programs } = await iterationCost(presetPlan('base'));
+  const { activationBytes } = programs.find(({ name }) => name === 'train transverse')!;
+  expect(activationBytes / 976e6).toBeLessThan(0.6); // specification B.4: 122 MB a slice
 });
