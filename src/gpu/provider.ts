@@ -33,11 +33,10 @@ export async function waitAsleep<T>(promise: Promise<T>): Promise<T> {
   let pending = true;
   const settled = (): void => { pending = false; };
   promise.then(settled, settled);
-  const start = performance.now();
-  while (true) {
+  for (let ms = 0.02; ; ms = Math.min(1.02 * ms, 5)) {
     await new Promise((turn) => { setImmediate(turn); });
     if (!pending) return promise;
-    Atomics.wait(bed, 0, 0, Math.min(0.02 * (performance.now() - start), 5));
+    Atomics.wait(bed, 0, 0, ms);
   }
 }
 
