@@ -6,7 +6,7 @@ import { attention } from '../../ops/attention.ts';
 import { concat, slice } from '../../ops/layout.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { permute } from '../../ops/permute.ts';
-import { add, gelu } from '../../ops/pointwise.ts';
+import { add, castTo, gelu } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { depthToSpace, spaceToDepth } from '../../ops/rearrange.ts';
 import { interpolationPlan, tableInterpolate, type InterpolationPlan } from '../../ops/table_interpolate.ts';
@@ -105,7 +105,7 @@ abstract class CrossLayerAttention extends Module {
       const grouped = concat(levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i]!)), { axis: 2 }); // [3, B, T, C_t]
       const shape = grouped.shape.slice(1);
       const [q, k, v] = [0, 1, 2].map((i) => reshape(slice(grouped, { axis: 0, start: i, end: i + 1 }), shape)) as [Tensor, Tensor, Tensor];
-      const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: this.positionBias() });
+      const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: castTo(this.positionBias(), q.dtype) });
       let start = 0;
       return levels.map(({ shortcut }, i) => {
         const end = start + this.tokens[i]!;

@@ -7,7 +7,7 @@ import { concat, slice } from '../../ops/layout.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { l2Normalize } from '../../ops/norm.ts';
 import { permute } from '../../ops/permute.ts';
-import { add, addScalar, log, mul, neg, sigmoid } from '../../ops/pointwise.ts';
+import { add, addScalar, castTo, log, mul, neg, sigmoid } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 import { softmax } from '../../ops/softmax.ts';
@@ -28,6 +28,9 @@ export const regionHead = (channels: number, classes: number, prior: boolean): C
   new Conv2d(channels, classes, 1, { bias: true, init: kaimingFanOut, biasInit: prior ? rareForeground : constant(0) });
 const boundaryHead = (channels: number): Conv2d => new Conv2d(channels, 1, 1, { bias: true, init: kaimingFanOut, biasInit: constant(0) });
 
+/** A head's logits, f32 whatever the maps are: softmax and losses are made of them. */
+export const logitsOf = (head: Conv2d, map: Tensor): Tensor => castTo(head.forward(map), 'f32');
+
 /** Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). */
 export class BAA extends Module {
   readonly reduce: CBR;
@@ -46,16 +49,17 @@ export class BAA extends Module {
     this.fuse = new CBR(width, width, 3);
   }
 
-  /** encoder [S, h', w', ch]; soft masks of boundary and interior [S, h, w, 1] -> [S, h, w, Cr] */
-  forward(encoder: Tensor, boundaryMask: Tensor, interiorMask: Tensor): Tensor {
-    const [s, h, w] = interiorMask.shape as [number, number, number];
+  /** encoder [S, h', w', ch]; soft f32 masks of boundary and interior [S, h, w, 1] -> [S, h, w, Cr] */
+  forward(encoder: Tensor, boundaryWeights: Tensor, interiorWeights: Tensor): Tensor {
+    const [s, h, w] = interiorWeights.shape as [number, number, number];
     const reduced = this.reduce.forward(encoder);
     const e = this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' }));
     const width = e.shape[3]!;
+    const boundaryMask = castTo(boundaryWeights, e.dtype);
     const boundary = mul(e, boundaryMask);
-    const interior = mul(e, interiorMask);
+    const interior = mul(e, castTo(interiorWeights, e.dtype));
     const { spatial, channel } = this.scoped(() => ({
-      spatial: this.spatial(reshape(boundary, [s, h * w, width]), reshape(interior, [s, h * w, width]), reshape(interiorMask, [s, h * w])),
+      spatial: this.spatial(reshape(boundary, [s, h * w, width]), reshape(interior, [s, h * w, width]), reshape(interiorWeights, [s, h * w])),
       channel: this.channel(reshape(boundary, [s, h * w, width]), reshape(interior, [s, h * w, width])),
     }));
     const fs = add(e, mul(boundaryMask, reshape(spatial, e.shape)));
@@ -63,19 +67,21 @@ export class BAA extends Module {
     return this.fuse.forward(shuffleAdd(fs, fc));
   }
 
-  /** Tokens [S, N, Cr]; the log term lets attention fall on interior pixels only. */
+  /** Tokens [S, N, Cr], mask f32 [S, N]; the log term lets attention fall on interior pixels only. */
   private spatial(boundary: Tensor, interior: Tensor, mask: Tensor): Tensor {
-    return attention(boundary, interior, interior, { heads: HEADS, cosine: true, tau: this.tau_s, keyBias: log(addScalar(mask, 1e-4)) });
+    return attention(boundary, interior, interior, {
+      heads: HEADS, cosine: true, tau: castTo(this.tau_s, boundary.dtype), keyBias: castTo(log(addScalar(mask, 1e-4)), boundary.dtype),
+    });
   }
 
-  /** Per head c x c scores between channels, each a unit vector over positions. */
+  /** Per head c x c scores between channels, each a unit vector over positions; their softmax is f32. */
   private channel(boundary: Tensor, interior: Tensor): Tensor {
     const [s, n, width] = boundary.shape as [number, number, number];
     const rows = (x: Tensor): Tensor => reshape(permute(x, [0, 2, 1]), [s, HEADS, width / HEADS, n]);
     const values = rows(interior);
-    const scores = matmul(l2Normalize(rows(boundary)), l2Normalize(values), { transB: true });
+    const scores = castTo(matmul(l2Normalize(rows(boundary)), l2Normalize(values), { transB: true }), 'f32');
     const weights = softmax(mul(scores, reshape(this.tau_c, [HEADS, 1, 1])), -1);
-    return permute(reshape(matmul(weights, values), [s, width, n]), [0, 2, 1]);
+    return permute(reshape(matmul(castTo(weights, values.dtype), values), [s, width, n]), [0, 2, 1]);
   }
 }
 
@@ -119,14 +125,14 @@ export class Recovery extends Module {
     const boundary: Tensor[] = [];
     [...encoded].reverse().forEach((e, step) => {
       if (step === 3) { level = upscale(level, 2); edge = upscale(edge, 2); }
-      const l = this.region[step]!.forward(level);
-      const b = this.boundary[step]!.forward(edge);
+      const l = logitsOf(this.region[step]!, level);
+      const b = logitsOf(this.boundary[step]!, edge);
       const interior = addScalar(neg(slice(softmax(l, -1), { axis: -1, start: 0, end: 1 })), 1);
       level = add(level, this.baa[step]!.forward(e, sigmoid(b), interior));
       region.push(l);
       boundary.push(b);
     });
-    region.push(this.region[4]!.forward(level));
+    region.push(logitsOf(this.region[4]!, level));
     return { level, region, boundary };
   }
 }
@@ -143,6 +149,6 @@ export class Head extends Module {
     this.out = regionHead(HEAD_WIDTH, classes, prior);
   }
   forward(level: Tensor, e1: Tensor): Tensor {
-    return upscale(this.out.forward(this.fuse.forward(concat([upscale(level, 2), this.skip.forward(e1)], { axis: -1 }))), 2);
+    return upscale(logitsOf(this.out, this.fuse.forward(concat([upscale(level, 2), this.skip.forward(e1)], { axis: -1 }))), 2);
   }
 }
