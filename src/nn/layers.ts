@@ -7,7 +7,7 @@ import { conv2d, conv3d } from '../ops/conv.ts';
 import { convTranspose3d } from '../ops/conv_transpose.ts';
 import { linear } from '../ops/matmul.ts';
 import { layerNorm } from '../ops/norm.ts';
-import { castTo } from '../ops/pointwise.ts';
+import { castTo } from './cast_to.ts';
 import { fanInBias, fanInUniform, kaimingFanOut, onesInit, truncatedNormal, zerosInit, type Initialiser } from './init.ts';
 import { Module } from './module.ts';
 import { Parameter } from './parameter.ts';

@@ -201,9 +201,6 @@ export const cast = defineOp({
   vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => cast(g!, x!.dtype)],
 });
 
-/** x as `dtype`; x itself where it is that already. */
-export const castTo = (x: Tensor, dtype: DType): Tensor => x.dtype === dtype ? x : cast(x, dtype);
-
 /** The same values, cut off from the reverse walk. */
 export const detach = (x: Tensor): Tensor => noGrad(() => detached(x));
 const detached = defineOp({

@@ -2,8 +2,9 @@
 // Image encoder of SAM-Med3D: a 3D vision transformer with decomposed relative positions (specification 3.2).
 import type { Tensor } from '../../engine/tensor.ts';
 import { relativeAttention } from '../../ops/relative_attention.ts';
-import { add, castTo, gelu } from '../../ops/pointwise.ts';
+import { add, gelu } from '../../ops/pointwise.ts';
 import { windowPartition, windowReverse } from '../../ops/windows.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { zerosInit } from '../../nn/init.ts';
 import { Conv3d, LayerNorm, Linear, Sequential } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';

@@ -3,8 +3,8 @@
 import type { FloatType } from '../../engine/dtype.ts';
 import { zeros, type Tensor } from '../../engine/tensor.ts';
 import { expand } from '../../ops/expand.ts';
-import { castTo } from '../../ops/pointwise.ts';
 import { resize } from '../../ops/resize.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { Module } from '../../nn/module.ts';
 import type { SamConfig } from './config.ts';
 import { ImageEncoder } from './image_encoder.ts';

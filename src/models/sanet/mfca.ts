@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // MFCA, multi-frequency channel attention (specification 4.2b): channels weighed by statistics of their DCT coefficients.
 import { tensor, type Tensor } from '../../engine/tensor.ts';
-import { castTo, mul, relu, sigmoid } from '../../ops/pointwise.ts';
+import { mul, relu, sigmoid } from '../../ops/pointwise.ts';
 import { frequencyStatistics } from '../../ops/frequency_statistics.ts';
 import { adaptiveAvgPool2d } from '../../ops/pool.ts';
 import { sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 

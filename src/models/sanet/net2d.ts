@@ -3,7 +3,7 @@
 // switched off one by one; the wiring without them is section 1.1's.
 import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
-import { castTo } from '../../ops/pointwise.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { CBR, Conv2d } from '../../nn/layers.ts';
 import { kaimingFanOut, zerosInit } from '../../nn/init.ts';
 import { Module } from '../../nn/module.ts';

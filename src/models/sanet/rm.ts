@@ -7,10 +7,11 @@ import { concat, slice } from '../../ops/layout.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { l2Normalize } from '../../ops/norm.ts';
 import { permute } from '../../ops/permute.ts';
-import { add, addScalar, castTo, log, mul, neg, sigmoid } from '../../ops/pointwise.ts';
+import { add, addScalar, log, mul, neg, sigmoid } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 import { softmax } from '../../ops/softmax.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { constant, kaimingFanOut, type Initialiser } from '../../nn/init.ts';
 import { CBR, Conv2d, LayerNorm } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
@@ -31,7 +32,10 @@ const boundaryHead = (channels: number): Conv2d => new Conv2d(channels, 1, 1, { 
 /** A head's logits, f32 whatever the maps are: softmax and losses are made of them. */
 export const logitsOf = (head: Conv2d, map: Tensor): Tensor => castTo(head.forward(map), 'f32');
 
-/** Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). */
+/**
+ * Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). It is f32: the norms of masked pixels,
+ * by which gradients are divided, go down to nothing.
+ */
 export class BAA extends Module {
   readonly reduce: CBR;
   readonly norm: LayerNorm;
@@ -50,38 +54,35 @@ export class BAA extends Module {
   }
 
   /** encoder [S, h', w', ch]; soft f32 masks of boundary and interior [S, h, w, 1] -> [S, h, w, Cr] */
-  forward(encoder: Tensor, boundaryWeights: Tensor, interiorWeights: Tensor): Tensor {
-    const [s, h, w] = interiorWeights.shape as [number, number, number];
+  forward(encoder: Tensor, boundaryMask: Tensor, interiorMask: Tensor): Tensor {
+    const [s, h, w] = interiorMask.shape as [number, number, number];
     const reduced = this.reduce.forward(encoder);
-    const e = this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' }));
+    const e = castTo(this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' })), 'f32');
     const width = e.shape[3]!;
-    const boundaryMask = castTo(boundaryWeights, e.dtype);
     const boundary = mul(e, boundaryMask);
-    const interior = mul(e, castTo(interiorWeights, e.dtype));
+    const interior = mul(e, interiorMask);
     const { spatial, channel } = this.scoped(() => ({
-      spatial: this.spatial(reshape(boundary, [s, h * w, width]), reshape(interior, [s, h * w, width]), reshape(interiorWeights, [s, h * w])),
+      spatial: this.spatial(reshape(boundary, [s, h * w, width]), reshape(interior, [s, h * w, width]), reshape(interiorMask, [s, h * w])),
       channel: this.channel(reshape(boundary, [s, h * w, width]), reshape(interior, [s, h * w, width])),
     }));
     const fs = add(e, mul(boundaryMask, reshape(spatial, e.shape)));
     const fc = add(e, reshape(channel, e.shape));
-    return this.fuse.forward(shuffleAdd(fs, fc));
+    return this.fuse.forward(castTo(shuffleAdd(fs, fc), encoder.dtype));
   }
 
-  /** Tokens [S, N, Cr], mask f32 [S, N]; the log term lets attention fall on interior pixels only. */
+  /** Tokens [S, N, Cr]; the log term lets attention fall on interior pixels only. */
   private spatial(boundary: Tensor, interior: Tensor, mask: Tensor): Tensor {
-    return attention(boundary, interior, interior, {
-      heads: HEADS, cosine: true, tau: castTo(this.tau_s, boundary.dtype), keyBias: castTo(log(addScalar(mask, 1e-4)), boundary.dtype),
-    });
+    return attention(boundary, interior, interior, { heads: HEADS, cosine: true, tau: this.tau_s, keyBias: log(addScalar(mask, 1e-4)) });
   }
 
-  /** Per head c x c scores between channels, each a unit vector over positions; their softmax is f32. */
+  /** Per head c x c scores between channels, each a unit vector over positions. */
   private channel(boundary: Tensor, interior: Tensor): Tensor {
     const [s, n, width] = boundary.shape as [number, number, number];
     const rows = (x: Tensor): Tensor => reshape(permute(x, [0, 2, 1]), [s, HEADS, width / HEADS, n]);
     const values = rows(interior);
-    const scores = castTo(matmul(l2Normalize(rows(boundary)), l2Normalize(values), { transB: true }), 'f32');
+    const scores = matmul(l2Normalize(rows(boundary)), l2Normalize(values), { transB: true });
     const weights = softmax(mul(scores, reshape(this.tau_c, [HEADS, 1, 1])), -1);
-    return permute(reshape(matmul(castTo(weights, values.dtype), values), [s, width, n]), [0, 2, 1]);
+    return permute(reshape(matmul(weights, values), [s, width, n]), [0, 2, 1]);
   }
 }
 
