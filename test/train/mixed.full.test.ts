@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The demo in f32 and in mixed precision: 120 iterations of the `demo` preset on phantoms with a third of their slices
-// annotated, scored on held-out phantoms. Some minutes a run on a software adapter.
+// annotated, scored on held-out phantoms. Some minutes a run on a software adapter. And the step's other form.
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { openDataset } from '../../src/data/dataset.ts';
@@ -17,6 +17,7 @@ import { presetPlan } from '../../src/train/presets.ts';
 import { readLog } from '../../src/train/run_log.ts';
 import { validate } from '../../src/train/validate.ts';
 import { scratch } from '../data/helpers.ts';
+import { mixedBesideF32 } from './phantom_step.ts';
 
 const root = scratch();
 const data = join(root, 'data');
@@ -56,4 +57,9 @@ it.skipIf(!able).each([1337, 7])('seed %i: the demo reaches the Dice of f32', as
   const mixed = await demo('mixed', seed);
   for (const [output, dice] of Object.entries(f32)) expect(mixed[output], output).toBeGreaterThan(dice - 0.1);
   expect(mixed.ensemble).toBeGreaterThan(f32.ensemble! - 0.05);
+});
+
+it.skipIf(!able)('the step with pseudo labels of all slices starts where f32 does, skips what overflows, goes on', async () => {
+  using _device = await openDevice();
+  await mixedBesideF32('full');
 });
