@@ -85,15 +85,15 @@ it.skipIf(!able)('the step starts where f32 does, skips what overflows, goes on'
 
 describe('a run', () => {
   // A loss so steep that its first gradients overflow.
-  const plan = mixed(tinyPlan((p) => { slicesAlone(p); Object.assign(p.loss, { ce: 100, dice: 100 }); }));
+  const steep = (factor: number): Plan => mixed(tinyPlan((p) => { slicesAlone(p); Object.assign(p.loss, { ce: factor, dice: factor }); }));
   beforeAll(async () => { await tinyDataset(data); });
 
   /** One session with a device of its own; stops after iteration `until`. */
-  async function session(folder: string, options: { resume?: boolean; until?: number } = {}): Promise<void> {
+  async function session(folder: string, options: { plan?: Plan; resume?: boolean; until?: number } = {}): Promise<void> {
     using _device = await openDevice();
     const stop = new AbortController();
     await train({
-      plan, dataset: await openDataset(data), folder, resume: options.resume ?? false, signal: stop.signal,
+      plan: options.plan ?? steep(100), dataset: await openDataset(data), folder, resume: options.resume ?? false, signal: stop.signal,
       onProgress: ({ stage, done }) => { if (stage === 'train' && done === options.until) stop.abort(); },
     });
   }
@@ -116,10 +116,15 @@ describe('a run', () => {
     expect(scales.at(-1)!.coronal).toBe(final.get('loss_scale.coronal')!.data[0]);
   });
 
+  it.skipIf(!able)('is given up where no scale helps', async () => {
+    await expect(session(join(root, 'steep'), { plan: steep(1e9) })).rejects.toThrow(/loss scale of transverse has fallen to 0\.\d+ at iteration 12, .*Set training\.precision to "f32"/);
+  });
+
   it('is refused by name before it leaves anything where the adapter has no f16', async () => {
     const gpuDevice = dryDevice();
     (gpuDevice.features as unknown as Set<string>).delete('shader-f16');
     using _device = await openDevice({ gpuDevice });
+    const plan = steep(1);
     const folder = join(root, 'refused');
     const wrong = /^training\.precision: got "mixed" on .*, which has no shader-f16, expected "f32"\. Set it to "f32" in the plan/;
     await expect(train({ plan, dataset: await openDataset(data), folder, resume: false })).rejects.toThrow(wrong);
