@@ -23,14 +23,14 @@ const root = scratch();
 const data = join(root, 'data');
 
 /** Dice of each output on the fold's held-out phantoms, all of whose slices count. */
-async function demo(precision: Plan['training']['precision'], seed: number): Promise<Record<string, number>> {
+async function demo(precision: Plan['training']['precision']): Promise<Record<string, number>> {
   using _device = await openDevice();
   const dataset = await openDataset(data);
   const plan = presetPlan('demo');
   plan.classes = ['background', 'nodule'];
   Object.assign(plan.split, { folds: 2 });
-  Object.assign(plan.training, { precision, seed, selections: 1 });
-  const folder = join(root, `${precision} ${seed}`);
+  Object.assign(plan.training, { precision, selections: 1 });
+  const folder = join(root, precision);
   const start = performance.now();
   await train({ plan, dataset, folder, resume: false });
   const seconds = (performance.now() - start) / 1000;
@@ -40,7 +40,7 @@ async function demo(precision: Plan['training']['precision'], seed: number): Pro
   const store = new CaseStore({ ...plan, annotation: { ...plan.annotation, use: 'dense' } }, dataset);
   const dice = await validate(plan, await Predictor.create(plan, nets), await Promise.all(foldOf(plan, dataset).test.map((name) => store.load(name))));
   const rounded = JSON.stringify(dice, (_, v: unknown) => typeof v === 'number' ? Number(v.toFixed(3)) : v);
-  console.log(`${precision}, seed ${seed}: Dice ${rounded}, trained in ${seconds.toFixed(0)} s${precision === 'mixed' ? `, loss scales ${JSON.stringify(readLog(folder).flatMap((e) => e.scale ? [e.scale] : []))}` : ''}`);
+  console.log(`${precision}: Dice ${rounded}, trained in ${seconds.toFixed(0)} s${precision === 'mixed' ? `, loss scales ${JSON.stringify(readLog(folder).flatMap((e) => e.scale ? [e.scale] : []))}` : ''}`);
   return dice;
 }
 
@@ -52,9 +52,10 @@ beforeAll(async () => {
 
 const able = await (async () => { using device = await openDevice(); return device.caps.f16; })();
 
-it.skipIf(!able).each([1337, 7])('seed %i: the demo reaches the Dice of f32', async (seed) => {
-  const f32 = await demo('f32', seed);
-  const mixed = await demo('mixed', seed);
+it.skipIf(!able)('the demo reaches the Dice of f32', async () => {
+  const f32 = await demo('f32');
+  const mixed = await demo('mixed');
+  expect(f32.ensemble).toBeGreaterThan(0.85);
   for (const [output, dice] of Object.entries(f32)) expect(mixed[output], output).toBeGreaterThan(dice - 0.1);
   expect(mixed.ensemble).toBeGreaterThan(f32.ensemble! - 0.05);
 });
