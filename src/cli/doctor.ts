@@ -39,7 +39,7 @@ async function compute(): Promise<{ ok: boolean; detail: string }> {
 async function missingOptions({ caps }: Device): Promise<Missing[]> {
   const missing: Missing[] = [];
   if (caps.software) missing.push({ what: 'a GPU: this adapter computes on the processor', remedy: 'Fine for tests and small jobs. With a GPU, install its vendor\'s Vulkan driver.' });
-  if (!caps.f16) missing.push({ what: 'shader-f16: tensors of dtype f16', remedy: 'A newer graphics driver. Training and prediction are f32 and need none.' });
+  if (!caps.f16) missing.push({ what: 'shader-f16: tensors of dtype f16', remedy: 'A newer graphics driver. Plans with training.precision "f32" need none.' });
   if (!caps.timestamps) missing.push({ what: 'timestamp-query: kernel times in profile()', remedy: 'A newer graphics driver.' });
   if (!caps.subgroupMatrix && !caps.software) missing.push({ what: 'subgroup matrices: tensor cores', remedy: 'A GPU and driver with VK_KHR_cooperative_matrix.' });
   try {

@@ -2,7 +2,8 @@
 // Element types of tensors and their host representations. Masks are u32 (0 or 1); there is no implicit promotion.
 import { DTypeError } from '../errors.ts';
 
-export type DType = 'f32' | 'f16' | 'i32' | 'u32';
+export type FloatType = 'f32' | 'f16';
+export type DType = FloatType | 'i32' | 'u32';
 /** Host values of a tensor; f16 travels as bit patterns in a Uint16Array. */
 export type HostArray = Float32Array | Uint16Array | Int32Array | Uint32Array;
 

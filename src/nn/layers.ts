@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Layers with PyTorch's names, attributes and state-dict entries, on channels-last tensors.
+// Layers with PyTorch's names, attributes and state-dict entries, on channels-last tensors. Weights of products follow the dtype of
+// what they meet: f16 activations read f32 weights as f16, and their gradients come back as f32. Norms take theirs as f32.
 import type { Tensor } from '../engine/tensor.ts';
 import { batchNorm } from '../ops/batch_norm.ts';
 import { conv2d, conv3d } from '../ops/conv.ts';
 import { convTranspose3d } from '../ops/conv_transpose.ts';
 import { linear } from '../ops/matmul.ts';
 import { layerNorm } from '../ops/norm.ts';
+import { castTo } from './cast_to.ts';
 import { fanInBias, fanInUniform, kaimingFanOut, onesInit, truncatedNormal, zerosInit, type Initialiser } from './init.ts';
 import { Module } from './module.ts';
 import { Parameter } from './parameter.ts';
@@ -19,6 +21,9 @@ export interface ConvOptions {
   init?: Initialiser;
   biasInit?: Initialiser;
 }
+
+interface Weights { readonly weight: Parameter; readonly bias?: Parameter }
+const asMet = ({ weight, bias }: Weights, { dtype }: Tensor): { weight: Tensor; bias: Tensor | null } => ({ weight: castTo(weight, dtype), bias: bias ? castTo(bias, dtype) : null });
 
 class Convolution extends Module {
   readonly weight: Parameter;
@@ -42,7 +47,12 @@ export class Conv2d extends Convolution {
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
     super(inChannels, outChannels, [kernel, kernel], options);
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => conv2d(x, this.weight, { bias: this.bias, ...this.attrs })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      return conv2d(x, weight, { bias, ...this.attrs });
+    });
+  }
 }
 
 /** x [N, D, H, W, in] -> [N, D', H', W', out] */
@@ -50,7 +60,12 @@ export class Conv3d extends Convolution {
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
     super(inChannels, outChannels, [kernel, kernel, kernel], options);
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => conv3d(x, this.weight, { bias: this.bias, ...this.attrs })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      return conv3d(x, weight, { bias, ...this.attrs });
+    });
+  }
 }
 
 /** x [N, D, H, W, in] -> [N, sD, sH, sW, out], kernel = stride. */
@@ -64,7 +79,12 @@ export class ConvTranspose3d extends Module {
     this.weight = new Parameter([inChannels, outChannels, stride, stride, stride], fanInUniform, { layout: 'conv' });
     this.bias = new Parameter([outChannels], fanInBias(outChannels * stride ** 3));
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => convTranspose3d(x, this.weight, { bias: this.bias, stride: this.stride })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      return convTranspose3d(x, weight, { bias, stride: this.stride });
+    });
+  }
 }
 
 /** x [..., in] -> [..., out] */
@@ -76,7 +96,12 @@ export class Linear extends Module {
     this.weight = new Parameter([outFeatures, inFeatures], options.init ?? fanInUniform);
     if (options.bias ?? true) this.bias = new Parameter([outFeatures], options.biasInit ?? fanInBias(inFeatures));
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => linear(x, this.weight, { bias: this.bias })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      return linear(x, weight, { bias });
+    });
+  }
 }
 
 /** Linear or 1 x 1 convolution of an attention module: truncated normal 0.02, bias 0 (specification 2). */

@@ -5,6 +5,7 @@ import { numel } from '../engine/dtype.ts';
 import { defineOp, dispatch, grid1d } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { add_scaled, assign_scaled, clear as clearKernel, clip_factor, square_sums } from '../gen/grad_norm.ts';
+import { loss_scale } from '../gen/loss_scale.ts';
 import { adam, adamw, sgd } from '../gen/optim.ts';
 
 export type UpdateKind = 'adamw' | 'adam' | 'sgd';
@@ -49,6 +50,24 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
       return d;
     });
     return [...sums, dispatch(clip_factor, { sums: partials, clip: c.outputs[0]! }, { n: total, lanes: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 }, [1, 1, 1])];
+  },
+});
+
+/**
+ * The verdict on scaled gradients: `scaled` [2] is `clipFactor` without a bound, `state` [4] the loss scale and its history, `rate` [1 or
+ * more] starts with the learning rate. Gives the factor and the norm [2], and the hyperparameters [3] of `update`.
+ */
+export const judgeGradients = defineOp<[{ scaled: Tensor; rate: Tensor; state: Tensor }, { maxNorm: number; beta1: number; beta2: number; growth: number }],
+{ max_norm: number; beta1: number; beta2: number; growth: number }, { clip: Tensor; hyper: Tensor }>({
+  name: 'loss_scale',
+  call: ({ scaled, rate, state }, { maxNorm, ...rest }) => ({ inputs: [scaled, rate, state], attrs: { max_norm: Math.min(maxNorm, 3e38), ...rest } }),
+  infer: () => [{ shape: [2], dtype: 'f32' }, { shape: [3], dtype: 'f32' }],
+  mutates: () => [2],
+  result: ([clip, hyper]) => ({ clip: clip!, hyper: hyper! }),
+  lower(c) {
+    const [scaled, rate, state] = c.inputs;
+    const [clip, hyper] = c.outputs;
+    return [dispatch(loss_scale, { scaled: scaled!, rate: rate!, state: state!, clip: clip!, hyper: hyper! }, c.attrs, [1, 1, 1])];
   },
 });
 

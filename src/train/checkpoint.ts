@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A checkpoint is one safetensors file: parameters, running statistics and moments by name, the run's state as JSON in the
+// A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
 import { readFile } from 'node:fs/promises';
 import { DataError, StateDictError } from '../errors.ts';
@@ -37,14 +37,17 @@ export interface RunState {
 
 const f32 = ({ shape, data }: StateEntry): HostTensor => ({ dtype: 'F32', shape, data });
 
+const scaleKey = (name: NetworkName): string => `loss_scale.${name}`;
+
 /** Reads everything back from the device and writes it to `path`. */
 export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, state: RunState): Promise<void> {
   const tensors = new Map<string, HostTensor>();
   for (const { name, net } of networkList(nets)) {
     for (const [key, entry] of await net.stateDict()) tensors.set(`${name}.${key}`, f32(entry));
   }
-  for (const optimiser of optimisers.values()) {
+  for (const [name, optimiser] of optimisers) {
     for (const [key, entry] of await optimiser.stateDict()) tensors.set(key, f32(entry));
+    if (optimiser.lossScale) tensors.set(scaleKey(name), f32({ shape: [4], data: await optimiser.lossScale.values() }));
   }
   writeFileAtomic(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify(state) }));
 }
@@ -88,9 +91,10 @@ export function restoreNetworks(nets: Networks, tensors: ReadonlyMap<string, Hos
   if (problems.length > 0) throw new DataError(`${where}: its weights do not fit the plan's networks. ${problems.join(' ')}`, 'Name a checkpoint of the same preset, classes and parts.');
 }
 
-/** Puts moments and update counts back. */
+/** Puts moments, update counts and loss scales back. */
 export function restoreOptimisers(optimisers: ReadonlyMap<NetworkName, Optimiser>, { state, tensors }: Checkpoint): void {
   for (const [name, optimiser] of optimisers) {
     optimiser.loadStateDict(tensors as ReadonlyMap<string, { data: Float32Array }>, state.steps[name] ?? 0);
+    optimiser.lossScale?.restore(tensors.get(scaleKey(name))?.data as Float32Array | undefined);
   }
 }

@@ -11,7 +11,7 @@ import { currentDevice } from '../gpu/device.ts';
 import { makeFolder, removeLeftovers, writeFileAtomic } from '../files/atomic.ts';
 import { CaseStore } from './cases.ts';
 import { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
-import { buildNetworks, buildOptimisers, type NetworkName } from './networks.ts';
+import { assertPrecision, buildNetworks, buildOptimisers, type NetworkName } from './networks.ts';
 import type { Optimiser } from './optim.ts';
 import type { Plan } from './plan_schema.ts';
 import { patchStarts } from './predict_volume.ts';
@@ -82,6 +82,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const { plan, dataset, folder, signal, onProgress } = options;
   const device = currentDevice();
   assertClasses(plan, dataset);
+  assertPrecision(plan, device);
   const fold = foldOf(plan, dataset);
   const validated = fold.selection.slice(0, VALIDATED);
   const store = new CaseStore(plan, dataset);
@@ -145,6 +146,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       lap('train');
       log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), lambda: step.settings.lambda, seconds: stages.train + stages.validate });
       assertFinite({ ...row.loss, ...Object.fromEntries(Object.entries(row.norm).map(([name, v]) => [`${name}'s gradient`, v])) }, done);
+      assertScale(row.scale ?? {}, done);
       onProgress?.({ stage: 'train', done, total: state.iterations, loss: row.loss });
     } else {
       onProgress?.({ stage: 'train', done, total: state.iterations });
@@ -221,12 +223,13 @@ async function startState({ plan, folder, resume, init }: TrainOptions, nets: Re
   return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name };
 }
 
-async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {
+async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {
   const values = Object.fromEntries(await Promise.all(Object.entries(result).map(async ([key, t]) => [key, await t.item()] as const)));
   const pick = (suffix: RegExp, name: (key: string) => string): Record<string, number> =>
     Object.fromEntries(Object.entries(values).filter(([k]) => suffix.test(k)).map(([k, v]) => [name(k), v]));
   return {
     loss: pick(/^(sam|transverse|coronal)$/, (k) => k), norm: pick(/_norm$/, (k) => k.replace('_norm', '')),
+    ...(Object.keys(values).some((k) => k.endsWith('_scale')) && { scale: pick(/_scale$/, (k) => k.replace('_scale', '')) }),
     ...(values.agreement !== undefined && { agreement: { '2D planes': values.agreement } }),
     ...(values.quality !== undefined && { quality: values.quality }),
   };
@@ -235,6 +238,13 @@ async function readResult(result: StepResult): Promise<{ loss: Record<string, nu
 function assertFinite(loss: Readonly<Record<string, number>>, iteration: number): void {
   for (const [name, value] of Object.entries(loss)) {
     if (!Number.isFinite(value)) throw new DataError(`train: the loss of ${name} is ${value} at iteration ${iteration}.`, 'Lower optimiser.rate2d or rateSam in the plan and start again.');
+  }
+}
+
+/** Gradients that are too large for f16 without being scaled up are too large: every update would be skipped from here on. */
+function assertScale(scale: Readonly<Record<string, number>>, iteration: number): void {
+  for (const [name, value] of Object.entries(scale)) {
+    if (value < 1) throw new DataError(`train: the loss scale of ${name} has fallen to ${value} at iteration ${iteration}, its gradients do not fit f16.`, 'Set training.precision to "f32" in the plan and start again.');
   }
 }
 

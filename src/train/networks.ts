@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The three networks of a plan with their optimisers.
+// The three networks of a plan with their optimisers. This is the place that knows what a plan's precision means.
+import type { FloatType } from '../engine/dtype.ts';
+import { DataError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
 import type { Parameter } from '../nn/parameter.ts';
 import { Net2D } from '../models/sanet/net2d.ts';
 import type { Plane } from '../models/sanet/planes.ts';
@@ -15,15 +18,26 @@ export interface Networks {
   readonly coronal: Net2D | null;
 }
 
+/** Of activations; weights are f32, and a loss is scaled where its gradients pass through f16. */
+const storageOf = ({ training }: Plan): FloatType => training.precision === 'mixed' ? 'f16' : 'f32';
+
+/** @throws DataError where the device lacks what the plan's precision needs */
+export function assertPrecision(plan: Plan, { caps, info }: Device): void {
+  if (storageOf(plan) === 'f32' || caps.f16) return;
+  throw new DataError(`training.precision: got "${plan.training.precision}" on ${info.name}, which has no shader-f16, expected "f32".`, 'Set it to "f32" in the plan, or use an adapter with shader-f16 (voxelgrad doctor).');
+}
+
 /** The networks of a plan without values: enough to count, to trace, or to load a checkpoint into. */
-export function makeNetworks({ network2d, sam, classes }: Plan): Networks {
+export function makeNetworks(plan: Plan): Networks {
+  const { network2d, sam, classes } = plan;
+  const storage = storageOf(plan);
   const net2d = (): Net2D | null => network2d.enabled ? new Net2D({
     stem: network2d.stem, blocks: network2d.blocks, width: network2d.width, recovery: network2d.recoveryWidth, classes: classes.length,
     useMSA: network2d.useMSA, useBGC: network2d.useBGC, useRM: network2d.useRM,
-    rates: network2d.rates, foregroundPrior: network2d.foregroundPrior, zeroInitLastGamma: network2d.zeroInitLastGamma,
+    rates: network2d.rates, foregroundPrior: network2d.foregroundPrior, zeroInitLastGamma: network2d.zeroInitLastGamma, storage,
   }) : null;
   const nets: Networks = {
-    sam: sam.enabled ? new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }) : null,
+    sam: sam.enabled ? new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }, storage) : null,
     transverse: net2d(),
     coronal: net2d(),
   };
@@ -46,7 +60,7 @@ export function networkList(nets: Networks): { name: NetworkName; net: SamMed3D 
 /** Adam with decoupled decay for the 2D networks; AdamW for SAM, prompt encoder and decoder at a fraction of the rate. */
 export function buildOptimisers(plan: Plan, nets: Networks): Map<NetworkName, Optimiser> {
   const { optimiser } = plan;
-  const options = { betas: optimiser.betas, eps: optimiser.epsilon, clipNorm: optimiser.clipNorm };
+  const options = { betas: optimiser.betas, eps: optimiser.epsilon, clipNorm: optimiser.clipNorm, lossScale: storageOf(plan) === 'f16' };
   const out = new Map<NetworkName, Optimiser>();
   if (nets.sam && plan.sam.trainable) {
     const encoder = nets.sam.image_encoder.parameters();

@@ -12,6 +12,7 @@ import type { StateDict } from '../nn/module.ts';
 import type { Parameter } from '../nn/parameter.ts';
 import { addScaled, assignScaled, clear, clipFactor, update, type UpdateKind } from '../ops/optim.ts';
 import { mulScalar } from '../ops/pointwise.ts';
+import { LossScale } from './loss_scale.ts';
 
 export interface ParameterGroup {
   readonly params: readonly Parameter[];
@@ -28,6 +29,8 @@ export interface OptimiserOptions {
   momentum?: number;
   /** Scales all gradients down so that their global norm is at most this. */
   clipNorm?: number;
+  /** Gradients are those of `scaled(loss)`: for losses that f16 tensors take part in. Default false. */
+  lossScale?: boolean;
 }
 
 /** A run of neighbouring parameters of one group and window. */
@@ -35,10 +38,12 @@ interface Segment { readonly range: Range; readonly group: ParameterGroup }
 
 export class Optimiser {
   lr: number;
-  /** Updates done so far: the t of Adam's bias correction. */
+  /** Iterations done so far: the t of Adam's bias correction, where no loss scale keeps count of skipped ones. */
   steps = 0;
+  /** Held on the device; null where losses are trained as they are. */
+  readonly lossScale: LossScale | null;
   private readonly kind: UpdateKind;
-  private readonly options: Required<Omit<OptimiserOptions, 'clipNorm' | 'lr'>> & { clipNorm: number };
+  private readonly options: Required<Omit<OptimiserOptions, 'clipNorm' | 'lr' | 'lossScale'>> & { clipNorm: number };
   private readonly groups: readonly ParameterGroup[];
   private readonly params: readonly Parameter[];
   private readonly ranges = new Map<Parameter, Range>();
@@ -59,6 +64,7 @@ export class Optimiser {
       betas: options.betas ?? [0.9, 0.999], eps: options.eps ?? 1e-8, weightDecay: options.weightDecay ?? 0,
       momentum: options.momentum ?? 0, clipNorm: options.clipNorm ?? Infinity,
     };
+    this.lossScale = options.lossScale ? new LossScale() : null;
     this.params = this.groups.flatMap((g) => g.params);
     if (new Set(this.params).size !== this.params.length) throw new VoxelgradError('USAGE', 'optimiser: a parameter is in two groups.');
     const device = currentDevice();
@@ -69,6 +75,9 @@ export class Optimiser {
       param.place(this.arenas.p.storage(ranges[i]!));
     });
   }
+
+  /** The loss whose gradients step() and accumulate() take: `loss` itself, or times the loss scale. */
+  scaled(loss: Tensor): Tensor { return this.lossScale?.applyTo(loss) ?? loss; }
 
   /**
    * Appends the update to the trace. With `grads` they are written straight into the arena; without, the gradients that
@@ -89,12 +98,13 @@ export class Optimiser {
     if (!grads && this.accumulated.size === 0) throw new VoxelgradError('ORDER', 'optimiser: step() has no gradients, got no accumulate() before it.', 'Compile what accumulates first, or give step() the gradients.');
     const updated = grads ? new Set(grads.keys()) : this.accumulated;
     const segments = this.segments((p) => updated.has(p));
-    const clip = clipFactor(segments.map((s) => this.arenas.g.flat(s.range)), this.options.clipNorm);
-    const [beta1, beta2] = this.options.betas;
-    const hyper = hostScalars(3, 'f32', () => {
+    const { clipNorm: maxNorm, betas: [beta1, beta2] } = this.options;
+    const ranges = segments.map((s) => this.arenas.g.flat(s.range));
+    const rate = hostScalars(3, 'f32', () => {
       const t = ++this.steps;
       return Float32Array.of(this.lr, 1 - beta1 ** t, 1 - beta2 ** t);
     });
+    const { clip, hyper } = this.lossScale?.judge(clipFactor(ranges, Infinity), rate, { maxNorm, beta1, beta2 }) ?? { clip: clipFactor(ranges, maxNorm), hyper: rate };
     for (const { range, group } of segments) {
       update(this.kind, { p: this.arenas.p.flat(range), g: this.arenas.g.flat(range), m: this.arenas.m.flat(range), v: this.arenas.v.flat(range), hyper, clip }, {
         beta1: this.kind === 'sgd' ? this.options.momentum : beta1, beta2, eps: this.options.eps,
@@ -137,7 +147,10 @@ export class Optimiser {
     this.steps = steps;
   }
 
-  dispose(): void { for (const arena of Object.values(this.arenas)) arena.dispose(); }
+  dispose(): void {
+    for (const arena of Object.values(this.arenas)) arena.dispose();
+    this.lossScale?.[Symbol.dispose]();
+  }
 
   private use(mode: 'written' | 'gathered'): void {
     this.mode ??= mode;

@@ -137,7 +137,7 @@ const training = z.strictObject({
   maxMinutes: number(0.1, 100_000).nullable().describe('time that shortens `iterations` once, after the first ten; null: iterations as given'),
   batch: integer(1, 64).describe('volumes of an iteration'),
   seed: integer(0, 2 ** 31 - 1),
-  precision: choice(['f32'], ['mixed']).describe('mixed: f16 activations, f32 weights and sums'),
+  precision: z.enum(['f32', 'mixed']).describe('mixed: f16 activations, and weights where they meet them; f32 master weights, sums, norms, graphs and losses; needs shader-f16'),
   selections: integer(1, 1000).describe('validations in a run; the best one is kept'),
   checkpointEvery: integer(1, 1_000_000).describe('iterations'),
 });

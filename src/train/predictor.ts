@@ -4,12 +4,13 @@
 import { spec } from '../engine/dtype.ts';
 import { compile, type Program } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import { currentDevice } from '../gpu/device.ts';
 import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
 import { fitSlices, planeShape, toNative, toNetwork, type Plane } from '../models/sanet/planes.ts';
 import { consensusClicks } from './prompts.ts';
 import { samDecode, type Size3 } from './forward.ts';
-import { networkList, type NetworkName, type Networks } from './networks.ts';
+import { assertPrecision, networkList, type NetworkName, type Networks } from './networks.ts';
 import type { Plan } from './plan_schema.ts';
 
 /** Class probabilities [D, H, W, K] of each network that the plan has. */
@@ -35,6 +36,7 @@ export class Predictor {
 
   /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. */
   static async create(plan: Plan, nets: Networks): Promise<Predictor> {
+    assertPrecision(plan, currentDevice());
     const size = plan.data.roi as Size3;
     const classes = plan.classes.length;
     for (const { net } of networkList(nets)) net.eval();

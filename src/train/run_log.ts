@@ -10,6 +10,8 @@ export interface LogEntry {
   /** Loss and gradient norm of each network. */
   readonly loss?: Readonly<Record<string, number>>;
   readonly norm?: Readonly<Record<string, number>>;
+  /** Loss scale of each network, in mixed precision. An iteration whose update it made skip has norm 0. */
+  readonly scale?: Readonly<Record<string, number>>;
   /** Validation Dice of each output. */
   readonly dice?: Readonly<Record<string, number>>;
   readonly lr?: Readonly<Record<string, number>>;

@@ -17,7 +17,7 @@ import { networkList, type NetworkName, type Networks } from './networks.ts';
 import type { Optimiser } from './optim.ts';
 import type { Plan } from './plan_schema.ts';
 import type { StepFeed } from './sampler.ts';
-import { compileUpdate, normOf, RunningMeans } from './update.ts';
+import { compileUpdate, measuresOf, RunningMeans } from './update.ts';
 
 /** Clicks of a step: the first of every class, and numbers for those after it. */
 export type ClickExample = { readonly coords: Spec; readonly labels: Spec; readonly draws?: Spec };
@@ -71,15 +71,15 @@ export async function compileStep(plan: Plan, nets: Networks, optimisers: Readon
   const means = new RunningMeans();
   for (const { net } of networkList(nets)) net.train();
   const program = await compile((x: Inputs<StepExample>): StepResult => {
-    const norms: StepResult = {};
+    const measures: StepResult = {};
     const result = forwardAll(plan, nets, x, settings, options.partial, (name, loss) => {
       const optimiser = optimisers.get(name);
       if (!optimiser) return;
-      const grads = backward(loss, nets[name]!.parameters());
-      if (batch === 1) norms[`${name}_norm`] = normOf(optimiser.step(grads));
+      const grads = backward(optimiser.scaled(loss), nets[name]!.parameters());
+      if (batch === 1) Object.assign(measures, measuresOf(name, optimiser, optimiser.step(grads)));
       else optimiser.accumulate(grads, 1 / batch);
     });
-    if (batch === 1) return { ...result, ...norms };
+    if (batch === 1) return { ...result, ...measures };
     means.add(result, 1 / batch);
     return {};
   }, options.example ?? stepExample(plan), options);

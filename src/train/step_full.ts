@@ -148,6 +148,12 @@ class FullStep implements TrainingStep {
     return { train, batches, lookAt, look: this.seen ? await this.lookPlane(plane, fit, lookAt[0]!.length) : null };
   }
 
+  /** Adds a network's gradient to what its optimiser holds; a network that is not trained has none. */
+  private gather(name: NetworkName, loss: Tensor, share: number): void {
+    const optimiser = this.optimisers.get(name);
+    optimiser?.accumulate(backward(optimiser.scaled(loss), this.nets[name]!.parameters()), share);
+  }
+
   private slices(plane: Plane, index: Tensor, fit: Fit): Tensor {
     return noGrad(() => toNetwork(takeSlices(reshape(this.image, [...this.size, 1]), plane, index), fit));
   }
@@ -168,7 +174,7 @@ class FullStep implements TrainingStep {
       const out = net.forward(this.slices(plane, index, fit));
       const sparse: Supervision = { target: this.label, weight: this.annotated };
       const loss = sliceLoss(out, fit, supervisionOf(this.cross?.slices ?? sparse, plane, index), this.classes, this.plan.loss, this.marginal).total;
-      this.optimisers.get(plane)?.accumulate(backward(loss, net.parameters()), share);
+      this.gather(plane, loss, share);
       this.means.add({ [plane]: loss }, share);
       return {};
     }, { index: spec([n], 'u32') }, this.options);
@@ -206,7 +212,7 @@ class FullStep implements TrainingStep {
     return compile((clicks) => {
       const sparse: Supervision = { target: this.label, weight: this.annotated };
       const loss = samLoss(this.decodes(clicks), this.cross?.sam ?? sparse, this.classes, this.plan.loss, this.marginal);
-      this.optimisers.get('sam')?.accumulate(backward(loss, this.nets.sam!.parameters()), share);
+      this.gather('sam', loss, share);
       this.means.add({ sam: loss }, share);
       return {};
     }, clickExample(this.plan), this.options);

@@ -34,12 +34,13 @@ export class RunningMeans implements Disposable {
   [Symbol.dispose](): void { for (const sum of this.sums.values()) sum.dispose(); }
 }
 
-/** Norm of a gradient before clipping, from what `Optimiser.step()` returns. */
-export const normOf = (clip: Tensor): Tensor => slice(clip, { axis: 0, start: 1 });
+/** In a trace, after `Optimiser.step()` returned `clip`: the norm of its network's gradient before clipping and, where it has one, its loss scale. */
+export function measuresOf(name: NetworkName, optimiser: Optimiser, clip: Tensor): Record<string, Tensor> {
+  return { [`${name}_norm`]: slice(clip, { axis: 0, start: 1 }), ...(optimiser.lossScale && { [`${name}_scale`]: optimiser.lossScale.current() }) };
+}
 
 /** One step of every optimiser with the gradients that it has gathered. Compile it after the programs that accumulate. */
 export function compileUpdate(optimisers: ReadonlyMap<NetworkName, Optimiser>, means: RunningMeans, options: CompileOptions): Promise<Program<Record<string, Tensor>>> {
-  return compile((): Record<string, Tensor> => ({
-    ...means.take(), ...Object.fromEntries([...optimisers].map(([name, optimiser]) => [`${name}_norm`, normOf(optimiser.step())])),
-  }), {}, options);
+  return compile((): Record<string, Tensor> =>
+    Object.assign(means.take(), ...[...optimisers].map(([name, optimiser]) => measuresOf(name, optimiser, optimiser.step()))), {}, options);
 }

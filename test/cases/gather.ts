@@ -32,7 +32,7 @@ export const gathers: Family = {
   minWithIndex: [{ name: 'middle axis', inputs: [x([3, 7, 5])], call: (a) => both(minWithIndex(a, { axis: 1, keepDims: true })), torch: 'list(a.min(1, keepdim=True))', step }],
   edgeConvGather: [{ name: '9 nodes, 4 neighbours', inputs: [x([2, 9, 5]), x([2, 7, 5]), index([2, 7, 4], 9)], call: edgeConvGather,
     torch: 'torch.stack([u[i] for u, i in zip(a, c)]) + b[:, :, None]', f16: true }],
-  neighbourMax: [{ name: '5 neighbours', inputs: [x([2, 7, 5, 3])], call: neighbourMax, torch: 'a.amax(-2)', step }],
+  neighbourMax: [{ name: '5 neighbours', inputs: [x([2, 7, 5, 3])], call: neighbourMax, torch: 'a.amax(-2)', f16: true, step }],
   bilateralAdjacency: [{ name: 'two graphs', inputs: [x([2, 14, 9]), x([4, 9]), x([4, 9])], call: (z, p, q) => bilateralAdjacency(z, p, q), torch: 'bilateral(a, b, c, 7, 0.2)', step: 1e-3 }],
   bilateralGraphConv: [
     { name: 'two graphs', inputs: [x([2, 14, 9]), x([4, 9]), x([4, 9])], call: (z, p, q) => bilateralGraphConv(z, p, q), torch: 'bilateral(a, b, c, 7, 0.2) @ a', f16: true, step: 1e-3 },

@@ -11,7 +11,7 @@ const one = (name: string, shape: number[], call: (a: Tensor) => Tensor | Tensor
 const int = { grad: [], jumps: true } as const;
 
 export const layout: Family = {
-  reshape: [one('rows', [7, 9], (a) => op.concat([reshape(a, [-1]), reshape(a, [63])], { axis: 0 }), 'torch.cat([a.reshape(-1), a.reshape(-1)])')],
+  reshape: [one('rows', [7, 9], (a) => op.concat([reshape(a, [-1]), reshape(a, [63])], { axis: 0 }), 'torch.cat([a.reshape(-1), a.reshape(-1)])', { f16: true })],
   permute: [
     one('reversed', [3, 5, 7], (a) => permute(a, [2, 1, 0]), 'a.permute(2, 1, 0)', { f16: true }),
     one('channels first', [2, 5, 7, 8], (a) => permute(a, [0, 3, 1, 2]), 'a.permute(0, 3, 1, 2)', { bench: true }),
@@ -69,12 +69,12 @@ export const layout: Family = {
   ],
   fold: [one('overlap-add', [2, 3, 4, 3, 3, 3], (a) => win.fold(a, { size: [7, 9], stride: 2 }), 'overlap_add(a, (7, 9), (2, 2), (0, 0))', { f16: true }),
     one('padding, elements past the windows', [1, 3, 2, 4, 3, 4], (a) => win.fold(a, { size: [8, 6], stride: [2, 2], padding: [1, 1] }), 'overlap_add(a, (8, 6), (2, 2), (1, 1))')],
-  unfoldAxis: [one('middle axis', [2, 9, 5], (a) => win.unfoldAxis(a, { axis: 1, window: 4, stride: 2, padding: 1 }), 'F.pad(a, (0, 0, 1, 0)).unfold(1, 4, 2).movedim(-1, 2)')],
-  foldAxis: [one('middle axis', [2, 4, 3, 5], (a) => win.foldAxis(a, { axis: 1, size: 9, stride: 2 }), 'overlap_add(a[:, :, None, :, None], (9, 1), (2, 1), (0, 0))[:, :, 0]')],
+  unfoldAxis: [one('middle axis', [2, 9, 5], (a) => win.unfoldAxis(a, { axis: 1, window: 4, stride: 2, padding: 1 }), 'F.pad(a, (0, 0, 1, 0)).unfold(1, 4, 2).movedim(-1, 2)', { f16: true })],
+  foldAxis: [one('middle axis', [2, 4, 3, 5], (a) => win.foldAxis(a, { axis: 1, size: 9, stride: 2 }), 'overlap_add(a[:, :, None, :, None], (9, 1), (2, 1), (0, 0))[:, :, 0]', { f16: true })],
   windowPartition: [
     one('padded', [2, 5, 7, 3], (a) => win.windowPartition(a, { window: 4 }), 'F.pad(a, (0, 0, 0, 1, 0, 3)).reshape(2, 2, 4, 2, 4, 3).permute(0, 1, 3, 2, 4, 5).reshape(8, 4, 4, 3)', { f16: true }),
     one('volume', [1, 4, 2, 6, 4], (a) => win.windowPartition(a, { window: 2 }), 'a.reshape(1, 2, 2, 1, 2, 3, 2, 4).permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(6, 2, 2, 2, 4)'),
   ],
   windowReverse: [one('cropped', [8, 4, 4, 3], (a) => win.windowReverse(a, { window: 4, shape: [2, 5, 7, 3] }),
-    'a.reshape(2, 2, 2, 4, 4, 3).permute(0, 1, 3, 2, 4, 5).reshape(2, 8, 8, 3)[:, :5, :7]')],
+    'a.reshape(2, 2, 2, 4, 4, 3).permute(0, 1, 3, 2, 4, 5).reshape(2, 8, 8, 3)[:, :5, :7]', { f16: true })],
 };

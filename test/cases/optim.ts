@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { addScaled, assignScaled, clear, clipFactor, update, type UpdateKind } from '../../src/ops/optim.ts';
+import { addScaled, assignScaled, clear, clipFactor, judgeGradients, update, type UpdateKind } from '../../src/ops/optim.ts';
 import { bceWithLogits } from '../../src/train/losses.ts';
 import { mul } from '../../src/ops/pointwise.ts';
 import { mean, sum } from '../../src/ops/reduce.ts';
@@ -18,6 +18,16 @@ const step = (kind: UpdateKind, title: string, torch: string, attrs: { beta1?: n
   torch, grad: [],
 });
 
+/** One verdict on a norm of scaled gradients, five finite iterations after the last overflow. */
+const judge = (title: string, norm: number, growth: number): Case => ({
+  name: title, inputs: [x([2], { values: [1, norm] }), x([1], { values: [0.01] }), x([4], { values: [1024, 5, 0.9 ** 3, 0.999 ** 3] })],
+  call: (scaled, rate, state) => {
+    const { clip, hyper } = judgeGradients({ scaled, rate, state }, { maxNorm: 4, beta1: 0.9, beta2: 0.999, growth });
+    return [clip, hyper, state];
+  },
+  torch: `loss_scale(a, b, c, 4, ${growth})`, grad: [],
+});
+
 export const training: Family = {
   update: [
     step('adamw', 'AdamW', `optimise('AdamW', a, b / 2, c, d, ${T}, lr=0.01, weight_decay=0.1)`, { weightDecay: 0.1 }),
@@ -28,6 +38,9 @@ export const training: Family = {
   clipFactor: [
     { name: 'two ranges', inputs: [x([4097]), x([65])], call: (a, b) => clipFactor([a, b], 1), torch: 'clip_factor([a, b], 1)', grad: [] },
     { name: 'no bound', inputs: [x([65])], call: (a) => clipFactor([a], Infinity), torch: 'clip_factor([a], 1e30)', grad: [] },
+  ],
+  judgeGradients: [
+    judge('small', 2048, 100), judge('clipped', 8192, 100), judge('the last before growth', 2048, 6), judge('not finite', 1e39, 100), // past f32
   ],
   addScaled: [{ name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { addScaled(a, b, 0.3); return [a]; }, torch: 'a + 0.3 * b', grad: [] }],
   assignScaled: [{ name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { assignScaled(a, b, 0.3); return [a]; }, torch: '0.3 * b', grad: [] }],

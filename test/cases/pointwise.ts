@@ -93,6 +93,7 @@ export const pointwise: Family = {
     { name: 'f32 to i32', inputs: [x([63], { scale: 9 })], call: (a) => op.cast(a, 'i32'), torch: 'a.to(torch.int32)', ...flat },
     { name: 'u32 to f32', inputs: [x([63], { below: 1000, dtype: 'u32' })], call: (a) => op.cast(a, 'f32'), torch: 'a.double()', ...flat },
     { name: 'f32 to f16 and back', inputs: [x([63])], call: (a) => op.cast(op.cast(a, 'f16'), 'f32'), torch: 'half(a)', jumps: true, tolerance: { nmse: 1e-6, why: 'values pass through f16' } },
+    { name: 'f16 to f32', inputs: [x([63])], call: (a) => op.cast(a, 'f32'), torch: 'a.double()', f16: true },
   ],
   isNaN: [constant((a) => op.isNaN(op.log(a)), 'a.log().isnan()')],
   isInf: [{ name: 'divided by zero', inputs: [x([63], { below: 3 })], call: (a) => op.isInf(op.reciprocal(a)), torch: '(1 / a).isinf()', ...flat }],

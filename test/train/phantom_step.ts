@@ -89,6 +89,22 @@ export async function ablated(full: Plan, part: typeof PARTS[number]): Promise<v
   }
 }
 
+/** Two iterations in mixed precision: all numbers finite, the first losses and norms those of f32 but for rounding, norm 0 and half the scale where an update was skipped. */
+export async function mixedBesideF32(pseudo: Plan['cross']['pseudo']): Promise<void> {
+  const plan = stepPlan(pseudo);
+  const [f32] = await iterations(plan, 1);
+  plan.training.precision = 'mixed';
+  const rows = await iterations(plan, 2);
+  for (const row of rows) for (const [key, value] of Object.entries(row)) expect(Number.isFinite(value), key).toBe(true);
+  for (const name of ['sam', 'transverse', 'coronal']) {
+    const [loss, norm, scale] = [name, `${name}_norm`, `${name}_scale`].map((key) => rows[0]![key]!) as [number, number, number];
+    expect(Math.abs(loss / f32![name]! - 1), name).toBeLessThan(0.06);
+    expect(scale, name).toBe(norm === 0 ? 2 ** 9 : 2 ** 10);
+    if (norm !== 0) expect(Math.abs(norm / f32![`${name}_norm`]! - 1), name).toBeLessThan(0.3);
+  }
+  expect(rows.some((row) => row.sam_norm! > 0)).toBe(true);
+}
+
 /** One iteration at C = 32 on a phantom of one of the paper's shapes. Returns what it took. */
 export async function paperShape(roi: Triple, pseudo: Plan['cross']['pseudo'], classes = 2): Promise<{ seconds: number; gflop: number; peakMiB: number }> {
   const plan = presetPlan('demo');

@@ -4,6 +4,7 @@ import type { Tensor } from '../../engine/tensor.ts';
 import { relativeAttention } from '../../ops/relative_attention.ts';
 import { add, gelu } from '../../ops/pointwise.ts';
 import { windowPartition, windowReverse } from '../../ops/windows.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { zerosInit } from '../../nn/init.ts';
 import { Conv3d, LayerNorm, Linear, Sequential } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
@@ -36,7 +37,10 @@ export class Attention extends Module {
   /** x [B, d, h, w, dim] -> the same shape */
   forward(x: Tensor): Tensor {
     const qkv = this.qkv.forward(x);
-    const y = this.scoped(() => relativeAttention(qkv, this.rel_pos_d, this.rel_pos_h, this.rel_pos_w, { heads: this.heads }));
+    const y = this.scoped(() => {
+      const [d, h, w] = [this.rel_pos_d, this.rel_pos_h, this.rel_pos_w].map((table) => castTo(table, qkv.dtype)) as [Tensor, Tensor, Tensor];
+      return relativeAttention(qkv, d, h, w, { heads: this.heads });
+    });
     return this.proj.forward(y);
   }
 }
@@ -98,7 +102,7 @@ export class ImageEncoder extends Module {
 
   /** x [B, S, S, S, 1] -> [B, g, g, g, 384], g = S / 16 */
   forward(x: Tensor): Tensor {
-    let y = add(this.patch_embed.forward(x), this.pos_embed);
+    let y = add(this.patch_embed.forward(x), castTo(this.pos_embed, x.dtype));
     for (const block of this.blocks) y = block.forward(y);
     return this.neck.forward(y);
   }

@@ -7,6 +7,7 @@ import { concat, slice } from '../../ops/layout.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { add, gelu, relu } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { ConvTranspose3d, LayerNorm, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 import { Embedding, MlpBlock } from './blocks.ts';
@@ -112,7 +113,7 @@ export class MaskDecoder extends Module {
   forward(embedding: Tensor, densePE: Tensor, sparse: Tensor, dense: Tensor): Tensor {
     const b = sparse.shape[0]!;
     const g = densePE.shape[1]!;
-    const fixed = concat([this.iou_token.weight, this.mask_tokens.weight], { axis: 0 });
+    const fixed = castTo(concat([this.iou_token.weight, this.mask_tokens.weight], { axis: 0 }), sparse.dtype);
     const tokens = concat([expand(reshape(fixed, [1, 1 + MASK_TOKENS, PROMPT_DIM]), [b, 1 + MASK_TOKENS, PROMPT_DIM]), sparse], { axis: 1 });
     const source = add(embedding, dense);
     const [out, image] = this.transformer.forward(reshape(source, [b, g ** 3, PROMPT_DIM]), reshape(densePE, [1, g ** 3, PROMPT_DIM]), tokens);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // SAM-Med3D (H. Wang et al. 2023) as SA-Net's 3D network: a volume and clicks in, mask logits out (specification 3).
+import type { FloatType } from '../../engine/dtype.ts';
 import { zeros, type Tensor } from '../../engine/tensor.ts';
 import { expand } from '../../ops/expand.ts';
 import { resize } from '../../ops/resize.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { Module } from '../../nn/module.ts';
 import type { SamConfig } from './config.ts';
 import { ImageEncoder } from './image_encoder.ts';
@@ -14,10 +16,13 @@ export class SamMed3D extends Module {
   readonly prompt_encoder: PromptEncoder;
   readonly mask_decoder: MaskDecoder;
   readonly config: SamConfig;
+  private readonly storage: FloatType;
 
-  constructor(config: SamConfig) {
+  /** `storage`: of activations, and of weights where they meet them. What goes in and comes out is f32. */
+  constructor(config: SamConfig, storage: FloatType = 'f32') {
     super();
     this.config = config;
+    this.storage = storage;
     this.image_encoder = new ImageEncoder(config);
     this.prompt_encoder = new PromptEncoder(config);
     this.mask_decoder = new MaskDecoder();
@@ -27,7 +32,7 @@ export class SamMed3D extends Module {
   encode(volume: Tensor): Tensor {
     const s = this.config.size;
     const cubic = volume.shape.slice(1, 4).every((d) => d === s);
-    return this.image_encoder.forward(cubic ? volume : resize(volume, [s, s, s], { mode: 'linear' }));
+    return castTo(this.image_encoder.forward(this.stored(cubic ? volume : resize(volume, [s, s, s], { mode: 'linear' }))), 'f32');
   }
 
   /**
@@ -39,8 +44,12 @@ export class SamMed3D extends Module {
     const g = this.config.size / 16;
     const previous = mask ?? zeros([1, 4 * g, 4 * g, 4 * g, 1]);
     const image = embedding.shape[0] === b ? embedding : expand(embedding, [b, ...embedding.shape.slice(1)]);
-    return this.mask_decoder.forward(image, this.prompt_encoder.densePE(), this.prompt_encoder.sparse(clicks), this.prompt_encoder.dense(previous));
+    const { prompt_encoder: prompt } = this;
+    const low = this.mask_decoder.forward(this.stored(image), this.stored(prompt.densePE()), this.stored(prompt.sparse(clicks)), prompt.dense(this.stored(previous)));
+    return castTo(low, 'f32');
   }
+
+  private stored(x: Tensor): Tensor { return castTo(x, this.storage); }
 
   /** Low-resolution logits [B, 4g, 4g, 4g, 1] at the volume's size, [B, D, H, W, 1]: by way of the cube, as the official code does. */
   upsample(low: Tensor, size: readonly [number, number, number]): Tensor {

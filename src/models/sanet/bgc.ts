@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // BGC, bilateral graph convolution (specification 4.3a-d): region and boundary features as two graphs of 32 nodes that
-// exchange messages within and between each other, and back to pixels.
+// exchange messages within and between each other, and back to pixels. Nodes are few and their masses may be close to 0: graphs are f32.
 import type { Tensor } from '../../engine/tensor.ts';
 import { bilateralGraphConv } from '../../ops/bilateral_graph.ts';
 import { concat, slice } from '../../ops/layout.ts';
@@ -11,6 +11,7 @@ import { sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 import { softmax } from '../../ops/softmax.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { normal, xavierUniform, zerosInit } from '../../nn/init.ts';
 import { CBR, Conv2d, LayerNorm, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
@@ -44,8 +45,8 @@ export class TaskFeatures extends Module {
 /** Soft assignment of pixels to nodes: Q [S, N, Kn] (softmax over nodes) and node states [S, Kn, d] (weighted means). */
 function project(assign: Conv2d, state: Conv2d, x: Tensor): { q: Tensor; nodes: Tensor } {
   const [s, h, w] = x.shape as [number, number, number];
-  const q = reshape(softmax(assign.forward(x), -1), [s, h * w, NODES]);
-  const phi = reshape(state.forward(x), [s, h * w, WIDTH]);
+  const q = reshape(softmax(castTo(assign.forward(x), 'f32'), -1), [s, h * w, NODES]);
+  const phi = reshape(castTo(state.forward(x), 'f32'), [s, h * w, WIDTH]);
   const mass = reshape(sum(q, { axes: [1] }), [s, NODES, 1]);
   return { q, nodes: div(matmul(q, phi, { transA: true }), addScalar(mass, 1e-6)) };
 }
@@ -97,7 +98,7 @@ export class BGC extends Module {
     const half = (start: number): Tensor => slice(message, { axis: 1, start, end: start + NODES });
     const hs = this.norm_s.forward(add(s.nodes, this.update_s.forward(concat([s.nodes, half(0)], { axis: -1 }))));
     const hb = this.norm_b.forward(add(b.nodes, this.update_b.forward(concat([b.nodes, half(NODES)], { axis: -1 }))));
-    const back = (q: Tensor, nodes: Tensor, conv: CBR): Tensor => conv.forward(reshape(matmul(q, nodes), [...region.shape.slice(0, 3), WIDTH]));
+    const back = (q: Tensor, nodes: Tensor, conv: CBR): Tensor => conv.forward(reshape(castTo(matmul(q, nodes), region.dtype), [...region.shape.slice(0, 3), WIDTH]));
     return {
       j1: relu(add(boundary, back(b.q, hb, this.back_b))),
       j2: relu(add(region, back(s.q, hs, this.back_s))),

@@ -11,6 +11,7 @@ import { reshape } from '../../ops/reshape.ts';
 import { depthToSpace, spaceToDepth } from '../../ops/rearrange.ts';
 import { interpolationPlan, tableInterpolate, type InterpolationPlan } from '../../ops/table_interpolate.ts';
 import { fold, foldAxis, unfold, unfoldAxis } from '../../ops/windows.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { truncatedNormal, zerosInit } from '../../nn/init.ts';
 import { attentionInit, Conv2d, LayerNorm, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
@@ -105,7 +106,7 @@ abstract class CrossLayerAttention extends Module {
       const grouped = concat(levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i]!)), { axis: 2 }); // [3, B, T, C_t]
       const shape = grouped.shape.slice(1);
       const [q, k, v] = [0, 1, 2].map((i) => reshape(slice(grouped, { axis: 0, start: i, end: i + 1 }), shape)) as [Tensor, Tensor, Tensor];
-      const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: this.positionBias() });
+      const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: castTo(this.positionBias(), q.dtype) });
       let start = 0;
       return levels.map(({ shortcut }, i) => {
         const end = start + this.tokens[i]!;

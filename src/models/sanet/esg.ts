@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ESG-Conv, edge-supported graph convolution (specification 4.3e): pixels gather from the five nearest of 32 nodes that were
-// pooled from edge-gated features.
+// pooled from edge-gated features. Squared distances grow past f16: pooling and the search for neighbours are f32.
 import type { Tensor } from '../../engine/tensor.ts';
 import { edgeConvGather, neighbourMax } from '../../ops/edge_conv.ts';
 import { slice } from '../../ops/layout.ts';
@@ -12,6 +12,7 @@ import { reshape } from '../../ops/reshape.ts';
 import { softmax } from '../../ops/softmax.ts';
 import { topk } from '../../ops/topk.ts';
 import { noGrad } from '../../engine/trace.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { kaimingFanOut, uniform } from '../../nn/init.ts';
 import { BatchNorm, CBR, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
@@ -49,18 +50,18 @@ export class ESG extends Module {
     const n = h * w;
     const map = this.mix.forward(add(j2, j1));
     const x = reshape(map, [s, n, c]);
-    const gated = reshape(this.gate.forward(mul(sigmoid(edge), map)), [s, n, c]);
-    const nodes = this.scoped(() => this.pool(gated));
-    const nearest = selected ?? this.scoped(() => noGrad(() => topk(distances(x, nodes), NEIGHBOURS, { largest: false }).indices));
+    const gated = reshape(this.gate.forward(mul(castTo(sigmoid(edge), map.dtype), map)), [s, n, c]);
+    const nodes = this.scoped(() => this.pool(castTo(gated, 'f32')));
+    const nearest = selected ?? this.scoped(() => noGrad(() => topk(distances(castTo(x, 'f32'), nodes), NEIGHBOURS, { largest: false }).indices));
     // Wc [V - x; x] = V W1^T + x (W2 - W1)^T: five times fewer products than pair by pair.
     const w1 = slice(this.pair.weight, { axis: 1, start: 0, end: c });
     const w2 = slice(this.pair.weight, { axis: 1, start: c, end: 2 * c });
-    const pairs = this.scoped(() => edgeConvGather(linear(nodes, w1), linear(x, sub(w2, w1)), nearest)); // [S, N, 5, C]
+    const pairs = this.scoped(() => edgeConvGather(castTo(linear(nodes, w1), x.dtype), linear(x, castTo(sub(w2, w1), x.dtype)), nearest)); // [S, N, 5, C]
     const y = this.scoped(() => neighbourMax(this.bn.forward(pairs, { relu: true })));
     return reshape(add(x, y), [s, h, w, c]);
   }
 
-  /** x1 [S, N, C] -> unit nodes [S, 32, C]: weighted mean residuals to the anchors, normalised per node, then together. */
+  /** x1 f32 [S, N, C] -> unit nodes [S, 32, C]: weighted mean residuals to the anchors, normalised per node, then together. */
   private pool(x1: Tensor): Tensor {
     const [s, , c] = x1.shape as [number, number, number];
     const iv = addScalar(exp(neg(this.sigma)), 1); // 1 / sigmoid(s)

@@ -6,6 +6,7 @@ import { frequencyStatistics } from '../../ops/frequency_statistics.ts';
 import { adaptiveAvgPool2d } from '../../ops/pool.ts';
 import { sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 
@@ -29,13 +30,13 @@ export class MFCA extends Module {
     this.fc2 = new Linear(channels / 16, channels, { bias: false });
   }
 
-  /** x [S, h, w, C] -> the same shape */
+  /** x [S, h, w, C] -> the same shape. The statistics of a 7 x 7 map and what follows cost little: f32. */
   forward(x: Tensor): Tensor {
     const [s, , , c] = x.shape as [number, number, number, number];
     const table = tensor(dctTable(), { shape: [FREQUENCIES.length, GRID * GRID] });
-    const pooled = reshape(adaptiveAvgPool2d(x, { size: GRID }), [s, GRID * GRID, c]);
+    const pooled = castTo(reshape(adaptiveAvgPool2d(x, { size: GRID }), [s, GRID * GRID, c]), 'f32');
     const statistics = this.scoped(() => frequencyStatistics(pooled, table)); // [S, 3, C]
     const scores = this.fc2.forward(relu(this.fc1.forward(statistics)));
-    return mul(x, reshape(sigmoid(sum(scores, { axes: [1] })), [s, 1, 1, c]));
+    return mul(x, castTo(reshape(sigmoid(sum(scores, { axes: [1] })), [s, 1, 1, c]), x.dtype));
   }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The 2D network of SA-Net (specification 4), one for transverse and one for coronal slices. MSA, BGC and RM can be
 // switched off one by one; the wiring without them is section 1.1's.
+import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { CBR, Conv2d } from '../../nn/layers.ts';
 import { kaimingFanOut, zerosInit } from '../../nn/init.ts';
 import { Module } from '../../nn/module.ts';
@@ -9,7 +11,7 @@ import { ResNet } from '../resnet.ts';
 import { BGC, TaskFeatures, upscale } from './bgc.ts';
 import { ESG } from './esg.ts';
 import { MSA } from './msa.ts';
-import { Head, Recovery, regionHead } from './rm.ts';
+import { Head, logitsOf, Recovery, regionHead } from './rm.ts';
 
 export interface Net2DConfig {
   /** Channels of the encoder's stem: 64 in ResNet-50. */
@@ -30,6 +32,8 @@ export interface Net2DConfig {
   readonly foregroundPrior?: boolean;
   /** Start the encoder's residual branches at zero; default false. */
   readonly zeroInitLastGamma?: boolean;
+  /** Of the activations, and of weights where they meet them; default f32. Slices come and logits go as f32. */
+  readonly storage?: FloatType;
 }
 
 export interface Net2DOutput {
@@ -53,9 +57,11 @@ export class Net2D extends Module {
   readonly rm?: Recovery;
   readonly head?: Head;
   readonly plain_head?: Conv2d;
+  private readonly storage: FloatType;
 
   constructor(config: Net2DConfig) {
     super();
+    this.storage = config.storage ?? 'f32';
     const { width, recovery, classes, useMSA, useBGC, useRM, foregroundPrior = true, zeroInitLastGamma = false } = config;
     this.encoder = new ResNet({ inChannels: 1, width: config.stem, blocks: config.blocks, zeroInitLastGamma });
     const [stem, ...channels] = this.encoder.channels as [number, ...number[]];
@@ -75,14 +81,14 @@ export class Net2D extends Module {
 
   /** x [S, h, w, 1], h and w multiples of 32. `selected` replaces ESG's search for neighbours. */
   forward(x: Tensor, selected?: Tensor): Net2DOutput {
-    const [e1, ...encoded] = this.encoder.forward(x) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const [e1, ...encoded] = this.encoder.forward(castTo(x, this.storage)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const laterals = encoded.map((e, i) => this.lat[i]!.forward(e));
     const o = this.msa ? this.msa.forward(laterals) : laterals;
     const { region, boundary } = this.task.forward(o as [Tensor, Tensor, Tensor, Tensor]);
     const { j1, j2 } = this.bgc ? this.bgc.forward(region, boundary) : { j1: boundary, j2: region };
-    const edge = this.edge.forward(j1);
+    const edge = logitsOf(this.edge, j1);
     const j3 = this.esg ? this.esg.forward(j2, j1, edge, selected) : j2;
-    if (!this.rm) return { logits: upscale(this.plain_head!.forward(j3), 8), edge, region: [], boundary: [] };
+    if (!this.rm) return { logits: upscale(logitsOf(this.plain_head!, j3), 8), edge, region: [], boundary: [] };
     const recovered = this.rm.forward(j3, j1, encoded);
     return { logits: this.head!.forward(recovered.level, e1), edge, region: recovered.region, boundary: recovered.boundary };
   }

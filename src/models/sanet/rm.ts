@@ -11,6 +11,7 @@ import { add, addScalar, log, mul, neg, sigmoid } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 import { softmax } from '../../ops/softmax.ts';
+import { castTo } from '../../nn/cast_to.ts';
 import { constant, kaimingFanOut, type Initialiser } from '../../nn/init.ts';
 import { CBR, Conv2d, LayerNorm } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
@@ -28,7 +29,13 @@ export const regionHead = (channels: number, classes: number, prior: boolean): C
   new Conv2d(channels, classes, 1, { bias: true, init: kaimingFanOut, biasInit: prior ? rareForeground : constant(0) });
 const boundaryHead = (channels: number): Conv2d => new Conv2d(channels, 1, 1, { bias: true, init: kaimingFanOut, biasInit: constant(0) });
 
-/** Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). */
+/** A head's logits, f32 whatever the maps are: softmax and losses are made of them. */
+export const logitsOf = (head: Conv2d, map: Tensor): Tensor => castTo(head.forward(map), 'f32');
+
+/**
+ * Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). It is f32: the norms of masked pixels,
+ * by which gradients are divided, go down to nothing.
+ */
 export class BAA extends Module {
   readonly reduce: CBR;
   readonly norm: LayerNorm;
@@ -46,11 +53,11 @@ export class BAA extends Module {
     this.fuse = new CBR(width, width, 3);
   }
 
-  /** encoder [S, h', w', ch]; soft masks of boundary and interior [S, h, w, 1] -> [S, h, w, Cr] */
+  /** encoder [S, h', w', ch]; soft f32 masks of boundary and interior [S, h, w, 1] -> [S, h, w, Cr] */
   forward(encoder: Tensor, boundaryMask: Tensor, interiorMask: Tensor): Tensor {
     const [s, h, w] = interiorMask.shape as [number, number, number];
     const reduced = this.reduce.forward(encoder);
-    const e = this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' }));
+    const e = castTo(this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' })), 'f32');
     const width = e.shape[3]!;
     const boundary = mul(e, boundaryMask);
     const interior = mul(e, interiorMask);
@@ -60,7 +67,7 @@ export class BAA extends Module {
     }));
     const fs = add(e, mul(boundaryMask, reshape(spatial, e.shape)));
     const fc = add(e, reshape(channel, e.shape));
-    return this.fuse.forward(shuffleAdd(fs, fc));
+    return this.fuse.forward(castTo(shuffleAdd(fs, fc), encoder.dtype));
   }
 
   /** Tokens [S, N, Cr]; the log term lets attention fall on interior pixels only. */
@@ -119,14 +126,14 @@ export class Recovery extends Module {
     const boundary: Tensor[] = [];
     [...encoded].reverse().forEach((e, step) => {
       if (step === 3) { level = upscale(level, 2); edge = upscale(edge, 2); }
-      const l = this.region[step]!.forward(level);
-      const b = this.boundary[step]!.forward(edge);
+      const l = logitsOf(this.region[step]!, level);
+      const b = logitsOf(this.boundary[step]!, edge);
       const interior = addScalar(neg(slice(softmax(l, -1), { axis: -1, start: 0, end: 1 })), 1);
       level = add(level, this.baa[step]!.forward(e, sigmoid(b), interior));
       region.push(l);
       boundary.push(b);
     });
-    region.push(this.region[4]!.forward(level));
+    region.push(logitsOf(this.region[4]!, level));
     return { level, region, boundary };
   }
 }
@@ -143,6 +150,6 @@ export class Head extends Module {
     this.out = regionHead(HEAD_WIDTH, classes, prior);
   }
   forward(level: Tensor, e1: Tensor): Tensor {
-    return upscale(this.out.forward(this.fuse.forward(concat([upscale(level, 2), this.skip.forward(e1)], { axis: -1 }))), 2);
+    return upscale(logitsOf(this.out, this.fuse.forward(concat([upscale(level, 2), this.skip.forward(e1)], { axis: -1 }))), 2);
   }
 }

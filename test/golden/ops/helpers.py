@@ -122,3 +122,16 @@ def optimise(name, p, g, m, v, t, **options):
 def clip_factor(ranges, bound):
     total = torch.cat([r.reshape(-1) for r in ranges]).norm()
     return torch.stack([(bound / (total + 1e-6)).clamp(max=1), total])
+
+
+def loss_scale(scaled, rate, state, bound, growth):
+    """[clip, hyper, state] after an iteration whose scaled gradients have this norm; beta 0.9 and 0.999."""
+    scale, good, power1, power2 = state.tolist()
+    norm = scaled[1].item()
+    if np.isfinite(norm):
+        clip = [min(1, bound / (norm / scale + 1e-6)) / scale, norm / scale]
+        grows = good + 1 >= growth
+        scale, good, power1, power2 = min(2 * scale, 2 ** 24) if grows else scale, 0 if grows else good + 1, power1 * 0.9, power2 * 0.999
+    else:
+        clip, scale, good = [0, 0], scale / 2, 0
+    return [torch.tensor(v, dtype=torch.float64) for v in (clip, [rate[0].item(), 1 - power1, 1 - power2], [scale, good, power1, power2])]
