@@ -13,17 +13,7 @@ alias R = f32; // @spec f32 f16
 alias B = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 const BV = 1u; // @spec B: 1u 1u 4u 4u
 
-struct Params {
-  m: u32, n: u32, k: u32,
-  a_row: u32, a_k: u32, b_k: u32, b_col: u32,
-  y_row: u32, y_col: u32,
-  batch1: u32, // batch = batch0 * batch1, and a stride for each
-  a_batch0: u32, a_batch1: u32, b_batch0: u32, b_batch1: u32,
-  has_bias: u32,   // 1: add bias
-  act: u32,    // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
-  tiles: u32,  // tiles in all, splits included
-  splits: u32, chunk: u32, // ranges of K, and their length
-}
+// @import "lib/matmul.wgsl"
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<T>;             // [batch, M, K] by strides
 @group(0) @binding(2) var<storage, read> b: array<B>;             // [batch, K, N] by strides
@@ -88,15 +78,6 @@ fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
   return acc;
 }
 
-fn activate(v: f32) -> f32 {
-  switch (params.act) {
-    case 2u: { return gelu(v); }
-    case 3u: { return sigmoid(v); }
-    case 4u: { return v * sigmoid(v); }
-    default: { return v; }
-  }
-}
-
 @compute @workgroup_size(WG)
 fn matmul(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) sid: u32) {
   let tile = wid.x + wid.y * nwg.x;
@@ -122,7 +103,7 @@ fn matmul(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
     let n = p.n0 + lane + (i % TN) * WG;
     if (m < params.m && n < params.n) {
       let q = y0 + m * params.y_row + n * params.y_col;
-      y[q] = R(activate(f32(y[q])));
+      y[q] = R(activate(f32(y[q]), params.act));
     }
   }
 }
