@@ -18,7 +18,7 @@ const BV = 1u; // @spec B: 1u 1u 4u 4u
 @group(0) @binding(1) var<storage, read> a: array<T>;             // [batch, M, K] by strides
 @group(0) @binding(2) var<storage, read> b: array<B>;             // [batch, K, N] by strides
 @group(0) @binding(3) var<storage, read> bias: array<T>;          // [N]
-@group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N], rows and columns by strides
+@group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N] by strides
 
 fn b_at(i: u32) -> f32 { return vec4<f32>(vec4(b[i / BV]))[i % BV]; }
 
@@ -36,8 +36,8 @@ fn place(tile: u32) -> Place {
 fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
   let first = p.split * params.chunk;
   let last = min(first + params.chunk, params.k);
-  let a0 = (p.batch / params.batch1) * params.a_batch0 + (p.batch % params.batch1) * params.a_batch1;
-  let b0 = (p.batch / params.batch1) * params.b_batch0 + (p.batch % params.batch1) * params.b_batch1;
+  let a0 = params.a_first + (p.batch / params.batch1) * params.a_batch0 + (p.batch % params.batch1) * params.a_batch1;
+  let b0 = params.b_first + (p.batch / params.batch1) * params.b_batch0 + (p.batch % params.batch1) * params.b_batch1;
   var rows: array<u32, TM>;
   for (var r = 0u; r < TM; r++) { rows[r] = a0 + min(p.m0 + r, params.m - 1u) * params.a_row; }
   var cols: array<u32, TN>;
@@ -84,8 +84,7 @@ fn matmul(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
   if (tile >= params.tiles) { return; }
   let p = place(tile);
   let acc = accumulate(p, lane, sid);
-  let batches = params.tiles / (((params.n + TN * WG - 1u) / (TN * WG)) * ((params.m + TM - 1u) / TM) * params.splits);
-  let y0 = (p.split * batches + p.batch) * params.m * params.n;
+  let y0 = p.split * params.y_split + (p.batch / params.batch1) * params.y_batch0 + (p.batch % params.batch1) * params.y_batch1;
   for (var c = 0u; c < TN; c++) {
     let n = p.n0 + lane + c * WG;
     if (n < params.n) {

@@ -8,6 +8,7 @@ import * as attention_dx_file from './gen/attention_dx.ts';
 import * as attention_grad_file from './gen/attention_grad.ts';
 import * as attention_norms_file from './gen/attention_norms.ts';
 import * as attention_positions_file from './gen/attention_positions.ts';
+import * as attention_softmax_file from './gen/attention_softmax.ts';
 import * as attention_sum_ds_file from './gen/attention_sum_ds.ts';
 import * as attention_sums_file from './gen/attention_sums.ts';
 import * as batch_norm_file from './gen/batch_norm.ts';
@@ -58,6 +59,7 @@ export const attention_dx = /* @__PURE__ */ kernel(attention_dx_file.attention_d
 export const attention_ds = /* @__PURE__ */ kernel(attention_grad_file.attention_ds);
 export const attention_norms = /* @__PURE__ */ kernel(attention_norms_file.attention_norms);
 export const attention_positions = /* @__PURE__ */ kernel(attention_positions_file.attention_positions);
+export const attention_softmax = /* @__PURE__ */ kernel(attention_softmax_file.attention_softmax);
 export const attention_dbias = /* @__PURE__ */ kernel(attention_sum_ds_file.attention_dbias);
 export const attention_dpositions = /* @__PURE__ */ kernel(attention_sum_ds_file.attention_dpositions);
 export const attention_delta = /* @__PURE__ */ kernel(attention_sum_ds_file.attention_delta);

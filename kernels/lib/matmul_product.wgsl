@@ -13,7 +13,7 @@ const BV = 1u; // @spec B: 1u 1u 4u 4u
 @group(0) @binding(1) var<storage, read> a: array<A>;             // [batch, M, K] by strides
 @group(0) @binding(2) var<storage, read> b: array<B>;             // [batch, K, N] by strides
 @group(0) @binding(3) var<storage, read> bias: array<T>;          // [N]
-@group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N], rows and columns by strides
+@group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N] by strides
 
 struct Place { m0: u32, n0: u32, steps: u32, a0: u32, b0: u32, y0: u32, first: u32, last: u32 }
 struct Row { at: u32 }
@@ -24,7 +24,6 @@ fn place(tile: u32) -> Place {
   let across = (params.n + BN - 1u) / BN;
   let down = (params.m + BM - 1u) / BM;
   let outer = tile / (down * across);
-  let batches = params.tiles / (down * across * params.splits);
   let batch = outer / params.splits;
   let split = outer % params.splits;
   let first = split * params.chunk;
@@ -32,8 +31,8 @@ fn place(tile: u32) -> Place {
   let b0 = batch / params.batch1;
   let b1 = batch % params.batch1;
   return Place((tile % down) * BM, ((tile / down) % across) * BN, (max(first, last) - first + BK - 1u) / BK,
-    b0 * params.a_batch0 + b1 * params.a_batch1, b0 * params.b_batch0 + b1 * params.b_batch1,
-    (split * batches + batch) * params.m * params.n, first, last);
+    params.a_first + b0 * params.a_batch0 + b1 * params.a_batch1, params.b_first + b0 * params.b_batch0 + b1 * params.b_batch1,
+    split * params.y_split + b0 * params.y_batch0 + b1 * params.y_batch1, first, last);
 }
 
 fn left_along() -> bool { return params.a_k == 1u; }

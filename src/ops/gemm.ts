@@ -85,8 +85,12 @@ export interface Gemm {
   readonly a: Ref; readonly b: Ref; readonly bias: Ref | null; readonly y: Ref;
   readonly m: number; readonly n: number; readonly k: number;
   readonly aRow: number; readonly aK: number; readonly bK: number; readonly bCol: number;
+  /** First elements of a and b, where they are parts of larger tensors. */
+  readonly first?: { readonly a: number; readonly b: number };
   /** Two batch axes: sizes, and the strides of a and b (0 broadcasts). */
   readonly batch?: { readonly sizes: Pair; readonly a: Pair; readonly b: Pair };
+  /** Strides of y over its rows and the batch axes; default: whole, [batch, M, N]. */
+  readonly out?: { readonly row: number; readonly batch: Pair };
   readonly act?: number;
 }
 
@@ -98,26 +102,29 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const { m, n, a, b, aRow, aK, bK, bCol } = flip ? { m: g.n, n: g.m, a: g.b, b: g.a, aRow: g.bCol, aK: g.bK, bK: g.aK, bCol: g.aRow } : g;
   const batch = g.batch ?? { sizes: [1, 1], a: [0, 0], b: [0, 0] };
   const [ba, bb] = flip ? [batch.b, batch.a] : [batch.a, batch.b];
+  const first = g.first ?? { a: 0, b: 0 };
+  const [fa, fb] = flip ? [first.b, first.a] : [first.a, first.b];
+  const out = g.out ?? { row: g.n, batch: [batch.sizes[1] * m * n, m * n] };
   const outer = batch.sizes[0] * batch.sizes[1];
-  const T = g.y.dtype;
+  const T = g.a.dtype;
   const tile = chooseTile(c.caps, T, m, n, outer);
   const tiles = tileCount(tile, m, n) * outer;
-  const plain = !g.bias && !g.act;
+  const plain = !g.bias && !g.act && !g.out;
   const splits = plain ? splitsFor(c.caps, tiles, g.k, RANGE.shortest, RANGE.longest) : 1;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
-    m, n, k: g.k, a_row: aRow, a_k: aK, b_k: bK, b_col: bCol, y_row: flip ? 1 : n, y_col: flip ? m : 1,
-    batch1: batch.sizes[1], a_batch0: ba[0], a_batch1: ba[1], b_batch0: bb[0], b_batch1: bb[1],
+    m, n, k: g.k, a_first: fa, a_row: aRow, a_k: aK, b_first: fb, b_k: bK, b_col: bCol, y_row: flip ? 1 : out.row, y_col: flip ? out.row : 1, y_split: m * n * outer,
+    batch1: batch.sizes[1], a_batch0: ba[0], a_batch1: ba[1], b_batch0: bb[0], b_batch1: bb[1], y_batch0: out.batch[0], y_batch1: out.batch[1],
     has_bias: g.bias ? 1 : 0, act: g.act ?? 0, tiles: tiles * splits, splits, chunk,
   };
   const size = m * n * outer;
   const y = splits === 1 ? g.y : c.scratch([splits, size]);
   const bindings = { a, b, bias: g.bias ?? a, y };
   const grid = grid1d(tiles * splits);
-  const spec = { ...tile.spec, T, R: y.dtype, B: operand(tile, T, bK, [bCol, ...bb, g.k]) };
-  const first = tile.family === 'registers' ? dispatch(matmul, bindings, params, grid, { spec, overrides: tile.overrides })
-    : dispatch(tile.family === 'blocks' ? matmul_blocks : matmul_matrices, bindings, params, grid, { spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, g.k]) } });
-  return splits === 1 ? [first] : [first, sumSplits(c.caps, y, g.y, size, splits)];
+  const spec = { ...tile.spec, T, R: y.dtype, B: operand(tile, T, bK, [bCol, ...bb, fb, g.k]) };
+  const product = tile.family === 'registers' ? dispatch(matmul, bindings, params, grid, { spec, overrides: tile.overrides })
+    : dispatch(tile.family === 'blocks' ? matmul_blocks : matmul_matrices, bindings, params, grid, { spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, fa, g.k]) } });
+  return splits === 1 ? [product] : [product, sumSplits(c.caps, y, g.y, size, splits)];
 }
 
 /** Adds the partial results [splits, n] into y. */
