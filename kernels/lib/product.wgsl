@@ -10,6 +10,6 @@ const OUTSIDE = 0xffffffffu;
 
 // Which row and which quad of a step a lane reads, of `rows` at once: neighbouring lanes read neighbouring memory.
 fn slot(lane: u32, rows: u32, along: bool) -> vec2<u32> {
-  if (along) { return vec2(lane / (BK / 4u), lane % (BK / 4u)); }
-  return vec2(lane % rows, lane / rows);
+  if (along) { return vec2<u32>(lane / (BK / 4u), lane % (BK / 4u)); }
+  return vec2<u32>(lane % rows, lane / rows);
 }

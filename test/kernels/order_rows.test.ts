@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import { rows } from '../cases/case.ts';
 import { families } from '../cases/index.ts';
+import { blocks, matrices, TABLE } from '../../src/ops/gemm.ts';
 import { orderDoesNotMatter } from './order_rows.ts';
 
 const IDS = [
@@ -15,4 +16,15 @@ it('workgroups in reverse order give the same bits', async () => {
   const list = Object.values(families).flatMap(rows).filter((c) => IDS.includes(c.id));
   expect(list).toHaveLength(IDS.length);
   await orderDoesNotMatter(list, ['reversed']);
+});
+
+it('nor do those of workgroup tiles and subgroup matrices', async () => {
+  const ids = ['matmul: batch, both transposed', 'conv2d: three groups', 'conv2d: three groups (f16)', 'attention: heads from channels (f16)'];
+  TABLE.unshift({ when: () => true, candidates: () => [blocks(4, 4, 1)()] });
+  TABLE.unshift({ when: ({ caps, dtype }) => dtype === 'f16' && caps.subgroupMatrix !== null, candidates: (caps) => [matrices(2, 2, 1)(caps)] });
+  try {
+    await orderDoesNotMatter(Object.values(families).flatMap(rows).filter((c) => ids.includes(c.id)), ['reversed']);
+  } finally {
+    TABLE.splice(0, 2);
+  }
 });
