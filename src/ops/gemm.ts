@@ -27,7 +27,7 @@ export interface Choice { readonly when: (size: Size) => boolean; readonly candi
 
 const literals = (values: Record<string, number>): Record<string, string> => Object.fromEntries(Object.entries(values).map(([k, v]) => [k, `${v}u`]));
 
-function registers(TM: number, TN: number, vec: boolean, cost: number) {
+export function registers(TM: number, TN: number, vec: boolean, cost: number) {
   return ({ subgroupSize }: Caps): Candidate => {
     const WG = Math.max(8, Math.min(32, subgroupSize));
     return { tile: { family: 'registers', rows: TM, cols: TN * WG, vec, spec: literals({ TM, TN, SG: subgroupSize < 8 ? 4 : 8 }), overrides: { WG } }, cost };
