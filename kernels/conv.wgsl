@@ -15,23 +15,7 @@ alias T = f32; // @spec f32 f16
 alias W = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 const WV = 1u; // @spec W: 1u 1u 4u 4u
 
-struct Params {
-  n: u32,
-  xd: i32, xh: i32, xw: i32, xc: i32,
-  yd: u32, yh: u32, yw: u32, yc: u32,
-  gi: u32, go: u32, // channels of a group, in and out
-  kd: i32, kh: i32, kw: i32,
-  down_z: i32, down_y: i32, down_x: i32,
-  up_z: i32, up_y: i32, up_x: i32,
-  pad_z: i32, pad_y: i32, pad_x: i32,
-  dil_z: i32, dil_y: i32, dil_x: i32,
-  step_z: i32, step_y: i32, step_x: i32, // up / gcd(up, dil)
-  run: i32,                              // taps along x in one run: kw or 1
-  w_col: u32, w_k: u32, w_group: u32, w_z: u32, w_y: u32, w_x: u32,
-  has_bias: u32,  // 1: add bias
-  act: u32,   // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
-  tiles: u32, // tiles in all: phases x groups x rows x columns
-}
+// @import "lib/conv.wgsl"
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;       // [N, XD, XH, XW, XC]
 @group(0) @binding(2) var<storage, read> w: array<W>;       // by strides: column, reduction, group, taps; as vec4 w_k is 1 and the others are multiples of 4
@@ -39,25 +23,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
 
 fn w_at(i: u32) -> f32 { return vec4<f32>(vec4(w[i])).x; }
-
-// One axis within a phase: its first tap, how many, the input offset of the first and the input step between two.
-struct Axis { k0: i32, count: i32, offset: i32, step: i32 }
-
-fn axis(phase: i32, k: i32, up: i32, pad: i32, dil: i32, step: i32) -> Axis {
-  var k0 = 0;
-  while (k0 < step && (phase + pad - k0 * dil) % up != 0) { k0++; }
-  let count = select(0, (k - k0 + step - 1) / step, k0 < step && k0 < k);
-  return Axis(k0, count, (phase + pad - k0 * dil) / up, -dil * step / up);
-}
-
-fn activate(v: f32) -> f32 {
-  switch (params.act) {
-    case 2u: { return gelu(v); }
-    case 3u: { return sigmoid(v); }
-    case 4u: { return v * sigmoid(v); }
-    default: { return v; }
-  }
-}
 
 @compute @workgroup_size(WG)
 fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) sid: u32) {
@@ -176,7 +141,7 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     for (var n = n0; n < min(params.go, n0 + TN * WG); n += WG) {
       if (out[r] != 0xffffffffu) {
         let q = out[r] * params.yc + group * params.go + n;
-        y[q] = T(activate(f32(y[q])));
+        y[q] = T(activate(f32(y[q]), params.act));
       }
     }
   }

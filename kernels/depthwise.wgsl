@@ -43,16 +43,6 @@ fn axis(phase: i32, k: i32, up: i32, pad: i32, dil: i32, step: i32) -> Axis {
   return Axis(k0, count, (phase + pad - k0 * dil) / up, -dil * step / up);
 }
 
-fn activate(v: f32) -> f32 {
-  switch (params.act) {
-    case 1u: { return select(v, 0.0, v < 0.0); }
-    case 2u: { return gelu(v); }
-    case 3u: { return sigmoid(v); }
-    case 4u: { return v * sigmoid(v); }
-    default: { return v; }
-  }
-}
-
 @compute @workgroup_size(WG)
 fn depthwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let tile = wid.x + wid.y * nwg.x;
@@ -107,7 +97,7 @@ fn depthwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let y0 = ((n * params.yd + zy.x) * params.yh + zy.y) * params.yw;
   for (var p = 0u; p < PIXELS; p++) {
     let ox = (q0 + p) * up.z + phase.z;
-    if (ox < params.yw) { y[(y0 + ox) * params.yc + c] = T(activate(acc[p] + add)); }
+    if (ox < params.yw) { y[(y0 + ox) * params.yc + c] = T(activate(acc[p] + add, params.act)); }
   }
 }
 

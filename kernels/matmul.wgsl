@@ -13,22 +13,12 @@ alias R = f32; // @spec f32 f16
 alias B = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 const BV = 1u; // @spec B: 1u 1u 4u 4u
 
-struct Params {
-  m: u32, n: u32, k: u32,
-  a_row: u32, a_k: u32, b_k: u32, b_col: u32,
-  y_row: u32, y_col: u32,
-  batch1: u32, // batch = batch0 * batch1, and a stride for each
-  a_batch0: u32, a_batch1: u32, b_batch0: u32, b_batch1: u32,
-  has_bias: u32,   // 1: add bias
-  act: u32,    // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
-  tiles: u32,  // tiles in all, splits included
-  splits: u32, chunk: u32, // ranges of K, and their length
-}
+// @import "lib/matmul.wgsl"
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<T>;             // [batch, M, K] by strides
 @group(0) @binding(2) var<storage, read> b: array<B>;             // [batch, K, N] by strides
 @group(0) @binding(3) var<storage, read> bias: array<T>;          // [N]
-@group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N], rows and columns by strides
+@group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N] by strides
 
 fn b_at(i: u32) -> f32 { return vec4<f32>(vec4(b[i / BV]))[i % BV]; }
 
@@ -46,8 +36,8 @@ fn place(tile: u32) -> Place {
 fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
   let first = p.split * params.chunk;
   let last = min(first + params.chunk, params.k);
-  let a0 = (p.batch / params.batch1) * params.a_batch0 + (p.batch % params.batch1) * params.a_batch1;
-  let b0 = (p.batch / params.batch1) * params.b_batch0 + (p.batch % params.batch1) * params.b_batch1;
+  let a0 = params.a_first + (p.batch / params.batch1) * params.a_batch0 + (p.batch % params.batch1) * params.a_batch1;
+  let b0 = params.b_first + (p.batch / params.batch1) * params.b_batch0 + (p.batch % params.batch1) * params.b_batch1;
   var rows: array<u32, TM>;
   for (var r = 0u; r < TM; r++) { rows[r] = a0 + min(p.m0 + r, params.m - 1u) * params.a_row; }
   var cols: array<u32, TN>;
@@ -88,23 +78,13 @@ fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
   return acc;
 }
 
-fn activate(v: f32) -> f32 {
-  switch (params.act) {
-    case 2u: { return gelu(v); }
-    case 3u: { return sigmoid(v); }
-    case 4u: { return v * sigmoid(v); }
-    default: { return v; }
-  }
-}
-
 @compute @workgroup_size(WG)
 fn matmul(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) sid: u32) {
   let tile = wid.x + wid.y * nwg.x;
   if (tile >= params.tiles) { return; }
   let p = place(tile);
   let acc = accumulate(p, lane, sid);
-  let batches = params.tiles / (((params.n + TN * WG - 1u) / (TN * WG)) * ((params.m + TM - 1u) / TM) * params.splits);
-  let y0 = (p.split * batches + p.batch) * params.m * params.n;
+  let y0 = p.split * params.y_split + (p.batch / params.batch1) * params.y_batch0 + (p.batch % params.batch1) * params.y_batch1;
   for (var c = 0u; c < TN; c++) {
     let n = p.n0 + lane + c * WG;
     if (n < params.n) {
@@ -122,7 +102,7 @@ fn matmul(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
     let n = p.n0 + lane + (i % TN) * WG;
     if (m < params.m && n < params.n) {
       let q = y0 + m * params.y_row + n * params.y_col;
-      y[q] = R(activate(f32(y[q])));
+      y[q] = R(activate(f32(y[q]), params.act));
     }
   }
 }

@@ -102,6 +102,12 @@ describe('build', () => {
     expect(build(tree({ 'a.wgsl': `${SPDX}// @limits maxComputeInvocationsPerWorkgroup=512\n@compute @workgroup_size(512)\nfn f() { }\n` }))).toMatchObject({ status: 0 });
   });
 
+  it('checks the types of subgroup matrices for smaller subgroups than the null adapter has', () => {
+    const matrix = (load: string) => `${SPDX}enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\nvar<workgroup> m: array<f16, 64>;\n@compute @workgroup_size(32)\nfn f() { _ = ${load}; }\n`;
+    expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 8u)') }))).toMatchObject({ status: 0 });
+    expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 9u)') })).out).toMatch(/a\.wgsl:7:14: .*too small/);
+  });
+
   it('fails --check until the lock is written, and again when a kernel changes', () => {
     const root = tree({ 'sample.wgsl': GOOD, 'lib/twice.wgsl': LIB });
     expect(build(root, '--check')).toMatchObject({ status: 1 });

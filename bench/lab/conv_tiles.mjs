@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Times the GEMM and convolution kernels as src/ops lowers them, with tiles forced, against a float64 sample.
-//   node bench/lab/conv_tiles.mjs [CASE-FILTER] [TMxTN,TMxTN,...] [ROUNDS]
+//   node bench/lab/conv_tiles.mjs [CASE-FILTER] [TILE,TILE,...] [ROUNDS] [f32 | f16]
+// TILE: `auto`, register tiles TMxTN, workgroup tiles bTMxTN, subgroup matrices mRMxRN (f16).
 import { importSource, Lab, open, random } from './harness.mjs';
 
-const source = await importSource({ window: 'ops/window.ts', depthwise: 'ops/depthwise.ts', gemm: 'ops/gemm.ts', specialiser: 'gpu/specialise.ts', params: 'gpu/params.ts' });
-const { window: { lowerDown, lowerUp, lowerDweight }, depthwise, gemm: { lowerGemm }, specialiser: { specialise }, params: { packParams } } = source;
+const source = await importSource({ window: 'ops/window.ts', depthwise: 'ops/depthwise.ts', gemm: 'ops/gemm.ts', specialiser: 'gpu/specialise.ts', params: 'gpu/params.ts', dtypes: 'engine/dtype.ts' });
+const { window: { lowerDown, lowerUp, lowerDweight }, depthwise, gemm: { lowerGemm, TABLE, registers, blocks, matrices }, specialiser: { specialise }, params: { packParams }, dtypes: { toF16, fromF16 } } = source;
 
 const lab = new Lab(await open());
-const caps = { subgroups: true, subgroupSize: 8, software: true, driver: lab.driver, limits: {} };
+const dtype = process.argv[5] ?? 'f32';
+const sizes = [...lab.adapter.info.subgroupMatrixConfigs ?? []].find((c) => c.componentType === 'f16' && c.resultComponentType === 'f32');
+const { subgroupMinSize, subgroupMaxSize } = lab.adapter.info;
+const software = /llvmpipe|swiftshader/i.test(lab.driver);
+const caps = { subgroups: true, subgroupSize: subgroupMinSize, subgroupSizeMax: subgroupMaxSize, subgroupMatrix: sizes ?? null, software, driver: lab.driver, limits: {} };
 const window = (stride, pad, dil = 1, groups = 1, flat = true) => ({
   stride: [flat ? 1 : stride, stride, stride], before: [flat ? 0 : pad, pad, pad], after: [flat ? 0 : pad, pad, pad], dilation: [flat ? 1 : dil, dil, dil], groups,
 });
@@ -60,7 +65,7 @@ function sample(c, pass, t, i) {
 function lowered(c, pass) {
   const scratch = [];
   const context = { caps, scratch(shape, dtype = 'f32') { scratch.push({ shape, dtype, role: 'scratch', index: scratch.length }); return scratch.at(-1); } };
-  const ref = (name, shape) => ({ name, shape, dtype: 'f32' });
+  const ref = (name, shape) => ({ name, shape, dtype });
   let list;
   if (c.mm) {
     const [m, n, k, transB] = c.mm;
@@ -75,32 +80,32 @@ function lowered(c, pass) {
   return { list, scratch };
 }
 
-/** The dispatch with another tile. */
-function retile(d, tile) {
-  if (!tile || !d.spec.TM) return d;
-  const [TM, TN] = tile, p = d.params, WG = d.overrides.WG;
-  const old = [parseInt(d.spec.TM), parseInt(d.spec.TN)];
-  const [rows, cols] = p.m ? [p.m, p.n] : d.def.entry === 'conv_dweight' ? [p.go, p.kd * p.kh * p.kw * p.gi]
-    : [p.n * Math.ceil(p.yd / p.up_z) * Math.ceil(p.yh / p.up_y) * Math.ceil(p.yw / p.up_x), p.go];
-  const count = (a, b) => Math.ceil(rows / a) * Math.ceil(cols / (b * WG));
-  const tiles = p.tiles / count(...old) * count(TM, TN);
-  return { ...d, spec: { ...d.spec, TM: `${TM}u`, TN: `${TN}u` }, params: { ...p, tiles }, grid: [Math.min(tiles, 65535), Math.ceil(tiles / 65535), 1] };
+/** The row of the table that forces a tile by its name; none for `auto`. */
+function row(name) {
+  const [, family, a, b] = /^([bm]?)(\d+)x(\d+)$/.exec(name) ?? [];
+  if (!a) return [];
+  const make = family === 'b' ? blocks : family === 'm' ? matrices : (TM, TN) => registers(TM, TN, /Mesa 2[0-5]/.test(lab.driver), 1);
+  return [{ when: () => true, candidates: (on) => [make(+a, +b, 1)(on)] }];
 }
+const bytes = (x) => dtype === 'f16' ? Uint16Array.from(x, toF16) : x;
 
-const filter = new RegExp(process.argv[2] ?? '.'), tiles = (process.argv[3] ?? 'auto').split(',').map((t) => t === 'auto' ? null : t.split('x').map(Number));
+const filter = new RegExp(process.argv[2] ?? '.'), tiles = (process.argv[3] ?? 'auto').split(',');
 for (const [name, c] of Object.entries(cases)) for (const pass of c.mm ? ['fwd'] : ['fwd', 'dx', 'dw']) {
   if (!filter.test(`${name} ${pass}`)) continue;
   const shapes = c.mm ? { x: [c.mm[0], c.mm[2]], w: [c.mm[2], c.mm[1]], y: [c.mm[0], c.mm[1]] } : c;
-  const host = { x: random(numel(shapes.x), 1), w: random(numel(shapes.w), 2), y: random(numel(shapes.y), 3) };
+  const rounded = (x) => dtype === 'f16' ? x.map((v) => fromF16(toF16(v))) : x;
+  const host = { x: rounded(random(numel(shapes.x), 1)), w: rounded(random(numel(shapes.w), 2)), y: rounded(random(numel(shapes.y), 3)) };
   const size = numel(pass === 'fwd' ? shapes.y : pass === 'dx' ? shapes.x : shapes.w);
-  const named = { x: lab.buffer(host.x), w: lab.buffer(host.w), y: lab.buffer(host.y) };
+  const named = { x: lab.buffer(bytes(host.x)), w: lab.buffer(bytes(host.w)), y: lab.buffer(bytes(host.y)) };
   const candidates = [];
   for (const tile of tiles) {
+    const forced = row(tile);
+    TABLE.unshift(...forced);
     const { list, scratch } = lowered(c, pass);
+    TABLE.splice(0, forced.length);
     const temporaries = scratch.map((s) => lab.buffer(numel(s.shape) * 4));
-    const out = lab.buffer(new Float32Array(size).fill(NaN));
-    const calls = list.map((d0) => {
-      const d = retile(d0, tile);
+    const out = lab.buffer(bytes(new Float32Array(size).fill(NaN)));
+    const calls = list.map((d) => {
       const group = Object.fromEntries(d.def.bindings.map((b) => {
         const r = d.bindings[b.name];
         return [b.binding, b.kind === 'uniform' ? lab.uniform(new Uint8Array(packParams(d.def, d.params))) : r.role === 'scratch' ? temporaries[r.index] : r.name === 'out' ? out : named[r.name]];
@@ -108,7 +113,8 @@ for (const [name, c] of Object.entries(cases)) for (const pass of c.mm ? ['fwd']
       return lab.call(specialise(d.def, d.spec), d.def.entry, group, d.grid, d.overrides);
     });
     const first = await lab.run(calls);
-    const got = await lab.read(out);
+    const raw = await lab.read(out);
+    const got = dtype === 'f16' ? Float32Array.from(new Uint16Array(raw.buffer), fromF16) : raw;
     let worst = 0, scale = 0;
     for (let i = 0; i < 60; i++) {
       const at = Math.floor(i * 7919.77) % size, want = sample(c, pass, host, at);
@@ -116,7 +122,7 @@ for (const [name, c] of Object.entries(cases)) for (const pass of c.mm ? ['fwd']
       scale = Math.max(scale, Math.abs(want));
     }
     const auto = list.find((d) => d.spec.TM)?.spec;
-    candidates.push({ label: tile ? tile.join('x') : auto ? `auto ${parseInt(auto.TM)}x${parseInt(auto.TN)}` : 'auto', calls, first, error: worst / scale, splits: list[0].params.splits });
+    candidates.push({ label: tile === 'auto' && auto ? `auto ${parseInt(auto.TM)}x${parseInt(auto.TN)}` : tile, calls, first, error: worst / scale, splits: list[0].params.splits });
   }
   const ms = await lab.race(candidates, { rounds: Number(process.argv[4] ?? 5) });
   const flops = c.mm ? 2 * c.mm[0] * c.mm[1] * c.mm[2] : 2 * numel(c.y) * numel(c.w.slice(1));

@@ -12,12 +12,12 @@ const gpu = create(['enable-dawn-features=allow_unsafe_apis']);
 export async function open() {
   const adapter = await gpu.requestAdapter();
   const device = await adapter.requestDevice({
-    requiredFeatures: ['subgroups', 'shader-f16'].filter((f) => adapter.features.has(f)),
+    requiredFeatures: ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f)),
     requiredLimits: { maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize, maxBufferSize: adapter.limits.maxBufferSize },
   });
   device.addEventListener('uncapturederror', (e) => { console.error(e.error.message); process.exit(1); });
   const name = /Mesa \d+/.exec(adapter.info.description)?.[0] ?? adapter.info.description;
-  return { gpu, device, name, driver: adapter.info.description };
+  return { gpu, device, name, driver: adapter.info.description, adapter };
 }
 
 export const random = (n, seed = 1) => {
@@ -47,7 +47,7 @@ function driverTime() {
 }
 
 export class Lab {
-  constructor({ gpu, device, name, driver }) { Object.assign(this, { gpu, device, name, driver }); }
+  constructor({ gpu, device, name, driver, adapter }) { Object.assign(this, { gpu, device, name, driver, adapter }); }
 
   buffer(data) {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;

@@ -35,6 +35,17 @@ fn log1p_small(e: f32) -> f32 {
   return log(u) * (e / d);
 }
 
+// Activations by number: 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu.
+fn activate(v: f32, act: u32) -> f32 {
+  switch (act) {
+    case 1u: { return select(v, 0.0, v < 0.0); }
+    case 2u: { return gelu(v); }
+    case 3u: { return sigmoid(v); }
+    case 4u: { return v * sigmoid(v); }
+    default: { return v; }
+  }
+}
+
 fn softplus(x: f32) -> f32 { return max(x, 0.0) + log1p_small(exp(-abs(x))); }
 
 // WGSL's tanh overflows on some drivers for large arguments.

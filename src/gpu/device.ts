@@ -17,16 +17,22 @@ export interface DeviceOptions {
   gpuDevice?: GPUDevice;
 }
 
+/** A product of M x K and K x N that one instruction of a subgroup computes. */
+export interface MatrixSizes { readonly M: number; readonly N: number; readonly K: number }
+
 /** What lowering may ask about the device. Plain data, so that `lower()` stays pure. */
 export interface Caps {
   readonly f16: boolean;
   readonly subgroups: boolean;
   readonly timestamps: boolean;
-  readonly subgroupMatrix: boolean;
+  /** Sizes of the subgroup matrices (tensor cores) that multiply f16 and add in f32; null where there are none. */
+  readonly subgroupMatrix: MatrixSizes | null;
   /** A processor, not a GPU, executes the kernels: register tiles win over workgroup memory. */
   readonly software: boolean;
   /** Smallest subgroup the adapter may use: 8 on Lavapipe, 32 on NVIDIA. */
   readonly subgroupSize: number;
+  /** Largest one: with subgroup matrices a workgroup must be a multiple of it. */
+  readonly subgroupSizeMax: number;
   /** Adapter and driver version as the driver writes them; rows of tuned choices match it. */
   readonly driver: string;
   readonly limits: {
@@ -280,9 +286,10 @@ function capsOf(device: GPUDevice, info: GPUAdapterInfo): Caps {
     f16: features.has('shader-f16'),
     subgroups: features.has('subgroups' as GPUFeatureName),
     timestamps: features.has('timestamp-query'),
-    subgroupMatrix: features.has('chromium-experimental-subgroup-matrix' as GPUFeatureName),
+    subgroupMatrix: features.has('chromium-experimental-subgroup-matrix' as GPUFeatureName) ? matrixSizes(info) : null,
     software: /llvmpipe|lavapipe|swiftshader|software|null/.test(name),
     subgroupSize: info.subgroupMinSize || 4,
+    subgroupSizeMax: info.subgroupMaxSize || 128,
     driver: info.description,
     limits: {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -293,4 +300,12 @@ function capsOf(device: GPUDevice, info: GPUAdapterInfo): Caps {
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
     },
   };
+}
+
+/** Of the sizes that the adapter lists for f16 added in f32, the largest that kernels/lib/matrices.wgsl can take. */
+function matrixSizes(info: GPUAdapterInfo): MatrixSizes | null {
+  const { subgroupMatrixConfigs: all = [] } = info as { subgroupMatrixConfigs?: Iterable<MatrixSizes & { componentType: string; resultComponentType: string }> };
+  const fit = [...all].filter(({ M, N, K, componentType, resultComponentType }) =>
+    componentType === 'f16' && resultComponentType === 'f32' && [M, N, K].every((size) => size === 8 || size === 16));
+  return fit.map(({ M, N, K }) => ({ M, N, K })).sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)[0] ?? null;
 }

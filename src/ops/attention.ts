@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-// softmax(scale q k^T + bias) v per head, in the forms that SA-Net and SAM-Med3D use, without a matrix of scores in memory.
+// softmax(scale q k^T + bias) v per head, in the forms that SA-Net and SAM-Med3D use: one kernel without a
+// matrix of scores in memory, or on tensor cores two products with one.
 import { expectDType, defineOp, dispatch, grid1d, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
-import type { Spec } from '../engine/dtype.ts';
+import type { DType, Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import type { Caps } from '../gpu/device.ts';
 import { attention as kernel } from '../gen/attention.ts';
 import { attention_positions } from '../gen/attention_positions.ts';
+import { attention_softmax } from '../gen/attention_softmax.ts';
 import { attention_norms } from '../gen/attention_norms.ts';
 import { convert } from '../gen/cast.ts';
 import { attentionGrad, type Saved } from './attention_grad.ts';
-import { checkOptional, coreParams, geometry, strideParams, tableRows, type AttentionAttrs, type Geometry } from './attention_layout.ts';
+import { checkOptional, coreParams, geometry, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { chooseTile, lowerGemm } from './gemm.ts';
+import { rowLaunch } from './lanes.ts';
 
 export interface AttentionOptions {
   /** Heads that the channels of [B, T, C] are split into; default 1. Taken from the shape for [B, heads, T, d]. */
@@ -49,16 +54,18 @@ export const attentionCore = defineOp({
     const g = geometry(q!, k!, v!, c.attrs);
     const T = q!.dtype;
     const wg = c.caps.software ? 8 : 32;
-    const chunk = c.caps.software ? 64 : 32;
-    const sum = T === 'f32' ? y : c.scratch(y.shape); // sums over chunks of keys are f32
     const out = positions ? [positionScores(g, c, wg)] : [];
     out.push(
       norms(g, c, q!, 'q', tau ?? q!, rows, { scale: g.scale, term_b: 0, term_h: tau ? 1 : 0, term_t: 0, multiply: tau ? 1 : 0 }),
       norms(g, c, k ?? q!, 'k', keyBias ?? q!, cols, { scale: 1, term_b: keyBias ? g.keys : 0, term_h: 0, term_t: keyBias ? 1 : 0, multiply: keyBias ? 2 : 0 }),
-      dispatch(kernel, { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: positions ?? bias ?? q!, rows, y: sum }, coreParams(g, c.attrs, bias!),
-        grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
-        { spec: { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' }, overrides: { WG: wg, KC: chunk, CELLS: wg * chunk } }),
     );
+    const added = positions ?? bias;
+    const spec = { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' };
+    if (byProducts(g, c.caps, T)) return [...out, ...products(g, c, rows, cols, added, coreParams(g, c.attrs, bias!), spec)];
+    const chunk = c.caps.software ? 64 : 32;
+    const sum = T === 'f32' ? y : c.scratch(y.shape); // sums over chunks of keys are f32
+    out.push(dispatch(kernel, { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y: sum }, coreParams(g, c.attrs, bias!),
+      grid1d(g.slices * Math.ceil(g.rows / (4 * wg))), { spec, overrides: { WG: wg, KC: chunk, CELLS: wg * chunk } }));
     const n = g.slices * g.rows * g.dv;
     if (sum !== y) out.push(dispatch(convert, { x: sum, y }, { n }, grid1d(Math.ceil(n / 64)), { spec: { FROM: 'f32', TO: T } }));
     return out;
@@ -73,6 +80,31 @@ export const attentionCore = defineOp({
     return 2 * g.slices * g.rows * g.keys * (g.d + g.dv);
   },
 });
+
+/** Bytes of scores in memory, at most. */
+const SCORES = 256 << 20;
+
+/** Where tensor cores are chosen for both products, and their matrix of scores has room. Not yet timed on a GPU. */
+const byProducts = (g: Geometry, caps: Caps, dtype: DType): boolean =>
+  4 * g.slices * g.rows * g.keys <= Math.min(SCORES, caps.limits.maxStorageBufferBindingSize)
+  && [g.keys, g.dv].every((n) => chooseTile(caps, dtype, g.rows, n, g.slices).family === 'matrices');
+
+function products(g: Geometry, c: LowerContext<AttentionAttrs>, rows: Ref, cols: Ref, added: Ref | null, params: ReturnType<typeof coreParams>, spec: { T: string; BIAS: string }): Dispatch[] {
+  const [q, k, v] = c.inputs;
+  const shape = [g.slices, g.rows, g.keys];
+  const [scores, p] = [c.scratch(shape), c.scratch(shape, q!.dtype)];
+  const batch = (s: Strides): [number, number] => [s.b, g.groups === 1 ? s.h : s.g]; // heads and groups are one axis: with several groups they lie whole
+  const sizes = [g.batch, g.heads * g.groups] as const;
+  const whole = [sizes[1] * g.rows * g.keys, g.rows * g.keys] as const;
+  const { overrides, grid } = rowLaunch(c.caps, g.slices * g.rows, g.keys);
+  return [
+    ...lowerGemm(c, { a: q!, b: k ?? q!, bias: null, y: scores, m: g.rows, n: g.keys, k: g.d, aRow: g.q.t, aK: 1, bK: 1, bCol: g.k.t,
+      first: { a: g.q.first, b: g.k.first }, batch: { sizes, a: batch(g.q), b: batch(g.k) } }),
+    dispatch(attention_softmax, { scores, cols, bias: added ?? q!, rows, p }, params, grid, { spec, overrides }),
+    ...lowerGemm(c, { a: p, b: v ?? q!, bias: null, y: c.outputs[0]!, m: g.rows, n: g.dv, k: g.keys, aRow: g.keys, aK: 1, bK: g.v.t, bCol: 1,
+      first: { a: 0, b: g.v.first }, batch: { sizes, a: whole, b: batch(g.v) }, out: { row: g.y.t, batch: batch(g.y) } }),
+  ];
+}
 
 type Term = { scale: number; term_b: number; term_h: number; term_t: number; multiply: number };
 function norms(g: Geometry, c: LowerContext<AttentionAttrs>, x: Ref, side: 'q' | 'k', term: Ref, to: Ref, how: Term): Dispatch {

@@ -1,42 +1,78 @@
 // SPDX-License-Identifier: MIT
-// Register tiles: which tile for which size, and the dispatches of a GEMM given by strides. Used by matmul and convolution.
+// The families of kernels that compute products, which tile of which family for which size, and the dispatches of a GEMM given by
+// strides. Used by matmul, convolution and attention.
 import { VoxelgradError } from '../errors.ts';
+import type { DType } from '../engine/dtype.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
-import type { Caps } from '../gpu/device.ts';
-import { matmul as matmulKernel } from '../gen/matmul.ts';
+import type { Caps, MatrixSizes } from '../gpu/device.ts';
+import { matmul } from '../gen/matmul.ts';
+import { matmul_blocks } from '../gen/matmul_blocks.ts';
+import { matmul_matrices } from '../gen/matmul_matrices.ts';
 import { split_sum } from '../gen/split_sum.ts';
 import { elementLaunch } from './lanes.ts';
 
-export interface Tile { readonly TM: number; readonly TN: number; readonly WG: number; readonly SG: number; readonly vec: boolean }
-interface Rows {
-  readonly when: (caps: Caps) => boolean;
-  /** Read the right operand as vec4 where its layout allows. */
+/** Register tiles (kernels/lib/tile.wgsl), workgroup tiles (lib/blocks.wgsl), subgroup matrices (lib/matrices.wgsl). */
+type FamilyName = 'registers' | 'blocks' | 'matrices';
+export interface Tile {
+  readonly family: FamilyName;
+  readonly rows: number; readonly cols: number;
+  /** Read operands as vec4 where their layout allows. */
   readonly vec: boolean;
-  /** Tiles and their cost per output, the first the best for large sizes. */
-  readonly tiles: readonly { TM: number; TN: number; cost: number }[];
+  readonly spec: Readonly<Record<string, string>>;
+  readonly overrides: Readonly<Record<string, number>>;
 }
+interface Size { readonly caps: Caps; readonly dtype: DType; readonly m: number; readonly n: number }
+interface Candidate { readonly tile: Tile; /** Time for an output, relative to the others of the row. */ readonly cost: number }
+export interface Choice { readonly when: (size: Size) => boolean; readonly candidates: (caps: Caps) => Candidate[] }
 
-/** First match wins; measured in bench/lab (README there). */
-const TABLE: readonly Rows[] = [
+const literals = (values: Record<string, number>): Record<string, string> => Object.fromEntries(Object.entries(values).map(([k, v]) => [k, `${v}u`]));
+
+export function registers(TM: number, TN: number, vec: boolean, cost: number) {
+  return ({ subgroupSize }: Caps): Candidate => {
+    const WG = Math.max(8, Math.min(32, subgroupSize));
+    return { tile: { family: 'registers', rows: TM, cols: TN * WG, vec, spec: literals({ TM, TN, SG: subgroupSize < 8 ? 4 : 8 }), overrides: { WG } }, cost };
+  };
+}
+export const blocks = (TM: number, TN: number, cost: number) => (): Candidate =>
+  ({ tile: { family: 'blocks', rows: 16 * TM, cols: 16 * TN, vec: true, spec: literals({ TM, TN }), overrides: {} }, cost });
+export function matrices(RM: number, RN: number, cost: number) {
+  return ({ subgroupMatrix, subgroupSizeMax }: Caps): Candidate => {
+    const { M, N, K } = subgroupMatrix!;
+    return { tile: { family: 'matrices', rows: 2 * RM * M, cols: 2 * RN * N, vec: true, spec: literals({ RM, RN, M, N, K, LANES: 4 * subgroupSizeMax }), overrides: {} }, cost };
+  };
+}
+const all = (...list: ((caps: Caps) => Candidate)[]) => (caps: Caps): Candidate[] => list.map((f) => f(caps));
+
+/** Every lane of the four subgroups must find a row of the smallest tile to read (AT_ONCE in lib/matrices.wgsl). */
+const fits = ({ M, N }: MatrixSizes, lanes: number): boolean => lanes >= 32 && lanes / 4 <= 4 * Math.min(M, N);
+const large = ({ m, n }: Size): boolean => m >= 32 && n >= 32;
+
+/** First match wins; tests put a row before the others. Rows of software adapters are measured (bench/lab), those of GPUs are not. */
+export const TABLE: Choice[] = [
+  {
+    when: (s) => !s.caps.software && s.dtype === 'f16' && large(s) && s.caps.subgroupMatrix !== null
+      && s.caps.subgroupSize === s.caps.subgroupSizeMax && fits(s.caps.subgroupMatrix, 4 * s.caps.subgroupSizeMax),
+    candidates: all(matrices(4, 2, 1), matrices(2, 2, 1.3)),
+  },
+  { when: (s) => !s.caps.software && large(s), candidates: all(blocks(8, 8, 1), blocks(8, 4, 1.2), blocks(4, 4, 1.5)) },
   // Mesa before 26 compiles large bodies in seconds and pays for every scalar load: one small tile, vector loads.
-  { when: (caps) => /Mesa (1\d|2[0-5])\./.test(caps.driver), vec: true, tiles: [{ TM: 8, TN: 2, cost: 1 }] },
-  { when: () => true, vec: false, tiles: [{ TM: 16, TN: 4, cost: 1 }, { TM: 16, TN: 2, cost: 1.35 }, { TM: 4, TN: 4, cost: 2 }] },
+  { when: ({ caps }) => /Mesa (1\d|2[0-5])\./.test(caps.driver), candidates: all(registers(8, 2, true, 1)) },
+  { when: () => true, candidates: all(registers(16, 4, false, 1), registers(16, 2, false, 1.35), registers(4, 4, false, 2)) },
 ];
+/** Workgroups that run at the same time: with fewer, processors idle (132 on an H100). */
+const processors = (caps: Caps): number => (caps.software ? 1 : 128);
 
-/** The tile that computes m rows by n columns with the least work, padding included. */
-export function chooseTile(caps: Caps, m: number, n: number): Tile {
+/** The tile that computes m rows by n columns soonest, padding and idle processors included; `others` such products run beside it. */
+export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1): Tile {
   if (!caps.subgroups || caps.subgroupSize < 4) throw new VoxelgradError('FEATURE', 'matmul: got a device without subgroups of at least 4 lanes, expected the feature `subgroups`.');
-  const WG = Math.max(8, Math.min(32, caps.subgroupSize));
-  const { tiles, vec } = TABLE.find((r) => r.when(caps))!;
-  const padded = (x: number, tile: number): number => Math.ceil(x / tile) * tile;
-  const best = tiles.map((t) => ({ ...t, work: padded(m, t.TM) * padded(n, t.TN * WG) * t.cost })).reduce((a, b) => b.work < a.work ? b : a);
-  return { TM: best.TM, TN: best.TN, WG, SG: caps.subgroupSize < 8 ? 4 : 8, vec };
+  const candidates = TABLE.find((r) => r.when({ caps, dtype, m, n }))!.candidates(caps);
+  const work = ({ tile, cost }: Candidate): number => Math.max(tileCount(tile, m, n) * others, processors(caps)) * tile.rows * tile.cols * cost;
+  return candidates.reduce((a, b) => work(b) < work(a) ? b : a).tile;
 }
 
-export const tileOptions = ({ TM, TN, SG, WG }: Tile, T: string) => ({ spec: { TM: `${TM}u`, TN: `${TN}u`, SG: `${SG}u`, T }, overrides: { WG } });
-/** Element type of the right operand: vec4 where it is contiguous along the reduction and all its other strides are multiples of 4. */
+export const tileCount = ({ rows, cols }: Tile, m: number, n: number): number => Math.ceil(m / rows) * Math.ceil(n / cols);
+/** Element type of an operand: vec4 where it is contiguous along the reduction and all its other strides are multiples of 4. */
 export const operand = (tile: Tile, T: string, along: number, strides: readonly number[]): string => tile.vec && along === 1 && strides.every((s) => s % 4 === 0) ? `vec4<${T}>` : T;
-export const tileCount = ({ TM, TN, WG }: Tile, m: number, n: number): number => Math.ceil(m / TM) * Math.ceil(n / (TN * WG));
 
 /** Into how many ranges to cut a reduction of length k, so that `tiles` independent results fill the device. */
 export function splitsFor(caps: Caps, tiles: number, k: number, shortest: number, longest: number): number {
@@ -44,12 +80,17 @@ export function splitsFor(caps: Caps, tiles: number, k: number, shortest: number
   return Math.max(1, Math.min(wanted, Math.floor(k / shortest)), Math.ceil(k / longest));
 }
 
+type Pair = readonly [number, number];
 export interface Gemm {
   readonly a: Ref; readonly b: Ref; readonly bias: Ref | null; readonly y: Ref;
   readonly m: number; readonly n: number; readonly k: number;
   readonly aRow: number; readonly aK: number; readonly bK: number; readonly bCol: number;
+  /** First elements of a and b, where they are parts of larger tensors. */
+  readonly first?: { readonly a: number; readonly b: number };
   /** Two batch axes: sizes, and the strides of a and b (0 broadcasts). */
-  readonly batch?: { readonly sizes: readonly [number, number]; readonly a: readonly [number, number]; readonly b: readonly [number, number] };
+  readonly batch?: { readonly sizes: Pair; readonly a: Pair; readonly b: Pair };
+  /** Strides of y over its rows and the batch axes; default: whole, [batch, M, N]. */
+  readonly out?: { readonly row: number; readonly batch: Pair };
   readonly act?: number;
 }
 
@@ -61,23 +102,29 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const { m, n, a, b, aRow, aK, bK, bCol } = flip ? { m: g.n, n: g.m, a: g.b, b: g.a, aRow: g.bCol, aK: g.bK, bK: g.aK, bCol: g.aRow } : g;
   const batch = g.batch ?? { sizes: [1, 1], a: [0, 0], b: [0, 0] };
   const [ba, bb] = flip ? [batch.b, batch.a] : [batch.a, batch.b];
-  const tile = chooseTile(c.caps, m, n);
+  const first = g.first ?? { a: 0, b: 0 };
+  const [fa, fb] = flip ? [first.b, first.a] : [first.a, first.b];
+  const out = g.out ?? { row: g.n, batch: [batch.sizes[1] * m * n, m * n] };
   const outer = batch.sizes[0] * batch.sizes[1];
+  const T = g.a.dtype;
+  const tile = chooseTile(c.caps, T, m, n, outer);
   const tiles = tileCount(tile, m, n) * outer;
-  const plain = !g.bias && !g.act;
+  const plain = !g.bias && !g.act && !g.out;
   const splits = plain ? splitsFor(c.caps, tiles, g.k, RANGE.shortest, RANGE.longest) : 1;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
-    m, n, k: g.k, a_row: aRow, a_k: aK, b_k: bK, b_col: bCol, y_row: flip ? 1 : n, y_col: flip ? m : 1,
-    batch1: batch.sizes[1], a_batch0: ba[0], a_batch1: ba[1], b_batch0: bb[0], b_batch1: bb[1],
+    m, n, k: g.k, a_first: fa, a_row: aRow, a_k: aK, b_first: fb, b_k: bK, b_col: bCol, y_row: flip ? 1 : out.row, y_col: flip ? out.row : 1, y_split: m * n * outer,
+    batch1: batch.sizes[1], a_batch0: ba[0], a_batch1: ba[1], b_batch0: bb[0], b_batch1: bb[1], y_batch0: out.batch[0], y_batch1: out.batch[1],
     has_bias: g.bias ? 1 : 0, act: g.act ?? 0, tiles: tiles * splits, splits, chunk,
   };
   const size = m * n * outer;
   const y = splits === 1 ? g.y : c.scratch([splits, size]);
-  const options = tileOptions(tile, g.y.dtype);
-  const B = operand(tile, g.y.dtype, bK, [bCol, ...bb]);
-  const first = dispatch(matmulKernel, { a, b, bias: g.bias ?? a, y }, params, grid1d(tiles * splits), { ...options, spec: { ...options.spec, R: y.dtype, B } });
-  return splits === 1 ? [first] : [first, sumSplits(c.caps, y, g.y, size, splits)];
+  const bindings = { a, b, bias: g.bias ?? a, y };
+  const grid = grid1d(tiles * splits);
+  const spec = { ...tile.spec, T, R: y.dtype, B: operand(tile, T, bK, [bCol, ...bb, fb, g.k]) };
+  const product = tile.family === 'registers' ? dispatch(matmul, bindings, params, grid, { spec, overrides: tile.overrides })
+    : dispatch(tile.family === 'blocks' ? matmul_blocks : matmul_matrices, bindings, params, grid, { spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, fa, g.k]) } });
+  return splits === 1 ? [product] : [product, sumSplits(c.caps, y, g.y, size, splits)];
 }
 
 /** Adds the partial results [splits, n] into y. */

@@ -5,8 +5,12 @@
 import { ShapeError } from '../errors.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import { conv as convKernel } from '../gen/conv.ts';
+import { conv_blocks } from '../gen/conv_blocks.ts';
+import { conv_matrices } from '../gen/conv_matrices.ts';
 import { conv_dweight } from '../gen/conv_dweight.ts';
-import { chooseTile, lowerGemm, operand, splitsFor, sumSplits, tileCount, tileOptions } from './gemm.ts';
+import { conv_dweight_blocks } from '../gen/conv_dweight_blocks.ts';
+import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
+import { chooseTile, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export type Vec3 = readonly [number, number, number];
 export interface Window { readonly stride: Vec3; readonly before: Vec3; readonly after: Vec3; readonly dilation: Vec3; readonly groups: number }
@@ -71,20 +75,30 @@ const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
 const isPointwise = ({ taps, big, small }: Sides, w: Window): boolean => taps === 1 && w.groups === 1 && big.every((d, i) => d === small[i]) && [...w.before, ...w.after].every((p) => p === 0);
 
 type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
+type ConvParams = Parameters<typeof dispatch<typeof convKernel>>[2];
+
+/** The convolution's kernel of a tile's family; `wSteps` are the strides of the weight but for the one along the reduction. */
+function convolve(tile: Tile, [x, w, bias, y]: readonly [Ref, Ref, Ref | null, Ref], params: ConvParams, wSteps: readonly number[]): Dispatch {
+  const T = x.dtype;
+  const bindings = { x, w, bias: bias ?? w, y };
+  const grid = grid1d(params.tiles);
+  const spec = { ...tile.spec, T, W: operand(tile, T, params.w_k, wSteps) };
+  if (tile.family === 'registers') return dispatch(convKernel, bindings, params, grid, { spec, overrides: tile.overrides });
+  return dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, { spec: { ...spec, X: operand(tile, T, 1, [params.gi]) } });
+}
 
 /** y on the small grid from x on the big one. */
 export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
   const s = sides(x.shape, y.shape, weight.shape, w.groups);
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
   if (isPointwise(s, w)) return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act });
-  const tile = chooseTile(c.caps, pixels, s.gs);
+  const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups);
   const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
   const tiles = tileCount(tile, pixels, s.gs) * w.groups;
-  const options = tileOptions(tile, x.dtype);
-  return [dispatch(convKernel, { x, w: weight, bias: bias ?? weight, y }, {
+  return [convolve(tile, [x, weight, bias, y], {
     ...gatherDown(s, w), ...weightSteps(s), gi: s.gb, go: s.gs, run, w_col: s.taps * s.gb, w_k: 1,
     has_bias: bias ? 1 : 0, act, tiles,
-  }, grid1d(tiles), { ...options, spec: { ...options.spec, W: operand(tile, x.dtype, 1, [s.gb]) } })];
+  }, [s.gb])];
 }
 
 /** y on the big grid from x on the small one. */
@@ -96,13 +110,12 @@ export function lowerUp(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Re
   }
   const phases = w.stride[0] * w.stride[1] * w.stride[2];
   const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]!), 1); // of one phase
-  const tile = chooseTile(c.caps, pixels, s.gb);
+  const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases);
   const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
-  const options = tileOptions(tile, x.dtype);
-  return [dispatch(convKernel, { x, w: weight, bias: bias ?? weight, y }, {
+  return [convolve(tile, [x, weight, bias, y], {
     ...gatherUp(s, w), ...weightSteps(s), gi: s.gs, go: s.gb, run: 1, w_col: 1, w_k: s.taps * s.gb,
     has_bias: bias ? 1 : 0, act, tiles,
-  }, grid1d(tiles), { ...options, spec: { ...options.spec, W: x.dtype } })];
+  }, [s.gb])];
 }
 
 /** dw [small channels, taps, big channels / groups] from the tensors on both grids. */
@@ -111,27 +124,31 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
   if (isPointwise(s, w)) return lowerGemm(c, { a: small, b: big, bias: null, y: dw, m: s.cs, n: s.cb, k: pixels, aRow: 1, aK: s.cs, bK: s.cb, bCol: 1 });
   const width = s.taps * s.gb;
-  const tile = chooseTile(c.caps, s.gs, width);
+  const tile = chooseTile(c.caps, big.dtype, s.gs, width, w.groups);
+  const registers = tile.family === 'registers';
   const fill = (x: number): number => x / Math.ceil(x / 8);
   const [, height, row] = s.small;
   // A short row leaves steps half empty; all rows of a small map together fill them.
   const join = fill(row) < 0.8 * fill(height * row) && height * row <= 256 ? height : 1;
   const innerN = fill(s.n) > fill(join * row);
-  const inner = innerN ? s.n : join * row;
+  const inner = !registers ? 1 : innerN ? s.n : join * row; // pixels an outer index; the other families walk all pixels alike
   const outer = pixels / inner;
   const independent = tileCount(tile, s.gs, width) * w.groups;
-  // A range whose pixels stay in the cache (1 MiB) while the tiles of all rows and columns pass over it.
-  const longest = Math.min(8192, Math.max(1024, 2 ** 18 / (s.cb + s.cs)));
+  // On a processor a range whose pixels stay in the cache (1 MiB) while the tiles of all rows and columns pass over it.
+  const longest = c.caps.software ? Math.min(8192, Math.max(1024, 2 ** 18 / (s.cb + s.cs))) : 8192;
   const chunk = Math.ceil(outer / splitsFor(c.caps, independent, outer, Math.ceil(64 / inner), Math.ceil(longest / inner)));
   const splits = Math.ceil(outer / chunk);
   const size = s.cs * width;
   const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);
   const tiles = independent * splits;
-  const options = tileOptions(tile, big.dtype);
-  const first = dispatch(conv_dweight, { x: big, dy: small, partial }, {
+  const bindings = { x: big, dy: small, partial };
+  const params = {
     n: s.n, xd: s.big[0], xh: s.big[1], xw: s.big[2], xc: s.cb, yd: s.small[0], yh: s.small[1], yw: s.small[2], yc: s.cs, gi: s.gb, go: s.gs,
     kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
     ...axes('stride', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation), inner_n: innerN ? 1 : 0, join: innerN ? 1 : join, splits, chunk, tiles,
-  }, grid1d(tiles), { ...options, spec: { ...options.spec, JOIN: !innerN && join > 1 ? '1u' : '0u' } });
+  };
+  const spec = { ...tile.spec, T: big.dtype };
+  const first = registers ? dispatch(conv_dweight, bindings, params, grid1d(tiles), { spec: { ...spec, JOIN: !innerN && join > 1 ? '1u' : '0u' }, overrides: tile.overrides })
+    : dispatch(tile.family === 'blocks' ? conv_dweight_blocks : conv_dweight_matrices, bindings, params, grid1d(tiles), { spec });
   return partial === dw ? [first] : [first, sumSplits(c.caps, partial, dw, size, splits)];
 }

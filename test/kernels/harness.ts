@@ -33,10 +33,10 @@ let opened: Promise<Opened> | undefined;
 let live: Opened | undefined; // create()'s result must stay reachable, or promises hang
 
 async function open(): Promise<Opened> {
-  const gpu = create([]) as GPU;
+  const gpu = create(['enable-dawn-features=allow_unsafe_apis']) as GPU; // subgroup matrices
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('no WebGPU adapter: run `npm run setup`');
-  const wanted = ['shader-f16', 'subgroups', 'subgroup-size-control'].filter((f) => adapter.features.has(f)) as GPUFeatureName[];
+  const wanted = ['shader-f16', 'subgroups', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f)) as GPUFeatureName[];
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = adapter.limits;
   const device = await adapter.requestDevice({ requiredFeatures: wanted, requiredLimits: { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } });
   return live = { gpu, device, software: /llvmpipe|swiftshader/i.test(`${adapter.info.description} ${adapter.info.device}`), subgroupSize: adapter.info.subgroupMinSize };

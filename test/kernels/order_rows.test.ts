@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { rows } from '../cases/case.ts';
 import { families } from '../cases/index.ts';
-import { orderDoesNotMatter } from './order_rows.ts';
+import { orderDoesNotMatter, orderDoesNotMatterInTiles } from './order_rows.ts';
 
 const IDS = [
   'matmul: batch, both transposed', 'matmul: long inner axis', 'conv2d: three groups', 'conv2d: depthwise, two kernels a channel', 'convTranspose2d: 3 x 3 stride 2',
@@ -15,4 +15,8 @@ it('workgroups in reverse order give the same bits', async () => {
   const list = Object.values(families).flatMap(rows).filter((c) => IDS.includes(c.id));
   expect(list).toHaveLength(IDS.length);
   await orderDoesNotMatter(list, ['reversed']);
+});
+
+it('and those of workgroup tiles', async () => {
+  await orderDoesNotMatterInTiles(Object.values(families).flatMap(rows).filter((c) => c.id === 'matmul: batch, both transposed'), ['reversed']);
 });

@@ -3,6 +3,7 @@
 // workgroups take their work. Here the kernels' texts are changed, so that the engine runs them unaware.
 import { expect } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { blocks, matrices, TABLE } from '../../src/ops/gemm.ts';
 import type { NamedCase } from '../cases/case.ts';
 import { Row } from '../golden/ops/row.ts';
 import { INDEX, ORDERS } from './harness.ts';
@@ -33,5 +34,18 @@ export async function orderDoesNotMatter(list: readonly NamedCase[], orders: rea
   for (const order of orders) {
     const { bytes } = await run(list, order);
     for (const [key, value] of straight.bytes) expect(bytes.get(key) === value, `${key}, ${order}`).toBe(true);
+  }
+}
+
+/** The same for the families of products that software adapters do not choose. */
+export async function orderDoesNotMatterInTiles(list: readonly NamedCase[], orders: readonly (keyof typeof ORDERS)[]): Promise<void> {
+  TABLE.unshift(
+    { when: ({ caps, dtype }) => dtype === 'f16' && caps.subgroupMatrix !== null, candidates: (caps) => [matrices(2, 2, 1)(caps)] },
+    { when: () => true, candidates: () => [blocks(4, 4, 1)()] },
+  );
+  try {
+    await orderDoesNotMatter(list, orders);
+  } finally {
+    TABLE.splice(0, 2);
   }
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Between the two products of attention on tensor cores: q k^T becomes softmax(scale q k^T + bias), with everything that
+// attention.wgsl adds to a score. LANES neighbouring lanes share a query (lib/lanes.wgsl); scores are computed from their product
+// in each of three passes rather than kept. The second of a row becomes log(sum(exp(scores))), all that backward needs.
+// @import "lib/lanes.wgsl"
+// @import "lib/attention.wgsl"
+
+@group(0) @binding(1) var<storage, read> scores: array<f32>;       // [slices, rows, keys]: q k^T
+@group(0) @binding(6) var<storage, read_write> rows: array<f32>;   // [slices, rows, 4]: factor, log-sum, -, 1 / norm
+@group(0) @binding(7) var<storage, read_write> p: array<T>;        // [slices, rows, keys]
+
+@compute @workgroup_size(WG)
+fn attention_softmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let own = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  let lane = local % LANES;
+  let inside = own < params.slices * params.rows;
+  let r = select(0u, own, inside);
+  let z = r / params.rows;
+  let t = vec4<u32>(r % params.rows);
+  let factor = vec4<f32>(rows[4u * r]);
+  let first = r * params.keys;
+  var top = MASKED;
+  for (var i = lane; i < params.keys; i += LANES) { top = max(top, score(vec4<f32>(scores[first + i]), z, t, factor, i).x); }
+  let high = lanes_max(top);
+  var part = 0.0;
+  for (var i = lane; i < params.keys; i += LANES) { part += exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high); }
+  let sum = lanes_sum(part);
+  if (!inside) { return; }
+  let none = high == MASKED; // no key: 0, as in PyTorch
+  let finish = select(1.0 / sum, 0.0, none);
+  for (var i = lane; i < params.keys; i += LANES) { p[first + i] = T(exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high) * finish); }
+  if (lane == 0u) { rows[4u * r + 1u] = select(high + log(sum), 0.0, none); }
+}

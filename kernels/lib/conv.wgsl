@@ -1,0 +1,28 @@
+// What the kernels of a convolution are called with, and which taps reach the output pixels of a phase (conv.wgsl).
+struct Params {
+  n: u32,
+  xd: i32, xh: i32, xw: i32, xc: i32,
+  yd: u32, yh: u32, yw: u32, yc: u32,
+  gi: u32, go: u32, // channels of a group, in and out
+  kd: i32, kh: i32, kw: i32,
+  down_z: i32, down_y: i32, down_x: i32,
+  up_z: i32, up_y: i32, up_x: i32,
+  pad_z: i32, pad_y: i32, pad_x: i32,
+  dil_z: i32, dil_y: i32, dil_x: i32,
+  step_z: i32, step_y: i32, step_x: i32, // up / gcd(up, dil)
+  run: i32,                              // taps along x in one run: kw or 1
+  w_col: u32, w_k: u32, w_group: u32, w_z: u32, w_y: u32, w_x: u32,
+  has_bias: u32,  // 1: add bias
+  act: u32,   // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
+  tiles: u32, // tiles in all: phases x groups x rows x columns
+}
+
+// One axis within a phase: its first tap, how many, the input offset of the first and the input step between two.
+struct Axis { k0: i32, count: i32, offset: i32, step: i32 }
+
+fn axis(phase: i32, k: i32, up: i32, pad: i32, dil: i32, step: i32) -> Axis {
+  var k0 = 0;
+  while (k0 < step && (phase + pad - k0 * dil) % up != 0) { k0++; }
+  let count = select(0, (k - k0 + step - 1) / step, k0 < step && k0 < k);
+  return Axis(k0, count, (phase + pad - k0 * dil) / up, -dil * step / up);
+}

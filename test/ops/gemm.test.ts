@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Which family of kernels computes a product on which adapter. Nothing runs here: caps are data.
+import { describe, expect, it } from 'vitest';
+import type { DType } from '../../src/engine/dtype.ts';
+import type { Caps } from '../../src/gpu/device.ts';
+import { chooseTile } from '../../src/ops/gemm.ts';
+
+const limits = { maxStorageBufferBindingSize: 2 ** 31, maxBufferSize: 2 ** 31, maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupsPerDimension: 65535, maxStorageBuffersPerShaderStage: 8 };
+const gpu: Caps = { f16: true, subgroups: true, timestamps: true, subgroupMatrix: { M: 16, N: 16, K: 16 }, software: false, subgroupSize: 32, subgroupSizeMax: 32, driver: '580.1', limits };
+const lavapipe: Caps = { ...gpu, software: true, subgroupMatrix: { M: 8, N: 8, K: 8 }, subgroupSize: 8, subgroupSizeMax: 8, driver: 'llvmpipe: Mesa 26.1.6' };
+const chosen = (caps: Caps, dtype: DType, m = 4096, n = 4096): string => {
+  const { family, rows, cols } = chooseTile(caps, dtype, m, n);
+  return `${family} ${rows} x ${cols}`;
+};
+
+describe('a product is computed by', () => {
+  it('register tiles on a processor, whatever it has', () => {
+    expect(chosen(lavapipe, 'f16')).toBe('registers 16 x 32');
+    expect(chosen({ ...lavapipe, driver: 'llvmpipe: Mesa 25.0.7' }, 'f32')).toBe('registers 8 x 16');
+  });
+  it('workgroup tiles on a GPU, smaller ones where large ones would leave processors idle', () => {
+    expect(chosen(gpu, 'f32')).toBe('blocks 128 x 128');
+    expect(chosen(gpu, 'f32', 100_000, 64)).toBe('blocks 128 x 64');
+    expect(chosen(gpu, 'f32', 512, 512)).toBe('blocks 64 x 64');
+  });
+  it('register tiles on a GPU where there are few rows or columns', () => {
+    expect(chosen(gpu, 'f32', 4096, 3)).toMatch('registers');
+    expect(chosen(gpu, 'f16', 8, 4096)).toMatch('registers');
+  });
+  it('subgroup matrices in f16 where the adapter has them and all its subgroups have one size', () => {
+    expect(chosen(gpu, 'f16')).toBe('matrices 128 x 64');
+    expect(chosen(gpu, 'f16', 512, 512)).toBe('matrices 64 x 64');
+    expect(chosen({ ...gpu, subgroupMatrix: { M: 8, N: 8, K: 8 } }, 'f16')).toBe('matrices 64 x 32');
+    expect(chosen({ ...gpu, subgroupMatrix: null }, 'f16')).toMatch('blocks');
+    expect(chosen({ ...gpu, subgroupSize: 8 }, 'f16')).toMatch('blocks');
+    expect(chosen({ ...gpu, subgroupSize: 64, subgroupSizeMax: 64, subgroupMatrix: { M: 8, N: 8, K: 8 } }, 'f16')).toMatch('blocks'); // more lanes than rows to read
+  });
+});
