@@ -4,6 +4,7 @@ import { DataError } from '../errors.ts';
 import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
 import { findingOf, type Finding } from './finding.ts';
 import { sameGeometry, type Triple } from './geometry.ts';
+import { readHeader, volumeEnding } from './header.ts';
 import { inferUnlabelled, type UnlabelledProposal } from './infer_unlabelled.ts';
 import { readVolume, writeVolume } from './volume.ts';
 
@@ -46,6 +47,7 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
       if (options.fixHeader && await fixLabelHeader(scan)) {
         findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
       }
+      await warnAboutSpacing(scan, findings);
       const loaded = await loadCase(dataset, scan);
       cases.push(summarise(dataset, scan, loaded, findings));
     } catch (error) {
@@ -72,6 +74,15 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
     if (counts.slice(1).every((n) => n === 0)) findings.push({ level: 'warning', file: scan.label!, message: 'no foreground on its annotated slices.', remedy: 'Fine if the structure is really absent; otherwise annotate a slice that shows it.' });
   }
   return { name: scan.name, patient: scan.patient, size: image.size, spacing: image.spacing, range: [low, high], counts, annotated: label ? annotated / label.length : 0 };
+}
+
+/** A file that states no spacing is read as 1 mm: volumes, distances and resampling would be wrong without a word. */
+async function warnAboutSpacing({ images, label }: Case, findings: Finding[]): Promise<void> {
+  for (const file of [...images, ...(label === undefined ? [] : [label])]) {
+    if (!volumeEnding(file)) continue; // a DICOM series
+    const { noSpacing } = await readHeader(file);
+    if (noSpacing !== undefined) findings.push({ level: 'warning', file, message: `states no voxel spacing (no field ${noSpacing}), 1 mm is assumed.`, remedy: `Add ${noSpacing} to its header, or convert the scan again from its source.` });
+  }
 }
 
 function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings: Finding[]): void {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
@@ -142,6 +142,22 @@ describe('checkDataset', () => {
     expect(about(/another grid/)).toMatchObject({ level: 'error', remedy: expect.stringMatching(/Resample|header/) });
     expect(about(/stop early/)).toMatchObject({ level: 'error', file: join(folder, 'imagesTr/phantom_001_0000.nii.gz') });
     expect(about(/no foreground/)).toMatchObject({ level: 'warning', file: join(folder, 'labelsTr/phantom_002.nii.gz') });
+  });
+
+  it('warns about files that state no spacing', async () => {
+    const folder = await changed(async (f, json) => {
+      json.file_ending = '.mha';
+      for (const part of ['imagesTr', 'labelsTr', 'imagesTs', 'labelsTs']) {
+        for (const name of readdirSync(join(f, part))) {
+          const file = join(f, part, name), to = file.replace('.nii.gz', '.mha');
+          await writeVolume(to, await readVolume(file), false);
+          if (name === 'phantom_001_0000.nii.gz') writeFileSync(to, Buffer.from(readFileSync(to).toString('latin1').replace(/^ElementSpacing.*\n/m, ''), 'latin1'));
+          rmSync(file);
+        }
+      }
+    });
+    const { findings } = await checkDataset(folder);
+    expect(findings.filter((f) => /spacing/.test(f.message))).toEqual([expect.objectContaining({ level: 'warning', file: join(folder, 'imagesTr/phantom_001_0000.mha'), message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.' })]);
   });
 
   it('copies the image\'s header on request', async () => {
