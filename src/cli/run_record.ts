@@ -36,11 +36,14 @@ const fileOf = (run: string): string => join(run, 'run.json');
 export function readRecord(run: string): RunRecord {
   const file = fileOf(run);
   if (!existsSync(file)) return { version: 1 };
+  let record: RunRecord | null;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as RunRecord;
+    record = JSON.parse(readFileSync(file, 'utf8')) as RunRecord | null;
   } catch (cause) {
     throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it: voxelgrad train --resume writes it anew.', { cause });
   }
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) throw new DataError(`${file}: not a run record, got ${JSON.stringify(record).slice(0, 40)}, expected an object.`, 'Remove it: voxelgrad train --resume writes it anew.');
+  return record;
 }
 
 export function updateRecord(run: string, change: Partial<RunRecord>): RunRecord {

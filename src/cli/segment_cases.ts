@@ -11,14 +11,15 @@ import { freeMemory } from '../gpu/provider.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { readCheckpoint, restoreNetworks } from '../train/checkpoint.ts';
 import { onStoredGrid, prepareScan, segment } from '../train/inference.ts';
-import { checkpointPath } from '../train/loop.ts';
+import { checkpointPath, planDigest } from '../train/loop.ts';
 import { makeNetworks } from '../train/networks.ts';
 import { parsePlanText } from '../train/plan.ts';
 import type { Plan } from '../train/plan_schema.ts';
 import { predictionBytes } from '../train/predict_volume.ts';
 import { Predictor } from '../train/predictor.ts';
+import { assertTrainedWith } from '../train/trained_plan.ts';
 import { progress } from './progress.ts';
-import { recordStage } from './run_record.ts';
+import { readRecord, recordStage } from './run_record.ts';
 import type { Context } from './verb.ts';
 
 export type Which = 'best' | 'final' | 'latest';
@@ -60,7 +61,15 @@ const SOURCE = 'prediction.json';
 /** The run whose masks a folder holds, if it says. */
 export function runOfMasks(folder: string): string | undefined {
   const file = join(folder, SOURCE);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Source).run : undefined;
+  if (!existsSync(file)) return undefined;
+  let source: Partial<Source> | null;
+  try {
+    source = JSON.parse(readFileSync(file, 'utf8')) as Partial<Source> | null;
+  } catch (cause) {
+    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it, or predict again into another folder.', { cause });
+  }
+  if (typeof source?.run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${source?.run === undefined ? 'nothing' : JSON.stringify(source.run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
+  return source.run;
 }
 
 /** Writes where the folder's masks come from; true if it said so before. @throws DataError if it said otherwise */
@@ -92,6 +101,9 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const { plan, out } = job;
   const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
   const { state, tensors } = await readCheckpoint(checkpoint);
+  if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
+  else if (state.plan !== planDigest(runPlan(job.run))) context.note(`${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`);
+  readRecord(job.run); // damaged, it says so before the work, not after
   using device = await openDevice();
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);

@@ -89,13 +89,14 @@ function linesOf(issue: z.core.$ZodIssue, plan: unknown): string[] {
 }
 
 /** Relations between fields, once each field is right by itself. */
-function contradictions({ data, split, sam, network2d, cross }: Plan): string[] {
+function contradictions({ data, split, sam, network2d, cross, loss }: Plan): string[] {
   const wrong: string[] = [];
   const must = (good: boolean, line: string) => { if (!good) wrong.push(line); };
   must(split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`);
   must(sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`);
   must(cross.softThreshold <= cross.hardThreshold, `cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`);
   must(sam.enabled || network2d.enabled, 'sam.enabled: got false beside network2d.enabled false, expected at least one network');
+  must(loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)');
   must(data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`);
   // Its pseudo labels come from the one batch that is trained.
   if (cross.pseudo === 'selected') cross.slices.forEach((n, i) => must(Math.min(n, data.roi[i]!) <= cross.microBatch, `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`));
