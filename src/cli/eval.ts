@@ -41,6 +41,9 @@ async function referencesIn(path: string): Promise<Map<string, string>> {
 
 async function pairsOf(reference: string, prediction: string): Promise<{ pairs: Pair[]; unused: number }> {
   if (!isFolder(reference) && !isFolder(prediction)) return { pairs: [{ name: volumeStem(basename(reference)) ?? reference, reference, prediction }], unused: 0 };
+  for (const [file, folder] of [[reference, prediction], [prediction, reference]] as const) {
+    if (existsSync(file) && !isFolder(file) && isFolder(folder)) throw new DataError(`${file}: a file, but ${folder} is a folder, expected two masks or two folders.`, `Name the mask in ${folder} that belongs to it, or the folder that holds ${basename(file)}.`);
+  }
   const [references, predictions] = [await referencesIn(reference), await volumesIn(prediction)];
   if (predictions.size === 0) throw new DataError(`${prediction}: no volume, expected predicted masks named like the references.`);
   const pairs = [...predictions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, file]): Pair => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
+import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
 import { findingOf, type Finding } from './finding.ts';
@@ -52,7 +53,7 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
       cases.push(summarise(dataset, scan, loaded, findings));
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      findings.push(findingOf(scan.images[0] ?? scan.name, error));
+      findings.push(findingOf(scan.images[0] ?? scan.name, error, [...scan.images, ...(scan.label === undefined ? [] : [scan.label])]));
     }
     options.onCase?.(i + 1, scans.length, scan.name);
   }
@@ -72,6 +73,10 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
     counts.push(...dataset.info.classes.map(() => 0));
     for (let i = 0; i < label.length; i++) if (weight[i]) { counts[label[i]]++; annotated++; }
     if (counts.slice(1).every((n) => n === 0)) findings.push({ level: 'warning', file: scan.label!, message: 'no foreground on its annotated slices.', remedy: 'Fine if the structure is really absent; otherwise annotate a slice that shows it.' });
+  }
+  for (const c of label ? loaded.unlabelled : []) {
+    const n = label!.reduce((sum, v) => sum + (v === c ? 1 : 0), 0);
+    if (n > 0) findings.push({ level: 'warning', file: join(dataset.folder, 'annotations.json'), message: `unlabelled.${scan.name} lists class ${c} (${dataset.info.classes[c].name}), but its mask has ${n} voxels of it.`, remedy: 'Take the class out of the list if it was drawn: as it is, these voxels are neither trained nor scored.' });
   }
   return { name: scan.name, patient: scan.patient, size: image.size, spacing: image.spacing, range: [low, high], counts, annotated: label ? annotated / label.length : 0 };
 }

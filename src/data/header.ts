@@ -73,7 +73,7 @@ async function firstBytes(file: string): Promise<Buffer> {
 /** The DataError for a path the system would not open. */
 export function unreadable(file: string, cause: unknown): DataError {
   const code = (cause as NodeJS.ErrnoException).code;
-  const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder, not a file' : code === 'EACCES' ? 'no permission to read' : String(code ?? cause);
+  const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder, not a file' : code === 'ENOTDIR' ? 'a file where a folder is needed' : code === 'EACCES' ? 'no permission to read' : String(code ?? cause);
   return new DataError(`${file}: cannot be read, got ${why}, expected a readable file.`, 'Check the path and its permissions.', { cause });
 }
 

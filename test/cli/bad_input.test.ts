@@ -264,6 +264,10 @@ describe('eval and report refuse', () => {
     await change(at('masks_of_others/phantom_003.nii.gz'), (v) => { v[0] = 9; });
     await refused(['eval', at('good'), at('masks_of_others')], /masks_of_others\/phantom_003\.nii\.gz: label values outside the data set's, got 9, expected 0 to 1/, { kept: at('masks_of_others') });
   });
+  it('one mask beside a folder of them', async () => {
+    await refused(['eval', at('good', LABEL), at('good/labelsTr')], /phantom_003\.nii\.gz: a file, but .*labelsTr is a folder[^]*Name the mask/, { kept: at('good') });
+    await refused(['eval', at('good'), at('good', LABEL)], /phantom_003\.nii\.gz: a file, but .*good is a folder/, { kept: at('good') });
+  });
   it('a damaged prediction.json beside the masks', async () => {
     mkdirSync(at('damaged'));
     cpSync(at('good', LABEL), at('damaged/phantom_003.nii.gz'));

@@ -113,6 +113,11 @@ describe('import', () => {
   it.each([[['--classes', 'liver']], [['--spheres']]])('%j is a usage error', async (more) => {
     expect((await run('import', dataset, '--to', join(folder, 'y'), ...more)).code).toBe(2);
   });
+  it.each([['import', dataset, '--to', 'y', '--classes', 'liver'], ['import', dataset, '--to', 'y', '--spheres'], ['plan', '--ablate', 'foo'], ['plan', '--ablate', '2d,sam']])('%s %s ... says what to do instead', async (...argv) => {
+    const { code, err } = await run(...argv);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^error: .*\nhint: \S/);
+  });
 });
 
 describe('eval', () => {
