@@ -208,6 +208,12 @@ describe('predict refuses', () => {
     await refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('good')], /good: no plan\.json[^]*train --run/, { absent: at('masks') });
     await refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('run'), '--checkpoint', 'best'], /no checkpoint named best[^]*Train first/, { absent: at('masks') });
   });
+  it('a folder in the place of a DICOM series that has no slice', async () => {
+    mkdirSync(at('studies/series_1'), { recursive: true });
+    writeFileSync(at('studies/series_1/notes.txt'), 'no slice');
+    await refusedScan(at('studies'), /studies\/series_1: no DICOM image, got 1 files[^]*Point at the folder/);
+    await refusedScan(at('studies/series_1'), /studies\/series_1: no DICOM image/);
+  });
   it('a part that is none (usage)', () => refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('run'), '--part', '3/2'], /--part: got "3\/2"/, { code: 2, absent: at('masks') }));
   it('a plan that was edited after the training', async () => {
     cpSync(at('run'), at('edited'), { recursive: true });
