@@ -28,21 +28,28 @@ export const regionHead = (channels: number, classes: number, prior: boolean): C
   new Conv2d(channels, classes, 1, { bias: true, init: kaimingFanOut, biasInit: prior ? rareForeground : constant(0) });
 const boundaryHead = (channels: number): Conv2d => new Conv2d(channels, 1, 1, { bias: true, init: kaimingFanOut, biasInit: constant(0) });
 
+/** What BAA adds to the paper's for the sake of training (docs/method.md, part D, 15); false leaves one out. */
+export interface BAAOptions { readonly learnedTemperature?: boolean; readonly interiorBias?: boolean }
+
 /** Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). */
 export class BAA extends Module {
   readonly reduce: CBR;
   readonly norm: LayerNorm;
-  /** Temperatures of the spatial and the channel attention, one a head. */
-  readonly tau_s: Parameter;
-  readonly tau_c: Parameter;
+  /** Temperatures of the spatial and the channel attention, one a head; absent where they are 1. */
+  readonly tau_s?: Parameter;
+  readonly tau_c?: Parameter;
   readonly fuse: CBR;
+  private readonly interiorBias: boolean;
 
-  constructor(inChannels: number, width: number) {
+  constructor(inChannels: number, width: number, { learnedTemperature = true, interiorBias = true }: BAAOptions = {}) {
     super();
+    this.interiorBias = interiorBias;
     this.reduce = new CBR(inChannels, width, 1);
     this.norm = new LayerNorm(width);
-    this.tau_s = new Parameter([HEADS], constant(10), { decay: false });
-    this.tau_c = new Parameter([HEADS], constant(1), { decay: false });
+    if (learnedTemperature) {
+      this.tau_s = new Parameter([HEADS], constant(10), { decay: false });
+      this.tau_c = new Parameter([HEADS], constant(1), { decay: false });
+    }
     this.fuse = new CBR(width, width, 3);
   }
 
@@ -65,7 +72,9 @@ export class BAA extends Module {
 
   /** Tokens [S, N, Cr]; the log term lets attention fall on interior pixels only. */
   private spatial(boundary: Tensor, interior: Tensor, mask: Tensor): Tensor {
-    return attention(boundary, interior, interior, { heads: HEADS, cosine: true, tau: this.tau_s, keyBias: log(addScalar(mask, 1e-4)) });
+    return attention(boundary, interior, interior, {
+      heads: HEADS, cosine: true, ...(this.tau_s && { tau: this.tau_s }), ...(this.interiorBias && { keyBias: log(addScalar(mask, 1e-4)) }),
+    });
   }
 
   /** Per head c x c scores between channels, each a unit vector over positions. */
@@ -74,7 +83,7 @@ export class BAA extends Module {
     const rows = (x: Tensor): Tensor => reshape(permute(x, [0, 2, 1]), [s, HEADS, width / HEADS, n]);
     const values = rows(interior);
     const scores = matmul(l2Normalize(rows(boundary)), l2Normalize(values), { transB: true });
-    const weights = softmax(mul(scores, reshape(this.tau_c, [HEADS, 1, 1])), -1);
+    const weights = softmax(this.tau_c ? mul(scores, reshape(this.tau_c, [HEADS, 1, 1])) : scores, -1);
     return permute(reshape(matmul(weights, values), [s, width, n]), [0, 2, 1]);
   }
 }
@@ -102,11 +111,11 @@ export class Recovery extends Module {
   readonly region: Conv2d[];
   readonly boundary: Conv2d[];
 
-  constructor(channels: number, width: number, classes: number, encoderChannels: readonly number[], prior = true) {
+  constructor(channels: number, width: number, classes: number, encoderChannels: readonly number[], prior = true, options: BAAOptions = {}) {
     super();
     this.start_l = new CBR(channels, width, 1);
     this.start_b = new CBR(channels, width, 1);
-    this.baa = [...encoderChannels].reverse().map((ch) => new BAA(ch, width));
+    this.baa = [...encoderChannels].reverse().map((ch) => new BAA(ch, width, options));
     this.region = Array.from({ length: 5 }, () => regionHead(width, classes, prior));
     this.boundary = Array.from({ length: 4 }, () => boundaryHead(width));
   }
