@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
-import { iterationCost, networkSizes } from '../../src/train/cost.ts';
+import { iterationCost, networkSizes, predictionDeviceBytes } from '../../src/train/cost.ts';
+import { buildNetworks } from '../../src/train/networks.ts';
+import { Predictor } from '../../src/train/predictor.ts';
 import { stepPlan, startTraining } from './phantom_step.ts';
 
 it('the cost told beforehand is the work of the programs that run', async () => {
@@ -23,4 +25,16 @@ it('counts what is left after an ablation', () => {
   expect(Object.keys(sizes)).toEqual(['transverse', 'coronal']);
   expect(Object.keys(sizes.transverse!.modules)).not.toContain('rm');
   expect(Object.values(sizes.transverse!.modules).reduce((a, b) => a + b, 0)).toBe(sizes.transverse!.total);
+});
+
+it('prediction holds no more on the device than is told beforehand', async () => {
+  const plan = stepPlan('full');
+  const told = await predictionDeviceBytes(plan);
+  using device = await openDevice();
+  const predictor = await Predictor.create(plan, buildNetworks(plan));
+  await predictor.run(new Float32Array(plan.data.roi.reduce((a, b) => a * b, 1)));
+  const { peak } = device.memory();
+  predictor.dispose();
+  expect(peak).toBeLessThanOrEqual(told);
+  expect(peak).toBeGreaterThan(told / 2);
 });
