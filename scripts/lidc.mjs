@@ -3,12 +3,13 @@
 //   npm run lidc -- [--source DIR] [--out DIR] [--preset tiny] [--iterations 1000] [--only NAME,NAME]
 // Five runs with one seed, one length and the same initial weights: SA-Net and its control without exchange on `transverse` and on
 // `budget` annotation, and dense labels as the upper bound. Each run resumes where it was stopped; all are scored on the same
-// held-out patients, and one report compares them.
+// held-out patients; each annotation gets a report beside its own control and the dense labels, and the differences are printed.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ANNOTATIONS, comparedWith, referencesOf, table } from './lidc/results.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values: options } = parseArgs({
@@ -71,18 +72,13 @@ for (const name of chosen) {
 }
 
 const done = Object.keys(RUNS).filter((name) => existsSync(join(options.out, name, 'summary.json')));
-const [first, ...others] = done;
-const references = [{ role: 'published', name: 'SA-Net paper, LUNA16', dice: 76.0, boundaryF1: 78.7, note: 'other data, other splits' }];
-const summaryOf = (name) => JSON.parse(readFileSync(join(options.out, name, 'summary.json'), 'utf8'));
-if (done.includes('dense')) references.push({ role: 'upper bound', name: 'dense labels', summary: summaryOf('dense') });
-if (done.includes(`${first}_alone`)) references.push({ role: 'baseline', name: 'sparse labels alone', summary: summaryOf(`${first}_alone`) });
-const record = join(options.out, first, 'run.json');
-writeFileSync(record, `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references }, null, 2)}\n`);
-voxelgrad('report', join(options.out, first), '--data', data, '--title', 'SA-Net on LIDC nodules', ...(others.length > 0 ? ['--compare', ...others.map((name) => join(options.out, name))] : []));
-
-console.log('\nrun                 Dice %                 boundary F1 %');
-for (const name of done) {
-  const { metrics } = summaryOf(name).foreground;
-  const show = ({ mean, ci }) => `${mean?.toFixed(1)} [${ci?.map((v) => v.toFixed(1)).join(', ')}]`;
-  console.log(`${name.padEnd(18)}  ${show(metrics.Dice).padEnd(21)}  ${show(metrics.BF)}`);
+const summaries = Object.fromEntries(done.map((name) => [name, JSON.parse(readFileSync(join(options.out, name, 'summary.json'), 'utf8'))]));
+for (const annotation of ANNOTATIONS.filter((name) => done.includes(name))) {
+  const run = join(options.out, annotation), record = join(run, 'run.json');
+  writeFileSync(record, `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references: referencesOf(annotation, summaries) }, null, 2)}\n`);
+  const others = comparedWith(annotation, done).map((name) => join(options.out, name));
+  voxelgrad('report', run, '--data', data, '--title', `SA-Net on LIDC nodules, ${annotation} annotation`, ...(others.length > 0 ? ['--compare', ...others] : []));
 }
+
+const { compareRuns } = await import('../dist/sanet.js'); // set-up has built it
+console.log(`\n${table(summaries, compareRuns)}`);

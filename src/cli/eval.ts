@@ -9,12 +9,14 @@ import { toRas } from '../data/orientation.ts';
 import { readVolume, type Volume } from '../data/volume.ts';
 import { DataError } from '../errors.ts';
 import { DEFAULT_SURFACE_MM, evaluateCase, type CaseResult, type ClassMetrics, type EvaluationCase, type LabelClass } from '../metrics/evaluate.ts';
+import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { LabelMap } from '../metrics/mask.ts';
 import { METRIC_NAMES, summarise, type Summary } from '../metrics/summary.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { knownRun, planesSeen, recordEvaluation, type KnownRun } from './known_run.ts';
 import { number } from './numbers.ts';
 import { progress } from './progress.ts';
+import { readRecord } from './run_record.ts';
 import { table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
@@ -41,6 +43,9 @@ async function referencesIn(path: string): Promise<Map<string, string>> {
 
 async function pairsOf(reference: string, prediction: string): Promise<{ pairs: Pair[]; unused: number }> {
   if (!isFolder(reference) && !isFolder(prediction)) return { pairs: [{ name: volumeStem(basename(reference)) ?? reference, reference, prediction }], unused: 0 };
+  for (const [file, folder] of [[reference, prediction], [prediction, reference]] as const) {
+    if (existsSync(file) && !isFolder(file) && isFolder(folder)) throw new DataError(`${file}: a file, but ${folder} is a folder, expected two masks or two folders.`, `Name the mask in ${folder} that belongs to it, or the folder that holds ${basename(file)}.`);
+  }
   const [references, predictions] = [await referencesIn(reference), await volumesIn(prediction)];
   if (predictions.size === 0) throw new DataError(`${prediction}: no volume, expected predicted masks named like the references.`);
   const pairs = [...predictions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, file]): Pair => {
@@ -89,7 +94,8 @@ interface Work { readonly pairs: readonly Pair[]; readonly dataset: Dataset | un
 
 async function score({ pairs, dataset, run, options, title }: Work, context: Context): Promise<Summary> {
   const { surfaceMm, theta } = tolerances(options, run);
-  const settings = { surfaceMm, ...(theta !== undefined && { theta }), ...(dataset?.info.ignore !== undefined && { ignoreLabel: dataset.info.ignore }) };
+  const [labelSource, trainedLabelSource] = [dataset?.info.json.label_source, run && readRecord(run.folder).labelSource];
+  const settings = { surfaceMm, ...(labelSource !== undefined && { labelSource }), ...(trainedLabelSource !== undefined && { trainedLabelSource }), ...(theta !== undefined && { theta }), ...(dataset?.info.ignore !== undefined && { ignoreLabel: dataset.info.ignore }) };
   const classes = dataset?.info.classes.slice(1).map(({ value, name }): LabelClass => ({ label: value, name })) ?? await classesIn(pairs);
   const step = progress(title, context);
   const results: CaseResult[] = [];
@@ -132,6 +138,7 @@ function describe(summary: Summary): string {
     table(['class', ...COLUMNS, 'defined', 'missed', 'spurious', 'both empty', 'unlabelled'],
       rows.map(({ name, group: g }) => [name, ...COLUMNS.map((c) => value(g, c)), ...[g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled].map(String)])),
     `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ${surface_mm} mm.`,
+    ...labelSourceNotes(summary.settings).map((note) => `note: ${note}`),
   ].join('\n');
 }
 

@@ -34,13 +34,13 @@ function classesFrom(text: string): Record<string, number> {
   if (text === 'abdomen1k') return { ...ABDOMEN_1K_LABELS };
   const entries = text.split(',').map((part) => /^\s*([^=]+?)\s*=\s*(\d+)\s*$/.exec(part));
   const wrong = entries.findIndex((entry) => entry === null);
-  if (wrong >= 0) throw new UsageError(`--classes: got "${text.split(',')[wrong]}", expected NAME=VALUE,... or abdomen1k.`);
+  if (wrong >= 0) throw new UsageError(`--classes: got "${text.split(',')[wrong]}", expected NAME=VALUE,... or abdomen1k.`, 'For example --classes liver=1,kidney=2.');
   return { background: 0, ...Object.fromEntries(entries.map((entry) => [entry![1], Number(entry![2])])) };
 }
 
 function run(kind: Kind, source: string, options: Options, onCase: Progress): Promise<ImportResult> {
   const { to, masks, spheres, classes, minSlices } = options;
-  if (kind !== 'luna16' && spheres) throw new UsageError(`--spheres: got a folder of kind ${kind}, expected luna16.`);
+  if (kind !== 'luna16' && spheres) throw new UsageError(`--spheres: got a folder of kind ${kind}, expected luna16.`, 'Leave --spheres out; masks are named with --masks.');
   if (kind === 'lidc') return importLidcVoi(source, to, { onCase, ...(minSlices !== undefined && { minSlices }) });
   if (kind === 'luna16') return importLuna16(source, to, { onCase, ...(masks !== undefined && { masks }), ...(spheres && { spheres }) });
   if (kind === 'phantom') {

@@ -18,7 +18,7 @@ export function knownRun(folders: readonly string[]): KnownRun | undefined {
   const candidates = folders.flatMap((f) => [runOfMasks(f), f, dirname(resolve(f))]).filter((f) => f !== undefined);
   const folder = candidates.find((f) => existsSync(join(f, 'run.json')) && existsSync(join(f, 'plan.json')));
   const fold = folder === undefined ? undefined : readRecord(folder).fold as Fold | undefined;
-  return folder === undefined || !fold ? undefined : { folder, plan: runPlan(folder), fold };
+  return folder === undefined || !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold };
 }
 
 const trainedOn = ({ fold }: KnownRun, name: string): boolean => fold.train.includes(name) || fold.selection.includes(name);

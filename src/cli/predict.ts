@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad predict: masks for new scans. No ground truth is read.
 import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
 import { toRas } from '../data/orientation.ts';
@@ -26,7 +27,12 @@ async function scansIn(path: string): Promise<Map<string, string>> {
     if (other !== undefined) throw new DataError(`${join(path, file)}: duplicate case name "${name}", got ${other} too, expected one file a case.`, 'Rename or remove one of them.');
     found.set(name, join(path, file));
   }
-  if (found.size === 0) throw new DataError(`${path}: no volume in it, expected .nii, .nii.gz, .nrrd, .mha or .mhd files.`, 'Convert the scans, or bring DICOM series in with voxelgrad import.');
+  if (found.size > 0) return found;
+  // As import does: a folder for each series, or the slices of one.
+  const entries = (await readdir(path, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
+  for (const folder of entries.filter((e) => e.isDirectory()).map((e) => e.name).sort()) if ((await listFiles(join(path, folder))).length > 0) found.set(folder, join(path, folder));
+  if (found.size === 0 && entries.length > 0) found.set(basename(resolve(path)), path);
+  if (found.size === 0) throw new DataError(`${path}: no volume in it, expected .nii, .nii.gz, .nrrd, .mha or .mhd files, or folders of DICOM slices.`, 'Check the path, or convert the scans.');
   return found;
 }
 
@@ -41,7 +47,7 @@ function partOf(names: readonly string[], part: string | undefined): string[] {
 
 export const predict: Verb = {
   configure: (command) => {
-    command.requiredOption('-i, --input <path>', 'a scan, or a folder of scans')
+    command.requiredOption('-i, --input <path>', 'a scan, a folder of scans, or a folder of DICOM series')
       .requiredOption('-o, --output <folder>', 'masks go here; those of each network into folders below')
       .requiredOption('--run <folder>', 'run folder of voxelgrad train')
       .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']))

@@ -7,6 +7,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import type { Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
+import { labelSourceNote } from '../metrics/label_source.ts';
 import type { ReportInput, Stage } from '../report/input.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import type { Plan } from '../train/plan_schema.ts';
@@ -27,6 +28,8 @@ export interface RunRecord extends Pick<ReportInput, 'annotation' | 'evaluated' 
   /** Absolute path of the data set that was trained on. */
   readonly dataset?: string;
   readonly evaluations?: Evaluations;
+  /** dataset.json's mark of masks that nobody drew. */
+  readonly labelSource?: string;
   readonly [more: string]: unknown;
 }
 
@@ -36,11 +39,14 @@ const fileOf = (run: string): string => join(run, 'run.json');
 export function readRecord(run: string): RunRecord {
   const file = fileOf(run);
   if (!existsSync(file)) return { version: 1 };
+  let record: RunRecord | null;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as RunRecord;
+    record = JSON.parse(readFileSync(file, 'utf8')) as RunRecord | null;
   } catch (cause) {
     throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it: voxelgrad train --resume writes it anew.', { cause });
   }
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) throw new DataError(`${file}: not a run record, got ${JSON.stringify(record).slice(0, 40)}, expected an object.`, 'Remove it: voxelgrad train --resume writes it anew.');
+  return record;
 }
 
 export function updateRecord(run: string, change: Partial<RunRecord>): RunRecord {
@@ -67,12 +73,6 @@ export function machineOf({ info, caps }: Device): NonNullable<ReportInput['mach
   };
 }
 
-/** What the marks of a data set mean for every number made from it. */
-const LABEL_SOURCES: Readonly<Record<string, string>> = {
-  sphere: 'The masks are balls of the annotated diameter, not drawn outlines: overlap with them says little about true shapes.',
-  phantom: 'The scans are made-up phantoms: the numbers show that the chain works, not how well it segments patients.',
-};
-
 /** The facts of a run that is about to begin. */
 export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Survey, command: readonly string[]): Partial<RunRecord> {
   const { json } = dataset.info;
@@ -82,6 +82,7 @@ export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Su
   const mark = json.label_source;
   return {
     dataset: resolve(dataset.folder),
+    ...(mark !== undefined && { labelSource: mark }),
     annotation: { scheme: plan.annotation.use === 'dataset' ? 'as the data set says' : plan.annotation.use, ...annotated },
     provenance: {
       datasets: [{
@@ -94,7 +95,7 @@ export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Su
       runtime: `Node ${process.versions.node}, webgpu ${manifest.dependencies.webgpu}, ${process.platform}-${process.arch}`,
       limitations: [
         'Research software: not a medical device, not for clinical use.',
-        ...(mark === undefined ? [] : [LABEL_SOURCES[mark] ?? `The data set marks its masks as "${mark}".`]),
+        ...(mark === undefined ? [] : [labelSourceNote(mark)]),
         `One fold (${plan.split.fold + 1} of ${plan.split.folds}) and one seed: differences between single runs include their noise.`,
       ],
     },

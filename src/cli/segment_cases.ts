@@ -10,15 +10,17 @@ import { openDevice } from '../gpu/device.ts';
 import { freeMemory } from '../gpu/provider.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { readCheckpoint, restoreNetworks } from '../train/checkpoint.ts';
+import { predictionDeviceBytes } from '../train/cost.ts';
 import { onStoredGrid, prepareScan, segment } from '../train/inference.ts';
-import { checkpointPath } from '../train/loop.ts';
+import { checkpointPath, planDigest } from '../train/loop.ts';
 import { makeNetworks } from '../train/networks.ts';
 import { parsePlanText } from '../train/plan.ts';
 import type { Plan } from '../train/plan_schema.ts';
 import { predictionBytes } from '../train/predict_volume.ts';
 import { Predictor } from '../train/predictor.ts';
+import { assertTrainedWith } from '../train/trained_plan.ts';
 import { progress } from './progress.ts';
-import { recordStage } from './run_record.ts';
+import { readRecord, recordStage } from './run_record.ts';
 import type { Context } from './verb.ts';
 
 export type Which = 'best' | 'final' | 'latest';
@@ -60,7 +62,15 @@ const SOURCE = 'prediction.json';
 /** The run whose masks a folder holds, if it says. */
 export function runOfMasks(folder: string): string | undefined {
   const file = join(folder, SOURCE);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Source).run : undefined;
+  if (!existsSync(file)) return undefined;
+  let source: Partial<Source> | null;
+  try {
+    source = JSON.parse(readFileSync(file, 'utf8')) as Partial<Source> | null;
+  } catch (cause) {
+    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it, or predict again into another folder.', { cause });
+  }
+  if (typeof source?.run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${source?.run === undefined ? 'nothing' : JSON.stringify(source.run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
+  return source.run;
 }
 
 /** Writes where the folder's masks come from; true if it said so before. @throws DataError if it said otherwise */
@@ -76,15 +86,24 @@ function claimFolder(out: string, source: Source): boolean {
   return false;
 }
 
-/** Says what a scan will take, and refuses before it is taken. */
-function announce(plan: Plan, name: string, native: Geometry, said: number, context: Context): number {
-  const grid = plan.data.spacing === 'native' ? native.size : gridAtSpacing(native, [...plan.data.spacing] as Triple).size;
-  const bytes = predictionBytes(plan, [...native.size] as Triple, [...grid] as Triple);
-  const gib = (n: number): string => `${(n / 2 ** 30).toFixed(2)} GiB`;
+/** Beside arrays: the runtime, the decoder of volumes, shaders and their compiler, garbage not yet collected. Measured on a software adapter: 110 to 140 MiB. */
+const RUNTIME_BYTES = 384 * 2 ** 20;
+
+const bytesText = (n: number): string => (n < 0.1 * 2 ** 30 ? `${Math.ceil(n / 2 ** 20)} MiB` : `${(n / 2 ** 30).toFixed(2)} GiB`);
+
+/** What a scan takes beside what is taken already, and whether the device's part comes out of the host's memory. */
+interface Need { readonly scan: number; readonly device: number; readonly software: boolean }
+
+/** Says what a scan will take, and refuses before it is taken; returns the bytes of the largest scan said so far. */
+function announce(name: string, size: Triple, { scan, device, software }: Need, said: number, context: Context): number {
+  const more = scan + RUNTIME_BYTES + (software ? device : 0);
+  // This process has held its weights and the scan; it may have held more before, while it read them.
+  const host = Math.max(process.memoryUsage.rss() + more, process.resourceUsage().maxRSS * 1024);
   const free = freeMemory();
-  if (bytes > 1.5 * said) context.note(`${name}: ${grid.join(' x ')} voxels to predict, at most ${gib(bytes)} of memory${free === undefined ? '' : ` of ${gib(free)} free`}`);
-  if (free !== undefined && bytes > free) throw new LimitError(`${name}: ${grid.join(' x ')} voxels take ${gib(bytes)} of memory, got ${gib(free)} free.`, 'Crop the scan, close other programs, or use a larger machine.');
-  return Math.max(said, bytes);
+  const words = `${name}: ${size.join(' x ')} voxels to predict`;
+  if (scan > 1.5 * said) context.note(`${words}, at most ${bytesText(host)} of memory${free === undefined ? '' : ` of ${bytesText(free + process.memoryUsage.rss())} there is`}; on the device at most ${bytesText(device)}${software ? ', part of it (software adapter)' : ''}`);
+  if (free !== undefined && more > free) throw new LimitError(`${words} take ${bytesText(more)} more memory, got ${bytesText(free)} free.`, 'Crop the scan, close other programs, or use a larger machine.');
+  return Math.max(said, scan);
 }
 
 /** Headline masks land in `out`, those of each network in `out/<network>`. Cases already there are left alone. */
@@ -92,19 +111,24 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const { plan, out } = job;
   const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
   const { state, tensors } = await readCheckpoint(checkpoint);
+  if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
+  else if (state.plan !== planDigest(runPlan(job.run))) context.note(`${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`);
+  readRecord(job.run); // damaged, it says so before the work, not after
+  const files = job.names.map((name) => join(out, `${name}.nii.gz`));
+  const missing = job.names.filter((_, i) => !existsSync(files[i]!));
+  const deviceBytes = missing.length > 0 ? await predictionDeviceBytes(plan) : 0;
   using device = await openDevice();
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);
   const again = claimFolder(out, { version: 1, run: resolve(job.run), checkpoint: resolve(checkpoint), iteration: state.iteration, plan: state.plan, prediction: plan.prediction });
   const start = performance.now();
   const show = progress('predicting', context);
-  const files = job.names.map((name) => join(out, `${name}.nii.gz`));
-  const missing = job.names.filter((_, i) => !existsSync(files[i]!));
   let predictor: Predictor | null = null;
   let said = 0;
   for (const [i, name] of missing.entries()) {
     const { image, stored } = await job.read(name);
-    said = announce(plan, name, image, said, context);
+    const grid = [...plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size] as Triple;
+    said = announce(name, grid, { scan: predictionBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software }, said, context);
     const scan = prepareScan(plan, name, image, stored);
     predictor ??= await Predictor.create(plan, nets); // after the first scan: one that cannot be read says so at once
     const masks = await segment(plan, predictor, scan);

@@ -18,7 +18,7 @@ import { trainingProgress } from './training_progress.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
-  readonly run: string; readonly plan?: string; readonly preset: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
+  readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
   readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean;
 }
 
@@ -33,8 +33,18 @@ function planText(file: string): string {
 /** Options that make a plan; a resumed run has its own. */
 const PLANNING = ['plan', 'preset', 'fold', 'iterations', 'epochs', 'maxMinutes', 'seed', 'annotation', 'ablate', 'init'];
 
+/** The plan named, else the one that `voxelgrad plan` left in the data set, unless a preset was asked for. */
+function planFileOf({ folder }: Dataset, { plan, preset }: Options, context: Context): string | undefined {
+  if (plan !== undefined) return plan;
+  const own = join(folder, 'plan.json');
+  if (!existsSync(own)) return undefined;
+  context.note(preset === undefined ? `plan: ${own}` : `plan: preset ${preset} fitted to the data set; ${own} is left aside`);
+  return preset === undefined ? own : undefined;
+}
+
 async function planOf(dataset: Dataset, options: Options, context: Context): Promise<Plan> {
-  const base = options.plan ? parsePlanText(planText(options.plan), options.plan) : inferPlan(await fingerprintOf(dataset), options.preset);
+  const file = planFileOf(dataset, options, context);
+  const base = file !== undefined ? parsePlanText(planText(file), file) : inferPlan(await fingerprintOf(dataset), options.preset ?? 'tiny');
   const plan = ablate(base, options.ablate ? options.ablate.split(',').map((s) => s.trim()) : []);
   if (options.fold !== undefined) plan.split.fold = options.fold;
   if (options.iterations !== undefined) plan.training.iterations = options.iterations;
@@ -50,7 +60,7 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
   }
   if (options.seed !== undefined) plan.training.seed = options.seed;
   if (options.annotation !== undefined) plan.annotation.use = options.annotation;
-  return parsePlan(plan, options.plan ?? 'plan');
+  return parsePlan(plan, file ?? 'plan');
 }
 
 /** A run goes on with the cases that it began with. */
@@ -78,6 +88,8 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
           if (p.stage === 'train' && p.done > furthest) { furthest = p.done; lost = 0; }
           onProgress(p);
         },
+        onInit: ({ file, loaded, drawn, unused }) => context.note([`${file}: weights of ${loaded.join(', ')}`, ...(drawn.length ? [`${drawn.join(', ')} drawn from the seed`] : []),
+          ...(unused.length ? [`${unused.length} tensors not used (${unused.slice(0, 3).join(', ')}${unused.length > 3 ? ', ...' : ''})`] : [])].join('; ')),
         onSurvey: (found, fold) => { updateRecord(options.run, { ...firstFacts(plan, dataset, found, argv), fold, machine: machineOf(device) }); },
       });
       const { state, finished, fold } = outcome;
@@ -99,8 +111,8 @@ export const train: Verb = {
   configure: (command: Command) => {
     command.argument('<dataset>', 'folder with dataset.json')
       .requiredOption('--run <folder>', 'where plan, checkpoints and log go')
-      .option('--plan <file>', 'a plan (voxelgrad plan writes one); default: the preset fitted to the data set')
-      .addOption(new Option('--preset <name>', 'sizes of the networks').choices([...PRESETS]).default('tiny'))
+      .option('--plan <file>', 'a plan (voxelgrad plan writes one; default: plan.json of the data set, else the preset)')
+      .addOption(new Option('--preset <name>', 'sizes of the networks, fitted to the data set (default: tiny)').choices([...PRESETS]))
       .option('--fold <k>', 'fold held out', integer(0, 19))
       .option('--iterations <n>', 'length of the run', integer(1, 10_000_000))
       .option('--epochs <n>', 'length in passes over the training cases', integer(1, 100_000))
@@ -108,17 +120,19 @@ export const train: Verb = {
       .option('--seed <n>', 'weights, order, augmentation, clicks', integer(0, 2 ** 31 - 1))
       .addOption(new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices(['dataset', 'dense', 'both', 'transverse', 'budget']))
       .option('--ablate <parts>', 'switch off parts, comma-separated: msa, bgc, rm, cross, 2d, sam')
-      .option('--init <file>', 'start from the weights of a checkpoint')
+      .option('--init <file>', 'start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM\'s)')
       .option('--resume', 'go on with the run in the folder');
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const planFile = join(options.run, 'plan.json');
     if (options.resume && !existsSync(planFile)) throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
-    const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined && key !== 'preset');
-    if (options.resume && given.length > 0) throw new UsageError(`--resume: got --${given[0]} beside it, but a resumed run keeps its plan.`, 'Leave the option out, or start a new run folder.');
+    const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
+    if (options.resume && given.length > 0) throw new UsageError(`--resume: got --${given[0]!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`, 'Leave the option out, or start a new run folder.');
+    if (options.plan !== undefined && options.preset !== undefined) throw new UsageError('--plan: got --preset beside it, but a plan says its sizes itself.', 'Leave one of the two out.');
     const dataset = await openDataset(folder);
     const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
     if (options.resume) assertSameCases(plan, dataset, options.run);
+    else if (plan.sam.enabled && !plan.sam.trainable && options.init === undefined) throw new UsageError('--init is missing: the plan does not train SAM (sam.trainable false), so its weights must come from a file.', 'Name them with --init, or set sam.trainable to true.');
 
     const stop = new AbortController();
     const onSignal = (): void => {

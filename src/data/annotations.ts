@@ -5,8 +5,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { readJson, zodIssue } from './dataset_json.ts';
+import { readJson } from './dataset_json.ts';
 import type { Triple } from './geometry.ts';
+import { issueText, show } from './issue.ts';
 
 /** Annotated planes, zero-based on the RAS label grid: transverse = index of D (z), coronal = index of H (y). */
 export interface Planes { readonly transverse: readonly number[]; readonly coronal: readonly number[] }
@@ -19,7 +20,7 @@ export interface Annotations {
 }
 
 const index = z.number().int().nonnegative();
-const Entry = z.union([z.literal('all'), z.strictObject({ transverse: z.array(index).default([]), coronal: z.array(index).default([]) })]);
+const Slices = z.strictObject({ transverse: z.array(index).default([]), coronal: z.array(index).default([]) });
 const Unlabelled = z.record(z.string(), z.array(z.number().int().positive()));
 
 /** Reads `<folder>/annotations.json`; empty maps if there is none. `cases` are the training cases, `classes` counts background. */
@@ -28,16 +29,18 @@ export async function readAnnotations(folder: string, cases: readonly string[], 
   const planes = new Map<string, Planes>(), unlabelled = new Map<string, readonly number[]>();
   if (!existsSync(file)) return { planes, unlabelled };
   const known = new Set(cases);
-  const content = z.record(z.string(), z.unknown()).safeParse(await readJson(file));
-  if (!content.success) throw new DataError(`${file}: ${zodIssue(content.error)}.`);
+  const json = await readJson(file);
+  const content = z.record(z.string(), z.unknown()).safeParse(json);
+  const form = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all"';
+  if (!content.success) throw new DataError(`${file}: ${issueText(content.error, json)}.`, `Write {"<case>": ${form}}.`);
   const named = (name: string): void => {
-    if (!known.has(name)) throw new DataError(`${file}: case "${name}", got a name that is not in the training set, expected one of ${cases.slice(0, 3).join(', ')}${cases.length > 3 ? ', ...' : ''}.`, 'Correct the name or remove the entry.');
+    if (!known.has(name)) throw new DataError(`${file}: case "${name}", got a name that is not in the training set, expected ${cases.length === 0 ? 'no entry (there is no training case)' : `one of ${cases.slice(0, 3).join(', ')}${cases.length > 3 ? ', ...' : ''}`}.`, 'Correct the name or remove the entry.');
   };
   let listed = false;
   for (const [name, value] of Object.entries(content.data)) {
     if (name === 'unlabelled') {
       const parsed = Unlabelled.safeParse(value);
-      if (!parsed.success) throw new DataError(`${file}: unlabelled.${zodIssue(parsed.error)}.`, 'Write "unlabelled": {"<case>": [class, ...]}.');
+      if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, value, 'unlabelled')}.`, 'Write "unlabelled": {"<case>": [class, ...]}.');
       for (const [caseName, values] of Object.entries(parsed.data)) {
         named(caseName);
         const wrong = values.find((v) => v >= classes);
@@ -47,10 +50,11 @@ export async function readAnnotations(folder: string, cases: readonly string[], 
       continue;
     }
     named(name);
-    const parsed = Entry.safeParse(value);
-    if (!parsed.success) throw new DataError(`${file}: ${name}: ${zodIssue(parsed.error)}.`, 'Write {"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all".');
     listed = true;
-    if (parsed.data === 'all') continue;
+    if (value === 'all') continue;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DataError(`${file}: ${name}: got ${show(value)}, expected lists of slices.`, `Write "${name}": ${form}.`);
+    const parsed = Slices.safeParse(value);
+    if (!parsed.success) throw new DataError(`${file}: ${name}: ${issueText(parsed.error, value)}.`, `Write "${name}": ${form}.`);
     if (parsed.data.transverse.length + parsed.data.coronal.length === 0) {
       throw new DataError(`${file}: ${name}: no annotated slice, got two empty lists, expected at least one index.`, 'Annotate a slice, or take the case out of imagesTr and labelsTr.');
     }

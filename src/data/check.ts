@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
+import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
 import { findingOf, type Finding } from './finding.ts';
 import { sameGeometry, type Triple } from './geometry.ts';
+import { readHeader, volumeEnding } from './header.ts';
 import { inferUnlabelled, type UnlabelledProposal } from './infer_unlabelled.ts';
 import { readVolume, writeVolume } from './volume.ts';
 
@@ -46,11 +48,12 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
       if (options.fixHeader && await fixLabelHeader(scan)) {
         findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
       }
+      await warnAboutSpacing(scan, findings);
       const loaded = await loadCase(dataset, scan);
       cases.push(summarise(dataset, scan, loaded, findings));
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      findings.push(findingOf(scan.images[0] ?? scan.name, error));
+      findings.push(findingOf(scan.images[0] ?? scan.name, error, [...scan.images, ...(scan.label === undefined ? [] : [scan.label])]));
     }
     options.onCase?.(i + 1, scans.length, scan.name);
   }
@@ -71,7 +74,20 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
     for (let i = 0; i < label.length; i++) if (weight[i]) { counts[label[i]]++; annotated++; }
     if (counts.slice(1).every((n) => n === 0)) findings.push({ level: 'warning', file: scan.label!, message: 'no foreground on its annotated slices.', remedy: 'Fine if the structure is really absent; otherwise annotate a slice that shows it.' });
   }
+  for (const c of label ? loaded.unlabelled : []) {
+    const n = label!.reduce((sum, v) => sum + (v === c ? 1 : 0), 0);
+    if (n > 0) findings.push({ level: 'warning', file: join(dataset.folder, 'annotations.json'), message: `unlabelled.${scan.name} lists class ${c} (${dataset.info.classes[c].name}), but its mask has ${n} voxels of it.`, remedy: 'Take the class out of the list if it was drawn: as it is, these voxels are neither trained nor scored.' });
+  }
   return { name: scan.name, patient: scan.patient, size: image.size, spacing: image.spacing, range: [low, high], counts, annotated: label ? annotated / label.length : 0 };
+}
+
+/** A file that states no spacing is read as 1 mm: volumes, distances and resampling would be wrong without a word. */
+async function warnAboutSpacing({ images, label }: Case, findings: Finding[]): Promise<void> {
+  for (const file of [...images, ...(label === undefined ? [] : [label])]) {
+    if (!volumeEnding(file)) continue; // a DICOM series
+    const { noSpacing } = await readHeader(file);
+    if (noSpacing !== undefined) findings.push({ level: 'warning', file, message: `states no voxel spacing (no field ${noSpacing}), 1 mm is assumed.`, remedy: `Add ${noSpacing} to its header, or convert the scan again from its source.` });
+  }
 }
 
 function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings: Finding[]): void {

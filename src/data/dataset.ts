@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A data set in nnU-Net's layout: imagesTr, labelsTr, imagesTs, dataset.json, and annotations.json.
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { readAnnotations, annotationWeight, type Annotations } from './annotations.ts';
 import { insideFolder, readDatasetInfo, type DatasetInfo } from './dataset_json.ts';
@@ -53,6 +53,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
 export async function listDataset(folder: string): Promise<{ dataset: Dataset | undefined; findings: Finding[] }> {
   const findings: Finding[] = [];
   try {
+    if (await stat(folder).then((s) => s.isFile(), () => false)) throw new DataError(`${folder}: a file, got ${basename(folder)}, expected the folder of a data set.`, `Name the folder that holds it: ${dirname(folder)}`);
     const info = await readDatasetInfo(folder);
     const explicit = info.json.dataset !== undefined || info.json.training !== undefined;
     const training = explicit ? listedCases(folder, info, findings) : await foundCases(folder, 'imagesTr', 'labelsTr', info, findings);

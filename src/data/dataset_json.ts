@@ -5,6 +5,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { unreadable, VOLUME_ENDINGS } from './header.ts';
+import { issueText } from './issue.ts';
 
 const nameToText = z.record(z.string(), z.string());
 
@@ -72,17 +73,12 @@ export async function writeJson(file: string, value: unknown): Promise<void> {
   }
 }
 
-/** The first disagreement of a zod parse, as `field.path: message`. */
-export function zodIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return `${issue.path.length ? issue.path.join('.') : 'top level'}: ${issue.message}`;
-}
-
 /** Reads dataset.json of a data set folder. DataError naming the file and the field. */
 export async function readDatasetInfo(folder: string): Promise<DatasetInfo> {
   const file = join(folder, 'dataset.json');
-  const parsed = DatasetJson.safeParse(await readJson(file));
-  if (!parsed.success) throw new DataError(`${file}: ${zodIssue(parsed.error)}.`, 'See the nnU-Net description of dataset.json.');
+  const content = await readJson(file);
+  const parsed = DatasetJson.safeParse(content);
+  if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, content)}.`, 'Write for example {"channel_names": {"0": "CT"}, "labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"}.');
   const json = parsed.data;
   const { classes, ignore } = readLabels(file, json.labels);
   const ending = VOLUME_ENDINGS.find((e) => e === (json.file_ending ?? '.nii.gz'));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A problem with a data set: found while listing or checking, thrown where work cannot go on.
+import { existsSync } from 'node:fs';
 import { DataError } from '../errors.ts';
 
 /** One problem, for people (message, remedy) and programs (level, file). */
@@ -20,10 +21,12 @@ export function firstError(findings: readonly Finding[]): DataError | undefined 
   return new DataError(`${errors[0].file}: ${errors[0].message}`, errors[0].remedy + more);
 }
 
-/** A DataError as a finding of `file` (its message names the file already). */
-export function findingOf(file: string, error: DataError): Finding {
+/** A DataError as a finding of the file that its message begins with: `file`, one of `others`, or any other that exists. */
+export function findingOf(file: string, error: DataError, others: readonly string[] = []): Finding {
   const hint = error.hint ?? '';
   let message = hint && error.message.endsWith(hint) ? error.message.slice(0, -hint.length).trimEnd() : error.message;
-  if (message.startsWith(`${file}: `)) message = message.slice(file.length + 2);
-  return { level: 'error', file, message, remedy: hint };
+  const first = /^([^\n]+?): /.exec(message)?.[1];
+  const named = [file, ...others, ...(first !== undefined && existsSync(first) ? [first] : [])].find((f) => message.startsWith(`${f}: `));
+  if (named !== undefined) message = message.slice(named.length + 2);
+  return { level: 'error', file: named ?? file, message, remedy: hint };
 }

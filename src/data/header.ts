@@ -11,7 +11,7 @@ import { DataError } from '../errors.ts';
 import { assertOrthogonal } from './geometry.ts';
 import { FloatScan, type FloatLayout } from './float_scan.ts';
 import { parseMetaImage, parseNrrd } from './header_text.ts';
-import { parseNifti } from './header_nifti.ts';
+import { checkSpacing, isNifti, parseNifti } from './header_nifti.ts';
 
 /** What the first bytes of a file say. */
 export interface Header {
@@ -29,9 +29,18 @@ export interface Header {
   readonly bytes: number;
   /** Set where the decoder would hide NaN and infinities (NIfTI): how the floats lie in the stream. */
   readonly floats?: FloatLayout;
+  /** Set where the decoder may inflate wrongly (MetaImage): the length of the stream as stated, and a header for inflated voxels. */
+  readonly inflate?: { readonly stated: number; readonly head: string };
+  /** Spacing beside `axes`, where a format says it twice (NIfTI). */
+  readonly pixdim?: readonly number[];
+  /** The field that would state the voxel spacing, where the file has none and 1 mm is assumed. */
+  readonly noSpacing?: string;
   /** Added by the decoder although the format says it must not be (NIfTI with scl_slope 0): to be taken off again. */
   readonly wrongIntercept?: number;
 }
+
+/** A header whose file was read to the end; `voxels` are the inflated bytes where the decoder would get them wrong. */
+export interface CheckedHeader extends Header { readonly voxels?: Buffer }
 
 /** File name endings that are read and written. */
 export const VOLUME_ENDINGS = ['.nii.gz', '.nii', '.nrrd', '.nhdr', '.mha', '.mhd'] as const;
@@ -64,7 +73,7 @@ async function firstBytes(file: string): Promise<Buffer> {
 /** The DataError for a path the system would not open. */
 export function unreadable(file: string, cause: unknown): DataError {
   const code = (cause as NodeJS.ErrnoException).code;
-  const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder, not a file' : code === 'EACCES' ? 'no permission to read' : String(code ?? cause);
+  const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder, not a file' : code === 'ENOTDIR' ? 'a file where a folder is needed' : code === 'EACCES' ? 'no permission to read' : String(code ?? cause);
   return new DataError(`${file}: cannot be read, got ${why}, expected a readable file.`, 'Check the path and its permissions.', { cause });
 }
 
@@ -83,6 +92,9 @@ export async function readHeader(file: string): Promise<Header> {
   }
   let head = await firstBytes(file);
   if (ending === '.nii.gz') {
+    if (isNifti(head)) {
+      throw new DataError(`${file}: not compressed, got a NIfTI header, expected gzip as the name ends in .nii.gz.`, `Rename it to ${basename(file, '.gz')}, or compress it with gzip.`);
+    }
     try {
       // Z_SYNC_FLUSH: give what these bytes hold, though the stream goes on.
       head = gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: HEAD_BYTES * DEFLATE_LIMIT });
@@ -113,10 +125,11 @@ function checkPromises(file: string, header: Header): void {
     throw new DataError(`${file}: the header promises ${voxels.toExponential(2)} voxels (${dims.join(' x ')}), got more than the limit of ${MAX_VOXELS}.`, 'If the scan is really that large, crop it; otherwise the header is damaged.');
   }
   if (header.axes) assertOrthogonal(file, header.axes);
+  if (header.pixdim) checkSpacing(file, header.pixdim, header.axes);
 }
 
 /** `readHeader`, then the voxel stream: long enough, and decoded to its check sum where compressed. DataError names the file. */
-export async function checkFile(file: string): Promise<Header> {
+export async function checkFile(file: string): Promise<CheckedHeader> {
   const header = await readHeader(file);
   const { dataFile, coding, bytes } = header;
   let available: number;
@@ -133,9 +146,11 @@ export async function checkFile(file: string): Promise<Header> {
   if (coding && (available - start) * DEFLATE_LIMIT < bytes) throw short(available - start);
   if (coding && (coding !== 'raw' || header.floats)) {
     const scan = header.floats && new FloatScan(header.floats, header.dims.reduce((a, b) => a * b, 1));
-    const decoded = await decode(dataFile, start, coding, scan);
+    const voxels = header.inflate && header.inflate.stated !== available - start ? room(file, bytes) : undefined;
+    const decoded = await decode(dataFile, start, coding, { scan, into: voxels });
     if (decoded < bytes) throw short(decoded);
     if (scan && scan.count > 0) throw notFinite(file, scan.count, scan.first, header.dims);
+    if (voxels) return { ...header, voxels };
   }
   return header;
 }
@@ -147,15 +162,29 @@ export function notFinite(file: string, count: number, first: number, dims: read
     'Replace them, for example by -1024 outside the scanned field.');
 }
 
-/** Decodes a stream to its end (check sums included); returns its length. */
-async function decode(file: string, start: number, coding: 'raw' | 'gzip' | 'zlib', scan: FloatScan | undefined): Promise<number> {
+function room(file: string, bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(bytes);
+  } catch (cause) {
+    throw new DataError(`${file}: too large to hold in memory, got ${bytes} bytes of voxels.`, 'Crop the scan, or store it uncompressed.', { cause });
+  }
+}
+
+/** Decodes a stream to its end (check sums included), keeping what fits in `into`; returns its length. */
+async function decode(file: string, start: number, coding: 'raw' | 'gzip' | 'zlib', { scan, into }: { scan?: FloatScan; into?: Buffer }): Promise<number> {
   const options = { chunkSize: 1 << 18 };
   let length = 0;
   try {
     await pipeline(
       createReadStream(file, { start, highWaterMark: 1 << 18 }),
       coding === 'gzip' ? createGunzip(options) : coding === 'zlib' ? createInflate(options) : new PassThrough(),
-      async (decoded: AsyncIterable<Buffer>) => { for await (const chunk of decoded) { length += chunk.length; scan?.feed(chunk); } },
+      async (decoded: AsyncIterable<Buffer>) => { 
+        for await (const chunk of decoded) {
+          if (into && length < into.length) chunk.copy(into, length);
+          length += chunk.length;
+          scan?.feed(chunk);
+        }
+      },
     );
   } catch (cause) {
     throw damaged(file, cause);

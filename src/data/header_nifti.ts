@@ -7,6 +7,31 @@ import type { Header } from './header.ts';
 const BYTES: Record<number, number> = { 2: 1, 4: 2, 8: 4, 16: 4, 64: 8, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8 };
 const COMPONENTS: Record<number, [components: number, bytes: number]> = { 32: [2, 8], 128: [3, 3], 1792: [2, 16], 2304: [4, 4] };
 
+/** Spacing and the length of an sform's columns may differ by this share: both are rounded to f32, and some tools round more. */
+const SPACING_TOLERANCE = 1e-3;
+
+/** True if `head` starts as an uncompressed NIfTI file does. */
+export function isNifti(head: Buffer): boolean {
+  return head.length >= 348 && [head.readInt32LE(0), head.readInt32BE(0)].some((size) => size === 348 || size === 540);
+}
+
+/**
+ * The decoder takes pixdim, others take the sform (perpendicular `axes`, or null): where the two disagree, volumes and distances
+ * would depend on who reads.
+ */
+export function checkSpacing(file: string, pixdim: readonly number[], axes: readonly (readonly number[])[] | null): void {
+  const list = (v: readonly number[]): string => v.map((x) => Number(x.toPrecision(6))).join(' x ');
+  if (axes) {
+    const columns = axes.map((v) => Math.hypot(...v));
+    if (columns.some((c, i) => !(Math.abs(c - Math.abs(pixdim[i])) <= SPACING_TOLERANCE * c))) {
+      throw new DataError(`${file}: two voxel spacings, got pixdim ${list(pixdim)} mm and sform columns of ${list(columns)} mm, expected the same.`,
+        'Find out which one is right and correct the other in the header (for example with nibabel: image.header.set_zooms).');
+    }
+  } else if (pixdim.some((p) => p === 0 || !Number.isFinite(p))) {
+    throw new DataError(`${file}: no voxel spacing, got pixdim ${list(pixdim)} and no sform, expected millimetres above 0.`, 'Set pixdim in the header, or convert the scan again from its source.');
+  }
+}
+
 /** Parses the first bytes (already gunzipped) of `file`; `gzipped` says how the whole file is stored. */
 export function parseNifti(file: string, head: Buffer, gzipped: boolean): Header {
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
@@ -41,7 +66,7 @@ export function parseNifti(file: string, head: Buffer, gzipped: boolean): Header
   const axes = sformCode > 0 ? [0, 1, 2].map((column) => [entry(0, column), entry(1, column), entry(2, column)]) : null;
   const dataOffset = Math.max(offset, headerSize);
   return {
-    dims, components, axes, dataFile: file, start: 0, coding: gzipped ? 'gzip' : 'raw',
+    dims, components, axes, pixdim: [1, 2, 3].map((i) => (v2 ? view.getFloat64(104 + 8 * i, little) : view.getFloat32(76 + 4 * i, little))), dataFile: file, start: 0, coding: gzipped ? 'gzip' : 'raw',
     bytes: dataOffset + dims.reduce((a, b) => a * b, 1) * bytesPerVoxel,
     floats: type === 16 || type === 64 ? { offset: dataOffset, bytes: type === 16 ? 4 : 8, little } : undefined,
     wrongIntercept: slope === 0 && intercept !== 0 && Number.isFinite(intercept) ? intercept : undefined,

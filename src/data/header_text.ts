@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The text headers of MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr): the fields that decide whether the file can be read.
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import type { Header } from './header.ts';
 
@@ -13,6 +13,15 @@ const numbers = (text: string | undefined): number[] => (text ?? '').trim().spli
 
 function missing(file: string, field: string, got: string | undefined, expected: string): DataError {
   return new DataError(`${file}: header field ${field}, got ${got === undefined ? 'nothing' : `"${got}"`}, expected ${expected}.`, 'The header is damaged or of another kind of file.');
+}
+
+/** The file beside `file` (or below it) that holds the voxels: a header from elsewhere must not make us read any file there is. */
+function dataBeside(file: string, name: string): string {
+  const path = resolve(dirname(file), name), way = relative(resolve(dirname(file)), path);
+  if (isAbsolute(name) || isAbsolute(way) || way === '..' || /^\.\.[\\/]/.test(way)) {
+    throw new DataError(`${file}: names a data file out of its folder, got "${name}", expected a file beside the header.`, 'Put both into one folder and correct the name in the header.');
+  }
+  return path;
 }
 
 /** Parses the `Key = Value` lines of a MetaImage up to ElementDataFile. */
@@ -42,10 +51,16 @@ export function parseMetaImage(file: string, head: Buffer): Header {
     dims,
     components: Number(fields.get('ElementNumberOfChannels') ?? 1),
     axes: matrix.length === 9 ? [matrix.slice(0, 3), matrix.slice(3, 6), matrix.slice(6, 9)] : null,
-    dataFile: local ? file : resolve(dirname(file), name),
+    dataFile: local ? file : dataBeside(file, name),
     start: local ? last.index + last[0].length : skip < 0 ? null : skip,
     coding: /^false$/i.test(fields.get('BinaryData') ?? 'True') ? null : compressed ? 'zlib' : 'raw',
     bytes: dims.reduce((a, b) => a * b, 1) * bytesPerVoxel,
+    // MetaIO inflates as much as CompressedDataSize says, gives zeros where that is missing, and reports neither.
+    ...(compressed && { inflate: {
+      stated: Number(fields.get('CompressedDataSize') ?? NaN),
+      head: `${text.slice(0, last.index).replace(/^[ \t]*(CompressedData|CompressedDataSize|HeaderSize)[ \t]*=.*\r?\n/gm, '')}ElementDataFile = LOCAL\n`,
+    } }),
+    ...(!fields.has('ElementSpacing') && { noSpacing: 'ElementSpacing' }),
   };
 }
 
@@ -55,6 +70,8 @@ const NRRD_BYTES: readonly [pattern: RegExp, bytes: number][] = [
   [/^(int|signed int|int32|int32_t|uint|unsigned int|uint32|uint32_t|float)$/, 4],
   [/^(longlong|long long|long long int|signed long long|signed long long int|int64|int64_t|ulonglong|unsigned long long|unsigned long long int|uint64|uint64_t|double)$/, 8],
 ];
+
+const NRRD_ENCODINGS = ['raw', 'gzip', 'gz', 'bzip2', 'bz2', 'txt', 'text', 'ascii', 'hex'];
 
 /** Parses the `field: value` lines of an NRRD up to the empty line. */
 export function parseNrrd(file: string, head: Buffer): Header {
@@ -78,13 +95,15 @@ export function parseNrrd(file: string, head: Buffer): Header {
   }
   if (data === undefined && !end) throw missing(file, 'end of header', undefined, 'an empty line');
   const encoding = (fields.get('encoding') ?? '').toLowerCase();
+  if (!NRRD_ENCODINGS.includes(encoding)) throw missing(file, 'encoding', fields.get('encoding'), NRRD_ENCODINGS.join(', '));
   const skipped = Number(fields.get('byte skip') ?? fields.get('byteskip') ?? 0);
   return {
     dims, components: 1,
     axes: vectors.length === 3 && vectors.every((v) => v.length === 3) ? vectors : null,
-    dataFile: data === undefined ? file : resolve(dirname(file), data),
+    dataFile: data === undefined ? file : dataBeside(file, data),
     start: skipped < 0 ? null : (data === undefined && end ? end.index + end[0].length : 0) + (encoding === 'raw' ? skipped : 0),
     coding: encoding === 'raw' ? 'raw' : encoding === 'gzip' || encoding === 'gz' ? 'gzip' : null,
     bytes: dims.reduce((a, b) => a * b, 1) * bytesPerVoxel,
+    ...(!fields.has('space directions') && !fields.has('spacings') && { noSpacing: 'space directions' }),
   };
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A volume in memory, and its files: NIfTI, NRRD, MetaImage through ITK-Wasm (an optional dependency, loaded at the first use).
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import { makeFolder } from '../files/atomic.ts';
@@ -104,8 +105,9 @@ export async function readVolume(file: string): Promise<Volume> {
   const io = await loadImageIo(file);
   let image: ItkImage;
   try {
-    image = await io.readImageNode(path);
+    image = header.voxels ? await withInflated(file, header.inflate!.head, header.voxels, io.readImageNode) : await io.readImageNode(path);
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     throw new DataError(`${file}: the decoder gave up: ${firstLine(cause)}.`, 'Convert the file with another tool and try again.', { cause });
   }
   const volume = volumeFromItk(file, image);
@@ -113,6 +115,26 @@ export async function readVolume(file: string): Promise<Volume> {
   const { wrongIntercept } = header;
   if (wrongIntercept !== undefined) for (let i = 0; i < volume.data.length; i++) volume.data[i] -= wrongIntercept;
   return volume;
+}
+
+/** Runs `read` on a temporary file with the voxels that were inflated here, under the header that fits them. */
+async function withInflated<T>(file: string, head: string, voxels: Buffer, read: (path: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'voxelgrad-'));
+  try {
+    const path = join(folder, 'inflated.mha');
+    const handle = await open(path, 'w');
+    try {
+      await handle.write(head, null, 'latin1');
+      await handle.writeFile(voxels);
+    } catch (cause) {
+      throw new DataError(`${file}: cannot be inflated into ${folder}: ${(cause as NodeJS.ErrnoException).code}.`, 'Free space there, or store the scan as .nii.gz.', { cause });
+    } finally {
+      await handle.close();
+    }
+    return await read(path);
+  } finally {
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
 }
 
 function firstLine(cause: unknown): string {

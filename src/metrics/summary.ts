@@ -67,6 +67,9 @@ export interface Summary {
     theta_rule: string;
     surface_mm: number;
     ignore_label: number | null;
+    /** Marks of masks that nobody drew (`label_source.ts`): of the reference, and of what the run was trained on. */
+    label_source?: string;
+    trained_label_source?: string;
     level: number;
     seed: number;
     resamples: number;
@@ -74,7 +77,7 @@ export interface Summary {
 }
 
 /** Puts evaluated cases together. Pass the options `evaluateCase` was given: they are written down. */
-export function summarise(cases: readonly CaseResult[], classes: readonly LabelClass[], options: EvaluateOptions & BootstrapOptions = {}): Summary {
+export function summarise(cases: readonly CaseResult[], classes: readonly LabelClass[], options: EvaluateOptions & BootstrapOptions & { labelSource?: string; trainedLabelSource?: string } = {}): Summary {
   const bootstrap = { seed: options.seed ?? 1337, resamples: options.resamples ?? 10_000, level: options.level ?? 0.95 };
   const columns = classes.map(({ label }) => cases.map((result): ClassMetrics | undefined => result.metrics[label]));
   const means = columns.map(nnunetMeans);
@@ -97,6 +100,8 @@ export function summarise(cases: readonly CaseResult[], classes: readonly LabelC
       theta_rule: options.theta === undefined ? 'ceil(0.0075 x diagonal in voxels)' : 'given',
       surface_mm: options.surfaceMm ?? DEFAULT_SURFACE_MM,
       ignore_label: options.ignoreLabel ?? null,
+      ...(options.labelSource !== undefined && { label_source: options.labelSource }),
+      ...(options.trainedLabelSource !== undefined && { trained_label_source: options.trainedLabelSource }),
       ...bootstrap,
     },
   };

@@ -2,6 +2,7 @@
 // Part 1: the answer in one sentence, the headline numbers, and what they stand between.
 
 import * as Plot from '@observablehq/plot';
+import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { Aggregate, Summary } from '../metrics/summary.ts';
 import { chart, figure } from './figure.ts';
 import { counted, decimalsOf, fixed, interval, percent, shortened } from './format.ts';
@@ -12,7 +13,7 @@ import { ACCENT, MUTED } from './palette.ts';
 export function verdictSection({ summary, annotation, evaluated, references = [] }: ReportInput): Html | null {
   if (!summary && !annotation && references.length === 0) return null;
   return html`
-    ${summary && html`<p class="verdict">${sentence(summary, annotation, evaluated, references)}</p>${tiles(summary)}${caution(summary)}`}
+    ${summary && html`<p class="verdict">${sentence(summary, annotation, evaluated, references)}</p>${labelSourceNotes(summary.settings).map((note) => html`<p class="notice">${note}</p>`)}${tiles(summary)}${caution(summary)}`}
     ${annotation && html`<p class="small">Annotated in training (${annotation.scheme}): ${shares(annotation)}.</p>`}
     ${comparisonFigure(summary, references)}`;
 }

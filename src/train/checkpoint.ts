@@ -8,6 +8,7 @@ import { encodeSafetensors, parseSafetensors, type HostTensor } from '../files/s
 import { writeFileAtomic } from '../files/atomic.ts';
 import { networkList, type NetworkName, type Networks } from './networks.ts';
 import type { Optimiser } from './optim.ts';
+import type { TrainedPlan } from './trained_plan.ts';
 
 export type Stage = 'compile' | 'train' | 'validate';
 
@@ -20,6 +21,8 @@ export interface RunState {
   readonly iterations: number;
   /** Digest of the plan, so that a checkpoint of another plan is refused. */
   readonly plan: string;
+  /** What the weights were trained with; absent in the first checkpoints of version 1. */
+  readonly trained?: TrainedPlan;
   /** Updates of each optimiser. */
   readonly steps: Readonly<Record<string, number>>;
   /** Best validation score so far and where it was reached; null before the first validation. */

@@ -5,6 +5,7 @@ import { dryDevice } from '../gpu/dry.ts';
 import { Module } from '../nn/module.ts';
 import { buildOptimisers, makeNetworks, networkList } from './networks.ts';
 import type { Plan } from './plan_schema.ts';
+import { Predictor } from './predictor.ts';
 import { compileTraining } from './training_step.ts';
 
 export interface NetworkSize { readonly total: number; readonly modules: Readonly<Record<string, number>> }
@@ -36,4 +37,13 @@ export async function iterationCost(plan: Plan): Promise<IterationCost> {
     return { name, runs, flops, dispatches, activationBytes: slotBytes };
   });
   return { memoryBytes: device.memory().peak, flops: programs.reduce((n, p) => n + p.runs * p.flops, 0), programs };
+}
+
+/** Bytes on the device while scans are predicted: weights, activations of every program, what goes in and out. No device is current afterwards. */
+export async function predictionDeviceBytes(plan: Plan): Promise<number> {
+  using device = await openDevice({ gpuDevice: dryDevice() });
+  const nets = makeNetworks(plan);
+  for (const { net } of networkList(nets)) net.blank();
+  await Predictor.create(plan, nets);
+  return device.memory().peak;
 }

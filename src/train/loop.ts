@@ -11,6 +11,7 @@ import { currentDevice } from '../gpu/device.ts';
 import { makeFolder, removeLeftovers, writeFileAtomic } from '../files/atomic.ts';
 import { CaseStore } from './cases.ts';
 import { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
+import { initialiseFrom, type Initialised } from './initial_weights.ts';
 import { assertPrecision, buildNetworks, buildOptimisers, type NetworkName } from './networks.ts';
 import type { Optimiser } from './optim.ts';
 import type { Plan } from './plan_schema.ts';
@@ -21,6 +22,7 @@ import { Sampler } from './sampler.ts';
 import { learningRateFactor, pseudoWeight } from './schedule.ts';
 import type { StepResult } from './step.ts';
 import { survey, type Survey } from './survey.ts';
+import { trainedPlan } from './trained_plan.ts';
 import { compileTraining } from './training_step.ts';
 import { validate } from './validate.ts';
 
@@ -37,8 +39,9 @@ export interface TrainOptions {
   /** Run folder: plan.json, log.jsonl, tb/, checkpoints/. */
   readonly folder: string;
   readonly resume: boolean;
-  /** Weights to start from (a checkpoint of the same networks). */
+  /** Weights to start from: a checkpoint of the same networks, or a state dict (`initialiseFrom`). */
   readonly init?: string;
+  onInit?(found: Initialised): void;
   /** Set to stop after the iteration under way. */
   readonly signal?: AbortSignal;
   onProgress?(p: Progress): void;
@@ -205,7 +208,7 @@ async function iterationsByClock({ training, data, prediction }: Plan, { pace, i
 }
 
 /** A new run's state, or the last checkpoint's with everything put back. */
-async function startState({ plan, folder, resume, init }: TrainOptions, nets: ReturnType<typeof buildNetworks>, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
+async function startState({ plan, folder, resume, init, onInit }: TrainOptions, nets: ReturnType<typeof buildNetworks>, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
   const latest = checkpointPath(folder, 'latest');
   const digest = planDigest(plan);
   const { info } = currentDevice();
@@ -216,11 +219,15 @@ async function startState({ plan, folder, resume, init }: TrainOptions, nets: Re
     }
     restoreNetworks(nets, checkpoint.tensors, latest);
     restoreOptimisers(optimisers, checkpoint);
-    return { ...checkpoint.state, resumed: [...checkpoint.state.resumed, checkpoint.state.iteration], adapter: info.name };
+    return { ...checkpoint.state, trained: trainedPlan(plan), resumed: [...checkpoint.state.resumed, checkpoint.state.iteration], adapter: info.name };
   }
   if (existsSync(latest)) throw new DataError(`${folder}: holds a run already.`, 'Add --resume to go on with it, or name another folder.');
-  if (init) restoreNetworks(nets, (await readCheckpoint(init)).tensors, init);
-  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name };
+  if (init) {
+    const found = await initialiseFrom(nets, init);
+    if (nets.sam && !plan.sam.trainable && !found.loaded.includes('sam')) throw new DataError(`${init}: holds no weights of SAM, which the plan does not train (sam.trainable false).`, 'Name a file with them, or set sam.trainable to true.');
+    onInit?.(found);
+  }
+  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name };
 }
 
 async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {

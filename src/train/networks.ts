@@ -34,7 +34,8 @@ export function makeNetworks(plan: Plan): Networks {
   const net2d = (): Net2D | null => network2d.enabled ? new Net2D({
     stem: network2d.stem, blocks: network2d.blocks, width: network2d.width, recovery: network2d.recoveryWidth, classes: classes.length,
     useMSA: network2d.useMSA, useBGC: network2d.useBGC, useRM: network2d.useRM,
-    rates: network2d.rates, foregroundPrior: network2d.foregroundPrior, zeroInitLastGamma: network2d.zeroInitLastGamma, storage,
+    rates: network2d.rates, foregroundPrior: network2d.foregroundPrior, zeroInitLastGamma: network2d.zeroInitLastGamma, groupNorm: network2d.norm === 'gn',
+    attention: { learnedTemperature: network2d.recovery.temperature === 'learned', interiorBias: network2d.recovery.interiorBias }, storage,
   }) : null;
   const nets: Networks = {
     sam: sam.enabled ? new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }, storage) : null,

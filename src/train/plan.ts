@@ -2,6 +2,7 @@
 // Reading a plan: what the file leaves out comes from its preset, what it says is checked, and every mistake is named by its path,
 // with what was found and what is expected.
 import { z } from 'zod';
+import { expectedOf, foundAt, show } from '../data/issue.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { planSchema, PRESETS, type Plan, type Preset } from './plan_schema.ts';
 import { presetPlan } from './presets.ts';
@@ -45,23 +46,6 @@ function nearest(path: readonly string[], unknown: string): string | undefined {
   return all.find((p) => p.at(-1)!.toLowerCase() === unknown.toLowerCase())?.join('.');
 }
 
-const show = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-};
-
-function expectedOf(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type': return { array: 'a list', object: 'an object', int: 'a whole number', boolean: 'true or false', string: 'a text' }[issue.expected as string] ?? `a ${issue.expected}`;
-    case 'invalid_value': return issue.values.map((v) => JSON.stringify(v)).join(' or ');
-    case 'too_small': return issue.origin === 'array' ? `at least ${issue.minimum} entries` : `at least ${issue.minimum}`;
-    case 'too_big': return issue.origin === 'array' ? `at most ${issue.maximum} entries` : `at most ${issue.maximum}`;
-    case 'not_multiple_of': return `a multiple of ${issue.divisor}`;
-    case 'invalid_union': return [...new Set(issue.errors.flat().map(expectedOf))].join(', or ');
-    default: return issue.message.replace(/^expected /, '');
-  }
-}
-
 /** The range of numbers allowed at a path, so that a message shows both ends of it. */
 function rangeAt(path: readonly PropertyKey[]): string | undefined {
   let schema: z.core.$ZodType | undefined = planSchema;
@@ -82,20 +66,20 @@ function linesOf(issue: z.core.$ZodIssue, plan: unknown): string[] {
       return `${[...path, key].join('.')}: unknown field${meant ? `, did you mean "${meant}"?` : ''}`;
     });
   }
-  const found = issue.path.reduce<unknown>((value, key) => (value as Json | undefined)?.[key as string], plan);
   if (issue.code === 'custom' && issue.message.startsWith('got ')) return [`${at}: ${issue.message}`];
   const range = issue.code === 'too_small' || issue.code === 'too_big' ? rangeAt(issue.path) : undefined;
-  return [`${at}: got ${show(found)}, expected ${range ?? expectedOf(issue)}`];
+  return [`${at}: got ${show(foundAt(issue, plan))}, expected ${range ?? expectedOf(issue)}`];
 }
 
 /** Relations between fields, once each field is right by itself. */
-function contradictions({ data, split, sam, network2d, cross }: Plan): string[] {
+function contradictions({ data, split, sam, network2d, cross, loss }: Plan): string[] {
   const wrong: string[] = [];
   const must = (good: boolean, line: string) => { if (!good) wrong.push(line); };
   must(split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`);
   must(sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`);
   must(cross.softThreshold <= cross.hardThreshold, `cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`);
   must(sam.enabled || network2d.enabled, 'sam.enabled: got false beside network2d.enabled false, expected at least one network');
+  must(loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)');
   must(data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`);
   // Its pseudo labels come from the one batch that is trained.
   if (cross.pseudo === 'selected') cross.slices.forEach((n, i) => must(Math.min(n, data.roi[i]!) <= cross.microBatch, `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`));
@@ -147,10 +131,10 @@ export function ablate(plan: Plan, parts: readonly string[]): Plan {
   const changed = structuredClone(plan);
   for (const part of parts) {
     const apply = Object.hasOwn(PARTS, part) ? PARTS[part] : undefined;
-    if (!apply) throw new UsageError(`--ablate: got "${part}", expected ${Object.keys(PARTS).join(', ')}.`);
+    if (!apply) throw new UsageError(`--ablate: got "${part}", expected ${Object.keys(PARTS).join(', ')}.`, 'Separate several by commas: --ablate msa,bgc.');
     apply(changed);
   }
   const wrong = contradictions(changed);
-  if (wrong.length) throw new UsageError(`--ablate ${parts.join(',')}: ${wrong[0]}.`);
+  if (wrong.length) throw new UsageError(`--ablate ${parts.join(',')}: ${wrong[0]}.`, 'Leave at least one network in.');
   return changed;
 }

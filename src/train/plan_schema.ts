@@ -61,7 +61,7 @@ const network2d = z.strictObject({
   blocks: z.tuple([integer(1, 36), integer(1, 36), integer(1, 36), integer(1, 36)]).describe('bottlenecks of each stage'),
   width: z.int().min(32).max(512).multipleOf(16).describe('[10] C, channels of the fused pyramid'),
   recoveryWidth: z.int().min(8).max(256).multipleOf(4).describe('Cr, channels of the recovery module'),
-  norm: choice(['bn'], ['gn']).describe('[26] batch norm over the micro-batch, or group norm'),
+  norm: choice(['bn', 'gn']).describe('[26] batch norm over the micro-batch, or group norm of each slice (32 groups, or as many as divide the channels)'),
   zeroInitLastGamma: flag().describe('start every residual branch at zero'),
   foregroundPrior: flag().describe('start K = 2 heads at 12 % foreground instead of 50 %'),
   resize: z.union([z.literal('auto'), z.literal(1), z.literal(2)]).describe('enlargement of slices; auto: 2 where both sides are under 96'),
@@ -84,8 +84,8 @@ const network2d = z.strictObject({
     masks: choice(['predicted'], ['teacher-forcing']).describe('[12] the boundary and region that guide attention'),
     combine: choice(['shuffle'], ['sum']).describe('[13]'),
     strides: choice(['8-8-8-4'], ['32-16-8-4']).describe('[14]'),
-    temperature: choice(['learned'], ['one']).describe('[15] tau'),
-    interiorBias: z.literal(true).describe('[15] log mask on the keys'),
+    temperature: choice(['learned', 'one']).describe('[15] tau'),
+    interiorBias: flag().describe('[15] log mask on the keys'),
   }),
 });
 

@@ -13,6 +13,7 @@ import { saveCheckpoint } from '../../src/train/checkpoint.ts';
 import { checkpointPath, planDigest } from '../../src/train/loop.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import type { Plan } from '../../src/train/plan_schema.ts';
+import { trainedPlan } from '../../src/train/trained_plan.ts';
 import { niftiBytes, scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 
@@ -40,7 +41,7 @@ async function untrained(folder: string, own: Plan): Promise<void> {
   mkdirSync(join(folder, 'checkpoints'), { recursive: true });
   writePlan(folder, own);
   await saveCheckpoint(checkpointPath(folder, 'latest'), nets, optimisers, {
-    version: 1, iteration: 2, iterations: 12, plan: planDigest(own), steps: { transverse: 2, coronal: 2 }, best: null, seconds: 1,
+    version: 1, iteration: 2, iterations: 12, plan: planDigest(own), trained: trainedPlan(own), steps: { transverse: 2, coronal: 2 }, best: null, seconds: 1,
     stages: { compile: 0, train: 1, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: 'none',
   });
 }
@@ -128,6 +129,7 @@ describe('train refuses a plan', () => {
     ['with an unknown field', (p: any) => { p.training.iteratoins = 5; }, /training\.iteratoins: unknown field, did you mean "iterations"\?[^]*Correct the file/],
     ['with absurd numbers', (p: any) => { p.data.roi = [0, 32, 32]; p.optimiser.rate2d = 1e9; }, /2 fields cannot be used[^]*data\.roi\.0: got 0, expected 4 to 512[^]*optimiser\.rate2d: got 1000000000/],
     ['that contradicts itself', (p: any) => { p.split.fold = 7; }, /split\.fold: got 7, expected 0 to 4/],
+    ['that learns nothing', (p: any) => { p.loss.ce = p.loss.dice = p.loss.boundary = p.loss.auxiliary = 0; }, /loss: got ce 0 and dice 0, expected at least one above 0/],
     ['that is too large to hold', (p: any) => { p.data.roi = [512, 512, 512]; }, /data\.roi: got \[512,512,512\], expected at most 33554432 voxels/],
   ])('%s', async (_, edit, message) => {
     const own = JSON.parse(JSON.stringify(plan));
@@ -163,6 +165,21 @@ describe('train refuses weights', () => {
   });
   it('without a run to go on with (usage)', () => refused(['train', at('good'), '--run', at('out'), '--resume'], /plan\.json is missing[^]*Leave --resume out/, { code: 2, absent: at('out') }));
   it('and options that would change a run (usage)', () => refused(['train', at('good'), '--run', at('run'), '--resume', '--iterations', '5'], /--resume: got --iterations/, { code: 2, kept: at('run') }));
+  it('and sizes beside a plan or a run that has its own (usage)', async () => {
+    await refused(['train', at('good'), '--run', at('run'), '--resume', '--preset', 'base'], /--resume: got --preset beside it/, { code: 2, kept: at('run') });
+    await refused(['train', at('good'), '--run', at('run'), '--resume', '--max-minutes', '5'], /--resume: got --max-minutes beside it/, { code: 2, kept: at('run') });
+    await refused(['train', at('good'), '--run', at('out'), '--plan', writePlan(root, plan), '--preset', 'paper'], /--plan: got --preset beside it/, { code: 2, absent: at('out') });
+  });
+  it('and a SAM that is neither trained nor given (usage)', async () => {
+    const frozen = writePlan(root, tinyPlan((p) => { slicesAlone(p); p.sam.enabled = true; p.sam.trainable = false; }), 'frozen.json');
+    await refused(['train', at('good'), '--run', at('out'), '--plan', frozen], /--init is missing: the plan does not train SAM/, { code: 2, absent: at('out') });
+  });
+  it('takes plan.json of the data set, and says so', async () => {
+    const folder = await spoilt('planned', (f) => writePlan(f, { ...plan, classes: ['background', 'planned'] }));
+    await refused(['train', folder, '--run', at('out')], /dataset\.json: its classes are not the plan's, got background, nodule, expected background, planned/, { absent: at('out') });
+    expect((await run('train', folder, '--run', at('out'))).err).toContain(`plan: ${join(folder, 'plan.json')}\n`);
+    rmSync(folder, { recursive: true });
+  });
 });
 
 describe('predict refuses', () => {
@@ -191,7 +208,26 @@ describe('predict refuses', () => {
     await refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('good')], /good: no plan\.json[^]*train --run/, { absent: at('masks') });
     await refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('run'), '--checkpoint', 'best'], /no checkpoint named best[^]*Train first/, { absent: at('masks') });
   });
+  it('a folder in the place of a DICOM series that has no slice', async () => {
+    mkdirSync(at('studies/series_1'), { recursive: true });
+    writeFileSync(at('studies/series_1/notes.txt'), 'no slice');
+    await refusedScan(at('studies'), /studies\/series_1: no DICOM image, got 1 files[^]*Point at the folder/);
+    await refusedScan(at('studies/series_1'), /studies\/series_1: no DICOM image/);
+  });
   it('a part that is none (usage)', () => refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('run'), '--part', '3/2'], /--part: got "3\/2"/, { code: 2, absent: at('masks') }));
+  it('a plan that was edited after the training', async () => {
+    cpSync(at('run'), at('edited'), { recursive: true });
+    json(at('edited/plan.json'), (p) => { p.data.window = [-160, 240]; });
+    await refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('edited')], /edited\/plan\.json: was edited after the training[^]*data\.window: got \[-160,240\], expected \[-1200,600\][^]*Put the values back/, { absent: at('masks') });
+    await refused(['label', at('good'), '-o', at('masks'), '--run', at('edited')], /edited\/plan\.json: was edited after the training/, { absent: at('masks') });
+  });
+  it('a damaged run record, before it predicts', async () => {
+    cpSync(at('run'), at('recordless'), { recursive: true });
+    for (const [text, message] of [['{"version": 1,', /recordless\/run\.json: not JSON[^]*Remove it/], ['[]', /recordless\/run\.json: not a run record, got \[\]/]] as const) {
+      writeFileSync(at('recordless/run.json'), text);
+      await refused(['predict', '-i', at('good/imagesTs'), '-o', at('masks'), '--run', at('recordless')], message, { absent: at('masks') });
+    }
+  });
   it('to mix masks of two settings in one folder', async () => {
     mkdirSync(at('mixed'));
     writeFileSync(at('mixed/prediction.json'), JSON.stringify({ version: 1, run: at('elsewhere') }));
@@ -233,6 +269,18 @@ describe('eval and report refuse', () => {
     cpSync(at('good', LABEL), at('masks_of_others/phantom_003.nii.gz'));
     await change(at('masks_of_others/phantom_003.nii.gz'), (v) => { v[0] = 9; });
     await refused(['eval', at('good'), at('masks_of_others')], /masks_of_others\/phantom_003\.nii\.gz: label values outside the data set's, got 9, expected 0 to 1/, { kept: at('masks_of_others') });
+  });
+  it('one mask beside a folder of them', async () => {
+    await refused(['eval', at('good', LABEL), at('good/labelsTr')], /phantom_003\.nii\.gz: a file, but .*labelsTr is a folder[^]*Name the mask/, { kept: at('good') });
+    await refused(['eval', at('good'), at('good', LABEL)], /phantom_003\.nii\.gz: a file, but .*good is a folder/, { kept: at('good') });
+  });
+  it('a damaged prediction.json beside the masks', async () => {
+    mkdirSync(at('damaged'));
+    cpSync(at('good', LABEL), at('damaged/phantom_003.nii.gz'));
+    for (const [text, message] of [['{"run":', /damaged\/prediction\.json: not JSON[^]*Remove it/], ['null', /damaged\/prediction\.json: does not say which run the masks come from, got nothing/]] as const) {
+      writeFileSync(at('damaged/prediction.json'), text);
+      await refused(['eval', at('good'), at('damaged')], message, { kept: at('damaged') });
+    }
   });
   it('a run record that is no JSON', async () => {
     mkdirSync(at('reported'));

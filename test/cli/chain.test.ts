@@ -2,13 +2,13 @@
 // The verbs one after another on phantoms of three foreground classes, one of which nobody drew in one case: train, predict in
 // parts, label, evaluate, report. Nothing in the code knows that there is more than one class.
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { readVolume, writeVolume } from '../../src/data/volume.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
-import { memoryScratch } from './processes.ts';
+import { bundleCli, memoryScratch, start } from './processes.ts';
 
 const root = memoryScratch();
 const [data, run, masks, dense] = ['data', 'run', 'masks', 'dense'].map((name) => join(root, name)) as [string, string, string, string];
@@ -100,6 +100,22 @@ describe('predict', () => {
     expect(result.checkpoint).toMatch(/final\.safetensors$/);
     expect(JSON.parse(readFileSync(join(root, 'mirrored/prediction.json'), 'utf8'))).toMatchObject({ run, iteration: 4, prediction: { mirror: true } });
     expect(readdirSync(join(root, 'mirrored'))).toContain('phantom_006.nii.gz');
+  });
+});
+
+describe('the memory that predict says it takes', () => {
+  it('is more than the process ever held', async () => {
+    const cli = await bundleCli();
+    const measured = join(dirname(cli), 'measured.mjs');
+    writeFileSync(measured, "process.on('exit', () => console.error(`peak ${process.resourceUsage().maxRSS * 1024}`));\nawait import('./voxelgrad.mjs');\n");
+    const { code, err } = await start(measured, 'predict', '-i', join(data, 'imagesTs/phantom_006_0000.nii.gz'), '-o', join(root, 'watched'), '--run', run, '--json').ended;
+    expect(code, err).toBe(0);
+    const [, host, , , unit] = /at most (\d+\.\d\d) GiB of memory of (\d+\.\d\d) GiB there is; on the device at most (\d+(?:\.\d\d)?) (MiB|GiB)/.exec(err)!;
+    const peak = Number(/peak (\d+)/.exec(err)![1]) / 2 ** 30;
+    console.log(`said ${host} GiB, held ${peak.toFixed(2)} GiB`);
+    expect(Number(host)).toBeGreaterThan(peak);
+    expect(Number(host)).toBeLessThan(2.5 * peak);
+    expect(unit).toBe('MiB');
   });
 });
 

@@ -113,6 +113,11 @@ describe('import', () => {
   it.each([[['--classes', 'liver']], [['--spheres']]])('%j is a usage error', async (more) => {
     expect((await run('import', dataset, '--to', join(folder, 'y'), ...more)).code).toBe(2);
   });
+  it.each([['import', dataset, '--to', 'y', '--classes', 'liver'], ['import', dataset, '--to', 'y', '--spheres'], ['plan', '--ablate', 'foo'], ['plan', '--ablate', '2d,sam']])('%s %s ... says what to do instead', async (...argv) => {
+    const { code, err } = await run(...argv);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^error: .*\nhint: \S/);
+  });
 });
 
 describe('eval', () => {
@@ -177,6 +182,24 @@ describe('eval', () => {
     const settings = async (...more: string[]) => JSON.parse((await run('eval', dataset, run_, '--json', ...more)).out).settings;
     expect(await settings()).toMatchObject({ theta: [3], surface_mm: 4 });
     expect(await settings('--theta', '1', '--surface-mm', '2')).toMatchObject({ theta: [1], surface_mm: 2 });
+  });
+
+  it('says where masks are balls or phantoms: in summary.json, in words, and in the report', async () => {
+    const [json, run_] = [join(dataset, 'dataset.json'), join(folder, 'run_on_balls')];
+    const before = readFileSync(json, 'utf8');
+    mkdirSync(run_);
+    writeFileSync(join(run_, 'plan.json'), JSON.stringify({ preset: 'demo' }));
+    writeFileSync(join(run_, 'run.json'), JSON.stringify({ version: 1, labelSource: 'phantom', fold: { train: [], selection: [], test: [] } }));
+    copyFileSync(join(dataset, 'labelsTr/phantom_000.nii.gz'), join(run_, 'phantom_000.nii.gz'));
+    writeFileSync(json, JSON.stringify({ ...JSON.parse(before), label_source: 'sphere' }));
+    try {
+      expect((await run('eval', dataset, run_)).out).toMatch(/note: The masks are balls of the annotated diameter[^]*note: Trained on masks marked "phantom"/);
+      expect(JSON.parse(readFileSync(join(run_, 'summary.json'), 'utf8')).settings).toMatchObject({ label_source: 'sphere', trained_label_source: 'phantom' });
+      await run('report', run_);
+      expect(readFileSync(join(run_, 'report.html'), 'utf8')).toMatch(/class="notice">The masks are balls[^]*class="notice">Trained on masks marked/);
+    } finally {
+      writeFileSync(json, before);
+    }
   });
 
   it('refuses an image, another grid, and a prediction without a reference', async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
@@ -95,6 +95,13 @@ describe('openDataset and loadCase', () => {
     ['no slice at all', (f) => annotate(f, { phantom_000: { transverse: [], coronal: [] }, phantom_001: 'all', phantom_002: 'all' }), /phantom_000: no annotated slice/],
     ['a forgotten case', (f) => annotate(f, { phantom_000: { transverse: [1] }, phantom_002: 'all' }), /case "phantom_001" has no annotated slice, got no entry/],
     ['a negative slice', (f) => annotate(f, { phantom_000: { transverse: [-1] } }), /phantom_000: /],
+    ['annotations that are a list', (f) => annotate(f, []), /annotations\.json: got \[\], expected an object\. Write \{"<case>"/],
+    ['a case annotated with a text', (f) => annotate(f, { phantom_000: 'some' }), /annotations\.json: phantom_000: got "some", expected lists of slices\. Write "phantom_000": \{"transverse"/],
+    ['a slice in words', (f) => annotate(f, { phantom_000: { transverse: [0, 'two'] } }), /annotations\.json: phantom_000: transverse\.1: got "two", expected a number/],
+    ['a misspelt plane', (f) => annotate(f, { phantom_000: { tranverse: [0] } }), /annotations\.json: phantom_000: tranverse: unknown field/],
+    ['unlabelled classes in words', (f) => annotate(f, { unlabelled: { phantom_000: 'nodule' } }), /annotations\.json: unlabelled\.phantom_000: got "nodule", expected a list\. Write "unlabelled"/],
+    ['annotations without a training case', (f) => { rmSync(join(f, 'imagesTr'), { recursive: true }); rmSync(join(f, 'labelsTr'), { recursive: true }); annotate(f, { phantom_000: 'all' }); }, /case "phantom_000", got a name that is not in the training set, expected no entry \(there is no training case\)/],
+    ['labels that are a list', (_f, json) => { json.labels = ['nodule']; }, /dataset\.json: labels: got \["nodule"\], expected an object/],
     ['an unlabelled class that does not exist', (f) => annotate(f, { unlabelled: { phantom_000: [6] } }), /unlabelled\.phantom_000, got class 6, expected 1 to 1/],
   ])('refuses %s', async (_what, change, message) => {
     const folder = await changed(change);
@@ -142,6 +149,44 @@ describe('checkDataset', () => {
     expect(about(/another grid/)).toMatchObject({ level: 'error', remedy: expect.stringMatching(/Resample|header/) });
     expect(about(/stop early/)).toMatchObject({ level: 'error', file: join(folder, 'imagesTr/phantom_001_0000.nii.gz') });
     expect(about(/no foreground/)).toMatchObject({ level: 'warning', file: join(folder, 'labelsTr/phantom_002.nii.gz') });
+  });
+
+  it('names the file that an error is about, label and annotation too', async () => {
+    const folder = await changed(async (f) => {
+      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => 7 * x) as Volume['data'] }));
+      annotate(f, { phantom_000: 'all', phantom_001: { transverse: [99] }, phantom_002: 'all' });
+    });
+    const errors = (await checkDataset(folder)).findings.filter((f) => f.level === 'error');
+    expect(errors).toMatchObject([
+      { file: join(folder, 'labelsTr/phantom_000.nii.gz'), message: expect.stringMatching(/^label values outside/) },
+      { file: join(folder, 'annotations.json'), message: expect.stringMatching(/^phantom_001: transverse slice beyond the volume/) },
+    ]);
+  });
+
+  it('points out classes that are listed as unlabelled and drawn', async () => {
+    const { findings } = await checkDataset(await changed((f) => annotate(f, { unlabelled: { phantom_001: [1] } })));
+    expect(findings.find((f) => /unlabelled/.test(f.message))).toMatchObject({ level: 'warning', message: expect.stringMatching(/^unlabelled\.phantom_001 lists class 1 \(nodule\), but its mask has \d+ voxels of it/) });
+  });
+
+  it('says that a file is no data set', async () => {
+    const { findings } = await checkDataset(join(good, 'dataset.json'));
+    expect(findings).toMatchObject([{ level: 'error', file: join(good, 'dataset.json'), message: expect.stringMatching(/^a file, got dataset\.json, expected the folder/), remedy: `Name the folder that holds it: ${good}` }]);
+  });
+
+  it('warns about files that state no spacing', async () => {
+    const folder = await changed(async (f, json) => {
+      json.file_ending = '.mha';
+      for (const part of ['imagesTr', 'labelsTr', 'imagesTs', 'labelsTs']) {
+        for (const name of readdirSync(join(f, part))) {
+          const file = join(f, part, name), to = file.replace('.nii.gz', '.mha');
+          await writeVolume(to, await readVolume(file), false);
+          if (name === 'phantom_001_0000.nii.gz') writeFileSync(to, Buffer.from(readFileSync(to).toString('latin1').replace(/^ElementSpacing.*\n/m, ''), 'latin1'));
+          rmSync(file);
+        }
+      }
+    });
+    const { findings } = await checkDataset(folder);
+    expect(findings.filter((f) => /spacing/.test(f.message))).toEqual([expect.objectContaining({ level: 'warning', file: join(folder, 'imagesTr/phantom_001_0000.mha'), message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.' })]);
   });
 
   it('copies the image\'s header on request', async () => {

@@ -81,6 +81,13 @@ describe('LUNA16', () => {
     expect((await loadCase(dataset, dataset.training[0])).label!.indexOf(1)).toBe(500);
   });
 
+  it('names the folder of masks that has none, or none of these scans', async () => {
+    mkdirSync(join(root, 'no-masks'));
+    expect((await dataError(() => importLuna16(join(root, 'luna'), join(root, 'l1'), { masks: join(root, 'no-masks') }))).message).toMatch(/no-masks: no mask in it[^]*--masks/);
+    await writeVolume(join(root, 'no-masks/other.nrrd'), volumeOf([1, 2, 3], new Uint8Array(6)));
+    expect((await dataError(() => importLuna16(join(root, 'luna'), join(root, 'l1'), { masks: join(root, 'no-masks') }))).message).toMatch(/no-masks: no mask of any scan in .*luna, got other, expected names such as U\.1/);
+  });
+
   it('gives the smallest nodule a voxel', () => {
     const mask = sphereMask(volumeOf([4, 4, 4], new Uint8Array(64), { spacing: [3, 3, 3] }), [{ centre: [10 + 4.4, -20 + 4.4, 30 + 4.4], diameter: 1 }]);
     expect([...mask.data].filter((v) => v === 1)).toHaveLength(1);

@@ -74,6 +74,18 @@ describe('reading MetaImage and NRRD', () => {
     }
   });
 
+  it.each([['no', ''], ['too small a', 'CompressedDataSize = 5\n'], ['too large a', 'CompressedDataSize = 500000\n'], ['the right', null]])('reads all of compressed LOCAL data with %s CompressedDataSize, either endian', async (_, size) => {
+    const values = Int16Array.from({ length: 4096 }, (_v, i) => (i * 7919) % 3000 - 1024);
+    for (const big of [false, true]) {
+      const bytes = Buffer.from(values.slice().buffer);
+      const packed = deflateSync(big ? bytes.swap16() : bytes);
+      const head = meta(`CompressedData = True\n${size ?? `CompressedDataSize = ${packed.length}\n`}`, 'LOCAL').replace('3 2 2', '16 16 16').replace('MSB = False', `MSB = ${big ? 'True' : 'False'}`);
+      const v = await readVolume(put(`z${big}.mha`, Buffer.concat([Buffer.from(head), packed])));
+      expect(Buffer.from(v.data.buffer, v.data.byteOffset, v.data.byteLength).equals(Buffer.from(values.buffer))).toBe(true);
+      expect(v.spacing).toEqual([2, 0.75, 0.5]);
+    }
+  });
+
   it('reads LOCAL data and big endian', async () => {
     const swapped = Buffer.from(raw).swap16();
     const v = await readVolume(put('c.mha', Buffer.concat([Buffer.from(meta('', 'LOCAL').replace('MSB = False', 'MSB = True')), swapped])));
@@ -171,6 +183,14 @@ describe('bad files are refused by name', () => {
     ['a sheared MetaImage', 'sh.mha', 'NDims = 3\nTransformMatrix = 1 0 0 0.3 1 0 0 0 1\nDimSize = 3 2 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n............', /sh\.mha: voxel axes/],
     ['a truncated NRRD', 'r.nrrd', 'NRRD0004\ntype: short\ndimension: 3\nsizes: 3 2 2\nencoding: raw\n\nabc', /r\.nrrd: holds fewer voxels than its header promises, got 3 bytes, expected 24/],
     ['a MetaImage without type', 'ty.mha', 'NDims = 3\nDimSize = 3 2 2\nElementDataFile = LOCAL\n', /ty\.mha: header field ElementType, got nothing/],
+    ['an NRRD without encoding', 'en.nrrd', `NRRD0004\ntype: short\ndimension: 3\nsizes: 3 2 2\n\n${'x'.repeat(24)}`, /en\.nrrd: header field encoding, got nothing, expected raw, gzip/],
+    ['a MetaImage of data elsewhere', 'away.mhd', 'NDims = 3\nDimSize = 3 2 2\nElementType = MET_SHORT\nElementDataFile = ../secret.raw\n', /away\.mhd: names a data file out of its folder, got "\.\.\/secret\.raw"[^]*Put both into one folder/],
+    ['an NRRD of data elsewhere', 'away.nhdr', 'NRRD0004\ntype: short\ndimension: 3\nsizes: 3 2 2\nencoding: raw\ndata file: /etc/hosts\n\n', /away\.nhdr: names a data file out of its folder, got "\/etc\/hosts"/],
+    ['a corrupt compressed MetaImage', 'bad.mha', Buffer.concat([Buffer.from('NDims = 3\nDimSize = 3 2 2\nElementType = MET_SHORT\nCompressedData = True\nElementDataFile = LOCAL\n'), deflateSync(Buffer.alloc(24)).subarray(0, 9)]), /bad\.mha: the compressed data stop early/],
+    ['a plain NIfTI named .nii.gz', 'plain.nii.gz', niftiBytes(RAMP), /plain\.nii\.gz: not compressed[^]*Rename it to plain\.nii,/],
+    ['a spacing of its own in the sform', 'two.nii', niftiBytes(RAMP, { pixdim: [1, 1, 2] }), /two\.nii: two voxel spacings, got pixdim 1 x 1 x 2 mm and sform columns of 1 x 1 x 1 mm[^]*correct the other/],
+    ['a NaN spacing beside an sform', 'nansp.nii', niftiBytes(RAMP, { pixdim: [1, NaN, 1] }), /nansp\.nii: two voxel spacings, got pixdim 1 x NaN x 1/],
+    ['no spacing at all', 'none.nii', niftiBytes(RAMP, { pixdim: [1, 1, 0], sform: null }), /none\.nii: no voxel spacing, got pixdim 1 x 1 x 0 and no sform[^]*Set pixdim/],
   ])('%s', async (_what, name, bytes, message) => {
     expect((await dataError(() => readVolume(put(name, bytes)))).message).toMatch(message);
   });
@@ -183,6 +203,10 @@ describe('bad files are refused by name', () => {
     expect((await dataError(() => readVolume(join(folder, 'nowhere.nii')))).message).toMatch(/nowhere\.nii: cannot be read, got no such file/);
     mkdirSync(join(folder, 'empty'));
     expect((await dataError(() => readVolume(join(folder, 'empty')))).message).toMatch(/empty: no DICOM image/);
+  });
+
+  it('accepts spacings that differ by rounding', async () => {
+    expect((await readVolume(put('near.nii', niftiBytes(RAMP, { pixdim: [1, 1.0005, 1] })))).size).toEqual([2, 2, 3]);
   });
 
   it('accepts a fourth dimension of one time point', async () => {

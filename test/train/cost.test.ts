@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
-import { iterationCost, networkSizes } from '../../src/train/cost.ts';
+import { iterationCost, networkSizes, predictionDeviceBytes } from '../../src/train/cost.ts';
+import { buildNetworks } from '../../src/train/networks.ts';
+import { Predictor } from '../../src/train/predictor.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { stepPlan, startTraining } from './phantom_step.ts';
 
@@ -30,4 +32,16 @@ it('a `base` step on 8 slices of 128 x 128 keeps at most 0.6 of what PyTorch sav
   const { programs } = await iterationCost(presetPlan('base'));
   const { activationBytes } = programs.find(({ name }) => name === 'train transverse')!;
   expect(activationBytes / 976e6).toBeLessThan(0.6); // specification B.4: 122 MB a slice
+});
+
+it('prediction holds no more on the device than is told beforehand', async () => {
+  const plan = stepPlan('full');
+  const told = await predictionDeviceBytes(plan);
+  using device = await openDevice();
+  const predictor = await Predictor.create(plan, buildNetworks(plan));
+  await predictor.run(new Float32Array(plan.data.roi.reduce((a, b) => a * b, 1)));
+  const { peak } = device.memory();
+  predictor.dispose();
+  expect(peak).toBeLessThanOrEqual(told);
+  expect(peak).toBeGreaterThan(told / 2);
 });

@@ -33,8 +33,10 @@ export async function importLuna16(source: string, target: string, options: Luna
   }
   const scans = await findScans(source);
   const masks = options.masks === undefined ? undefined : new Map((await listFiles(options.masks)).flatMap((file) => { const stem = volumeStem(file); return stem ? [[stem, join(options.masks!, file)]] : []; }));
+  if (masks?.size === 0) throw new DataError(`${options.masks}: no mask in it, expected volumes named like the scans.`, 'Check the path of --masks.');
   const nodules = options.spheres ? await readNodules(join(source, 'annotations.csv')) : undefined;
   const wanted = scans.filter((s) => masks?.has(s.uid) || nodules?.has(s.uid));
+  if (masks && wanted.length === 0) throw new DataError(`${options.masks}: no mask of any scan in ${source}, got ${[...masks.keys()].slice(0, 2).join(', ')}, expected names such as ${scans[0].uid}.`, 'Name each mask like its scan.');
   return withNewDataset(target, async (builder) => {
     const folds: Record<string, number> = {};
     for (const [i, scan] of wanted.entries()) {

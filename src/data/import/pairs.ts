@@ -70,6 +70,7 @@ async function findLabels(folder: string): Promise<Map<string, string>> {
     if (other !== undefined) throw new DataError(`${join(folder, file)}: two masks for one case, got ${other} too, expected one.`, 'Keep one of them.');
     found.set(name, join(folder, file));
   }
+  if (found.size === 0) throw new DataError(`${folder}: no mask in it, expected volumes named like the images.`, 'Check the path of --masks.');
   return found;
 }
 

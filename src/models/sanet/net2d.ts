@@ -10,8 +10,9 @@ import { Module } from '../../nn/module.ts';
 import { ResNet } from '../resnet.ts';
 import { BGC, TaskFeatures, upscale } from './bgc.ts';
 import { ESG } from './esg.ts';
+import { useGroupNorm } from './group_norm.ts';
 import { MSA } from './msa.ts';
-import { Head, logitsOf, Recovery, regionHead } from './rm.ts';
+import { Head, logitsOf, Recovery, regionHead, type BAAOptions } from './rm.ts';
 
 export interface Net2DConfig {
   /** Channels of the encoder's stem: 64 in ResNet-50. */
@@ -34,6 +35,10 @@ export interface Net2DConfig {
   readonly zeroInitLastGamma?: boolean;
   /** Of the activations, and of weights where they meet them; default f32. Slices come and logits go as f32. */
   readonly storage?: FloatType;
+  /** Group norm in the place of batch norm; default false. */
+  readonly groupNorm?: boolean;
+  /** Variants of BAA. */
+  readonly attention?: BAAOptions;
 }
 
 export interface Net2DOutput {
@@ -72,11 +77,12 @@ export class Net2D extends Module {
     this.edge = new Conv2d(width, 1, 1, { bias: true, init: kaimingFanOut, biasInit: zerosInit });
     if (useBGC) this.esg = new ESG(width);
     if (useRM) {
-      this.rm = new Recovery(width, recovery, classes, channels, foregroundPrior);
+      this.rm = new Recovery(width, recovery, classes, channels, foregroundPrior, config.attention);
       this.head = new Head(stem, recovery, classes, foregroundPrior);
     } else {
       this.plain_head = regionHead(width, classes, foregroundPrior);
     }
+    if (config.groupNorm) useGroupNorm(this);
   }
 
   /** x [S, h, w, 1], h and w multiples of 32. `selected` replaces ESG's search for neighbours. */

@@ -32,6 +32,9 @@ const boundaryHead = (channels: number): Conv2d => new Conv2d(channels, 1, 1, { 
 /** A head's logits, f32 whatever the maps are: softmax and losses are made of them. */
 export const logitsOf = (head: Conv2d, map: Tensor): Tensor => castTo(head.forward(map), 'f32');
 
+/** What BAA adds to the paper's for the sake of training (docs/method.md, part D, 15); false leaves one out. */
+export interface BAAOptions { readonly learnedTemperature?: boolean; readonly interiorBias?: boolean }
+
 /**
  * Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). It is f32: the norms of masked pixels,
  * by which gradients are divided, go down to nothing.
@@ -39,17 +42,21 @@ export const logitsOf = (head: Conv2d, map: Tensor): Tensor => castTo(head.forwa
 export class BAA extends Module {
   readonly reduce: CBR;
   readonly norm: LayerNorm;
-  /** Temperatures of the spatial and the channel attention, one a head. */
-  readonly tau_s: Parameter;
-  readonly tau_c: Parameter;
+  /** Temperatures of the spatial and the channel attention, one a head; absent where they are 1. */
+  readonly tau_s?: Parameter;
+  readonly tau_c?: Parameter;
   readonly fuse: CBR;
+  private readonly interiorBias: boolean;
 
-  constructor(inChannels: number, width: number) {
+  constructor(inChannels: number, width: number, { learnedTemperature = true, interiorBias = true }: BAAOptions = {}) {
     super();
+    this.interiorBias = interiorBias;
     this.reduce = new CBR(inChannels, width, 1);
     this.norm = new LayerNorm(width);
-    this.tau_s = new Parameter([HEADS], constant(10), { decay: false });
-    this.tau_c = new Parameter([HEADS], constant(1), { decay: false });
+    if (learnedTemperature) {
+      this.tau_s = new Parameter([HEADS], constant(10), { decay: false });
+      this.tau_c = new Parameter([HEADS], constant(1), { decay: false });
+    }
     this.fuse = new CBR(width, width, 3);
   }
 
@@ -72,7 +79,9 @@ export class BAA extends Module {
 
   /** Tokens [S, N, Cr]; the log term lets attention fall on interior pixels only. */
   private spatial(boundary: Tensor, interior: Tensor, mask: Tensor): Tensor {
-    return attention(boundary, interior, interior, { heads: HEADS, cosine: true, tau: this.tau_s, keyBias: log(addScalar(mask, 1e-4)) });
+    return attention(boundary, interior, interior, {
+      heads: HEADS, cosine: true, ...(this.tau_s && { tau: this.tau_s }), ...(this.interiorBias && { keyBias: log(addScalar(mask, 1e-4)) }),
+    });
   }
 
   /** Per head c x c scores between channels, each a unit vector over positions. */
@@ -81,7 +90,7 @@ export class BAA extends Module {
     const rows = (x: Tensor): Tensor => reshape(permute(x, [0, 2, 1]), [s, HEADS, width / HEADS, n]);
     const values = rows(interior);
     const scores = matmul(l2Normalize(rows(boundary)), l2Normalize(values), { transB: true });
-    const weights = softmax(mul(scores, reshape(this.tau_c, [HEADS, 1, 1])), -1);
+    const weights = softmax(this.tau_c ? mul(scores, reshape(this.tau_c, [HEADS, 1, 1])) : scores, -1);
     return permute(reshape(matmul(weights, values), [s, width, n]), [0, 2, 1]);
   }
 }
@@ -109,11 +118,11 @@ export class Recovery extends Module {
   readonly region: Conv2d[];
   readonly boundary: Conv2d[];
 
-  constructor(channels: number, width: number, classes: number, encoderChannels: readonly number[], prior = true) {
+  constructor(channels: number, width: number, classes: number, encoderChannels: readonly number[], prior = true, options: BAAOptions = {}) {
     super();
     this.start_l = new CBR(channels, width, 1);
     this.start_b = new CBR(channels, width, 1);
-    this.baa = [...encoderChannels].reverse().map((ch) => new BAA(ch, width));
+    this.baa = [...encoderChannels].reverse().map((ch) => new BAA(ch, width, options));
     this.region = Array.from({ length: 5 }, () => regionHead(width, classes, prior));
     this.boundary = Array.from({ length: 4 }, () => boundaryHead(width));
   }

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What `npm run lidc` makes of its five evaluations.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { compareRuns } from '../../src/metrics/compare.ts';
+import type { LabelMap } from '../../src/metrics/mask.ts';
+import { evaluateCase } from '../../src/metrics/evaluate.ts';
+import { summarise, type Summary } from '../../src/metrics/summary.ts';
+
+// A plain script, so it has no types.
+const { ANNOTATIONS, comparedWith, referencesOf, table } = await import(new URL('../../scripts/lidc/results.mjs', import.meta.url).href);
+
+/** Eight cases of 20 voxels, of which the prediction misses some. */
+function summary(missed: number): Summary {
+  const map = (n: number): LabelMap => ({ data: Uint8Array.from({ length: 400 }, (_, i) => Number(i % 20 < 10 && Math.floor(i / 20) < n)), size: [1, 20, 20], spacing: [1, 1, 1] });
+  const classes = [{ label: 1, name: 'nodule' }];
+  return summarise(Array.from({ length: 8 }, (_, i) => evaluateCase({ case: `c${i}`, reference_file: 'r', prediction_file: 'p', reference: map(16), prediction: map(16 - missed - (i % 3)) }, classes)), classes);
+}
+const summaries = { transverse: summary(1), transverse_alone: summary(4), budget: summary(2), budget_alone: summary(3), dense: summary(0) };
+
+describe('the runs on LIDC', () => {
+  it('are measured against their own control and the dense labels', () => {
+    expect(ANNOTATIONS).toEqual(['transverse', 'budget']);
+    for (const annotation of ['transverse', 'budget'] as const) {
+      const references = referencesOf(annotation, summaries);
+      expect(references.map((r: any) => r.role)).toEqual(['published', 'upper bound', 'baseline']);
+      expect(references[1].summary).toBe(summaries.dense);
+      expect(references[2]).toMatchObject({ name: `sparse labels alone (${annotation})` });
+      expect(references[2].summary).toBe(summaries[`${annotation}_alone`]);
+      expect(comparedWith(annotation, Object.keys(summaries))).toEqual([`${annotation}_alone`, 'dense']);
+    }
+    expect(referencesOf('budget', { budget: summaries.budget }).map((r: any) => r.role)).toEqual(['published']);
+    expect(comparedWith('budget', ['budget'])).toEqual([]);
+  });
+
+  it('are printed with the paired difference and its interval', () => {
+    const text: string = table(summaries, compareRuns);
+    const [{ difference, ci }] = compareRuns({ name: 'a', summaries: [summaries.transverse_alone] }, [{ name: 'b', summaries: [summaries.transverse] }], 'Dice') as [any];
+    expect(difference).toBeGreaterThan(5);
+    expect(text).toContain(`transverse: SA-Net minus sparse labels alone, paired, 95 % interval\n  Dice         +${difference.toFixed(1)} points [+${ci[0].toFixed(1)}, +${ci[1].toFixed(1)}], 8 cases, Wilcoxon p 0.0`);
+    expect(text).toMatch(/budget: SA-Net minus[^]*boundary F1/);
+    expect(table({ dense: summaries.dense, budget: summaries.budget }, compareRuns)).not.toMatch(/minus/);
+  });
+
+  it('are named by the script as they are here', () => {
+    const script = readFileSync(new URL('../../scripts/lidc.mjs', import.meta.url), 'utf8');
+    for (const name of Object.keys(summaries)) expect(script).toMatch(new RegExp(`^ {2}${name}: \\[`, 'm'));
+  });
+});
