@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 const cli = new URL('../dist/cli.js', import.meta.url);
 if (existsSync(cli)) {
   const { main } = await import(cli.href);
+  // A reader that left (`| head`) is no failure of the work. Unheard, its error would come below, be printed, and come again, for ever.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // What nobody awaited (a promise of a lost device) is reported and fails the run; it does not tear the process down.
   process.on('uncaughtException', (error) => {
     console.error(`error: ${error?.stack ?? error}`);
