@@ -2,7 +2,7 @@
 // A WebGPU device that has sizes but no memory and computes nothing: what a program would need can be planned and counted where
 // there is no adapter, or none large enough. Give it to openDevice({ gpuDevice }).
 
-/** A common GPU: subgroups of 32, buffers up to 4 GiB. */
+/** A common GPU: buffers up to 4 GiB. */
 const LIMITS = {
   maxStorageBufferBindingSize: 2 ** 32 - 4, maxBufferSize: 2 ** 32, maxComputeWorkgroupStorageSize: 32768,
   maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupSizeX: 1024, maxComputeWorkgroupsPerDimension: 65535, maxStorageBuffersPerShaderStage: 10,
@@ -11,14 +11,16 @@ const LIMITS = {
 const nothing = (): undefined => undefined;
 const never = new Promise<never>(nothing);
 
-export function dryDevice(): GPUDevice {
+/** `software`: as Lavapipe, with subgroups of 8, instead of a GPU with subgroups of 32. */
+export function dryDevice({ software = false } = {}): GPUDevice {
+  const lanes = software ? 8 : 32;
   const pipeline = { getBindGroupLayout: () => ({}) };
   const pass = { setPipeline: nothing, setBindGroup: nothing, dispatchWorkgroups: nothing, end: nothing };
   const encoder = { beginComputePass: () => pass, clearBuffer: nothing, copyBufferToBuffer: nothing, finish: () => ({}) };
   const device = {
     limits: LIMITS,
     features: new Set(['shader-f16', 'subgroups']),
-    adapterInfo: { vendor: 'none', device: 'dry run', description: 'computes nothing', architecture: '', subgroupMinSize: 32, subgroupMaxSize: 32 },
+    adapterInfo: { vendor: 'none', device: software ? 'dry run (software)' : 'dry run', description: 'computes nothing', architecture: '', subgroupMinSize: lanes, subgroupMaxSize: lanes },
     lost: never,
     queue: { writeBuffer: nothing, submit: nothing, onSubmittedWorkDone: () => Promise.resolve() },
     createBuffer: ({ size, usage }: GPUBufferDescriptor) => ({ size, usage, destroy: nothing }),

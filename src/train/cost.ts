@@ -27,8 +27,8 @@ export function networkSizes(plan: Plan): Record<string, NetworkSize> {
 }
 
 /** Traces and plans the training step on a device that computes nothing. Afterwards no device is current: open yours again. */
-export async function iterationCost(plan: Plan): Promise<IterationCost> {
-  using device = await openDevice({ gpuDevice: dryDevice() });
+export async function iterationCost(plan: Plan, gpuDevice = dryDevice()): Promise<IterationCost> {
+  using device = await openDevice({ gpuDevice });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
   const step = await compileTraining(plan, nets, buildOptimisers(plan, nets), { partial: false });
