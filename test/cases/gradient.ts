@@ -14,7 +14,7 @@ export function differentiable({ inputs, call }: { inputs: readonly CaseInput[];
   const given = inputs.map((i) => zeros(i.shape, spec(i.shape, i.dtype ?? 'f32')));
   try {
     return record(() => {
-      const outputs = [call(...given)].flat().filter((y): y is Tensor => y instanceof Tensor && y.dtype === 'f32');
+      const outputs = [call(...given)].flat().filter((y): y is Tensor => y instanceof Tensor && y.dtype === 'f32' && !given.includes(y));
       if (outputs.length === 0) return false;
       return backward(outputs.map((y) => sum(y)).reduce(add), given.filter((x) => x.dtype === 'f32')).size > 0;
     }).result;

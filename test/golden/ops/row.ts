@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs one row of a case table: forward and gradients against PyTorch float64, replay against eager to the bit (over memory
-// full of NaN), fused against eager, and a central difference in f32.
+// Runs one row of a case table: forward and gradients against PyTorch float64 (between guard bytes), replay against eager to the
+// bit (over memory full of NaN), fused against eager, and a central difference in f32.
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { backward } from '../../../src/engine/autograd.ts';
@@ -12,6 +12,7 @@ import { parseSafetensors } from '../../../src/files/safetensors.ts';
 import { add, cast, mul } from '../../../src/ops/pointwise.ts';
 import { sum } from '../../../src/ops/reduce.ts';
 import { direction, inputValues, sampled, type NamedCase } from '../../cases/case.ts';
+import { guarded } from '../../engine/guards.ts';
 import { poison } from '../../engine/poison.ts';
 
 export type Goldens = ReadonlyMap<string, ArrayLike<number>>;
@@ -49,7 +50,7 @@ export class Row {
 
   /** The whole proof of one row. */
   async prove(device: Device, goldens: Goldens): Promise<void> {
-    const eager = await this.eager();
+    const eager = await guarded(() => this.eager());
     this.compare(goldens, eager);
     await this.replays(device, eager);
     if (this.wanted.length > 0 && !this.c.half && !this.c.jumps) await this.differences(eager);
