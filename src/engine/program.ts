@@ -97,7 +97,7 @@ export class Program<O> implements Disposable {
   /** One run with a timestamp around every dispatch. @throws LimitError where the adapter has no timestamps. */
   async profile(input: Feed = {}): Promise<KernelTime[]> {
     this.prepare(input);
-    return timestamps(this.device, this.submits.flat());
+    return timestamps(this.device, this.submits);
   }
 
   report(): ProgramReport { return this.summary; }

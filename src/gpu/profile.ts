@@ -13,11 +13,12 @@ interface TimedCall { readonly pipeline: GPUComputePipeline; readonly group: GPU
 /** Queries in one set, by WebGPU's limit of 4,096. */
 const BATCH = 2048;
 
-export async function timestamps(device: Device, calls: readonly TimedCall[]): Promise<KernelTime[]> {
+/** Times of all calls in order. What a run submits apart, for the sake of a driver watchdog, is submitted apart here too. */
+export async function timestamps(device: Device, submits: readonly (readonly TimedCall[])[]): Promise<KernelTime[]> {
   if (!device.caps.timestamps) throw new LimitError('profile: the adapter has no timestamp-query feature.', 'Time whole runs with sync() instead.');
   const times: KernelTime[] = [];
-  for (let start = 0; start < calls.length; start += BATCH) {
-    times.push(...await timeBatch(device, calls.slice(start, start + BATCH)));
+  for (const calls of submits) {
+    for (let start = 0; start < calls.length; start += BATCH) times.push(...await timeBatch(device, calls.slice(start, start + BATCH)));
   }
   return times;
 }
