@@ -90,10 +90,10 @@ describe('memory budget', () => {
 });
 
 describe('limits', () => {
-  it('names the binding limit, and what to do', async () => {
+  it('names the binding limit, and what to do', async (context) => {
     const device = await open();
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = device.caps.limits;
-    if (limit > 1 << 28 || maxBufferSize < limit + 64) return; // a real GPU binds gigabytes: nothing to refuse here
+    if (limit > 1 << 28 || maxBufferSize < limit + 64) context.skip(`the adapter binds ${limit} bytes and has buffers of ${maxBufferSize}: none to refuse here`);
     const n = limit / 4 + 16;
     const buffer = device.gpu.createBuffer({ size: 4 * n, usage: 0x80 | 0x4 | 0x8 });
     const error = await caught(() => relu(Tensor.fromBuffer(buffer, spec([n]))));

@@ -109,8 +109,8 @@ describe('convolution, transposed convolution and their gradients', () => {
     expect(await gradcheck(([a, c, d]) => conv2d(a, c, { bias: d, padding: 1, groups: 4 }), [x, w.slice(0, 36), b.slice(0, 4)], [[2, 6, 5, 4], [4, 3, 3, 1], [4]])).toBeLessThan(1e-3);
   });
 
-  it('takes f16', async () => {
-    if (!device.caps.f16) return;
+  it('takes f16', async (context) => {
+    if (!device.caps.f16) context.skip('the adapter has no shader-f16');
     const [x, w] = [noise(2 * 6 * 5 * 8, 1), noise(9 * 9 * 8, 2)];
     const f32 = await conv2d(tensor(rounded(x), { shape: [2, 6, 5, 8] }), tensor(rounded(w), { shape: [9, 3, 3, 8] }), { padding: 1 }).data();
     const f16 = await conv2d(tensor(half(x), { shape: [2, 6, 5, 8], dtype: 'f16' }), tensor(half(w), { shape: [9, 3, 3, 8], dtype: 'f16' }), { padding: 1 }).data();
