@@ -48,6 +48,7 @@ describe('gather', () => {
   it('looks words up, and counts classes', async () => {
     const index = indexTensor([3, 0, 3, 1], [2, 2]);
     expect(await values(embedding(index, count([4, 2])))).toEqual([6, 7, 0, 1, 6, 7, 2, 3]);
+    await checkLinear((weight) => embedding(index, weight), [4, 65]);
     expect(await values(oneHot(index, { classes: 4 }))).toEqual([0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0]);
     expect(await values(oneHot(indexTensor([1, 5], [2], 'i32'), { classes: 2, dtype: 'u32' }))).toEqual([0, 1, 0, 0]);
     const u = tensor(Uint32Array.of(0xffffffff, 7), { dtype: 'u32' });

@@ -9,6 +9,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { concat, flip, pad, roll, slice, split, stack, type PadOptions, type SliceOptions } from '../../src/ops/layout.ts';
 import { permute, transpose } from '../../src/ops/permute.ts';
 import { sum } from '../../src/ops/reduce.ts';
+import { reshape } from '../../src/ops/reshape.ts';
 import { checkLinear, count, flat, indices } from './check.ts';
 
 let device: Device;
@@ -31,8 +32,9 @@ describe('permute', () => {
     expect(await values(y)).toEqual(pick(shape, y.shape, (at) => shape.map((_, i) => at[full.indexOf(i)])));
     await checkLinear((x) => permute(x, order), shape);
   });
-  it('only reshapes where nothing but axes of size 1 moves', () => {
+  it('only reshapes where nothing but axes of size 1 moves', async () => {
     expect(permute(count([1, 4, 1, 3]), [2, 1, 3, 0]).shape).toEqual([1, 4, 3, 1]);
+    await checkLinear((x) => transpose(reshape(transpose(x), [7, 5, 9]), 0, 2), [63, 5]);
   });
   it('serves every dtype, and bits that are no numbers', async () => {
     const bits = Uint32Array.from({ length: 35 }, (_, i) => 0x7fc00000 + i * 77773);
@@ -70,6 +72,7 @@ describe('slice', () => {
     expect(slice(x, { axis: 0, start: 5 }).shape).toEqual([0, 4]);
     expect(() => slice(x, { axis: 2 })).toThrow(ShapeError);
     expect(await values(flip(x, { axis: [0, 1] }))).toEqual(pick([3, 4], [3, 4], ([i, j]) => [2 - i, 3 - j]));
+    await checkLinear((t) => flip(t, { axis: [0, 2] }), [3, 5, 7]);
   });
 });
 

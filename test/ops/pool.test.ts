@@ -125,4 +125,5 @@ it('pools halves and whole maps', async () => {
   const y = evaluate(() => globalAvgPool(tensor(x, { shape: [2, 6, 6, 4] })));
   expect(y.shape).toEqual([2, 1, 1, 4]);
   expect(nmse(await y.data(), reference(x, [2, 6, 6, 4], { kernel: 6 }, 'avg').values)).toBeLessThan(1e-12);
+  await checkLinear(globalAvgPool, [2, 3, 5, 7, 4]);
 });

@@ -6,6 +6,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { expand } from '../../src/ops/expand.ts';
 import { argmax, argmin, countNonzero, max, mean, min, prod, sum, sumAbs, sumSquares, sumTo } from '../../src/ops/reduce.ts';
 import { half, nmse, noise, rounded } from '../kernels/harness.ts';
+import { checkLinear } from './check.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });
@@ -69,13 +70,14 @@ describe('reductions', () => {
     expect(Math.abs(got / x.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(2e-7);
   });
 
-  it('expand and sumTo are adjoint', async () => {
+  it('expand and sumTo are adjoint, sum and mean have adjoints', async () => {
     const x = noise(3 * 4, 2), y = noise(2 * 3 * 5 * 4, 3);
     const tx = tensor(x, { shape: [3, 1, 4] }), ty = tensor(y, { shape: [2, 3, 5, 4] });
     const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a, (v, i) => v * b[i]).reduce((p, q) => p + q, 0);
     const left = dot(await expand(tx, [2, 3, 5, 4]).data(), y);
     const right = dot(x, await sumTo(ty, [3, 1, 4]).data());
     expect(Math.abs(left - right)).toBeLessThan(1e-4 * Math.abs(left));
+    for (const op of [sum, mean]) await checkLinear((t) => op(t, { axes: [0, 2] }), [3, 7, 5, 9]);
   });
 
   it('of nothing: a sum is 0, a product 1, a mean NaN, an extremum an error', async () => {

@@ -5,6 +5,7 @@ import { tensor } from '../../src/engine/tensor.ts';
 import { interpolationPlan, tableInterpolate } from '../../src/ops/table_interpolate.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { noise } from '../kernels/harness.ts';
+import { checkLinear } from './check.ts';
 import { matchesFloat64, random } from './float64.ts';
 
 let device: Device;
@@ -23,6 +24,7 @@ describe('tableInterpolate', () => {
         for (let h = 0; h < heads; h++) for (let p = 0; p < T * T; p++) for (let j = 0; j < taps; j++) out[h * T * T + p]! += weight[p * taps + j]! * table![index[p * taps + j]! * heads + h]!;
         return out;
       }, [random([entries, heads], 5)], { samples: 51 });
+      await checkLinear((table) => tableInterpolate(table, plan), [entries, heads]);
     });
   }
   it('refuses counts and indices that do not fit', () => {
