@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node scripts/ops_table.mjs [--check]: writes the table of ops in README.md, or fails if it is old: the ops that
-// src/index.ts exports, with the gradient that the reverse walk finds and the rows of the case tables.
+// node scripts/ops_table.mjs [--check]: writes the table of ops in README.md, or fails if it is old: what has rows in the case
+// tables, and the other ops that src/index.ts exports, with the gradient that the reverse walk finds and the rows of the case tables.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCases } from './export_cases.mjs';
@@ -12,18 +12,18 @@ const [BEGIN, END] = ['<!-- ops:begin -->', '<!-- ops:end -->'];
 const { families, api, elsewhere, differentiable } = await loadCases(`export * as api from './src/index.ts';
   export { elsewhere } from './test/cases/elsewhere.ts'; export { differentiable } from './test/cases/gradient.ts';`);
 
-/** The ops that `voxelgrad` exports: calls, and what they are tested against. */
-function* exported() {
+/** Ops: calls, and what they are tested against. */
+function* ops() {
   for (const [op, cases] of Object.values(families).flatMap(Object.entries)) {
-    if (op in api) yield [op, elsewhere[op] ? [elsewhere[op]] : cases, `PyTorch float64, ${cases.length} ${cases.length === 1 ? 'row' : 'rows'}`];
+    yield [op, elsewhere[op] ? [elsewhere[op]] : cases, `PyTorch float64, ${cases.length} ${cases.length === 1 ? 'row' : 'rows'}`];
   }
   for (const [op, one] of Object.entries(elsewhere)) if (op in api && one.against) yield [op, [one], one.against];
 }
 
 async function table() {
-  const lines = ['| op | forward | gradient | f16 | tested against |', '|---|---|---|---|---|'];
+  const lines = ['| op | forward | gradient | f16 rows | tested against |', '|---|---|---|---|---|'];
   const device = await api.openDevice({ backend: 'null', validateOnly: true }); // tracing allocates and computes nothing
-  for (const [op, cases, against] of exported()) {
+  for (const [op, cases, against] of ops()) {
     const yes = (has) => (cases.some(has) ? 'yes' : '-');
     lines.push(`| \`${op}\` | yes | ${yes(differentiable)} | ${yes((c) => c.f16)} | ${against} |`);
   }

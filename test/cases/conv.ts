@@ -39,6 +39,8 @@ export const conv: Family = {
     c2('kernel larger than the map', [1, 1, 2, 5], [3, 3, 3, 5], { padding: 1 }),
     c2('ReLU', [1, 5, 7, 4], [8, 3, 3, 4], { padding: 1, activation: 'relu' }, { bias: 8, act: 'F.relu', step: 2e-4 }),
     c2('SiLU', [1, 5, 7, 4], [8, 3, 3, 4], { padding: 1, activation: 'silu' }, { bias: 8, act: 'F.silu' }),
+    c2('GELU', [1, 5, 7, 4], [8, 3, 3, 4], { padding: 1, activation: 'gelu' }, { bias: 8, act: 'F.gelu' }),
+    c2('sigmoid', [1, 5, 7, 4], [8, 3, 3, 4], { padding: 1, activation: 'sigmoid' }, { bias: 8, act: 'torch.sigmoid' }),
     c2('64 channels', [1, 16, 16, 64], [64, 3, 3, 64], { padding: 1 }, { bench: true }),
     c2('depthwise', [2, 7, 9, 8], [8, 3, 3, 1], { groups: 8, padding: 1 }, { bias: 8, f16: true }),
     c2('depthwise, two kernels a channel', [1, 7, 9, 5], [10, 3, 3, 1], { groups: 5, stride: 2, padding: 1 }),
@@ -51,6 +53,8 @@ export const conv: Family = {
     c3('patches', [1, 4, 6, 4, 3], [7, 2, 2, 2, 3], { stride: 2 }, { bias: 7 }),
     c3('groups and dilation', [1, 5, 5, 6, 4], [6, 2, 2, 2, 2], { groups: 2, dilation: 2 }),
     c3('depthwise', [1, 4, 5, 6, 8], [8, 3, 3, 3, 1], { groups: 8, padding: 1 }, { bias: 8, f16: true }),
+    c3('from 1 to 65 channels', [1, 7, 1, 5, 1], [65, 3, 1, 3, 1], { padding: [1, 0, 1] }, { bias: 65 }),
+    c3('from 63 to 7 channels, one plane', [1, 1, 7, 5, 63], [7, 1, 3, 3, 63], { padding: [0, 1, 1] }),
   ],
   convTranspose2d: [
     t2('2 x 2 stride 2', [2, 5, 4, 6], [6, 2, 2, 5], { stride: 2 }, { bias: 5, f16: true }),
@@ -60,9 +64,12 @@ export const conv: Family = {
     t2('1 x 1', [1, 3, 5, 7], [7, 1, 1, 9]),
     t2('depthwise', [1, 4, 5, 8], [8, 4, 4, 1], { groups: 8, stride: 2, padding: 1 }),
     t2('GELU', [1, 3, 4, 5], [5, 2, 2, 4], { stride: 2, activation: 'gelu' }, { bias: 4, act: 'F.gelu' }),
+    t2('from 63 to 7 channels', [1, 1, 7, 63], [63, 2, 2, 7], { stride: 2 }, { bias: 7 }),
+    t2('from 1 to 65 channels, sigmoid', [1, 7, 1, 1], [1, 3, 1, 65], { activation: 'sigmoid' }, { bias: 65, act: 'torch.sigmoid' }),
   ],
   convTranspose3d: [
     t3('2 x 2 x 2 stride 2', [1, 2, 3, 4, 5], [5, 2, 2, 2, 4], { stride: 2 }, { bias: 4, f16: true }),
     t3('3 x 3 x 3', [1, 3, 4, 3, 2], [2, 3, 3, 3, 3], { stride: [1, 2, 2], padding: 1, outputPadding: [0, 1, 1] }),
+    t3('from 65 to 7 channels, one row', [1, 1, 1, 7, 65], [65, 1, 2, 2, 7], { stride: [1, 2, 2] }),
   ],
 };

@@ -61,5 +61,7 @@ export const norm: Family = {
   instanceNorm: [
     { name: 'weights', inputs: [x([2, 5, 7, 8]), gamma(8), beta(8)], call: (a, b, c) => instanceNorm(a, b, c), torch: 'last(F.group_norm(first(a), 8, b, c))', f16: true },
     { name: 'volume', inputs: [x([1, 3, 5, 7, 3])], call: (a) => instanceNorm(a), torch: 'last(F.group_norm(first(a), 3))' },
+    { name: '65 channels, one row', inputs: [x([7, 1, 63, 65]), gamma(65), beta(65)], call: (a, b, c) => instanceNorm(a, b, c), torch: 'last(F.group_norm(first(a), 65, b, c))' },
+    { name: '1 channel', inputs: [x([1, 65, 63, 1])], call: (a) => instanceNorm(a), torch: 'last(F.group_norm(first(a), 1))' },
   ],
 };

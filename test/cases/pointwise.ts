@@ -88,6 +88,7 @@ export const pointwise: Family = {
   where: [
     { name: 'one shape', inputs: [x(ODD, { below: 2, dtype: 'u32' }), x(ODD), x(ODD)], call: op.where, torch: 'torch.where(a != 0, b, c)', f16: true },
     { name: 'broadcast', inputs: [x([5, 1], { below: 2, dtype: 'u32' }), x([7]), x([1])], call: op.where, torch: 'torch.where(a != 0, b, c)' },
+    { name: '63 x 65', inputs: [x([63, 1], { below: 2, dtype: 'u32' }), x([1, 65]), x([63, 65])], call: op.where, torch: 'torch.where(a != 0, b, c)' },
   ],
   cast: [
     { name: 'f32 to i32', inputs: [x([63], { scale: 9 })], call: (a) => op.cast(a, 'i32'), torch: 'a.to(torch.int32)', ...flat },

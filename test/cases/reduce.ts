@@ -41,7 +41,8 @@ export const reduce: Family = {
   ],
   argmin: [{ name: 'first axis', inputs: [x([65, 7])], call: (a) => op.argmin(a, { axis: 0, keepDims: true }), torch: 'a.argmin(0, keepdim=True)', grad: [], jumps: true }],
   sumTo: [{ name: 'lead and middle', inputs: [x([2, 3, 5, 7])], call: (a) => op.sumTo(a, [3, 1, 7]), torch: 'a.sum((0, 2)).reshape(3, 1, 7)' }],
-  expand: [{ name: 'lead and middle', inputs: [x([3, 1, 7])], call: (a) => expand(a, [2, 3, 5, 7]), torch: 'a.expand(2, 3, 5, 7)', f16: true }],
+  expand: [{ name: 'lead and middle', inputs: [x([3, 1, 7])], call: (a) => expand(a, [2, 3, 5, 7]), torch: 'a.expand(2, 3, 5, 7)', f16: true },
+    { name: 'a row and a column of 65', inputs: [x([1, 65]), x([65, 1])], call: (a, b) => [expand(a, [7, 65]), expand(b, [65, 63])], torch: '[a.expand(7, 65), b.expand(65, 63)]' }],
   softmax: [
     { name: 'last axis', inputs: [x([7, 65], { scale: 4 })], call: (a) => softmax(a), torch: 'a.softmax(-1)', f16: true, bench: true },
     { name: 'middle axis', inputs: [x([3, 63, 5], { scale: 4 })], call: (a) => softmax(a, 1), torch: 'a.softmax(1)', f16: true },

@@ -34,6 +34,11 @@ it('padding and flipping', async () => {
   expect(await at(vg.flip(vg.pad(counted, { before: 5 }), { axis: 0 }))).toEqual(PLACES.map((i) => N + 4 - i - 5));
 });
 
+it('cutting and joining', async () => {
+  const y = vg.concat([vg.slice(counted, { axis: 0, start: 5 }), vg.slice(counted, { axis: 0, end: 5 })], { axis: 0 });
+  expect(await at(y)).toEqual(PLACES.map((i) => (i + 5) % N));
+});
+
 it('matmul, with as many rows', async () => {
   expect(await at(vg.matmul(vg.reshape(waves, [N, 1]), tensor([2], { shape: [1, 1] })))).toEqual(PLACES.map((i) => 2 * (i % 251)));
 });

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Goldens of every op row: python test/golden/ops/make.py [FAMILY...] (PyTorch 2, CPU; node on the PATH).
 
-Reads the tables of test/cases, evaluates each row's expression in float64, has torch.autograd.gradcheck judge it, and stores
-outputs and gradients of sum(output * direction) in FAMILY.safetensors. Inputs are not stored: they are Philox numbers seeded
-by the row's name. Above 4,096 elements a golden holds 64 entries and [product with the direction, norm].
+Reads the tables of test/cases, evaluates each row's expression in float64, has torch.autograd.gradcheck judge it (above 20,000
+elements a central difference along one direction), and stores outputs and gradients of sum(output * direction) in
+FAMILY.safetensors. Inputs are not stored: they are Philox numbers seeded by the row's name. Above 4,096 elements a golden holds 64 entries and [product with the direction, norm].
 """
 import json
 import pathlib
@@ -113,9 +113,20 @@ def check(row, inputs, wanted, active):
             full[i] = t
         outs = evaluate(row, full)
         return tuple(outs[i] for i in active)
-    size = sum(inputs[i].numel() for i in wanted)
+    given = [inputs[i] for i in wanted]
+    size = sum(t.numel() for t in given)
     if size <= 20000:
-        torch.autograd.gradcheck(f, [inputs[i] for i in wanted], eps=1e-6, atol=1e-5, rtol=1e-3, fast_mode=size > 150)
+        torch.autograd.gradcheck(f, given, eps=1e-6, atol=1e-5, rtol=1e-3, fast_mode=size > 150)
+        return
+    # Larger ones along one direction: the slope of a weighted sum against its central difference.
+    weights = [torch.randn_like(y) for y in f(*given)]
+    loss = lambda *given: sum((w * y).sum() for w, y in zip(weights, f(*given)))
+    directions = [torch.randn_like(t) for t in given]
+    slope = sum(float((g * d).sum()) for g, d in zip(torch.autograd.grad(loss(*given), given), directions))
+    with torch.no_grad():
+        above, below = (loss(*(t + h * d for t, d in zip(given, directions))) for h in (1e-6, -1e-6))
+    difference = float(above - below) / 2e-6
+    assert abs(slope - difference) <= 1e-5 + 1e-3 * abs(difference), f'slope {slope}, difference {difference}'
 
 
 def write(path, tensors):
