@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One expression over up to four tensors, element by element. Rows of the op table and fused chains of them replace the
 // right-hand side of `let r`. Inputs are read as type E, the result is stored as R.
-// `pointwise`: an input's element is (i / div) % mod, which covers the same shape (1, n), a trailing [C] (1, C), one value a
-// row (C, rows) and a scalar (1, 1). `pointwise_strided`: any broadcast over up to six collapsed axes.
+// `pointwise`: each input is read by a form of its own: at i (the same shape), at 0 (a scalar), i % mod (a trailing [C]), i / div (a
+// value a row), or (i / div) % mod. Integer division is dear on a processor, hence the forms. `pointwise_strided`: any broadcast over
+// up to six collapsed axes.
 // An input that the expression does not use is bound to the first one again.
 // @import "lib/math.wgsl"
 
@@ -12,6 +13,13 @@ alias C = f32; // @spec f32 f16 i32 u32
 alias D = f32; // @spec f32 f16 i32 u32
 alias E = f32; // @spec f32 i32 u32
 alias R = f32; // @spec f32 f16 i32 u32
+
+// How an input is read: SAME, SCALAR, TRAILING, ROWS, anything else (i / div) % mod.
+const SAME = 0u; const SCALAR = 1u; const TRAILING = 2u; const ROWS = 3u;
+override A_FORM: u32 = 0u;
+override B_FORM: u32 = 0u;
+override C_FORM: u32 = 0u;
+override D_FORM: u32 = 0u;
 
 struct Params {
   n: u32,
@@ -37,22 +45,25 @@ fn evaluate(a: E, b: E, c: E, d: E) -> R {
   return R(r);
 }
 
+fn place(form: u32, i: u32, div: u32, modulus: u32) -> u32 {
+  switch (form) {
+    case SAME: { return i; }
+    case SCALAR: { return 0u; }
+    case TRAILING: { return i % modulus; }
+    case ROWS: { return i / div; }
+    default: { return (i / div) % modulus; }
+  }
+}
+
 @compute @workgroup_size(64)
 fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
   if (i >= params.n) { return; }
-  let a = E(a_in[(i / params.a_div) % params.a_mod]);
-  let b = E(b_in[(i / params.b_div) % params.b_mod]);
-  let c = E(c_in[(i / params.c_div) % params.c_mod]);
-  let d = E(d_in[(i / params.d_div) % params.d_mod]);
+  let a = E(a_in[place(A_FORM, i, params.a_div, params.a_mod)]);
+  let b = E(b_in[place(B_FORM, i, params.b_div, params.b_mod)]);
+  let c = E(c_in[place(C_FORM, i, params.c_div, params.c_mod)]);
+  let d = E(d_in[place(D_FORM, i, params.d_div, params.d_mod)]);
   y[i] = evaluate(a, b, c, d);
-}
-
-@compute @workgroup_size(64)
-fn pointwise_same(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
-  if (i >= params.n) { return; }
-  y[i] = evaluate(E(a_in[i]), E(b_in[i]), E(c_in[i]), E(d_in[i]));
 }
 
 @compute @workgroup_size(64)

@@ -2,7 +2,7 @@
 // How an element-by-element expression becomes a dispatch: broadcasting rule, index form, expression text.
 // Rows of the op table are in ops/pointwise.ts; fusion (engine/fuse.ts) composes their expressions.
 import { ShapeError } from '../errors.ts';
-import { pointwise, pointwise_same, pointwise_strided } from '../gen/pointwise.ts';
+import { pointwise, pointwise_strided } from '../gen/pointwise.ts';
 import { numel, type DType, type Spec } from './dtype.ts';
 import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from './op.ts';
 import type { Tensor } from './tensor.ts';
@@ -40,13 +40,14 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const n = numel(out.shape);
   const params: Record<string, number> = { n };
   for (let i = 0; i < MAX_CONSTS; i++) params[`p${i}`] = e.consts[i] ?? 0;
+  const readBy: Record<string, number> = {};
   const forms = NAMES.map((_, i) => divMod((inputs[i] ?? inputs[0]!).shape, out.shape));
-  const same = inputs.every((r) => numel(r.shape) === n);
   const simple = forms.every((f) => f !== null);
   NAMES.forEach((name, i) => {
     const [div, mod] = forms[i] ?? [1, 1];
     params[`${name}_div`] = div;
     params[`${name}_mod`] = mod;
+    readBy[`${name.toUpperCase()}_FORM`] = form(div, mod, n);
   });
   strided(inputs, out.shape, params, !simple);
   const evaluation = evaluationType(inputs.map((r) => r.dtype), out.dtype);
@@ -54,9 +55,16 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const expr = e.expr.replace(/\bp(\d)\b/g, 'params.p$1');
   const [a, b, cc, d] = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
   return [dispatch(
-    same ? pointwise_same : simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never,
-    grid1d(Math.ceil(n / 64)), { spec: { ...types, E: evaluation, R: out.dtype, r: expr } },
+    simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never,
+    grid1d(Math.ceil(n / 64)), { spec: { ...types, E: evaluation, R: out.dtype, r: expr }, overrides: simple ? readBy : {} },
   )];
+}
+
+/** The number in pointwise.wgsl of the cheapest way to read an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
+function form(div: number, mod: number, n: number): number {
+  if (mod === 1) return 1;
+  if (div === 1) return mod === n ? 0 : 2;
+  return div * mod === n ? 3 : 4;
 }
 
 /** Integers are computed as integers where every input and the result are; else in f32. */

@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { openDevice, type Device, type DeviceOptions } from '../../src/gpu/device.ts';
 import { packParams } from '../../src/gpu/params.ts';
-import { pointwise_same } from '../../src/gen/pointwise.ts';
+import { pointwise } from '../../src/gen/pointwise.ts';
 import { spec } from '../../src/engine/dtype.ts';
 import { defineOp, dispatch, grid1d } from '../../src/engine/op.ts';
 import { compile, evaluate } from '../../src/engine/program.ts';
@@ -148,16 +148,16 @@ const broken = (name: string, r: string, grid: [number, number, number] = grid1d
   call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
   infer: ([x]) => x!,
   lower: ({ inputs: [x], outputs: [y] }) => {
-    const params = Object.fromEntries(Object.keys(pointwise_same.params!.fields).map((k) => [k, 1]));
-    return [dispatch(pointwise_same, { a_in: x!, b_in: x!, c_in: x!, d_in: x!, y: y! }, params as never, grid, { spec: { r } })];
+    const params = Object.fromEntries(Object.keys(pointwise.params!.fields).map((k) => [k, 1]));
+    return [dispatch(pointwise, { a_in: x!, b_in: x!, c_in: x!, d_in: x!, y: y! }, params as never, grid, { spec: { r } })];
   },
 });
 
 it('a number that a kernel cannot hold is refused, not wrapped', () => {
-  const params = Object.fromEntries(Object.keys(pointwise_same.params!.fields).map((k) => [k, 1]));
+  const params = Object.fromEntries(Object.keys(pointwise.params!.fields).map((k) => [k, 1]));
   for (const n of [2 ** 32, -1, 1.5, NaN]) {
-    expect(() => packParams(pointwise_same, { ...params, n })).toThrow(LimitError);
-    expect(() => packParams(pointwise_same, { ...params, n })).toThrow(`pointwise_same: params.n got ${n}`);
+    expect(() => packParams(pointwise, { ...params, n })).toThrow(LimitError);
+    expect(() => packParams(pointwise, { ...params, n })).toThrow(`pointwise: params.n got ${n}`);
   }
 });
 
