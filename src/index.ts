@@ -4,7 +4,7 @@
 
 export * from './errors.ts';
 
-export { currentDevice, openDevice, type Caps, type Device, type DeviceInfo, type DeviceOptions, type MemoryUse } from './gpu/device.ts';
+export { currentDevice, openDevice, type Caps, type Device, type DeviceInfo, type DeviceOptions, type MemoryUse, type TunedTiles } from './gpu/device.ts';
 export type { KernelDef } from './gpu/kernel.ts';
 export type { KernelTime } from './gpu/profile.ts';
 
@@ -49,6 +49,7 @@ export { sampleVoxel } from './ops/sample_voxel.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { interpolationPlan, tableInterpolate, type InterpolationPlan } from './ops/table_interpolate.ts';
 export { maxWithIndex, minWithIndex, topk } from './ops/topk.ts';
+export { tuneShape, type Tuned } from './ops/tune.ts';
 export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, type FoldOptions, type UnfoldOptions } from './ops/windows.ts';
 
 export * as init from './nn/init.ts';

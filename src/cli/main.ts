@@ -7,6 +7,7 @@ import type { ExitCode, Verb } from './verb.ts';
 
 const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Verb> }>> = {
   doctor: { summary: 'the GPU adapter: what is there, what is missing, does it compute', load: async () => (await import('./doctor.ts')).doctor },
+  tune: { summary: 'time the kernels\' tiles on this adapter, and remember the fastest', load: async () => (await import('./tune.ts')).tune },
   check: { summary: 'geometry, labels, annotation and names of a data set', load: async () => (await import('./check.ts')).check },
   import: { summary: 'CT volumes, DICOM, LUNA16 or LIDC into a data set', load: async () => (await import('./import.ts')).importVerb },
   sparsify: { summary: 'simulate sparse annotation', load: async () => (await import('./sparsify.ts')).sparsify },

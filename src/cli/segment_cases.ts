@@ -21,6 +21,7 @@ import { Predictor } from '../train/predictor.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
 import { progress } from './progress.ts';
 import { readRecord, recordStage } from './run_record.ts';
+import { tunedTiles } from './tuned_tiles.ts';
 import type { Context } from './verb.ts';
 
 export type Which = 'best' | 'final' | 'latest';
@@ -117,7 +118,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const files = job.names.map((name) => join(out, `${name}.nii.gz`));
   const missing = job.names.filter((_, i) => !existsSync(files[i]!));
   const deviceBytes = missing.length > 0 ? await predictionDeviceBytes(plan) : 0;
-  using device = await openDevice();
+  using device = await openDevice({ tiles: tunedTiles });
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);
   const again = claimFolder(out, { version: 1, run: resolve(job.run), checkpoint: resolve(checkpoint), iteration: state.iteration, plan: state.plan, prediction: plan.prediction });

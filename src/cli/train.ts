@@ -6,15 +6,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { DataError, DeviceLostError, UsageError } from '../errors.ts';
-import { openDevice } from '../gpu/device.ts';
+import { openDevice, type TunedTiles } from '../gpu/device.ts';
+import { readCheckpoint } from '../train/checkpoint.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
-import { foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
+import { checkpointPath, foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
 import { PRESETS, type Plan, type Preset } from '../train/plan_schema.ts';
 import { inferPlan } from '../train/presets.ts';
 import { integer, number } from './numbers.ts';
 import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
 import { trainingProgress } from './training_progress.ts';
+import { tunedTiles } from './tuned_tiles.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
@@ -70,6 +72,12 @@ function assertSameCases(plan: Plan, dataset: Dataset, run: string): void {
   throw new DataError(`${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`, 'Name the data set of the run, as it was; else train into a new folder.');
 }
 
+/** Tuned tiles of a run that has a checkpoint: it goes on with them, whatever has been tuned since. */
+async function tilesOf(run: string): Promise<TunedTiles | undefined> {
+  const latest = checkpointPath(run, 'latest');
+  return existsSync(latest) ? (await readCheckpoint(latest)).state.tiles ?? {} : undefined;
+}
+
 /** Losses of the device in a row, without an iteration between them, that end a run. */
 const PATIENCE = 3;
 
@@ -80,7 +88,8 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
   let resume = options.resume ?? false;
   let furthest = 0;
   for (let lost = 0; ;) {
-    using device = await openDevice();
+    const begun = resume ? await tilesOf(options.run) : undefined;
+    using device = await openDevice({ tiles: (info) => begun ?? tunedTiles(info) });
     try {
       const outcome = await runTraining({
         plan, dataset, folder: options.run, resume, ...(options.init && { init: options.init }), signal,

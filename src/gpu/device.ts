@@ -15,7 +15,12 @@ export interface DeviceOptions {
   memoryBudget?: number;
   /** A device of the caller's. It is never destroyed by us. */
   gpuDevice?: GPUDevice;
+  /** Tiles that `tune` found for the adapter that answers. Default: the built-in table alone. */
+  tiles?: (info: DeviceInfo) => TunedTiles;
 }
+
+/** Tile by shape class of a product (ops/gemm.ts); a class without one takes the built-in table's. */
+export type TunedTiles = Readonly<Record<string, string>>;
 
 /** A product of M x K and K x N that one instruction of a subgroup computes. */
 export interface MatrixSizes { readonly M: number; readonly N: number; readonly K: number }
@@ -35,6 +40,7 @@ export interface Caps {
   readonly subgroupSizeMax: number;
   /** Adapter and driver version as the driver writes them; rows of tuned choices match it. */
   readonly driver: string;
+  readonly tiles: TunedTiles;
   readonly limits: {
     readonly maxStorageBufferBindingSize: number;
     readonly maxBufferSize: number;
@@ -234,9 +240,10 @@ export function currentDevice(): Device {
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   if (options.gpuDevice) {
-    expectSubgroups(options.gpuDevice.features, infoOf(options.gpuDevice.adapterInfo), 'Ask for it: requestDevice({ requiredFeatures: [\'subgroups\'] }).');
-    current = new Device(options.gpuDevice, infoOf(options.gpuDevice.adapterInfo), capsOf(options.gpuDevice, options.gpuDevice.adapterInfo), true,
-      options.memoryBudget ?? Infinity);
+    const { gpuDevice, tiles, memoryBudget = Infinity } = options;
+    const info = infoOf(gpuDevice.adapterInfo);
+    expectSubgroups(gpuDevice.features, info, 'Ask for it: requestDevice({ requiredFeatures: [\'subgroups\'] }).');
+    current = new Device(gpuDevice, info, capsOf(gpuDevice, gpuDevice.adapterInfo, tiles?.(info)), true, memoryBudget);
     return current;
   }
   if (options.backend === 'null' && !options.validateOnly) {
@@ -262,7 +269,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     requiredFeatures: OPTIONAL_FEATURES.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
     requiredLimits,
   });
-  const caps = capsOf(device, adapter.info);
+  const caps = capsOf(device, adapter.info, options.tiles?.(info));
   const free = freeMemory();
   const budget = options.memoryBudget ?? (caps.software && free !== undefined ? Math.floor(free * 0.8) : Infinity);
   current = new Device(device, info, caps, false, budget);
@@ -279,7 +286,7 @@ function infoOf(info: GPUAdapterInfo): DeviceInfo {
   return { vendor: info.vendor, name: info.device || info.description || 'unknown adapter', driver: info.description };
 }
 
-function capsOf(device: GPUDevice, info: GPUAdapterInfo): Caps {
+function capsOf(device: GPUDevice, info: GPUAdapterInfo, tiles: TunedTiles = {}): Caps {
   const { limits, features } = device;
   const name = `${info.vendor} ${info.device} ${info.description} ${info.architecture}`.toLowerCase();
   return {
@@ -291,6 +298,7 @@ function capsOf(device: GPUDevice, info: GPUAdapterInfo): Caps {
     subgroupSize: info.subgroupMinSize || 4,
     subgroupSizeMax: info.subgroupMaxSize || 128,
     driver: info.description,
+    tiles,
     limits: {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
       maxBufferSize: limits.maxBufferSize,

@@ -57,17 +57,43 @@ export const TABLE: Choice[] = [
   { when: (s) => !s.caps.software && large(s), candidates: all(blocks(8, 8, 1), blocks(8, 4, 1.2), blocks(4, 4, 1.5)) },
   // Mesa before 26 compiles large bodies in seconds and pays for every scalar load: one small tile, vector loads.
   { when: ({ caps }) => /Mesa (1\d|2[0-5])\./.test(caps.driver), candidates: all(registers(8, 2, true, 1)) },
-  { when: () => true, candidates: all(registers(16, 4, false, 1), registers(16, 2, false, 1.35), registers(4, 4, false, 2)) },
+  { when: () => true, candidates: all(registers(16, 4, false, 1), registers(16, 2, false, 1.35), registers(8, 4, true, 1.25), registers(4, 4, false, 2)) },
 ];
 /** Workgroups that run at the same time: with fewer, processors idle (132 on an H100). */
 const processors = (caps: Caps): number => (caps.software ? 1 : 128);
 
-/** The tile that computes m rows by n columns soonest, padding and idle processors included; `others` such products run beside it. */
+/** The tile that computes m rows by n columns soonest, padding and idle processors included; `others` such products run beside it. A tuned one goes first. */
 export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1): Tile {
   if (!caps.subgroups || caps.subgroupSize < 4) throw new VoxelgradError('FEATURE', 'matmul: got a device without subgroups of at least 4 lanes, expected the feature `subgroups`.');
+  const tuned = tileNamed(caps, dtype, caps.tiles[shapeClass(dtype, m, n, others)]);
+  if (tuned) return tuned;
   const candidates = TABLE.find((r) => r.when({ caps, dtype, m, n }))!.candidates(caps);
   const work = ({ tile, cost }: Candidate): number => Math.max(tileCount(tile, m, n) * others, processors(caps)) * tile.rows * tile.cols * cost;
   return candidates.reduce((a, b) => work(b) < work(a) ? b : a).tile;
+}
+
+/** Products that one tuned row stands for: each size up to the next power of two, where more changes no order of tiles any more. */
+export function shapeClass(dtype: DType, m: number, n: number, others: number): string {
+  const up = (size: number, top: number): number => Math.min(top, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
+  return `${dtype} ${up(m, 4096)}x${up(n, 1024)} ${up(others, 64)}`;
+}
+
+/** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors. */
+export const tileName = ({ family, spec, vec }: Tile): string =>
+  `${family} ${family === 'matrices' ? `${parseInt(spec.RM!)}x${parseInt(spec.RN!)}` : `${parseInt(spec.TM!)}x${parseInt(spec.TN!)}`}${family === 'registers' && vec ? ' vec4' : ''}`;
+
+/** At most six tiles that tuning tries. */
+export function contenders(caps: Caps, dtype: DType): Tile[] {
+  const { subgroupMatrix: sizes, subgroupSize, subgroupSizeMax } = caps;
+  const tensorCores = dtype === 'f16' && sizes !== null && subgroupSize === subgroupSizeMax && fits(sizes, 4 * subgroupSizeMax);
+  const list = caps.software ? all(registers(16, 4, false, 1), registers(16, 8, false, 1), registers(16, 2, false, 1), registers(4, 4, false, 1), registers(8, 2, true, 1), registers(8, 4, true, 1))
+    : all(blocks(8, 8, 1), blocks(8, 4, 1), blocks(4, 4, 1), registers(16, 4, false, 1), ...(tensorCores ? [matrices(4, 2, 1), matrices(2, 2, 1)] : []));
+  return list(caps).map(({ tile }) => tile);
+}
+
+/** One of this adapter's contenders; undefined for a name of another version's. */
+function tileNamed(caps: Caps, dtype: DType, name: string | undefined): Tile | undefined {
+  return name === undefined ? undefined : contenders(caps, dtype).find((tile) => tileName(tile) === name);
 }
 
 export const tileCount = ({ rows, cols }: Tile, m: number, n: number): number => Math.ceil(m / rows) * Math.ceil(n / cols);

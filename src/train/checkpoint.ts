@@ -3,6 +3,7 @@
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
 import { readFile } from 'node:fs/promises';
 import { DataError, StateDictError } from '../errors.ts';
+import type { TunedTiles } from '../gpu/device.ts';
 import type { StateEntry } from '../nn/module.ts';
 import { encodeSafetensors, parseSafetensors, type HostTensor } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
@@ -36,6 +37,8 @@ export interface RunState {
   /** Iterations at which the run was taken up again. */
   readonly resumed: readonly number[];
   readonly adapter: string;
+  /** Tuned tiles that the run was begun with: sums in another order would be other bits. */
+  readonly tiles?: TunedTiles;
 }
 
 const f32 = ({ shape, data }: StateEntry): HostTensor => ({ dtype: 'F32', shape, data });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a plan costs before anything is trained: parameters of every network and module, memory and work of one iteration.
-import { openDevice } from '../gpu/device.ts';
+import { openDevice, type DeviceOptions, type TunedTiles } from '../gpu/device.ts';
 import { dryDevice } from '../gpu/dry.ts';
 import { Module } from '../nn/module.ts';
 import { buildOptimisers, makeNetworks, networkList } from './networks.ts';
@@ -27,8 +27,8 @@ export function networkSizes(plan: Plan): Record<string, NetworkSize> {
 }
 
 /** Traces and plans the training step on a device that computes nothing. Afterwards no device is current: open yours again. */
-export async function iterationCost(plan: Plan, gpuDevice = dryDevice()): Promise<IterationCost> {
-  using device = await openDevice({ gpuDevice });
+export async function iterationCost(plan: Plan, gpuDevice = dryDevice(), tiles?: DeviceOptions['tiles']): Promise<IterationCost> {
+  using device = await openDevice({ gpuDevice, ...(tiles && { tiles }) });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
   const step = await compileTraining(plan, nets, buildOptimisers(plan, nets), { partial: false });
@@ -46,4 +46,12 @@ export async function predictionDeviceBytes(plan: Plan): Promise<number> {
   for (const { net } of networkList(nets)) net.blank();
   await Predictor.create(plan, nets);
   return device.memory().peak;
+}
+
+/** Shape classes of the products in a plan's training step (ops/gemm.ts), as an adapter of that kind lowers it. No device is current afterwards. */
+export async function shapeClasses(plan: Plan, { software }: { software: boolean }): Promise<string[]> {
+  const asked = new Set<string>();
+  const tiles = new Proxy<TunedTiles>({}, { get: (_, shape) => void asked.add(shape as string) });
+  await iterationCost(plan, dryDevice({ software }), () => tiles);
+  return [...asked].sort();
 }

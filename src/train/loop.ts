@@ -211,7 +211,7 @@ async function iterationsByClock({ training, data, prediction }: Plan, { pace, i
 async function startState({ plan, folder, resume, init, onInit }: TrainOptions, nets: ReturnType<typeof buildNetworks>, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
   const latest = checkpointPath(folder, 'latest');
   const digest = planDigest(plan);
-  const { info } = currentDevice();
+  const { info, caps } = currentDevice();
   if (resume && existsSync(latest)) {
     const checkpoint = await readCheckpoint(latest);
     if (checkpoint.state.plan !== digest) {
@@ -227,7 +227,7 @@ async function startState({ plan, folder, resume, init, onInit }: TrainOptions, 
     if (nets.sam && !plan.sam.trainable && !found.loaded.includes('sam')) throw new DataError(`${init}: holds no weights of SAM, which the plan does not train (sam.trainable false).`, 'Name a file with them, or set sam.trainable to true.');
     onInit?.(found);
   }
-  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name };
+  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name, tiles: caps.tiles };
 }
 
 async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {

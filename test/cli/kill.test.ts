@@ -2,8 +2,14 @@
 // `voxelgrad train` as a process: killed, interrupted, taken up again. All three networks, twenty iterations, a checkpoint every
 // two. (kill.full.test.ts: the demo preset as it is, ten deaths.)
 import { readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { rememberTiles } from '../../src/cli/tuned_tiles.ts';
+import { openDevice } from '../../src/gpu/device.ts';
+import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { shapeClasses } from '../../src/train/cost.ts';
+import { checkpointPath } from '../../src/train/loop.ts';
 import { scalars } from '../formats/events.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { commandIn, expectSameRun, finish, killOften, moments } from './killed.ts';
@@ -14,7 +20,15 @@ const root = memoryScratch();
 it('killed twice and interrupted once, a run ends with the same bits as one left alone', async () => {
   const cli = await bundleCli();
   const data = await tinyDataset(join(root, 'data'));
-  const plan = writePlan(root, tinyPlan((p) => { p.training.iterations = 20; }));
+  const settings = tinyPlan((p) => { p.training.iterations = 20; });
+  const plan = writePlan(root, settings);
+  // The adapter has been tuned before both runs begin, and is tuned anew before the killed one goes on.
+  vi.stubEnv('MESA_SHADER_CACHE_DIR', process.env.MESA_SHADER_CACHE_DIR ?? join(homedir(), '.cache'));
+  vi.stubEnv('HOME', join(root, 'home'));
+  const { info, caps } = await openDevice().then((device) => { using open = device; return open; });
+  const shapes = await shapeClasses(settings, caps);
+  const tunedTo = (tile: string) => Object.fromEntries(shapes.map((shape) => [shape, tile]));
+  rememberTiles(info, tunedTo('registers 4x4'));
   const [alone, killed] = [join(root, 'alone'), join(root, 'killed')];
   const { out } = await finish(cli, ['train', data, '--run', alone, '--plan', plan, '--json']);
   const { state, resume } = JSON.parse(out); // nothing but the document on stdout
@@ -27,6 +41,7 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   await waitFor(first, async () => await savedIteration(killed) >= 2);
   first.child.kill('SIGKILL');
   expect((await first.ended).signal).toBe('SIGKILL');
+  rememberTiles(info, tunedTo('registers 8x2 vec4'));
   const deaths = await killOften(cli, [...argv, '--resume'], killed, { kills: 1, total: 20, patience: 500 }, random);
   expect(deaths[0]).toBeGreaterThanOrEqual(4);
 
@@ -41,6 +56,7 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   expect(last.out).toMatch(/Trained 20 iterations/);
 
   await expectSameRun(killed, alone);
+  expect((await readCheckpoint(checkpointPath(killed, 'final'))).state.tiles).toEqual(tunedTo('registers 4x4'));
   // TensorBoard shows every loss once, as the log does.
   const [events, ...more] = readdirSync(join(killed, 'tb'));
   expect(more).toEqual([]);
