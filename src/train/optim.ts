@@ -36,6 +36,22 @@ export interface OptimiserOptions {
 /** A run of neighbouring parameters of one group and window. */
 interface Segment { readonly range: Range; readonly group: ParameterGroup }
 
+/** PyTorch's names of what an update keeps a parameter, by the arena that holds it. */
+const STATE: Readonly<Record<UpdateKind, readonly (readonly [string, 'm' | 'v'])[]>> = {
+  adam: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], adamw: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], sgd: [['momentum_buffer', 'm']],
+};
+
+/** @throws VoxelgradError USAGE naming what is out of its range; NaN is out of every range. */
+function expectRanges({ lr, betas = [0, 0], eps = 0, weightDecay = 0, momentum = 0, clipNorm = 1 }: OptimiserOptions, groups: readonly ParameterGroup[]): void {
+  const rules: [string, number, boolean, string][] = [
+    ['lr', lr, lr >= 0 && lr < Infinity, 'a number from 0'], ['betas[0]', betas[0], betas[0] >= 0 && betas[0] < 1, '0 to below 1'], ['betas[1]', betas[1], betas[1] >= 0 && betas[1] < 1, '0 to below 1'],
+    ['eps', eps, eps >= 0 && eps < Infinity, 'a number from 0'], ['momentum', momentum, momentum >= 0 && momentum < Infinity, 'a number from 0'], ['clipNorm', clipNorm, clipNorm > 0, 'a number above 0'],
+    ...[weightDecay, ...groups.map((g) => g.weightDecay ?? 0)].map((decay): [string, number, boolean, string] => ['weightDecay', decay, decay >= 0 && decay < Infinity, 'a number from 0']),
+    ...groups.map(({ lrScale = 1 }): [string, number, boolean, string] => ['lrScale', lrScale, lrScale >= 0 && lrScale < Infinity, 'a number from 0']),
+  ];
+  for (const [name, got, ok, expected] of rules) if (!ok) throw new VoxelgradError('USAGE', `optimiser: ${name} got ${got}, expected ${expected}.`);
+}
+
 export class Optimiser {
   lr: number;
   /** Iterations done so far: the t of Adam's bias correction, where no loss scale keeps count of skipped ones. */
@@ -66,6 +82,8 @@ export class Optimiser {
     };
     this.lossScale = options.lossScale ? new LossScale() : null;
     this.params = this.groups.flatMap((g) => g.params);
+    expectRanges(options, this.groups);
+    if (this.params.length === 0) throw new VoxelgradError('USAGE', 'optimiser: got no parameters.', 'Give it net.parameters(), and a network whose modules are fields of its class.');
     if (new Set(this.params).size !== this.params.length) throw new VoxelgradError('USAGE', 'optimiser: a parameter is in two groups.');
     const device = currentDevice();
     const { ranges, windows } = layoutArena(this.params, device.caps.limits.maxStorageBufferBindingSize);
@@ -95,12 +113,14 @@ export class Optimiser {
       const readers = readersOf(trace);
       for (const [param, grad] of grads) this.place(trace, readers, param as Parameter, grad);
     }
+    if (grads?.size === 0) throw new VoxelgradError('USAGE', 'optimiser: step() got no gradients.', 'Give backward() the parameters: backward(loss, net.parameters()).');
     if (!grads && this.accumulated.size === 0) throw new VoxelgradError('ORDER', 'optimiser: step() has no gradients, got no accumulate() before it.', 'Compile what accumulates first, or give step() the gradients.');
     const updated = grads ? new Set(grads.keys()) : this.accumulated;
     const segments = this.segments((p) => updated.has(p));
     const { clipNorm: maxNorm, betas: [beta1, beta2] } = this.options;
     const ranges = segments.map((s) => this.arenas.g.flat(s.range));
     const rate = hostScalars(3, 'f32', () => {
+      expectRanges({ lr: this.lr }, []);
       const t = ++this.steps;
       return Float32Array.of(this.lr, 1 - beta1 ** t, 1 - beta2 ** t);
     });
@@ -124,12 +144,12 @@ export class Optimiser {
     }
   }
 
-  /** Moments by parameter name, in PyTorch's layout: `exp_avg.<name>`, `exp_avg_sq.<name>`. */
+  /** Moments by parameter name, in PyTorch's layout: `exp_avg.<name>` and `exp_avg_sq.<name>`, of sgd `momentum_buffer.<name>`. */
   async stateDict(): Promise<StateDict> {
     const out: StateDict = new Map();
     for (const param of this.params) {
-      for (const [key, arena] of [['exp_avg', this.arenas.m], ['exp_avg_sq', this.arenas.v]] as const) {
-        const values = await arena.flat(this.rangeOf(param)).data() as Float32Array;
+      for (const [key, arena] of STATE[this.kind]) {
+        const values = await this.arenas[arena].flat(this.rangeOf(param)).data() as Float32Array;
         out.set(`${key}.${param.name}`, { shape: param.torchShape, data: param.toTorch(values.subarray(0, param.size)) });
       }
     }
@@ -138,10 +158,10 @@ export class Optimiser {
 
   loadStateDict(dict: ReadonlyMap<string, { data: Float32Array }>, steps: number): void {
     for (const param of this.params) {
-      for (const [key, arena] of [['exp_avg', this.arenas.m], ['exp_avg_sq', this.arenas.v]] as const) {
+      for (const [key, arena] of STATE[this.kind]) {
         const entry = dict.get(`${key}.${param.name}`);
         if (!entry || entry.data.length !== param.size) throw new StateDictError(`optimiser: ${key}.${param.name} is ${entry ? `${entry.data.length} values, expected ${param.size}` : 'missing'}.`);
-        arena.flat(this.rangeOf(param)).write(param.fromTorch(entry.data));
+        this.arenas[arena].flat(this.rangeOf(param)).write(param.fromTorch(entry.data));
       }
     }
     this.steps = steps;

@@ -43,7 +43,8 @@ const OPTIONS = { lr: 0.01, lossScale: true };
 describe('an overflow', () => {
   it.each([['adamw', adamw], ['adam', adam], ['sgd', sgd]] as const)('%s: skips the update, halves the scale; the next iteration is the first one', async (_, make) => {
     const { run, scale } = await line(make, { ...OPTIONS, weightDecay: 0.1, momentum: 0.9 });
-    expect(await run(HUGE)).toEqual({ norm: 0, state: [1, 0, 0] });
+    const { norm, state: [weight, ...moments] } = await run(HUGE);
+    expect([norm, weight, ...new Set(moments)]).toEqual([0, 1, 0]);
     expect((await scale()).slice(0, 2)).toEqual([start / 2, 0]);
     const scaled = await run(0.25);
     const plain = await (await line(make, { lr: 0.01, weightDecay: 0.1, momentum: 0.9 })).run(0.25);
