@@ -13,6 +13,7 @@ export { fromF16, spec, toF16, type DType, type HostArray, type Spec } from './e
 export { defineOp, dispatch, expectDType, grid1d, once, type Dispatch, type LowerContext, type OpDef, type Ref, type Thunk, type VjpContext } from './engine/op.ts';
 export { compile, evaluate, type CompileOptions, type Example, type Feed, type Inputs, type Program, type ProgramReport } from './engine/program.ts';
 export { full, tensor, Tensor, zeros } from './engine/tensor.ts';
+export { scope } from './engine/scope.ts';
 export { hostScalars, named, noGrad } from './engine/trace.ts';
 
 export type { Activation } from './ops/activation.ts';
