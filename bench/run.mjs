@@ -5,12 +5,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, outputsOf, workOf } from './cases.mjs';
+import { CASES, outputsOf } from './cases.mjs';
 import { median } from './clock.mjs';
 import { generate } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { difference, reference, tolerance } from './reference/index.mjs';
 import { machine, record } from './results.mjs';
+import { comparison, line, measurement } from './rows.mjs';
 import { torchTimes } from './torch.mjs';
 
 const HELP = `npm run bench [-- options]
@@ -43,12 +44,23 @@ const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.or
 const chosen = CASES.filter((c) => !flags.case || new RegExp(flags.case).test(c.name));
 const say = flags.json ? () => {} : (line) => console.log(line);
 let failures = 0;
+let limits;
 try {
+  limits = await adapterLimits();
   for (const c of chosen) for (const pass of c.passes.filter((p) => !flags.pass || p === flags.pass)) await compare(c, pass);
 } finally {
   for (const engine of engines) engine.end();
 }
 process.exitCode = failures > 0 ? 1 : 0;
+
+/** Multiply-adds and bytes a second that WGSL reaches on the adapter. Driver's time is not theirs. */
+async function adapterLimits() {
+  if (flags.clock !== 'wall') return undefined;
+  const { ok, limits: found, error } = await engines[0].ask('limits');
+  if (!ok) throw new Error(`ours: ${error}`);
+  say(`limits of ${engines[0].adapter}: ${found.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${found.gbs.toFixed(1)} GB/s of copying; rows give their share`);
+  return found;
+}
 
 async function compare(c, pass) {
   const expected = reference(c, pass);
@@ -91,22 +103,15 @@ async function prepare(engine, c, pass, expected) {
 
 function report(c, pass, rows) {
   const ours = rows.find((r) => r.engine === 'ours');
-  const { flops, bytes } = workOf(c, pass);
   for (const r of rows) {
-    const rate = flops ? `${(flops / r.ms / 1e6).toFixed(2)} GFLOP/s` : `${(bytes / r.ms / 1e6).toFixed(2)} GB/s`;
-    const ratio = ours && r !== ours ? `  ratio ${(r.ms / ours.ms).toFixed(2)}` : '';
-    say(`${c.name.padEnd(20)} ${pass.padEnd(8)} ${r.engine.padEnd(6)} ${r.ms.toFixed(2).padStart(9)} ms  ${rate.padStart(15)}  first ${(r.first_ms / 1000).toFixed(2)} s  error ${r.error.toExponential(1)}${ratio}`);
-    const row = { case: c.name, pass, engine: r.engine, ms: round(r.ms), fastest_ms: round(r.fastest), first_ms: round(r.first_ms), error: Number(r.error.toPrecision(2)), clock: flags.clock, ...r.facts };
+    say(line(c, pass, r, { ours, limits }));
+    const row = measurement(c, pass, r, { clock: flags.clock, limits });
     if (flags.record) record({ ...machine(r), ...row });
     if (flags.json && !flags.peers && !flags.ort) console.log(JSON.stringify({ ...row, adapter: r.adapter }));
-    if (flags.json && ours && r !== ours) {
-      console.log(JSON.stringify({ case: c.name, pass, adapter: ours.adapter, ours_ms: round(ours.ms), peer: r.engine, peer_ms: round(r.ms), ratio: Number((r.ms / ours.ms).toFixed(3)) }));
-    }
+    if (flags.json && ours && r !== ours) console.log(JSON.stringify(comparison(c, pass, ours, r)));
   }
   if (flags.torch) {
     const ms = torchTimes(flags.torch, c, pass);
     say(`${c.name.padEnd(20)} ${pass.padEnd(8)} torch  ${ms === null ? '        -' : ms.toFixed(2).padStart(9)} ms  (context: PyTorch on the processor, without this adapter)`);
   }
 }
-
-function round(ms) { return Number(ms.toPrecision(5)); }

@@ -16,6 +16,11 @@ const handlers = {
     return { adapter: engine.name, driver: engine.driver };
   },
 
+  async limits() {
+    const { limitsOf } = await import('./limits.mjs');
+    return { limits: await limitsOf(engine.device, () => engine.sync()) };
+  },
+
   /** Values at the given places of every output, or the first four losses of a training step. */
   async prepare({ case: caseName, pass, places }) {
     const c = [...CASES, ...GPU_CASES].find((candidate) => candidate.name === caseName);

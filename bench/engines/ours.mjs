@@ -6,7 +6,7 @@ import { importEngine } from '../engine.mjs';
 export async function open() {
   const vg = await importEngine();
   const device = await vg.openDevice();
-  return { ...device.info, device: device.gpu, prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(vg, device) : prepareOp(vg, device, c, pass, inputs)), close: () => device.close() };
+  return { ...device.info, device: device.gpu, sync: () => device.sync(), prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(vg, device) : prepareOp(vg, device, c, pass, inputs)), close: () => device.close() };
 }
 
 const OPS = {
