@@ -18,7 +18,8 @@ fn raw(base: u32, i: u32, j: u32) -> f32 {
 fn leaky(e: f32) -> f32 { return select(e * params.slope, e, e > 0.0); }
 
 @compute @workgroup_size(8)
-fn bilateral_adjacency(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn bilateral_adjacency(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (row >= params.rows) { return; }
   let i = row % params.nodes;
@@ -39,7 +40,8 @@ fn slope(e: f32) -> f32 { return select(params.slope, 1.0, e > 0.0); }
 
 // dterms[..., 0 ... 3] and dot
 @compute @workgroup_size(8)
-fn bilateral_dreceiver(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn bilateral_dreceiver(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (row >= params.rows) { return; }
   let i = row % params.nodes;
@@ -62,7 +64,8 @@ fn bilateral_dreceiver(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
 
 // dterms[..., 4 ... 7]; dot is read
 @compute @workgroup_size(8)
-fn bilateral_dsource(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn bilateral_dsource(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (row >= params.rows) { return; }
   let j = row % params.nodes;

@@ -11,7 +11,8 @@ struct Params { n: u32 }
 @group(0) @binding(2) var<storage, read_write> y: array<TO>;  // [n]
 
 @compute @workgroup_size(WG)
-fn convert(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn convert(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i < params.n) { y[i] = TO(x[i]); }
 }

@@ -44,7 +44,8 @@ fn load_run(row: i32, q0: u32, c: u32) -> Run {
 }
 
 @compute @workgroup_size(WG)
-fn depthwise_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn depthwise_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let tile = wid.x + wid.y * nwg.x;
   let across = (params.c4 + WG - 1u) / WG;
   let c = (tile % across) * WG + lane;
@@ -83,7 +84,8 @@ fn depthwise_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
 }
 
 @compute @workgroup_size(WG)
-fn depthwise_rows_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn depthwise_rows_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let tile = wid.x + wid.y * nwg.x;
   let across = (params.c4 + WG - 1u) / WG;
   let c = (tile % across) * WG + lane;

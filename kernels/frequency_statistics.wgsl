@@ -18,7 +18,8 @@ struct Params { n: u32, places: u32, patterns: u32, channels: u32 }
 fn element(wid: vec3<u32>, nwg: vec3<u32>, lane: u32) -> u32 { return (wid.x + wid.y * nwg.x) * 64u + lane; }
 
 @compute @workgroup_size(64)
-fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n) { return; }
   let c = i % params.channels;
@@ -51,7 +52,8 @@ fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
 }
 
 @compute @workgroup_size(64)
-fn frequency_statistics_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn frequency_statistics_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n) { return; }
   let c = i % params.channels;

@@ -23,7 +23,8 @@ fn square_sums(@builtin(global_invocation_id) gid: vec3<u32>) {
 }
 
 @compute @workgroup_size(64)
-fn clip_factor(@builtin(local_invocation_index) lane: u32) {
+fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   var sum = 0.0;
   for (var i = lane; i < params.n; i += 64u) { sum += sums[i]; }
   folded[lane] = sum;
@@ -39,19 +40,22 @@ fn clip_factor(@builtin(local_invocation_index) lane: u32) {
 
 // target += scale * g: gradients of several micro-batches.
 @compute @workgroup_size(64)
-fn add_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn add_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i < params.n) { target_range[i] = target_range[i] + params.scale * g[i]; }
 }
 
 @compute @workgroup_size(64)
-fn assign_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn assign_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i < params.n) { target_range[i] = params.scale * g[i]; }
 }
 
 @compute @workgroup_size(64)
-fn clear(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn clear(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i < params.n) { target_range[i] = 0.0; }
 }

@@ -14,7 +14,8 @@ struct Params { batch: u32, receivers: u32, sources: u32, features: u32, outputs
 var<workgroup> gathered: array<f32, 512>; // [64 features, 8 receivers]
 
 @compute @workgroup_size(64)
-fn graph_conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn graph_conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let blocks = (params.receivers + 7u) / 8u;
   let tiles = (params.outputs + 63u) / 64u;
   let index = wid.x + wid.y * nwg.x;

@@ -10,7 +10,8 @@ struct Params { n: u32, k: u32, channels: u32 }
 @group(0) @binding(3) var<storage, read_write> which: array<u32>; // [rows, channels]
 
 @compute @workgroup_size(64)
-fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let first = (i / params.channels) * params.k * params.channels + i % params.channels;
@@ -29,7 +30,8 @@ fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
 @group(0) @binding(3) var<storage, read_write> dx: array<T>;      // [rows, k, channels]
 
 @compute @workgroup_size(64)
-fn neighbour_max_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn neighbour_max_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let first = (i / params.channels) * params.k * params.channels + i % params.channels;

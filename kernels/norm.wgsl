@@ -31,7 +31,8 @@ fn flat(a: A) -> f32 {
 }
 
 @compute @workgroup_size(WG)
-fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = row < params.rows;
@@ -64,7 +65,8 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
 
 // With h = (x - mean) rstd and g = dy gamma: dx = rstd (g - mean(g) - h mean(g h)); the middle term only where MEAN.
 @compute @workgroup_size(WG)
-fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = row < params.rows;
@@ -93,7 +95,8 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
 }
 
 @compute @workgroup_size(WG)
-fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local; // part * n + column
   let parts = (params.rows + params.chunk - 1u) / params.chunk;
   if (t >= parts * params.n) { return; }
@@ -112,7 +115,8 @@ fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(WG)
-fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = row < params.rows;
@@ -131,7 +135,8 @@ fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<
 
 // dx = (dy - y (y . dy)) / |x|, and dy / eps where the length was clamped to eps: there y is linear in x.
 @compute @workgroup_size(WG)
-fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = row < params.rows;

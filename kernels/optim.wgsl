@@ -28,7 +28,8 @@ fn moments(i: u32, gradient: vec4<f32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n || clip[0] == 0.0) { return; }
   let lr = hyper[0] * params.lr_scale;
@@ -37,14 +38,16 @@ fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
 }
 
 @compute @workgroup_size(64)
-fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n || clip[0] == 0.0) { return; }
   p[i] = p[i] - hyper[0] * params.lr_scale * moments(i, g[i] * clip[0] + params.weight_decay * p[i]);
 }
 
 @compute @workgroup_size(64)
-fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n || clip[0] == 0.0) { return; }
   let velocity = params.beta1 * m[i] + g[i] * clip[0] + params.weight_decay * p[i];

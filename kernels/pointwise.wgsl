@@ -4,6 +4,7 @@
 // `pointwise`: each input is read by a form of its own: at i (the same shape), at 0 (a scalar), i % mod (a trailing [C]), i / div (a
 // value a row), or (i / div) % mod. Integer division is dear on a processor, hence the forms. `pointwise_strided`: any broadcast over
 // up to six collapsed axes.
+// `pointwise_quads`: four neighbours a lane, for inputs of the same shape or a trailing [C], all multiples of four.
 // An input that the expression does not use is bound to the first one again.
 // @import "lib/math.wgsl"
 
@@ -39,6 +40,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read> c_in: array<C>;
 @group(0) @binding(4) var<storage, read> d_in: array<D>;
 @group(0) @binding(5) var<storage, read_write> y: array<R>; // [n]
+@group(0) @binding(6) var<storage, read> a_quads: array<vec4<A>>; // the same as a_in to y, for pointwise_quads
+@group(0) @binding(7) var<storage, read> b_quads: array<vec4<B>>;
+@group(0) @binding(8) var<storage, read> c_quads: array<vec4<C>>;
+@group(0) @binding(9) var<storage, read> d_quads: array<vec4<D>>;
+@group(0) @binding(10) var<storage, read_write> y_quads: array<vec4<R>>;
 
 fn evaluate(a: E, b: E, c: E, d: E) -> R {
   let r = a; // @spec *
@@ -64,6 +70,17 @@ fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let c = E(c_in[place(C_FORM, i, params.c_div, params.c_mod)]);
   let d = E(d_in[place(D_FORM, i, params.d_div, params.d_mod)]);
   y[i] = evaluate(a, b, c, d);
+}
+
+@compute @workgroup_size(64)
+fn pointwise_quads(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  if (i >= params.n / 4u) { return; }
+  let a = vec4<E>(a_quads[place(A_FORM, i, 1u, params.a_mod / 4u)]);
+  let b = vec4<E>(b_quads[place(B_FORM, i, 1u, params.b_mod / 4u)]);
+  let c = vec4<E>(c_quads[place(C_FORM, i, 1u, params.c_mod / 4u)]);
+  let d = vec4<E>(d_quads[place(D_FORM, i, 1u, params.d_mod / 4u)]);
+  y_quads[i] = vec4<R>(evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
 }
 
 @compute @workgroup_size(64)

@@ -13,7 +13,8 @@ struct Params { n: u32, width: u32 } // elements of `rows`, and of one row
 @group(0) @binding(3) var<storage, read_write> table: array<T>;  // [k, width]
 
 @compute @workgroup_size(WG)
-fn put_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn put_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
   table[index[i / params.width] * params.width + i % params.width] = rows[i];

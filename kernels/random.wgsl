@@ -25,7 +25,8 @@ fn box_muller(u: vec2<f32>) -> vec2<f32> {
 }
 
 @compute @workgroup_size(WG)
-fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let block = (wid.x + wid.y * nwg.x) * WG + lane;
   let first = block * 4u;
   if (first >= params.n) { return; }
@@ -35,7 +36,8 @@ fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
 }
 
 @compute @workgroup_size(WG)
-fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let block = (wid.x + wid.y * nwg.x) * WG + lane;
   let first = block * 4u;
   if (first >= params.n) { return; }

@@ -68,7 +68,8 @@ fn scaled(a: S) -> S {
 }
 
 @compute @workgroup_size(WG)
-fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let run = ((wid.x + wid.y * nwg.x) * WG + local) / LANES; // o * parts + part
   let lane = local % LANES;
   let inside = run < params.outer * params.parts;
@@ -84,7 +85,8 @@ fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
 }
 
 @compute @workgroup_size(WG)
-fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local; // (o * parts + part) * inner + i
   if (t >= params.outer * params.parts * params.inner) { return; }
   let i = t % params.inner;
@@ -99,7 +101,8 @@ fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
 }
 
 @compute @workgroup_size(WG)
-fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let run = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = run < params.outer * params.parts;
@@ -116,7 +119,8 @@ fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
 }
 
 @compute @workgroup_size(WG)
-fn match_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn match_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local;
   if (t >= params.outer * params.parts * params.inner) { return; }
   let i = t % params.inner;

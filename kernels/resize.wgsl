@@ -61,7 +61,8 @@ fn along_hw(plane: u32, th: Tap, tw: Tap, c: u32) -> A {
 }
 
 @compute @workgroup_size(WG)
-fn resize(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn resize(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
   let c = i % params.c;
@@ -82,7 +83,8 @@ fn resize(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
 }
 
 @compute @workgroup_size(WG)
-fn resize_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn resize_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
   let inner = i % params.c;

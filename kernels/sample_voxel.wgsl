@@ -17,7 +17,8 @@ struct Params { rows: u32, n: u32, run: u32, runs: u32, height: u32, width: u32 
 override WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
-fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.rows * params.runs) { return; }
   let row = (i / params.runs) * params.n;
@@ -29,7 +30,8 @@ fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(WG)
-fn voxel_pick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn voxel_pick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * WG + lane;
   if (row >= params.rows) { return; }
   var total = 0u;

@@ -28,7 +28,8 @@ fn flat_max(a: A) -> f32 {
 }
 
 @compute @workgroup_size(WG)
-fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = row < params.outer;
@@ -49,7 +50,8 @@ fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(WG)
-fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
   let inside = row < params.outer;
@@ -70,7 +72,8 @@ fn gradient(g: A, v: A, total: A) -> V {
 }
 
 @compute @workgroup_size(WG)
-fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local; // o * inner + i
   if (t >= params.outer * params.inner) { return; }
   let step = params.inner;
@@ -89,7 +92,8 @@ fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(WG)
-fn softmax_cols_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn softmax_cols_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local;
   if (t >= params.outer * params.inner) { return; }
   let step = params.inner;

@@ -12,7 +12,8 @@ struct Params { n: u32, pairs: u32, taps: u32, heads: u32 }
 @group(0) @binding(4) var<storage, read_write> y: array<T>;       // [heads, pairs]
 
 @compute @workgroup_size(64)
-fn table_interpolate(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn table_interpolate(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let p = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (p >= params.pairs) { return; }
   for (var h = 0u; h < params.heads; h++) {
@@ -32,7 +33,8 @@ fn table_interpolate(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
 @group(0) @binding(5) var<storage, read_write> dtable: array<T>;  // [entries, heads]
 
 @compute @workgroup_size(64)
-fn table_interpolate_dtable(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn table_interpolate_dtable(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let entry = i / params.heads;

@@ -17,7 +17,8 @@ struct Params { columns: u32, n: u32, inner: u32, k: u32 }
 fn before(a: T, b: T) -> bool { return select((a < b), (a > b), LARGEST); }
 
 @compute @workgroup_size(WG)
-fn topk(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn topk(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.columns) { return; }
   let outer = i / params.inner;

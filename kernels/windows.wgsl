@@ -24,7 +24,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> folded: array<V>;  // fold: [N, H, W, C]
 
 @compute @workgroup_size(WG)
-fn unfold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn unfold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
   let tap = i / params.c;
@@ -47,7 +48,8 @@ fn holders(i: u32, size: u32, stride: u32, before: u32, count: u32) -> vec2<u32>
 }
 
 @compute @workgroup_size(WG)
-fn fold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn fold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
   let pixel = i / params.c;

@@ -122,6 +122,7 @@ export const sgd = /* @__PURE__ */ kernel(optim_file.sgd);
 export const pad = /* @__PURE__ */ kernel(pad_file.pad);
 export const pad_dx = /* @__PURE__ */ kernel(pad_file.pad_dx);
 export const pointwise = /* @__PURE__ */ kernel(pointwise_file.pointwise);
+export const pointwise_quads = /* @__PURE__ */ kernel(pointwise_file.pointwise_quads);
 export const pointwise_strided = /* @__PURE__ */ kernel(pointwise_file.pointwise_strided);
 export const max_pool = /* @__PURE__ */ kernel(pool_file.max_pool);
 export const max_pool_dx = /* @__PURE__ */ kernel(pool_file.max_pool_dx);

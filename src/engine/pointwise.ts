@@ -2,7 +2,7 @@
 // How an element-by-element expression becomes a dispatch: broadcasting rule, index form, expression text.
 // Rows of the op table are in ops/pointwise.ts; fusion (engine/fuse.ts) composes their expressions.
 import { ShapeError } from '../errors.ts';
-import { pointwise, pointwise_strided } from '../gen/pointwise.ts';
+import { pointwise, pointwise_quads, pointwise_strided } from '../gen/pointwise.ts';
 import { numel, type DType, type Spec } from './dtype.ts';
 import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from './op.ts';
 import type { Tensor } from './tensor.ts';
@@ -53,11 +53,12 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const evaluation = evaluationType(inputs.map((r) => r.dtype), out.dtype);
   const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), (inputs[i] ?? inputs[0]!).dtype]));
   const expr = e.expr.replace(/\bp(\d)\b/g, 'params.p$1');
+  const spec = { ...types, E: evaluation, R: out.dtype, r: expr };
   const [a, b, cc, d] = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
-  return [dispatch(
-    simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never,
-    grid1d(Math.ceil(n / 64)), { spec: { ...types, E: evaluation, R: out.dtype, r: expr }, overrides: simple ? readBy : {} },
-  )];
+  if (n % 4 === 0 && forms.every((f) => f !== null && f[0] === 1 && f[1] % 4 === 0)) {
+    return [dispatch(pointwise_quads, { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out }, params as never, grid1d(Math.ceil(n / 4 / 64)), { spec, overrides: readBy })];
+  }
+  return [dispatch(simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never, grid1d(Math.ceil(n / 64)), { spec, overrides: simple ? readBy : {} })];
 }
 
 /** The number in pointwise.wgsl of the cheapest way to read an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
