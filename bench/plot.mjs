@@ -10,6 +10,8 @@ import { parseHTML } from 'linkedom';
 const folder = join(import.meta.dirname, 'results');
 const PEERS = { jaxjs: 'jax-js', tfjs: 'TensorFlow.js', ort: 'ONNX Runtime' };
 
+const COLOURS = [['green', '#1b9e77'], ['orange', '#d95f02'], ['violet', '#7570b3'], ['pink', '#e7298a']];
+
 /** Driver as a person names it: `llvmpipe ... Mesa 26.1.6-1 (LLVM 19.1.7)` -> `Mesa 26.1.6`. */
 const driverOf = ({ driver }) => /Mesa [\d.]+/.exec(driver)?.[0] ?? driver;
 const newest = (rows, key) => [...new Map(rows.map((row) => [key(row), row])).values()];
@@ -46,9 +48,9 @@ const grown = newest(rows.filter((r) => r.sizes), (r) => `${driverOf(r)} ${r.ser
 const points = grown.flatMap((r) => r.sizes.map((size, i) => ({ series: r.series, driver: driverOf(r), work: size / r.sizes[0], cost: r.ms[i] / r.ms[0] })));
 const { document } = parseHTML('<!doctype html><html><body></body></html>');
 const svg = Plot.plot({
-  document, width: 900, height: 260, marginBottom: 40, marginRight: 20, grid: true, style: { background: 'white', fontSize: '12px' },
+  document, width: 900, height: 276, marginTop: 44, marginBottom: 40, marginRight: 20, grid: true, style: { background: 'white', fontSize: '12px' },
   x: { type: 'log', label: 'work, relative to the smallest', ticks: [1, 2, 4, 8, 16], tickFormat: 'd', labelOffset: 34 }, y: { type: 'log', label: 'cost, relative to the smallest', tickFormat: 'd' }, fx: { label: null },
-  color: { legend: false, domain: drivers, scheme: 'Dark2' },
+  color: { domain: drivers, range: COLOURS.map(([, hex]) => hex) },
   marks: [
     Plot.line(grown.flatMap(({ series, sizes }) => [sizes[0], sizes.at(-1)].map((s) => ({ series, work: s / sizes[0], cost: s / sizes[0] }))), { x: 'work', y: 'cost', fx: 'series', z: 'series', stroke: '#bbb', strokeDasharray: '4,3' }),
     Plot.lineY(points, { x: 'work', y: 'cost', fx: 'series', stroke: 'driver', marker: true }),
@@ -60,7 +62,7 @@ writeFileSync(join(folder, 'growth.svg'), `${svg.outerHTML}\n`);
 writeFileSync(join(folder, 'README.md'), [
   '# Recorded measurements\n', 'Written by `node bench/plot.mjs` from the rows beside it. A ratio is the peer\'s time over ours: above 1 we are faster. Every result was checked against float64 before it was timed.\n',
   ...drivers.flatMap((driver) => [`## ${driver}\n`, about(driver), ...comparisons(driver), ...iterations(driver), ...replays(driver)]),
-  '## Growth\n', '![cost against work](growth.svg)\n', 'Dashed: cost in proportion to work. Exponents:\n',
+  '## Growth\n', '![cost against work](growth.svg)\n', `Dashed: cost in proportion to work. ${drivers.map((driver, i) => `${driver}: ${COLOURS[i][0]}`).join(', ')}. Exponents:\n`,
   `| | ${drivers.join(' | ')} |`, `|---|${drivers.map(() => '---|').join('')}`,
   ...[...new Set(grown.map((r) => r.series))].map((series) => `| ${series} | ${drivers.map((driver) => grown.find((r) => r.series === series && driverOf(r) === driver)?.exponent ?? '').join(' | ')} |`), '',
 ].join('\n'));

@@ -57,7 +57,7 @@ export const TABLE: Choice[] = [
   { when: (s) => !s.caps.software && large(s), candidates: all(blocks(8, 8, 1), blocks(8, 4, 1.2), blocks(4, 4, 1.5)) },
   // Mesa before 26 compiles large bodies in seconds and pays for every scalar load: one small tile, vector loads.
   { when: ({ caps }) => /Mesa (1\d|2[0-5])\./.test(caps.driver), candidates: all(registers(8, 2, true, 1)) },
-  { when: () => true, candidates: all(registers(16, 4, false, 1), registers(16, 2, false, 1.35), registers(8, 4, true, 1.25), registers(4, 4, false, 2)) },
+  { when: () => true, candidates: all(registers(16, 4, false, 1), registers(16, 8, false, 0.9), registers(16, 2, false, 1.35), registers(8, 4, true, 1.25), registers(4, 4, false, 2)) },
 ];
 /** Workgroups that run at the same time: with fewer, processors idle (132 on an H100). */
 const processors = (caps: Caps): number => (caps.software ? 1 : 128);

@@ -15,7 +15,9 @@ const chosen = (caps: Caps, dtype: DType, m = 4096, n = 4096): string => {
 
 describe('a product is computed by', () => {
   it('register tiles on a processor, whatever it has', () => {
-    expect(chosen(lavapipe, 'f16')).toBe('registers 16 x 32');
+    expect(chosen(lavapipe, 'f16')).toBe('registers 16 x 64');
+    expect(chosen(lavapipe, 'f32', 4096, 32)).toBe('registers 16 x 32');
+    expect(chosen(lavapipe, 'f32', 8, 4096)).toBe('registers 8 x 32');
     expect(chosen({ ...lavapipe, driver: 'llvmpipe: Mesa 25.0.7' }, 'f32')).toBe('registers 8 x 16');
   });
   it('workgroup tiles on a GPU, smaller ones where large ones would leave processors idle', () => {
@@ -41,14 +43,14 @@ describe('a tuned tile', () => {
   const tuned = (dtype: DType, tile: string, m: number, n: number): Caps => ({ ...lavapipe, tiles: { [shapeClass(dtype, m, n, 1)]: tile } });
 
   it('goes before the built-in one, for every product of its class and no other', () => {
-    const caps = tuned('f32', 'registers 16x8', 1000, 64);
-    expect(chosen(caps, 'f32', 1000, 64)).toBe('registers 16 x 64');
-    expect(chosen(caps, 'f32', 600, 40)).toBe('registers 16 x 64');
-    expect(chosen(caps, 'f32', 400, 64)).toBe('registers 16 x 32');
-    expect(chosen(caps, 'f16', 1000, 64)).toBe('registers 16 x 32');
+    const caps = tuned('f32', 'registers 4x4', 1000, 64);
+    expect(chosen(caps, 'f32', 1000, 64)).toBe('registers 4 x 32');
+    expect(chosen(caps, 'f32', 600, 40)).toBe('registers 4 x 32');
+    expect(chosen(caps, 'f32', 400, 64)).toBe('registers 16 x 64');
+    expect(chosen(caps, 'f16', 1000, 64)).toBe('registers 16 x 64');
   });
   it('of another adapter or version is not taken', () => {
-    for (const tile of ['blocks 8x8', 'registers 3x5', '']) expect(chosen(tuned('f32', tile, 64, 64), 'f32', 64, 64)).toBe('registers 16 x 32');
+    for (const tile of ['blocks 8x8', 'registers 3x5', '']) expect(chosen(tuned('f32', tile, 64, 64), 'f32', 64, 64)).toBe('registers 16 x 64');
   });
   it('has a name of its own among at most six contenders, the built-in ones included', () => {
     for (const caps of [lavapipe, gpu]) {
