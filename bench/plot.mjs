@@ -29,6 +29,12 @@ function comparisons(driver) {
   return lines.length === 0 ? [] : [`| case | pass | ms | of the adapter's limit | ${Object.values(PEERS).join(' | ')} |`, '|---|---|---|---|---|---|---|', ...lines, ''];
 }
 
+/** What a cold shader cache costs: building the training step and its first run. */
+function firstSteps(driver) {
+  const timed = newest(rows.filter((r) => driverOf(r) === driver && r.case === 'resnet_step'), (r) => r.engine);
+  return timed.length === 0 ? [] : [`First step of \`resnet_step\`, nothing compiled before: ${timed.map((r) => `${PEERS[r.engine] ?? 'ours'} ${(r.first_ms / 1000).toFixed(1)} s`).join(', ')}.\n`];
+}
+
 function iterations(driver) {
   const timed = newest(rows.filter((r) => driverOf(r) === driver && r.case?.startsWith('sanet')), (r) => r.case);
   return timed.map((r) => `An iteration of \`${r.case.replace('sanet_', '')}\`: ${r.ms} ms, ${r.dispatches} dispatches. Dearest: ${r.dearest.map((k) => `${k.kernel} ${k.ms}`).join(', ')} ms.\n`);
@@ -61,7 +67,7 @@ writeFileSync(join(folder, 'growth.svg'), `${svg.outerHTML}\n`);
 
 writeFileSync(join(folder, 'README.md'), [
   '# Recorded measurements\n', 'Written by `node bench/plot.mjs` from the rows beside it. A ratio is the peer\'s time over ours: above 1 we are faster. Every result was checked against float64 before it was timed.\n',
-  ...drivers.flatMap((driver) => [`## ${driver}\n`, about(driver), ...comparisons(driver), ...iterations(driver), ...replays(driver)]),
+  ...drivers.flatMap((driver) => [`## ${driver}\n`, about(driver), ...comparisons(driver), ...firstSteps(driver), ...iterations(driver), ...replays(driver)]),
   '## Growth\n', '![cost against work](growth.svg)\n', `Dashed: cost in proportion to work. ${drivers.map((driver, i) => `${driver}: ${COLOURS[i][0]}`).join(', ')}. Exponents:\n`,
   `| | ${drivers.join(' | ')} |`, `|---|${drivers.map(() => '---|').join('')}`,
   ...[...new Set(grown.map((r) => r.series))].map((series) => `| ${series} | ${drivers.map((driver) => grown.find((r) => r.series === series && driverOf(r) === driver)?.exponent ?? '').join(' | ')} |`), '',

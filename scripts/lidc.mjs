@@ -51,10 +51,14 @@ if (!existsSync(join(data, 'dataset.json'))) {
 }
 for (const name of chosen) {
   const run = join(options.out, name);
-  const trained = existsSync(join(run, 'checkpoints', 'final.safetensors'));
-  if (!trained) {
+  const trained = () => existsSync(join(run, 'checkpoints', 'final.safetensors'));
+  if (!trained()) {
     const fresh = !existsSync(join(run, 'checkpoints', 'latest.safetensors'));
     voxelgrad('train', data, '--run', run, ...(fresh ? ['--preset', options.preset, '--iterations', options.iterations, ...RUNS[name]] : ['--resume']));
+    if (!trained()) { // Ctrl-C: training has saved and ended as it should
+      console.error('lidc: stopped. Run the same command again to go on.');
+      process.exit(130);
+    }
   }
   const held = join(options.out, 'held_out');
   if (!existsSync(held)) {
