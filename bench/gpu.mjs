@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/gpu.mjs [--python PYTHON] [--skip-tests] [--case PATTERN]: one command for a machine with an NVIDIA GPU and PyTorch. Runs the
-// tests, then every case here and in PyTorch on the same GPU: f32 against PyTorch with TF32 off and on, f16 against its f16. Rows go to
-// bench/results.
+// node bench/gpu.mjs [--python PYTHON] [--skip-tests] [--case PATTERN] [--preset base]: one command for a machine with an NVIDIA GPU and PyTorch. Runs the
+// tests, then every case here and in PyTorch on the same GPU: f32 against PyTorch with TF32 off and on, f16 against its f16; then a
+// training iteration of SA-Net in both (the oracle's modules, eager). Rows go to bench/results.
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CASES, GPU_CASES, outputsOf, workOf } from './cases.mjs';
 import { median } from './clock.mjs';
@@ -11,10 +12,10 @@ import { generate, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { difference, reference, tolerance } from './reference/index.mjs';
 import { machine, record } from './results.mjs';
-import { torchRows } from './torch.mjs';
+import { torchIteration, torchRows } from './torch.mjs';
 
 const { values: flags } = parseArgs({
-  options: { python: { type: 'string', default: 'python3' }, 'skip-tests': { type: 'boolean' }, case: { type: 'string' }, 'any-adapter': { type: 'boolean' } },
+  options: { python: { type: 'string', default: 'python3' }, 'skip-tests': { type: 'boolean' }, case: { type: 'string' }, 'any-adapter': { type: 'boolean' }, preset: { type: 'string', default: 'base' } },
 });
 const MODES = [{ mode: 'f32', dtype: 'f32', tf32: false }, { mode: 'tf32', dtype: 'f32', tf32: true }, { mode: 'f16', dtype: 'f16', tf32: false }];
 const modesOf = (c) => MODES.filter(({ dtype }) => dtype === c.dtype);
@@ -58,6 +59,28 @@ for (const c of cases) {
   }
 }
 ours.end();
+iteration(flags.preset);
+
+/** SA-Net here, and in PyTorch with TF32 off and on. */
+function iteration(preset) {
+  const own = spawnSync(process.execPath, [join(root, 'bench/sanet.mjs'), '--preset', preset, '--oracle', '--json', '--record'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  if (own.status !== 0) {
+    console.error(`sanet_${preset}: exit code ${own.status}`);
+    process.exitCode = 1;
+    return;
+  }
+  const { case: name, ms } = JSON.parse(own.stdout);
+  const others = MODES.filter(({ dtype }) => dtype === 'f32').map(({ mode, tf32 }) => {
+    try {
+      const { ms: theirs, torch: version } = torchIteration(flags.python, { preset, tf32, device: flags['any-adapter'] ? 'cpu' : 'cuda' });
+      record({ ...machine(ours), case: name, pass: 'step', engine: `torch-${mode}`, ms: theirs, torch: version });
+      return `torch ${mode} ${theirs.toFixed(1)} ms (${(100 * theirs / ms).toFixed(0)} %)`;
+    } catch (e) {
+      return `torch ${mode} - (${String(e.message).split('\n')[0]})`;
+    }
+  });
+  console.log(`${name.padEnd(22)} step     ours ${ms.toFixed(1)} ms  ${others.join('  ')}`);
+}
 
 /** Checked against float64 before it is timed, like everywhere. */
 async function measure(c, pass) {

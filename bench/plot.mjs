@@ -36,7 +36,7 @@ function firstSteps(driver) {
 }
 
 function iterations(driver) {
-  const timed = newest(rows.filter((r) => driverOf(r) === driver && r.case?.startsWith('sanet')), (r) => r.case);
+  const timed = newest(rows.filter((r) => driverOf(r) === driver && r.engine === 'ours' && r.case.startsWith('sanet')), (r) => r.case);
   return timed.map((r) => `An iteration of \`${r.case.replace('sanet_', '')}\`: ${r.ms} ms, ${r.dispatches} dispatches. Dearest: ${r.dearest.map((k) => `${k.kernel} ${k.ms}`).join(', ')} ms.\n`);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/sanet.mjs [--preset tiny,base] [--iterations N] [--clock driver] [--json] [--record]: a training iteration of SA-Net on a phantom. Its
-// time, its dearest kernels by timestamp queries, and the bytes of its activation slots.
+// node bench/sanet.mjs [--preset tiny,base] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training iteration of SA-Net on a
+// phantom. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the variant that torch_sanet.py computes.
 import { parseArgs } from 'node:util';
 import { median, stopwatch } from './clock.mjs';
 import { generate, importEngine } from './engine.mjs';
@@ -10,7 +10,7 @@ import { machine, record } from './results.mjs';
 const { values: flags } = parseArgs({
   options: {
     preset: { type: 'string', default: 'tiny' }, iterations: { type: 'string', default: '5' }, clock: { type: 'string', default: 'wall' },
-    json: { type: 'boolean' }, record: { type: 'boolean' },
+    oracle: { type: 'boolean' }, json: { type: 'boolean' }, record: { type: 'boolean' },
   },
 });
 generate();
@@ -45,6 +45,11 @@ async function profile(step, volumes) {
 
 for (const preset of flags.preset.split(',')) {
   const plan = vg.presetPlan(preset);
+  if (flags.oracle) {
+    plan.cross.pseudo = 'selected';
+    plan.network2d.norm = 'bn';
+    plan.sam.clicks = 1;
+  }
   const sampler = vg.phantomSampler(plan);
   const nets = vg.buildNetworks(plan);
   const optimisers = vg.buildOptimisers(plan, nets);
@@ -60,7 +65,7 @@ for (const preset of flags.preset.split(',')) {
   }
   const { kernels, programs } = await profile(step, await sampler.iteration(0));
   const row = {
-    case: `sanet_${preset}`, pass: 'step', engine: 'ours', ms: round(median(samples.slice(1))), first_ms: round(samples[0]), clock: flags.clock,
+    case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}`, pass: 'step', engine: 'ours', ms: round(median(samples.slice(1))), first_ms: round(samples[0]), clock: flags.clock,
     dispatches: programs.reduce((n, p) => n + p.runs * p.dispatches, 0), gflop: round(programs.reduce((n, p) => n + p.runs * p.gflop, 0)),
     programs: programs.map((p) => ({ ...p, ms: round(p.ms), gflop: round(p.gflop), slot_mib: round(p.slot_mib) })),
     dearest: kernels.slice(0, 10).map((k) => ({ ...k, ms: round(k.ms) })),

@@ -11,3 +11,8 @@ export function torchRows(python, cases, options = {}) {
 }
 
 export const torchTimes = (python, c, pass) => torchRows(python, [{ ...c, passes: [pass] }])[0]?.ms ?? null;
+
+/** Milliseconds of a training iteration of the oracle's modules: torch_sanet.py. @returns { ms, torch } */
+export function torchIteration(python, request) {
+  return JSON.parse(execFileSync(python, [join(import.meta.dirname, 'torch_sanet.py')], { input: JSON.stringify(request), encoding: 'utf8', stdio: ['pipe', 'pipe', 'inherit'] }));
+}
