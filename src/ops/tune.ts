@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which tile computes a class of products soonest on this adapter: the contenders of gemm.ts side by side. Nothing here runs unless asked.
-import { numel, type DType } from '../engine/dtype.ts';
+import { ShapeError } from '../errors.ts';
+import { fromF16, numel, type DType } from '../engine/dtype.ts';
 import { defineOp } from '../engine/op.ts';
 import { compile } from '../engine/program.ts';
 import { tensor, type Tensor } from '../engine/tensor.ts';
@@ -48,30 +49,45 @@ async function timed(device: Device, run: () => void, runs: number): Promise<num
   return (performance.now() - start) / runs;
 }
 
-/** Compares the contenders on one shape class (`f32 1024x64 1`). A tile whose result differs from the built-in one's by more than rounding is left out. */
+/** `f32 1024x64 1` -> its parts. @throws ShapeError */
+function parseShape(shape: string): { dtype: DType; m: number; n: number; others: number } {
+  const found = /^(f32|f16) (\d+)x(\d+) (\d+)$/.exec(shape);
+  if (!found) throw new ShapeError(`tuneShape: got "${shape}", expected a shape class like "f32 1024x64 1".`);
+  const [m, n, others] = found.slice(2).map(Number) as [number, number, number];
+  return { dtype: found[1] as DType, m, n, others };
+}
+
+/**
+ * Compares the contenders on one shape class (`f32 1024x64 1`: rows, columns, products beside it). A tile whose result differs from the
+ * built-in one's by more than rounding is left out. @throws ShapeError for what is no shape class
+ */
 export async function tuneShape(shape: string): Promise<Tuned> {
   const device = currentDevice();
-  const [, dtype, m, n, others] = /^(\w+) (\d+)x(\d+) (\d+)$/.exec(shape)!.map((part, i) => (i > 1 ? Number(part) : part)) as [string, DType, number, number, number];
+  const { dtype, m, n, others } = parseShape(shape);
   const a = operand([others, m, K], dtype);
   const b = operand([others, K, n], dtype);
   const builtIn = tileName(chooseTile({ ...device.caps, tiles: {} }, dtype, m, n, others));
   const names = [builtIn, ...contenders(device.caps, dtype).map(tileName).filter((name) => name !== builtIn)];
   const rivals: { name: string; run: () => void; runs: number; ms: number[] }[] = [];
   const made: { dispose(): void }[] = [a, b];
-  let expected: Float32Array | undefined;
-  for (const tile of names) {
-    const program = await compile(({ a, b }: { a: Tensor; b: Tensor }) => ({ y: cast(product(a, b, { tile, shape }), 'f32') }), { a, b });
-    made.push(program);
-    const got = await program.run().y.data() as Float32Array;
-    expected ??= got;
-    // f16 sums of up to K products of numbers below 1 keep 11 bits.
-    const tolerance = (dtype === 'f16' ? 2 ** -9 : 2 ** -20) * K;
-    if (got.some((v, i) => !(Math.abs(v - expected![i]!) <= tolerance))) continue;
-    const run = (): void => { program.run(); };
-    rivals.push({ name: tile, run, runs: Math.max(1, Math.min(50, Math.ceil(SAMPLE_MS / await timed(device, run, 1)))), ms: [] });
+  try {
+    let expected: ArrayLike<number> | undefined;
+    for (const tile of names) {
+      const program = await compile((t: { a: Tensor; b: Tensor }) => ({ y: product(t.a, t.b, { tile, shape }) }), { a, b });
+      made.push(program);
+      const values = await program.run().y.data();
+      const got = dtype === 'f16' ? Float32Array.from(values, fromF16) : values;
+      expected ??= got;
+      // Sums of K products of numbers below 1; f16 keeps 11 bits of them.
+      const tolerance = (dtype === 'f16' ? 2 ** -9 : 2 ** -20) * K;
+      if (got.some((v, i) => !(Math.abs(v - expected![i]!) <= tolerance))) continue;
+      const run = (): void => { program.run(); };
+      rivals.push({ name: tile, run, runs: Math.max(1, Math.min(50, Math.ceil(SAMPLE_MS / await timed(device, run, 1)))), ms: [] });
+    }
+    for (let round = 0; round < ROUNDS; round++) for (const rival of rivals) rival.ms.push(await timed(device, rival.run, rival.runs));
+  } finally {
+    for (const one of made) one.dispose();
   }
-  for (let round = 0; round < ROUNDS; round++) for (const rival of rivals) rival.ms.push(await timed(device, rival.run, rival.runs));
-  for (const one of made) one.dispose();
   const results = rivals.map(({ name, ms }) => ({ name, ms: median(ms) }));
   const own = results[0]!;
   const best = results.reduce((x, y) => (y.ms < x.ms ? y : x));

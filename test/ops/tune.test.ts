@@ -37,3 +37,11 @@ it('every contender computes the same product', async () => {
     expect(await y.data(), tile).toEqual(expected); // small integers: exact in any order
   }
 }, 120_000);
+
+it('compares f16 products where the adapter has them, and refuses what is no shape class', async (context) => {
+  using device = await openDevice();
+  await expect(tuneShape('f64 8x8 1')).rejects.toThrow('tuneShape: got "f64 8x8 1", expected a shape class like "f32 1024x64 1".');
+  if (!device.caps.f16) context.skip('the adapter has no shader-f16');
+  const row = await tuneShape('f16 16x32 1');
+  expect(contenders(device.caps, 'f16').map(tileName)).toContain(row.tile);
+}, 120_000);
