@@ -31,6 +31,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   detach: { test: '../golden/ops.test.ts', inputs: [input([8])], call: detach, grad: [] },
   RandomSource: { test: '../ops/random.test.ts' },
   interpolationPlan: { test: '../ops/table_interpolate.test.ts' },
+  tuneShape: { test: '../ops/tune.test.ts' },
 };
 
 export const elsewhereRows: readonly NamedCase[] = Object.entries(elsewhere).flatMap(([op, { inputs, call, grad }]) =>
