@@ -1,7 +1,8 @@
 // Ten iterations of all three networks, started at ramp r = 1 and lr 1e-3 without warm-up, against PyTorch in float64 from the
-// same weights, images, clicks and slices (test/golden/sanet/ten_iterations.py).
+// same weights, images, augmentations, clicks and slices (test/golden/sanet/ten_iterations.py).
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { applyAugmentation, type Augmentation } from '../../src/data/augment.ts';
 import { spec } from '../../src/engine/dtype.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { parseSafetensors } from '../../src/files/safetensors.ts';
@@ -11,7 +12,7 @@ import { compileStep, stepExample } from '../../src/train/step.ts';
 import { draw } from './golden.ts';
 import { calmWeights } from './calm_weights.ts';
 
-interface Iteration { case: number; click: number[]; transverse: number[]; coronal: number[]; losses: Record<'n3' | 'transverse' | 'coronal', number>; quality: number; norms: Record<string, number> }
+interface Iteration { case: number; augmentation: Augmentation; click: number[]; transverse: number[]; coronal: number[]; losses: Record<'n3' | 'transverse' | 'coronal', number>; quality: number; norms: Record<string, number> }
 interface Fixture { seeds: Record<string, number>; lam: number; size: [number, number, number]; cases: { transverse: number; coronal: number | null }[]; iterations: Iteration[] }
 
 const folder = new URL('../golden/sanet/', import.meta.url);
@@ -35,13 +36,18 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
 
   for (const [i, it] of fixture.iterations.entries()) {
     const { transverse, coronal } = fixture.cases[it.case]!;
-    const image = Float32Array.from(tensors.get(`case${it.case}/image`)!.data as Uint8Array, (v) => v / 127.5 - 1);
-    const label = Float32Array.from(tensors.get(`case${it.case}/mask`)!.data as Uint8Array);
-    const annotated = Float32Array.from(label, (_, at) => {
-      const z = Math.floor(at / (h * w));
-      const y = Math.floor(at / w) % h;
-      return z % 3 === transverse || (coronal !== null && y % 3 === coronal) ? 1 : 0;
-    });
+    const mask = tensors.get(`case${it.case}/mask`)!.data as Uint8Array;
+    const sample = applyAugmentation({
+      image: Float32Array.from(tensors.get(`case${it.case}/image`)!.data as Uint8Array, (v) => v / 127.5 - 1),
+      label: mask,
+      weight: Uint8Array.from(mask, (_, at) => {
+        const z = Math.floor(at / (h * w));
+        const y = Math.floor(at / w) % h;
+        return z % 3 === transverse || (coronal !== null && y % 3 === coronal) ? 1 : 0;
+      }),
+      size: fixture.size,
+    }, it.augmentation);
+    const [image, label, annotated] = [sample.image, Float32Array.from(sample.label), Float32Array.from(sample.weight)];
     const plane = (list: number[], count: number, name: string) => {
       const inverse = new Uint32Array(count);
       const chosen = new Float32Array(count);

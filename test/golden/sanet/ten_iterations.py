@@ -23,6 +23,23 @@ CASES = [  # centre and radii (D, H, W) in voxels, phase of the annotated transv
 ]
 
 
+# Flips of D, H, W; quarter turns of H-W as numpy.rot90; then image * (1 + scale) + shift. Five, so that each meets both cases, in an order
+# in which float32 takes the decisions of float64 on every pseudo label (others let N3's gradient jump to 9 in the fourth iteration).
+AUGMENTATIONS = [
+    {"flips": [True, True, False], "turns": 2, "scale": -0.04, "shift": 0.03},
+    {"flips": [False, True, True], "turns": 0, "scale": 0.0, "shift": -0.06},
+    {"flips": [False, False, False], "turns": 1, "scale": 0.0, "shift": 0.0},
+    {"flips": [True, False, False], "turns": 0, "scale": 0.08, "shift": 0.0},
+    {"flips": [False, False, True], "turns": 3, "scale": 0.05, "shift": 0.02},
+]
+
+
+def moved(volume, a):
+    """Flips, then turns, of an array [D, H, W]."""
+    flipped = np.flip(volume, [axis for axis, flip in enumerate(a["flips"]) if flip])
+    return np.ascontiguousarray(np.rot90(flipped, a["turns"], (1, 2)))
+
+
 def phantom(case, op):
     """-> image and mask, uint8: soft ellipsoid on low-frequency and white noise"""
     z, y, x = np.meshgrid(*(np.arange(n) for n in SIZE), indexing="ij")
@@ -46,24 +63,25 @@ def order(n, it, op):
     return np.argsort(philox.uniform(n, DATA_SEED, op, step=it, stream=philox.ORDER), kind="stable")
 
 
-def choose(n, phase, it, op):
-    """Eight slices, half of them annotated where the plane has any."""
-    drawn = order(n, it, op)
-    if phase is None:
+def choose(whole, it, op):
+    """Eight slices, half of them annotated where the plane has any. whole: which slices are annotated throughout."""
+    drawn = order(len(whole), it, op)
+    if not whole.any():
         return sorted(int(i) for i in drawn[:SLICES])
-    known, rest = [i for i in drawn if i % 3 == phase], [i for i in drawn if i % 3 != phase]
+    known, rest = [i for i in drawn if whole[i]], [i for i in drawn if not whole[i]]
     return sorted(int(i) for i in known[:SLICES // 2] + rest[:SLICES // 2])
 
 
 def plan(masks):
-    """Per iteration: case, click, chosen slices."""
+    """Per iteration: case, augmentation, click, chosen slices (both after it)."""
     rows = []
     for it in range(ITERATIONS):
-        c = it % len(CASES)
-        inside = np.argwhere((masks[c] > 0) & (annotated(CASES[c]).numpy() > 0))
+        c, a = it % len(CASES), AUGMENTATIONS[it % len(AUGMENTATIONS)]
+        known = moved(annotated(CASES[c]).numpy(), a) > 0
+        inside = np.argwhere((moved(masks[c], a) > 0) & known)
         pick = int(philox.uniform(1, DATA_SEED, 0, step=it, stream=philox.CLICK)[0] * len(inside))
-        rows.append({"case": c, "click": inside[pick].tolist(), "transverse": choose(SIZE[0], CASES[c]["transverse"], it, 0),
-                     "coronal": choose(SIZE[1], CASES[c]["coronal"], it, 1)})
+        rows.append({"case": c, "augmentation": a, "click": inside[pick].tolist(), "transverse": choose(known.all((1, 2)), it, 0),
+                     "coronal": choose(known.all((0, 2)), it, 1)})
     return rows
 
 
@@ -83,9 +101,10 @@ def run(images, masks, rows, dtype=torch.float64, selected=None):
     records, used = [], []
     for it, row in enumerate(rows):
         c = row["case"]
-        pixels = (images[c].astype(np.float64) / 127.5 - 1).astype(np.float32)
-        sample = {"image": torch.from_numpy(pixels).to(dtype), "g": torch.from_numpy(masks[c].astype(np.int64)),
-                  "annotated": annotated(CASES[c]).to(dtype), "click": torch.tensor(row["click"]),
+        a = row["augmentation"]
+        pixels = moved((images[c].astype(np.float64) / 127.5 - 1).astype(np.float32), a) * (1 + a["scale"]) + a["shift"]
+        sample = {"image": torch.from_numpy(pixels.astype(np.float32)).to(dtype), "g": torch.from_numpy(moved(masks[c], a).astype(np.int64)),
+                  "annotated": torch.from_numpy(moved(annotated(CASES[c]).numpy(), a)).to(dtype), "click": torch.tensor(row["click"]),
                   "chosen": {p: torch.tensor(row[p]) for p in ("transverse", "coronal")}}
         records.append(cross.iteration(nets, optimisers, sample, LAM, selected=None if selected is None else selected[it]))
         used.append({p: nets[p].esg.selected for p in ("transverse", "coronal")})
