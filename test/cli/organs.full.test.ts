@@ -60,7 +60,9 @@ describe.skipIf(!heads)('openkbp: seven organs of the head and neck, two of them
     expect(trained.finished).toBe(true);
     expect(trained.annotation.voxels).toBeGreaterThan(0.5);
     const losses = readFileSync(join(run, 'log.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)).filter((e) => e.loss);
-    expect(losses.at(-1)!.loss.transverse).toBeLessThan(losses[0]!.loss.transverse);
+    // Of all networks together: each iteration reads another crop, and one network's loss on a crop without organs says little.
+    const total = ({ loss }: { loss: Record<string, number> }) => Object.values(loss).reduce((a, b) => a + b, 0);
+    expect(total(losses.at(-1)!)).toBeLessThan(total(losses[0]!));
 
     const names = trained.fold.test.slice(0, 2);
     const summary = await throughTheRest(data, run, names);
