@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the adapter can do at best, as WGSL reaches it: multiply-adds in registers, and copying 60 MiB. Rows give their share of it.
+import { median } from './clock.mjs';
+
 const LANES = 64;
 const CHAINS = 8; // independent vec4 sums: enough to hide a multiply-add's latency, few enough for registers
 const STEPS = 512;
@@ -29,8 +31,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lane: v
   let i = wid.x * ${LANES}u + lane.x;
   y[i] = x[i];
 }`;
-
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Milliseconds of a dispatch: the median of samples long enough that waiting for the queue weighs little. */
 async function timed(device, wait, code, buffers, groups) {

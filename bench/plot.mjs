@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 // node bench/plot.mjs: what the recorded rows say. Writes results/README.md (ratios to peers, iterations, replay) and results/growth.svg.
-// Of every measurement the newest row counts; rows of one comparison come from one run.
+// Of every measurement the newest row counts; a peer's only if it was recorded with ours.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 
@@ -14,16 +14,18 @@ const COLOURS = [['green', '#1b9e77'], ['orange', '#d95f02'], ['violet', '#7570b
 
 /** Driver as a person names it: `llvmpipe ... Mesa 26.1.6-1 (LLVM 19.1.7)` -> `Mesa 26.1.6`. */
 const driverOf = ({ driver }) => /Mesa [\d.]+/.exec(driver)?.[0] ?? driver;
+/** `bench/run.mjs` records all engines of a case at once. */
+const together = (a, b) => Math.abs(Date.parse(a.date) - Date.parse(b.date)) <= 5000;
 const newest = (rows, key) => [...new Map(rows.map((row) => [key(row), row])).values()];
 
 const rows = readdirSync(folder).filter((f) => f.endsWith('.jsonl')).sort()
-  .flatMap((f) => readFileSync(join(folder, f), 'utf8').trim().split('\n').map((line) => ({ ...JSON.parse(line), file: basename(f) })));
+  .flatMap((f) => readFileSync(join(folder, f), 'utf8').trim().split('\n').map((line) => JSON.parse(line)));
 const drivers = [...new Set(rows.map(driverOf))];
 
 function comparisons(driver) {
   const timed = newest(rows.filter((r) => driverOf(r) === driver && r.engine && r.ms && !r.case.startsWith('sanet')), (r) => `${r.case} ${r.pass} ${r.engine}`);
   const lines = timed.filter((r) => r.engine === 'ours').map((ours) => {
-    const peers = Object.keys(PEERS).map((engine) => timed.find((r) => r.engine === engine && r.case === ours.case && r.pass === ours.pass));
+    const peers = Object.keys(PEERS).map((engine) => timed.find((r) => r.engine === engine && r.case === ours.case && r.pass === ours.pass && together(r, ours)));
     return `| ${ours.case} | ${ours.pass} | ${ours.ms} | ${ours.of_limit === undefined ? '' : `${(100 * ours.of_limit).toFixed(0)} %`} | ${peers.map((p) => (p ? (p.ms / ours.ms).toFixed(2) : '')).join(' | ')} |`;
   });
   return lines.length === 0 ? [] : [`| case | pass | ms | of the adapter's limit | ${Object.values(PEERS).join(' | ')} |`, '|---|---|---|---|---|---|---|', ...lines, ''];
