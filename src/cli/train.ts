@@ -14,6 +14,7 @@ import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
 import { PRESETS, type Plan, type Preset } from '../train/plan_schema.ts';
 import { inferPlan } from '../train/presets.ts';
 import { integer, number } from './numbers.ts';
+import { assertOneSource, readPlanFile } from './plan_file.ts';
 import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
 import { trainingProgress } from './training_progress.ts';
 import { tunedTiles } from './tuned_tiles.ts';
@@ -22,14 +23,6 @@ import type { Context, Outcome, Verb } from './verb.ts';
 interface Options {
   readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
   readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean;
-}
-
-function planText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new DataError(`${file}: cannot be read, ${(cause as Error).message}.`, 'Check the path, or leave --plan out.', { cause });
-  }
 }
 
 /** Options that make a plan; a resumed run has its own. */
@@ -46,7 +39,7 @@ function planFileOf({ folder }: Dataset, { plan, preset }: Options, context: Con
 
 async function planOf(dataset: Dataset, options: Options, context: Context): Promise<Plan> {
   const file = planFileOf(dataset, options, context);
-  const base = file !== undefined ? parsePlanText(planText(file), file) : inferPlan(await fingerprintOf(dataset), options.preset ?? 'tiny');
+  const base = file !== undefined ? readPlanFile(file) : inferPlan(await fingerprintOf(dataset), options.preset ?? 'tiny');
   const plan = ablate(base, options.ablate ? options.ablate.split(',').map((s) => s.trim()) : []);
   if (options.fold !== undefined) plan.split.fold = options.fold;
   if (options.iterations !== undefined) plan.training.iterations = options.iterations;
@@ -137,7 +130,7 @@ export const train: Verb = {
     if (options.resume && !existsSync(planFile)) throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
     const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
     if (options.resume && given.length > 0) throw new UsageError(`--resume: got --${given[0]!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`, 'Leave the option out, or start a new run folder.');
-    if (options.plan !== undefined && options.preset !== undefined) throw new UsageError('--plan: got --preset beside it, but a plan says its sizes itself.', 'Leave one of the two out.');
+    assertOneSource(options);
     const dataset = await openDataset(folder);
     const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
     if (options.resume) assertSameCases(plan, dataset, options.run);

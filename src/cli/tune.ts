@@ -1,30 +1,17 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad tune: which tile of which kernel family computes the products of a plan soonest on this adapter.
-import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { DataError, UsageError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
 import { tuneShape, type Tuned } from '../ops/tune.ts';
 import { shapeClasses } from '../train/cost.ts';
-import { parsePlanText } from '../train/plan.ts';
-import { PRESETS, type Plan, type Preset } from '../train/plan_schema.ts';
+import { PRESETS, type Preset } from '../train/plan_schema.ts';
 import { presetPlan } from '../train/presets.ts';
+import { assertOneSource, readPlanFile } from './plan_file.ts';
 import { table } from './text.ts';
 import { rememberTiles, tunedTilesFile } from './tuned_tiles.ts';
 import type { Outcome, Verb } from './verb.ts';
 
 interface Options { readonly plan?: string; readonly preset?: Preset }
-
-function planOf({ plan, preset }: Options): Plan {
-  if (plan === undefined) return presetPlan(preset ?? 'tiny');
-  if (preset !== undefined) throw new UsageError('--plan: got --preset beside it, but a plan says its sizes itself.', 'Leave one of the two out.');
-  try {
-    return parsePlanText(readFileSync(plan, 'utf8'), plan);
-  } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    throw new DataError(`${plan}: cannot be read, ${(cause as Error).message}.`, 'Check the path.', { cause });
-  }
-}
 
 const faster = ({ ms, builtInMs }: Tuned): string => `${(builtInMs / ms).toFixed(2)}x`;
 
@@ -35,7 +22,8 @@ export const tune: Verb = {
       .addHelpText('after', `\nTimes the kernels' tiles on this adapter, each checked against the built-in one, and keeps the faster ones in\n${tunedTilesFile()}. Later runs of train, label and predict take them;\na run keeps the tiles that it was begun with. Let nothing else run meanwhile.`);
   },
   async run(_, options: Options, context): Promise<Outcome> {
-    const plan = planOf(options);
+    assertOneSource(options);
+    const plan = options.plan === undefined ? presetPlan(options.preset ?? 'tiny') : readPlanFile(options.plan);
     using probe = await openDevice();
     const { info, caps } = probe;
     probe.close();

@@ -45,13 +45,14 @@ const all = (...list: ((caps: Caps) => Candidate)[]) => (caps: Caps): Candidate[
 
 /** Every lane of the four subgroups must find a row of the smallest tile to read (AT_ONCE in lib/matrices.wgsl). */
 const fits = ({ M, N }: MatrixSizes, lanes: number): boolean => lanes >= 32 && lanes / 4 <= 4 * Math.min(M, N);
+const tensorCores = ({ subgroupMatrix, subgroupSize, subgroupSizeMax }: Caps, dtype: DType): boolean =>
+  dtype === 'f16' && subgroupMatrix !== null && subgroupSize === subgroupSizeMax && fits(subgroupMatrix, 4 * subgroupSizeMax);
 const large = ({ m, n }: Size): boolean => m >= 32 && n >= 32;
 
 /** First match wins; tests put a row before the others. Rows of software adapters are measured (bench/lab), those of GPUs are not. */
 export const TABLE: Choice[] = [
   {
-    when: (s) => !s.caps.software && s.dtype === 'f16' && large(s) && s.caps.subgroupMatrix !== null
-      && s.caps.subgroupSize === s.caps.subgroupSizeMax && fits(s.caps.subgroupMatrix, 4 * s.caps.subgroupSizeMax),
+    when: (s) => !s.caps.software && large(s) && tensorCores(s.caps, s.dtype),
     candidates: all(matrices(4, 2, 1), matrices(2, 2, 1.3)),
   },
   { when: (s) => !s.caps.software && large(s), candidates: all(blocks(8, 8, 1), blocks(8, 4, 1.2), blocks(4, 4, 1.5)) },
@@ -84,10 +85,8 @@ export const tileName = ({ family, spec, vec }: Tile): string =>
 
 /** At most six tiles that tuning tries. */
 export function contenders(caps: Caps, dtype: DType): Tile[] {
-  const { subgroupMatrix: sizes, subgroupSize, subgroupSizeMax } = caps;
-  const tensorCores = dtype === 'f16' && sizes !== null && subgroupSize === subgroupSizeMax && fits(sizes, 4 * subgroupSizeMax);
   const list = caps.software ? all(registers(16, 4, false, 1), registers(16, 8, false, 1), registers(16, 2, false, 1), registers(4, 4, false, 1), registers(8, 2, true, 1), registers(8, 4, true, 1))
-    : all(blocks(8, 8, 1), blocks(8, 4, 1), blocks(4, 4, 1), registers(16, 4, false, 1), ...(tensorCores ? [matrices(4, 2, 1), matrices(2, 2, 1)] : []));
+    : all(blocks(8, 8, 1), blocks(8, 4, 1), blocks(4, 4, 1), registers(16, 4, false, 1), ...(tensorCores(caps, dtype) ? [matrices(4, 2, 1), matrices(2, 2, 1)] : []));
   return list(caps).map(({ tile }) => tile);
 }
 
