@@ -60,9 +60,11 @@ describe.skipIf(!heads)('openkbp: seven organs of the head and neck, two of them
     expect(trained.finished).toBe(true);
     expect(trained.annotation.voxels).toBeGreaterThan(0.5);
     const losses = readFileSync(join(run, 'log.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)).filter((e) => e.loss);
-    // Of all networks together: each iteration reads another crop, and one network's loss on a crop without organs says little.
-    const total = ({ loss }: { loss: Record<string, number> }) => Object.values(loss).reduce((a, b) => a + b, 0);
-    expect(total(losses.at(-1)!)).toBeLessThan(total(losses[0]!));
+    // Each iteration reads another crop: one network's last loss may be above its first (transverse 3.6, 2.5, 3.7; with group norm 4.4, 2.1, 4.0).
+    const [first, ...later] = losses.map(({ loss }) => loss as Record<string, number>);
+    for (const [name, before] of Object.entries(first!)) expect(Math.min(...later.map((loss) => loss[name]!)), name).toBeLessThan(before);
+    const total = (loss: Record<string, number>) => Object.values(loss).reduce((x, y) => x + y, 0);
+    expect(total(later.at(-1)!)).toBeLessThan(total(first!));
 
     const names = trained.fold.test.slice(0, 2);
     const summary = await throughTheRest(data, run, names);
