@@ -24,20 +24,19 @@ fn attention_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   let row = (index / blocks) % params.row_count;
   let own = index / (blocks * params.row_count);
   if (key >= params.keys || own >= params.bias_batches * params.bias_heads) { return; }
+  let end = params.slice0 + params.slices;
+  let half = params.slices * params.row_count * params.keys;
+  // Slices of one batch that share this entry lie side by side: those of its head, or all.
+  let sharing = select(params.groups, params.heads * params.groups, params.bias_heads == 1u);
   let own_b = own / params.bias_heads;
   let own_h = own % params.bias_heads;
-  let half = params.slices * params.row_count * params.keys;
+  var b = select(own_b, params.slice0 / (params.heads * params.groups), params.bias_batches == 1u);
+  let last = select(own_b, (end - 1u) / (params.heads * params.groups), params.bias_batches == 1u);
   var s = 0.0;
-  var z = params.slice0;
-  let end = params.slice0 + params.slices;
-  while (z < end) {
-    let b = z / (params.heads * params.groups);
-    let h = (z / params.groups) % params.heads;
-    let next = min(end, (z / params.groups + 1u) * params.groups);
-    if ((params.bias_batches == 1u || b == own_b) && (params.bias_heads == 1u || h == own_h)) {
-      for (; z < next; z++) { s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key]; }
-    }
-    z = next;
+  for (; b <= last; b++) {
+    let first = b * params.heads * params.groups + own_h * params.groups;
+    let to = min(end, first + sharing);
+    for (var z = max(params.slice0, first); z < to; z++) { s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key]; }
   }
   let o = (own * params.rows + params.row0 + row) * params.keys + key;
   if (params.add == 1u) { s += f32(sums[o]); }

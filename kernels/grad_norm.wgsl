@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Global norm of all gradients in two deterministic passes, and sums into gradient ranges.
-// square_sums: `lanes` invocations each add up every lanes-th square of a range into their own partial.
+// square_sums: a workgroup walks down `chunk` neighbouring V of a range, each lane into a partial of its own. WG is one subgroup on a
+// processor, which runs them one after the other: each then reads memory in order.
 // clip_factor: one workgroup folds all partials; factor = min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
+alias V = f32; // @spec f32 vec4<f32>
+override WG: u32 = 64u; // of square_sums
 
-struct Params { n: u32, lanes: u32, offset: u32, max_norm: f32, scale: f32 }
+struct Params { n: u32, chunk: u32, offset: u32, max_norm: f32, scale: f32 } // n and chunk of square_sums in V
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> g: array<f32>;              // [n] gradients
+@group(0) @binding(1) var<storage, read> squared: array<V>;          // the same
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>; // [all lanes of all ranges]
 @group(0) @binding(3) var<storage, read> sums: array<f32>;           // partials, read
 @group(0) @binding(4) var<storage, read_write> clip: array<f32>;     // [2] factor, norm
@@ -14,12 +18,21 @@ struct Params { n: u32, lanes: u32, offset: u32, max_norm: f32, scale: f32 }
 
 var<workgroup> folded: array<f32, 64>;
 
-@compute @workgroup_size(64)
-fn square_sums(@builtin(global_invocation_id) gid: vec3<u32>) {
-  if (gid.x >= params.lanes) { return; }
-  var sum = 0.0;
-  for (var i = gid.x; i < params.n; i += params.lanes) { sum += g[i] * g[i]; }
-  partials[params.offset + gid.x] = sum;
+fn flat(v: V) -> f32 {
+  let r = v; // @spec V: v v.x+v.y+v.z+v.w
+  return r;
+}
+
+@compute @workgroup_size(WG)
+fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let first = wid.x * params.chunk;
+  let end = min(first + params.chunk, params.n);
+  var sum = V(0.0);
+  for (var i = first + lid.x; i < end; i += WG) {
+    let v = squared[i];
+    sum += v * v;
+  }
+  partials[params.offset + wid.x * WG + lid.x] = flat(sum);
 }
 
 @compute @workgroup_size(64)

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The joining steps of group and instance norm of x [n, rows, c] in `groups` groups of neighbouring channels (instance norm:
-// groups = c). Runs down the rows, the output and dx are the kernels of batch_norm.wgsl, whose per-channel stats and coef
-// these fill, every channel of a group with its group's. One lane a group of a sample; order fixed; f32.
+// Group and instance norm of x [n, rows, c] in `groups` groups of neighbouring channels (instance norm: groups = c); f32, order fixed.
+// Small groups: one dispatch each way, LANES neighbouring lanes a group of a sample (gn_small, gn_small_dx). Large ones: the runs down
+// the rows, the output and dx are the kernels of batch_norm.wgsl, whose per-channel stats and coef are filled here, every channel of a
+// group with its group's (gn_finish, gn_grad; one lane a group of a sample). Gradients of the weights by sample are added up last.
+// @import "lib/lanes.wgsl"
 
-override WG: u32 = 8u;
-override AFFINE: bool = true; // use gamma; else any buffer may be bound for it
+alias V = f32; // @spec f32 f16
+override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
+override RELU: bool = false;
+override ADD: bool = false; // z in y
 
 struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, groups: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -12,8 +16,19 @@ struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, groups: u32, 
 @group(0) @binding(2) var<storage, read_write> stats: array<f32>;       // [2, n, c]: mean, rstd
 @group(0) @binding(3) var<storage, read> gamma: array<f32>;             // [c]
 @group(0) @binding(4) var<storage, read_write> coef: array<f32>;        // [2, n, c]: c1, c2 of dx = rstd (g gamma - c1 - h c2)
-@group(0) @binding(5) var<storage, read_write> dgamma: array<f32>;      // [n, c], to be summed over n
-@group(0) @binding(6) var<storage, read_write> dbeta: array<f32>;       // [n, c]
+@group(0) @binding(5) var<storage, read_write> by_sample: array<f32>;   // [2, n, c]: dgamma, dbeta of each sample
+@group(0) @binding(1) var<storage, read> x: array<V>;                   // [n, rows, c]
+@group(0) @binding(4) var<storage, read> beta: array<f32>;              // [c]
+@group(0) @binding(6) var<storage, read> z: array<V>;                   // [n, rows, c]
+@group(0) @binding(7) var<storage, read_write> y: array<V>;             // [n, rows, c]
+@group(0) @binding(2) var<storage, read> stats_in: array<f32>;          // [2, n, c]
+@group(0) @binding(8) var<storage, read> dy: array<V>;                  // [n, rows, c]
+@group(0) @binding(9) var<storage, read> y_in: array<V>;                // [n, rows, c], the result, where RELU
+@group(0) @binding(10) var<storage, read_write> dx: array<V>;           // [n, rows, c]
+@group(0) @binding(11) var<storage, read_write> dz: array<V>;           // [n, rows, c], where ADD
+@group(0) @binding(1) var<storage, read> samples: array<f32>;           // by_sample, read
+@group(0) @binding(2) var<storage, read_write> dgamma: array<f32>;      // [c]
+@group(0) @binding(3) var<storage, read_write> dbeta: array<f32>;       // [c]
 
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
 
@@ -65,8 +80,8 @@ fn gn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
       sum_g += partial[i];
       sum_gh += partial[half + i];
     }
-    dbeta[sample * params.c + first + j] = sum_g;
-    dgamma[sample * params.c + first + j] = sum_gh;
+    by_sample[sample * params.c + first + j] = sum_gh;
+    by_sample[(params.n + sample) * params.c + first + j] = sum_g;
     var weight = 1.0;
     if (AFFINE) { weight = gamma[first + j]; }
     c1 += weight * sum_g;
@@ -77,4 +92,150 @@ fn gn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
     coef[sample * params.c + first + j] = c1 / count;
     coef[(params.n + sample) * params.c + first + j] = c2 / count;
   }
+}
+
+// Lanes of a group: its first channel, the first element of its sample, and its rows (none for lanes past the last group, which keep
+// in step for the sums over lanes).
+struct Group { sample: u32, first: u32, base: u32, rows: u32, lane: u32 }
+
+fn group_of(t: u32) -> Group {
+  let index = t / LANES;
+  let inside = index < params.n * params.groups;
+  let sample = select(0u, index / params.groups, inside);
+  let first = (index % params.groups) * (params.c / params.groups);
+  return Group(sample, first, sample * params.rows * params.c, select(0u, params.rows, inside), t % LANES);
+}
+
+@compute @workgroup_size(WG)
+fn gn_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
+  let width = params.c / params.groups;
+  let count = f32(params.rows) * f32(width);
+  var sum = 0.0;
+  for (var j = 0u; j < width; j++) {
+    let channel = group.first + j;
+    for (var r = group.lane; r < group.rows; r += LANES) { sum += f32(x[group.base + r * params.c + channel]); }
+  }
+  let mean = lanes_sum(sum) / count;
+  var squares = 0.0;
+  for (var j = 0u; j < width; j++) {
+    let channel = group.first + j;
+    for (var r = group.lane; r < group.rows; r += LANES) {
+      let d = f32(x[group.base + r * params.c + channel]) - mean;
+      squares += d * d;
+    }
+  }
+  let rstd = inverseSqrt(lanes_sum(squares) / count + params.eps);
+  for (var j = 0u; j < width; j++) {
+    let channel = group.first + j;
+    var scale = rstd;
+    var offset = 0.0;
+    if (AFFINE) {
+      scale = scale * gamma[channel];
+      offset = beta[channel];
+    }
+    for (var r = group.lane; r < group.rows; r += LANES) {
+      let i = group.base + r * params.c + channel;
+      var v = (f32(x[i]) - mean) * scale + offset;
+      if (ADD) { v = v + f32(z[i]); }
+      if (RELU) { v = max(v, 0.0); }
+      y[i] = V(v);
+    }
+    if (group.lane == 0u && group.rows > 0u) {
+      stats[group.sample * params.c + channel] = mean;
+      stats[(params.n + group.sample) * params.c + channel] = rstd;
+    }
+  }
+}
+
+// dy, cut where the ReLU was closed.
+fn open_dy(i: u32) -> f32 {
+  let g = f32(dy[i]);
+  if (RELU) { return select(0.0, g, f32(y_in[i]) > 0.0); }
+  return g;
+}
+
+// dx = g gamma rstd - (x - mean) pull - rest; the gradients of the group's weights are written on the way.
+struct Slopes { mean: f32, rstd: f32, pull: f32, rest: f32 }
+
+fn slopes(group: Group, width: u32) -> Slopes {
+  let mean = stats_in[group.sample * params.c + group.first];
+  let rstd = stats_in[(params.n + group.sample) * params.c + group.first];
+  var c1 = 0.0;
+  var c2 = 0.0;
+  for (var j = 0u; j < width; j++) {
+    let channel = group.first + j;
+    var part_g = 0.0;
+    var part_gh = 0.0;
+    for (var r = group.lane; r < group.rows; r += LANES) {
+      let i = group.base + r * params.c + channel;
+      let g = open_dy(i);
+      part_g += g;
+      part_gh += g * (f32(x[i]) - mean);
+    }
+    let sum_g = lanes_sum(part_g);
+    let sum_gh = lanes_sum(part_gh) * rstd;
+    if (group.lane == 0u && group.rows > 0u) {
+      by_sample[group.sample * params.c + channel] = sum_gh;
+      by_sample[(params.n + group.sample) * params.c + channel] = sum_g;
+    }
+    var weight = 1.0;
+    if (AFFINE) { weight = gamma[channel]; }
+    c1 += weight * sum_g;
+    c2 += weight * sum_gh;
+  }
+  let count = f32(params.rows) * f32(width);
+  return Slopes(mean, rstd, rstd * rstd * c2 / count, rstd * c1 / count);
+}
+
+fn weighted(rstd: f32, channel: u32) -> f32 {
+  if (AFFINE) { return rstd * gamma[channel]; }
+  return rstd;
+}
+
+@compute @workgroup_size(WG)
+fn gn_small_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
+  let width = params.c / params.groups;
+  let s = slopes(group, width);
+  for (var j = 0u; j < width; j++) {
+    let channel = group.first + j;
+    let slope = weighted(s.rstd, channel);
+    for (var r = group.lane; r < group.rows; r += LANES) {
+      let i = group.base + r * params.c + channel;
+      dx[i] = V(open_dy(i) * slope - (f32(x[i]) - s.mean) * s.pull - s.rest);
+    }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn gn_small_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
+  let width = params.c / params.groups;
+  let s = slopes(group, width);
+  for (var j = 0u; j < width; j++) {
+    let channel = group.first + j;
+    let slope = weighted(s.rstd, channel);
+    for (var r = group.lane; r < group.rows; r += LANES) {
+      let i = group.base + r * params.c + channel;
+      let g = open_dy(i);
+      dx[i] = V(g * slope - (f32(x[i]) - s.mean) * s.pull - s.rest);
+      dz[i] = V(g);
+    }
+  }
+}
+
+// The weights' gradients: over the samples, one lane a channel.
+@compute @workgroup_size(WG)
+fn gn_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let channel = (wid.x + wid.y * nwg.x) * WG + lid.x;
+  if (channel >= params.c) { return; }
+  var sum_g = 0.0;
+  var sum_gh = 0.0;
+  for (var sample = 0u; sample < params.n; sample++) {
+    sum_gh += samples[sample * params.c + channel];
+    sum_g += samples[(params.n + sample) * params.c + channel];
+  }
+  dgamma[channel] = sum_gh;
+  dbeta[channel] = sum_g;
 }

@@ -7,6 +7,10 @@ import type { Tensor } from '../engine/tensor.ts';
 import { add_scaled, assign_scaled, clear as clearKernel, clip_factor, square_sums } from '../gen/grad_norm.ts';
 import { loss_scale } from '../gen/loss_scale.ts';
 import { adam, adamw, sgd } from '../gen/optim.ts';
+import { vector } from './lanes.ts';
+
+/** That add up the squares of one range. */
+const WORKGROUPS = 256;
 
 export type UpdateKind = 'adamw' | 'adam' | 'sgd';
 interface UpdateAttrs { kind: UpdateKind; beta1: number; beta2: number; eps: number; weightDecay: number; lrScale: number }
@@ -40,16 +44,22 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
   call: (ranges, maxNorm) => ({ inputs: ranges, attrs: { maxNorm: Math.min(maxNorm, 3e38) } }),
   infer: () => ({ shape: [2], dtype: 'f32' }),
   lower(c) {
-    const lanes = c.inputs.map((r) => Math.min(4096, Math.ceil(numel(r!.shape) / 64)));
-    const total = lanes.reduce((a, b) => a + b, 0);
+    const WG = c.caps.software ? c.caps.subgroupSize : 64;
+    const ranges = c.inputs.map((r) => {
+      const { V, W } = vector('f32', numel(r!.shape));
+      const n = numel(r!.shape) / W;
+      const chunk = WG * Math.max(8, Math.ceil(n / WG / WORKGROUPS));
+      return { g: r!, V, n, chunk, groups: Math.ceil(n / chunk) };
+    });
+    const total = WG * ranges.reduce((sum, { groups }) => sum + groups, 0);
     const partials = c.scratch([total]);
     let offset = 0;
-    const sums = c.inputs.map((r, i) => {
-      const d = dispatch(square_sums, { g: r!, partials }, { n: numel(r!.shape), lanes: lanes[i]!, offset, max_norm: 0, scale: 0 }, [Math.ceil(lanes[i]! / 64), 1, 1]);
-      offset += lanes[i]!;
+    const sums = ranges.map(({ g, V, n, chunk, groups }) => {
+      const d = dispatch(square_sums, { squared: g, partials }, { n, chunk, offset, max_norm: 0, scale: 0 }, [groups, 1, 1], { spec: { V }, overrides: { WG } });
+      offset += WG * groups;
       return d;
     });
-    return [...sums, dispatch(clip_factor, { sums: partials, clip: c.outputs[0]! }, { n: total, lanes: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 }, [1, 1, 1])];
+    return [...sums, dispatch(clip_factor, { sums: partials, clip: c.outputs[0]! }, { n: total, chunk: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 }, [1, 1, 1])];
   },
 });
 
@@ -80,7 +90,7 @@ function rangeOp(name: string, kernel: typeof add_scaled | typeof assign_scaled)
     result: () => undefined,
     lower(c) {
       const n = numel(c.inputs[1]!.shape);
-      return [dispatch(kernel, { target_range: c.inputs[0]!, g: c.inputs[1]! }, { n, lanes: 0, offset: 0, max_norm: 0, scale: c.attrs.scale }, grid1d(Math.ceil(n / 64)))];
+      return [dispatch(kernel, { target_range: c.inputs[0]!, g: c.inputs[1]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale }, grid1d(Math.ceil(n / 64)))];
     },
   });
 }
@@ -99,6 +109,6 @@ export const clear = defineOp<[Tensor], Record<string, never>, void>({
   result: () => undefined,
   lower(c) {
     const n = numel(c.inputs[0]!.shape);
-    return [dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, lanes: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)))];
+    return [dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)))];
   },
 });

@@ -55,6 +55,9 @@ export const norm: Family = {
   groupNorm: [
     { name: 'four groups', inputs: [x([2, 5, 7, 12]), gamma(12), beta(12)], call: (a, b, c) => groupNorm(a, b, c, { groups: 4 }), torch: 'last(F.group_norm(first(a), 4, b, c))', f16: true },
     { name: 'one group, ReLU', inputs: [x([3, 9, 7]), gamma(7), beta(7)], call: (a, b, c) => groupNorm(a, b, c, { groups: 1, relu: true }), torch: 'last(F.group_norm(first(a), 1, b, c).relu())', step: 1e-4 },
+    { name: 'summand, ReLU', inputs: [x([2, 5, 7, 12]), gamma(12), beta(12), x([2, 5, 7, 12])], call: (a, b, c, d) => groupNorm(a, b, c, { groups: 3, add: d, relu: true }), torch: 'last((F.group_norm(first(a), 3, b, c) + first(d)).relu())', step: 1e-4, f16: true },
+    { name: 'large groups', inputs: [x([2, 23, 25, 6]), gamma(6), beta(6)], call: (a, b, c) => groupNorm(a, b, c, { groups: 2 }), torch: 'last(F.group_norm(first(a), 2, b, c))' },
+    { name: 'large groups, summand, ReLU', inputs: [x([2, 13, 21, 8]), gamma(8), beta(8), x([2, 13, 21, 8])], call: (a, b, c, d) => groupNorm(a, b, c, { groups: 2, add: d, relu: true }), torch: 'last((F.group_norm(first(a), 2, b, c) + first(d)).relu())', step: 1e-4 },
     { name: 'no weights, eps', inputs: [x([2, 3, 4, 5, 6])], call: (a) => groupNorm(a, null, null, { groups: 3, eps: 0.1 }), torch: 'last(F.group_norm(first(a), 3, eps=0.1))' },
   ],
   // Not F.instance_norm: gradcheck finds its gradient wrong for permuted volumes (PyTorch 2.13).

@@ -12,7 +12,7 @@ const IDS = [
   'matmul: batch, both transposed', 'matmul: long inner axis', 'conv2d: three groups', 'conv2d: depthwise', 'conv2d: depthwise, two kernels a channel', 'convTranspose2d: 3 x 3 stride 2',
   'attention: heads from channels', 'relativeAttention: grid 2 x 3 x 4', 'tableInterpolate: 7 x 9 pairs, 4 taps', 'fold: overlap-add', 'maxPool2d: 3 stride 2', 'resize: bilinear up',
   'gather: middle axis', 'split: parts, one unused', 'topk: largest', 'edgeConvGather: 9 nodes, 4 neighbours', 'neighbourMax: 5 neighbours', 'graphConv: an adjacency each', 'pad: crop', 'permute: reversed', 'update: AdamW', 'clipFactor: two ranges',
-  'bilateralGraphConv: two graphs', 'layerNorm: 65 channels', 'batchNorm: training', 'groupNorm: four groups', 'softmax: last axis', 'cumsum: last axis',
+  'bilateralGraphConv: two graphs', 'layerNorm: 65 channels', 'batchNorm: training', 'groupNorm: four groups', 'groupNorm: large groups', 'softmax: last axis', 'cumsum: last axis',
 ];
 /** Families that software adapters do not choose: below, and in the full tests. */
 const FOR_GPUS = /_(blocks|matrices)\.wgsl$|^attention_softmax\.wgsl$/;

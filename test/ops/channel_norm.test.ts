@@ -118,16 +118,18 @@ it('batch norm replays like eager, running values included', async () => {
 
 describe('group norm', () => {
   it.each([
-    [[2, 5, 7, 12], 3, true, 'f32'], [[3, 40, 6], 2, false, 'f32'], [[2, 700, 8], 8, true, 'f32'], [[2, 9, 16], 4, true, 'f16'], [[1, 4, 5], 1, false, 'f32'],
-  ] as const)('%j in %i groups, relu %s, %s', async (shape, groups, relu, dtype) => {
+    [[2, 5, 7, 12], 3, true, false, 'f32'], [[3, 40, 6], 2, false, true, 'f32'], [[2, 700, 8], 8, true, true, 'f32'], [[40, 9, 16], 4, true, true, 'f16'], [[1, 4, 5], 1, false, false, 'f32'],
+    [[1, 1, 8], 2, false, false, 'f32'], [[2, 700, 8], 4, true, true, 'f32'], [[3, 50, 64], 2, false, true, 'f32'], [[2, 30, 10, 16], 4, true, false, 'f16'], // more than 1,024 elements a group
+  ] as const)('%j in %i groups, relu %s, add %s, %s', async (shape, groups, relu, withAdd, dtype) => {
     const n = shape[0], c = shape.at(-1)!, rows = numel(shape) / c / n;
     const see = dtype === 'f16' ? rounded : (a: Float32Array) => a;
-    const x = see(noise(n * rows * c, 1, 2, dtype === 'f16' ? 1 : 100)), dy = see(noise(n * rows * c, 2)), gamma = noise(c, 3, 0.5, 1), beta = noise(c, 4);
-    const want = reference({ n, rows, c, groups, x, dy, gamma, beta, relu });
-    const t = { x: tensor(dtype === 'f16' ? half(x) : x, { shape: [...shape], dtype }), gamma: tensor(gamma), beta: tensor(beta) };
-    const got = await both(() => groupNorm(t.x, t.gamma, t.beta, { groups, eps: EPS, relu }), tensor(dy, { shape: [...shape] }), t);
+    const x = see(noise(n * rows * c, 1, 2, dtype === 'f16' ? 1 : 100)), dy = see(noise(n * rows * c, 2)), z = see(noise(n * rows * c, 5)), gamma = noise(c, 3, 0.5, 1), beta = noise(c, 4);
+    const want = reference({ n, rows, c, groups, x, dy, gamma, beta, relu, ...(withAdd && { z }) });
+    const put = (v: Float32Array) => tensor(dtype === 'f16' ? half(v) : v, { shape: [...shape], dtype });
+    const t = { x: put(x), gamma: tensor(gamma), beta: tensor(beta), ...(withAdd && { z: put(z) }) };
+    const got = await both(() => groupNorm(t.x, t.gamma, t.beta, { groups, eps: EPS, relu, add: t.z ?? null }), tensor(dy, { shape: [...shape] }), t);
     const tolerance = dtype === 'f16' ? 5e-7 : 1e-10;
-    for (const [a, b] of [[got.y, want.y], [got.x, want.dx], [got.gamma, want.dgamma], [got.beta, want.dbeta]]) expect(nmse(a, b)).toBeLessThan(tolerance);
+    for (const [a, b] of [[got.y, want.y], [got.x, want.dx], [got.gamma, want.dgamma], [got.beta, want.dbeta], ...(withAdd ? [[got.z, want.dz]] : [])]) expect(nmse(a, b)).toBeLessThan(tolerance);
   });
 
   it('without weights, as instance norm', async () => {

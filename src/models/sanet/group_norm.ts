@@ -6,7 +6,6 @@ import { BatchNorm } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 import type { Parameter } from '../../nn/parameter.ts';
 import { groupNorm } from '../../ops/group_norm.ts';
-import { add, relu } from '../../ops/pointwise.ts';
 
 const GROUPS = 32;
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
@@ -22,11 +21,7 @@ export class GroupNorm extends Module {
   /** As BatchNorm's. */
   forward(x: Tensor, options: { relu?: boolean; add?: Tensor } = {}): Tensor {
     const groups = gcd(GROUPS, x.shape.at(-1)!);
-    return this.scoped(() => {
-      if (!options.add) return groupNorm(x, this.weight, this.bias, { groups, relu: options.relu ?? false });
-      const y = add(groupNorm(x, this.weight, this.bias, { groups }), options.add);
-      return options.relu ? relu(y) : y;
-    });
+    return this.scoped(() => groupNorm(x, this.weight, this.bias, { groups, ...options }));
   }
 }
 
