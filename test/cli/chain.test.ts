@@ -5,8 +5,10 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
+import { toRas } from '../../src/data/orientation.ts';
 import { readVolume, writeVolume } from '../../src/data/volume.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
+import { writeDicomSeries } from '../data/dicom_series.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { bundleCli, memoryScratch, start } from './processes.ts';
 
@@ -93,6 +95,19 @@ describe('predict', () => {
       expect(mask.data).toBeInstanceOf(Uint8Array);
       expect(Math.max(...mask.data)).toBeLessThanOrEqual(3);
     }
+  });
+
+  it('takes a folder of DICOM series, onto their grid, as it takes their NIfTI twins', async () => {
+    const scan = await readVolume(join(data, 'imagesTs/phantom_007_0000.nii.gz'));
+    const whole = { ...scan, data: Int16Array.from(scan.data, Math.round) };
+    writeDicomSeries(join(root, 'series/patient_1'), whole);
+    mkdirSync(join(root, 'twins'));
+    await writeVolume(join(root, 'twins/patient_1.nii.gz'), whole);
+    for (const from of ['series', 'twins']) await verb('predict', '-i', join(root, from), '-o', join(root, `${from}_masks`), '--run', run);
+    const [series, mask, twin] = [await readVolume(join(root, 'series/patient_1')), await readVolume(join(root, 'series_masks/patient_1.nii.gz')), await readVolume(join(root, 'twins_masks/patient_1.nii.gz'))];
+    expect(sameGeometry(series, mask, 1e-5)).toBe(true);
+    expect([...toRas(series).data]).toEqual([...toRas(whole).data]);
+    expect(toRas(mask).data).toEqual(toRas(twin).data);
   });
 
   it('averages over mirror images, from the checkpoint asked for, into a folder of its own', async () => {
