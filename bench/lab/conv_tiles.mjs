@@ -12,7 +12,7 @@ const dtype = process.argv[5] ?? 'f32';
 const sizes = [...lab.adapter.info.subgroupMatrixConfigs ?? []].find((c) => c.componentType === 'f16' && c.resultComponentType === 'f32');
 const { subgroupMinSize, subgroupMaxSize } = lab.adapter.info;
 const software = /llvmpipe|swiftshader/i.test(lab.driver);
-const caps = { subgroups: true, subgroupSize: subgroupMinSize, subgroupSizeMax: subgroupMaxSize, subgroupMatrix: sizes ?? null, software, driver: lab.driver, limits: {} };
+const caps = { subgroups: true, subgroupSize: subgroupMinSize, subgroupSizeMax: subgroupMaxSize, subgroupMatrix: sizes ?? null, software, driver: lab.driver, limits: {}, tiles: {} };
 const window = (stride, pad, dil = 1, groups = 1, flat = true) => ({
   stride: [flat ? 1 : stride, stride, stride], before: [flat ? 0 : pad, pad, pad], after: [flat ? 0 : pad, pad, pad], dilation: [flat ? 1 : dil, dil, dil], groups,
 });
