@@ -6,15 +6,14 @@
 alias V = f32; // @spec f32 vec4<f32>
 override WG: u32 = 64u; // of square_sums
 
-struct Params { n: u32, chunk: u32, offset: u32, max_norm: f32, scale: f32 } // n and chunk of square_sums in V
+struct Params { n: u32, chunk: u32, offset: u32, max_norm: f32, scale: f32 } // n and chunk in V, but for clip_factor
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> g: array<f32>;              // [n] gradients
-@group(0) @binding(1) var<storage, read> squared: array<V>;          // the same
+@group(0) @binding(1) var<storage, read> g: array<V>;                // [n] gradients
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>; // [all lanes of all ranges]
 @group(0) @binding(3) var<storage, read> sums: array<f32>;           // partials, read
 @group(0) @binding(4) var<storage, read_write> clip: array<f32>;     // [2] factor, norm
-@group(0) @binding(5) var<storage, read_write> target_range: array<f32>; // [n]
+@group(0) @binding(5) var<storage, read_write> target_range: array<V>;   // [n]
 
 var<workgroup> folded: array<f32, 64>;
 
@@ -29,7 +28,7 @@ fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
   let end = min(first + params.chunk, params.n);
   var sum = V(0.0);
   for (var i = first + lid.x; i < end; i += WG) {
-    let v = squared[i];
+    let v = g[i];
     sum += v * v;
   }
   partials[params.offset + wid.x * WG + lid.x] = flat(sum);
@@ -70,5 +69,5 @@ fn assign_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
 fn clear(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
-  if (i < params.n) { target_range[i] = 0.0; }
+  if (i < params.n) { target_range[i] = V(0.0); }
 }

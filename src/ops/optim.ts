@@ -55,7 +55,7 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
     const partials = c.scratch([total]);
     let offset = 0;
     const sums = ranges.map(({ g, V, n, chunk, groups }) => {
-      const d = dispatch(square_sums, { squared: g, partials }, { n, chunk, offset, max_norm: 0, scale: 0 }, [groups, 1, 1], { spec: { V }, overrides: { WG } });
+      const d = dispatch(square_sums, { g, partials }, { n, chunk, offset, max_norm: 0, scale: 0 }, [groups, 1, 1], { spec: { V }, overrides: { WG } });
       offset += WG * groups;
       return d;
     });
@@ -89,8 +89,9 @@ function rangeOp(name: string, kernel: typeof add_scaled | typeof assign_scaled)
     mutates: () => [0],
     result: () => undefined,
     lower(c) {
-      const n = numel(c.inputs[1]!.shape);
-      return [dispatch(kernel, { target_range: c.inputs[0]!, g: c.inputs[1]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale }, grid1d(Math.ceil(n / 64)))];
+      const { V, W } = vector('f32', numel(c.inputs[1]!.shape));
+      const n = numel(c.inputs[1]!.shape) / W;
+      return [dispatch(kernel, { target_range: c.inputs[0]!, g: c.inputs[1]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale }, grid1d(Math.ceil(n / 64)), { spec: { V } })];
     },
   });
 }
@@ -108,7 +109,8 @@ export const clear = defineOp<[Tensor], Record<string, never>, void>({
   mutates: () => [0],
   result: () => undefined,
   lower(c) {
-    const n = numel(c.inputs[0]!.shape);
-    return [dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)))];
+    const { V, W } = vector('f32', numel(c.inputs[0]!.shape));
+    const n = numel(c.inputs[0]!.shape) / W;
+    return [dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)), { spec: { V } })];
   },
 });

@@ -37,14 +37,24 @@ export const training: Family = {
   ],
   clipFactor: [
     { name: 'two ranges', inputs: [x([4097]), x([65])], call: (a, b) => clipFactor([a, b], 1), torch: 'clip_factor([a, b], 1)', grad: [] },
+    { name: 'vectors', inputs: [x([40000]), x([68])], call: (a, b) => clipFactor([a, b], 1), torch: 'clip_factor([a, b], 1)', grad: [] },
     { name: 'no bound', inputs: [x([65])], call: (a) => clipFactor([a], Infinity), torch: 'clip_factor([a], 1e30)', grad: [] },
   ],
   judgeGradients: [
     judge('small', 2048, 100), judge('clipped', 8192, 100), judge('the last before growth', 2048, 6), judge('not finite', 1e39, 100), // past f32
   ],
-  addScaled: [{ name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { addScaled(a, b, 0.3); return [a]; }, torch: 'a + 0.3 * b', grad: [] }],
-  assignScaled: [{ name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { assignScaled(a, b, 0.3); return [a]; }, torch: '0.3 * b', grad: [] }],
-  clear: [{ name: '65 values', inputs: [x([65])], call: (a) => { clear(a); return [a]; }, torch: 'a * 0', grad: [] }],
+  addScaled: [
+    { name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { addScaled(a, b, 0.3); return [a]; }, torch: 'a + 0.3 * b', grad: [] },
+    { name: 'vectors', inputs: [x([264]), x([264])], call: (a, b) => { addScaled(a, b, 0.3); return [a]; }, torch: 'a + 0.3 * b', grad: [] },
+  ],
+  assignScaled: [
+    { name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { assignScaled(a, b, 0.3); return [a]; }, torch: '0.3 * b', grad: [] },
+    { name: 'vectors', inputs: [x([264]), x([264])], call: (a, b) => { assignScaled(a, b, 0.3); return [a]; }, torch: '0.3 * b', grad: [] },
+  ],
+  clear: [
+    { name: '65 values', inputs: [x([65])], call: (a) => { clear(a); return [a]; }, torch: 'a * 0', grad: [] },
+    { name: 'vectors', inputs: [x([264])], call: (a) => { clear(a); return [a]; }, torch: 'a * 0', grad: [] },
+  ],
   bceWithLogits: [{ name: 'large logits too', inputs: [x([7, 9], { scale: 30 }), x([7, 9], { below: 2 })], call: (z, y) => mean(bceWithLogits(z, y)), torch: 'F.binary_cross_entropy_with_logits(a, b)', grad: [0] }],
   crossEntropy: [{ name: 'from log-softmax', inputs: [x([9, 7], { scale: 4 }), x([9, 7], { scale: 0.5, offset: 0.5 })], call: (z, t) => mean(sum(mul(t, logSoftmax(z)), { axes: -1 })), torch: '(b * a.log_softmax(-1)).sum(-1).mean()' }],
 };
