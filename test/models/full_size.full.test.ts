@@ -10,9 +10,10 @@ import { reshape } from '../../src/ops/reshape.ts';
 import { compare, Goldens, input, setParameters } from './golden.ts';
 
 const goldens = new Goldens('full');
-// The oracle itself in float32, with a search for neighbours of its own, is 4e-8 (logits) to 2.5e-7 (boundary 0) from float64: some
-// fifty batch norms over 12 to 768 pixels. Gradients as for the whole networks at C = 32 (net2d.test.ts, sam.test.ts).
-const NET2D = { gradient: 1e-3, output: 1e-6, zero: 1e-3 };
+// The oracle itself in float32, with a search for neighbours of its own, is 2e-8 (logits) to 2e-7 (boundary 0) from float64, and up to
+// 2.3e-3 in gradients (rm.baa.2.tau_s), where float64's are small differences of some fifty batch norms over 12 to 768 pixels. Here: up to
+// 1.3e-7 and 2.7e-3 (encoder.conv1.weight).
+const NET2D = { gradient: 5e-3, output: 1e-6, zero: 1e-3 };
 const SAM = { gradient: 1e-3, output: 1e-8, zero: 1e-2 };
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });
