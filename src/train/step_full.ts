@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One training iteration as several programs (`pseudo: 'full'`; specification 5.3): both 2D networks look at every slice without
-// gradient, SAM is prompted, targets and weights are made on the device; then one network at a time is trained in micro-batches
-// whose gradients add up. The programs share the device's activation memory; what one hands to another lies in pinned volumes.
+// gradient; SAM is prompted and, with the targets and weights that all three then make on the device, trained from the same pass; then
+// the 2D networks are trained one after the other, in micro-batches whose gradients add up. The programs share the device's activation
+// memory; what one hands to another lies in pinned volumes.
 import { backward } from '../engine/autograd.ts';
 import { spec } from '../engine/dtype.ts';
 import { compile, type Program } from '../engine/program.ts';
@@ -15,7 +16,7 @@ import { reshape } from '../ops/reshape.ts';
 import { BatchNorm } from '../nn/layers.ts';
 import type { Module } from '../nn/module.ts';
 import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, type Fit, type Plane } from '../models/sanet/planes.ts';
-import { consensusOf, promptedDecodes, type ClickInputs, type Consensus } from './clicks.ts';
+import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
 import { crossTargets, type Supervision } from './cross.ts';
 import { probabilities, samLoss, sliceLoss, type Size3 } from './forward.ts';
 import { networkList, type NetworkName, type Networks } from './networks.ts';
@@ -62,12 +63,11 @@ class FullStep implements TrainingStep {
   private readonly label: Tensor;
   private readonly annotated: Tensor;
   private readonly present: Tensor;
-  /** Probabilities of the 2D networks, a stack of slices each, and what all three make of them; null without exchange. */
+  /** Probabilities of the 2D networks, a stack of slices each, and what SAM's turn makes of them for these networks; null without exchange. */
   private readonly seen: Readonly<Record<Plane, Tensor>> | null = null;
-  private readonly cross: { readonly sam: Supervision; readonly slices: Supervision } | null = null;
+  private readonly targets: Supervision | null = null;
   private readonly parts = new Map<Plane, PlanePart>();
   private sam: Program<Record<string, never>> | null = null;
-  private judge: Program<Record<string, never>> | null = null;
   private update!: Program<StepResult>;
 
   constructor(plan: Plan, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, options: StepOptions) {
@@ -82,7 +82,7 @@ class FullStep implements TrainingStep {
     if (!nets.sam || !nets.transverse || !nets.coronal || !plan.cross.enabled) return;
     const [d, h, w] = this.size;
     this.seen = { transverse: this.pin([d, h, w, this.classes]), coronal: this.pin([h, d, w, this.classes]) };
-    this.cross = { sam: { target: volume(), weight: volume() }, slices: { target: volume(), weight: volume() } };
+    this.targets = { target: volume(), weight: volume() };
   }
 
   /** The programs with the largest activations first: the others then find memory large enough for them. */
@@ -92,7 +92,6 @@ class FullStep implements TrainingStep {
       if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.cross.slices[i]!));
     }
     if (this.nets.sam) this.sam = await this.trainSam();
-    if (this.cross) this.judge = await this.compileJudge();
     this.update = await compileUpdate(this.optimisers, this.means, this.options);
     const { batch } = this.plan.training;
     this.programs = [
@@ -100,7 +99,6 @@ class FullStep implements TrainingStep {
         ...(look ? [{ name: `look ${plane}`, runs: batch * lookAt.length, program: look }] : []),
         { name: `train ${plane}`, runs: batch * batches.length, program: train },
       ]),
-      ...(this.judge ? [{ name: 'pseudo labels', runs: batch, program: this.judge }] : []),
       ...(this.sam ? [{ name: 'train sam', runs: batch, program: this.sam }] : []),
       { name: 'update', runs: 1, program: this.update },
     ];
@@ -113,7 +111,6 @@ class FullStep implements TrainingStep {
       for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(feed[key]);
       const clicks = { coords: feed.coords, labels: feed.labels, ...(feed.draws && { draws: feed.draws }) };
       if (looks) for (const { look, lookAt } of this.parts.values()) for (const index of lookAt) look?.run({ index });
-      this.judge?.run(clicks);
       this.sam?.run(clicks);
       for (const [plane, { train, batches }] of this.parts) {
         for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]!) });
@@ -173,7 +170,7 @@ class FullStep implements TrainingStep {
     return compile(({ index }) => {
       const out = net.forward(this.slices(plane, index, fit));
       const sparse: Supervision = { target: this.label, weight: this.annotated };
-      const loss = sliceLoss(out, fit, supervisionOf(this.cross?.slices ?? sparse, plane, index), this.classes, this.plan.loss, this.marginal).total;
+      const loss = sliceLoss(out, fit, supervisionOf(this.targets ?? sparse, plane, index), this.classes, this.plan.loss, this.marginal).total;
       this.gather(plane, loss, share);
       this.means.add({ [plane]: loss }, share);
       return {};
@@ -187,31 +184,23 @@ class FullStep implements TrainingStep {
     return consensusOf(this.seen.transverse, permute(this.seen.coronal, [1, 0, 2, 3]), counts);
   }
 
-  private decodes(clicks: ClickInputs): Tensor[] {
-    return promptedDecodes(this.nets.sam!, reshape(this.image, [...this.size, 1]), clicks, this.plan.sam.clicks, this.truth, this.consensus(), this.marginal);
-  }
-
-  /** SAM's pseudo label after its last click, and from all three the targets and weights of everyone. */
-  private compileJudge(): Promise<Program<Record<string, never>>> {
-    return compile((clicks) => noGrad(() => {
-      const predictions = { sam: probabilities(this.decodes(clicks).at(-1)!), transverse: this.seen!.transverse, coronal: permute(this.seen!.coronal, [1, 0, 2, 3]) };
-      const everywhere = reshape(lambdaOf({ lambda: 1 }), [1, 1, 1]);
-      const made = crossTargets(predictions, this.truth, everywhere, lambdaOf(this.settings), this.plan.cross);
-      for (const who of ['sam', 'slices'] as const) {
-        assignScaled(this.cross![who].target, made[who].target, 1);
-        assignScaled(this.cross![who].weight, made[who].weight, 1);
-      }
-      this.means.add({ quality: made.quality, agreement: made.agreement }, 1 / this.plan.training.batch);
-      return {};
-    }), clickExample(this.plan), this.options);
-  }
-
-  /** The same clicks again: SAM has no state that its first pass could have changed. */
+  /** SAM's turn: after its last click the three networks make everyone's targets and weights, and SAM learns from its own. */
   private trainSam(): Promise<Program<Record<string, never>>> {
     const share = 1 / this.plan.training.batch;
     return compile((clicks) => {
-      const sparse: Supervision = { target: this.label, weight: this.annotated };
-      const loss = samLoss(this.decodes(clicks), this.cross?.sam ?? sparse, this.classes, this.plan.loss, this.marginal);
+      const volume = reshape(this.image, [...this.size, 1]);
+      const decodes = promptedDecodes(this.nets.sam!, volume, clicks, this.plan.sam.clicks, this.truth, this.consensus(), this.marginal);
+      let own: Supervision = { target: this.label, weight: this.annotated };
+      if (this.seen) {
+        const predictions = { sam: probabilities(decodes.at(-1)!), transverse: this.seen.transverse, coronal: permute(this.seen.coronal, [1, 0, 2, 3]) };
+        const everywhere = reshape(lambdaOf({ lambda: 1 }), [1, 1, 1]);
+        const made = crossTargets(predictions, this.truth, everywhere, lambdaOf(this.settings), this.plan.cross);
+        assignScaled(this.targets!.target, made.slices.target, 1);
+        assignScaled(this.targets!.weight, made.slices.weight, 1);
+        this.means.add({ quality: made.quality, agreement: made.agreement }, share);
+        own = made.sam;
+      }
+      const loss = samLoss(decodes, own, this.classes, this.plan.loss, this.marginal);
       this.gather('sam', loss, share);
       this.means.add({ sam: loss }, share);
       return {};
