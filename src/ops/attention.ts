@@ -8,10 +8,11 @@ import type { Caps } from '../gpu/device.ts';
 import { attention as kernel } from '../gen/attention.ts';
 import { attention_positions } from '../gen/attention_positions.ts';
 import { attention_softmax } from '../gen/attention_softmax.ts';
-import { attention_norms } from '../gen/attention_norms.ts';
+import { attention_narrow } from '../gen/attention_narrow.ts';
 import { convert } from '../gen/cast.ts';
 import { attentionGrad, type Saved } from './attention_grad.ts';
-import { checkOptional, coreParams, geometry, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { checkOptional, coreParams, geometry, narrowWidth, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { keyNorms, queryNorms } from './attention_norms.ts';
 import { chooseTile, lowerGemm } from './gemm.ts';
 import { rowLaunch } from './lanes.ts';
 
@@ -56,12 +57,17 @@ export const attentionCore = defineOp({
     const wg = c.caps.software ? 8 : 32;
     const out = positions ? [positionScores(g, c, wg)] : [];
     out.push(
-      norms(g, c, q!, 'q', tau ?? q!, rows, { scale: g.scale, term_b: 0, term_h: tau ? 1 : 0, term_t: 0, multiply: tau ? 1 : 0 }),
-      norms(g, c, k ?? q!, 'k', keyBias ?? q!, cols, { scale: 1, term_b: keyBias ? g.keys : 0, term_h: 0, term_t: keyBias ? 1 : 0, multiply: keyBias ? 2 : 0 }),
+      queryNorms(g, c.attrs, q!, tau!, rows),
+      keyNorms(g, c.attrs, k ?? q!, keyBias!, cols),
     );
     const added = positions ?? bias;
     const spec = { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' };
     if (byProducts(g, c.caps, T)) return [...out, ...products(g, c, rows, cols, added, coreParams(g, c.attrs, bias!), spec)];
+    const D = narrowWidth(g, c.caps);
+    if (D) {
+      return [...out, dispatch(attention_narrow, { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y }, coreParams(g, c.attrs, bias!),
+        grid1d(g.slices * Math.ceil(g.rows / (4 * wg))), { spec: { ...spec, D }, overrides: { WG: wg } })];
+    }
     const chunk = c.caps.software ? 64 : 32;
     const sum = T === 'f32' ? y : c.scratch(y.shape); // sums over chunks of keys are f32
     out.push(dispatch(kernel, { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y: sum }, coreParams(g, c.attrs, bias!),
@@ -104,15 +110,6 @@ function products(g: Geometry, c: LowerContext<AttentionAttrs>, rows: Ref, cols:
     ...lowerGemm(c, { a: p, b: v ?? q!, bias: null, y: c.outputs[0]!, m: g.rows, n: g.dv, k: g.keys, aRow: g.keys, aK: 1, bK: g.v.t, bCol: 1,
       first: { a: 0, b: g.v.first }, batch: { sizes, a: whole, b: batch(g.v) }, out: { row: g.y.t, batch: batch(g.y) } }),
   ];
-}
-
-type Term = { scale: number; term_b: number; term_h: number; term_t: number; multiply: number };
-function norms(g: Geometry, c: LowerContext<AttentionAttrs>, x: Ref, side: 'q' | 'k', term: Ref, to: Ref, how: Term): Dispatch {
-  const tokens = side === 'q' ? g.rows : g.keys;
-  const n = g.slices * tokens;
-  return dispatch(attention_norms, { x, term, norms: to },
-    { n, tokens, heads: g.heads, groups: g.groups, d: g.d, ...strideParams('x', g[side]), cosine: c.attrs.cosine ? 1 : 0, ...how },
-    grid1d(Math.ceil(n / 64)), { spec: { T: x.dtype } });
 }
 
 /** q times every row of the tables. */

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Gradients of attention: scores are computed again, a bounded piece of slices x queries at a time, and every gradient that the
-// piece has a part in is added up. dq, dk and dv are one matrix product read in three ways.
+// piece has a part in is added up. dq, dk and dv are one matrix product read in three ways. Heads that fit into registers need no piece.
 import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import type { Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { Caps } from '../gpu/device.ts';
 import { attention_dx } from '../gen/attention_dx.ts';
 import { attention_ds } from '../gen/attention_grad.ts';
+import { attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
 import { attention_dbias, attention_delta, attention_dpositions } from '../gen/attention_sum_ds.ts';
 import { attention_sums } from '../gen/attention_sums.ts';
-import { biasExtents, coreParams, geometry, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { biasExtents, coreParams, geometry, narrowWidth, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { keyNorms } from './attention_norms.ts';
 
 /** Bytes of P and dS held at once: what stays in a processor's caches (bench/lab), or keeps a GPU busy; far below any binding limit. */
 const pieceBytesFor = (caps: Caps): number => (caps.software ? 4 : 16) << 20;
@@ -50,6 +52,8 @@ const gradOp = defineOp({
     const g = geometry(q!, k!, v!, attrs);
     const T = q!.dtype;
     const at = slots(c.inputs);
+    const D = narrowWidth(g, c.caps);
+    if (D && k && v && !bias && pieceBytes === null) return narrowGrads(c, g, D);
     const rows = c.scratch([g.slices, g.rows, 4]);
     const list = pieces(g, pieceBytes ?? pieceBytesFor(c.caps));
     const ds = c.scratch([2, list[0]!.slices, list[0]!.row_count, g.keys]);
@@ -59,8 +63,7 @@ const gradOp = defineOp({
     const dpositions = positions ? c.scratch(positions.shape) : none;
     const wg = c.caps.software ? 8 : 32;
     const base = coreParams(g, attrs, bias!);
-    const out: Dispatch[] = [dispatch(attention_delta, { y: y!, dy: dy!, old: oldRows!, fresh: rows },
-      sumParams(g, attrs, { slice0: 0, slices: g.slices, row0: 0, row_count: g.rows }), grid1d(Math.ceil(g.slices * g.rows / 64)), { spec: { T } })];
+    const out: Dispatch[] = [delta(g, attrs, y!, dy!, oldRows!, rows)];
     for (const p of list) {
       const half = p.slices * p.row_count * g.keys;
       const first = p.row0 === 0;
@@ -84,8 +87,8 @@ const gradOp = defineOp({
       if (bias) out.push(sumScores(g, attrs, p, bias, ds, positions ? dpositions : c.outputs[at.bias]!));
     }
     if (positions) out.push(...tableGrads(c, g, { q: q!, tables: bias!, rows, dpositions, none }, c.outputs[at.bias]!, wg));
-    if (keyBias) out.push(total(dkey, c.outputs[at.keyBias]!, { n: g.batch * g.keys, div: g.keys, high: g.slices / g.batch * g.keys, low: 1, n_outer: 1, outer: 0, n_inner: g.slices / g.batch, inner: g.keys }));
-    if (tau) out.push(total(dtau, c.outputs[at.tau]!, { n: g.heads, div: 1, high: g.groups * g.rows, low: 0, n_outer: g.batch, outer: g.heads * g.groups * g.rows, n_inner: g.groups * g.rows, inner: 1 }));
+    if (keyBias) out.push(keyBiasTotal(g, dkey, 1, c.outputs[at.keyBias]!));
+    if (tau) out.push(tauTotal(g, dtau, 1, c.outputs[at.tau]!));
     return out;
   },
   flops([q, k, v], _, { attrs }) {
@@ -93,6 +96,34 @@ const gradOp = defineOp({
     return 2 * g.slices * g.rows * g.keys * (3 * g.d + 2 * g.dv);
   },
 });
+
+/** The rows' values with sum(dy y) beside them. */
+function delta(g: Geometry, attrs: AttentionAttrs, y: Ref, dy: Ref, old: Ref, fresh: Ref): Dispatch {
+  return dispatch(attention_delta, { y, dy, old, fresh }, sumParams(g, attrs, { slice0: 0, slices: g.slices, row0: 0, row_count: g.rows }),
+    grid1d(Math.ceil(g.slices * g.rows / 64)), { spec: { T: dy.dtype } });
+}
+
+/** Heads narrow enough for registers, q, k and v apart, no bias: nothing of the size of the scores is written. */
+function narrowGrads(c: LowerContext<GradAttrs>, g: Geometry, D: string): Dispatch[] {
+  const [q, k, v, , keyBias, tau, y, oldRows, cols, , dy] = c.inputs;
+  const { attrs } = c.attrs;
+  const at = slots(c.inputs);
+  const wg = c.caps.software ? 8 : 32;
+  const over = (tokens: number) => grid1d(g.slices * Math.ceil(tokens / (4 * wg)));
+  const [rows, own, dtau] = [c.scratch([g.slices, g.rows, 4]), c.scratch([g.slices, g.keys, 4]), c.scratch([g.slices, g.rows])];
+  const core = coreParams(g, attrs, null);
+  const options = { spec: { T: q!.dtype, D }, overrides: { WG: wg, COSINE: Number(attrs.cosine) } };
+  const read = { q: q!, k: k!, v: v!, dy: dy!, rows };
+  const out = [
+    delta(g, attrs, y!, dy!, oldRows!, rows),
+    keyNorms(g, attrs, k!, keyBias!, own),
+    dispatch(attention_narrow_dq, { ...read, cols: cols!, grad_q: c.outputs[0]!, dtau }, core, over(g.rows), options),
+    dispatch(attention_narrow_dkv, { ...read, own, grad_k: c.outputs[at.k]!, grad_v: c.outputs[at.v]! }, core, over(g.keys), options),
+  ];
+  if (keyBias) out.push(keyBiasTotal(g, own, 4, c.outputs[at.keyBias]!));
+  if (tau) out.push(tauTotal(g, dtau, g.scale, c.outputs[at.tau]!));
+  return out;
+}
 
 type ProductParams = Record<'row0' | 'row_count' | 'rows' | 'x0' | 'x_count' | 'xs' | 'ar' | 'ax' | 'a0' | 'd' | 'weigh' | 'add' | 'finish'
 | `${'b' | 'o' | 'g'}${'0' | 'b' | 'h' | 'g' | 't'}`, number>;
@@ -118,8 +149,21 @@ function sumScores(g: Geometry, attrs: AttentionAttrs, p: Piece, bias: Ref, ds: 
     grid1d(extents[0] * extents[1] * p.row_count * Math.ceil(g.keys / 64)), { spec });
 }
 
-function total(part: Ref, y: Ref, params: Record<'n' | 'div' | 'high' | 'low' | 'n_outer' | 'outer' | 'n_inner' | 'inner', number>): Dispatch {
-  return dispatch(attention_sums, { part, y }, { ...params, factor: 1 }, grid1d(Math.ceil(params.n / 8)), { spec: { T: y.dtype, P: part.dtype } });
+type SumParams = Record<'n' | 'div' | 'high' | 'low' | 'n_outer' | 'outer' | 'n_inner' | 'inner', number>;
+
+function total(part: Ref, y: Ref, params: SumParams, factor = 1): Dispatch {
+  return dispatch(attention_sums, { part, y }, { ...params, factor }, grid1d(Math.ceil(params.n / 8)), { spec: { T: y.dtype, P: part.dtype } });
+}
+
+/** Over heads and groups, of one value a key, `step` apart. */
+function keyBiasTotal(g: Geometry, part: Ref, step: number, y: Ref): Dispatch {
+  const inner = g.slices / g.batch;
+  return total(part, y, { n: g.batch * g.keys, div: g.keys, high: inner * g.keys * step, low: step, n_outer: 1, outer: 0, n_inner: inner, inner: g.keys * step });
+}
+
+/** Over batch, groups and queries, of one value a query. */
+function tauTotal(g: Geometry, part: Ref, factor: number, y: Ref): Dispatch {
+  return total(part, y, { n: g.heads, div: 1, high: g.groups * g.rows, low: 0, n_outer: g.batch, outer: g.heads * g.groups * g.rows, n_inner: g.groups * g.rows, inner: 1 }, factor);
 }
 
 /** From the gradient of q's products with the tables: what it adds to dq, and the tables' own gradient, summed over slices. */

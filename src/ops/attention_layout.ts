@@ -3,6 +3,8 @@
 // heads split from the channels of [B, T, C], for [B, heads, T, d], for [B, heads, G, T, d], or for q, k, v packed in [B, T, 3C].
 import { ShapeError } from '../errors.ts';
 import type { Spec } from '../engine/dtype.ts';
+import type { Caps } from '../gpu/device.ts';
+import { slowCompiler } from './lanes.ts';
 
 export interface AttentionAttrs {
   /** 0: taken from the shapes (rank 4 and 5). */
@@ -96,6 +98,13 @@ export function checkOptional(g: Geometry, attrs: AttentionAttrs, bias: Spec | n
     throw new ShapeError(`attention: keyBias has shape [${keyBias.shape}], expected [${g.batch}, ${g.keys}].`);
   }
   if (tau && (tau.shape.length !== 1 || tau.shape[0] !== g.heads)) throw new ShapeError(`attention: tau has shape [${tau.shape}], expected [${g.heads}].`);
+}
+
+/** D of the kernels that keep whole heads in registers (attention_narrow.wgsl); null where heads are wider, or their bodies compile too long. */
+export function narrowWidth(g: Geometry, caps: Caps): '4u' | '8u' | '16u' | null {
+  const width = Math.max(g.d, g.dv);
+  if (width > 16 || slowCompiler(caps)) return null;
+  return width > 8 ? '16u' : width > 4 ? '8u' : '4u';
 }
 
 /** Strides as the fields `name0, nameb, nameh, nameg, namet` of a kernel's params. */

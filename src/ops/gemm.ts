@@ -9,7 +9,7 @@ import { matmul } from '../gen/matmul.ts';
 import { matmul_blocks } from '../gen/matmul_blocks.ts';
 import { matmul_matrices } from '../gen/matmul_matrices.ts';
 import { split_sum } from '../gen/split_sum.ts';
-import { elementLaunch } from './lanes.ts';
+import { elementLaunch, slowCompiler } from './lanes.ts';
 
 /** Register tiles (kernels/lib/tile.wgsl), workgroup tiles (lib/blocks.wgsl), subgroup matrices (lib/matrices.wgsl). */
 type FamilyName = 'registers' | 'blocks' | 'matrices';
@@ -56,8 +56,8 @@ export const TABLE: Choice[] = [
     candidates: all(matrices(4, 2, 1), matrices(2, 2, 1.3)),
   },
   { when: (s) => !s.caps.software && large(s), candidates: all(blocks(8, 8, 1), blocks(8, 4, 1.2), blocks(4, 4, 1.5)) },
-  // Mesa before 26 compiles large bodies in seconds and pays for every scalar load: one small tile, vector loads.
-  { when: ({ caps }) => /Mesa (1\d|2[0-5])\./.test(caps.driver), candidates: all(registers(8, 2, true, 1)) },
+  // Large bodies compile in seconds and every scalar load costs: one small tile, vector loads.
+  { when: ({ caps }) => slowCompiler(caps), candidates: all(registers(8, 2, true, 1)) },
   { when: () => true, candidates: all(registers(16, 4, false, 1), registers(16, 8, false, 0.9), registers(16, 2, false, 1.35), registers(8, 4, true, 1.25), registers(4, 4, false, 2)) },
 ];
 /** Workgroups that run at the same time: with fewer, processors idle (132 on an H100). */

@@ -38,3 +38,6 @@ export function runs(caps: Caps, n: number, others: number, longest: number, sho
 export function vector(dtype: DType, n: number): { V: string; W: number } {
   return (dtype === 'f32' || dtype === 'f16') && n % 4 === 0 ? { V: `vec4<${dtype}>`, W: 4 } : { V: dtype, W: 1 };
 }
+
+/** Lavapipe before Mesa 26: large bodies take it seconds to compile, and loads in loops are gathered even where all lanes read alike. */
+export const slowCompiler = ({ software, driver }: Caps): boolean => software && /Mesa (1\d|2[0-5])\./.test(driver);

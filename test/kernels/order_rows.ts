@@ -2,7 +2,7 @@
 // No workgroup reads what another one writes: rows of the case tables give the same bits whatever the order in which
 // workgroups take their work. Here the kernels' texts are changed, so that the engine runs them unaware.
 import { expect } from 'vitest';
-import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { openDevice, type Caps, type Device } from '../../src/gpu/device.ts';
 import { blocks, matrices, TABLE } from '../../src/ops/gemm.ts';
 import type { NamedCase } from '../cases/case.ts';
 import { Row } from '../golden/ops/row.ts';
@@ -12,8 +12,9 @@ import { INDEX, ORDERS } from './harness.ts';
 const ALONE = 'loss_scale.wgsl';
 
 /** Bytes of every output and gradient by row, with workgroups in an order; the kernel files, and those that do not number their workgroups. */
-async function run(list: readonly NamedCase[], order: keyof typeof ORDERS | null): Promise<{ bytes: Map<string, string>; files: Set<string>; unnumbered: Set<string> }> {
+async function run(list: readonly NamedCase[], order: keyof typeof ORDERS | null, caps: Partial<Caps>): Promise<{ bytes: Map<string, string>; files: Set<string>; unnumbered: Set<string> }> {
   const device: Device = await openDevice();
+  Object.assign(device, { caps: { ...device.caps, ...caps } });
   const files = new Set<string>();
   const unnumbered = new Set<string>();
   const gpu = device.gpu as unknown as { createShaderModule: GPUDevice['createShaderModule'] };
@@ -32,13 +33,13 @@ async function run(list: readonly NamedCase[], order: keyof typeof ORDERS | null
   return { bytes, files, unnumbered };
 }
 
-/** The kernel files whose workgroups were swapped. */
-export async function orderDoesNotMatter(list: readonly NamedCase[]): Promise<Set<string>> {
-  const straight = await run(list, null);
+/** The kernel files whose workgroups were swapped; `caps` that the device claims to have. */
+export async function orderDoesNotMatter(list: readonly NamedCase[], caps: Partial<Caps> = {}): Promise<Set<string>> {
+  const straight = await run(list, null, caps);
   expect([...straight.unnumbered]).toEqual([]);
   expect(straight.bytes.size).toBeGreaterThan(0);
   for (const order of ['reversed', 'interleaved'] as const) {
-    const { bytes } = await run(list, order);
+    const { bytes } = await run(list, order, caps);
     for (const [key, value] of straight.bytes) expect(bytes.get(key) === value, `${key}, ${order}`).toBe(true);
   }
   return straight.files;

@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { evaluate } from '../../src/engine/program.ts';
 import { backward } from '../../src/engine/autograd.ts';
-import { tensor } from '../../src/engine/tensor.ts';
+import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { attention, attentionCore, attentionPacked } from '../../src/ops/attention.ts';
 import { attentionGrad } from '../../src/ops/attention_grad.ts';
 import { ShapeError } from '../../src/errors.ts';
+import { mul } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { noise } from '../kernels/harness.ts';
 import { matchesFloat64, random, type Input } from './float64.ts';
@@ -83,8 +84,8 @@ describe('attention', () => {
     await matchesFloat64(([q, k, v, b]) => attention(q!, k!, v!, { bias: b!, cosine: true }), ([q, k, v, b]) => reference(f, q!, k!, v!, b!),
       [random(shape, 5), random(shape, 6), random(shape, 7), random([3, 19, 19], 8)]);
   });
-  it('scales by a learned temperature and adds a key bias (BAA)', async () => {
-    const f: Form = { B: 2, H: 4, T: 70, S: 70, d: 16, cosine: true };
+  it.each([16, 20])('scales by a learned temperature and adds a key bias (BAA), %i channels a head', async (d) => {
+    const f: Form = { B: 2, H: 4, T: 70, S: 70, d, cosine: true };
     const shape = [f.B, f.H, f.T, f.d];
     const tau: Input = { values: Float32Array.from([10, 3, 0, 7]), shape: [4] };
     await matchesFloat64(([q, k, v, b, s]) => attention(q!, k!, v!, { keyBias: b!, tau: s!, cosine: true }), ([q, k, v, b, s]) => reference(f, q!, k!, v!, undefined, b!, s!),
@@ -118,6 +119,19 @@ describe('attention', () => {
     expect([...await out.y.data()]).toEqual([1, 2, 0, 0]);
     expect([...await out.dv.data()]).toEqual([1, 1, 0, 0]);
     for (const g of [out.dq, out.dk]) expect([...await g.data()].map(Math.abs)).toEqual([0, 0, 0, 0]);
+  });
+  it.each([2, 17])('the same by the bias of keys, %i channels a head', async (d) => {
+    const shape = [2, 1, 3, d];
+    const inputs = [1, 2, 3].map((seed) => tensor(noise(6 * d, seed), { shape })) as [Tensor, Tensor, Tensor];
+    const keyBias = tensor([0, -Infinity, 1, -Infinity, -Infinity, -Infinity], { shape: [2, 3] });
+    const out = evaluate(() => { const y = attention(...inputs, { keyBias }); const g = backward(sum(mul(y, inputs[2])), [...inputs, keyBias]); return { y, ...Object.fromEntries(['dq', 'dk', 'dv', 'dbias'].map((name, i) => [name, g.get([...inputs, keyBias][i]!)!])) }; }) as Record<string, Tensor>;
+    for (const [name, t] of Object.entries(out)) {
+      const values = [...await t.data()];
+      expect(values.every(Number.isFinite), name).toBe(true);
+      const masked = values.slice(values.length / 2);
+      if (name !== 'dv') expect(masked.map(Math.abs), name).toEqual(masked.map(() => 0)); // the loss reads v itself
+      if (name !== 'dv') expect(Math.max(...values.slice(0, values.length / 2).map(Math.abs)), name).toBeGreaterThan(0);
+    }
   });
   it('gives the same gradients in pieces of slices and of queries', async () => {
     const attrs = { heads: 2, scale: undefined, cosine: true, causal: false, grid: null };

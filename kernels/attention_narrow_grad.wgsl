@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Backward of attention_narrow.wgsl, without a bias: scores are computed again, and neither they nor their gradients pass through memory.
+// P = exp(score - log-sum), dP = dy . v, dS = P (dP - delta), delta = sum(dy y) of a query (Dao et al. 2022).
+// attention_narrow_dq: a lane owns four queries and walks over the keys; attention_narrow_dkv: four keys, over the queries. What it
+// owns stays in its registers (or on its stack), the other side is read uniformly.
+// Cosine scores add the adjoint of the normalisation: gradient = factor (g - u (u . g)) with u = own row / norm.
+// @import "lib/attention.wgsl"
+
+override WG: u32 = 8u;
+override COSINE: bool = false;
+const D = 16u; // @spec 4u 8u 16u
+const KT = 4u;
+
+@group(0) @binding(5) var<storage, read> dy: array<T>;                 // y's strides
+@group(0) @binding(6) var<storage, read> rows: array<vec4<f32>>;       // [slices, rows]: factor, log-sum, delta, 1 / norm
+@group(0) @binding(7) var<storage, read_write> grad_q: array<T>;           // q's strides
+@group(0) @binding(8) var<storage, read_write> dtau: array<f32>;       // [slices, rows]: u . g, the temperature's gradient but for the scale
+@group(0) @binding(4) var<storage, read_write> own: array<vec4<f32>>;  // cols, of which x becomes the sum of dS: the key bias's gradient
+@group(0) @binding(7) var<storage, read_write> grad_k: array<T>;           // k's strides
+@group(0) @binding(8) var<storage, read_write> grad_v: array<T>;           // v's strides
+
+@compute @workgroup_size(WG)
+fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tiles = (params.rows + 4u * WG - 1u) / (4u * WG);
+  let index = wid.x + wid.y * nwg.x;
+  let z = index / tiles;
+  if (z >= params.slices) { return; }
+  let mine = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
+  let valid = mine < vec4<u32>(params.rows);
+  let t = min(mine, vec4<u32>(params.rows - 1u));
+  let r = z * params.rows + t;
+  let rx = rows[r.x];
+  let ry = rows[r.y];
+  let rz = rows[r.z];
+  let rw = rows[r.w];
+  let factor = vec4<f32>(rx.x, ry.x, rz.x, rw.x);
+  let log_sum = vec4<f32>(rx.y, ry.y, rz.y, rw.y);
+  let delta = vec4<f32>(rx.z, ry.z, rz.z, rw.z);
+  let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
+  let y_at = start(z, params.y0, params.yb, params.yh, params.yg) + t * params.yt;
+  let k_first = start(z, params.k0, params.kb, params.kh, params.kg);
+  let v_first = start(z, params.v0, params.vb, params.vh, params.vg);
+
+  var x: array<vec4<f32>, D>; // q and dy; channels past their width are zero
+  var g: array<vec4<f32>, D>;
+  for (var c = 0u; c < D; c++) {
+    if (c < params.d) { x[c] = vec4<f32>(f32(q[q_at.x + c]), f32(q[q_at.y + c]), f32(q[q_at.z + c]), f32(q[q_at.w + c])); }
+    if (c < params.dv) { g[c] = vec4<f32>(f32(dy[y_at.x + c]), f32(dy[y_at.y + c]), f32(dy[y_at.z + c]), f32(dy[y_at.w + c])); }
+  }
+  var sum: array<vec4<f32>, D>;
+  for (var first = 0u; first < params.keys; first += KT) {
+    for (var j = 0u; j < KT; j++) {
+      let key = min(first + j, params.keys - 1u);
+      let k_at = k_first + key * params.kt;
+      let v_at = v_first + key * params.vt;
+      let col = cols[z * params.keys + key];
+      var a = vec4<f32>(0.0);
+      var dp = vec4<f32>(0.0);
+      for (var c = 0u; c < D; c++) {
+        a = fma(x[c], vec4<f32>(f32(k[k_at + min(c, params.d - 1u)])), a);
+        dp = fma(g[c], vec4<f32>(f32(v[v_at + min(c, params.dv - 1u)])), dp);
+      }
+      let seen = (vec4<u32>(key) <= t + params.ahead) & vec4<bool>(first + j < params.keys);
+      let p = select(vec4<f32>(0.0), exp(max(a * (factor * col.x) + col.y, vec4<f32>(MASKED)) - log_sum), seen);
+      let ds = p * (dp - delta) * col.x;
+      for (var c = 0u; c < D; c++) { sum[c] = fma(ds, vec4<f32>(f32(k[k_at + min(c, params.d - 1u)])), sum[c]); }
+    }
+  }
+
+  let inverse = vec4<f32>(rx.w, ry.w, rz.w, rw.w);
+  var dot = vec4<f32>(0.0);
+  for (var c = 0u; c < D; c++) { dot = fma(x[c] * inverse, sum[c], dot); }
+  for (var c = 0u; c < D; c++) {
+    if (c < params.d) {
+      var o = sum[c];
+      if (COSINE) { o -= x[c] * inverse * dot; }
+      o *= factor;
+      if (valid.x) { grad_q[q_at.x + c] = T(o.x); }
+      if (valid.y) { grad_q[q_at.y + c] = T(o.y); }
+      if (valid.z) { grad_q[q_at.z + c] = T(o.z); }
+      if (valid.w) { grad_q[q_at.w + c] = T(o.w); }
+    }
+  }
+  if (valid.x) { dtau[r.x] = dot.x; }
+  if (valid.y) { dtau[r.y] = dot.y; }
+  if (valid.z) { dtau[r.z] = dot.z; }
+  if (valid.w) { dtau[r.w] = dot.w; }
+}
+
+@compute @workgroup_size(WG)
+fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tiles = (params.keys + 4u * WG - 1u) / (4u * WG);
+  let index = wid.x + wid.y * nwg.x;
+  let z = index / tiles;
+  if (z >= params.slices) { return; }
+  let mine = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
+  let valid = mine < vec4<u32>(params.keys);
+  let t = min(mine, vec4<u32>(params.keys - 1u));
+  let r = z * params.keys + t;
+  // Lanes past the last key stand on it and read nothing of `own`, which another lane writes.
+  var cx = vec4<f32>();
+  var cy = vec4<f32>();
+  var cz = vec4<f32>();
+  var cw = vec4<f32>();
+  if (valid.x) { cx = own[r.x]; }
+  if (valid.y) { cy = own[r.y]; }
+  if (valid.z) { cz = own[r.z]; }
+  if (valid.w) { cw = own[r.w]; }
+  let factor = vec4<f32>(cx.x, cy.x, cz.x, cw.x);
+  let term = vec4<f32>(cx.y, cy.y, cz.y, cw.y);
+  let q_first = start(z, params.q0, params.qb, params.qh, params.qg);
+  let y_first = start(z, params.y0, params.yb, params.yh, params.yg);
+  let k_at = start(z, params.k0, params.kb, params.kh, params.kg) + t * params.kt;
+  let v_at = start(z, params.v0, params.vb, params.vh, params.vg) + t * params.vt;
+
+  var x: array<vec4<f32>, D>; // k and v; channels past their width are zero
+  var u: array<vec4<f32>, D>;
+  for (var c = 0u; c < D; c++) {
+    if (c < params.d) { x[c] = vec4<f32>(f32(k[k_at.x + c]), f32(k[k_at.y + c]), f32(k[k_at.z + c]), f32(k[k_at.w + c])); }
+    if (c < params.dv) { u[c] = vec4<f32>(f32(v[v_at.x + c]), f32(v[v_at.y + c]), f32(v[v_at.z + c]), f32(v[v_at.w + c])); }
+  }
+  var sum_k: array<vec4<f32>, D>;
+  var sum_v: array<vec4<f32>, D>;
+  var total = vec4<f32>(0.0);
+  for (var first = 0u; first < params.rows; first += KT) {
+    for (var j = 0u; j < KT; j++) {
+      let query = min(first + j, params.rows - 1u);
+      let q_at = q_first + query * params.qt;
+      let y_at = y_first + query * params.yt;
+      let row = rows[z * params.rows + query];
+      var a = vec4<f32>(0.0);
+      var dp = vec4<f32>(0.0);
+      for (var c = 0u; c < D; c++) {
+        a = fma(x[c], vec4<f32>(f32(q[q_at + min(c, params.d - 1u)])), a);
+        dp = fma(u[c], vec4<f32>(f32(dy[y_at + min(c, params.dv - 1u)])), dp);
+      }
+      let seen = (t <= vec4<u32>(query + params.ahead)) & vec4<bool>(first + j < params.rows);
+      let p = select(vec4<f32>(0.0), exp(max(a * (row.x * factor) + term, vec4<f32>(MASKED)) - row.y), seen);
+      let ds = p * (dp - row.z);
+      total += ds;
+      let e = ds * row.x;
+      for (var c = 0u; c < D; c++) {
+        sum_k[c] = fma(e, vec4<f32>(f32(q[q_at + min(c, params.d - 1u)])), sum_k[c]);
+        sum_v[c] = fma(p, vec4<f32>(f32(dy[y_at + min(c, params.dv - 1u)])), sum_v[c]);
+      }
+    }
+  }
+
+  let inverse = vec4<f32>(cx.w, cy.w, cz.w, cw.w);
+  var dot = vec4<f32>(0.0);
+  for (var c = 0u; c < D; c++) { dot = fma(x[c] * inverse, sum_k[c], dot); }
+  for (var c = 0u; c < D; c++) {
+    if (c < params.d) {
+      var o = sum_k[c];
+      if (COSINE) { o -= x[c] * inverse * dot; }
+      o *= factor;
+      if (valid.x) { grad_k[k_at.x + c] = T(o.x); }
+      if (valid.y) { grad_k[k_at.y + c] = T(o.y); }
+      if (valid.z) { grad_k[k_at.z + c] = T(o.z); }
+      if (valid.w) { grad_k[k_at.w + c] = T(o.w); }
+    }
+    if (c < params.dv) {
+      let o = sum_v[c];
+      if (valid.x) { grad_v[v_at.x + c] = T(o.x); }
+      if (valid.y) { grad_v[v_at.y + c] = T(o.y); }
+      if (valid.z) { grad_v[v_at.z + c] = T(o.z); }
+      if (valid.w) { grad_v[v_at.w + c] = T(o.w); }
+    }
+  }
+  if (valid.x) { own[r.x].x = total.x; }
+  if (valid.y) { own[r.y].x = total.y; }
+  if (valid.z) { own[r.z].x = total.z; }
+  if (valid.w) { own[r.w].x = total.w; }
+}
