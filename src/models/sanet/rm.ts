@@ -8,6 +8,7 @@ import { matmul } from '../../ops/matmul.ts';
 import { l2Normalize } from '../../ops/norm.ts';
 import { permute } from '../../ops/permute.ts';
 import { add, addScalar, log, mul, neg, sigmoid } from '../../ops/pointwise.ts';
+import { sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 import { softmax } from '../../ops/softmax.ts';
@@ -95,12 +96,15 @@ export class BAA extends Module {
   }
 }
 
-/** Channels of a and b interleaved (a0, b0, a1, b1, ...), then the first half plus the second: [S, h, w, C]. */
+/**
+ * Channels of a and b interleaved (a0, b0, a1, b1, ...), then the first half plus the second: [S, h, w, C]. Halves meet halves of their own
+ * map, so they are added first and half as much is interleaved.
+ */
 function shuffleAdd(a: Tensor, b: Tensor): Tensor {
-  const last = [...a.shape, 1];
-  const c = a.shape.at(-1)!;
-  const shuffled = reshape(concat([reshape(a, last), reshape(b, last)], { axis: -1 }), [...a.shape.slice(0, -1), 2 * c]);
-  return add(slice(shuffled, { axis: -1, start: 0, end: c }), slice(shuffled, { axis: -1, start: c, end: 2 * c }));
+  const lead = a.shape.slice(0, -1);
+  const half = a.shape.at(-1)! / 2;
+  const halves = [a, b].map((x) => reshape(sum(reshape(x, [...lead, 2, half]), { axes: -2 }), [...lead, half, 1]));
+  return reshape(concat(halves, { axis: -1 }), a.shape);
 }
 
 export interface Recovered {
