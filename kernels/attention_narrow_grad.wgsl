@@ -13,11 +13,11 @@ const KT = 4u;
 
 @group(0) @binding(5) var<storage, read> dy: array<T>;                 // y's strides
 @group(0) @binding(6) var<storage, read> rows: array<vec4<f32>>;       // [slices, rows]: factor, log-sum, delta, 1 / norm
-@group(0) @binding(7) var<storage, read_write> grad_q: array<T>;           // q's strides
+@group(0) @binding(7) var<storage, read_write> grad_q: array<T>;       // q's strides
 @group(0) @binding(8) var<storage, read_write> dtau: array<f32>;       // [slices, rows]: u . g, the temperature's gradient but for the scale
 @group(0) @binding(4) var<storage, read_write> own: array<vec4<f32>>;  // cols, of which x becomes the sum of dS: the key bias's gradient
-@group(0) @binding(7) var<storage, read_write> grad_k: array<T>;           // k's strides
-@group(0) @binding(8) var<storage, read_write> grad_v: array<T>;           // v's strides
+@group(0) @binding(7) var<storage, read_write> grad_k: array<T>;       // k's strides
+@group(0) @binding(8) var<storage, read_write> grad_v: array<T>;       // v's strides
 
 @compute @workgroup_size(WG)
 fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

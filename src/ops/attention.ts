@@ -11,7 +11,7 @@ import { attention_softmax } from '../gen/attention_softmax.ts';
 import { attention_narrow } from '../gen/attention_narrow.ts';
 import { convert } from '../gen/cast.ts';
 import { attentionGrad, type Saved } from './attention_grad.ts';
-import { checkOptional, coreParams, geometry, narrowWidth, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { checkOptional, coreParams, geometry, lanesOf, narrowWidth, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
 import { keyNorms, queryNorms } from './attention_norms.ts';
 import { chooseTile, lowerGemm } from './gemm.ts';
 import { rowLaunch } from './lanes.ts';
@@ -54,7 +54,7 @@ export const attentionCore = defineOp({
     const [y, rows, cols, positions] = c.outputs as [Ref, Ref, Ref, Ref?];
     const g = geometry(q!, k!, v!, c.attrs);
     const T = q!.dtype;
-    const wg = c.caps.software ? 8 : 32;
+    const wg = lanesOf(c.caps);
     const out = positions ? [positionScores(g, c, wg)] : [];
     out.push(
       queryNorms(g, c.attrs, q!, tau!, rows),

@@ -10,7 +10,7 @@ import { attention_ds } from '../gen/attention_grad.ts';
 import { attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
 import { attention_dbias, attention_delta, attention_dpositions } from '../gen/attention_sum_ds.ts';
 import { attention_sums } from '../gen/attention_sums.ts';
-import { biasExtents, coreParams, geometry, narrowWidth, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import { biasExtents, coreParams, geometry, lanesOf, narrowWidth, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
 import { keyNorms } from './attention_norms.ts';
 
 /** Bytes of P and dS held at once: what stays in a processor's caches (bench/lab), or keeps a GPU busy; far below any binding limit. */
@@ -61,7 +61,7 @@ const gradOp = defineOp({
     const dkey = c.scratch(keyBias ? [g.slices, g.keys] : [1]);
     const none = c.scratch([1]);
     const dpositions = positions ? c.scratch(positions.shape) : none;
-    const wg = c.caps.software ? 8 : 32;
+    const wg = lanesOf(c.caps);
     const base = coreParams(g, attrs, bias!);
     const out: Dispatch[] = [delta(g, attrs, y!, dy!, oldRows!, rows)];
     for (const p of list) {
@@ -108,7 +108,7 @@ function narrowGrads(c: LowerContext<GradAttrs>, g: Geometry, D: string): Dispat
   const [q, k, v, , keyBias, tau, y, oldRows, cols, , dy] = c.inputs;
   const { attrs } = c.attrs;
   const at = slots(c.inputs);
-  const wg = c.caps.software ? 8 : 32;
+  const wg = lanesOf(c.caps);
   const over = (tokens: number) => grid1d(g.slices * Math.ceil(tokens / (4 * wg)));
   const [rows, own, dtau] = [c.scratch([g.slices, g.rows, 4]), c.scratch([g.slices, g.keys, 4]), c.scratch([g.slices, g.rows])];
   const core = coreParams(g, attrs, null);

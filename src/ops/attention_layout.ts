@@ -100,6 +100,9 @@ export function checkOptional(g: Geometry, attrs: AttentionAttrs, bias: Spec | n
   if (tau && (tau.shape.length !== 1 || tau.shape[0] !== g.heads)) throw new ShapeError(`attention: tau has shape [${tau.shape}], expected [${g.heads}].`);
 }
 
+/** Lanes of a workgroup, each with four queries or keys. */
+export const lanesOf = ({ software }: Caps): number => software ? 8 : 32;
+
 /** D of the kernels that keep whole heads in registers (attention_narrow.wgsl); null where heads are wider, or their bodies compile too long. */
 export function narrowWidth(g: Geometry, caps: Caps): '4u' | '8u' | '16u' | null {
   const width = Math.max(g.d, g.dv);

@@ -4,7 +4,6 @@ import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
 import { defineOp, dispatch, once, type Dispatch, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import type { Caps } from '../gpu/device.ts';
 import { gn_dweight, gn_finish, gn_grad, gn_small, gn_small_dx, gn_small_dx_add } from '../gen/group_norm.ts';
 import { applyNorm, checkChannels, gradInput, gradSums, moments, rowsOf, type Rows } from './channel_norm.ts';
 import { elementLaunch, rowLaunch } from './lanes.ts';
@@ -37,8 +36,8 @@ function acrossGroups(r: Rows, groups: number, x: Ref, flags: { AFFINE: boolean;
   return { params: paramsOf(r, groups), grid, options: { spec: { V: x.dtype }, overrides: { ...overrides, ...numbers } } };
 }
 
-function weightGradients(caps: Caps, r: Rows, groups: number, samples: Ref, dgamma: Ref, dbeta: Ref): Dispatch {
-  const { grid, overrides } = elementLaunch(caps, r.c);
+function weightGradients(r: Rows, groups: number, samples: Ref, dgamma: Ref, dbeta: Ref): Dispatch {
+  const { grid, overrides } = elementLaunch(r.caps, r.c);
   return dispatch(gn_dweight, { samples, dgamma, dbeta }, paramsOf(r, groups), grid, { overrides });
 }
 
@@ -53,7 +52,7 @@ const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Tensor | null,
     const dx = c.outputs[0]!, dz = add ? c.outputs.at(-1)! : null;
     const r = rowsOf(c.caps, x!, x!.shape[0]!, c.attrs.eps);
     const by_sample = c.scratch([2, r.n, r.c]);
-    const last = gamma ? [weightGradients(c.caps, r, groups, by_sample, c.outputs[1]!, c.outputs[2]!)] : [];
+    const last = gamma ? [weightGradients(r, groups, by_sample, c.outputs[1]!, c.outputs[2]!)] : [];
     if (isSmall(r, groups)) {
       const { params, grid, options } = acrossGroups(r, groups, x!, { AFFINE: gamma !== null, RELU: y !== null });
       const bindings = { x: x!, stats_in: stats!, gamma: gamma ?? stats!, by_sample, dy: dy!, y_in: y ?? x!, dx };
