@@ -18,13 +18,11 @@ var<workgroup> p: array<vec4<f32>, CELLS>;
 
 @compute @workgroup_size(WG)
 fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let tiles = (params.rows + 4u * WG - 1u) / (4u * WG);
-  let index = wid.x + wid.y * nwg.x;
-  let z = index / tiles;
+  let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);
+  let z = four.z;
   if (z >= params.slices) { return; }
-  let own = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
-  let valid = own < vec4<u32>(params.rows);
-  let t = min(own, vec4<u32>(params.rows - 1u));
+  let t = four.t;
+  let valid = four.valid;
   let r = z * params.rows + t;
   let scale = vec4<f32>(rows[4u * r.x], rows[4u * r.y], rows[4u * r.z], rows[4u * r.w]);
   let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;

@@ -21,13 +21,11 @@ const KT = 4u;
 
 @compute @workgroup_size(WG)
 fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let tiles = (params.rows + 4u * WG - 1u) / (4u * WG);
-  let index = wid.x + wid.y * nwg.x;
-  let z = index / tiles;
+  let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);
+  let z = four.z;
   if (z >= params.slices) { return; }
-  let mine = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
-  let valid = mine < vec4<u32>(params.rows);
-  let t = min(mine, vec4<u32>(params.rows - 1u));
+  let t = four.t;
+  let valid = four.valid;
   let r = z * params.rows + t;
   let rx = rows[r.x];
   let ry = rows[r.y];
@@ -89,13 +87,11 @@ fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
 
 @compute @workgroup_size(WG)
 fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let tiles = (params.keys + 4u * WG - 1u) / (4u * WG);
-  let index = wid.x + wid.y * nwg.x;
-  let z = index / tiles;
+  let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.keys);
+  let z = four.z;
   if (z >= params.slices) { return; }
-  let mine = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
-  let valid = mine < vec4<u32>(params.keys);
-  let t = min(mine, vec4<u32>(params.keys - 1u));
+  let t = four.t;
+  let valid = four.valid;
   let r = z * params.keys + t;
   // Lanes past the last key stand on it and read nothing of `own`, which another lane writes.
   var cx = vec4<f32>();

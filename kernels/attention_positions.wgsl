@@ -9,13 +9,11 @@ override WG: u32 = 8u;
 
 @compute @workgroup_size(WG)
 fn attention_positions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let tiles = (params.rows + 4u * WG - 1u) / (4u * WG);
-  let index = wid.x + wid.y * nwg.x;
-  let z = index / tiles;
+  let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);
+  let z = four.z;
   if (z >= params.slices) { return; }
-  let own = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
-  let valid = own < vec4<u32>(params.rows);
-  let t = min(own, vec4<u32>(params.rows - 1u));
+  let t = four.t;
+  let valid = four.valid;
   let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
   let to = (z * params.rows + t) * params.keys;
   for (var r = 0u; r < params.keys; r += 8u) {

@@ -28,6 +28,16 @@ fn start(z: u32, first: u32, b: u32, h: u32, g: u32) -> u32 {
   return first + (z / (params.heads * params.groups)) * b + ((z / params.groups) % params.heads) * h + (z % params.groups) * g;
 }
 
+// The four of `tokens` queries or keys that a lane owns: their slice and places. A lane without some stands on the last and is not valid there.
+struct Four { z: u32, t: vec4<u32>, valid: vec4<bool> }
+
+fn four_of(index: u32, lane: u32, lanes: u32, tokens: u32) -> Four {
+  let tiles = (tokens + 4u * lanes - 1u) / (4u * lanes);
+  let own = (index % tiles) * 4u * lanes + lane + vec4<u32>(0u, lanes, 2u * lanes, 3u * lanes);
+  let valid = own < vec4<u32>(tokens);
+  return Four(index / tiles, min(own, vec4<u32>(tokens - 1u)), valid);
+}
+
 // a[j] = rows of x at t, times eight rows of k from key0: four queries times eight keys.
 fn products(x: vec4<u32>, first: u32, step: u32) -> array<vec4<f32>, 8> {
   var a = array<vec4<f32>, 8>();
