@@ -4,7 +4,8 @@
 // `pointwise`: each input is read by a form of its own: at i (the same shape), at 0 (a scalar), i % mod (a trailing [C]), i / div (a
 // value a row), or (i / div) % mod. Integer division is dear on a processor, hence the forms. `pointwise_strided`: any broadcast over
 // up to six collapsed axes.
-// `pointwise_quads`: four neighbours a lane, for inputs of the same shape or a trailing [C], all multiples of four.
+// `pointwise_quads`: four neighbours a lane; an input gives the four one vector (the same shape, a trailing [C]) or one value for all (a scalar, a
+// value a row or another form, where runs of equal values are multiples of four).
 // An input that the expression does not use is bound to the first one again.
 // @import "lib/math.wgsl"
 
@@ -12,6 +13,11 @@ alias A = f32; // @spec f32 f16 i32 u32
 alias B = f32; // @spec f32 f16 i32 u32
 alias C = f32; // @spec f32 f16 i32 u32
 alias D = f32; // @spec f32 f16 i32 u32
+// pointwise_quads: what an input gives a lane
+alias AQ = vec4<f32>; // @spec vec4<f32> vec4<f16> vec4<i32> vec4<u32> f32 f16 i32 u32
+alias BQ = vec4<f32>; // @spec vec4<f32> vec4<f16> vec4<i32> vec4<u32> f32 f16 i32 u32
+alias CQ = vec4<f32>; // @spec vec4<f32> vec4<f16> vec4<i32> vec4<u32> f32 f16 i32 u32
+alias DQ = vec4<f32>; // @spec vec4<f32> vec4<f16> vec4<i32> vec4<u32> f32 f16 i32 u32
 alias E = f32; // @spec f32 i32 u32
 alias R = f32; // @spec f32 f16 i32 u32
 
@@ -24,6 +30,7 @@ override D_FORM: u32 = 0u;
 
 struct Params {
   n: u32,
+  // counted in what a lane computes: elements, quads
   a_div: u32, a_mod: u32, b_div: u32, b_mod: u32, c_div: u32, c_mod: u32, d_div: u32, d_mod: u32,
   p0: f32, p1: f32, p2: f32, p3: f32, p4: f32, p5: f32, p6: f32, p7: f32,
   // pointwise_strided: sizes of the axes, last first, and each input's stride along them
@@ -40,10 +47,10 @@ struct Params {
 @group(0) @binding(3) var<storage, read> c_in: array<C>;
 @group(0) @binding(4) var<storage, read> d_in: array<D>;
 @group(0) @binding(5) var<storage, read_write> y: array<R>; // [n]
-@group(0) @binding(6) var<storage, read> a_quads: array<vec4<A>>; // the same as a_in to y, for pointwise_quads
-@group(0) @binding(7) var<storage, read> b_quads: array<vec4<B>>;
-@group(0) @binding(8) var<storage, read> c_quads: array<vec4<C>>;
-@group(0) @binding(9) var<storage, read> d_quads: array<vec4<D>>;
+@group(0) @binding(6) var<storage, read> a_quads: array<AQ>; // the same as a_in to y, for pointwise_quads
+@group(0) @binding(7) var<storage, read> b_quads: array<BQ>;
+@group(0) @binding(8) var<storage, read> c_quads: array<CQ>;
+@group(0) @binding(9) var<storage, read> d_quads: array<DQ>;
 @group(0) @binding(10) var<storage, read_write> y_quads: array<vec4<R>>;
 
 fn evaluate(a: E, b: E, c: E, d: E) -> R {
@@ -76,10 +83,10 @@ fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
 fn pointwise_quads(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
   if (i >= params.n / 4u) { return; }
-  let a = vec4<E>(a_quads[place(A_FORM, i, 1u, params.a_mod / 4u)]);
-  let b = vec4<E>(b_quads[place(B_FORM, i, 1u, params.b_mod / 4u)]);
-  let c = vec4<E>(c_quads[place(C_FORM, i, 1u, params.c_mod / 4u)]);
-  let d = vec4<E>(d_quads[place(D_FORM, i, 1u, params.d_mod / 4u)]);
+  let a = vec4<E>(vec4(a_quads[place(A_FORM, i, params.a_div, params.a_mod)]));
+  let b = vec4<E>(vec4(b_quads[place(B_FORM, i, params.b_div, params.b_mod)]));
+  let c = vec4<E>(vec4(c_quads[place(C_FORM, i, params.c_div, params.c_mod)]));
+  let d = vec4<E>(vec4(d_quads[place(D_FORM, i, params.d_div, params.d_mod)]));
   y_quads[i] = vec4<R>(evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
 }
 

@@ -43,22 +43,24 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const readBy: Record<string, number> = {};
   const forms = NAMES.map((_, i) => divMod((inputs[i] ?? inputs[0]!).shape, out.shape));
   const simple = forms.every((f) => f !== null);
+  const quads = n % 4 === 0 && forms.every((f) => f !== null && (inVectors(f) || inSplats(f)));
   NAMES.forEach((name, i) => {
     const [div, mod] = forms[i] ?? [1, 1];
-    params[`${name}_div`] = div;
-    params[`${name}_mod`] = mod;
+    params[`${name}_div`] = quads ? Math.max(1, div / 4) : div;
+    params[`${name}_mod`] = quads && inVectors([div, mod]) ? mod / 4 : mod;
     readBy[`${name.toUpperCase()}_FORM`] = form(div, mod, n);
   });
   strided(inputs, out.shape, params, !simple);
   const evaluation = evaluationType(inputs.map((r) => r.dtype), out.dtype);
-  const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), (inputs[i] ?? inputs[0]!).dtype]));
-  const expr = e.expr.replace(/\bp(\d)\b/g, 'params.p$1');
-  const spec = { ...types, E: evaluation, R: out.dtype, r: expr };
-  const [a, b, cc, d] = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
-  if (n % 4 === 0 && forms.every((f) => f !== null && f[0] === 1 && f[1] % 4 === 0)) {
-    return [dispatch(pointwise_quads, { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out }, params as never, grid1d(Math.ceil(n / 4 / 64)), { spec, overrides: readBy })];
+  const all = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
+  const [a, b, cc, d] = all;
+  const spec = { E: evaluation, R: out.dtype, r: e.expr.replace(/\bp(\d)\b/g, 'params.p$1') };
+  if (quads) {
+    const given = Object.fromEntries(NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i]!.dtype}>` : all[i]!.dtype]));
+    return [dispatch(pointwise_quads, { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out }, params as never, grid1d(Math.ceil(n / 4 / 64)), { spec: { ...spec, ...given }, overrides: readBy })];
   }
-  return [dispatch(simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never, grid1d(Math.ceil(n / 64)), { spec, overrides: simple ? readBy : {} })];
+  const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), all[i]!.dtype]));
+  return [dispatch(simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never, grid1d(Math.ceil(n / 64)), { spec: { ...types, ...spec }, overrides: simple ? readBy : {} })];
 }
 
 /** The number in pointwise.wgsl of the cheapest way to read an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
@@ -67,6 +69,10 @@ function form(div: number, mod: number, n: number): number {
   if (div === 1) return mod === n ? 0 : 2;
   return div * mod === n ? 3 : 4;
 }
+
+/** Four neighbours of the result read four neighbours of the input, or all the same one. */
+const inVectors = ([div, mod]: readonly [number, number]): boolean => div === 1 && mod % 4 === 0;
+const inSplats = ([div, mod]: readonly [number, number]): boolean => mod === 1 || div % 4 === 0;
 
 /** Integers are computed as integers where every input and the result are; else in f32. */
 function evaluationType(inputs: readonly DType[], out: DType): string {
