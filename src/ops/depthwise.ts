@@ -2,39 +2,53 @@
 // Lowering of depthwise convolution: groups = channels of the big grid, one or more kernels each. conv2d, conv3d and the
 // transposed ones come here by themselves.
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
+import { numel } from '../engine/dtype.ts';
 import type { Caps } from '../gpu/device.ts';
 import { depthwise as depthwiseKernel, depthwise_dweight } from '../gen/depthwise.ts';
 import { depthwise_rows, depthwise_rows_dweight } from '../gen/depthwise_rows.ts';
 import { splitsFor, sumSplits } from './gemm.ts';
 import { gatherDown, gatherUp, sides, type Sides, type Window } from './window.ts';
 
-const PIXELS = 8; // outputs a lane
+const PIXELS = 8; // outputs of a lane along x
 
 /** weight [small channels, taps, big channels / groups] */
 export const isDepthwise = (weight: readonly number[], w: Window): boolean => w.groups > 1 && weight.at(-1) === 1;
 
 const lanes = (caps: Caps): { WG: number } => ({ WG: Math.max(8, caps.software ? caps.subgroupSize : 64) });
 
-/** Stride 1, neighbouring taps and channels by four: depthwise_rows.wgsl. */
-const byRows = (s: Sides, w: Window, act: number): boolean =>
-  s.gs === 1 && s.cs % 4 === 0 && w.stride.every((d) => d === 1) && w.dilation[2] === 1 && [3, 5, 7].includes(s.kernel[2]) && act < 2;
-/** Outputs a lane: fewer where more is held in registers besides (long rows of taps, or their sums). */
-const pixelsOf = (s: Sides, sums: boolean): number => sums || s.kernel[2] > 3 ? 4 : PIXELS;
-const rowsSpec = (s: Sides, T: string, sums: boolean) => ({ T, KX: `${s.kernel[2]}u`, PIXELS: `${pixelsOf(s, sums)}u` });
+/** Stride 1, taps that are neighbours, few enough for registers: depthwise_rows.wgsl. */
+const byRows = (s: Sides, w: Window, act: number): boolean => {
+  const [kz, ky, kx] = s.kernel;
+  return s.gs === 1 && w.stride.every((d) => d === 1) && w.dilation[1] === 1 && w.dilation[2] === 1 && act < 2
+    && [1, 3].includes(kz) && [1, 3, 5, 7].includes(ky) && [3, 5, 7].includes(kx) && s.taps <= 49;
+};
+/** Width of a strip: less where more is held in registers besides. */
+const widthOf = (s: Sides): number => s.taps > 9 ? 4 : PIXELS;
 
-/** Params of depthwise_rows from grid `from` to grid `to`. */
-const rowsParams = (s: Sides, w: Window, from: Sides['big'], to: Sides['big'], pad: readonly number[]) => ({
-  n: s.n, c4: s.cs / 4, xd: from[0], xh: from[1], xw: from[2], yd: to[0], yh: to[1], yw: to[2], kd: s.kernel[0], kh: s.kernel[1],
-  pad_z: pad[0]!, pad_y: pad[1]!, pad_x: pad[2]!, dil_z: w.dilation[0], dil_y: w.dilation[1],
+/** Bands of at most `rows` output rows, all of nearly one height. */
+const bandsOf = (height: number, rows: number): { rows: number; bands: number } => {
+  const each = Math.ceil(height / Math.ceil(height / rows));
+  return { rows: each, bands: Math.ceil(height / each) };
+};
+
+/** Spec and params of depthwise_rows from grid `from` to grid `to`. */
+const rowsLaunch = (s: Sides, w: Window, T: string, from: Sides['big'], to: Sides['big'], pad: readonly number[]) => ({
+  spec: { T, KZ: `${s.kernel[0]}u`, KY: `${s.kernel[1]}u`, KX: `${s.kernel[2]}u`, PIXELS: `${widthOf(s)}u` },
+  params: {
+    n: s.n, c: s.cs, xd: from[0], xh: from[1], xw: from[2], yd: to[0], yh: to[1], yw: to[2],
+    pad_z: pad[0]!, pad_y: pad[1]!, pad_x: pad[2]!, dil_z: w.dilation[0], flip: 0, has_bias: 0, act: 0,
+  },
 });
 
 function lowerRows(c: Pick<LowerContext<unknown>, 'caps'>, x: Ref, weight: Ref, bias: Ref | null, y: Ref, s: Sides, w: Window, act: number, up: boolean): Dispatch[] {
   const overrides = lanes(c.caps);
   const [from, to] = up ? [s.small, s.big] : [s.big, s.small];
   const pad = up ? w.before.map((p, i) => w.dilation[i]! * (s.kernel[i]! - 1) - p) : w.before;
-  const tiles = Math.ceil(s.cs / 4 / overrides.WG) * Math.ceil(to[2] / pixelsOf(s, false)) * to[1] * to[0] * s.n;
+  const { spec, params } = rowsLaunch(s, w, x.dtype, from, to, pad);
+  const { rows, bands } = bandsOf(to[1], c.caps.software ? 32 : 8); // a band reads KY - 1 rows more than it writes
+  const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(to[2] / widthOf(s)) * bands * to[0] * s.n;
   return [dispatch(depthwise_rows, { x, w: weight, bias: bias ?? x, y },
-    { ...rowsParams(s, w, from, to, pad), flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 }, grid1d(tiles), { spec: rowsSpec(s, x.dtype, false), overrides })];
+    { ...params, flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, rows }, grid1d(tiles), { spec, overrides })];
 }
 
 /** y on the small grid from x on the big one. */
@@ -62,18 +76,28 @@ export function lowerDepthwiseUp(c: Pick<LowerContext<unknown>, 'caps'>, x: Ref,
 export function lowerDepthwiseDweight(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, big: Ref, small: Ref, dw: Ref, w: Window): Dispatch[] {
   const s = sides(big.shape, small.shape, dw.shape, w.groups);
   const overrides = lanes(c.caps);
-  const rowwise = byRows(s, w, 0);
-  const independent = rowwise ? Math.ceil(s.cs / 4 / overrides.WG) * s.kernel[0] * s.kernel[1] : Math.ceil(s.cs / overrides.WG) * s.taps;
+  if (byRows(s, w, 0)) return lowerRowsDweight(c, big, small, dw, s, w);
+  const independent = Math.ceil(s.cs / overrides.WG) * s.taps;
   const rows = s.n * s.small[0] * s.small[1];
   const chunk = Math.ceil(rows / splitsFor(c.caps, independent, rows, Math.ceil(64 / s.small[2]), Math.ceil(4096 / s.small[2])));
-  const splits = Math.ceil(rows / chunk);
-  const size = s.cs * s.taps;
+  const tiles = independent * Math.ceil(rows / chunk);
+  return summed(c, dw, Math.ceil(rows / chunk), (partial) => dispatch(depthwise_dweight, { x: big, dy: small, partial },
+    { ...gatherDown(s, w), x_of: s.gs, reps: 1, has_bias: 0, act: 0, tiles, chunk }, grid1d(tiles), { spec: { T: big.dtype }, overrides }));
+}
+
+function lowerRowsDweight(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, big: Ref, small: Ref, dw: Ref, s: Sides, w: Window): Dispatch[] {
+  const overrides = lanes(c.caps);
+  const across = Math.ceil(s.cs / overrides.WG);
+  const planes = s.n * s.small[0];
+  const { rows, bands } = bandsOf(s.small[1], Math.ceil(s.small[1] / splitsFor(c.caps, across * planes, s.small[1], 8, 64)));
+  const { spec, params } = rowsLaunch(s, w, big.dtype, s.big, s.small, w.before);
+  const tiles = across * planes * bands;
+  return summed(c, dw, planes * bands, (partial) => dispatch(depthwise_rows_dweight, { x: big, dy: small, partial }, { ...params, tiles, rows }, grid1d(tiles), { spec, overrides }));
+}
+
+/** `first` writes `splits` partial results of dw, which are added up. */
+function summed(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, dw: Ref, splits: number, first: (partial: Ref) => Dispatch): Dispatch[] {
+  const size = numel(dw.shape);
   const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);
-  const tiles = independent * splits;
-  const bindings = { x: big, dy: small, partial };
-  const common = { has_bias: 0, act: 0, tiles, chunk };
-  const first = rowwise
-    ? dispatch(depthwise_rows_dweight, bindings, { ...rowsParams(s, w, s.big, s.small, w.before), flip: 0, ...common }, grid1d(tiles), { spec: rowsSpec(s, big.dtype, true), overrides })
-    : dispatch(depthwise_dweight, bindings, { ...gatherDown(s, w), x_of: s.gs, reps: 1, ...common }, grid1d(tiles), { spec: { T: big.dtype }, overrides });
-  return partial === dw ? [first] : [first, sumSplits(c.caps, partial, dw, size, splits)];
+  return partial === dw ? [first(partial)] : [first(partial), sumSplits(c.caps, partial, dw, size, splits)];
 }
