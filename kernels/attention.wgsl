@@ -38,7 +38,8 @@ fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
     for (var j = 0u; j < n; j += 8u) {
       var tile = products(q_at, k_first + (first + j) * params.kt, params.kt);
       let end = min(j + 8u, n);
-      for (var i = j; i < end; i++) {
+      for (var left = end - j; left > 0u; left--) {
+        let i = end - left;
         let s = score(tile[i - j], z, t, scale, first + i);
         p[i * WG + lane] = s;
         top = max(top, s);
@@ -47,7 +48,8 @@ fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
     let fade = exp(high - top);
     high = top;
     sum *= fade;
-    for (var j = 0u; j < n; j++) {
+    for (var left = n; left > 0u; left--) {
+      let j = n - left;
       let e = exp(p[j * WG + lane] - top);
       sum += e;
       p[j * WG + lane] = e;
@@ -58,13 +60,15 @@ fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
       let end = min(c + 8u, params.dv);
       var a = array<vec4<f32>, 8>();
       var v_at = v_first + first * params.vt + c;
-      for (var j = 0u; j < n; j++) {
+      for (var left = n; left > 0u; left--) {
+        let j = n - left;
         let e = p[j * WG + lane];
         for (var i = 0u; i < 8u; i++) { a[i] = fma(e, vec4<f32>(f32(v[v_at + i])), a[i]); }
         v_at += params.vt;
       }
       var tile = a;
-      for (var i = c; i < end; i++) {
+      for (var left = end - c; left > 0u; left--) {
+        let i = end - left;
         var o = tile[i - c];
         let at = out + i;
         if (first > 0u) { // lanes without a query read nothing: another lane is writing the row that they stand on

@@ -39,9 +39,10 @@ fn finish(row: u32, to: u32, from_own: u32, total: f32) {
   let o = own[row];
   var dot = 0.0;
   if ((params.finish & 6u) != 0u) {
-    for (var c = 0u; c < params.d; c++) { dot = fma(f32(own_rows[from_own + c]) * o.w, f32(g[to + c]), dot); }
+    for (var left = params.d; left > 0u; left--) { let c = params.d - left; dot = fma(f32(own_rows[from_own + c]) * o.w, f32(g[to + c]), dot); }
   }
-  for (var c = 0u; c < params.d; c++) {
+  for (var left = params.d; left > 0u; left--) {
+    let c = params.d - left;
     var r = f32(g[to + c]);
     if ((params.finish & 2u) != 0u) { r -= f32(own_rows[from_own + c]) * o.w * dot; }
     g[to + c] = T(r * o.x);
@@ -70,7 +71,8 @@ fn attention_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
     total = vec4<f32>(0.0);
     var ia = from_a;
     var ib = from_b + c;
-    for (var x = 0u; x < params.x_count; x++) {
+    for (var left = params.x_count; left > 0u; left--) {
+      let x = params.x_count - left;
       var e = vec4<f32>(a[ia.x], a[ia.y], a[ia.z], a[ia.w]);
       total += e;
       if (params.weigh == 1u) { e *= weights[from_w + x].x; }
@@ -79,7 +81,8 @@ fn attention_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
       ib += params.bt;
     }
     var tile = s; // a copy is what the loop below indexes, so that the sums stay in registers
-    for (var i = c; i < end; i++) {
+    for (var left = end - c; left > 0u; left--) {
+      let i = end - left;
       var o = tile[i - c];
       let at = to + i;
       if (params.add == 1u) { o += vec4<f32>(f32(g[at.x]), f32(g[at.y]), f32(g[at.z]), f32(g[at.w])); }

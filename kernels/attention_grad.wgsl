@@ -39,14 +39,16 @@ fn attention_ds(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   for (var key = 0u; key < params.keys; key += 8u) {
     var tile = products(q_at, k_first + key * params.kt, params.kt);
     var a = array<vec4<f32>, 8>();
-    for (var c = 0u; c < params.dv; c++) {
+    for (var left = params.dv; left > 0u; left--) {
+      let c = params.dv - left;
       let g = vec4<f32>(f32(dy[dy_at.x + c]), f32(dy[dy_at.y + c]), f32(dy[dy_at.z + c]), f32(dy[dy_at.w + c]));
       for (var j = 0u; j < 8u; j++) { a[j] = fma(g, vec4<f32>(f32(v[v_at + j * params.vt + c])), a[j]); }
     }
     v_at += 8u * params.vt;
     var dp = a; // copies are what the loop below indexes, so that the sums stay in registers
     let end = min(key + 8u, params.keys);
-    for (var j = key; j < end; j++) {
+    for (var left = end - key; left > 0u; left--) {
+      let j = end - left;
       let w = exp(score(tile[j - key], z, t, scale, j) - log_sum);
       let d = w * (dp[j - key] - delta);
       let i = to_p + j;

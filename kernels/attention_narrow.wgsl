@@ -30,7 +30,8 @@ fn attention_narrow(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
   var o: array<vec4<f32>, D>;
   var high = vec4<f32>(MASKED);
   var sum = vec4<f32>(0.0);
-  for (var first = 0u; first < params.keys; first += KT) {
+  for (var left = (params.keys + KT - 1u) / KT; left > 0u; left--) {
+    let first = (left - 1u) * KT;
     var p: array<vec4<f32>, KT>;
     var top = high;
     for (var j = 0u; j < KT; j++) {

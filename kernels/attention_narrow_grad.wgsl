@@ -46,7 +46,8 @@ fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
     if (c < params.dv) { g[c] = vec4<f32>(f32(dy[y_at.x + c]), f32(dy[y_at.y + c]), f32(dy[y_at.z + c]), f32(dy[y_at.w + c])); }
   }
   var sum: array<vec4<f32>, D>;
-  for (var first = 0u; first < params.keys; first += KT) {
+  for (var left = (params.keys + KT - 1u) / KT; left > 0u; left--) {
+    let first = (left - 1u) * KT;
     for (var j = 0u; j < KT; j++) {
       let key = min(first + j, params.keys - 1u);
       let k_at = k_first + key * params.kt;
@@ -118,7 +119,8 @@ fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   var sum_k: array<vec4<f32>, D>;
   var sum_v: array<vec4<f32>, D>;
   var total = vec4<f32>(0.0);
-  for (var first = 0u; first < params.rows; first += KT) {
+  for (var left = (params.rows + KT - 1u) / KT; left > 0u; left--) {
+    let first = (left - 1u) * KT;
     for (var j = 0u; j < KT; j++) {
       let query = min(first + j, params.rows - 1u);
       let q_at = q_first + query * params.qt;

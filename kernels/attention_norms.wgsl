@@ -25,7 +25,7 @@ fn attention_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   var inverse = 1.0;
   if (params.cosine == 1u) {
     var s = 0.0;
-    for (var c = 0u; c < params.d; c++) { let v = f32(x[at + c]); s = fma(v, v, s); }
+    for (var left = params.d; left > 0u; left--) { let c = params.d - left; let v = f32(x[at + c]); s = fma(v, v, s); }
     inverse = select(0.0, 1.0 / sqrt(s), s > 1e-24);
   }
   let extra = f32(term[b * params.term_b + h * params.term_h + (i % params.tokens) * params.term_t]);

@@ -19,7 +19,8 @@ fn attention_positions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
   for (var r = 0u; r < params.keys; r += 8u) {
     var tile = products(q_at, r * params.d, params.d);
     let end = min(r + 8u, params.keys);
-    for (var j = r; j < end; j++) {
+    for (var left = end - r; left > 0u; left--) {
+      let j = end - left;
       let at = to + j;
       if (valid.x) { y[at.x] = T(tile[j - r].x); }
       if (valid.y) { y[at.y] = T(tile[j - r].y); }

@@ -20,14 +20,23 @@ fn attention_softmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
   let factor = vec4<f32>(rows[4u * r]);
   let first = r * params.keys;
   var top = MASKED;
-  for (var i = lane; i < params.keys; i += LANES) { top = max(top, score(vec4<f32>(scores[first + i]), z, t, factor, i).x); }
+  for (var left = passes(lane, params.keys); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    top = max(top, score(vec4<f32>(scores[first + i]), z, t, factor, i).x);
+  }
   let high = lanes_max(top);
   var part = 0.0;
-  for (var i = lane; i < params.keys; i += LANES) { part += exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high); }
+  for (var left = passes(lane, params.keys); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    part += exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high);
+  }
   let sum = lanes_sum(part);
   if (!inside) { return; }
   let none = high == MASKED; // no key: 0, as in PyTorch
   let finish = select(1.0 / sum, 0.0, none);
-  for (var i = lane; i < params.keys; i += LANES) { p[first + i] = T(exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high) * finish); }
+  for (var left = passes(lane, params.keys); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    p[first + i] = T(exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high) * finish);
+  }
   if (lane == 0u) { rows[4u * r + 1u] = select(high + log(sum), 0.0, none); }
 }

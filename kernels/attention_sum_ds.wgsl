@@ -36,7 +36,7 @@ fn attention_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   for (; b <= last; b++) {
     let first = b * params.heads * params.groups + own_h * params.groups;
     let to = min(end, first + sharing);
-    for (var z = max(params.slice0, first); z < to; z++) { s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key]; }
+    for (var left = i32(to) - i32(max(params.slice0, first)); left > 0; left--) { let z = to - u32(left); s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key]; }
   }
   let o = (own * params.rows + params.row0 + row) * params.keys + key;
   if (params.add == 1u) { s += f32(sums[o]); }
@@ -74,8 +74,9 @@ fn attention_dpositions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   var s = 0.0;
   if (coordinate < n) {
     var at = (params.slices * params.row_count + row) * params.keys + coordinate * stride;
-    for (var j = 0u; j < outer; j++) {
-      for (var k = 0u; k < stride; k++) { s += ds[at + k]; }
+    for (var left = outer; left > 0u; left--) {
+      let j = outer - left;
+      for (var left = stride; left > 0u; left--) { let k = stride - left; s += ds[at + k]; }
       at += step;
     }
   }
@@ -97,7 +98,7 @@ fn attention_delta(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   let h = (z / params.groups) % params.heads;
   let at = params.y0 + b * params.yb + h * params.yh + (z % params.groups) * params.yg + (i % params.rows) * params.yt;
   var s = 0.0;
-  for (var c = 0u; c < params.dv; c++) { s = fma(f32(y[at + c]), f32(dy[at + c]), s); }
+  for (var left = params.dv; left > 0u; left--) { let c = params.dv - left; s = fma(f32(y[at + c]), f32(dy[at + c]), s); }
   let o = old[i];
   fresh[i] = vec4<f32>(o.x, o.y, s, o.w);
 }

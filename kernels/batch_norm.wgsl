@@ -39,7 +39,7 @@ struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, mom
 @group(0) @binding(13) var<storage, read_write> dz: array<V>;            // [n, rows, c]
 
 // Lane t = (sample * parts + part) * c + channel: its channel of its sample, and its rows as element indices.
-struct Run { channel: u32, at: u32, first: u32, end: u32, rows: f32, inside: bool }
+struct Run { channel: u32, at: u32, first: u32, rows: u32, inside: bool }
 
 fn run_of(t: u32) -> Run {
   let part = (t / params.c) % params.parts;
@@ -47,8 +47,7 @@ fn run_of(t: u32) -> Run {
   let channel = t % params.c;
   let top = min(part * params.chunk + params.chunk, params.rows);
   let base = sample * params.rows * params.c + channel;
-  return Run(channel, sample * params.c + channel, base + part * params.chunk * params.c, base + top * params.c,
-    f32(top - part * params.chunk), sample < params.n);
+  return Run(channel, sample * params.c + channel, base + part * params.chunk * params.c, top - part * params.chunk, sample < params.n);
 }
 
 @compute @workgroup_size(WG)
@@ -59,13 +58,15 @@ fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   let shift = A(x[run.first]);
   var sum = A(0.0);
   var squares = A(0.0);
-  for (var i = run.first; i < run.end; i += params.c) {
+  var i = run.first;
+  for (var left = run.rows; left > 0u; left--) {
     let d = A(x[i]) - shift;
     sum += d;
     squares += d * d;
+    i += params.c;
   }
-  partial[t] = shift + sum / run.rows;
-  partial[params.n * params.parts * params.c + t] = max(squares - sum * sum / run.rows, A(0.0));
+  partial[t] = shift + sum / f32(run.rows);
+  partial[params.n * params.parts * params.c + t] = max(squares - sum * sum / f32(run.rows), A(0.0));
 }
 
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
@@ -78,9 +79,10 @@ fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   if (i >= params.c) { return; }
   let count = f32(params.rows);
   var mean = A(0.0);
-  for (var p = 0u; p < params.parts; p++) { mean += partial_in[p * params.c + i] * (rows_of(p) / count); }
+  for (var left = params.parts; left > 0u; left--) { let p = params.parts - left; mean += partial_in[p * params.c + i] * (rows_of(p) / count); }
   var m2 = A(0.0);
-  for (var p = 0u; p < params.parts; p++) {
+  for (var left = params.parts; left > 0u; left--) {
+    let p = params.parts - left;
     let d = partial_in[p * params.c + i] - mean;
     m2 += partial_in[(params.parts + p) * params.c + i] + d * d * rows_of(p);
   }
@@ -110,11 +112,13 @@ fn bn_apply(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
     scale = scale * gamma[run.channel];
     offset = beta[run.channel];
   }
-  for (var i = run.first; i < run.end; i += params.c) {
+  var i = run.first;
+  for (var left = run.rows; left > 0u; left--) {
     var v = (A(x[i]) - mean) * scale + offset;
     if (ADD) { v = v + A(z[i]); }
     if (RELU) { v = max(v, A(0.0)); }
     y[i] = V(v);
+    i += params.c;
   }
 }
 
@@ -135,10 +139,12 @@ fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   let rstd = stats[params.n * params.c + run.at];
   var sum_g = A(0.0);
   var sum_gh = A(0.0);
-  for (var i = run.first; i < run.end; i += params.c) {
+  var i = run.first;
+  for (var left = run.rows; left > 0u; left--) {
     let g = open_dy(i);
     sum_g += g;
     sum_gh += g * (A(x[i]) - mean);
+    i += params.c;
   }
   partial[t] = sum_g;
   partial[params.n * params.parts * params.c + t] = sum_gh * rstd;
@@ -150,7 +156,8 @@ fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   if (i >= params.c) { return; }
   var sum_g = A(0.0);
   var sum_gh = A(0.0);
-  for (var p = 0u; p < params.parts; p++) {
+  for (var left = params.parts; left > 0u; left--) {
+    let p = params.parts - left;
     sum_g += partial_in[p * params.c + i];
     sum_gh += partial_in[(params.parts + p) * params.c + i];
   }
@@ -177,7 +184,11 @@ fn bn_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
   let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
   if (!run.inside) { return; }
   let s = slopes(run);
-  for (var i = run.first; i < run.end; i += params.c) { dx[i] = V(open_dy(i) * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest); }
+  var i = run.first;
+  for (var left = run.rows; left > 0u; left--) {
+    dx[i] = V(open_dy(i) * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest);
+    i += params.c;
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -185,9 +196,11 @@ fn bn_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
   if (!run.inside) { return; }
   let s = slopes(run);
-  for (var i = run.first; i < run.end; i += params.c) {
+  var i = run.first;
+  for (var left = run.rows; left > 0u; left--) {
     let g = open_dy(i);
     dx[i] = V(g * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest);
     dz[i] = V(g);
+    i += params.c;
   }
 }

@@ -25,10 +25,10 @@ fn bilateral_adjacency(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
   let i = row % params.nodes;
   let base = row - i;
   var top = -3e38;
-  for (var j = 0u; j < params.nodes; j++) { top = max(top, leaky(raw(base, i, j))); }
+  for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; top = max(top, leaky(raw(base, i, j))); }
   var sum = 0.0;
-  for (var j = 0u; j < params.nodes; j++) { sum += exp(leaky(raw(base, i, j)) - top); }
-  for (var j = 0u; j < params.nodes; j++) { y[row * params.nodes + j] = T(exp(leaky(raw(base, i, j)) - top) / sum); }
+  for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; sum += exp(leaky(raw(base, i, j)) - top); }
+  for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; y[row * params.nodes + j] = T(exp(leaky(raw(base, i, j)) - top) / sum); }
 }
 
 @group(0) @binding(3) var<storage, read> adjacency: array<T>;      // A
@@ -48,10 +48,11 @@ fn bilateral_dreceiver(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
   let base = row - i;
   let at = row * params.nodes;
   var d = 0.0;
-  for (var j = 0u; j < params.nodes; j++) { d += f32(adjacency[at + j]) * f32(dy[at + j]); }
+  for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; d += f32(adjacency[at + j]) * f32(dy[at + j]); }
   dot[row] = d;
   var own = vec2<f32>(0.0);
-  for (var j = 0u; j < params.nodes; j++) {
+  for (var left = params.nodes; left > 0u; left--) {
+    let j = params.nodes - left;
     let g = f32(adjacency[at + j]) * (f32(dy[at + j]) - d) * slope(raw(base, i, j));
     own += select(vec2<f32>(g, 0.0), vec2<f32>(0.0, g), j >= params.first);
   }
@@ -71,7 +72,8 @@ fn bilateral_dsource(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
   let j = row % params.nodes;
   let base = row - j;
   var own = vec2<f32>(0.0);
-  for (var i = 0u; i < params.nodes; i++) {
+  for (var left = params.nodes; left > 0u; left--) {
+    let i = params.nodes - left;
     let at = (base + i) * params.nodes + j;
     let g = f32(adjacency[at]) * (f32(dy[at]) - dot[base + i]) * slope(raw(base, i, j));
     own += select(vec2<f32>(g, 0.0), vec2<f32>(0.0, g), i >= params.first);

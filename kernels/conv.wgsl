@@ -75,7 +75,9 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var acc: Tile;
   let length = u32(params.run) * params.gi;
   let taps_x = (ax.count + params.run - 1) / params.run;
-  for (var tap = 0; tap < az.count * ay.count * taps_x; tap++) {
+  let taps = az.count * ay.count * taps_x;
+  for (var left = u32(taps); left > 0u; left--) {
+    let tap = taps - i32(left);
     let tx = tap % taps_x;
     let ty = (tap / taps_x) % ay.count;
     let tz = tap / (taps_x * ay.count);
@@ -92,7 +94,8 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
       lo[r] = u32(first) * params.gi;
       len[r] = select(0u, u32(max(0, last - first)) * params.gi, inside);
     }
-    for (var j = 0u; j < length; j += 8u) {
+    var j = 0u;
+    for (var steps = (length + 7u) / 8u; steps > 0u; steps--) {
       var b: Columns;
       let j0 = w0 + j * params.w_k;
       let end = length - 1u - j;
@@ -121,6 +124,7 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
         let high = spread_high(s, t);
         for (var c = 0u; c < TN; c++) { acc[r][c] += dot(low, b[c][0]) + dot(high, b[c][1]); }
       }
+      j += 8u;
     }
   }
 

@@ -81,7 +81,8 @@ fn depthwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
         if (iy < 0 || iy >= params.xh) { continue; }
         let row = ((i32(n) * params.xd + iz) * params.xh + iy) * params.xw;
         let taps = kernel + ((az.k0 + tz * params.step_z) * params.kh + ay.k0 + ty * params.step_y) * params.kw;
-        for (var tx = 0; tx < ax.count; tx++) {
+        for (var left = ax.count; left > 0; left--) {
+          let tx = ax.count - left;
           let weight = f32(w[taps + ax.k0 + tx * params.step_x]);
           let first = i32(q0) * params.down_x + ax.offset + tx * ax.step;
           for (var p = 0u; p < PIXELS; p++) {
@@ -130,7 +131,8 @@ fn depthwise_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
     let iy = i32(oy) * params.down_y + reach.y;
     if (iz < 0 || iz >= params.xd || iy < 0 || iy >= params.xh) { continue; }
     let x0 = ((i32(row / params.yh / params.yd) * params.xd + iz) * params.xh + iy) * params.xw + reach.z;
-    for (var ox = low; ox < high; ox++) {
+    for (var left = high - low; left > 0; left--) {
+      let ox = high - left;
       sum += f32(dy[(row * params.yw + u32(ox)) * params.yc + c]) * f32(x[u32(x0 + ox * params.down_x) * params.xc + channel]);
     }
   }

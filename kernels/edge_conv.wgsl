@@ -36,9 +36,10 @@ fn edge_conv_lists(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   let count = params.rows * params.k;
   let first = (i / params.nodes) * count;
   var at = first;
-  for (var e = 0u; e < count; e++) { at += select(0u, 1u, u32(index[first + e]) < node); }
+  for (var left = count; left > 0u; left--) { let e = count - left; at += select(0u, 1u, u32(index[first + e]) < node); }
   starts[2u * i] = at;
-  for (var e = 0u; e < count; e++) {
+  for (var left = count; left > 0u; left--) {
+    let e = count - left;
     if (u32(index[first + e]) == node) {
       edges[at] = first + e;
       at++;
@@ -61,7 +62,7 @@ fn edge_conv_du(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let node = i / params.channels;
   var s = 0.0;
   let end = from_starts[2u * node + 1u];
-  for (var at = from_starts[2u * node]; at < end; at++) { s += f32(dy[from_edges[at] * params.channels + c]); }
+  for (var left = end - from_starts[2u * node]; left > 0u; left--) { let at = end - left; s += f32(dy[from_edges[at] * params.channels + c]); }
   dx[i] = T(s);
 }
 
@@ -73,6 +74,6 @@ fn edge_conv_dv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let c = i % params.channels;
   let first = (i / params.channels) * params.k;
   var s = 0.0;
-  for (var j = 0u; j < params.k; j++) { s += f32(dy[(first + j) * params.channels + c]); }
+  for (var left = params.k; left > 0u; left--) { let j = params.k - left; s += f32(dy[(first + j) * params.channels + c]); }
   dx[i] = T(s);
 }

@@ -27,12 +27,14 @@ fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   var sum = 0.0;
   var largest = 0.0;
   var smallest = 0.0;
-  for (var m = 0u; m < params.patterns; m++) {
+  for (var left = params.patterns; left > 0u; left--) {
+    let m = params.patterns - left;
     var high = -3.0e38;
     var low = 3.0e38;
     var at_high = 0u;
     var at_low = 0u;
-    for (var p = 0u; p < params.places; p++) {
+    for (var left = params.places; left > 0u; left--) {
+      let p = params.places - left;
       let v = x[(s * params.places + p) * params.channels + c] * patterns[m * params.places + p];
       sum += v;
       at_high = select(at_high, p, v > high);
@@ -63,7 +65,8 @@ fn frequency_statistics_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_w
   let from_high = dstatistics[(s * 3u + 1u) * params.channels + c];
   let from_low = dstatistics[(s * 3u + 2u) * params.channels + c];
   var sum = 0.0;
-  for (var m = 0u; m < params.patterns; m++) {
+  for (var left = params.patterns; left > 0u; left--) {
+    let m = params.patterns - left;
     let places = held[(s * params.patterns + m) * params.channels + c];
     let d = from_sum + select(0.0, from_high, places % 65536u == p) + select(0.0, from_low, places / 65536u == p);
     sum += d * patterns[m * params.places + p];

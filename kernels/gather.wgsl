@@ -55,7 +55,8 @@ fn gather_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   var at = o * params.index_o + column * params.index_i;
   var source = o * params.m * params.inner + column;
   var sum = A();
-  for (var m = 0u; m < params.m; m++) {
+  for (var left = params.m; left > 0u; left--) {
+    let m = params.m - left;
     if (row_at(at) == own) { sum += A(g[source]); }
     at += params.index_m;
     source += params.inner;

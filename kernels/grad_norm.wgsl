@@ -27,7 +27,8 @@ fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
   let first = wid.x * params.chunk;
   let end = min(first + params.chunk, params.n);
   var sum = V(0.0);
-  for (var i = first + lid.x; i < end; i += WG) {
+  for (var left = (end - min(end, first + lid.x) + WG - 1u) / WG; left > 0u; left--) {
+    let i = first + lid.x + (left - 1u) * WG;
     let v = g[i];
     sum += v * v;
   }
@@ -38,7 +39,7 @@ fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
 fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
   var sum = 0.0;
-  for (var i = lane; i < params.n; i += 64u) { sum += sums[i]; }
+  for (var left = (params.n + 63u - lane) / 64u; left > 0u; left--) { sum += sums[lane + (left - 1u) * 64u]; }
   folded[lane] = sum;
   workgroupBarrier();
   if (lane == 0u) {

@@ -29,14 +29,16 @@ fn graph_conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   for (var c0 = 0u; c0 < params.features; c0 += 64u) {
     let c = min(c0 + lane, params.features - 1u);
     var t = array<f32, 8>();
-    for (var j = 0u; j < params.sources; j++) {
+    for (var left = params.sources; left > 0u; left--) {
+      let j = params.sources - left;
       let value = f32(x[(b * params.sources + j) * params.features + c]);
       for (var r = 0u; r < 8u; r++) { t[r] = fma(f32(a[a_first + r * params.sources + j]), value, t[r]); }
     }
     for (var r = 0u; r < 8u; r++) { gathered[lane * 8u + r] = t[r]; }
     workgroupBarrier();
     let n = min(64u, params.features - c0);
-    for (var i = 0u; i < n; i++) {
+    for (var left = n; left > 0u; left--) {
+      let i = n - left;
       let value = f32(w[own_w + c0 + i]);
       for (var r = 0u; r < 8u; r++) { s[r] = fma(gathered[i * 8u + r], value, s[r]); }
     }

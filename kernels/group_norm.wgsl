@@ -43,20 +43,24 @@ fn gn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let half = params.n * params.parts * params.c;
   let count = f32(params.rows) * f32(width);
   var mean = 0.0;
-  for (var p = 0u; p < params.parts; p++) {
+  for (var left = params.parts; left > 0u; left--) {
+    let p = params.parts - left;
     var across = 0.0;
-    for (var j = 0u; j < width; j++) { across += partial[base + p * params.c + j]; }
+    for (var left = width; left > 0u; left--) { let j = width - left; across += partial[base + p * params.c + j]; }
     mean += across * (rows_of(p) / count);
   }
   var m2 = 0.0;
-  for (var p = 0u; p < params.parts; p++) {
-    for (var j = 0u; j < width; j++) {
+  for (var left = params.parts; left > 0u; left--) {
+    let p = params.parts - left;
+    for (var left = width; left > 0u; left--) {
+      let j = width - left;
       let d = partial[base + p * params.c + j] - mean;
       m2 += partial[half + base + p * params.c + j] + d * d * rows_of(p);
     }
   }
   let rstd = inverseSqrt(m2 / count + params.eps);
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     stats[sample * params.c + first + j] = mean;
     stats[(params.n + sample) * params.c + first + j] = rstd;
   }
@@ -72,10 +76,12 @@ fn gn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   let half = params.n * params.parts * params.c;
   var c1 = 0.0;
   var c2 = 0.0;
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     var sum_g = 0.0;
     var sum_gh = 0.0;
-    for (var p = 0u; p < params.parts; p++) {
+    for (var left = params.parts; left > 0u; left--) {
+      let p = params.parts - left;
       let i = (sample * params.parts + p) * params.c + first + j;
       sum_g += partial[i];
       sum_gh += partial[half + i];
@@ -88,7 +94,8 @@ fn gn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
     c2 += weight * sum_gh;
   }
   let count = f32(params.rows) * f32(width);
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     coef[sample * params.c + first + j] = c1 / count;
     coef[(params.n + sample) * params.c + first + j] = c2 / count;
   }
@@ -112,21 +119,28 @@ fn gn_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   let width = params.c / params.groups;
   let count = f32(params.rows) * f32(width);
   var sum = 0.0;
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     let channel = group.first + j;
-    for (var r = group.lane; r < group.rows; r += LANES) { sum += f32(x[group.base + r * params.c + channel]); }
+    for (var rest = passes(group.lane, group.rows); rest > 0u; rest--) {
+      let r = group.lane + (rest - 1u) * LANES;
+      sum += f32(x[group.base + r * params.c + channel]);
+    }
   }
   let mean = lanes_sum(sum) / count;
   var squares = 0.0;
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     let channel = group.first + j;
-    for (var r = group.lane; r < group.rows; r += LANES) {
+    for (var rest = passes(group.lane, group.rows); rest > 0u; rest--) {
+      let r = group.lane + (rest - 1u) * LANES;
       let d = f32(x[group.base + r * params.c + channel]) - mean;
       squares += d * d;
     }
   }
   let rstd = inverseSqrt(lanes_sum(squares) / count + params.eps);
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     let channel = group.first + j;
     var scale = rstd;
     var offset = 0.0;
@@ -134,7 +148,8 @@ fn gn_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
       scale = scale * gamma[channel];
       offset = beta[channel];
     }
-    for (var r = group.lane; r < group.rows; r += LANES) {
+    for (var rest = passes(group.lane, group.rows); rest > 0u; rest--) {
+      let r = group.lane + (rest - 1u) * LANES;
       let i = group.base + r * params.c + channel;
       var v = (f32(x[i]) - mean) * scale + offset;
       if (ADD) { v = v + f32(z[i]); }
@@ -163,11 +178,13 @@ fn slopes(group: Group, width: u32) -> Slopes {
   let rstd = stats_in[(params.n + group.sample) * params.c + group.first];
   var c1 = 0.0;
   var c2 = 0.0;
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     let channel = group.first + j;
     var part_g = 0.0;
     var part_gh = 0.0;
-    for (var r = group.lane; r < group.rows; r += LANES) {
+    for (var rest = passes(group.lane, group.rows); rest > 0u; rest--) {
+      let r = group.lane + (rest - 1u) * LANES;
       let i = group.base + r * params.c + channel;
       let g = open_dy(i);
       part_g += g;
@@ -198,10 +215,12 @@ fn gn_small_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
   let width = params.c / params.groups;
   let s = slopes(group, width);
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     let channel = group.first + j;
     let slope = weighted(s.rstd, channel);
-    for (var r = group.lane; r < group.rows; r += LANES) {
+    for (var rest = passes(group.lane, group.rows); rest > 0u; rest--) {
+      let r = group.lane + (rest - 1u) * LANES;
       let i = group.base + r * params.c + channel;
       dx[i] = V(open_dy(i) * slope - (f32(x[i]) - s.mean) * s.pull - s.rest);
     }
@@ -213,10 +232,12 @@ fn gn_small_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
   let width = params.c / params.groups;
   let s = slopes(group, width);
-  for (var j = 0u; j < width; j++) {
+  for (var left = width; left > 0u; left--) {
+    let j = width - left;
     let channel = group.first + j;
     let slope = weighted(s.rstd, channel);
-    for (var r = group.lane; r < group.rows; r += LANES) {
+    for (var rest = passes(group.lane, group.rows); rest > 0u; rest--) {
+      let r = group.lane + (rest - 1u) * LANES;
       let i = group.base + r * params.c + channel;
       let g = open_dy(i);
       dx[i] = V(g * slope - (f32(x[i]) - s.mean) * s.pull - s.rest);
@@ -232,7 +253,8 @@ fn gn_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   if (channel >= params.c) { return; }
   var sum_g = 0.0;
   var sum_gh = 0.0;
-  for (var sample = 0u; sample < params.n; sample++) {
+  for (var left = params.n; left > 0u; left--) {
+    let sample = params.n - left;
     sum_gh += samples[sample * params.c + channel];
     sum_g += samples[(params.n + sample) * params.c + channel];
   }

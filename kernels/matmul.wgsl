@@ -35,7 +35,7 @@ fn place(tile: u32) -> Place {
 
 fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
   let first = p.split * params.chunk;
-  let last = min(first + params.chunk, params.k);
+  let length = min(first + params.chunk, max(first, params.k)) - first;
   let a0 = params.a_first + (p.batch / params.batch1) * params.a_batch0 + (p.batch % params.batch1) * params.a_batch1;
   let b0 = params.b_first + (p.batch / params.batch1) * params.b_batch0 + (p.batch % params.batch1) * params.b_batch1;
   var rows: array<u32, TM>;
@@ -44,7 +44,7 @@ fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
   for (var c = 0u; c < TN; c++) { cols[c] = b0 + min(p.n0 + lane + c * WG, params.n - 1u) * params.b_col; }
   var acc: Tile;
   var k = first;
-  for (; k + 8u <= last; k += 8u) {
+  for (var steps = length / 8u; steps > 0u; steps--) {
     var w: Columns;
     for (var c = 0u; c < TN; c++) {
       let q = cols[c] + k * params.b_k;
@@ -66,14 +66,16 @@ fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
       let high = spread_high(s, t);
       for (var c = 0u; c < TN; c++) { acc[r][c] += dot(low, w[c][0]) + dot(high, w[c][1]); }
     }
+    k += 8u;
   }
-  for (; k < last; k++) {
+  for (var rest = length % 8u; rest > 0u; rest--) {
     var w: array<f32, TN>;
     for (var c = 0u; c < TN; c++) { w[c] = b_at(cols[c] + k * params.b_k); }
     for (var r = 0u; r < TM; r++) {
       let s = f32(a[rows[r] + k * params.a_k]);
       for (var c = 0u; c < TN; c++) { acc[r][c] += s * w[c]; }
     }
+    k++;
   }
   return acc;
 }

@@ -17,7 +17,8 @@ fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
   let first = (i / params.channels) * params.k * params.channels + i % params.channels;
   var best = f32(x[first]);
   var at = 0u;
-  for (var j = 1u; j < params.k; j++) {
+  for (var left = params.k - 1u; left > 0u; left--) {
+    let j = params.k - left;
     let value = f32(x[first + j * params.channels]);
     if (value > best) { best = value; at = j; }
   }
@@ -35,5 +36,5 @@ fn neighbour_max_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let first = (i / params.channels) * params.k * params.channels + i % params.channels;
-  for (var j = 0u; j < params.k; j++) { dx[first + j * params.channels] = select(T(0.0), dy[i], j == chosen[i]); }
+  for (var left = params.k; left > 0u; left--) { let j = params.k - left; dx[first + j * params.channels] = select(T(0.0), dy[i], j == chosen[i]); }
 }

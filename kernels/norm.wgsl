@@ -41,17 +41,22 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var mean = 0.0;
   if (MEAN) {
     var acc = A(0.0);
-    for (var i = lane; i < params.n; i += LANES) { acc += A(x[base + i]); }
+    for (var left = passes(lane, params.n); left > 0u; left--) {
+      let i = lane + (left - 1u) * LANES;
+      acc += A(x[base + i]);
+    }
     mean = lanes_sum(flat(acc)) / count;
   }
   var squares = A(0.0);
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     let d = A(x[base + i]) - mean;
     squares += d * d;
   }
   let rstd = inverseSqrt(lanes_sum(flat(squares)) / count + params.eps);
   if (!inside) { return; }
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     var v = (A(x[base + i]) - mean) * rstd;
     if (AFFINE) { v = v * gamma[i]; }
     if (AFFINE && MEAN) { v = v + beta[i]; }
@@ -76,7 +81,8 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   let rstd = stats_in[2u * at + 1u];
   var sum_g = A(0.0);
   var sum_gh = A(0.0);
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     var g = A(dy[base + i]);
     if (AFFINE) { g = g * gamma[i]; }
     sum_g += g;
@@ -87,7 +93,8 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   if (MEAN) { c1 = lanes_sum(flat(sum_g)) / count; }
   let c2 = lanes_sum(flat(sum_gh)) / count;
   if (!inside) { return; }
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     var g = A(dy[base + i]);
     if (AFFINE) { g = g * gamma[i]; }
     dx[base + i] = V(rstd * (g - c1 - (A(x[base + i]) - mean) * rstd * c2));
@@ -104,7 +111,8 @@ fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let last = min(first + params.chunk, params.rows);
   var sum_g = A(0.0);
   var sum_gh = A(0.0);
-  for (var row = first; row < last; row++) {
+  for (var left = last - first; left > 0u; left--) {
+    let row = last - left;
     let i = row * params.n + t % params.n;
     let g = A(dy[i]);
     sum_g += g;
@@ -122,14 +130,18 @@ fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<
   let inside = row < params.rows;
   let base = select(0u, row, inside) * params.n;
   var squares = A(0.0);
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     let v = A(x[base + i]);
     squares += v * v;
   }
   let length = sqrt(lanes_sum(flat(squares)));
   if (!inside) { return; }
   let factor = select(1.0 / max(length, params.eps), 0.0, length == 0.0);
-  for (var i = lane; i < params.n; i += LANES) { y[base + i] = V(A(x[base + i]) * factor); }
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    y[base + i] = V(A(x[base + i]) * factor);
+  }
   if (lane == 0u) { stats[row] = select(factor, -factor, length <= params.eps); } // negative: the length was clamped
 }
 
@@ -143,9 +155,15 @@ fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
   let at = select(0u, row, inside);
   let base = at * params.n;
   var acc = A(0.0);
-  for (var i = lane; i < params.n; i += LANES) { acc += A(x[base + i]) * A(dy[base + i]); }
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    acc += A(x[base + i]) * A(dy[base + i]);
+  }
   let factor = stats_in[at];
   let along = select(0.0, lanes_sum(flat(acc)), factor > 0.0);
   if (!inside) { return; }
-  for (var i = lane; i < params.n; i += LANES) { dx[base + i] = V((A(dy[base + i]) - A(x[base + i]) * along) * abs(factor)); }
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    dx[base + i] = V((A(dy[base + i]) - A(x[base + i]) * along) * abs(factor));
+  }
 }

@@ -78,12 +78,14 @@ fn pad_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
   let first = clamp(params.start0, 0, i32(params.out0));                              // margins: [0, first) and [last, out)
   let last = clamp(params.start0 + i32(params.in0), first, i32(params.out0));
   var sum = A();
-  for (var o = 0; o < first; o++) {
+  for (var left = first; left > 0; left--) {
+    let o = first - left;
     if (source(u32(o), params.in0, params.start0, 1) == k) { sum += A(g[base + u32(o) * params.inner]); }
   }
   let own = k + params.start0;
   if (own >= first && own < last) { sum += A(g[base + u32(own) * params.inner]); }
-  for (var o = last; o < i32(params.out0); o++) {
+  for (var left = i32(params.out0) - last; left > 0; left--) {
+    let o = i32(params.out0) - left;
     if (source(u32(o), params.in0, params.start0, 1) == k) { sum += A(g[base + u32(o) * params.inner]); }
   }
   dx[i] = V(sum);

@@ -90,7 +90,8 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   for (var kd = vd.first; kd < vd.end; kd++) {
     for (var kh = vh.first; kh < vh.end; kh++) {
       let row = input_row(0u, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
-      for (var kw = vw.first; kw < vw.end; kw++) {
+      for (var left = vw.end - vw.first; left > 0; left--) {
+        let kw = vw.end - left;
         let here = row + u32(vw.start + kw * i32(params.lw));
         let v = A(x[(origin + here) * params.c + p.c]);
         let better = v > best;
@@ -117,7 +118,8 @@ fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   for (var od = rd.x; od < rd.y; od++) {
     for (var oh = rh.x; oh < rh.y; oh++) {
       let row = output_row(p.n, od, oh);
-      for (var ow = rw.x; ow < rw.y; ow++) {
+      for (var left = max(rw.x, rw.y) - rw.x; left > 0u; left--) {
+        let ow = rw.y - left;
         let o = (row + ow) * params.c + p.c;
         sum += select(A(), A(g[o]), index[o] == here);
       }
@@ -139,7 +141,8 @@ fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   for (var kd = vd.first; kd < vd.end; kd++) {
     for (var kh = vh.first; kh < vh.end; kh++) {
       let row = input_row(p.n, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
-      for (var kw = vw.first; kw < vw.end; kw++) {
+      for (var left = vw.end - vw.first; left > 0; left--) {
+        let kw = vw.end - left;
         sum += A(x[(row + u32(vw.start + kw * i32(params.lw))) * params.c + p.c]);
       }
     }
@@ -166,7 +169,8 @@ fn avg_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
       let vh = window_h(oh);
       let row = output_row(p.n, od, oh);
       if (!taps(p.d, vd, params.ld) || !taps(p.h, vh, params.lh)) { continue; }
-      for (var ow = rw.x; ow < rw.y; ow++) {
+      for (var left = max(rw.x, rw.y) - rw.x; left > 0u; left--) {
+        let ow = rw.y - left;
         let vw = window_w(ow);
         if (taps(p.w, vw, params.lw)) { sum += A(g[(row + ow) * params.c + p.c]) / f32(vd.count * vh.count * vw.count); }
       }
@@ -191,7 +195,7 @@ fn adaptive_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
   for (var d = bd.x; d < bd.y; d++) {
     for (var h = bh.x; h < bh.y; h++) {
       let row = input_row(p.n, d, h);
-      for (var w = bw.x; w < bw.y; w++) { sum += A(x[(row + w) * params.c + p.c]); }
+      for (var left = bw.y - bw.x; left > 0u; left--) { sum += A(x[(row + bw.y - left) * params.c + p.c]); }
     }
   }
   y[i] = V(sum / f32((bd.y - bd.x) * (bh.y - bh.x) * (bw.y - bw.x)));
@@ -212,7 +216,8 @@ fn adaptive_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
     for (var oh = rh.x; oh < rh.y; oh++) {
       let bh = bin(oh, params.h, params.oh);
       let row = output_row(p.n, od, oh);
-      for (var ow = rw.x; ow < rw.y; ow++) {
+      for (var left = max(rw.x, rw.y) - rw.x; left > 0u; left--) {
+        let ow = rw.y - left;
         let bw = bin(ow, params.w, params.ow);
         sum += A(g[(row + ow) * params.c + p.c]) / f32((bd.y - bd.x) * (bh.y - bh.x) * (bw.y - bw.x));
       }

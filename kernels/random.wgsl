@@ -32,7 +32,9 @@ fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
   if (first >= params.n) { return; }
   var r = to_uniform(bits(block));
   if (NORMAL) { r = vec4(box_muller(r.xy), box_muller(r.zw)); }
-  for (var k = 0u; k < 4u && first + k < params.n; k++) { y[first + k] = T(params.shift + params.scale * r[k]); }
+  for (var k = 0u; k < 4u; k++) {
+    if (first + k < params.n) { y[first + k] = T(params.shift + params.scale * r[k]); }
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -42,7 +44,7 @@ fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   let first = block * 4u;
   if (first >= params.n) { return; }
   let u = to_uniform(bits(block));
-  for (var k = 0u; k < 4u && first + k < params.n; k++) {
-    y[first + k] = T(select(0.0, f32(x[first + k]) * params.scale, u[k] >= params.p));
+  for (var k = 0u; k < 4u; k++) {
+    if (first + k < params.n) { y[first + k] = T(select(0.0, f32(x[first + k]) * params.scale, u[k] >= params.p)); }
   }
 }

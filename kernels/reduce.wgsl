@@ -78,9 +78,9 @@ fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   let last = min(first + params.chunk, params.n);
   let base = o * params.n;
   var acc = start(base + first);
-  for (var i = first + lane; i < last; i += LANES) { acc = combine(acc, load(base + i)); }
+  for (var left = passes(lane, max(first, last) - first); left > 0u; left--) { acc = combine(acc, load(base + first + lane + (left - 1u) * LANES)); }
   var r = flatten(acc);
-  for (var d = LANES / 2u; d > 0u; d = d / 2u) { r = combine1(r, subgroupShuffleXor(r, d)); }
+  for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { r = combine1(r, subgroupShuffleXor(r, 1u << (bit - 1u))); }
   if (inside && lane == 0u) { y_rows[run] = scaled(r); }
 }
 
@@ -95,7 +95,7 @@ fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   let last = min(first + params.chunk, params.n);
   let base = (run / params.parts) * params.n * params.inner + i;
   var acc = start(base + first * params.inner);
-  for (var r = first; r < last; r++) { acc = combine(acc, load(base + r * params.inner)); }
+  for (var left = max(first, last) - first; left > 0u; left--) { acc = combine(acc, load(base + (last - left) * params.inner)); }
   let s = acc * params.scale; // @spec V: acc*params.scale acc*params.scale acc acc acc*params.scale acc*params.scale
   y[t] = s;
 }
@@ -111,10 +111,11 @@ fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   let last = min(first + params.chunk, params.n);
   let wanted = flatten(best[o]);
   var found = params.n - 1u;
-  for (var i = first + lane; i < last; i += LANES) {
+  for (var left = passes(lane, max(first, last) - first); left > 0u; left--) {
+    let i = first + lane + (left - 1u) * LANES;
     if (flatten(A(x[o * params.n + i])) == wanted) { found = min(found, i); }
   }
-  for (var d = LANES / 2u; d > 0u; d = d / 2u) { found = min(found, subgroupShuffleXor(found, d)); }
+  for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { found = min(found, subgroupShuffleXor(found, 1u << (bit - 1u))); }
   if (inside && lane == 0u) { index[run] = found; }
 }
 
@@ -130,7 +131,8 @@ fn match_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   let last = min(first + params.chunk, params.n);
   let wanted = flatten(best[o * params.inner + i]);
   var found = params.n - 1u;
-  for (var r = first; r < last; r++) {
+  for (var left = max(first, last) - first; left > 0u; left--) {
+    let r = last - left;
     if (flatten(A(x[(o * params.n + r) * params.inner + i])) == wanted) { found = min(found, r); }
   }
   index[t] = found;

@@ -98,7 +98,8 @@ fn resize_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let first = select(u32(clamp(low, 0.0, last)), 0u, k == 0u);
   let end = select(u32(clamp(high, 0.0, last)), params.ow - 1u, k == params.w - 1u);
   var sum = A();
-  for (var o = first; o <= end; o++) {
+  for (var left = end + 1u - first; left > 0u; left--) {
+    let o = end + 1u - left;
     let t = tap(o, params.w, params.scale_w, params.shift_w);
     let weight = select(0.0, 1.0 - t.t, t.low == k) + select(0.0, t.t, t.high == k);
     if (weight != 0.0) { sum += A(g[base + o * params.c]) * weight; }

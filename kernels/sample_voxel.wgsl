@@ -25,7 +25,7 @@ fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let first = (i % params.runs) * params.run;
   let end = min(first + params.run, params.n);
   var count = 0u;
-  for (var j = first; j < end; j++) { count += select(0u, 1u, mask[row + j] != 0.0); }
+  for (var left = max(first, end) - first; left > 0u; left--) { let j = end - left; count += select(0u, 1u, mask[row + j] != 0.0); }
   counts[i] = count;
 }
 
@@ -35,7 +35,7 @@ fn voxel_pick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   let row = (wid.x + wid.y * nwg.x) * WG + lane;
   if (row >= params.rows) { return; }
   var total = 0u;
-  for (var r = 0u; r < params.runs; r++) { total += counted[row * params.runs + r]; }
+  for (var left = params.runs; left > 0u; left--) { let r = params.runs - left; total += counted[row * params.runs + r]; }
   if (total == 0u) {
     for (var axis = 0u; axis < 3u; axis++) { coords[row * 3u + axis] = 0.5; }
     value[row] = 0.0;

@@ -35,15 +35,22 @@ fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let inside = row < params.outer;
   let base = select(0u, row, inside) * params.n;
   var top = A(x[base]);
-  for (var i = lane; i < params.n; i += LANES) { top = max(top, A(x[base + i])); }
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    top = max(top, A(x[base + i]));
+  }
   let m = lanes_max(flat_max(top));
   var acc = A(0.0);
-  for (var i = lane; i < params.n; i += LANES) { acc += exp(A(x[base + i]) - m); }
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    acc += exp(A(x[base + i]) - m);
+  }
   let total = lanes_sum(flat_sum(acc));
   if (!inside) { return; }
   let factor = 1.0 / total;
   let shift = m + log(total);
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     let v = A(x[base + i]);
     if (LOG) { y[base + i] = V(v - shift); } else { y[base + i] = V(exp(v - m) * factor); }
   }
@@ -57,13 +64,17 @@ fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   let inside = row < params.outer;
   let base = select(0u, row, inside) * params.n;
   var acc = A(0.0);
-  for (var i = lane; i < params.n; i += LANES) {
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
     let g = A(dy[base + i]);
     if (LOG) { acc += g; } else { acc += g * A(y_in[base + i]); }
   }
   let total = lanes_sum(flat_sum(acc));
   if (!inside) { return; }
-  for (var i = lane; i < params.n; i += LANES) { dx[base + i] = gradient(A(dy[base + i]), A(y_in[base + i]), A(total)); }
+  for (var left = passes(lane, params.n); left > 0u; left--) {
+    let i = lane + (left - 1u) * LANES;
+    dx[base + i] = gradient(A(dy[base + i]), A(y_in[base + i]), A(total));
+  }
 }
 
 fn gradient(g: A, v: A, total: A) -> V {
@@ -78,14 +89,14 @@ fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   if (t >= params.outer * params.inner) { return; }
   let step = params.inner;
   let base = (t / step) * params.n * step + t % step;
-  let end = base + params.n * step;
   var m = A(x[base]);
-  for (var i = base; i < end; i += step) { m = max(m, A(x[i])); }
+  for (var left = params.n; left > 0u; left--) { let i = base + (left - 1u) * step; m = max(m, A(x[i])); }
   var total = A(0.0);
-  for (var i = base; i < end; i += step) { total += exp(A(x[i]) - m); }
+  for (var left = params.n; left > 0u; left--) { let i = base + (left - 1u) * step; total += exp(A(x[i]) - m); }
   let factor = 1.0 / total;
   let shift = m + log(total);
-  for (var i = base; i < end; i += step) {
+  for (var left = params.n; left > 0u; left--) {
+    let i = base + (left - 1u) * step;
     let v = A(x[i]);
     if (LOG) { y[i] = V(v - shift); } else { y[i] = V(exp(v - m) * factor); }
   }
@@ -98,11 +109,11 @@ fn softmax_cols_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   if (t >= params.outer * params.inner) { return; }
   let step = params.inner;
   let base = (t / step) * params.n * step + t % step;
-  let end = base + params.n * step;
   var total = A(0.0);
-  for (var i = base; i < end; i += step) {
+  for (var left = params.n; left > 0u; left--) {
+    let i = base + (left - 1u) * step;
     let g = A(dy[i]);
     if (LOG) { total += g; } else { total += g * A(y_in[i]); }
   }
-  for (var i = base; i < end; i += step) { dx[i] = gradient(A(dy[i]), A(y_in[i]), total); }
+  for (var left = params.n; left > 0u; left--) { let i = base + (left - 1u) * step; dx[i] = gradient(A(dy[i]), A(y_in[i]), total); }
 }

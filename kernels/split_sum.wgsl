@@ -14,6 +14,6 @@ fn split_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
   var sum = 0.0;
-  for (var s = 0u; s < params.splits; s++) { sum += partial[s * params.n + i]; }
+  for (var left = params.splits; left > 0u; left--) { let s = params.splits - left; sum += partial[s * params.n + i]; }
   y[i] = T(sum);
 }

@@ -16,9 +16,11 @@ fn table_interpolate(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
   let lane = lid.x;
   let p = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (p >= params.pairs) { return; }
-  for (var h = 0u; h < params.heads; h++) {
+  for (var left = params.heads; left > 0u; left--) {
+    let h = params.heads - left;
     var s = 0.0;
-    for (var j = 0u; j < params.taps; j++) {
+    for (var left = params.taps; left > 0u; left--) {
+      let j = params.taps - left;
       let at = p * params.taps + j;
       s = fma(weight[at], f32(table[index[at] * params.heads + h]), s);
     }
@@ -40,6 +42,7 @@ fn table_interpolate_dtable(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_
   let entry = i / params.heads;
   let h = i % params.heads;
   var s = 0.0;
-  for (var at = starts[entry]; at < starts[entry + 1u]; at++) { s = fma(share[at], f32(dy[h * params.pairs + pair[at]]), s); }
+  let end = starts[entry + 1u];
+  for (var left = end - starts[entry]; left > 0u; left--) { let at = end - left; s = fma(share[at], f32(dy[h * params.pairs + pair[at]]), s); }
   dtable[i] = T(s);
 }

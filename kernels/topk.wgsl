@@ -26,10 +26,12 @@ fn topk(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   let column = outer * params.n * params.inner + inner;
   var last = T();
   var last_at = 0u;
-  for (var j = 0u; j < params.k; j++) {
+  for (var left = params.k; left > 0u; left--) {
+    let j = params.k - left;
     var best = T();
     var best_at = params.n; // none yet
-    for (var m = 0u; m < params.n; m++) {
+    for (var left = params.n; left > 0u; left--) {
+      let m = params.n - left;
       let v = x[column + m * params.inner];
       let left = j == 0u || before(last, v) || (v == last && m > last_at);
       if (left && (best_at == params.n || before(v, best))) {

@@ -60,7 +60,8 @@ fn fold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   let rx = holders(w, params.kw, params.sw, params.pw, params.xn);
   var sum = A();
   for (var a = ry.x; a < ry.y; a++) {
-    for (var b = rx.x; b < rx.y; b++) {
+    for (var left = max(rx.x, rx.y) - rx.x; left > 0u; left--) {
+      let b = rx.y - left;
       let cell = ((row / params.h) * params.yn + a) * params.xn + b;
       let tap = (cell * params.kh + (h + params.ph - a * params.sh)) * params.kw + (w + params.pw - b * params.sw);
       sum += A(windows[tap * params.c + i % params.c]);

@@ -41,7 +41,8 @@ fn four_of(index: u32, lane: u32, lanes: u32, tokens: u32) -> Four {
 // a[j] = rows of x at t, times eight rows of k from key0: four queries times eight keys.
 fn products(x: vec4<u32>, first: u32, step: u32) -> array<vec4<f32>, 8> {
   var a = array<vec4<f32>, 8>();
-  for (var c = 0u; c < params.d; c++) {
+  for (var left = params.d; left > 0u; left--) {
+    let c = params.d - left;
     let xv = vec4<f32>(f32(q[x.x + c]), f32(q[x.y + c]), f32(q[x.z + c]), f32(q[x.w + c]));
     for (var j = 0u; j < 8u; j++) { a[j] = fma(xv, vec4<f32>(f32(k[first + j * step + c])), a[j]); }
   }

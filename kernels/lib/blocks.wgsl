@@ -26,7 +26,8 @@ fn blocks(tile: u32, lane: u32) {
   var acc: array<array<f32, TN>, TM>;
   var a_next: array<vec4<f32>, TM / 4u>;
   var b_next: array<vec4<f32>, TN / 4u>;
-  for (var s = 0u; s <= p.steps; s++) {
+  for (var rest = p.steps + 1u; rest > 0u; rest--) {
+    let s = p.steps + 1u - rest;
     if (s < p.steps) {
       let at = step(p, s);
       for (var i = 0u; i < TM / 4u; i++) { a_next[i] = left(rows[i], at, 4u * a_slot.y); }
@@ -54,6 +55,6 @@ fn blocks(tile: u32, lane: u32) {
   if (!pending()) { return; }
   for (var r = 0u; r < TM; r++) {
     let out = out_row(p, p.m0 + ty + 16u * r);
-    for (var j = p.n0 + tx; j < p.n0 + BN; j += 16u) { settle(p, out, j); }
+    for (var c = 0u; c < TN; c++) { settle(p, out, p.n0 + tx + 16u * c); }
   }
 }

@@ -6,14 +6,17 @@ enable subgroups;
 override WG: u32 = 8u;    // lanes a workgroup
 override LANES: u32 = 4u; // lanes that share a row
 
+// How often a lane comes by in `for (i = lane; i < n; i += LANES)`; loops count it down (CONTRIBUTING.md).
+fn passes(lane: u32, n: u32) -> u32 { return (n + LANES - 1u - lane) / LANES; }
+
 fn lanes_sum(value: f32) -> f32 {
   var v = value;
-  for (var d = LANES / 2u; d > 0u; d = d / 2u) { v += subgroupShuffleXor(v, d); }
+  for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { v += subgroupShuffleXor(v, 1u << (bit - 1u)); }
   return v;
 }
 
 fn lanes_max(value: f32) -> f32 {
   var v = value;
-  for (var d = LANES / 2u; d > 0u; d = d / 2u) { v = max(v, subgroupShuffleXor(v, d)); }
+  for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { v = max(v, subgroupShuffleXor(v, 1u << (bit - 1u))); }
   return v;
 }

@@ -34,20 +34,25 @@ fn matrices(tile: u32, lane: u32, subgroup: u32, sid: u32) {
   for (var i = 0u; i < BM / AT_ONCE; i++) { rows[i] = left_row(p, p.m0 + a_slot.x + AT_ONCE * i); }
   var cols: array<Col, BN / AT_ONCE>;
   for (var i = 0u; i < BN / AT_ONCE; i++) { cols[i] = right_col(p, p.n0 + b_slot.x + AT_ONCE * i); }
-  for (var i = lane; i < BM; i += LANES) { outs[i] = out_row(p, p.m0 + i); }
+  for (var rest = (BM + LANES - 1u - lane) / LANES; rest > 0u; rest--) {
+    let i = lane + (rest - 1u) * LANES;
+    outs[i] = out_row(p, p.m0 + i);
+  }
   let m_own = (subgroup / 2u) * RM * M;
   let n_own = (subgroup % 2u) * RN * N;
   var acc: array<array<subgroup_matrix_result<f32, N, M>, RN>, RM>;
   var a_next: array<vec4<f16>, BM / AT_ONCE>;
   var b_next: array<vec4<f16>, BN / AT_ONCE>;
-  for (var s = 0u; s <= p.steps; s++) {
+  for (var rest = p.steps + 1u; rest > 0u; rest--) {
+    let s = p.steps + 1u - rest;
     if (s < p.steps) {
       let at = step(p, s);
       for (var i = 0u; i < BM / AT_ONCE; i++) { a_next[i] = left(rows[i], at, 4u * a_slot.y); }
       for (var i = 0u; i < BN / AT_ONCE; i++) { b_next[i] = right(cols[i], at, 4u * b_slot.y); }
     }
     if (s > 0u) {
-      for (var k = 0u; k < BK; k += K) {
+      for (var q = 0u; q < BK / K; q++) {
+        let k = q * K;
         var b: array<subgroup_matrix_right<f16, N, K>, RN>;
         for (var c = 0u; c < RN; c++) {
           b[c] = subgroupMatrixLoad<subgroup_matrix_right<f16, N, K>, col_major>(&right_tile, (n_own + c * N) * LINE + k / 4u, LINE);
@@ -68,7 +73,8 @@ fn matrices(tile: u32, lane: u32, subgroup: u32, sid: u32) {
     for (var c = 0u; c < RN; c++) {
       subgroupMatrixStore<row_major>(&results, own, acc[r][c], N);
       workgroupBarrier();
-      for (var e = sid; e < M * N; e += LANES / 4u) {
+      for (var rest = (M * N + LANES / 4u - 1u - sid) / (LANES / 4u); rest > 0u; rest--) {
+        let e = sid + (rest - 1u) * (LANES / 4u);
         let out = outs[m_own + r * M + e / N];
         let j = p.n0 + n_own + c * N + e % N;
         emit(p, out, j, results[own + e]);
