@@ -75,12 +75,10 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var acc: Tile;
   let length = u32(params.run) * params.gi;
   let taps_x = (ax.count + params.run - 1) / params.run;
-  let taps = az.count * ay.count * taps_x;
-  for (var left = u32(taps); left > 0u; left--) {
-    let tap = taps - i32(left);
-    let tx = tap % taps_x;
-    let ty = (tap / taps_x) % ay.count;
-    let tz = tap / (taps_x * ay.count);
+  var tz = 0;
+  var ty = 0;
+  var tx = 0;
+  for (var left = az.count * ay.count * taps_x; left > 0; left--) {
     let hop = vec3<i32>(tz * az.step, ty * ay.step, tx * ax.step);
     let skip = ((hop.x * params.xh + hop.y) * params.xw + hop.z) * params.xc;
     let w0 = u32(az.k0 + tz * params.step_z) * params.w_z + u32(ay.k0 + ty * params.step_y) * params.w_y + u32(ax.k0 + tx * params.step_x) * params.w_x;
@@ -126,6 +124,9 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
       }
       j += 8u;
     }
+    tx++; // by carrying: division is dear on a processor
+    if (tx == taps_x) { tx = 0; ty++; }
+    if (ty == ay.count) { ty = 0; tz++; }
   }
 
   for (var c = 0u; c < TN; c++) {

@@ -10,6 +10,7 @@ import { conv_matrices } from '../gen/conv_matrices.ts';
 import { conv_dweight } from '../gen/conv_dweight.ts';
 import { conv_dweight_blocks } from '../gen/conv_dweight_blocks.ts';
 import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
+import { placeDispatch } from './pad.ts';
 import { chooseTile, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export type Vec3 = readonly [number, number, number];
@@ -95,10 +96,19 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
   const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups);
   const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
   const tiles = tileCount(tile, pixels, s.gs) * w.groups;
-  return [convolve(tile, [x, weight, bias, y], {
-    ...gatherDown(s, w), ...weightSteps(s), gi: s.gb, go: s.gs, run, w_col: s.taps * s.gb, w_k: 1,
-    has_bias: bias ? 1 : 0, act, tiles,
-  }, [s.gb])];
+  const params = { ...gatherDown(s, w), gi: s.gb, go: s.gs, run, w_k: 1, has_bias: bias ? 1 : 0, act, tiles };
+  const [kz, ky, kx] = s.kernel;
+  const line = kx * s.gb; // a row of taps
+  if (tile.family === 'registers' && tile.vec && run > 1 && line % 4 !== 0) {
+    // Rows of taps padded to vectors. On Mesa 25, which these tiles are for, 8 scalars a column cost as much as the products of the step.
+    const length = Math.ceil(line / 4) * 4;
+    const rows = s.cs * kz * ky;
+    const padded = c.scratch([rows, length], weight.dtype);
+    const place = placeDispatch(c.caps, { ...weight, shape: [rows, line] }, padded, [{ out: rows, size: rows, start: 0, step: 1 }, { out: length, size: line, start: 0, step: 1 }]);
+    const steps = { w_col: kz * ky * length, w_group: 0, w_z: ky * length, w_y: length, w_x: 0 };
+    return [...place, convolve(tile, [x, padded, bias, y], { ...params, ...steps }, [length])];
+  }
+  return [convolve(tile, [x, weight, bias, y], { ...params, ...weightSteps(s), w_col: s.taps * s.gb }, [s.gb])];
 }
 
 /** y on the big grid from x on the small one. */
