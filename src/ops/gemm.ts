@@ -119,7 +119,11 @@ export interface Gemm {
   readonly act?: number;
 }
 
-const RANGE = { shortest: 128, longest: 8192 }; // of K, for one workgroup
+/**
+ * How much of a reduction one workgroup takes, where a step of it reads `width` elements in all rows and columns, far apart in memory: on a processor as much
+ * as stays in the cache (1 MiB) while the tiles of all rows and columns pass over it.
+ */
+export const longestRange = (caps: Caps, width: number): number => caps.software ? Math.min(8192, Math.max(1024, 2 ** 18 / width)) : 8192;
 
 export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g: Gemm): Dispatch[] {
   // Lanes go across columns: with fewer than 8 the transposed product is computed.
@@ -135,7 +139,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const tile = chooseTile(c.caps, T, m, n, outer);
   const tiles = tileCount(tile, m, n) * outer;
   const plain = !g.bias && !g.act && !g.out;
-  const splits = plain ? splitsFor(c.caps, tiles, g.k, RANGE.shortest, RANGE.longest) : 1;
+  const splits = plain ? splitsFor(c.caps, tiles, g.k, 128, aK === 1 ? 8192 : longestRange(c.caps, m + n)) : 1;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
     m, n, k: g.k, a_first: fa, a_row: aRow, a_k: aK, b_first: fb, b_k: bK, b_col: bCol, y_row: flip ? 1 : out.row, y_col: flip ? out.row : 1, y_split: m * n * outer,

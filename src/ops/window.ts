@@ -11,7 +11,7 @@ import { conv_dweight } from '../gen/conv_dweight.ts';
 import { conv_dweight_blocks } from '../gen/conv_dweight_blocks.ts';
 import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
 import { placeDispatch } from './pad.ts';
-import { chooseTile, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
+import { chooseTile, longestRange, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export type Vec3 = readonly [number, number, number];
 export interface Window { readonly stride: Vec3; readonly before: Vec3; readonly after: Vec3; readonly dilation: Vec3; readonly groups: number }
@@ -144,8 +144,7 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const inner = !registers ? 1 : innerN ? s.n : join * row; // pixels an outer index; the other families walk all pixels alike
   const outer = pixels / inner;
   const independent = tileCount(tile, s.gs, width) * w.groups;
-  // On a processor a range whose pixels stay in the cache (1 MiB) while the tiles of all rows and columns pass over it.
-  const longest = c.caps.software ? Math.min(8192, Math.max(1024, 2 ** 18 / (s.cb + s.cs))) : 8192;
+  const longest = longestRange(c.caps, s.cb + s.cs);
   const chunk = Math.ceil(outer / splitsFor(c.caps, independent, outer, Math.ceil(64 / inner), Math.ceil(longest / inner)));
   const splits = Math.ceil(outer / chunk);
   const size = s.cs * width;
