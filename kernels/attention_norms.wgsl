@@ -8,6 +8,7 @@ alias T = f32; // @spec f32 f16
 struct Params {
   n: u32, tokens: u32, heads: u32, groups: u32, d: u32, x0: u32, xb: u32, xh: u32, xg: u32, xt: u32,
   scale: f32, cosine: u32, term_b: u32, term_h: u32, term_t: u32, multiply: u32,
+  first: u32, // of the results, where they follow others
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;                   // [B, heads, groups, tokens, d] by strides
@@ -30,5 +31,5 @@ fn attention_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   }
   let extra = f32(term[b * params.term_b + h * params.term_h + (i % params.tokens) * params.term_t]);
   let factor = params.scale * inverse * select(1.0, extra, params.multiply == 1u);
-  norms[i] = vec4<f32>(factor, select(0.0, extra, params.multiply == 2u), 0.0, inverse);
+  norms[params.first + i] = vec4<f32>(factor, select(0.0, extra, params.multiply == 2u), 0.0, inverse);
 }

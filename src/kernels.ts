@@ -63,6 +63,7 @@ export const attention_ds = /* @__PURE__ */ kernel(attention_grad_file.attention
 export const attention_narrow = /* @__PURE__ */ kernel(attention_narrow_file.attention_narrow);
 export const attention_narrow_dq = /* @__PURE__ */ kernel(attention_narrow_grad_file.attention_narrow_dq);
 export const attention_narrow_dkv = /* @__PURE__ */ kernel(attention_narrow_grad_file.attention_narrow_dkv);
+export const attention_narrow_dbias = /* @__PURE__ */ kernel(attention_narrow_grad_file.attention_narrow_dbias);
 export const attention_norms = /* @__PURE__ */ kernel(attention_norms_file.attention_norms);
 export const attention_positions = /* @__PURE__ */ kernel(attention_positions_file.attention_positions);
 export const attention_softmax = /* @__PURE__ */ kernel(attention_softmax_file.attention_softmax);

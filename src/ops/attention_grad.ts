@@ -7,7 +7,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import type { Caps } from '../gpu/device.ts';
 import { attention_dx } from '../gen/attention_dx.ts';
 import { attention_ds } from '../gen/attention_grad.ts';
-import { attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
+import { attention_narrow_dbias, attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
 import { attention_dbias, attention_delta, attention_dpositions } from '../gen/attention_sum_ds.ts';
 import { attention_sums } from '../gen/attention_sums.ts';
 import { biasExtents, coreParams, geometry, lanesOf, narrowWidth, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
@@ -53,7 +53,7 @@ const gradOp = defineOp({
     const T = q!.dtype;
     const at = slots(c.inputs);
     const D = narrowWidth(g, c.caps);
-    if (D && k && v && !bias && pieceBytes === null) return narrowGrads(c, g, D);
+    if (D && k && v && !attrs.grid && pieceBytes === null) return narrowGrads(c, g, D);
     const rows = c.scratch([g.slices, g.rows, 4]);
     const list = pieces(g, pieceBytes ?? pieceBytesFor(c.caps));
     const ds = c.scratch([2, list[0]!.slices, list[0]!.row_count, g.keys]);
@@ -103,24 +103,32 @@ function delta(g: Geometry, attrs: AttentionAttrs, y: Ref, dy: Ref, old: Ref, fr
     grid1d(Math.ceil(g.slices * g.rows / 64)), { spec: { T: dy.dtype } });
 }
 
-/** Heads narrow enough for registers, q, k and v apart, no bias: nothing of the size of the scores is written. */
+const KB = 8; // keys that a lane of attention_narrow_dbias owns
+
+/** Heads narrow enough for registers, q, k and v apart: nothing of the size of the scores is written. */
 function narrowGrads(c: LowerContext<GradAttrs>, g: Geometry, D: string): Dispatch[] {
-  const [q, k, v, , keyBias, tau, y, oldRows, cols, , dy] = c.inputs;
+  const [q, k, v, bias, keyBias, tau, y, oldRows, , , dy] = c.inputs;
   const { attrs } = c.attrs;
   const at = slots(c.inputs);
   const wg = lanesOf(c.caps);
-  const over = (tokens: number) => grid1d(g.slices * Math.ceil(tokens / (4 * wg)));
-  const [rows, own, dtau] = [c.scratch([g.slices, g.rows, 4]), c.scratch([g.slices, g.keys, 4]), c.scratch([g.slices, g.rows])];
-  const core = coreParams(g, attrs, null);
-  const options = { spec: { T: q!.dtype, D }, overrides: { WG: wg, COSINE: Number(attrs.cosine) } };
-  const read = { q: q!, k: k!, v: v!, dy: dy!, rows };
+  const over = (slices: number, tokens: number) => grid1d(slices * Math.ceil(tokens / (4 * wg)));
+  const ofRows = g.slices * g.rows;
+  const [stats, dtau] = [c.scratch([ofRows + g.slices * g.keys, 4]), c.scratch([g.slices, g.rows])];
+  const core = coreParams(g, attrs, bias!);
+  const options = { spec: { T: q!.dtype, D, BIAS: bias ? '1u' : '0u' }, overrides: { WG: wg } };
+  const cosine = { ...options, overrides: { WG: wg, COSINE: Number(attrs.cosine) } };
+  const read = { q: q!, k: k!, v: v!, dy: dy!, stats, bias: bias ?? q! };
   const out = [
-    delta(g, attrs, y!, dy!, oldRows!, rows),
-    keyNorms(g, attrs, k!, keyBias!, own),
-    dispatch(attention_narrow_dq, { ...read, cols: cols!, grad_q: c.outputs[0]!, dtau }, core, over(g.rows), options),
-    dispatch(attention_narrow_dkv, { ...read, own, grad_k: c.outputs[at.k]!, grad_v: c.outputs[at.v]! }, core, over(g.keys), options),
+    delta(g, attrs, y!, dy!, oldRows!, stats),
+    keyNorms(g, attrs, k!, keyBias!, stats, ofRows),
+    dispatch(attention_narrow_dq, { ...read, grad_q: c.outputs[0]!, dtau }, core, over(g.slices, g.rows), cosine),
   ];
-  if (keyBias) out.push(keyBiasTotal(g, own, 4, c.outputs[at.keyBias]!));
+  if (bias) {
+    const [batches, heads] = biasExtents(bias, g);
+    out.push(dispatch(attention_narrow_dbias, { ...read, grad_bias: c.outputs[at.bias]! }, core, over(batches * heads * Math.ceil(g.keys / KB), g.rows), options));
+  }
+  out.push(dispatch(attention_narrow_dkv, { ...read, grad_k: c.outputs[at.k]!, grad_v: c.outputs[at.v]! }, core, over(g.slices, g.keys), cosine)); // last: it writes into the stats
+  if (keyBias) out.push(keyBiasTotal(g, stats, 4, c.outputs[at.keyBias]!, 4 * ofRows));
   if (tau) out.push(tauTotal(g, dtau, g.scale, c.outputs[at.tau]!));
   return out;
 }
@@ -151,14 +159,14 @@ function sumScores(g: Geometry, attrs: AttentionAttrs, p: Piece, bias: Ref, ds: 
 
 type SumParams = Record<'n' | 'div' | 'high' | 'low' | 'n_outer' | 'outer' | 'n_inner' | 'inner', number>;
 
-function total(part: Ref, y: Ref, params: SumParams, factor = 1): Dispatch {
-  return dispatch(attention_sums, { part, y }, { ...params, factor }, grid1d(Math.ceil(params.n / 8)), { spec: { T: y.dtype, P: part.dtype } });
+function total(part: Ref, y: Ref, params: SumParams, factor = 1, first = 0): Dispatch {
+  return dispatch(attention_sums, { part, y }, { ...params, factor, first }, grid1d(Math.ceil(params.n / 8)), { spec: { T: y.dtype, P: part.dtype } });
 }
 
-/** Over heads and groups, of one value a key, `step` apart. */
-function keyBiasTotal(g: Geometry, part: Ref, step: number, y: Ref): Dispatch {
+/** Over heads and groups, of one value a key, `step` apart from `first` on. */
+function keyBiasTotal(g: Geometry, part: Ref, step: number, y: Ref, first = 0): Dispatch {
   const inner = g.slices / g.batch;
-  return total(part, y, { n: g.batch * g.keys, div: g.keys, high: inner * g.keys * step, low: step, n_outer: 1, outer: 0, n_inner: inner, inner: g.keys * step });
+  return total(part, y, { n: g.batch * g.keys, div: g.keys, high: inner * g.keys * step, low: step, n_outer: 1, outer: 0, n_inner: inner, inner: g.keys * step }, 1, first);
 }
 
 /** Over batch, groups and queries, of one value a query. */
