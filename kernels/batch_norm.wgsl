@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Norms whose statistics run down channels-last rows x [n, rows, c]: batch norm (n = 1), and with group_norm.wgsl group and
 // instance norm. y = (x - mean) * rstd * gamma + beta, then + z (ADD), then max(., 0) (RELU).
-// A lane owns one V of channels and walks down `chunk` rows; runs meet in `bn_finish` and `bn_grad`, in a fixed order.
+// A lane owns PER neighbouring V of channels and walks down `chunk` rows; runs meet in `bn_finish` and `bn_grad`, in a fixed order. PER = 1
+// lets a GPU coalesce; 4 make one gather of a processor touch 8 cache lines, where it waits for one gather after the other (bench/lab).
 // Variance: each run is shifted by its first row, and runs are joined by mean and squared deviation (T. F. Chan et al. 1979):
 // E[x^2] - E[x]^2 is never formed. Statistics, gamma, beta and running values are f32.
 // Channel vectors are packed in pairs: stats = [mean, rstd], partial = [mean, m2] or [sum g, sum g h], coef = [c1, c2].
@@ -9,6 +10,7 @@
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+const PER = 1u; // @spec 1u 4u
 override RELU: bool = false;
 override ADD: bool = false;
 override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
@@ -38,10 +40,13 @@ struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, mom
 @group(0) @binding(12) var<storage, read_write> dx: array<V>;            // [n, rows, c]
 @group(0) @binding(13) var<storage, read_write> dz: array<V>;            // [n, rows, c]
 
-// Lane t = (sample * parts + part) * c + channel: its channel of its sample, and its rows as element indices.
+alias Channels = array<A, PER>;
+
+// Lane t, times PER = (sample * parts + part) * c + channel: its first channel of its sample, and its rows as element indices.
 struct Run { channel: u32, at: u32, first: u32, rows: u32, inside: bool }
 
-fn run_of(t: u32) -> Run {
+fn run_of(lane: u32) -> Run {
+  let t = lane * PER;
   let part = (t / params.c) % params.parts;
   let sample = t / (params.c * params.parts);
   let channel = t % params.c;
@@ -52,21 +57,28 @@ fn run_of(t: u32) -> Run {
 
 @compute @workgroup_size(WG)
 fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let t = (wid.x + wid.y * nwg.x) * WG + local;
-  let run = run_of(t);
+  let lane = (wid.x + wid.y * nwg.x) * WG + local;
+  let run = run_of(lane);
   if (!run.inside) { return; }
-  let shift = A(x[run.first]);
-  var sum = A(0.0);
-  var squares = A(0.0);
+  var shift: Channels;
+  for (var v = 0u; v < PER; v++) { shift[v] = A(x[run.first + v]); }
+  var sum: Channels;
+  var squares: Channels;
   var i = run.first;
   for (var left = run.rows; left > 0u; left--) {
-    let d = A(x[i]) - shift;
-    sum += d;
-    squares += d * d;
+    for (var v = 0u; v < PER; v++) {
+      let d = A(x[i + v]) - shift[v];
+      sum[v] += d;
+      squares[v] += d * d;
+    }
     i += params.c;
   }
-  partial[t] = shift + sum / f32(run.rows);
-  partial[params.n * params.parts * params.c + t] = max(squares - sum * sum / f32(run.rows), A(0.0));
+  let count = f32(run.rows);
+  let out = lane * PER;
+  for (var v = 0u; v < PER; v++) {
+    partial[out + v] = shift[v] + sum[v] / count;
+    partial[params.n * params.parts * params.c + out + v] = max(squares[v] - sum[v] * sum[v] / count, A(0.0));
+  }
 }
 
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
@@ -105,19 +117,25 @@ fn bn_eval_stats(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
 fn bn_apply(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
   if (!run.inside) { return; }
-  let mean = stats[run.at];
-  var scale = stats[params.n * params.c + run.at];
-  var offset = A(0.0);
-  if (AFFINE) {
-    scale = scale * gamma[run.channel];
-    offset = beta[run.channel];
+  var mean: Channels;
+  var scale: Channels;
+  var offset: Channels;
+  for (var v = 0u; v < PER; v++) {
+    mean[v] = stats[run.at + v];
+    scale[v] = stats[params.n * params.c + run.at + v];
+    if (AFFINE) {
+      scale[v] = scale[v] * gamma[run.channel + v];
+      offset[v] = beta[run.channel + v];
+    }
   }
   var i = run.first;
   for (var left = run.rows; left > 0u; left--) {
-    var v = (A(x[i]) - mean) * scale + offset;
-    if (ADD) { v = v + A(z[i]); }
-    if (RELU) { v = max(v, A(0.0)); }
-    y[i] = V(v);
+    for (var v = 0u; v < PER; v++) {
+      var r = (A(x[i + v]) - mean[v]) * scale[v] + offset[v];
+      if (ADD) { r = r + A(z[i + v]); }
+      if (RELU) { r = max(r, A(0.0)); }
+      y[i + v] = V(r);
+    }
     i += params.c;
   }
 }
@@ -132,22 +150,27 @@ fn open_dy(i: u32) -> A {
 // Sums of g and of g h over a run, h = (x - mean) rstd.
 @compute @workgroup_size(WG)
 fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let t = (wid.x + wid.y * nwg.x) * WG + local;
-  let run = run_of(t);
+  let lane = (wid.x + wid.y * nwg.x) * WG + local;
+  let run = run_of(lane);
   if (!run.inside) { return; }
-  let mean = stats[run.at];
-  let rstd = stats[params.n * params.c + run.at];
-  var sum_g = A(0.0);
-  var sum_gh = A(0.0);
+  var mean: Channels;
+  for (var v = 0u; v < PER; v++) { mean[v] = stats[run.at + v]; }
+  var sum_g: Channels;
+  var sum_gh: Channels;
   var i = run.first;
   for (var left = run.rows; left > 0u; left--) {
-    let g = open_dy(i);
-    sum_g += g;
-    sum_gh += g * (A(x[i]) - mean);
+    for (var v = 0u; v < PER; v++) {
+      let g = open_dy(i + v);
+      sum_g[v] += g;
+      sum_gh[v] += g * (A(x[i + v]) - mean[v]);
+    }
     i += params.c;
   }
-  partial[t] = sum_g;
-  partial[params.n * params.parts * params.c + t] = sum_gh * rstd;
+  let out = lane * PER;
+  for (var v = 0u; v < PER; v++) {
+    partial[out + v] = sum_g[v];
+    partial[params.n * params.parts * params.c + out + v] = sum_gh[v] * stats[params.n * params.c + run.at + v];
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -170,13 +193,19 @@ fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
 }
 
 // dx = rstd (g gamma - c1 - h c2) = g * slope - (x - mean) * pull - rest, constants of a channel read once
-struct Slopes { mean: A, slope: A, pull: A, rest: A }
+struct Slopes { mean: Channels, slope: Channels, pull: Channels, rest: Channels }
 
 fn slopes(run: Run) -> Slopes {
-  let rstd = stats[params.n * params.c + run.at];
-  var slope = rstd;
-  if (AFFINE) { slope = slope * gamma[run.channel]; }
-  return Slopes(stats[run.at], slope, rstd * rstd * coef[params.n * params.c + run.at], rstd * coef[run.at]);
+  var s: Slopes;
+  for (var v = 0u; v < PER; v++) {
+    let rstd = stats[params.n * params.c + run.at + v];
+    s.mean[v] = stats[run.at + v];
+    s.slope[v] = rstd;
+    if (AFFINE) { s.slope[v] = rstd * gamma[run.channel + v]; }
+    s.pull[v] = rstd * rstd * coef[params.n * params.c + run.at + v];
+    s.rest[v] = rstd * coef[run.at + v];
+  }
+  return s;
 }
 
 @compute @workgroup_size(WG)
@@ -186,7 +215,7 @@ fn bn_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
   let s = slopes(run);
   var i = run.first;
   for (var left = run.rows; left > 0u; left--) {
-    dx[i] = V(open_dy(i) * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest);
+    for (var v = 0u; v < PER; v++) { dx[i + v] = V(open_dy(i + v) * s.slope[v] - (A(x[i + v]) - s.mean[v]) * s.pull[v] - s.rest[v]); }
     i += params.c;
   }
 }
@@ -198,9 +227,11 @@ fn bn_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let s = slopes(run);
   var i = run.first;
   for (var left = run.rows; left > 0u; left--) {
-    let g = open_dy(i);
-    dx[i] = V(g * s.slope - (A(x[i]) - s.mean) * s.pull - s.rest);
-    dz[i] = V(g);
+    for (var v = 0u; v < PER; v++) {
+      let g = open_dy(i + v);
+      dx[i + v] = V(g * s.slope[v] - (A(x[i + v]) - s.mean[v]) * s.pull[v] - s.rest[v]);
+      dz[i + v] = V(g);
+    }
     i += params.c;
   }
 }

@@ -5,7 +5,7 @@ import { numel, type Spec } from '../engine/dtype.ts';
 import { dispatch, expectDType, type Dispatch, type Ref } from '../engine/op.ts';
 import type { Caps } from '../gpu/device.ts';
 import { bn_apply, bn_dx, bn_dx_add, bn_moments, bn_sums } from '../gen/batch_norm.ts';
-import { elementLaunch, runs, vector } from './lanes.ts';
+import { elementLaunch, runs, slowCompiler, vector } from './lanes.ts';
 
 // A lane reads its channel's constants once for so many elements; Lavapipe runs 64 a fifth to a third faster than 16.
 const applyRows = (r: Rows): number => r.caps.software && r.n * r.rows * r.c / r.W >= 1 << 16 ? 64 : 16;
@@ -14,6 +14,8 @@ export interface Rows {
   readonly n: number; readonly rows: number; readonly c: number; // c in elements
   readonly caps: Caps;
   readonly V: string; readonly W: number;
+  /** Neighbouring V of channels that a lane owns: 4 on Mesa 26 where x is large, 1 on GPUs and on Mesa 25, whose loads overlap. */
+  readonly per: 1 | 4;
   /** Runs for sums: [2, n, parts, c] f32 of partial results. */
   readonly chunk: number; readonly parts: number;
   readonly eps: number;
@@ -23,16 +25,18 @@ export function rowsOf(caps: Caps, x: Spec, n: number, eps: number): Rows {
   const c = x.shape.at(-1)!;
   const rows = numel(x.shape) / c / n;
   const { V, W } = vector(x.dtype, c);
-  return { n, rows, c, caps, V, W, eps, ...runs(caps, rows, n * Math.ceil(c / W / caps.subgroupSize), 1024, 128) };
+  const per = caps.software && !slowCompiler(caps) && (c / W) % 4 === 0 && n * rows * c / W >= 1 << 15 ? 4 : 1;
+  return { n, rows, c, caps, V, W, per, eps, ...runs(caps, rows, n * Math.ceil(c / W / per / caps.subgroupSize), 1024, 128) };
 }
 
 export const paramsOf = (r: Rows) => ({ n: r.n, rows: r.rows, c: r.c / r.W, chunk: r.chunk, parts: r.parts, eps: r.eps, momentum: 0, share: 0 });
 
-/** One lane a run and V of channels. */
-export function overRuns(r: Rows) {
-  const { grid, overrides } = elementLaunch(r.caps, r.n * r.parts * r.c / r.W);
-  return { params: paramsOf(r), grid, options: { spec: { V: r.V }, overrides } };
+/** One lane a run and `per` V of channels. */
+function launch(r: Rows, chunk: number, parts: number) {
+  const { grid, overrides } = elementLaunch(r.caps, r.n * parts * r.c / r.W / r.per);
+  return { params: { ...paramsOf(r), chunk, parts }, grid, options: { spec: { V: r.V, PER: `${r.per}u` }, overrides } };
 }
+const overRuns = (r: Rows) => launch(r, r.chunk, r.parts);
 
 /** One lane a V of channels. */
 export function overChannels(r: Rows) {
@@ -42,9 +46,7 @@ export function overChannels(r: Rows) {
 
 function overElements(r: Rows) {
   const chunk = applyRows(r);
-  const parts = Math.ceil(r.rows / chunk);
-  const { grid, overrides } = elementLaunch(r.caps, r.n * parts * r.c / r.W);
-  return { params: { ...paramsOf(r), chunk, parts }, grid, options: { spec: { V: r.V }, overrides } };
+  return launch(r, chunk, Math.ceil(r.rows / chunk));
 }
 
 export function moments(r: Rows, x: Ref, partial: Ref): Dispatch {
