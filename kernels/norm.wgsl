@@ -3,12 +3,14 @@
 //   layer  y = (x - mean) * rstd * gamma + beta       rms  y = x * rstd * gamma (MEAN = false)
 //   l2     y = x / max(|x|, eps); a row of zeros gives zeros and gets no gradient
 // Statistics are f32 and two-pass: the variance is the mean of (x - mean)^2. gamma and beta are f32 whatever x is.
-// `norm_dweight`: a lane owns one V of columns and walks down `chunk` rows; its partial sums are added up by reduce_cols.
+// `norm_dweight`: a lane owns PER neighbouring V of columns (as in batch_norm.wgsl) and walks down `chunk` rows; its partial sums are added up by
+// reduce_cols.
 // @import "lib/lanes.wgsl"
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
 const W = 1.0; // @spec V: 1.0 1.0 4.0 4.0
+const PER = 1u; // @spec 1u 4u
 override MEAN: bool = true;   // subtract the mean
 override AFFINE: bool = true; // use gamma (and beta where MEAN); else any buffer may be bound for them
 
@@ -104,22 +106,27 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
 @compute @workgroup_size(WG)
 fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let local = lid.x;
-  let t = (wid.x + wid.y * nwg.x) * WG + local; // part * n + column
+  let t = ((wid.x + wid.y * nwg.x) * WG + local) * PER; // part * n + column
   let parts = (params.rows + params.chunk - 1u) / params.chunk;
   if (t >= parts * params.n) { return; }
   let first = (t / params.n) * params.chunk;
   let last = min(first + params.chunk, params.rows);
-  var sum_g = A(0.0);
-  var sum_gh = A(0.0);
+  let column = t % params.n;
+  var sum_g: array<A, PER>;
+  var sum_gh: array<A, PER>;
   for (var left = last - first; left > 0u; left--) {
     let row = last - left;
-    let i = row * params.n + t % params.n;
-    let g = A(dy[i]);
-    sum_g += g;
-    sum_gh += g * ((A(x[i]) - stats_in[2u * row]) * stats_in[2u * row + 1u]);
+    let i = row * params.n + column;
+    for (var v = 0u; v < PER; v++) {
+      let g = A(dy[i + v]);
+      sum_g[v] += g;
+      sum_gh[v] += g * ((A(x[i + v]) - stats_in[2u * row]) * stats_in[2u * row + 1u]);
+    }
   }
-  dgamma[t] = sum_gh;
-  dbeta[t] = sum_g;
+  for (var v = 0u; v < PER; v++) {
+    dgamma[t + v] = sum_gh[v];
+    dbeta[t + v] = sum_g[v];
+  }
 }
 
 @compute @workgroup_size(WG)

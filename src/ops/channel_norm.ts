@@ -5,7 +5,7 @@ import { numel, type Spec } from '../engine/dtype.ts';
 import { dispatch, expectDType, type Dispatch, type Ref } from '../engine/op.ts';
 import type { Caps } from '../gpu/device.ts';
 import { bn_apply, bn_dx, bn_dx_add, bn_moments, bn_sums } from '../gen/batch_norm.ts';
-import { elementLaunch, runs, slowCompiler, vector } from './lanes.ts';
+import { elementLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
 
 // A lane reads its channel's constants once for so many elements; Lavapipe runs 64 a fifth to a third faster than 16.
 const applyRows = (r: Rows): number => r.caps.software && r.n * r.rows * r.c / r.W >= 1 << 16 ? 64 : 16;
@@ -14,7 +14,7 @@ export interface Rows {
   readonly n: number; readonly rows: number; readonly c: number; // c in elements
   readonly caps: Caps;
   readonly V: string; readonly W: number;
-  /** Neighbouring V of channels that a lane owns: 4 on Mesa 26 where x is large, 1 on GPUs and on Mesa 25, whose loads overlap. */
+  /** Neighbouring V of channels that a lane owns. */
   readonly per: 1 | 4;
   /** Runs for sums: [2, n, parts, c] f32 of partial results. */
   readonly chunk: number; readonly parts: number;
@@ -25,7 +25,7 @@ export function rowsOf(caps: Caps, x: Spec, n: number, eps: number): Rows {
   const c = x.shape.at(-1)!;
   const rows = numel(x.shape) / c / n;
   const { V, W } = vector(x.dtype, c);
-  const per = caps.software && !slowCompiler(caps) && (c / W) % 4 === 0 && n * rows * c / W >= 1 << 15 ? 4 : 1;
+  const per = vectorsPerLane(caps, c / W, n * rows * c / W);
   return { n, rows, c, caps, V, W, per, eps, ...runs(caps, rows, n * Math.ceil(c / W / per / caps.subgroupSize), 1024, 128) };
 }
 

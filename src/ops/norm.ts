@@ -5,7 +5,7 @@ import { numel, type Spec } from '../engine/dtype.ts';
 import { defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
-import { elementLaunch, rowLaunch, runs, vector } from './lanes.ts';
+import { elementLaunch, rowLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
 import { lowerReduce } from './reduce.ts';
 
 interface Attrs { readonly eps: number; readonly mean: boolean }
@@ -58,11 +58,12 @@ const weightGradients = defineOp<[Tensor, Tensor, Tensor], object, Tensor[]>({
   lower(c): Dispatch[] {
     const [x, stats, dy] = c.inputs;
     const { rows, n, V, W } = sizes(x!);
-    const { chunk, parts } = runs(c.caps, rows, Math.ceil(n / c.caps.subgroupSize), 1024);
+    const per = vectorsPerLane(c.caps, n, rows * n);
+    const { chunk, parts } = runs(c.caps, rows, Math.ceil(n / per / c.caps.subgroupSize), 1024);
     const [dgamma, dbeta] = parts === 1 ? c.outputs : [c.scratch([parts, n * W]), c.scratch([parts, n * W])];
-    const { grid, overrides } = elementLaunch(c.caps, parts * n);
+    const { grid, overrides } = elementLaunch(c.caps, parts * n / per);
     return [
-      dispatch(norm_dweight, { x: x!, stats_in: stats!, dy: dy!, dgamma: dgamma!, dbeta: dbeta! }, { rows, n, eps: 0, chunk }, grid, { spec: { V }, overrides }),
+      dispatch(norm_dweight, { x: x!, stats_in: stats!, dy: dy!, dgamma: dgamma!, dbeta: dbeta! }, { rows, n, eps: 0, chunk }, grid, { spec: { V, PER: `${per}u` }, overrides }),
       ...(parts === 1 ? [] : [...lowerReduce(c, dgamma!, c.outputs[0]!, [0], 'sum'), ...lowerReduce(c, dbeta!, c.outputs[1]!, [0], 'sum')]),
     ];
   },
