@@ -30,8 +30,9 @@ fn attention_narrow(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
   var o: array<vec4<f32>, D>;
   var high = vec4<f32>(MASKED);
   var sum = vec4<f32>(0.0);
-  for (var left = (params.keys + KT - 1u) / KT; left > 0u; left--) {
-    let first = (left - 1u) * KT;
+  let chunks = (params.keys + KT - 1u) / KT;
+  for (var left = chunks; left > 0u; left--) {
+    let first = (chunks - left) * KT;
     var p: array<vec4<f32>, KT>;
     var top = high;
     for (var j = 0u; j < KT; j++) {

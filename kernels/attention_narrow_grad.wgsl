@@ -56,8 +56,9 @@ fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
     if (c < params.dv) { g[c] = vec4<f32>(f32(dy[y_at.x + c]), f32(dy[y_at.y + c]), f32(dy[y_at.z + c]), f32(dy[y_at.w + c])); }
   }
   var sum: array<vec4<f32>, D>;
-  for (var left = (params.keys + KT - 1u) / KT; left > 0u; left--) {
-    let first = (left - 1u) * KT;
+  let chunks = (params.keys + KT - 1u) / KT;
+  for (var left = chunks; left > 0u; left--) {
+    let first = (chunks - left) * KT;
     for (var j = 0u; j < KT; j++) {
       let key = min(first + j, params.keys - 1u);
       let k_at = k_first + key * params.kt;
@@ -127,8 +128,9 @@ fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   var sum_k: array<vec4<f32>, D>;
   var sum_v: array<vec4<f32>, D>;
   var total = vec4<f32>(0.0);
-  for (var left = (params.rows + KT - 1u) / KT; left > 0u; left--) {
-    let first = (left - 1u) * KT;
+  let chunks = (params.rows + KT - 1u) / KT;
+  for (var left = chunks; left > 0u; left--) {
+    let first = (chunks - left) * KT;
     for (var j = 0u; j < KT; j++) {
       let query = min(first + j, params.rows - 1u);
       let q_at = q_first + query * params.qt;

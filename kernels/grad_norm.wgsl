@@ -27,10 +27,11 @@ fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
   let first = wid.x * params.chunk;
   let end = min(first + params.chunk, params.n);
   var sum = V(0.0);
-  for (var left = (end - min(end, first + lid.x) + WG - 1u) / WG; left > 0u; left--) {
-    let i = first + lid.x + (left - 1u) * WG;
+  var i = first + lid.x;
+  for (var left = (end - min(end, i) + WG - 1u) / WG; left > 0u; left--) {
     let v = g[i];
     sum += v * v;
+    i += WG;
   }
   partials[params.offset + wid.x * WG + lid.x] = flat(sum);
 }
@@ -39,7 +40,8 @@ fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
 fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
   var sum = 0.0;
-  for (var left = (params.n + 63u - lane) / 64u; left > 0u; left--) { sum += sums[lane + (left - 1u) * 64u]; }
+  let turns = (params.n + 63u - lane) / 64u;
+  for (var left = turns; left > 0u; left--) { sum += sums[lane + (turns - left) * 64u]; }
   folded[lane] = sum;
   workgroupBarrier();
   if (lane == 0u) {

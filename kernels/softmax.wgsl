@@ -90,13 +90,13 @@ fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let step = params.inner;
   let base = (t / step) * params.n * step + t % step;
   var m = A(x[base]);
-  for (var left = params.n; left > 0u; left--) { let i = base + (left - 1u) * step; m = max(m, A(x[i])); }
+  for (var left = params.n; left > 0u; left--) { let i = base + (params.n - left) * step; m = max(m, A(x[i])); }
   var total = A(0.0);
-  for (var left = params.n; left > 0u; left--) { let i = base + (left - 1u) * step; total += exp(A(x[i]) - m); }
+  for (var left = params.n; left > 0u; left--) { let i = base + (params.n - left) * step; total += exp(A(x[i]) - m); }
   let factor = 1.0 / total;
   let shift = m + log(total);
   for (var left = params.n; left > 0u; left--) {
-    let i = base + (left - 1u) * step;
+    let i = base + (params.n - left) * step;
     let v = A(x[i]);
     if (LOG) { y[i] = V(v - shift); } else { y[i] = V(exp(v - m) * factor); }
   }
@@ -111,9 +111,9 @@ fn softmax_cols_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   let base = (t / step) * params.n * step + t % step;
   var total = A(0.0);
   for (var left = params.n; left > 0u; left--) {
-    let i = base + (left - 1u) * step;
+    let i = base + (params.n - left) * step;
     let g = A(dy[i]);
     if (LOG) { total += g; } else { total += g * A(y_in[i]); }
   }
-  for (var left = params.n; left > 0u; left--) { let i = base + (left - 1u) * step; dx[i] = gradient(A(dy[i]), A(y_in[i]), total); }
+  for (var left = params.n; left > 0u; left--) { let i = base + (params.n - left) * step; dx[i] = gradient(A(dy[i]), A(y_in[i]), total); }
 }
