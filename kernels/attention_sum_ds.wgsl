@@ -75,7 +75,6 @@ fn attention_dpositions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   if (coordinate < n) {
     var at = (params.slices * params.row_count + row) * params.keys + coordinate * stride;
     for (var left = outer; left > 0u; left--) {
-      let j = outer - left;
       for (var left = stride; left > 0u; left--) { let k = stride - left; s += ds[at + k]; }
       at += step;
     }

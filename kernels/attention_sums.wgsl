@@ -16,7 +16,6 @@ fn attention_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
   var at = params.first + (o / params.div) * params.high + (o % params.div) * params.low;
   var total = 0.0;
   for (var left = params.n_outer; left > 0u; left--) {
-    let i = params.n_outer - left;
     var s = 0.0;
     for (var left = params.n_inner; left > 0u; left--) { let j = params.n_inner - left; s += f32(part[at + j * params.inner]); }
     total += s;

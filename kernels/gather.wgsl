@@ -56,7 +56,6 @@ fn gather_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   var source = o * params.m * params.inner + column;
   var sum = A();
   for (var left = params.m; left > 0u; left--) {
-    let m = params.m - left;
     if (row_at(at) == own) { sum += A(g[source]); }
     at += params.index_m;
     source += params.inner;

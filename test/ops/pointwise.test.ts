@@ -2,10 +2,11 @@
 // What the case tables cannot say of pointwise rows: signs and integers of remainders, values that are no numbers, refusals.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DTypeError } from '../../src/errors.ts';
+import { numel } from '../../src/engine/dtype.ts';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { mish } from '../../src/ops/nonlinear.ts';
-import { exp, fmod, isInf, isNaN, mod, neg, pow, powScalar } from '../../src/ops/pointwise.ts';
+import { cast, exp, fmod, isInf, isNaN, mod, neg, pow, powScalar, sub, where } from '../../src/ops/pointwise.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });
@@ -36,6 +37,23 @@ describe('pointwise rows', () => {
       else expect(got[i], `${x[i]} ** ${y[i]}`).toBe(want);
     });
     expect([...await isNaN(powScalar(tensor([-1, 1]), 2.5)).data()]).toEqual([1, 0]);
+  });
+
+  // Four neighbours of the result meet one vector of an input or one value of it; runs of 6 equal values fit neither.
+  it.each([
+    ['a scalar', [3, 8], [1]], ['a value a row', [3, 8], [3, 1]], ['a trailing axis', [3, 8], [8]], ['a middle axis', [2, 3, 8], [3, 1]], ['a leading and a middle axis', [2, 3, 2, 4], [2, 3, 1, 1]],
+    ['runs of six', [4, 6], [4, 1]], ['a trailing axis of six', [4, 6], [6]], ['apart axes', [2, 3, 4], [2, 1, 4]],
+  ] as const)('broadcast %s, %j and %j', async (_, full, part) => {
+    const [n, m] = [numel(full), numel(part)];
+    const steps = full.map((__, i) => { const at = i - (full.length - part.length); return at < 0 || part[at] === 1 ? 0 : numel(part.slice(at + 1)); });
+    const place = (i: number): number => full.reduce((sum, size, axis) => sum + (Math.floor(i / numel(full.slice(axis + 1))) % size) * steps[axis]!, 0);
+    const [a, b] = [Float32Array.from({ length: n }, (_, i) => i + 1), Float32Array.from({ length: m }, (_, i) => 100 * (i + 1))];
+    const [ta, tb] = [tensor(a, { shape: [...full] }), tensor(b, { shape: [...part] })];
+    expect([...await sub(ta, tb).data()]).toEqual([...a].map((v, i) => v - b[place(i)]!));
+    expect([...await sub(tb, ta).data()]).toEqual([...a].map((v, i) => b[place(i)]! - v));
+    const mask = tensor([...b].map((_, i) => i % 2), { shape: [...part], dtype: 'u32' });
+    expect([...await where(mask, ta, tb).data()]).toEqual([...a].map((v, i) => place(i) % 2 ? v : b[place(i)]!));
+    if (device.caps.f16) expect([...await cast(sub(cast(ta, 'f16'), cast(tb, 'f16')), 'f32').data()]).toEqual([...a].map((v, i) => v - b[place(i)]!));
   });
 
   it('refuse integers where WGSL has no such function', () => {
