@@ -99,8 +99,9 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
   const params = { ...gatherDown(s, w), gi: s.gb, go: s.gs, run, w_k: 1, has_bias: bias ? 1 : 0, act, tiles };
   const [kz, ky, kx] = s.kernel;
   const line = kx * s.gb; // a row of taps
-  if (tile.family === 'registers' && tile.vec && run > 1 && line % 4 !== 0) {
-    // Rows of taps padded to vectors. On Mesa 25, which these tiles are for, 8 scalars a column cost as much as the products of the step.
+  if (tile.family === 'registers' && tile.vec && run > 1 && line % 4 !== 0 && pixels * s.cs * s.taps * s.gb >= 1 << 24) {
+    // Rows of taps padded to vectors, where the products outweigh the copy. On Mesa 25, which these tiles are for, 8 scalars a column cost as much as the
+    // products of the step.
     const length = Math.ceil(line / 4) * 4;
     const rows = s.cs * kz * ky;
     const padded = c.scratch([rows, length], weight.dtype);
