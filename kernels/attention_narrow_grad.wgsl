@@ -11,7 +11,7 @@ override WG: u32 = 8u;
 override COSINE: bool = false;
 const D = 16u; // @spec 4u 8u 16u
 const KT = 4u;
-const KB = 8u;
+const KB = 8u; // the host counts workgroups by it
 
 // [slices, rows]: factor, log-sum, delta, 1 / norm; then [slices, keys], the cols, of which x becomes the sum of dS, the key bias's gradient
 @group(0) @binding(4) var<storage, read_write> stats: array<vec4<f32>>;

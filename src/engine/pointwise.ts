@@ -41,7 +41,8 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const params: Record<string, number> = { n };
   for (let i = 0; i < MAX_CONSTS; i++) params[`p${i}`] = e.consts[i] ?? 0;
   const readBy: Record<string, number> = {};
-  const forms = NAMES.map((_, i) => divMod((inputs[i] ?? inputs[0]!).shape, out.shape));
+  const all = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
+  const forms = all.map(({ shape }) => divMod(shape, out.shape));
   const simple = forms.every((f) => f !== null);
   const quads = n % 4 === 0 && forms.every((f) => f !== null && (inVectors(f) || inSplats(f)));
   NAMES.forEach((name, i) => {
@@ -52,7 +53,6 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   });
   strided(inputs, out.shape, params, !simple);
   const evaluation = evaluationType(inputs.map((r) => r.dtype), out.dtype);
-  const all = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
   const [a, b, cc, d] = all;
   const spec = { E: evaluation, R: out.dtype, r: e.expr.replace(/\bp(\d)\b/g, 'params.p$1') };
   if (quads) {
