@@ -135,3 +135,8 @@ def loss_scale(scaled, rate, state, bound, growth):
     else:
         clip, scale, good = [0, 0], scale / 2, 0
     return [torch.tensor(v, dtype=torch.float64) for v in (clip, [rate[0].item(), 1 - power1, 1 - power2], [scale, good, power1, power2])]
+
+
+def saturated(x, low, high):
+    """Truncated to an integer as Rust and WebAssembly do: the nearest one in range, 0 for NaN. C, and so PyTorch, leaves both undefined."""
+    return x.double().nan_to_num(0.0, high, low).trunc().clamp(low, high).long()

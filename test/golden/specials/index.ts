@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+import { elementwise } from './elementwise.ts';
+import type { Specials } from './form.ts';
+
+export const specials: Readonly<Record<string, Specials>> = { elementwise };
