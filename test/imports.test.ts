@@ -21,7 +21,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   nn: ['errors.ts', 'gpu', 'engine', 'ops', 'data/philox.ts'],
   models: ['errors.ts', 'gpu', 'engine', 'ops', 'nn'],
   train: ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'models', 'files', 'data', 'metrics'],
-  data: ['errors.ts', 'files/atomic.ts'],
+  data: ['errors.ts', 'files/atomic.ts', 'files/regular.ts'],
   metrics: ['errors.ts'],
   report: ['errors.ts', 'metrics', 'data'],
   cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'nn', 'models', 'train', 'files', 'data', 'metrics', 'report'],

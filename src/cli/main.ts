@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { failureOf } from './failure.ts';
+import { processOutput, type Output } from './output.ts';
 import type { ExitCode, Verb } from './verb.ts';
 
 const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Verb> }>> = {
@@ -17,17 +18,6 @@ const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: 
   predict: { summary: 'masks for new scans', load: async () => (await import('./predict.ts')).predict },
   eval: { summary: 'predicted masks against reference masks', load: async () => (await import('./eval.ts')).evalVerb },
   report: { summary: 'one HTML file about a run', load: async () => (await import('./report.ts')).report },
-};
-
-/** Where text goes; the tests bring their own. */
-export interface Output {
-  stdout(text: string): void;
-  stderr(text: string): void;
-}
-
-const processOutput: Output = {
-  stdout: (text) => { process.stdout.write(text); },
-  stderr: (text) => { process.stderr.write(text); },
 };
 
 /** Runs one command line and returns its exit code. Throws nothing and ends no process. */

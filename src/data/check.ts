@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
-import { join } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import { DataError } from '../errors.ts';
 import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
 import { findingOf, type Finding } from './finding.ts';
@@ -45,7 +46,7 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
   const scans = [...dataset.training, ...dataset.test];
   for (const [i, scan] of scans.entries()) {
     try {
-      if (options.fixHeader && await fixLabelHeader(scan)) {
+      if (options.fixHeader && await fixLabelHeader(scan, dataset.folder)) {
         findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
       }
       await warnAboutSpacing(scan, findings);
@@ -107,11 +108,16 @@ function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings:
   }
 }
 
-/** Rewrites a label's header from its image where only the grid differs; true if it did. DataError if sizes differ or unreadable. */
-export async function fixLabelHeader(scan: Case): Promise<boolean> {
+/**
+ * Rewrites a label's header from its image where only the grid differs; true if it did. DataError if sizes differ or unreadable, or
+ * if a link leads the label's folder out of `folder`: what the data set links to is not the data set's to rewrite.
+ */
+export async function fixLabelHeader(scan: Case, folder: string): Promise<boolean> {
   if (!scan.label) return false;
   const image = await readVolume(scan.images[0]), label = await readVolume(scan.label);
   if (sameGeometry(image, label) || !image.size.every((n, i) => n === label.size[i])) return false;
+  const way = relative(realpathSync(folder), realpathSync(dirname(scan.label)));
+  if (way.startsWith('..') || isAbsolute(way)) throw new DataError(`${scan.label}: not rewritten, its folder is a link that leads out of ${folder}.`, 'Correct the file where it lies, or put a copy of the folder in the place of the link.');
   await writeVolume(scan.label, { ...image, data: label.data });
   return true;
 }

@@ -4,11 +4,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DataError } from '../errors.ts';
+import { unreadable } from '../files/regular.ts';
 import { readAnnotations, annotationWeight, type Annotations } from './annotations.ts';
 import { insideFolder, readDatasetInfo, type DatasetInfo } from './dataset_json.ts';
 import { findingOf, firstError, type Finding } from './finding.ts';
 import { assertSameGeometry, type Geometry } from './geometry.ts';
-import { unreadable, volumeEnding, type VOLUME_ENDINGS } from './header.ts';
+import { volumeEnding, type VOLUME_ENDINGS } from './header.ts';
 import { toRas } from './orientation.ts';
 import { readVolume, type Volume } from './volume.ts';
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // dataset.json, as nnU-Net v2 writes it (and the older Decathlon form), with three fields of our own: patients, folds, label_source.
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { unreadable, VOLUME_ENDINGS } from './header.ts';
+import { writeFileAtomic } from '../files/atomic.ts';
+import { unreadable } from '../files/regular.ts';
+import { VOLUME_ENDINGS } from './header.ts';
 import { issueText } from './issue.ts';
 
 const nameToText = z.record(z.string(), z.string());
@@ -61,16 +63,9 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** Writes JSON aside and renames it. */
-export async function writeJson(file: string, value: unknown): Promise<void> {
-  const temporary = `${file}.writing-${process.pid}`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(value, null, 1)}\n`);
-    await rename(temporary, file);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw new DataError(`${file}: cannot be written: ${(cause as NodeJS.ErrnoException).code ?? cause}.`, 'Free space or choose another folder.', { cause });
-  }
+/** Writes JSON whole or not at all. @throws DataError */
+export function writeJson(file: string, value: unknown): void {
+  writeFileAtomic(file, `${JSON.stringify(value, null, 1)}\n`);
 }
 
 /** Reads dataset.json of a data set folder. DataError naming the file and the field. */

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import { dicomDamage, holdsPixels } from './dicom_check.ts';
 import { type Triple } from './geometry.ts';
-import { unreadable } from './header.ts';
+import { unreadable } from '../files/regular.ts';
 import { loadImageIo, volumeFromItk, type Volume, type VoxelArray } from './volume.ts';
 
 interface Slice { readonly file: string; readonly series: string; readonly volume: Volume; readonly position: number }

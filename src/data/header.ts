@@ -8,6 +8,7 @@ import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createInflate, gunzipSync } from 'node:zlib';
 import { DataError } from '../errors.ts';
+import { assertFile, unreadable } from '../files/regular.ts';
 import { assertOrthogonal } from './geometry.ts';
 import { FloatScan, type FloatLayout } from './float_scan.ts';
 import { parseMetaImage, parseNrrd } from './header_text.ts';
@@ -57,6 +58,7 @@ export function volumeEnding(file: string): (typeof VOLUME_ENDINGS)[number] | un
 }
 
 async function firstBytes(file: string): Promise<Buffer> {
+  assertFile(file);
   let handle;
   try {
     handle = await open(file, 'r');
@@ -68,13 +70,6 @@ async function firstBytes(file: string): Promise<Buffer> {
   } finally {
     await handle?.close();
   }
-}
-
-/** The DataError for a path the system would not open. */
-export function unreadable(file: string, cause: unknown): DataError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder, not a file' : code === 'ENOTDIR' ? 'a file where a folder is needed' : code === 'EACCES' ? 'no permission to read' : String(code ?? cause);
-  return new DataError(`${file}: cannot be read, got ${why}, expected a readable file.`, 'Check the path and its permissions.', { cause });
 }
 
 function damaged(file: string, cause: unknown): DataError {

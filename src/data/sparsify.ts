@@ -80,6 +80,6 @@ export async function sparsify(folder: string, mode: SparseMode, seed: number): 
     voxels += count; keptVoxels += share.voxels * count;
   }
   const before = existsSync(file) ? await readJson(file) as { unlabelled?: unknown } : {};
-  await writeJson(file, before.unlabelled === undefined ? entries : { ...entries, unlabelled: before.unlabelled });
+  writeJson(file, before.unlabelled === undefined ? entries : { ...entries, unlabelled: before.unlabelled });
   return { file, cases, total: { transverse: keptSlices / slices, coronal: keptRows / rows, voxels: keptVoxels / voxels } };
 }

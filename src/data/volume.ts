@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A volume in memory, and its files: NIfTI, NRRD, MetaImage through ITK-Wasm (an optional dependency, loaded at the first use).
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
-import { makeFolder } from '../files/atomic.ts';
+import { assertReplaceable, discard, folderAside } from '../files/atomic.ts';
+import { unreadable } from '../files/regular.ts';
 import { assertOrthogonal, axisVector, type Geometry, type Triple } from './geometry.ts';
-import { checkFile, notFinite, unreadable, volumeEnding, VOLUME_ENDINGS } from './header.ts';
+import { checkFile, notFinite, volumeEnding, VOLUME_ENDINGS } from './header.ts';
 
 /** Voxel storage. 64-bit integers in files become float64. */
 export type VoxelArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
@@ -163,9 +163,10 @@ export async function writeVolume(file: string, volume: Volume, compress = true)
     name: 'image', origin: [...volume.origin], spacing: [...volume.spacing].reverse(), direction: Float64Array.from(volume.direction),
     size: [...volume.size].reverse(), data: volume.data, metadata: new Map(),
   };
-  const temporary = join(folder, `.writing-${randomBytes(6).toString('hex')}`);
+  let temporary: string | undefined;
   try {
-    makeFolder(temporary);
+    assertReplaceable(path);
+    temporary = folderAside(join(folder, `writing-${basename(path)}`));
     await io.writeImageNode(image, join(temporary, basename(path)), { useCompression: compress });
     await checkFile(join(temporary, basename(path)));
     // A .mhd's data file goes first: its header must never point at nothing.
@@ -174,7 +175,7 @@ export async function writeVolume(file: string, volume: Volume, compress = true)
   } catch (cause) {
     throw new DataError(`${file}: cannot be written: ${await writeFailure(folder, volume.data.byteLength, cause)}.`, 'Free space or choose another output folder; nothing was left behind.', { cause });
   } finally {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    if (temporary !== undefined) discard(temporary);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
@@ -194,6 +194,19 @@ describe('checkDataset', () => {
     const { findings } = await checkDataset(folder, { fixHeader: true });
     expect(findings.filter((f) => f.level === 'error')).toEqual([]);
     expect((await readVolume(join(folder, 'labelsTr/phantom_000.nii.gz'))).origin).toEqual([0, 0, 0]);
+  });
+
+  it('but writes nothing through a link that leads out of the data set', async () => {
+    const elsewhere = join(root, 'elsewhere');
+    const folder = await changed(async (f) => {
+      await relabel(f, 'phantom_000', (v) => ({ ...v, origin: [5, 0, 0] }));
+      renameSync(join(f, 'labelsTr'), elsewhere);
+      symlinkSync(elsewhere, join(f, 'labelsTr'));
+    });
+    const before = readFileSync(join(elsewhere, 'phantom_000.nii.gz'));
+    const { findings } = await checkDataset(folder, { fixHeader: true });
+    expect(findings.some((f) => f.level === 'error')).toBe(true);
+    expect(readFileSync(join(elsewhere, 'phantom_000.nii.gz')).equals(before)).toBe(true);
   });
 
   it('proposes classes that were never drawn in a case', async () => {

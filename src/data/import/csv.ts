@@ -2,7 +2,7 @@
 // The small CSV files that come with LIDC and LUNA16: a header line, commas, optional double quotes.
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../../errors.ts';
-import { unreadable } from '../header.ts';
+import { unreadable } from '../../files/regular.ts';
 
 /** Rows as objects by column name. DataError naming the file if it or one of `columns` is missing, or a row is short. */
 export async function readCsv(file: string, columns: readonly string[]): Promise<Record<string, string>[]> {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Builds a data set folder aside and renames it when complete, so that an interrupted import leaves no half data set.
-import { randomBytes } from 'node:crypto';
-import { copyFile, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { lstatSync, realpathSync } from 'node:fs';
+import { copyFile, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '../../errors.ts';
-import { makeFolder } from '../../files/atomic.ts';
+import { discard, folderAside, makeFolder } from '../../files/atomic.ts';
+import { unreadable } from '../../files/regular.ts';
 import { writeJson, type DatasetJson } from '../dataset_json.ts';
-import { checkFile, unreadable, volumeEnding } from '../header.ts';
+import { checkFile, volumeEnding } from '../header.ts';
 import { readVolume, writeVolume, type Volume } from '../volume.ts';
 
 /** Ending of imported files. */
@@ -51,18 +52,19 @@ export class DatasetBuilder {
 export async function withNewDataset(
   target: string, build: (builder: DatasetBuilder) => Promise<Omit<DatasetJson, 'numTraining' | 'file_ending'>>,
 ): Promise<ImportResult> {
-  const path = resolve(target), temporary = join(dirname(path), `.importing-${basename(path)}-${randomBytes(4).toString('hex')}`);
-  const existing = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+  const existing = await readdir(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' && !lstatSync(target, { throwIfNoEntry: false })) return undefined;
     throw new DataError(`${target}: cannot become a data set folder, got ${error.code}, expected a new or empty folder.`, 'Choose another name.', { cause: error });
   });
   if (existing && existing.length > 0) throw new DataError(`${target}: exists already, got ${existing.length} entries, expected a new or empty folder.`, 'Choose another name or remove it.');
+  const path = existing ? realpathSync(target) : resolve(target);
+  let temporary: string | undefined;
   try {
-    makeFolder(temporary);
+    temporary = folderAside(join(dirname(path), `importing-${basename(path)}`));
     const builder = new DatasetBuilder(temporary);
     const json = await build(builder);
     if (builder.training + builder.test === 0) throw new DataError(`${target}: nothing to import, got no case.`, 'Check the source folder and its file names.');
-    await writeJson(join(temporary, 'dataset.json'), { channel_names: { 0: 'CT' }, ...json, numTraining: builder.training, file_ending: IMPORTED });
+    writeJson(join(temporary, 'dataset.json'), { channel_names: { 0: 'CT' }, ...json, numTraining: builder.training, file_ending: IMPORTED });
     if (existing) await rmdir(path);
     await rename(temporary, path);
     return { folder: target, cases: builder.training + builder.test, notes: builder.notes };
@@ -70,7 +72,7 @@ export async function withNewDataset(
     if (cause instanceof DataError) throw cause;
     throw new DataError(`${target}: import failed: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}.`, 'Free space or choose another folder; nothing was left behind.', { cause });
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    if (temporary !== undefined) discard(temporary);
   }
 }
 

@@ -4,7 +4,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../../errors.ts';
-import { unreadable } from '../header.ts';
+import { unreadable } from '../../files/regular.ts';
 import { readVolume } from '../volume.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 
