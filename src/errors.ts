@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Every error a user can meet. Message grammar: `<where>: <what is wrong>, got <value>, expected <value>. <hint>`.
 
+/** Names and texts out of files stand in what is printed: cut where they are endless, and nothing in them commands a terminal. */
+export function printable(text: string, most = Infinity): string {
+  const short = text.length <= most ? text : `${text.slice(0, Math.ceil(most * 0.8))} [... ${text.length - most} characters ...] ${text.slice(-Math.floor(most * 0.2))}`;
+  return short.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Longer messages say nothing more to a person. */
+const MOST = 4000;
+
 /** Base of all typed errors. `code` is stable for programs, `hint` says what to do next. */
 export class VoxelgradError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
   constructor(code: string, message: string, hint?: string, options?: ErrorOptions) {
-    super(hint ? `${message} ${hint}` : message, options);
+    hint &&= printable(hint, MOST);
+    super(hint ? `${printable(message, MOST)} ${hint}` : printable(message, MOST), options);
     this.name = new.target.name;
     this.code = code;
     this.hint = hint;

@@ -14,6 +14,11 @@ const DTYPES = ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', '
 /** Where checkpoints keep the state dict when they hold more than it (SAM-Med3D: model_state_dict). */
 const NESTS = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 'module', 'params', 'weights'];
 
+/** PyTorch's own bound. */
+const MAX_RANK = 64;
+/** What the tensors of a file may take together: every storage a few times over, for views of it (weights that are tied count once). */
+const ROOM = 64 * 2 ** 20, TIMES = 8;
+
 /** Values of one storage; the legacy container brings them after the pickle. */
 class PthStorage {
   bytes: Uint8Array | null = null;
@@ -41,6 +46,7 @@ const areCounts = (v: unknown): v is number[] => Array.isArray(v) && v.every(isC
 
 function rebuildTensor(args: readonly unknown[]): PthTensor {
   const [storage, offset, shape, strides] = args;
+  if (Array.isArray(shape) && shape.length > MAX_RANK) throw new Error(`tensor of ${shape.length} dimensions, expected at most ${MAX_RANK}`);
   if (!(storage instanceof PthStorage) || !isCount(offset) || !areCounts(shape) || !areCounts(strides) || shape.length !== strides.length) {
     throw new Error('arguments are not (storage, offset, size, stride)');
   }
@@ -62,8 +68,32 @@ function numpyScalar([type, raw]: readonly unknown[]): unknown {
     case 'i8': return Number(view.getBigInt64(0, true));
     case 'i4': return view.getInt32(0, true);
     case 'b1': return view.getUint8(0) !== 0;
-    default: throw new Error(`scalar of type ${String(kind)}`);
+    default: throw new Error(`scalar of type ${textOf(kind)}`);
   }
+}
+
+/** A plain value in words. Never `String()` of a list: 400 bytes of nested tuples would be gigabytes of text. */
+const textOf = (value: unknown): string => (typeof value === 'object' || typeof value === 'function' ? 'something that is no plain value' : String(value));
+
+function texts(values: readonly unknown[]): string[] {
+  if (values.some((v) => typeof v !== 'string' && typeof v !== 'number')) throw new Error('arguments are not texts or numbers');
+  return values.map(String);
+}
+
+function encoded([text]: readonly unknown[]): Uint8Array {
+  if (typeof text !== 'string' || /[^\0-\xff]/.test(text)) throw new Error('argument is no text in Latin-1');
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+}
+
+function dict([items]: readonly unknown[]): Map<unknown, unknown> {
+  if (items === undefined || items instanceof Map) return items ?? new Map();
+  if (!Array.isArray(items) || !items.every((pair) => Array.isArray(pair) && pair.length === 2)) throw new Error('argument is no dict');
+  return new Map(items as [unknown, unknown][]);
+}
+
+function sequence([items]: readonly unknown[]): unknown {
+  if (items !== undefined && !Array.isArray(items)) throw new Error('argument is no list');
+  return items ?? [];
 }
 
 const plain = (attributes: Record<string, unknown> = {}): PlainObject => {
@@ -74,19 +104,22 @@ const plain = (attributes: Record<string, unknown> = {}): PlainObject => {
 
 /** The closed list. Each entry builds data; none calls anything that the file names. */
 const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>([
-  ['collections.OrderedDict', { call: ([pairs]) => new Map((pairs as [unknown, unknown][] | undefined) ?? []) }],
+  ['collections.OrderedDict', { call: dict }],
+  ['collections.Counter', { call: dict }],
+  // Its first argument makes missing values; there is nobody here to ask for one.
+  ['collections.defaultdict', { call: ([, ...items]) => dict(items) }],
+  ...['int', 'float', 'str', 'bool', 'list', 'dict', 'tuple'].flatMap((name): [string, PickleGlobal][] => [[`builtins.${name}`, {}], [`__builtin__.${name}`, {}]]),
   ['torch._utils._rebuild_tensor_v2', { call: rebuildTensor }],
   ['torch._utils._rebuild_tensor', { call: rebuildTensor }],
   ['torch._utils._rebuild_parameter', { call: ([data]) => data }],
   ['torch.Size', { call: ([dims]) => dims }],
-  ['torch.device', { call: (parts) => parts.join(':') }],
+  ['torch.device', { call: (parts) => texts(parts).join(':') }],
   ['argparse.Namespace', { call: () => plain() }],
-  ['_codecs.encode', { call: ([text]) => Uint8Array.from(String(text), (c) => c.charCodeAt(0)) }],
+  ['_codecs.encode', { call: encoded }],
   ['numpy.dtype', { call: ([kind]) => plain({ kind }) }],
   ['numpy.core.multiarray.scalar', { call: numpyScalar }],
   ['numpy._core.multiarray.scalar', { call: numpyScalar }],
-  ['builtins.set', { call: ([items]) => items }],
-  ['__builtin__.set', { call: ([items]) => items }],
+  ...['builtins', '__builtin__'].flatMap((module): [string, PickleGlobal][] => [[`${module}.set`, { call: sequence }], [`${module}.bytearray`, { call: ([raw]) => raw === undefined ? new Uint8Array() : raw instanceof Uint8Array ? raw : encoded([raw]) }], [`${module}.complex`, { call: texts }]]),
   ...Object.keys(STORAGES).map((name): [string, PickleGlobal] => [`torch.${name}`, {}]),
   ...DTYPES.map((name): [string, PickleGlobal] => [`torch.${name}`, {}]),
 ]);
@@ -138,14 +171,14 @@ function readLegacy(bytes: Uint8Array, where: string): unknown {
   };
   if (next() !== LEGACY_MAGIC) throw new DataError(`${where}: not a .pth file (a pickle without PyTorch's magic number).`);
   const [version, system] = [next(), next()];
-  if (version !== 1001) throw new DataError(`${where}: legacy format version ${String(version)}, expected 1001.`);
+  if (version !== 1001) throw new DataError(`${where}: legacy format version ${textOf(version)}, expected 1001.`);
   if (!(system instanceof Map) || system.get('little_endian') !== true) throw new DataError(`${where}: written on a big-endian machine, expected little-endian.`);
   const root = next();
   const keys = next();
   if (!Array.isArray(keys)) throw new DataError(`${where}: no list of storages after the pickle.`);
   for (const key of keys) {
     const storage = storages.get(key as string);
-    if (!storage) throw new DataError(`${where}: storage "${String(key)}" belongs to no tensor.`);
+    if (!storage) throw new DataError(`${where}: storage "${textOf(key)}" belongs to no tensor.`);
     const length = storage.count * bytesPerElement(storage.dtype);
     if (at + 8 + length > bytes.length) throw new DataError(`${where}: truncated in storage "${storage.key}": ${8 + length} bytes at ${at}, got ${bytes.length - at}.`, 'Copy the file again.');
     const count = new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigUint64(0, true);
@@ -188,7 +221,7 @@ function findStateDict(root: unknown, where: string): Map<unknown, unknown> {
   if (hasTensors(root)) return root;
   const nested = root instanceof Map ? NESTS.map((name) => root.get(name)).find(hasTensors) : undefined;
   if (nested) return nested;
-  const found = root instanceof Map ? `a dict of ${[...root.keys()].slice(0, 8).map(String).join(', ')}` : root instanceof PthTensor ? 'one tensor' : typeof root;
+  const found = root instanceof Map ? `a dict of ${[...root.keys()].slice(0, 8).map(textOf).join(', ')}` : root instanceof PthTensor ? 'one tensor' : typeof root;
   throw new DataError(`${where}: no state dict found, got ${found}, expected tensors by name or one of ${NESTS.join(', ')}.`);
 }
 
@@ -201,5 +234,26 @@ export function parsePth(bytes: Uint8Array, where = 'pth'): Map<string, HostTens
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b;
   if (!isZip && bytes[0] !== 0x80) throw new DataError(`${where}: not a .pth file, got bytes ${[...bytes.subarray(0, 4)].join(' ')}, expected a zip file or a pickle.`);
   const state = findStateDict(isZip ? readZip(bytes, where) : readLegacy(bytes, where), where);
-  return new Map([...state].flatMap(([name, value]) => value instanceof PthTensor ? [[String(name), materialise(value, where)]] : []));
+  return materialised(state, where);
+}
+
+function materialised(state: ReadonlyMap<unknown, unknown>, where: string): Map<string, HostTensor> {
+  const storages = new Set<PthStorage>(), known = new Map<string, HostTensor>(), tensors = new Map<string, HostTensor>();
+  for (const value of state.values()) if (value instanceof PthTensor) storages.add(value.storage);
+  const most = ROOM + TIMES * [...storages].reduce((n, { bytes }) => n + (bytes?.length ?? 0), 0);
+  let taken = 0;
+  for (const [name, value] of state) {
+    if (!(value instanceof PthTensor)) continue;
+    if (typeof name !== 'string' && typeof name !== 'number') throw new DataError(`${where}: a tensor's name, got ${textOf(name)}, expected a text.`);
+    const { storage, offset, shape, strides } = value;
+    const view = JSON.stringify([storage.key, offset, shape, strides]);
+    let tensor = known.get(view);
+    if (!tensor) {
+      taken += shape.reduce((n, d) => n * d, bytesPerElement(storage.dtype));
+      if (taken > most) throw new DataError(`${where}: its tensors take more than ${most} bytes, got ${taken} by "${textOf(name)}", expected views that share little of their storages.`, 'Save copies instead of views: {k: v.clone() for k, v in state.items()}.');
+      known.set(view, tensor = materialise(value, where));
+    }
+    tensors.set(String(name), tensor);
+  }
+  return tensors;
 }

@@ -26,6 +26,12 @@ export interface Unpickled {
   readonly end: number;
 }
 
+/**
+ * Lists, dicts, objects and memo entries that a pickle may ask for: so many, and one more for every few of its bytes. One byte can ask
+ * for 200 of memory; torch.save spends 20 or so on each.
+ */
+const FREE = 100_000, BYTES_EACH = 4;
+
 const MARK = Symbol('mark');
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const latin1 = (bytes: Uint8Array): string => { let s = ''; for (const b of bytes) s += String.fromCharCode(b); return s; };
@@ -53,6 +59,14 @@ export function unpickle(
   let at = start;
 
   const fail = (what: string): DataError => new DataError(`${where}: pickle at byte ${at}: ${what}.`);
+  let asked = 0;
+  const charge = (n: number): void => {
+    asked += n;
+    const most = FREE + Math.floor((at - start) / BYTES_EACH);
+    if (asked > most) throw fail(`asks for more than its length accounts for, got ${asked} values in ${at - start} bytes, expected at most ${most}`);
+  };
+  const counted = <T>(value: T): T => { charge(1); return value; };
+  const remember = (index: number): void => { charge(1); memo.set(index, top()); };
   const take = (length: number): Uint8Array => {
     if (length > bytes.length - at) throw new DataError(`${where}: truncated, the pickle needs ${length} bytes at ${at}, got ${bytes.length - at}.`, 'Copy the file again.');
     at += length;
@@ -106,6 +120,8 @@ export function unpickle(
   };
   const call = (callee: unknown, args: unknown): unknown => {
     if (!(callee instanceof GlobalRef) || !callee.spec.call) throw fail(`call of ${callee instanceof GlobalRef ? callee.name : 'something that is no type'}`);
+    // What is called may copy its arguments, which may be shared with a thousand other calls.
+    charge(list(args).reduce<number>((n, arg) => n + (Array.isArray(arg) ? arg.length : arg instanceof Map ? arg.size : typeof arg === 'string' ? arg.length >> 4 : 0), 1));
     try { return callee.spec.call(list(args)); } catch (e) { throw e instanceof DataError ? e : fail(`${callee.name}: ${(e as Error).message}`); }
   };
   const build = (target: unknown, state: unknown): void => {
@@ -143,20 +159,20 @@ export function unpickle(
       case 0x55: stack.push(latin1(take(u8()))); break; // SHORT_BINSTRING
       case 0x42: stack.push(take(u32()).slice()); break; // BINBYTES
       case 0x43: stack.push(take(u8()).slice()); break; // SHORT_BINBYTES
-      case 0x29: case 0x5d: case 0x8f: stack.push([]); break; // EMPTY_TUPLE, EMPTY_LIST, EMPTY_SET
-      case 0x7d: stack.push(new Map()); break; // EMPTY_DICT
-      case 0x74: case 0x6c: stack.push(popMark()); break; // TUPLE, LIST
-      case 0x85: stack.push([pop()]); break;
-      case 0x86: { const b = pop(); stack.push([pop(), b]); break; }
-      case 0x87: { const c = pop(); const b = pop(); stack.push([pop(), b, c]); break; }
-      case 0x64: { const items = popMark(); const dict = new Map(); setItems(dict, items); stack.push(dict); break; } // DICT
+      case 0x29: case 0x5d: case 0x8f: stack.push(counted([])); break; // EMPTY_TUPLE, EMPTY_LIST, EMPTY_SET
+      case 0x7d: stack.push(counted(new Map())); break; // EMPTY_DICT
+      case 0x74: case 0x6c: stack.push(counted(popMark())); break; // TUPLE, LIST
+      case 0x85: stack.push(counted([pop()])); break;
+      case 0x86: { const b = pop(); stack.push(counted([pop(), b])); break; }
+      case 0x87: { const c = pop(); const b = pop(); stack.push(counted([pop(), b, c])); break; }
+      case 0x64: { const items = popMark(); const dict = counted(new Map()); setItems(dict, items); stack.push(dict); break; } // DICT
       case 0x61: { const item = pop(); list(top()).push(item); break; } // APPEND
       case 0x65: case 0x90: { const items = popMark(); const target = list(top()); for (const item of items) target.push(item); break; } // APPENDS, ADDITEMS
       case 0x73: { const value = pop(); const key = pop(); setItems(top(), [key, value]); break; } // SETITEM
       case 0x75: { const items = popMark(); setItems(top(), items); break; } // SETITEMS
-      case 0x71: memo.set(u8(), top()); break; // BINPUT
-      case 0x72: memo.set(u32(), top()); break; // LONG_BINPUT
-      case 0x94: memo.set(memo.size, top()); break; // MEMOIZE
+      case 0x71: remember(u8()); break; // BINPUT
+      case 0x72: remember(u32()); break; // LONG_BINPUT
+      case 0x94: remember(memo.size); break; // MEMOIZE
       case 0x68: stack.push(recall(u8())); break; // BINGET
       case 0x6a: stack.push(recall(u32())); break; // LONG_BINGET
       case 0x63: { const module = line(); stack.push(global(module, line())); break; } // GLOBAL

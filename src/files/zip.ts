@@ -9,6 +9,8 @@ interface Entry { method: number; encrypted: boolean; crc: number; packed: numbe
 
 const END = 0x06054b50, END64 = 0x06064b50, LOCATOR64 = 0x07064b50, CENTRAL = 0x02014b50, LOCAL = 0x04034b50;
 const LONG = 0xffffffff;
+/** What the entries of a file may unpack to together: weights hardly shrink when they are packed, only bombs grow a hundredfold. */
+const ROOM = 64 * 2 ** 20, TIMES = 20;
 
 export class ZipFile {
   private readonly bytes: Uint8Array;
@@ -22,6 +24,7 @@ export class ZipFile {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.where = where;
     this.readDirectory();
+    this.assertHonest();
   }
 
   get names(): string[] { return [...this.entries.keys()]; }
@@ -32,16 +35,33 @@ export class ZipFile {
   read(name: string): Uint8Array {
     const entry = this.entries.get(name);
     if (!entry) throw this.fail(`no entry "${name}"`);
-    this.need(entry.header, 30);
-    if (this.view.getUint32(entry.header, true) !== LOCAL) throw this.fail(`entry "${name}" has no local header`);
-    const start = entry.header + 30 + this.view.getUint16(entry.header + 26, true) + this.view.getUint16(entry.header + 28, true);
-    this.need(start, entry.packed);
+    const start = this.startOf(name, entry);
     if (entry.encrypted) throw this.fail(`entry "${name}" is encrypted`);
     const packed = this.bytes.subarray(start, start + entry.packed);
     const content = entry.method === 0 ? packed : this.inflate(name, entry, packed);
     if (content.length !== entry.size) throw this.fail(`entry "${name}" has ${content.length} bytes, expected ${entry.size}`);
     if (crc32(content) !== entry.crc) throw this.fail(`entry "${name}" has a wrong checksum`);
     return content;
+  }
+
+  private startOf(name: string, { header, packed }: Entry): number {
+    this.need(header, 30);
+    if (this.view.getUint32(header, true) !== LOCAL) throw this.fail(`entry "${name}" has no local header`);
+    const start = header + 30 + this.view.getUint16(header + 26, true) + this.view.getUint16(header + 28, true);
+    this.need(start, packed);
+    return start;
+  }
+
+  /** Entries lie one after another, each byte in one of them alone, and unpack to no more than a file of this length may hold. */
+  private assertHonest(): void {
+    let end = 0, unpacked = 0;
+    for (const [name, entry] of [...this.entries].sort(([, a], [, b]) => a.header - b.header)) {
+      if (entry.header < end) throw this.fail(`entry "${name}" overlaps the one before it`);
+      end = this.startOf(name, entry) + entry.packed;
+      if (entry.method !== 0) unpacked += entry.size;
+    }
+    const most = ROOM + TIMES * this.bytes.length;
+    if (unpacked > most) throw new DataError(`${this.where}: zip: its entries unpack to ${unpacked} bytes, expected at most ${most} from a file of ${this.bytes.length}.`, 'If it is no attack, save the weights again with torch.save, which packs nothing.');
   }
 
   private inflate(name: string, { method, size }: Entry, packed: Uint8Array): Uint8Array {

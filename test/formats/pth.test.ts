@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { existsSync, readFileSync } from 'node:fs';
+import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '../../src/errors.ts';
+import { crc32 } from '../../src/files/crc.ts';
 import { parsePth } from '../../src/files/pth.ts';
 import { unpickle } from '../../src/files/unpickle.ts';
 
@@ -29,6 +31,9 @@ describe.each(['zip.pth', 'legacy.pth', 'protocol4.pth', 'deflated.pth', 'zip64.
 describe('checkpoints around a state dict', () => {
   it('finds model_state_dict beside plain data', () => {
     expect(parsePth(read('checkpoint.pth'))).toEqual(new Map([['weight', { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) }]]));
+  });
+  it('finds it beside what MultiStepLR and AdamW keep: Counter, defaultdict, bytearray', () => {
+    expect(parsePth(read('scheduler.pth'))).toEqual(new Map([['weight', { dtype: 'F32', shape: [1, 2], data: Float32Array.of(1, 2) }], ['bias', { dtype: 'F32', shape: [1], data: Float32Array.of(3) }]]));
   });
   it('says what it found when there are no tensors', () => expect(() => parsePth(read('no_tensors.pth'))).toThrow(/a dict of epoch/));
 });
@@ -94,6 +99,78 @@ describe('refusals', () => {
     const at = bytes.findIndex((_, i) => bytes[i] === 0x3f && bytes[i - 1] === 0x80 && bytes[i - 2] === 0 && bytes[i - 3] === 0);
     bytes[at] ^= 1;
     expect(() => parsePth(bytes)).toThrow(/wrong checksum/);
+  });
+});
+
+/** A zip file of stored (or deflated) entries. */
+function zip(entries: readonly [name: string, content: Uint8Array, deflate?: boolean][], tamper: (local: Buffer[], central: Buffer[]) => void = () => {}): Buffer {
+  const [local, central]: Buffer[][] = [[], []];
+  let at = 0;
+  for (const [name, content, deflate] of entries) {
+    const packed = deflate ? deflateRawSync(content, { level: 9 }) : content;
+    const header = Buffer.alloc(30 + name.length);
+    header.writeUInt32LE(0x04034b50); header.writeUInt16LE(name.length, 26); header.write(name, 30);
+    const entry = Buffer.alloc(46 + name.length);
+    entry.writeUInt32LE(0x02014b50); entry.writeUInt16LE(deflate ? 8 : 0, 10); entry.writeUInt32LE(crc32(content), 16); entry.writeUInt32LE(packed.length, 20); entry.writeUInt32LE(content.length, 24);
+    entry.writeUInt16LE(name.length, 28); entry.writeUInt32LE(at, 42); entry.write(name, 46);
+    local!.push(header, Buffer.from(packed)); central!.push(entry);
+    at += header.length + packed.length;
+  }
+  tamper(local!, central!);
+  const end = Buffer.alloc(22), size = Buffer.concat(central!).length;
+  end.writeUInt32LE(0x06054b50); end.writeUInt16LE(central!.length, 8); end.writeUInt16LE(central!.length, 10); end.writeUInt32LE(size, 12); end.writeUInt32LE(Buffer.concat(local!).length, 16);
+  return Buffer.concat([...local!, ...central!, end]);
+}
+
+const latin = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+const pth = (pickle: string, ...more: [string, Uint8Array, boolean?][]): Buffer => zip([['a/data.pkl', latin(`\x80\x02${pickle}`)], ...more]);
+const u32 = (n: number): string => String.fromCharCode(n & 255, (n >> 8) & 255, (n >> 16) & 255, n >>> 24);
+const str = (text: string): string => `X${u32(text.length)}${text}`;
+/** A float tensor that is `count` elements of storage "0" from `offset`. */
+const tensor = (count: number, all: number, offset = 0): string => `ctorch._utils\n_rebuild_tensor_v2\n((${str('storage')}ctorch\nFloatStorage\n${str('0')}${str('cpu')}J${u32(all)}tQJ${u32(offset)}J${u32(count)}\x85K\x01\x85\x89}tR`;
+/** 2^30 ones as nested tuples: (x, x) of the memo, thirty times. */
+const nested = `K\x01${Array.from({ length: 30 }, (_, i) => `q${String.fromCharCode(i)}h${String.fromCharCode(i)}\x86`).join('')}`;
+
+/** Runs in a bounded time and memory: as the campaign does, of the process's own clock, for others compute on the machine as well. */
+function cheaply(run: () => void): void {
+  const cpu = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(cpu);
+  expect((user + system) / 1e6).toBeLessThan(5);
+}
+
+describe('a file that asks for more than it holds', () => {
+  it.each<[string, () => Buffer, RegExp]>([
+    ['nested tuples as a name', () => pth(`}${nested}${tensor(1, 1)}s.`, ['a/data/0', new Uint8Array(4)]), /a tensor's name, got something that is no plain value/],
+    ['nested tuples as names without a tensor', () => pth(`}${nested}K\x01s.`), /no state dict found, got a dict of something that is no plain value/],
+    ['nested tuples as a device', () => pth(`ctorch\ndevice\n${nested}\x85R.`), /torch\.device: arguments are not texts/],
+    ['nested tuples as a text', () => pth(`c_codecs\nencode\n${nested}\x85R.`), /_codecs\.encode: argument is no text/],
+    ['nested tuples as a scalar\'s type', () => pth(`cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n${nested}\x85RU\x01at\x52.`), /scalar/],
+    ['nested tuples as a storage', () => pth(`${nested}Q.`), /refers to something that is no plain storage/],
+    ['a thousand tensors on one packed storage', () => pth(`}(${Array.from({ length: 1000 }, (_, i) => `${str(`t${i}`)}${tensor(1_500_000 - i, 1_500_000)}`).join('')}u.`, ['a/data/0', new Uint8Array(6_000_000), true]), /its tensors take more than 115108864 bytes/],
+    ['an entry that unpacks a thousandfold', () => pth('}.', ['a/data/0', new Uint8Array(2 ** 27), true]), /its entries unpack to 134217728 bytes, expected at most/],
+    ['empty dicts without end', () => pth('('.padEnd(1_000_000, '}') + 't.'), /asks for more than its length accounts for/],
+    ['a memo without end', () => pth('N'.padEnd(1_000_000, '\x94') + '.'), /asks for more than its length accounts for/],
+    ['one list copied a thousand times', () => pth(`(${'K\x01K\x02\x86'.repeat(3000)}lq\x00${'ccollections\nOrderedDict\nh\x00\x85R'.repeat(1000)}.`), /asks for more than its length accounts for/],
+    ['one text encoded a thousand times', () => pth(`${str('a'.repeat(1e6))}q\x000${'c_codecs\nencode\nh\x00\x85R'.repeat(4000)}.`), /asks for more than its length accounts for/],
+    ['a tensor of a million dimensions', () => pth(`}${str('w')}ctorch._utils\n_rebuild_tensor_v2\n((${str('storage')}ctorch\nFloatStorage\n${str('0')}${str('cpu')}K\x01tQK\x00(${'K\x01'.repeat(1000)}t(${'K\x01'.repeat(1000)}t\x89}tRs.`), /tensor of 1000 dimensions, expected at most 64/],
+  ])('%s is refused before it is given', (_, bytes, message) => {
+    const file = bytes();
+    cheaply(() => expect(() => parsePth(file, 'x.pth')).toThrow(message));
+    expect(() => parsePth(file, 'x.pth')).toThrow(DataError);
+  });
+
+  it('entries that overlap are refused', () => {
+    const overlapping = zip([['a/data.pkl', latin('\x80\x02}.')], ['b', latin('bb')]], (_, central) => { central[1]!.writeUInt32LE(central[0]!.readUInt32LE(42), 42); });
+    expect(() => parsePth(overlapping, 'x.pth')).toThrow(/overlaps/);
+  });
+
+  it('but views that share a storage are read, and tied weights are there once', () => {
+    const bytes = pth(`}(${str('whole')}${tensor(4, 4)}${str('tied')}${tensor(4, 4)}${str('part')}${tensor(2, 4, 2)}u.`, ['a/data/0', new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer)]);
+    const tensors = parsePth(bytes);
+    expect(tensors.get('whole')!.data).toEqual(Float32Array.of(1, 2, 3, 4));
+    expect(tensors.get('tied')).toBe(tensors.get('whole'));
+    expect(tensors.get('part')!.data).toEqual(Float32Array.of(3, 4));
   });
 });
 

@@ -71,9 +71,9 @@ describe('safetensors', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['no length', new Uint8Array(5), /got 5 bytes/],
     ['a header past the end', file({}).subarray(0, 9), /header of 2 bytes, got a file of 9/],
-    ['an absurd header', Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 127, 0x7b), /expected at most 100000000/],
-    ['broken JSON', file('{"a": '), /not JSON/],
-    ['invalid UTF-8', Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0xff, 0xfe, 0x7d), /not JSON/],
+    ['an absurd header', Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 127, 0x7b), /expected at most 33554432/],
+    ['broken JSON', file('{"a": '), /header: not valid JSON/],
+    ['invalid UTF-8', Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0xff, 0xfe, 0x7d), /not a text in UTF-8/],
     ['no object', file('[]'), /does not start with/],
     ['an unknown type', file({ a: { dtype: 'F8', shape: [1], data_offsets: [0, 1] } }, 1), /"a": dtype, got "F8"/],
     ['an inherited name as type', file({ a: { dtype: 'toString', shape: [1], data_offsets: [0, 1] } }, 1), /dtype, got "toString"/],
@@ -85,7 +85,10 @@ describe('safetensors', () => {
     ['an overlap', file({ a: f32(0, 8), b: f32(4, 12) }, 12), /"b" starts at byte 4, expected 8 \(overlap\)/],
     ['a hole', file({ a: f32(0, 4), b: f32(8, 12) }, 12), /"b" starts at byte 8, expected 4 \(hole\)/],
     ['data nobody claims', file({ a: f32(0, 4) }, 12), /8 bytes after the last tensor/],
-    ['a name given twice', file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8), /"a" is named twice/],
+    ['a name given twice', file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8), /"a" is there twice/],
+    ['a header nested without end', file(`{"a":${'['.repeat(2e5)}${']'.repeat(2e5)}}`), /nested more than 64 levels deep/],
+    ['metadata nested without end', file(`{"__metadata__":${'{"a":'.repeat(2e5)}1${'}'.repeat(2e5)}}`), /nested more than 64 levels deep/],
+    ['a name of megabytes, cut', file({ ['a'.repeat(2e6)]: { dtype: 'F8' } }), /^.{0,5000}$/s],
     ['metadata of numbers', file({ __metadata__: { step: 3 } }), /__metadata__/],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => parseSafetensors(bytes, 'x.safetensors')).toThrow(DataError);

@@ -51,6 +51,18 @@ checkpoint = {
 torch.save(checkpoint, here / "checkpoint.pth")
 torch.save({"epoch": 3}, here / "no_tensors.pth")
 
+# As train.py of SAM-Med3D saves: optimiser and scheduler beside the weights. MultiStepLR keeps its milestones in a Counter.
+layer = torch.nn.Linear(2, 1)
+layer.load_state_dict({"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])})
+optimiser = torch.optim.AdamW(layer.parameters(), lr=8e-4)
+scheduler = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones=[120, 180, 180], gamma=0.1)
+layer(torch.ones(1, 2)).sum().backward()
+torch.save({
+    "epoch": 1, "model_state_dict": layer.state_dict(), "optimizer_state_dict": optimiser.state_dict(), "lr_scheduler_state_dict": scheduler.state_dict(),
+    "losses": [0.5], "dices": [np.float64(0.25)], "best_loss": 0.5, "best_dice": 0.25, "args": argparse.Namespace(task_name="union_train", device=torch.device("cpu")),
+    "used_datas": ["data/a", "data/b"], "counts": collections.Counter("abba"), "groups": collections.defaultdict(list, {"a": [1]}), "raw": bytearray(b"abc"),
+}, here / "scheduler.pth")
+
 
 # The same zip deflated, and with zip64 records.
 def rezip(name, **how):
