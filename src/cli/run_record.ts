@@ -12,6 +12,7 @@ import type { ReportInput, Stage } from '../report/input.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import type { Plan } from '../train/plan_schema.ts';
 import type { Survey } from '../train/survey.ts';
+import { commandLine } from './text.ts';
 
 /** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */
 export interface Evaluations {
@@ -89,7 +90,7 @@ export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Su
         name: `${json.name ?? basename(resolve(dataset.folder))}${mark === undefined ? '' : ` (masks: ${mark})`}`, cases: dataset.training.length + dataset.test.length, hash,
         ...(licence !== undefined && { licence }), ...(source !== undefined && { source }),
       }],
-      command: `voxelgrad ${command.map((word) => (/^[\w./:=,+-]+$/.test(word) ? word : `'${word.replaceAll('\'', '\'\\\'\'')}'`)).join(' ')}`,
+      command: commandLine(command),
       seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed },
       version: manifest.version,
       runtime: `Node ${process.versions.node}, webgpu ${manifest.dependencies.webgpu}, ${process.platform}-${process.arch}`,

@@ -9,15 +9,16 @@ import { DataError, LimitError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
 import { freeMemory } from '../gpu/provider.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
-import { readCheckpoint, restoreNetworks } from '../train/checkpoint.ts';
+import { readTrained, restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
 import { onStoredGrid, prepareScan, segment } from '../train/inference.ts';
-import { checkpointPath, planDigest } from '../train/loop.ts';
+import { planDigest } from '../train/start.ts';
 import { makeNetworks } from '../train/networks.ts';
 import { parsePlanText } from '../train/plan.ts';
 import type { Plan } from '../train/plan_schema.ts';
 import { predictionBytes } from '../train/predict_volume.ts';
 import { Predictor } from '../train/predictor.ts';
+import { checkpointPath } from '../train/run_folder.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
 import { progress } from './progress.ts';
 import { readRecord, recordStage } from './run_record.ts';
@@ -111,7 +112,7 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
 export async function segmentCases(job: Job, context: Context): Promise<JobResult> {
   const { plan, out } = job;
   const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
-  const { state, tensors } = await readCheckpoint(checkpoint);
+  const { state, tensors } = await readTrained(checkpoint);
   if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
   else if (state.plan !== planDigest(runPlan(job.run))) context.note(`${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`);
   readRecord(job.run); // damaged, it says so before the work, not after

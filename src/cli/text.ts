@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small words for people: aligned columns and shares.
+// Small words for people: aligned columns, shares, and command lines to paste.
 
 /** Columns as wide as their widest cell, two spaces apart. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -8,3 +8,14 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
+
+/** A word as a shell takes it back, whatever is in it: control characters, which a terminal would obey, in $'' as bash, zsh and POSIX 2024 read it. */
+export function shellWord(word: string): string {
+  if (/^[\w./:=,+@%][\w./:=,+@%-]*$|^--?[\w-]+$/.test(word)) return word;
+  if (process.platform === 'win32') return `"${word.replaceAll('"', '""')}"`;
+  if (!/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(word)) return `'${word.replaceAll('\'', '\'\\\'\'')}'`;
+  const bytes = (char: string): string => [...new TextEncoder().encode(char)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  return `$'${word.replace(/['\\]/g, '\\$&').replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, bytes)}'`;
+}
+
+export const commandLine = (words: readonly string[]): string => ['voxelgrad', ...words.map(shellWord)].join(' ');

@@ -6,23 +6,25 @@ import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { DataError, DeviceLostError, UsageError } from '../errors.ts';
-import { openDevice, type TunedTiles } from '../gpu/device.ts';
-import { readCheckpoint } from '../train/checkpoint.ts';
+import { openDevice } from '../gpu/device.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
-import { checkpointPath, foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
+import { foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
 import { PRESETS, type Plan, type Preset } from '../train/plan_schema.ts';
 import { inferPlan } from '../train/presets.ts';
+import { assertNoRun, tracesOf } from '../train/run_folder.ts';
+import { newestCheckpoint } from '../train/start.ts';
 import { integer, number } from './numbers.ts';
 import { assertOneSource, readPlanFile } from './plan_file.ts';
 import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
+import { commandLine } from './text.ts';
 import { trainingProgress } from './training_progress.ts';
 import { tunedTiles } from './tuned_tiles.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
   readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
-  readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean;
+  readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean; readonly force?: boolean;
 }
 
 /** Options that make a plan; a resumed run has its own. */
@@ -65,12 +67,6 @@ function assertSameCases(plan: Plan, dataset: Dataset, run: string): void {
   throw new DataError(`${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`, 'Name the data set of the run, as it was; else train into a new folder.');
 }
 
-/** Tuned tiles of a run that has a checkpoint: it goes on with them, whatever has been tuned since. */
-async function tilesOf(run: string): Promise<TunedTiles | undefined> {
-  const latest = checkpointPath(run, 'latest');
-  return existsSync(latest) ? (await readCheckpoint(latest)).state.tiles ?? {} : undefined;
-}
-
 /** Losses of the device in a row, without an iteration between them, that end a run. */
 const PATIENCE = 3;
 
@@ -81,11 +77,12 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
   let resume = options.resume ?? false;
   let furthest = 0;
   for (let lost = 0; ;) {
-    const begun = resume ? await tilesOf(options.run) : undefined;
+    // A run goes on with the tiles that it began with, whatever has been tuned since.
+    const begun = resume ? (await newestCheckpoint(options.run)).state.tiles ?? {} : undefined;
     using device = await openDevice({ tiles: (info) => begun ?? tunedTiles(info) });
     try {
       const outcome = await runTraining({
-        plan, dataset, folder: options.run, resume, ...(options.init && { init: options.init }), signal,
+        plan, dataset, folder: options.run, resume, force: options.force ?? false, ...(options.init && { init: options.init }), signal,
         onProgress: (p) => {
           if (p.stage === 'train' && p.done > furthest) { furthest = p.done; lost = 0; }
           onProgress(p);
@@ -104,7 +101,7 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
     } catch (error) {
       if (!(error instanceof DeviceLostError) || ++lost >= PATIENCE) throw error;
       context.note(`${error.message} Going on from the last checkpoint with a new device.`);
-      resume = true;
+      resume ||= tracesOf(options.run).length > 0;
     }
   }
 }
@@ -123,7 +120,8 @@ export const train: Verb = {
       .addOption(new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices(['dataset', 'dense', 'both', 'transverse', 'budget']))
       .option('--ablate <parts>', 'switch off parts, comma-separated: msa, bgc, rm, cross, 2d, sam')
       .option('--init <file>', 'start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM\'s)')
-      .option('--resume', 'go on with the run in the folder');
+      .option('--resume', 'go on with the run in the folder')
+      .option('--force', 'train where a process of another machine, or one that cannot be told, may hold the folder');
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const planFile = join(options.run, 'plan.json');
@@ -131,6 +129,7 @@ export const train: Verb = {
     const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
     if (options.resume && given.length > 0) throw new UsageError(`--resume: got --${given[0]!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`, 'Leave the option out, or start a new run folder.');
     assertOneSource(options);
+    if (!options.resume) assertNoRun(options.run);
     const dataset = await openDataset(folder);
     const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
     if (options.resume) assertSameCases(plan, dataset, options.run);
@@ -147,7 +146,7 @@ export const train: Verb = {
     const show = trainingProgress(context);
     try {
       const { state, finished, record } = await survive({ plan, dataset, options, signal: stop.signal, argv: context.argv, onProgress: show.update }, context);
-      const again = `voxelgrad train ${folder} --run ${options.run} --resume`;
+      const again = commandLine(['train', folder, '--run', options.run, '--resume']);
       const best = state.best ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}` : 'no validation yet';
       return {
         text: finished ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`

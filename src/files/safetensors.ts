@@ -43,7 +43,10 @@ export const isStoredType = (name: unknown): name is StoredType => typeof name =
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function readHeader(bytes: Uint8Array, where: string): { header: Record<string, unknown>; start: number } {
+interface Header { readonly entries: Readonly<Record<string, unknown>>; readonly metadata: Readonly<Record<string, string>>; readonly start: number }
+
+/** Entries, metadata and where the data begins, from as much of a file as holds its header. @throws DataError */
+export function parseSafetensorsHeader(bytes: Uint8Array, where: string): Header {
   const fail = (what: string) => new DataError(`${where}: ${what}.`, 'The file is truncated or not safetensors: copy it again.');
   if (bytes.length < 8) throw fail(`got ${bytes.length} bytes, expected at least 8`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
@@ -53,17 +56,17 @@ function readHeader(bytes: Uint8Array, where: string): { header: Record<string, 
   if (bytes[8] !== 0x7b) throw fail('header does not start with "{"');
   const header = parseJson(bytes.subarray(8, start), `${where}: header`, 'The file is truncated or not safetensors: copy it again.');
   if (!isObject(header)) throw fail('header is not a JSON object');
-  return { header, start };
-}
-
-/** Reads a safetensors file. `where` names it in messages. @throws DataError on anything that is not exactly the format. */
-export function parseSafetensors(bytes: Uint8Array, where = 'safetensors'): SafetensorsFile {
-  const { header, start } = readHeader(bytes, where);
-  const room = bytes.length - start;
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isObject(metadata) || !Object.values(metadata).every((v) => typeof v === 'string')) {
     throw new DataError(`${where}: __metadata__ must map strings to strings.`);
   }
+  return { entries, metadata: metadata as Record<string, string>, start };
+}
+
+/** Reads a safetensors file. `where` names it in messages. @throws DataError on anything that is not exactly the format. */
+export function parseSafetensors(bytes: Uint8Array, where = 'safetensors'): SafetensorsFile {
+  const { entries, metadata, start } = parseSafetensorsHeader(bytes, where);
+  const room = bytes.length - start;
   const ranges: { name: string; dtype: StoredType; shape: number[]; begin: number; end: number }[] = [];
   for (const [name, entry] of Object.entries(entries)) {
     const at = `${where}: tensor ${JSON.stringify(name)}`;
@@ -88,7 +91,7 @@ export function parseSafetensors(bytes: Uint8Array, where = 'safetensors'): Safe
   }
   if (covered !== room) throw new DataError(`${where}: ${room - covered} bytes after the last tensor, expected 0.`);
   const tensors = new Map(ranges.map(({ name, dtype, shape, begin, end }) => [name, decodeTensor(dtype, shape, bytes.subarray(start + begin, start + end))]));
-  return { tensors, metadata: metadata as Record<string, string> };
+  return { tensors, metadata };
 }
 
 /** Bytes of a safetensors file. Same content in the same order, same bytes. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { DataError, StateDictError } from '../errors.ts';
 import type { TunedTiles } from '../gpu/device.ts';
 import type { StateEntry } from '../nn/module.ts';
-import { encodeSafetensors, parseSafetensors, type HostTensor } from '../files/safetensors.ts';
+import { encodeSafetensors, parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { networkList, type NetworkName, type Networks } from './networks.ts';
 import type { Optimiser } from './optim.ts';
@@ -24,6 +24,8 @@ export interface RunState {
   readonly plan: string;
   /** What the weights were trained with; absent in the first checkpoints of version 1. */
   readonly trained?: TrainedPlan;
+  /** File that the first weights came from. */
+  readonly init?: { readonly file: string; readonly sha256: string };
   /** Updates of each optimiser. */
   readonly steps: Readonly<Record<string, number>>;
   /** Best validation score so far and where it was reached; null before the first validation. */
@@ -66,11 +68,37 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     throw new DataError(`${path}: cannot be read.`, 'Train first, or name another run folder.', { cause });
   });
   const { tensors, metadata } = parseSafetensors(bytes, path);
+  return { state: stateOf(metadata, path), tensors };
+}
+
+/** A checkpoint to make masks with. @throws DataError as `readCheckpoint`, and for weights as they were before the first iteration */
+export async function readTrained(path: string): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(path);
+  if (checkpoint.state.iteration === 0) throw new DataError(`${path}: no iteration has been trained, got weights as the run began with.`, 'Train first: voxelgrad train --resume.');
+  return checkpoint;
+}
+
+/** The state alone: a fraction of the file is read. @throws DataError as `readCheckpoint` */
+export async function readState(path: string): Promise<RunState> {
+  const file = await open(path);
+  try {
+    const length = Buffer.alloc(8);
+    await file.read(length, 0, 8, 0);
+    const { size } = await file.stat();
+    const header = Buffer.alloc(Math.min(size, 8 + Number(length.readBigUInt64LE())));
+    await file.read(header, 0, header.length, 0);
+    return stateOf(parseSafetensorsHeader(header, path).metadata, path);
+  } finally {
+    await file.close();
+  }
+}
+
+function stateOf(metadata: Readonly<Record<string, string>>, path: string): RunState {
   try {
     const state = JSON.parse(metadata.state ?? '') as RunState;
     if (state.version !== 1) throw new Error(`version ${state.version}`);
     // The two last fields came during version 1.
-    return { state: { ...state, stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } }, tensors };
+    return { ...state, stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } };
   } catch (cause) {
     throw new DataError(`${path}: holds no state of a run.`, 'Name a checkpoint that `voxelgrad train` wrote.', { cause });
   }

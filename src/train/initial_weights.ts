@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Weights to start from: a checkpoint of ours, or a state dict as PyTorch code saves it (.safetensors, .pth), such as the official
 // weights of SAM-Med3D.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { DataError, StateDictError } from '../errors.ts';
 import { parsePth } from '../files/pth.ts';
@@ -11,6 +12,7 @@ import { networkList, type NetworkName, type Networks } from './networks.ts';
 
 export interface Initialised {
   readonly file: string;
+  readonly sha256: string;
   /** Networks whose values all come from the file. */
   readonly loaded: readonly NetworkName[];
   /** Networks that keep the values drawn from the seed. */
@@ -35,11 +37,12 @@ const floats = ({ data }: HostTensor): Float32Array => (data instanceof Float32A
  */
 export async function initialiseFrom(nets: Networks, file: string): Promise<Initialised> {
   const bytes = await readFile(file).catch((cause: unknown) => { throw new DataError(`${file}: cannot be read.`, 'Check the path of --init.', { cause }); });
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
   const { tensors, own } = tensorsOf(bytes, file);
   const named = networkList(nets);
   if (own) {
     restoreNetworks(nets, tensors, file);
-    return { file, loaded: named.map(({ name }) => name), drawn: [], unused: [] };
+    return { file, sha256, loaded: named.map(({ name }) => name), drawn: [], unused: [] };
   }
   const dicts = new Map<NetworkName, Map<string, StateEntry>>();
   const unused: string[] = [];
@@ -66,5 +69,5 @@ export async function initialiseFrom(nets: Networks, file: string): Promise<Init
   }
   if (dicts.size === 0) problems.push(`it has none of the tensors of ${named.map(({ name }) => name).join(', ')}, got ${tensors.size === 0 ? 'no tensor' : [...tensors.keys()].slice(0, 3).join(', ')}`);
   if (problems.length > 0) throw new StateDictError(`${file}: its weights do not fit the plan's networks. ${problems.join(' ')}`, 'Names and shapes are those of the official code; SAM\'s size is set by sam.size, width, depth, heads and window in the plan.');
-  return { file, loaded: [...dicts.keys()], drawn: named.map(({ name }) => name).filter((name) => !dicts.has(name)), unused };
+  return { file, sha256, loaded: [...dicts.keys()], drawn: named.map(({ name }) => name).filter((name) => !dicts.has(name)), unused };
 }

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: MIT
 // A training run: iterations, validation, checkpoints, log; stopped, killed and taken up again without losing or changing a bit.
-import { createHash } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { Triple } from '../data/geometry.ts';
 import { makeFolds, type Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
-import { makeFolder, removeLeftovers, writeFileAtomic } from '../files/atomic.ts';
+import { writeFileAtomic } from '../files/atomic.ts';
 import { CaseStore } from './cases.ts';
-import { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
-import { initialiseFrom, type Initialised } from './initial_weights.ts';
-import { assertPrecision, buildNetworks, buildOptimisers, type NetworkName } from './networks.ts';
-import type { Optimiser } from './optim.ts';
+import { saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
+import type { Initialised } from './initial_weights.ts';
+import { assertPrecision, buildNetworks, buildOptimisers } from './networks.ts';
 import type { Plan } from './plan_schema.ts';
 import { patchStarts } from './predict_volume.ts';
 import { Predictor } from './predictor.ts';
+import { checkpointPath, RunFolder, type CheckpointName } from './run_folder.ts';
 import { RunLog } from './run_log.ts';
 import { Sampler } from './sampler.ts';
 import { learningRateFactor, pseudoWeight } from './schedule.ts';
+import { startState } from './start.ts';
 import type { StepResult } from './step.ts';
 import { survey, type Survey } from './survey.ts';
-import { trainedPlan } from './trained_plan.ts';
 import { compileTraining } from './training_step.ts';
 import { validate } from './validate.ts';
 
@@ -39,6 +37,8 @@ export interface TrainOptions {
   /** Run folder: plan.json, log.jsonl, tb/, checkpoints/. */
   readonly folder: string;
   readonly resume: boolean;
+  /** Goes on where another process may hold the folder, and nobody here can say whether it lives. Default false. */
+  readonly force?: boolean;
   /** Weights to start from: a checkpoint of the same networks, or a state dict (`initialiseFrom`). */
   readonly init?: string;
   onInit?(found: Initialised): void;
@@ -63,10 +63,6 @@ export interface TrainOutcome {
   readonly fold: Fold;
 }
 
-export const planDigest = (plan: Plan): string => createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16);
-
-export const checkpointPath = (folder: string, which: 'latest' | 'best' | 'final'): string => join(folder, 'checkpoints', `${which}.safetensors`);
-
 /** @throws DataError unless the plan's classes are the data set's */
 export function assertClasses(plan: Plan, dataset: Dataset): void {
   const own = dataset.info.classes.map((c) => c.name);
@@ -86,6 +82,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const device = currentDevice();
   assertClasses(plan, dataset);
   assertPrecision(plan, device);
+  using _held = new RunFolder(folder, options.force ?? false);
   const fold = foldOf(plan, dataset);
   const validated = fold.selection.slice(0, VALIDATED);
   const store = new CaseStore(plan, dataset);
@@ -94,12 +91,6 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
   let state = await startState(options, nets, optimisers);
-  await prepareFolder(folder, plan, async () => {
-    if (state.iteration > 0) return;
-    const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
-    options.onSurvey?.(found, fold);
-  });
-
   const stages = { ...state.stages };
   let clock = performance.now();
   /** Books the time since the last call. */
@@ -110,11 +101,17 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     clock = now;
     return seconds;
   };
-  const save = async (which: 'latest' | 'best' | 'final'): Promise<void> => {
+  const save = async (which: CheckpointName): Promise<void> => {
     const steps = Object.fromEntries([...optimisers].map(([n, o]) => [n, o.steps]));
     state = { ...state, steps, seconds: stages.train + stages.validate, stages: { ...stages } };
     await saveCheckpoint(checkpointPath(folder, which), nets, optimisers, state);
   };
+  if (!options.resume) {
+    const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
+    options.onSurvey?.(found, fold);
+    await save('latest'); // from here on there is a run, and whatever its weights came from is not needed again
+    writeFileAtomic(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
+  }
   const partial = dataset.annotations.unlabelled.size > 0;
   const left = state.iteration < state.iterations; // else the run was over but for its last file
   const step = left ? await compileTraining(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) }) : null;
@@ -181,19 +178,6 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   return { state, finished, fold };
 }
 
-/** Makes the run folder, does what must succeed before a run exists, and writes its plan; a failure leaves nothing behind. */
-async function prepareFolder(folder: string, plan: Plan, first: () => Promise<void>): Promise<void> {
-  const made = makeFolder(join(folder, 'checkpoints'));
-  for (const each of [folder, join(folder, 'checkpoints')]) removeLeftovers(each);
-  try {
-    await first();
-    writeFileAtomic(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
-  } catch (error) {
-    if (made !== undefined) rmSync(made, { recursive: true, force: true });
-    throw error;
-  }
-}
-
 /**
  * How many iterations fit into `maxMinutes` at the pace of the first ten, at most those of the plan. A validation sees every patch
  * of its cases once, and a patch takes about as long as an iteration.
@@ -205,29 +189,6 @@ async function iterationsByClock({ training, data, prediction }: Plan, { pace, i
   for (const name of validated) patches += patchStarts([...(await load(name)).grid.size], [...data.roi] as Triple, prediction.step).length;
   const left = training.maxMinutes! * 60 - stages.compile - stages.train - stages.validate;
   return Math.max(iteration, Math.min(iterations, iteration + Math.floor(left / each) - training.selections * patches));
-}
-
-/** A new run's state, or the last checkpoint's with everything put back. */
-async function startState({ plan, folder, resume, init, onInit }: TrainOptions, nets: ReturnType<typeof buildNetworks>, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
-  const latest = checkpointPath(folder, 'latest');
-  const digest = planDigest(plan);
-  const { info, caps } = currentDevice();
-  if (resume && existsSync(latest)) {
-    const checkpoint = await readCheckpoint(latest);
-    if (checkpoint.state.plan !== digest) {
-      throw new DataError(`${latest}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`, 'Resume with the plan.json of its run folder, or train into a new folder.');
-    }
-    restoreNetworks(nets, checkpoint.tensors, latest);
-    restoreOptimisers(optimisers, checkpoint);
-    return { ...checkpoint.state, trained: trainedPlan(plan), resumed: [...checkpoint.state.resumed, checkpoint.state.iteration], adapter: info.name };
-  }
-  if (existsSync(latest)) throw new DataError(`${folder}: holds a run already.`, 'Add --resume to go on with it, or name another folder.');
-  if (init) {
-    const found = await initialiseFrom(nets, init);
-    if (nets.sam && !plan.sam.trainable && !found.loaded.includes('sam')) throw new DataError(`${init}: holds no weights of SAM, which the plan does not train (sam.trainable false).`, 'Name a file with them, or set sam.trainable to true.');
-    onInit?.(found);
-  }
-  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name, tiles: caps.tiles };
 }
 
 async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {

@@ -9,7 +9,7 @@ import { rememberTiles } from '../../src/cli/tuned_tiles.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { shapeClasses } from '../../src/train/cost.ts';
-import { checkpointPath } from '../../src/train/loop.ts';
+import { checkpointPath } from '../../src/train/run_folder.ts';
 import { scalars } from '../formats/events.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { commandIn, expectSameRun, finish, killOften, moments } from './killed.ts';

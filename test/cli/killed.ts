@@ -2,7 +2,7 @@
 // Training that dies: what both the short and the long test of it do.
 import { expect } from 'vitest';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { checkpointPath } from '../../src/train/loop.ts';
+import { checkpointPath } from '../../src/train/run_folder.ts';
 import { readLog } from '../../src/train/run_log.ts';
 import { Philox } from '../../src/data/philox.ts';
 import { pause, savedIteration, start, waitFor, type Ended } from './processes.ts';

@@ -9,7 +9,8 @@ import { openDataset, type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { currentDevice, openDevice } from '../../src/gpu/device.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { checkpointPath, foldOf, train, type TrainOutcome } from '../../src/train/loop.ts';
+import { foldOf, train, type TrainOutcome } from '../../src/train/loop.ts';
+import { checkpointPath } from '../../src/train/run_folder.ts';
 import type { Plan } from '../../src/train/plan_schema.ts';
 import { readLog } from '../../src/train/run_log.ts';
 import { scratch } from '../data/helpers.ts';
@@ -121,7 +122,7 @@ describe('trouble', () => {
     let writes = 0;
     const write = fs.writeFileSync;
     vi.spyOn(fs, 'writeFileSync').mockImplementation((target, content, options) => {
-      if (content instanceof Uint8Array && ++writes === 3) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
+      if (content instanceof Uint8Array && ++writes === 4) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
       write(target, content as Uint8Array, options);
     });
     const error = await session(folder).catch((e: unknown) => e);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// How a session begins: a new run with its first weights, or the newest checkpoint of the folder with everything put back.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { DataError } from '../errors.ts';
+import { currentDevice } from '../gpu/device.ts';
+import { readCheckpoint, readState, restoreNetworks, restoreOptimisers, type RunState } from './checkpoint.ts';
+import { initialiseFrom } from './initial_weights.ts';
+import type { TrainOptions } from './loop.ts';
+import type { NetworkName, Networks } from './networks.ts';
+import type { Optimiser } from './optim.ts';
+import type { Plan } from './plan_schema.ts';
+import { assertNoRun, checkpointPath, CHECKPOINTS, tracesOf } from './run_folder.ts';
+import { trainedPlan } from './trained_plan.ts';
+
+export const planDigest = (plan: Plan): string => createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16);
+
+/** The checkpoint that has come furthest. @throws DataError where there is none */
+export async function newestCheckpoint(folder: string): Promise<{ path: string; state: RunState }> {
+  const paths = CHECKPOINTS.map((which) => checkpointPath(folder, which)).filter((path) => existsSync(path));
+  const found = await Promise.all(paths.map(async (path) => ({ path, state: await readState(path) })));
+  const newest = found.sort((a, b) => b.state.iteration - a.state.iteration)[0]; // of equals the first: `latest`
+  if (newest) return newest;
+  throw new DataError(`${folder}: has no checkpoint to go on from, got ${tracesOf(folder).join(', ') || 'nothing of a run'}.`, 'The run ended before its first checkpoint. Remove the folder, or name another, and start it again.');
+}
+
+/** A new run's state, or the newest checkpoint's with everything put back. */
+export async function startState({ plan, folder, resume, init, onInit }: TrainOptions, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
+  const digest = planDigest(plan);
+  const { info, caps } = currentDevice();
+  if (resume) {
+    const { path } = await newestCheckpoint(folder);
+    const checkpoint = await readCheckpoint(path);
+    if (checkpoint.state.plan !== digest) {
+      throw new DataError(`${path}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`, 'Resume with the plan.json of its run folder, or train into a new folder.');
+    }
+    restoreNetworks(nets, checkpoint.tensors, path);
+    restoreOptimisers(optimisers, checkpoint);
+    return { ...checkpoint.state, trained: trainedPlan(plan), resumed: [...checkpoint.state.resumed, checkpoint.state.iteration], adapter: info.name };
+  }
+  assertNoRun(folder);
+  let weights: RunState['init'];
+  if (init) {
+    const found = await initialiseFrom(nets, init);
+    weights = { file: resolve(init), sha256: found.sha256 };
+    if (nets.sam && !plan.sam.trainable && !found.loaded.includes('sam')) throw new DataError(`${init}: holds no weights of SAM, which the plan does not train (sam.trainable false).`, 'Name a file with them, or set sam.trainable to true.');
+    onInit?.(found);
+  }
+  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), ...(weights && { init: weights }), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name, tiles: caps.tiles };
+}
