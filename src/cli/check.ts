@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad check: everything that is wrong with a data set, in one go.
 import { checkDataset, type CheckResult } from '../data/check.ts';
+import { NAME_RULE } from '../data/names.ts';
 import { progress } from './progress.ts';
 import { percent, table } from './text.ts';
 import type { Outcome, Verb } from './verb.ts';
@@ -27,7 +28,7 @@ export const check: Verb = {
     command.argument('<dataset>', 'folder with dataset.json, imagesTr, labelsTr')
       .option('--fix-header', 'give a label of the image\'s size the image\'s grid (rewrites the label file)')
       .option('--infer-unlabelled', 'propose which classes were not drawn in which case')
-      .addHelpText('after', '\nExit code 3 if there is an error; warnings alone are exit code 0.');
+      .addHelpText('after', '\nExit code 3 if there is an error; warnings alone are exit code 0.\n' + NAME_RULE);
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const result = await checkDataset(folder, { onCase: progress('check', context), ...(options.fixHeader && { fixHeader: true }) });

@@ -7,6 +7,7 @@ import { importLidcVoi } from '../data/import/lidc_voi.ts';
 import { importLuna16 } from '../data/import/luna16.ts';
 import type { ImportResult } from '../data/import/new_dataset.ts';
 import { ABDOMEN_1K_LABELS, importPairs } from '../data/import/pairs.ts';
+import { NAME_RULE } from '../data/names.ts';
 import { writePhantomDataset, type PhantomDatasetOptions } from '../data/phantom_dataset.ts';
 import { UsageError } from '../errors.ts';
 import { integer } from './numbers.ts';
@@ -60,7 +61,8 @@ export const importVerb: Verb = {
       .option('--classes <list>', 'pairs: background=0,liver=1,... or abdomen1k')
       .option('--min-slices <n>', 'lidc: leave thinner nodules out', integer(1, 1000))
       .option('--cases <n>', 'phantom: training cases; a quarter as many are held out', integer(5, 10_000), 24)
-      .option('--seed <n>', 'phantom: draws the scans', integer(0, 2 ** 32 - 1), 1337);
+      .option('--seed <n>', 'phantom: draws the scans', integer(0, 2 ** 32 - 1), 1337)
+      .addHelpText('after', NAME_RULE);
   },
   async run([source], options: Options, context): Promise<Outcome> {
     const kind = options.format ?? kindOf(source);

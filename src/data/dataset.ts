@@ -10,6 +10,7 @@ import { insideFolder, readDatasetInfo, type DatasetInfo } from './dataset_json.
 import { findingOf, firstError, type Finding } from './finding.ts';
 import { assertSameGeometry, type Geometry } from './geometry.ts';
 import { volumeEnding, type VOLUME_ENDINGS } from './header.ts';
+import { caseNames, channelNumbered, nameFault, nameKey } from './names.ts';
 import { toRas } from './orientation.ts';
 import { readVolume, type Volume } from './volume.ts';
 
@@ -153,24 +154,31 @@ function listedCases(folder: string, info: DatasetInfo, findings: Finding[]): Ca
 }
 
 function listedTests(folder: string, info: DatasetInfo, findings: Finding[]): Case[] {
-  return (info.json.test ?? []).flatMap((entry) => collect(folder, findings, (): Case => {
-    const image = typeof entry === 'string' ? entry : entry.image, name = caseOfFile(image);
+  const images = (info.json.test ?? []).map((entry) => (typeof entry === 'string' ? entry : entry.image));
+  const stems = images.map(caseOfFile), training = info.json.training ?? [];
+  // Labels carry no channel: where images have _0000 more than theirs, it is one.
+  const channels = training.length > 0 ? training.every((e) => caseOfFile(e.image) === `${caseOfFile(e.label)}_0000`) : channelNumbered(stems, 'imagesTs');
+  const names = caseNames(stems, channels);
+  return images.flatMap((image, i) => collect(folder, findings, (): Case => {
+    const name = names.get(stems[i])!;
     return { name, patient: patientOf(info, name), images: [insideFolder(folder, image, join(folder, 'dataset.json'))], label: undefined };
   }) ?? []);
 }
 
 function caseOfFile(file: string): string {
   const name = basename(file), ending = volumeEnding(name);
-  return (ending ? withoutEnding(name, ending) : name).replace(/_0000$/, '');
+  return ending ? withoutEnding(name, ending) : name;
 }
 
 function findDuplicates(folder: string, training: readonly Case[], test: readonly Case[], findings: Finding[]): void {
   const seen = new Map<string, { name: string; place: string }>();
   for (const [place, cases] of [['the training set', training], ['the test set', test]] as const) {
     for (const { name } of cases) {
-      // Names that differ only in case would overwrite each other's results on some file systems.
-      const other = seen.get(name.toLowerCase());
-      if (!other) { seen.set(name.toLowerCase(), { name, place }); continue; }
+      const fault = nameFault(name);
+      if (fault !== undefined) findings.push({ level: 'warning', file: join(folder, 'dataset.json'), message: `case name ${fault}, got ${JSON.stringify(name)}, expected a file name that every system can store.`, remedy: 'Rename the case: masks are named like it.' });
+      // Names that differ only in capitals or Unicode form would overwrite each other's results on some file systems.
+      const other = seen.get(nameKey(name));
+      if (!other) { seen.set(nameKey(name), { name, place }); continue; }
       findings.push({ level: 'error', file: join(folder, 'dataset.json'), message: `duplicate case name, got "${name}" in ${place} and "${other.name}" in ${other.place}, expected every case once.`, remedy: place === other.place ? 'Rename one of them.' : 'A case that is trained on cannot be tested on: remove it from one side.' });
     }
   }

@@ -122,6 +122,46 @@ describe('pairs', () => {
     expect(existsSync(join(root, 'gap-out'))).toBe(false);
   });
 
+  it.each<[string, string[], string[], string[], string[]]>([
+    ['case numbers from 0000', ['case_0000', 'case_0001', 'case_0002'], ['case_0000', 'case_0001', 'case_0002'], ['case_0000', 'case_0001', 'case_0002'], []],
+    ['case numbers from 0000 before nnU-Net\'s channel', ['case_0000_0000', 'case_0001_0000'], ['case_0000', 'case_0001'], ['case_0000', 'case_0001'], []],
+    ['one case number, and its mask', ['case_0000'], ['case_0000_mask'], ['case_0000'], []],
+    ['one channel, and its mask', ['case_0000'], ['case'], ['case'], []],
+    ['channels, and fewer masks than images', ['a_0000', 'b_0000', 'c_0000'], ['b'], ['b'], ['a', 'c']],
+    ['case numbers without masks', ['case_0000', 'case_0001'], [], [], ['case_0000', 'case_0001']],
+    ['channels without masks', ['case_0000', 'other_0000'], [], [], ['case', 'other']],
+    ['one scan without a mask', ['case_0000'], [], [], ['case_0000']],
+    ['words and channels', ['a_image_0000', 'b_img_0000'], ['a_seg', 'b-label'], ['a', 'b'], []],
+    ['another form of an accent', ['l\u00e4ufe_0000'], ['la\u0308ufe'], ['l\u00e4ufe'], []],
+  ])('%s', async (what, images, masks, training, test) => {
+    const [from, to] = [join(root, 'names', what), join(root, 'named', what)];
+    for (const name of images) put(join('names', what, 'i', `${name}.nii.gz`), nifti(IMAGE));
+    for (const name of masks) put(join('names', what, 'm', `${name}.nii.gz`), nifti(MASK));
+    await importPairs(join(from, 'i'), to, masks.length > 0 ? { labels: join(from, 'm') } : { classes: { background: 0, class_1: 1 } });
+    const dataset = await openDataset(to);
+    expect([dataset.training.map((c) => c.name), dataset.test.map((c) => c.name)]).toEqual([training, test]);
+  });
+
+  it.each<[string, string[], string[], RegExp]>([
+    ['capitals', ['A', 'a'], [], /duplicate case name, got "a"/],
+    ['accents', ['l\u00e4ufe', 'la\u0308ufe'], [], /duplicate case name/],
+    ['a second channel', ['a_0000', 'a_0001', 'b_0000'], ['a', 'b'], /a_0001\.nii\.gz: another channel of the case "a"/],
+    ['words that leave one name', ['a_ct', 'a_img'], [], /duplicate case name, got "a"/],
+    ['a name for a device', ['nul'], [], /case name is the name of a device/],
+    ['a colon', ['12:30'], [], /case name holds :/],
+  ])('refuses names: %s', async (what, images, masks, message) => {
+    for (const name of images) put(join('refused', what, 'i', `${name}.nii.gz`), nifti(IMAGE));
+    for (const name of masks) put(join('refused', what, 'm', `${name}.nii.gz`), nifti(MASK));
+    const error = await dataError(() => importPairs(join(root, 'refused', what, 'i'), join(root, 'refused', what, 'out'), masks.length > 0 ? { labels: join(root, 'refused', what, 'm') } : {}));
+    expect(error.message).toMatch(message);
+    expect(existsSync(join(root, 'refused', what, 'out'))).toBe(false);
+  });
+
+  it('refuses one file as image and mask', async () => {
+    put('same/a.nii.gz', nifti(MASK));
+    expect((await dataError(() => importPairs(join(root, 'same'), join(root, 'same-out'), { labels: join(root, 'same') }))).message).toMatch(/got one file for both/);
+  });
+
   it('refuses two files for one case', async () => {
     put('twice/a.nii.gz', nifti(IMAGE)); put('twice/a_0000.nii.gz', nifti(IMAGE));
     expect((await dataError(() => importPairs(join(root, 'twice'), join(root, 'twice-out')))).message).toMatch(/duplicate case name, got "a"/);

@@ -32,7 +32,7 @@ export async function importLuna16(source: string, target: string, options: Luna
       'Give a folder of masks made from the LIDC-IDRI contours (--masks DIR), or balls of the annotated diameter for smoke tests (--spheres).');
   }
   const scans = await findScans(source);
-  const masks = options.masks === undefined ? undefined : new Map((await listFiles(options.masks)).flatMap((file) => { const stem = volumeStem(file); return stem ? [[stem, join(options.masks!, file)]] : []; }));
+  const masks = options.masks === undefined ? undefined : await masksIn(options.masks);
   if (masks?.size === 0) throw new DataError(`${options.masks}: no mask in it, expected volumes named like the scans.`, 'Check the path of --masks.');
   const nodules = options.spheres ? await readNodules(join(source, 'annotations.csv')) : undefined;
   const wanted = scans.filter((s) => masks?.has(s.uid) || nodules?.has(s.uid));
@@ -50,6 +50,16 @@ export async function importLuna16(source: string, target: string, options: Luna
     if (nodules) builder.notes.push('The masks are spheres of the annotated diameter: for smoke tests only, and marked so in dataset.json.');
     return { labels: { background: 0, nodule: 1 }, ...(Object.keys(folds).length === wanted.length && { folds }), ...(nodules && { label_source: 'sphere' }) };
   });
+}
+
+async function masksIn(folder: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const file of await listFiles(folder)) {
+    const stem = volumeStem(file), other = stem === undefined ? undefined : found.get(stem);
+    if (other !== undefined) throw new DataError(`${join(folder, file)}: two masks for one scan, got ${other} too, expected one.`, 'Keep one of them.');
+    if (stem !== undefined) found.set(stem, join(folder, file));
+  }
+  return found;
 }
 
 async function findScans(source: string): Promise<{ uid: string; file: string; subset: number | undefined }[]> {

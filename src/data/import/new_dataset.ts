@@ -8,6 +8,7 @@ import { discard, folderAside, makeFolder } from '../../files/atomic.ts';
 import { unreadable } from '../../files/regular.ts';
 import { writeJson, type DatasetJson } from '../dataset_json.ts';
 import { checkFile, volumeEnding } from '../header.ts';
+import { assertCaseName, nameKey } from '../names.ts';
 import { readVolume, writeVolume, type Volume } from '../volume.ts';
 
 /** Ending of imported files. */
@@ -28,10 +29,10 @@ export class DatasetBuilder {
 
   /** A training case, or a test case if `label` is undefined and `toTest`. Files are copied as they are when their ending fits. */
   async add(name: string, image: string | Volume, label: string | Volume | undefined, source: string): Promise<void> {
-    const other = this.#names.get(name.toLowerCase());
+    const key = nameKey(name), other = this.#names.get(key);
     if (other !== undefined) throw new DataError(`${source}: duplicate case name, got "${name}" from ${other} too, expected every case once.`, 'Rename one of the files.');
-    if (!/^[^\\/\0]+$/.test(name) || name.startsWith('.')) throw new DataError(`${source}: case name, got "${name}", expected a file name.`, 'Rename the file.');
-    this.#names.set(name.toLowerCase(), source);
+    assertCaseName(name, source);
+    this.#names.set(key, source);
     const part = label === undefined ? 'Ts' : 'Tr';
     await this.#put(join(this.folder, `images${part}`, `${name}_0000${IMPORTED}`), image);
     if (label === undefined) { this.test++; return; }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A folder of images and a folder of masks with matching names, in any readable format; AbdomenCT-1K is the case where images
-// end in _0000. Also scans without masks, and folders of DICOM series.
-import { readdir } from 'node:fs/promises';
+// end in the channel number _0000 and masks do not. Also scans without masks, and folders of DICOM series.
+import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../../errors.ts';
 import { unreadable } from '../../files/regular.ts';
+import { caseNames, channelNumbered, nameKey } from '../names.ts';
 import { readVolume } from '../volume.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 
@@ -20,19 +21,20 @@ export interface PairOptions {
   readonly onCase?: (done: number, total: number, name: string) => void;
 }
 
-const IMAGE_SUFFIX = /([_-](0000|image|img|ct))+$/i;
+const IMAGE_SUFFIX = /([_-](image|img|ct))+$/i;
 const LABEL_SUFFIX = /([_-](label|labels|mask|seg|segmentation))+$/i;
 
-/** Imports image and mask files of equal names (suffixes such as _0000, _image, _mask apart), or DICOM series, one folder a case. */
+/** Imports image and mask files of equal names (a channel number and suffixes such as _image, _mask apart), or DICOM series, one folder a case. */
 export async function importPairs(images: string, target: string, options: PairOptions = {}): Promise<ImportResult> {
-  const scans = await findImages(images);
   const labels = options.labels === undefined ? undefined : await findLabels(options.labels);
+  const scans = await findImages(images, labels);
   return withNewDataset(target, async (builder) => {
     const values = new Set<number>();
     for (const [i, scan] of scans.entries()) {
-      const mask = labels?.get(scan.name.toLowerCase());
-      labels?.delete(scan.name.toLowerCase());
+      const mask = labels?.get(nameKey(scan.name));
+      labels?.delete(nameKey(scan.name));
       if (labels && !mask) builder.notes.push(`${scan.file}: no mask named like it in ${options.labels}; put into imagesTs.`);
+      if (mask !== undefined && await realpath(mask) === await realpath(scan.file)) throw new DataError(`${scan.file}: image and mask of the case "${scan.name}", got one file for both, expected two.`, 'Name with --masks the folder of the masks, or end their names in _mask.');
       const label = mask === undefined ? undefined : await readVolume(mask);
       if (label) for (const v of label.data) values.add(v);
       await builder.add(scan.name, scan.series ? await readVolume(scan.file) : scan.file, mask, scan.file);
@@ -43,7 +45,7 @@ export async function importPairs(images: string, target: string, options: PairO
   });
 }
 
-async function findImages(folder: string): Promise<{ name: string; file: string; series: boolean }[]> {
+async function findImages(folder: string, labels: ReadonlyMap<string, string> | undefined): Promise<{ name: string; file: string; series: boolean }[]> {
   let entries;
   try {
     entries = await readdir(folder, { withFileTypes: true });
@@ -58,7 +60,23 @@ async function findImages(folder: string): Promise<{ name: string; file: string;
   // No volume and no sub-folder, but files: the folder itself may be one DICOM series.
   if (scans.length === 0 && entries.length > 0) return [{ name: basename(resolve(folder)), file: folder, series: true }];
   if (scans.length === 0) throw new DataError(`${folder}: no image, got an empty folder, expected .nii.gz, .nii, .nrrd, .mha, .mhd files or folders of DICOM slices.`, 'Check the folder.');
-  return scans;
+  const names = namesOf(scans.filter((s) => !s.series), basename(resolve(folder)), labels);
+  return scans.map((scan) => (scan.series ? scan : { ...scan, name: names.get(scan.name)! }));
+}
+
+/** Case names by file names without suffixes: the masks' names say whether _0000 is a channel or the number of a case. */
+function namesOf(images: readonly { name: string; file: string }[], folder: string, labels: ReadonlyMap<string, string> | undefined): Map<string, string> {
+  const stems = images.map(({ name }) => name), numbered = stems.filter((stem) => stem.endsWith('_0000'));
+  const masked = (stem: string): boolean => labels?.has(nameKey(stem)) ?? false;
+  const bare = (stem: string): string => stem.slice(0, -'_0000'.length);
+  const channels = !numbered.some(masked) && (numbered.some((stem) => masked(bare(stem))) || channelNumbered(stems, folder));
+  const second = channels ? images.find(({ name }) => /_\d{4}$/.test(name) && !name.endsWith('_0000') && !masked(name) && stems.includes(name.replace(/\d{4}$/, '0000'))) : undefined;
+  if (second) throw new DataError(`${second.file}: another channel of the case "${second.name.slice(0, -5)}", got a second image, expected one a case.`, 'Import the CT alone: leave the other channels out of the folder.');
+  const names = caseNames(stems, channels);
+  return new Map(stems.map((stem) => {
+    const name = masked(stem) ? stem : names.get(stem)!.replace(IMAGE_SUFFIX, '');
+    return [stem, name === '' ? stem : name];
+  }));
 }
 
 async function findLabels(folder: string): Promise<Map<string, string>> {
@@ -66,7 +84,7 @@ async function findLabels(folder: string): Promise<Map<string, string>> {
   for (const file of await listFiles(folder)) {
     const stem = volumeStem(file);
     if (stem === undefined || IMAGE_SUFFIX.test(stem)) continue;
-    const name = stem.replace(LABEL_SUFFIX, '').replace(IMAGE_SUFFIX, '').toLowerCase(), other = found.get(name);
+    const name = nameKey(stem.replace(LABEL_SUFFIX, '').replace(IMAGE_SUFFIX, '')), other = found.get(name);
     if (other !== undefined) throw new DataError(`${join(folder, file)}: two masks for one case, got ${other} too, expected one.`, 'Keep one of them.');
     found.set(name, join(folder, file));
   }
