@@ -9,13 +9,14 @@ import type { Triple } from '../data/geometry.ts';
 import { sparsePlanes } from '../data/sparsify.ts';
 import type { Plan } from '../train/plan_schema.ts';
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
-import { runOfMasks, runPlan } from './segment_cases.ts';
+import { sourceOf } from './mask_source.ts';
+import { runPlan } from './segment_cases.ts';
 
 export interface KnownRun { readonly folder: string; readonly plan: Plan; readonly fold: Fold }
 
 /** Looks for a run that finished a session: named by the masks' folder, or one of the folders or their parents. */
 export function knownRun(folders: readonly string[]): KnownRun | undefined {
-  const candidates = folders.flatMap((f) => [runOfMasks(f), f, dirname(resolve(f))]).filter((f) => f !== undefined);
+  const candidates = folders.flatMap((f) => [sourceOf(f)?.run, f, dirname(resolve(f))]).filter((f) => f !== undefined);
   const folder = candidates.find((f) => existsSync(join(f, 'run.json')) && existsSync(join(f, 'plan.json')));
   const fold = folder === undefined ? undefined : readRecord(folder).fold as Fold | undefined;
   return folder === undefined || !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold };

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad label: dense masks for the training cases, ground truth where it is annotated.
 import { Option } from 'commander';
+import { dirname } from 'node:path';
 import type { Triple } from '../data/geometry.ts';
 import { loadCase, openDataset } from '../data/dataset.ts';
+import { NAME_RULE } from '../data/names.ts';
+import { scanFiles } from '../data/scan_files.ts';
+import { digestFiles, digestText } from '../files/digest.ts';
 import { annotated } from '../train/cases.ts';
 import { assertClasses } from '../train/loop.ts';
-import { runPlan, segmentCases, type Which } from './segment_cases.ts';
+import { assertApart } from './apart.ts';
+import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
 import type { Outcome, Verb } from './verb.ts';
 
 interface Options { readonly run: string; readonly output: string; readonly checkpoint?: Which }
@@ -15,16 +20,22 @@ export const label: Verb = {
     command.argument('<dataset>', 'the data set that was trained on')
       .requiredOption('--run <folder>', 'run folder of voxelgrad train')
       .requiredOption('-o, --output <folder>', 'dense masks go here; those of each network into folders below')
-      .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']));
+      .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']))
+      .addHelpText('after', KEPT_RULE + NAME_RULE);
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const plan = runPlan(options.run);
     const dataset = await openDataset(folder);
     assertClasses(plan, dataset);
+    for (const place of new Set([folder, ...dataset.training.flatMap((c) => [...c.images, c.label ?? folder].map((file) => dirname(file)))])) assertApart(place, options.output);
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
     const truth = new Map<string, { label: Uint8Array; weight: Uint8Array }>();
     const result = await segmentCases({
-      verb: 'label', plan, run: options.run, out: options.output, names: [...byName.keys()].sort(), ...(options.checkpoint && { checkpoint: options.checkpoint }),
+      verb: 'label', plan, run: options.run, out: options.output, scans: new Map([...byName].map(([name, c]) => [name, c.images[0]!])), ...(options.checkpoint && { checkpoint: options.checkpoint }),
+      // What is copied: the labels, where this plan says that they are annotated.
+      truth: async (name) => digestText(JSON.stringify([
+        (await digestFiles(await scanFiles(byName.get(name)!.label!))).digest, plan.annotation, dataset.info.ignore ?? null, plan.annotation.use === 'dataset' ? dataset.annotations.planes.get(name) ?? 'all' : null,
+      ])),
       read: async (name) => {
         const loaded = await loadCase(dataset, byName.get(name)!);
         truth.clear();

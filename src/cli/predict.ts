@@ -2,37 +2,82 @@
 // voxelgrad predict: masks for new scans. No ground truth is read.
 import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Option } from 'commander';
+import { readDatasetInfo } from '../data/dataset_json.ts';
 import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
+import { assertCaseName, caseNames, channelNumbered, nameKey, NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
 import { readVolume } from '../data/volume.ts';
 import { DataError, UsageError } from '../errors.ts';
+import { assertApart } from './apart.ts';
+import { sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
-import { runPlan, segmentCases, type Which } from './segment_cases.ts';
-import type { Outcome, Verb } from './verb.ts';
+import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
+import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options { readonly input: string; readonly output: string; readonly run: string; readonly checkpoint?: Which; readonly step?: number; readonly tta?: boolean; readonly part?: string }
 
-/** Scans by case name: a file, a folder of volumes, or a folder of DICOM series. */
-async function scansIn(path: string): Promise<Map<string, string>> {
-  if (!existsSync(path)) throw new DataError(`${path}: does not exist, expected a volume or a folder of volumes.`, 'Check the path.');
-  const strip = (stem: string): string => stem.replace(/_0000$/, '');
-  if (!statSync(path).isDirectory()) return new Map([[strip(volumeStem(basename(path)) ?? basename(path)), path]]);
-  const found = new Map<string, string>();
-  for (const file of await listFiles(path)) {
+/** Channels of the data set whose folder of images this is; 1 where it is none, or lists its files itself. */
+async function channelsOf(folder: string): Promise<number> {
+  const dataset = dirname(resolve(folder));
+  if (!/^images(Tr|Ts)$/i.test(basename(resolve(folder))) || !existsSync(join(dataset, 'dataset.json'))) return 1;
+  const { json, channels } = await readDatasetInfo(dataset);
+  return json.dataset !== undefined || json.training !== undefined ? 1 : channels.length;
+}
+
+/** The volumes of a folder by case name: of a case with several channels, the first. */
+async function volumesByCase(folder: string): Promise<Map<string, string>> {
+  const channels = await channelsOf(folder);
+  const stems = new Map<string, string>();
+  const found = new Map<string, string>(), keys = new Map<string, string>();
+  for (const file of await listFiles(folder)) {
     const stem = volumeStem(file);
-    if (stem === undefined) continue;
-    const [name, other] = [strip(stem), found.get(strip(stem))];
-    if (other !== undefined) throw new DataError(`${join(path, file)}: duplicate case name "${name}", got ${other} too, expected one file a case.`, 'Rename or remove one of them.');
-    found.set(name, join(path, file));
+    if (stem === undefined || (channels > 1 && Number(/_(\d{4})$/.exec(stem)?.[1] ?? 0) > 0)) continue;
+    stems.set(file, stem);
   }
-  if (found.size > 0) return found;
-  // As import does: a folder for each series, or the slices of one.
+  const names = caseNames([...stems.values()], channelNumbered([...stems.values()], basename(resolve(folder))));
+  for (const [file, stem] of stems) {
+    const name = names.get(stem)!, other = keys.get(nameKey(name));
+    assertCaseName(name, join(folder, file));
+    if (other !== undefined) throw new DataError(`${join(folder, file)}: duplicate case name "${name}", got ${other} too, expected one file a case.`, 'Rename or remove one of them.');
+    keys.set(nameKey(name), join(folder, file));
+    found.set(name, join(folder, file));
+  }
+  return found;
+}
+
+/** Scans by case name: a file, a folder of volumes, or a folder of DICOM series. */
+async function scansIn(path: string, context: Context): Promise<Map<string, string>> {
+  if (!existsSync(path)) throw new DataError(`${path}: does not exist, expected a volume or a folder of volumes.`, 'Check the path.');
+  if (!statSync(path).isDirectory()) {
+    const [folder, file] = [dirname(resolve(path)), basename(resolve(path))], stem = volumeStem(file);
+    if (stem === undefined) { assertCaseName(file, path); return new Map([[file, path]]); }
+    const stems = (await listFiles(folder)).flatMap((name) => volumeStem(name) ?? []);
+    const name = channelNumbered(stems, basename(folder)) ? caseNames([stem], true).get(stem)! : stem;
+    assertCaseName(name, path);
+    return new Map([[name, path]]);
+  }
+  if (sourceOf(path) !== undefined) throw new DataError(`${path}: holds masks that voxelgrad predicted (prediction.json), expected scans.`, 'Name the folder of the scans.');
+  const found = await volumesByCase(path);
   const entries = (await readdir(path, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
-  for (const folder of entries.filter((e) => e.isDirectory()).map((e) => e.name).sort()) if ((await listFiles(join(path, folder))).length > 0) found.set(folder, join(path, folder));
+  const isFolder = (name: string): boolean => statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const folders = entries.map((e) => e.name).filter(isFolder).sort();
+  if (found.size > 0) {
+    if (folders.length > 0) context.note(`${path}: folders beside the volumes are not read: ${folders.join(', ')}`);
+    return found;
+  }
+  // As import does: a folder for each series, or the slices of one.
+  for (const name of folders) if ((await listFiles(join(path, name))).length > 0) found.set(name, join(path, name));
   if (found.size === 0 && entries.length > 0) found.set(basename(resolve(path)), path);
   if (found.size === 0) throw new DataError(`${path}: no volume in it, expected .nii, .nii.gz, .nrrd, .mha or .mhd files, or folders of DICOM slices.`, 'Check the path, or convert the scans.');
+  const keys = new Map<string, string>();
+  for (const [name, file] of found) {
+    assertCaseName(name, file);
+    const other = keys.get(nameKey(name));
+    if (other !== undefined) throw new DataError(`${file}: duplicate case name "${name}", got ${other} too, expected one folder a case.`, 'Rename or remove one of them.');
+    keys.set(nameKey(name), file);
+  }
   return found;
 }
 
@@ -53,16 +98,18 @@ export const predict: Verb = {
       .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']))
       .option('--step <share>', 'of the window between two patches, for scans larger than the ROI', number(0.1, 1))
       .option('--tta', 'average over mirrored scans')
-      .option('--part <i/n>', 'only every n-th scan, from the i-th: several processes share the work');
+      .option('--part <i/n>', 'only every n-th scan, from the i-th: several processes share the work')
+      .addHelpText('after', KEPT_RULE + NAME_RULE);
   },
   async run(_, options: Options, context): Promise<Outcome> {
     const plan = runPlan(options.run);
     if (options.step !== undefined) plan.prediction.step = options.step;
     if (options.tta) plan.prediction.mirror = true;
-    const scans = await scansIn(options.input);
-    const names = partOf([...scans.keys()].sort(), options.part);
+    const scans = await scansIn(options.input, context);
+    assertApart(options.input, options.output);
+    const part = new Map(partOf([...scans.keys()].sort(), options.part).map((name) => [name, scans.get(name)!]));
     const result = await segmentCases({
-      verb: 'predict', plan, run: options.run, out: options.output, names, ...(options.checkpoint && { checkpoint: options.checkpoint }),
+      verb: 'predict', plan, run: options.run, out: options.output, scans: part, ...(options.checkpoint && { checkpoint: options.checkpoint }),
       read: async (name) => {
         const volume = await readVolume(scans.get(name)!);
         const { data: _data, ...stored } = volume;
@@ -70,6 +117,7 @@ export const predict: Verb = {
       },
     }, context);
     const kept = result.files.length - result.written;
-    return { text: `${result.written} masks written to ${options.output}${kept > 0 ? `, ${kept} kept` : ''} (${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`, json: result };
+    const again = result.again.length > 0 ? `, ${result.again.length} of them again` : '';
+    return { text: `${result.written} masks written to ${options.output}${again}${kept > 0 ? `, ${kept} kept` : ''} (${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`, json: result };
   },
 };

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // What `predict` and `label` share: a run's networks, one case after another, one folder an output.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry, Triple } from '../data/geometry.ts';
 import { gridAtSpacing } from '../data/resample.ts';
 import { writeVolume, type Volume } from '../data/volume.ts';
 import { DataError, LimitError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
 import { freeMemory } from '../gpu/provider.ts';
-import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
+import { makeFolder } from '../files/atomic.ts';
+import { digestFile, digestFiles } from '../files/digest.ts';
+import { scanFiles } from '../data/scan_files.ts';
 import { readTrained, restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
 import { onStoredGrid, prepareScan, segment } from '../train/inference.ts';
@@ -20,10 +23,17 @@ import { predictionBytes } from '../train/predict_volume.ts';
 import { Predictor } from '../train/predictor.ts';
 import { checkpointPath } from '../train/run_folder.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
+import { assertNotAmong, volumesAt } from './apart.ts';
+import { assertSameSource, claimFolder, recordCase, sourceDigest, sourceOf, whyAgain, type Ingredients, type Source } from './mask_source.ts';
 import { progress } from './progress.ts';
 import { readRecord, recordStage } from './run_record.ts';
 import { tunedTiles } from './tuned_tiles.ts';
 import type { Context } from './verb.ts';
+
+/** What `--help` says of both verbs. */
+export const KEPT_RULE = `
+A mask that is there is kept where its record (records/NAME.json: SHA-256 of scan, weights and masks) says that it was made of this scan by
+this checkpoint with these options, and is whole; all others are predicted again. A folder of masks from other weights or options is refused.`;
 
 export type Which = 'best' | 'final' | 'latest';
 
@@ -47,46 +57,19 @@ export interface Job {
   readonly run: string;
   readonly checkpoint?: Which;
   readonly out: string;
-  readonly names: readonly string[];
+  /** Where each case's scan is, by name. */
+  readonly scans: ReadonlyMap<string, string>;
+  /** Digest of what else a case's masks are made of. */
+  truth?(name: string): Promise<string>;
   /** A scan turned to RAS, and the grid of its file. */
   read(name: string): Promise<{ image: Volume; stored: Geometry }>;
   /** Changes a mask (on the file's voxels, turned to RAS) before it is written, e.g. to ground truth where annotated. */
   finish?(mask: Uint8Array, name: string): void;
 }
 
-export interface JobResult { readonly files: string[]; readonly written: number; readonly checkpoint: string; readonly adapter: string; readonly seconds: number }
-
-/** What masks of a folder come from: existing ones are kept only where they would come out the same. */
-interface Source { readonly version: 1; readonly run: string; readonly checkpoint: string; readonly iteration: number; readonly plan: string; readonly prediction: Plan['prediction'] }
-
-const SOURCE = 'prediction.json';
-
-/** The run whose masks a folder holds, if it says. */
-export function runOfMasks(folder: string): string | undefined {
-  const file = join(folder, SOURCE);
-  if (!existsSync(file)) return undefined;
-  let source: Partial<Source> | null;
-  try {
-    source = JSON.parse(readFileSync(file, 'utf8')) as Partial<Source> | null;
-  } catch (cause) {
-    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it, or predict again into another folder.', { cause });
-  }
-  if (typeof source?.run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${source?.run === undefined ? 'nothing' : JSON.stringify(source.run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
-  return source.run;
-}
-
-/** Writes where the folder's masks come from; true if it said so before. @throws DataError if it said otherwise */
-function claimFolder(out: string, source: Source): boolean {
-  const file = join(out, SOURCE);
-  const text = `${JSON.stringify(source, null, 2)}\n`;
-  if (existsSync(file)) {
-    if (readFileSync(file, 'utf8') === text) return true;
-    throw new DataError(`${file}: the masks in this folder come from another run, checkpoint or setting.`, 'Choose another output folder, or remove this one.');
-  }
-  makeFolder(out);
-  writeFileAtomic(file, text);
-  return false;
-}
+/** A case that had masks which could not be kept, and why. */
+export interface Again { readonly name: string; readonly why: string }
+export interface JobResult { readonly files: string[]; readonly written: number; readonly again: readonly Again[]; readonly checkpoint: string; readonly adapter: string; readonly seconds: number }
 
 /** Beside arrays: the runtime, the decoder of volumes, shaders and their compiler, garbage not yet collected. Measured on a software adapter: 110 to 140 MiB. */
 const RUNTIME_BYTES = 384 * 2 ** 20;
@@ -108,26 +91,69 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
   return Math.max(said, scan);
 }
 
-/** Headline masks land in `out`, those of each network in `out/<network>`. Cases already there are left alone. */
+/** The checkpoint and the digest of the very bytes that were read: a run that goes on may replace the file meanwhile. */
+async function readWeights(path: string) {
+  for (;;) {
+    const { digest } = await digestFile(path);
+    const checkpoint = await readTrained(path);
+    if ((await digestFile(path)).digest === digest) return { ...checkpoint, weights: digest };
+  }
+}
+
+/** @throws DataError where the output folder holds volumes that no prediction.json accounts for */
+function assertOurs(out: string): void {
+  const strangers = sourceOf(out) === undefined ? volumesAt(out) : [];
+  if (strangers.length > 0) throw new DataError(`${out}: holds volumes that are not known to be masks of a run, got ${strangers.slice(0, 3).join(', ')}${strangers.length > 3 ? ', ...' : ''}, expected a new or empty folder, or one with prediction.json.`, 'Choose another output folder: masks would lie among these files, or replace them.');
+}
+
+/** A mask that is not as it was written may be a person's correction: it is put aside, never overwritten. */
+function putAside(out: string, mask: string): void {
+  const folder = join(out, 'replaced');
+  mkdirSync(folder, { recursive: true });
+  let target = join(folder, mask);
+  for (let n = 2; existsSync(target); n++) target = join(folder, `${n}_${mask}`);
+  renameSync(join(out, mask), target);
+}
+
+/** Headline masks land in `out`, those of each network in `out/<network>`. Cases whose masks are whole, and of the same scan, weights and options, are left alone. */
 export async function segmentCases(job: Job, context: Context): Promise<JobResult> {
   const { plan, out } = job;
+  const names = [...job.scans.keys()].sort();
+  const maskOf = (name: string): string => `${name}.nii.gz`;
+  assertOurs(out);
+  const files = names.map((name) => join(out, maskOf(name)));
+  assertNotAmong(files, [...job.scans.values()]);
   const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
-  const { state, tensors } = await readTrained(checkpoint);
+  const { state, tensors, weights } = await readWeights(checkpoint);
   if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
   else if (state.plan !== planDigest(runPlan(job.run))) context.note(`${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`);
   readRecord(job.run); // damaged, it says so before the work, not after
-  const files = job.names.map((name) => join(out, `${name}.nii.gz`));
-  const missing = job.names.filter((_, i) => !existsSync(files[i]!));
-  const deviceBytes = missing.length > 0 ? await predictionDeviceBytes(plan) : 0;
+  const source: Source = {
+    version: 2, verb: job.verb, run: resolve(job.run), checkpoint: resolve(checkpoint), weights, iteration: state.iteration, plan: state.plan,
+    prediction: plan.prediction, headline: plan.evaluation.headline, voxelgrad: manifest.version,
+  };
+  assertSameSource(out, source);
+  const ingredients = async (name: string): Promise<Ingredients> => ({
+    source: sourceDigest(source), scan: await digestFiles(await scanFiles(job.scans.get(name)!)), ...(job.truth && { truth: await job.truth(name) }),
+  });
+  const missing = new Map<string, { readonly made: Ingredients; readonly why: string }>();
+  for (const name of names) {
+    const made = await ingredients(name), why = await whyAgain(out, name, maskOf(name), made);
+    if (why !== undefined) missing.set(name, { made, why });
+  }
+  const deviceBytes = missing.size > 0 ? await predictionDeviceBytes(plan) : 0;
   using device = await openDevice({ tiles: tunedTiles });
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);
-  const again = claimFolder(out, { version: 1, run: resolve(job.run), checkpoint: resolve(checkpoint), iteration: state.iteration, plan: state.plan, prediction: plan.prediction });
+  const continued = claimFolder(out, source);
   const start = performance.now();
   const show = progress('predicting', context);
+  const again: Again[] = [];
   let predictor: Predictor | null = null;
-  let said = 0;
-  for (const [i, name] of missing.entries()) {
+  let said = 0, written = 0;
+  for (const [name, { made, why }] of missing) {
+    // Another process may have done it meanwhile.
+    if (written > 0 && await whyAgain(out, name, maskOf(name), made) === undefined) continue;
     const { image, stored } = await job.read(name);
     const grid = [...plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size] as Triple;
     said = announce(name, grid, { scan: predictionBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software }, said, context);
@@ -135,17 +161,27 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     predictor ??= await Predictor.create(plan, nets); // after the first scan: one that cannot be read says so at once
     const masks = await segment(plan, predictor, scan);
     const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
+    if (why !== 'new') {
+      again.push({ name, why });
+      context.note(`${name}: predicted again, ${why}`);
+      if (why.endsWith('not as it was written') && existsSync(join(out, maskOf(name)))) putAside(out, maskOf(name));
+    }
+    const paths: string[] = [];
     for (const [network, mask] of Object.entries(masks)) {
       job.finish?.(mask, name);
-      if (network === headline) continue;
-      makeFolder(join(out, network));
-      await writeVolume(join(out, network, `${name}.nii.gz`), onStoredGrid(mask, scan));
+      const path = network === headline ? maskOf(name) : join(network, maskOf(name));
+      if (network !== headline) {
+        makeFolder(join(out, network));
+        assertNotAmong([join(out, path)], [...job.scans.values()]);
+      }
+      await writeVolume(join(out, path), onStoredGrid(mask, scan));
+      paths.push(path);
     }
-    await writeVolume(join(out, `${name}.nii.gz`), onStoredGrid(masks[headline]!, scan)); // last: its presence says that the case is done
-    show(i + 1, missing.length, name);
+    await recordCase(out, name, made, paths); // last: it says that the case is done
+    show(++written, missing.size, name);
   }
   predictor?.dispose();
   const seconds = (performance.now() - start) / 1000;
-  if (missing.length > 0) recordStage(job.run, { name: `${job.verb} ${out}`, seconds, peakBytes: device.memory().peak }, again);
-  return { files, written: missing.length, checkpoint, adapter: device.info.name, seconds };
+  if (written > 0) recordStage(job.run, { name: `${job.verb} ${out}`, seconds, peakBytes: device.memory().peak }, continued);
+  return { files, written, again, checkpoint, adapter: device.info.name, seconds };
 }

@@ -8,15 +8,10 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { readVolume, writeVolume } from '../../src/data/volume.ts';
-import { openDevice } from '../../src/gpu/device.ts';
-import { saveCheckpoint } from '../../src/train/checkpoint.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
-import { planDigest } from '../../src/train/start.ts';
-import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
-import { trainedPlan } from '../../src/train/trained_plan.ts';
 import { niftiBytes, scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
+import { untrained } from './untrained.ts';
 
 const root = scratch();
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -33,19 +28,6 @@ async function run(...argv: string[]): Promise<Result> {
 /** Everything below a folder with size and time of change. */
 const state = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
   .map((name) => { const s = statSync(join(folder, name)); return s.isFile() ? `${name} ${s.size} ${s.mtimeMs}` : name; });
-
-/** A run folder with weights that nobody trained. */
-async function untrained(folder: string, own: Plan): Promise<void> {
-  using _device = await openDevice();
-  const nets = buildNetworks(own);
-  const optimisers = buildOptimisers(own, nets);
-  mkdirSync(join(folder, 'checkpoints'), { recursive: true });
-  writePlan(folder, own);
-  await saveCheckpoint(checkpointPath(folder, 'latest'), nets, optimisers, {
-    version: 1, iteration: 2, iterations: 12, plan: planDigest(own), trained: trainedPlan(own), steps: { transverse: 2, coronal: 2 }, best: null, seconds: 1,
-    stages: { compile: 0, train: 1, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: 'none',
-  });
-}
 
 const IMAGE = 'imagesTr/phantom_003_0000.nii.gz', LABEL = 'labelsTr/phantom_003.nii.gz';
 

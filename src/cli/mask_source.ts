@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Where the masks of a folder come from. prediction.json says it for the folder: run, weights, options. A record for each case, in
+// records/, says which scan its masks were made of and what they were when they were whole. A mask is kept only if all of that still
+// holds, by content. One file a case: any number of processes can work on one folder, and be killed, without losing each other's word.
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError } from '../errors.ts';
+import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
+import { digestFile, digestText, type Digest } from '../files/digest.ts';
+import { readBytes } from '../files/regular.ts';
+import type { Plan } from '../train/plan_schema.ts';
+
+/** `run` and `checkpoint` are where they were; the rest is what they were, and decides whether masks would come out the same. */
+export interface Source {
+  readonly version: 2;
+  readonly verb: 'predict' | 'label';
+  readonly run: string;
+  readonly checkpoint: string;
+  /** Of the checkpoint's file. */
+  readonly weights: Digest;
+  readonly iteration: number;
+  /** Digest of the plan it was trained with. */
+  readonly plan: string;
+  readonly prediction: Plan['prediction'];
+  /** The output whose masks lie in the folder itself. */
+  readonly headline: string;
+  readonly voxelgrad: string;
+}
+
+/** What a case's masks were made of, and what they are. */
+export interface CaseRecord {
+  readonly version: 1;
+  readonly case: string;
+  /** Digest of the source without its paths. */
+  readonly source: Digest;
+  /** Of the scan's file; of several files, of their digests. `bytes` is their size. */
+  readonly scan: { readonly digest: Digest; readonly bytes: number };
+  /** Of the labels that were copied where they are annotated (`label`). */
+  readonly truth?: Digest;
+  /** Every mask by path below the folder. */
+  readonly masks: Readonly<Record<string, Digest>>;
+}
+
+/** What the masks of a case would be made of now. */
+export type Ingredients = Pick<CaseRecord, 'source' | 'scan' | 'truth'>;
+
+const SOURCE = 'prediction.json';
+const RECORDS = 'records';
+const recordFile = (folder: string, name: string): string => join(folder, RECORDS, `${name}.json`);
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** More than prediction.json or a record can have. */
+const MOST_BYTES = 2 ** 20;
+const parsed = (file: string): unknown => JSON.parse(new TextDecoder().decode(readBytes(file, MOST_BYTES)));
+
+/** What prediction.json says, unchecked but for `run`; undefined where there is none. @throws DataError where it is damaged */
+export function sourceOf(folder: string): Partial<Source> & { readonly run: string } | undefined {
+  const file = join(folder, SOURCE);
+  if (!existsSync(file)) return undefined;
+  let source: unknown;
+  try {
+    source = parsed(file);
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it, or predict again into another folder.', { cause });
+  }
+  const run = isObject(source) ? source.run : undefined;
+  if (typeof run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : JSON.stringify(run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
+  return source as Partial<Source> & { run: string };
+}
+
+/** A source without the paths, which may change without changing a mask. */
+const content = ({ run: _run, checkpoint: _checkpoint, ...rest }: Partial<Source>): Record<string, unknown> => rest;
+
+export const sourceDigest = (source: Partial<Source>): Digest => digestText(JSON.stringify(Object.entries(content(source)).sort(([a], [b]) => (a < b ? -1 : 1))));
+
+/** Fields by dotted path, as JSON. */
+function fields(value: unknown, path = ''): [string, string][] {
+  if (!isObject(value)) return [[path, JSON.stringify(value)]];
+  return Object.entries(value).flatMap(([key, inner]) => fields(inner, path === '' ? key : `${path}.${key}`));
+}
+
+/** @throws DataError with what differs, where the folder's masks come from something else */
+export function assertSameSource(out: string, source: Source): void {
+  const before = sourceOf(out);
+  if (before === undefined) return;
+  const [then, now] = [new Map(fields(content(before))), new Map(fields(content(source)))];
+  const differing = [...new Set([...then.keys(), ...now.keys()])].filter((key) => then.get(key) !== now.get(key));
+  if (differing.length === 0) return;
+  const lines = differing.map((key) => `  ${key}: got ${now.get(key) ?? 'nothing'}, expected ${then.get(key) ?? 'nothing'}`).join('\n');
+  throw new DataError(`${join(out, SOURCE)}: the masks in this folder come from another run, checkpoint or setting (${before.run}):\n${lines}\n`, 'Choose another output folder, or remove this one.');
+}
+
+/** Writes where the folder's masks come from; true if it said so before. @throws DataError if it said otherwise */
+export function claimFolder(out: string, source: Source): boolean {
+  assertSameSource(out, source);
+  const before = sourceOf(out);
+  makeFolder(out);
+  // The paths change where the run was moved.
+  if (before?.run !== source.run || before.checkpoint !== source.checkpoint) writeFileAtomic(join(out, SOURCE), `${JSON.stringify(source, null, 2)}\n`);
+  return before !== undefined;
+}
+
+/** The record of a case; undefined where there is none that can be read: its masks are then not known to be whole. */
+export function recordOf(folder: string, name: string): CaseRecord | undefined {
+  try {
+    const record: unknown = parsed(recordFile(folder, name));
+    const whole = isObject(record) && record.version === 1 && record.case === name && typeof record.source === 'string' && isObject(record.scan) && isObject(record.masks) && Object.values(record.masks).every((digest) => typeof digest === 'string');
+    return whole ? record as unknown as CaseRecord : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notes that a case is done; `masks` are the paths below the folder, all written. */
+export async function recordCase(folder: string, name: string, made: Ingredients, masks: readonly string[]): Promise<void> {
+  const digests: Record<string, Digest> = {};
+  for (const mask of masks) digests[mask] = (await digestFile(join(folder, mask))).digest;
+  const record: CaseRecord = { version: 1, case: name, ...made, masks: digests };
+  makeFolder(join(folder, RECORDS));
+  writeFileAtomic(recordFile(folder, name), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Why a case is to be predicted although there is a mask, or `new`; undefined where its masks are whole and of these ingredients. */
+export async function whyAgain(folder: string, name: string, mask: string, now: Ingredients): Promise<string | undefined> {
+  const record = recordOf(folder, name);
+  if (!record) return existsSync(join(folder, mask)) ? 'a mask without a record of how it was made' : 'new';
+  if (record.scan.digest !== now.scan.digest) return 'its scan is another than the one the mask was made of';
+  if (record.truth !== now.truth) return 'its labels or their annotation have changed';
+  if (record.source !== now.source) return 'its mask comes from another checkpoint or setting';
+  for (const [path, digest] of Object.entries(record.masks)) {
+    const file = join(folder, path);
+    if (!existsSync(file) || !statSync(file).isFile()) return `${path} is gone`;
+    if ((await digestFile(file)).digest !== digest) return `${path} is not as it was written`;
+  }
+  return mask in record.masks ? undefined : 'its headline mask was not recorded';
+}
