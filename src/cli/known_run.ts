@@ -40,17 +40,15 @@ export function recordEvaluation(run: KnownRun, { names, dataset, summary, netwo
   const count = new Set(names.map((name) => patients.get(name) ?? name)).size;
   const of = count < names.length ? ` of ${count} patient${count === 1 ? '' : 's'}` : '';
   const seen = names.filter((name) => trainedOn(run, name)).length;
-  const before = readRecord(run.folder).evaluations ?? {};
   const training = seen > 0 ? { training: resolve(summary) } : {};
-  if (seen > 0 && before.headline !== undefined) {
-    updateRecord(run.folder, { evaluations: { ...before, ...training } }); // cases that were trained on never replace held-out ones
-  } else {
+  updateRecord(run.folder, ({ evaluations: before = {} }) => {
+    if (seen > 0 && before.headline !== undefined) return { evaluations: { ...before, ...training } }; // cases that were trained on never replace held-out ones
     const all = Object.entries({ [run.plan.evaluation.headline]: summary, ...networks });
     const paths = all.length > 1 ? Object.fromEntries(all.map(([name, file]) => [name, resolve(file)])) : {};
-    updateRecord(run.folder, {
+    return {
       evaluations: { ...before, ...training, headline: resolve(summary), networks: paths },
       evaluated: seen === 0 ? `${names.length} held-out case${names.length === 1 ? '' : 's'}${of}` : `${names.length} cases${of}, ${seen} of which were trained on`,
-    });
-  }
+    };
+  });
   recordStage(run.folder, { name: `evaluate ${basename(dirname(resolve(summary)))}`, seconds }, false);
 }

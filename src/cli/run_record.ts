@@ -10,9 +10,10 @@ import type { Device } from '../gpu/device.ts';
 import { labelSourceNote } from '../metrics/label_source.ts';
 import type { ReportInput, Stage } from '../report/input.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
+import { FolderLock } from '../files/lock.ts';
+import type { DataChange } from '../train/data_files.ts';
 import type { Plan } from '../train/plan_schema.ts';
 import type { Survey } from '../train/survey.ts';
-import { commandLine } from './text.ts';
 
 /** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */
 export interface Evaluations {
@@ -50,19 +51,27 @@ export function readRecord(run: string): RunRecord {
   return record;
 }
 
-export function updateRecord(run: string, change: Partial<RunRecord>): RunRecord {
-  const record = { ...readRecord(run), ...change };
+/** Changes the record; processes that work for one run side by side wait for each other. */
+export function updateRecord(run: string, change: (before: RunRecord) => Partial<RunRecord>): RunRecord {
+  // Milliseconds, whoever has it: what still holds it after so long is of another machine, and has died there.
+  let lock = FolderLock.take(run, 'record', { patience: 20_000 });
+  if (!(lock instanceof FolderLock)) lock = FolderLock.take(run, 'record', { seize: true });
+  if (!(lock instanceof FolderLock)) throw new DataError(`${fileOf(run)}: another process does not finish writing it, got process ${lock.pid} on ${lock.host}.`, 'Look what it does, and end it.');
+  using _held = lock;
+  const before = readRecord(run);
+  const record = { ...before, ...change(before) };
   writeFileAtomic(fileOf(run), `${JSON.stringify(record, null, 2)}\n`);
   return record;
 }
 
 /** Puts a stage at its place by name. `add` adds its time to what is there: work that went on where it had stopped. */
 export function recordStage(run: string, stage: Stage, add: boolean): void {
-  const { stages = [] } = readRecord(run);
-  const before = stages.find((s) => s.name === stage.name);
-  const peak = Math.max(stage.peakBytes ?? 0, add ? before?.peakBytes ?? 0 : 0);
-  const now: Stage = { name: stage.name, seconds: stage.seconds + (add ? before?.seconds ?? 0 : 0), ...(peak > 0 && { peakBytes: peak }) };
-  updateRecord(run, { stages: before ? stages.map((s) => (s === before ? now : s)) : [...stages, now] });
+  updateRecord(run, ({ stages = [] }) => {
+    const before = stages.find((s) => s.name === stage.name);
+    const peak = Math.max(stage.peakBytes ?? 0, add ? before?.peakBytes ?? 0 : 0);
+    const now: Stage = { name: stage.name, seconds: stage.seconds + (add ? before?.seconds ?? 0 : 0), ...(peak > 0 && { peakBytes: peak }) };
+    return { stages: before ? stages.map((s) => (s === before ? now : s)) : [...stages, now] };
+  });
 }
 
 export function machineOf({ info, caps }: Device): NonNullable<ReportInput['machine']> {
@@ -74,8 +83,8 @@ export function machineOf({ info, caps }: Device): NonNullable<ReportInput['mach
   };
 }
 
-/** The facts of a run that is about to begin. */
-export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Survey, command: readonly string[]): Partial<RunRecord> {
+/** The facts of a run that is about to begin, or goes on with data that changed. */
+export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Survey, changes: readonly DataChange[], command: string): Partial<RunRecord> {
   const { json } = dataset.info;
   const text = (key: string): string | undefined => (typeof json[key] === 'string' ? json[key] : undefined);
   const source = text('reference');
@@ -90,13 +99,14 @@ export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Su
         name: `${json.name ?? basename(resolve(dataset.folder))}${mark === undefined ? '' : ` (masks: ${mark})`}`, cases: dataset.training.length + dataset.test.length, hash,
         ...(licence !== undefined && { licence }), ...(source !== undefined && { source }),
       }],
-      command: commandLine(command),
+      command,
       seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed },
       version: manifest.version,
       runtime: `Node ${process.versions.node}, webgpu ${manifest.dependencies.webgpu}, ${process.platform}-${process.arch}`,
       limitations: [
         'Research software: not a medical device, not for clinical use.',
         ...(mark === undefined ? [] : [labelSourceNote(mark)]),
+        ...changes.map(({ iteration, files }) => `The data set was changed after ${iteration} iterations: ${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more files` : ''}.`),
         `One fold (${plan.split.fold + 1} of ${plan.split.folds}) and one seed: differences between single runs include their noise.`,
       ],
     },

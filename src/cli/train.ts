@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad train: one plan, one fold, one run folder.
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { DataError, DeviceLostError, UsageError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
+import { fileSums, refuseChanged, sumOfSums } from '../train/data_files.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
 import { foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
@@ -24,7 +25,7 @@ import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
   readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
-  readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean; readonly force?: boolean;
+  readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean; readonly force?: boolean; readonly dataChanged?: boolean;
 }
 
 /** Options that make a plan; a resumed run has its own. */
@@ -60,11 +61,15 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
   return parsePlan(plan, file ?? 'plan');
 }
 
-/** A run goes on with the cases that it began with. */
-function assertSameCases(plan: Plan, dataset: Dataset, run: string): void {
-  const { fold } = readRecord(run);
-  if (fold === undefined || isDeepStrictEqual(fold, foldOf(plan, dataset))) return;
-  throw new DataError(`${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`, 'Name the data set of the run, as it was; else train into a new folder.');
+/** A run goes on with the cases that it began with; of the files in them, its checkpoints know more than its record. */
+async function assertSameCases(plan: Plan, dataset: Dataset, { run, dataChanged = false }: Options): Promise<void> {
+  const { fold, provenance } = readRecord(run);
+  if (fold !== undefined && !isDeepStrictEqual(fold, foldOf(plan, dataset))) {
+    throw new DataError(`${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`, 'Name the data set of the run, as it was; else train into a new folder.');
+  }
+  const hash = provenance?.datasets?.[0]?.hash;
+  if (hash === undefined || dataChanged || (await newestCheckpoint(run)).state.data) return;
+  if (hash !== `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`) refuseChanged(dataset.folder, [`some that ${join(run, 'run.json')} has the sum of`]);
 }
 
 /** Losses of the device in a row, without an iteration between them, that end a run. */
@@ -82,21 +87,26 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
     using device = await openDevice({ tiles: (info) => begun ?? tunedTiles(info) });
     try {
       const outcome = await runTraining({
-        plan, dataset, folder: options.run, resume, force: options.force ?? false, ...(options.init && { init: options.init }), signal,
+        plan, dataset, folder: options.run, resume, force: options.force ?? false, dataChanged: options.dataChanged ?? false, ...(options.init && { init: options.init }), signal,
         onProgress: (p) => {
           if (p.stage === 'train' && p.done > furthest) { furthest = p.done; lost = 0; }
           onProgress(p);
         },
         onInit: ({ file, loaded, drawn, unused }) => context.note([`${file}: weights of ${loaded.join(', ')}`, ...(drawn.length ? [`${drawn.join(', ')} drawn from the seed`] : []),
           ...(unused.length ? [`${unused.length} tensors not used (${unused.slice(0, 3).join(', ')}${unused.length > 3 ? ', ...' : ''})`] : [])].join('; ')),
-        onSurvey: (found, fold) => { updateRecord(options.run, { ...firstFacts(plan, dataset, found, argv), fold, machine: machineOf(device) }); },
+        onSurvey: (found, fold, changes) => {
+          updateRecord(options.run, ({ provenance }) => ({ ...firstFacts(plan, dataset, found, changes, (resume && provenance?.command) || commandLine(argv)), fold, machine: machineOf(device) }));
+        },
       });
       const { state, finished, fold } = outcome;
       const peakBytes = device.memory().peak;
       const names = { compile: 'compile kernels', train: 'train', validate: 'validate while training' };
-      const others = (readRecord(options.run).stages ?? []).filter((stage) => !Object.values(names).includes(stage.name));
       const stages = (['compile', 'train', 'validate'] as const).map((key) => ({ name: names[key], seconds: state.stages[key], ...(key === 'train' && { peakBytes }) }));
-      const record = updateRecord(options.run, { fold, finished, state, stages: [...stages, ...others], machine: machineOf(device) });
+      const { data: _sums, ...shown } = state; // of every file: the checkpoints have them
+      const record = updateRecord(options.run, (before) => ({
+        fold, finished, state: shown, machine: machineOf(device), dataset: resolve(dataset.folder),
+        stages: [...stages, ...(before.stages ?? []).filter((stage) => !Object.values(names).includes(stage.name))],
+      }));
       return { ...outcome, record };
     } catch (error) {
       if (!(error instanceof DeviceLostError) || ++lost >= PATIENCE) throw error;
@@ -121,6 +131,7 @@ export const train: Verb = {
       .option('--ablate <parts>', 'switch off parts, comma-separated: msa, bgc, rm, cross, 2d, sam')
       .option('--init <file>', 'start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM\'s)')
       .option('--resume', 'go on with the run in the folder')
+      .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
       .option('--force', 'train where a process of another machine, or one that cannot be told, may hold the folder');
   },
   async run([folder], options: Options, context): Promise<Outcome> {
@@ -132,7 +143,7 @@ export const train: Verb = {
     if (!options.resume) assertNoRun(options.run);
     const dataset = await openDataset(folder);
     const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
-    if (options.resume) assertSameCases(plan, dataset, options.run);
+    if (options.resume) await assertSameCases(plan, dataset, options);
     else if (plan.sam.enabled && !plan.sam.trainable && options.init === undefined) throw new UsageError('--init is missing: the plan does not train SAM (sam.trainable false), so its weights must come from a file.', 'Name them with --init, or set sam.trainable to true.');
 
     const stop = new AbortController();

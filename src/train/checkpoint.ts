@@ -7,6 +7,7 @@ import type { TunedTiles } from '../gpu/device.ts';
 import type { StateEntry } from '../nn/module.ts';
 import { encodeSafetensors, parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
+import type { DataChange, FileSums } from './data_files.ts';
 import { networkList, type NetworkName, type Networks } from './networks.ts';
 import type { Optimiser } from './optim.ts';
 import type { TrainedPlan } from './trained_plan.ts';
@@ -24,6 +25,11 @@ export interface RunState {
   readonly plan: string;
   /** What the weights were trained with; absent in the first checkpoints of version 1. */
   readonly trained?: TrainedPlan;
+  /** Tells this run's TensorBoard files from those of others; absent, like the next two, in the first checkpoints of version 1. */
+  readonly id?: string;
+  /** Content of every file that training reads: it goes on with the same, or says what changed. */
+  readonly data?: FileSums;
+  readonly changes?: readonly DataChange[];
   /** File that the first weights came from. */
   readonly init?: { readonly file: string; readonly sha256: string };
   /** Updates of each optimiser. */

@@ -9,6 +9,7 @@ import { currentDevice } from '../gpu/device.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { CaseStore } from './cases.ts';
 import { saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
+import type { DataChange } from './data_files.ts';
 import type { Initialised } from './initial_weights.ts';
 import { assertPrecision, buildNetworks, buildOptimisers } from './networks.ts';
 import type { Plan } from './plan_schema.ts';
@@ -39,14 +40,16 @@ export interface TrainOptions {
   readonly resume: boolean;
   /** Goes on where another process may hold the folder, and nobody here can say whether it lives. Default false. */
   readonly force?: boolean;
+  /** Goes on although files of the data set are not what the run began with; they are recorded. Default false. */
+  readonly dataChanged?: boolean;
   /** Weights to start from: a checkpoint of the same networks, or a state dict (`initialiseFrom`). */
   readonly init?: string;
   onInit?(found: Initialised): void;
   /** Set to stop after the iteration under way. */
   readonly signal?: AbortSignal;
   onProgress?(p: Progress): void;
-  /** Called once in a run's life, before its first iteration. */
-  onSurvey?(found: Survey, fold: Fold): void;
+  /** Called before the first iteration of a run, and of a session whose data changed. */
+  onSurvey?(found: Survey, fold: Fold, changes: readonly DataChange[]): void;
 }
 
 export interface Progress {
@@ -90,7 +93,8 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const sampler = new Sampler(plan, fold.train, load);
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
-  let state = await startState(options, nets, optimisers);
+  let state = await startState(options, fold, nets, optimisers);
+  const changed = state.changes?.at(-1)?.iteration === state.iteration;
   const stages = { ...state.stages };
   let clock = performance.now();
   /** Books the time since the last call. */
@@ -106,9 +110,11 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     state = { ...state, steps, seconds: stages.train + stages.validate, stages: { ...stages } };
     await saveCheckpoint(checkpointPath(folder, which), nets, optimisers, state);
   };
-  if (!options.resume) {
+  if (!options.resume || changed) {
     const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
-    options.onSurvey?.(found, fold);
+    options.onSurvey?.(found, fold, state.changes ?? []);
+  }
+  if (!options.resume) {
     await save('latest'); // from here on there is a run, and whatever its weights came from is not needed again
     writeFileAtomic(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
   }
@@ -118,7 +124,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   let predictor: Predictor | null = null;
   lap('compile');
 
-  using log = new RunLog(folder, state.iteration);
+  using log = new RunLog(folder, state.iteration, state.id!);
   if (state.iteration > 0 && left) log.write({ iteration: state.iteration, resumed: true });
   let warm = false; // the first iteration of a process compiles shaders and says nothing about the pace
 

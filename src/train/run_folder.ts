@@ -13,7 +13,7 @@ export const checkpointPath = (folder: string, which: CheckpointName): string =>
 
 /** What of a run is in a folder, by the names of its files. */
 export const tracesOf = (folder: string): string[] =>
-  ['plan.json', 'log.jsonl', ...CHECKPOINTS.map((which) => join('checkpoints', `${which}.safetensors`))].filter((name) => existsSync(join(folder, name)));
+  ['plan.json', 'log.jsonl', 'run.json', ...CHECKPOINTS.map((which) => join('checkpoints', `${which}.safetensors`))].filter((name) => existsSync(join(folder, name)));
 
 /** @throws DataError where a run has begun, however far it came */
 export function assertNoRun(folder: string): void {
@@ -44,7 +44,7 @@ export class RunFolder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const begun = this.made === undefined || tracesOf(this.path).length > 0;
+    const begun = this.made === undefined || tracesOf(this.path).some((name) => name !== 'run.json');
     if (!begun) rmSync(join(this.path, 'run.json'), { force: true });
     this.lock[Symbol.dispose]();
     if (!begun) removeEmpty(join(this.path, 'checkpoints'), this.made!);

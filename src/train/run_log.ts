@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What a run writes while it goes: one JSON line an entry, the same scalars as TensorBoard events beside them.
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeError, writeFileAtomic } from '../files/atomic.ts';
-import { EVENT_FILE, EventWriter } from './tensorboard.ts';
+import { EventWriter, isEventFileOf } from './tensorboard.ts';
 
 export interface LogEntry {
   readonly iteration: number;
@@ -30,15 +30,16 @@ export class RunLog implements Disposable {
 
   /**
    * Entries after `iteration` are dropped: a killed run had gone further than its last checkpoint. The event files are written
-   * anew from what is kept, so that they never show an iteration twice.
+   * anew from what is kept, so that they never show an iteration twice. Only files of this run (`id`) are replaced: the folder may be a
+   * link to one that runs share.
    */
-  constructor(folder: string, iteration: number) {
+  constructor(folder: string, iteration: number, id: string) {
     this.path = join(folder, 'log.jsonl');
     const kept = readLog(folder).filter((e) => e.iteration <= iteration);
     if (existsSync(this.path)) writeFileAtomic(this.path, kept.map((e) => `${JSON.stringify(e)}\n`).join(''));
     const tb = join(folder, 'tb');
-    for (const name of existsSync(tb) ? readdirSync(tb) : []) if (name.endsWith(EVENT_FILE)) rmSync(join(tb, name));
-    this.events = new EventWriter(tb);
+    for (const name of existsSync(tb) ? readdirSync(tb) : []) if (isEventFileOf(id, name, lstatSync(tb).isSymbolicLink())) rmSync(join(tb, name));
+    this.events = new EventWriter(tb, id);
     for (const entry of kept) this.show(entry);
   }
 

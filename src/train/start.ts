@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // How a session begins: a new run with its first weights, or the newest checkpoint of the folder with everything put back.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import { readCheckpoint, readState, restoreNetworks, restoreOptimisers, type RunState } from './checkpoint.ts';
+import { changedFiles, refuseChanged, trainedSums } from './data_files.ts';
 import { initialiseFrom } from './initial_weights.ts';
 import type { TrainOptions } from './loop.ts';
 import type { NetworkName, Networks } from './networks.ts';
@@ -13,6 +15,8 @@ import type { Optimiser } from './optim.ts';
 import type { Plan } from './plan_schema.ts';
 import { assertNoRun, checkpointPath, CHECKPOINTS, tracesOf } from './run_folder.ts';
 import { trainedPlan } from './trained_plan.ts';
+
+const newId = (): string => randomBytes(4).toString('hex');
 
 export const planDigest = (plan: Plan): string => createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 16);
 
@@ -26,8 +30,9 @@ export async function newestCheckpoint(folder: string): Promise<{ path: string; 
 }
 
 /** A new run's state, or the newest checkpoint's with everything put back. */
-export async function startState({ plan, folder, resume, init, onInit }: TrainOptions, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
+export async function startState({ plan, dataset, folder, resume, dataChanged = false, init, onInit }: TrainOptions, { train, selection }: Fold, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>): Promise<RunState> {
   const digest = planDigest(plan);
+  const data = await trainedSums(dataset, [...train, ...selection]);
   const { info, caps } = currentDevice();
   if (resume) {
     const { path } = await newestCheckpoint(folder);
@@ -35,9 +40,15 @@ export async function startState({ plan, folder, resume, init, onInit }: TrainOp
     if (checkpoint.state.plan !== digest) {
       throw new DataError(`${path}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`, 'Resume with the plan.json of its run folder, or train into a new folder.');
     }
+    const { state } = checkpoint;
+    const files = state.data ? changedFiles(state.data, data) : [];
+    if (files.length > 0 && !dataChanged) refuseChanged(dataset.folder, files);
     restoreNetworks(nets, checkpoint.tensors, path);
     restoreOptimisers(optimisers, checkpoint);
-    return { ...checkpoint.state, trained: trainedPlan(plan), resumed: [...checkpoint.state.resumed, checkpoint.state.iteration], adapter: info.name };
+    return {
+      ...state, id: state.id ?? newId(), trained: trainedPlan(plan), data, ...(files.length > 0 && { changes: [...state.changes ?? [], { iteration: state.iteration, files }] }),
+      resumed: [...state.resumed, state.iteration], adapter: info.name,
+    };
   }
   assertNoRun(folder);
   let weights: RunState['init'];
@@ -47,5 +58,5 @@ export async function startState({ plan, folder, resume, init, onInit }: TrainOp
     if (nets.sam && !plan.sam.trainable && !found.loaded.includes('sam')) throw new DataError(`${init}: holds no weights of SAM, which the plan does not train (sam.trainable false).`, 'Name a file with them, or set sam.trainable to true.');
     onInit?.(found);
   }
-  return { version: 1, iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), ...(weights && { init: weights }), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name, tiles: caps.tiles };
+  return { version: 1, id: newId(), iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), data, ...(weights && { init: weights }), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name, tiles: caps.tiles };
 }

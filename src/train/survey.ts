@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A look at everything a run will read, before the first iteration: a damaged case must not end a run hours later, and a report
 // must be able to say what was annotated and on which files it stands.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { Fold } from '../data/folds.ts';
 import type { PreparedCase } from '../data/sample.ts';
+import { fileSums, sumOfSums } from './data_files.ts';
 
 export interface Survey {
   /** Annotated shares of the training cases, 0 to 1: voxels, and slices annotated throughout. */
@@ -45,23 +42,6 @@ export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: Sur
   const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);
   return {
     annotated: { voxels: share(sum.voxels, sum.whole), transverse: share(sum.transverse, sum.slices), coronal: share(sum.coronal, sum.rows) },
-    hash: `sha256:${await datasetHash(dataset)}`,
+    hash: `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`,
   };
-}
-
-async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-async function datasetHash({ folder, training, test }: Dataset): Promise<string> {
-  const files = [join(folder, 'dataset.json'), join(folder, 'annotations.json'), ...[...training, ...test].flatMap(({ images, label }) => [...images, ...(label === undefined ? [] : [label])])];
-  const hash = createHash('sha256');
-  for (const file of files.sort()) {
-    // annotations.json may be absent, and a DICOM series is a folder: only files count.
-    if (!await stat(file).then((s) => s.isFile(), () => false)) continue;
-    hash.update(`${relative(folder, file)} ${await sha256(file)}\n`);
-  }
-  return hash.digest('hex');
 }

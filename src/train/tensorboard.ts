@@ -47,18 +47,19 @@ const versionEvent = (wallTime: number): Uint8Array => Uint8Array.from([...doubl
 
 const now = (): number => Date.now() / 1000;
 
-/** How the names of our event files end. */
-export const EVENT_FILE = '.voxelgrad';
+/** How the names of our event files end: with the run, in a folder of its own also without, as they once did. */
+export const isEventFileOf = (id: string, name: string, shared: boolean): boolean =>
+  /^events\.out\.tfevents\..*\.voxelgrad$/.test(name) && (name.endsWith(`.run-${id}.voxelgrad`) || (!shared && !/\.run-\w+\.voxelgrad$/.test(name)));
 
 /** Appends scalars to a new event file in `folder`. Each record is written at once: a killed run loses none. */
 export class EventWriter implements Disposable {
   readonly path: string;
   private handle: number | null;
 
-  constructor(folder: string) {
+  constructor(folder: string, id: string) {
     makeFolder(folder);
     const seconds = String(Math.floor(now())).padStart(10, '0');
-    this.path = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}${EVENT_FILE}`);
+    this.path = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.run-${id}.voxelgrad`);
     try {
       this.handle = fs.openSync(this.path, 'a');
     } catch (cause) {

@@ -28,7 +28,7 @@ describe('checksums', () => {
 
 describe('event files', () => {
   it('hold a version record and every scalar', () => {
-    const writer = new EventWriter(mkdtempSync(join(tmpdir(), 'vg-tb-')));
+    const writer = new EventWriter(mkdtempSync(join(tmpdir(), 'vg-tb-')), 'a1');
     writer.scalar('loss/total', 0.25, 0, 1234.5);
     writer.scalar('dice', 0.75, 2 ** 33 + 5, 1235);
     // Readable while the run goes on, without close().
@@ -42,14 +42,14 @@ describe('event files', () => {
   });
 
   it('are named as TensorBoard looks for them', () => {
-    using writer = new EventWriter(join(mkdtempSync(join(tmpdir(), 'vg-tb-')), 'new', 'folder'));
+    using writer = new EventWriter(join(mkdtempSync(join(tmpdir(), 'vg-tb-')), 'new', 'folder'), 'a1');
     expect(writer.path).toMatch(/events\.out\.tfevents\.\d{10}\./);
   });
 
   it('say which folder cannot be used', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'vg-tb-')), 'file');
     writeFileSync(file, '');
-    expect(() => new EventWriter(file)).toThrow(DataError);
-    expect(() => new EventWriter(file)).toThrow(/a file is where a folder is needed/);
+    expect(() => new EventWriter(file, 'a1')).toThrow(DataError);
+    expect(() => new EventWriter(file, 'a1')).toThrow(/a file is where a folder is needed/);
   });
 });

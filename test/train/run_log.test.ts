@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // log.jsonl and TensorBoard's file say the same, also after a run was killed and went on from an older checkpoint.
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readLog, RunLog, type LogEntry } from '../../src/train/run_log.ts';
@@ -25,13 +25,13 @@ describe('the log of a run', () => {
   it('drops what came after the checkpoint, in both places, and goes on', () => {
     const folder = join(root, 'killed');
     {
-      using log = new RunLog(folder, 0);
+      using log = new RunLog(folder, 0, 'a1');
       for (const iteration of [1, 2, 3, 4, 5]) log.write({ iteration, loss: { sam: 1 / iteration, coronal: 2 }, lambda: 0.5 });
       log.write({ iteration: 4, dice: { sam: 0.25 } });
     }
     appendFileSync(join(folder, 'log.jsonl'), '{"iteration":6,"loss":{"sa'); // cut by the kill
     {
-      using log = new RunLog(folder, 4);
+      using log = new RunLog(folder, 4, 'a1');
       log.write({ iteration: 4, resumed: true });
       log.write({ iteration: 5, loss: { sam: 7 } });
       // Readable while the run goes on, too.
@@ -44,18 +44,31 @@ describe('the log of a run', () => {
 
   it('keeps the time of entries that it shows again', () => {
     const folder = join(root, 'times');
-    { using log = new RunLog(folder, 0); log.write({ iteration: 1, lambda: 1 }); }
+    { using log = new RunLog(folder, 0, 'a1'); log.write({ iteration: 1, lambda: 1 }); }
     const [{ time }] = readLog(folder) as [LogEntry];
-    { using _log = new RunLog(folder, 1); }
+    { using _log = new RunLog(folder, 1, 'a1'); }
     const [file] = readdirSync(join(folder, 'tb'));
     expect(scalars(readFileSync(join(folder, 'tb', file!)))[0]!.time).toBe(time);
   });
 
   it('leaves files of others alone', () => {
     const folder = join(root, 'others');
-    { using _log = new RunLog(folder, 0); }
+    { using _log = new RunLog(folder, 0, 'a1'); }
     writeFileSync(join(folder, 'tb', 'notes.txt'), 'mine');
-    { using _log = new RunLog(folder, 0); }
+    { using _log = new RunLog(folder, 0, 'a1'); }
     expect(readdirSync(join(folder, 'tb'))).toContain('notes.txt');
+  });
+
+  it('replaces its own files alone where several runs show theirs in one folder', () => {
+    const [one, two, shared] = ['one', 'two', 'shared'].map((name) => join(root, name)) as [string, string, string];
+    for (const each of [one, two, shared]) mkdirSync(each);
+    const old = 'events.out.tfevents.1700000000.host.77.voxelgrad'; // as they were once called, of whatever run
+    writeFileSync(join(shared, old), 'old');
+    for (const each of [one, two]) symlinkSync(shared, join(each, 'tb'));
+    { using log = new RunLog(one, 0, 'one'); log.write({ iteration: 1, lambda: 1 }); }
+    const [, first] = readdirSync(shared).sort();
+    for (let session = 0; session < 2; session++) { using log = new RunLog(two, session, 'two'); log.write({ iteration: 1, lambda: 2 }); }
+    expect(readdirSync(shared).sort()).toEqual([old, first, expect.stringMatching(/run-two\.voxelgrad$/)]);
+    expect(scalars(readFileSync(join(shared, first!)))).toHaveLength(1);
   });
 });
