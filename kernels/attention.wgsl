@@ -55,7 +55,7 @@ fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
       p[j * WG + lane] = e;
     }
     let last = first + n == params.keys;
-    let finish = select(vec4<f32>(1.0), select(1.0 / sum, vec4<f32>(0.0), high == vec4<f32>(MASKED)), last); // no key: 0, as in PyTorch
+    let finish = select(vec4<f32>(1.0), select(1.0 / sum, vec4<f32>(0.0), none(high, sum)), last); // no key: 0, as in PyTorch
     for (var c = 0u; c < params.dv; c += 8u) {
       let end = min(c + 8u, params.dv);
       var a = array<vec4<f32>, 8>();
@@ -87,7 +87,7 @@ fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
       }
     }
   }
-  let log_sum = select(high + log(sum), vec4<f32>(0.0), high == vec4<f32>(MASKED)); // without keys, exp(score - 0) is 0 in the backward
+  let log_sum = select(high + log(sum), vec4<f32>(0.0), none(high, sum)); // without keys, exp(score - 0) is 0 in the backward
   if (valid.x) { rows[4u * r.x + 1u] = log_sum.x; }
   if (valid.y) { rows[4u * r.y + 1u] = log_sum.y; }
   if (valid.z) { rows[4u * r.z + 1u] = log_sum.z; }

@@ -59,7 +59,7 @@ fn attention_narrow(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
       o[c] = a;
     }
   }
-  let masked = high == vec4<f32>(MASKED); // every key, or there is none: 0, as in PyTorch
+  let masked = none(high, sum); // every key, or there is none: 0, as in PyTorch
   let finish = select(1.0 / sum, vec4<f32>(0.0), masked);
   let out = start(z, params.y0, params.yb, params.yh, params.yg) + t * params.yt;
   for (var c = 0u; c < D; c++) {

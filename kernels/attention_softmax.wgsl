@@ -32,11 +32,11 @@ fn attention_softmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
   }
   let sum = lanes_sum(part);
   if (!inside) { return; }
-  let none = high == MASKED; // no key: 0, as in PyTorch
-  let finish = select(1.0 / sum, 0.0, none);
+  let masked = none(vec4<f32>(high), vec4<f32>(sum)).x; // no key: 0, as in PyTorch
+  let finish = select(1.0 / sum, 0.0, masked);
   for (var left = passes(lane, params.keys); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     p[first + i] = T(exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high) * finish);
   }
-  if (lane == 0u) { rows[4u * r + 1u] = select(high + log(sum), 0.0, none); }
+  if (lane == 0u) { rows[4u * r + 1u] = select(high + log(sum), 0.0, masked); }
 }

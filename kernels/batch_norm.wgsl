@@ -7,6 +7,7 @@
 // E[x^2] - E[x]^2 is never formed. Statistics, gamma, beta and running values are f32.
 // Channel vectors are packed in pairs: stats = [mean, rstd], partial = [mean, m2] or [sum g, sum g h], coef = [c1, c2].
 // @import "lib/lanes.wgsl"
+// @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
@@ -41,6 +42,11 @@ struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, mom
 @group(0) @binding(13) var<storage, read_write> dz: array<V>;            // [n, rows, c]
 
 alias Channels = array<A, PER>;
+
+fn positive(v: A) -> A {
+  let r = nan_max(v, A(0.0)); // @spec V: nan_max(v,A(0.0)) nan_max(v,A(0.0)) nan_max4(v,A(0.0)) nan_max4(v,A(0.0))
+  return r;
+}
 
 // Lane t, times PER = (sample * parts + part) * c + channel: its first channel of its sample, and its rows as element indices.
 struct Run { channel: u32, at: u32, first: u32, rows: u32, inside: bool }
@@ -77,7 +83,7 @@ fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   let out = lane * PER;
   for (var v = 0u; v < PER; v++) {
     partial[out + v] = shift[v] + sum[v] / count;
-    partial[params.n * params.parts * params.c + out + v] = max(squares[v] - sum[v] * sum[v] / count, A(0.0));
+    partial[params.n * params.parts * params.c + out + v] = positive(squares[v] - sum[v] * sum[v] / count);
   }
 }
 
@@ -133,7 +139,7 @@ fn bn_apply(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
     for (var v = 0u; v < PER; v++) {
       var r = (A(x[i + v]) - mean[v]) * scale[v] + offset[v];
       if (ADD) { r = r + A(z[i + v]); }
-      if (RELU) { r = max(r, A(0.0)); }
+      if (RELU) { r = positive(r); }
       y[i + v] = V(r);
     }
     i += params.c;
@@ -143,7 +149,7 @@ fn bn_apply(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
 // dy, cut where the ReLU was closed.
 fn open_dy(i: u32) -> A {
   let g = A(dy[i]);
-  if (RELU) { return select(A(0.0), g, A(y_in[i]) > A(0.0)); }
+  if (RELU) { return select(g, A(0.0), A(y_in[i]) <= A(0.0)); }
   return g;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Mean, maximum and minimum of a map's products with constant patterns, averaged over the patterns: the channel statistics of
 // multi-frequency attention (specification 4.2b). One lane a (slice, channel) forward, a (slice, place, channel) backward.
-// Forward keeps which place held each extremum (the first of equals), so backward only looks.
+// Forward keeps which place held each extremum (the first of equals, the first NaN), so backward only looks.
 // statistics[s, 0, c] = mean_m mean_p x[s, p, c] t[m, p]; [s, 1, c] = mean_m max_p; [s, 2, c] = mean_m min_p.
+// @import "lib/nan.wgsl"
 
 struct Params { n: u32, places: u32, patterns: u32, channels: u32 }
 
@@ -29,8 +30,8 @@ fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   var smallest = 0.0;
   for (var left = params.patterns; left > 0u; left--) {
     let m = params.patterns - left;
-    var high = -3.0e38;
-    var low = 3.0e38;
+    var high = -infinity();
+    var low = infinity();
     var at_high = 0u;
     var at_low = 0u;
     for (var left = params.places; left > 0u; left--) {
@@ -41,6 +42,18 @@ fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
       high = max(high, v);
       at_low = select(at_low, p, v < low);
       low = min(low, v);
+    }
+    if (is_nan(sum)) {
+      for (var left = params.places; left > 0u; left--) {
+        let p = left - 1u;
+        let v = x[(s * params.places + p) * params.channels + c] * patterns[m * params.places + p];
+        if (is_nan(v)) {
+          at_high = p;
+          at_low = p;
+          high = sum;
+          low = sum;
+        }
+      }
     }
     largest += high;
     smallest += low;

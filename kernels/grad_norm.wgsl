@@ -2,7 +2,9 @@
 // Global norm of all gradients in two deterministic passes, and sums into gradient ranges.
 // square_sums: a workgroup walks down `chunk` neighbouring V of a range, each lane into a partial of its own. WG is one subgroup on a
 // processor, which runs them one after the other: each then reads memory in order.
-// clip_factor: one workgroup folds all partials; factor = min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
+// clip_factor: one workgroup folds all partials; factor = min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_: 0 where the
+// norm is infinite, NaN where it is NaN. Without a bound (max_norm 0) it is 1, whatever the norm.
+// @import "lib/nan.wgsl"
 alias V = f32; // @spec f32 vec4<f32>
 override WG: u32 = 64u; // of square_sums
 
@@ -48,7 +50,8 @@ fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
     var total = 0.0;
     for (var i = 0u; i < 64u; i++) { total += folded[i]; }
     let norm = sqrt(total);
-    clip[0] = min(1.0, params.max_norm / (norm + 1e-6));
+    clip[0] = nan_min(1.0, params.max_norm / (norm + 1e-6));
+    if (params.max_norm == 0.0) { clip[0] = 1.0; }
     clip[1] = norm;
   }
 }

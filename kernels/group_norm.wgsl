@@ -4,6 +4,7 @@
 // the rows, the output and dx are the kernels of batch_norm.wgsl, whose per-channel stats and coef are filled here, every channel of a
 // group with its group's (gn_finish, gn_grad; one lane a group of a sample). Gradients of the weights by sample are added up last.
 // @import "lib/lanes.wgsl"
+// @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16
 override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
@@ -153,7 +154,7 @@ fn gn_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
       let i = group.base + r * params.c + channel;
       var v = (f32(x[i]) - mean) * scale + offset;
       if (ADD) { v = v + f32(z[i]); }
-      if (RELU) { v = max(v, 0.0); }
+      if (RELU) { v = nan_max(v, 0.0); }
       y[i] = V(v);
     }
     if (group.lane == 0u && group.rows > 0u) {
@@ -166,7 +167,7 @@ fn gn_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
 // dy, cut where the ReLU was closed.
 fn open_dy(i: u32) -> f32 {
   let g = f32(dy[i]);
-  if (RELU) { return select(0.0, g, f32(y_in[i]) > 0.0); }
+  if (RELU) { return select(g, 0.0, f32(y_in[i]) <= 0.0); }
   return g;
 }
 

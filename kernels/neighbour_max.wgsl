@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// y[r, c] = max over j of x[r, j, c], and which j it was (the first among equal ones): the pooling of an edge convolution.
+// y[r, c] = max over j of x[r, j, c], and which j it was (the first among equal ones, the first NaN): the pooling of an edge convolution.
 // The gradient goes to that j alone. One lane a result; 64 a workgroup, folded over a 2D grid.
+// @import "lib/nan.wgsl"
 alias T = f32; // @spec f32 f16
 
 struct Params { n: u32, k: u32, channels: u32 }
@@ -17,10 +18,20 @@ fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
   let first = (i / params.channels) * params.k * params.channels + i % params.channels;
   var best = f32(x[first]);
   var at = 0u;
+  var sum = best;
   for (var left = params.k - 1u; left > 0u; left--) {
     let j = params.k - left;
     let value = f32(x[first + j * params.channels]);
-    if (value > best) { best = value; at = j; }
+    sum += value;
+    let better = value > best;
+    best = select(best, value, better);
+    at = select(at, j, better);
+  }
+  if (is_nan(sum)) {
+    for (var left = params.k; left > 0u; left--) {
+      let j = left - 1u;
+      if (is_nan(f32(x[first + j * params.channels]))) { best = sum; at = j; }
+    }
   }
   y[i] = T(best);
   which[i] = at;

@@ -6,6 +6,7 @@
 // `norm_dweight`: a lane owns PER neighbouring V of columns (as in batch_norm.wgsl) and walks down `chunk` rows; its partial sums are added up by
 // reduce_cols.
 // @import "lib/lanes.wgsl"
+// @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
@@ -144,7 +145,7 @@ fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<
   }
   let length = sqrt(lanes_sum(flat(squares)));
   if (!inside) { return; }
-  let factor = select(1.0 / max(length, params.eps), 0.0, length == 0.0);
+  let factor = select(1.0 / nan_max(length, params.eps), 0.0, length == 0.0);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     y[base + i] = V(A(x[base + i]) * factor);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Optimiser updates over a flat range of parameters, and the global gradient norm that clips them. One lane four elements: ranges are
 // padded to whole vectors with zeros, which every update leaves at zero.
-// hyper = [learning rate, 1 - beta1^t, 1 - beta2^t], rewritten before every step; clip = [factor on gradients]. A factor of 0 says that
-// the gradients are not finite (loss_scale.wgsl, or a norm past f32): nothing moves then.
+// hyper = [learning rate, 1 - beta1^t, 1 - beta2^t], rewritten before every step; clip = [factor on gradients]. One below 0 says that
+// scaled gradients are not finite (loss_scale.wgsl): nothing moves then. Else NaN and infinities go where PyTorch's do.
 // adamw: I. Loshchilov and F. Hutter 2019 (decoupled decay). adam: decay is added to the gradient, as torch.optim.Adam.
 // sgd: torch.optim.SGD with momentum (velocity in m), no dampening.
 
@@ -31,7 +31,7 @@ fn moments(i: u32, gradient: vec4<f32>) -> vec4<f32> {
 fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
   let i = element(wid, nwg, lane);
-  if (i >= params.n || clip[0] == 0.0) { return; }
+  if (i >= params.n || clip[0] < 0.0) { return; }
   let lr = hyper[0] * params.lr_scale;
   let decayed = p[i] * (1.0 - lr * params.weight_decay);
   p[i] = decayed - lr * moments(i, g[i] * clip[0]);
@@ -41,7 +41,7 @@ fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
 fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
   let i = element(wid, nwg, lane);
-  if (i >= params.n || clip[0] == 0.0) { return; }
+  if (i >= params.n || clip[0] < 0.0) { return; }
   p[i] = p[i] - hyper[0] * params.lr_scale * moments(i, g[i] * clip[0] + params.weight_decay * p[i]);
 }
 
@@ -49,7 +49,7 @@ fn adam(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
 fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
   let i = element(wid, nwg, lane);
-  if (i >= params.n || clip[0] == 0.0) { return; }
+  if (i >= params.n || clip[0] < 0.0) { return; }
   let velocity = params.beta1 * m[i] + g[i] * clip[0] + params.weight_decay * p[i];
   m[i] = velocity;
   p[i] = p[i] - hyper[0] * params.lr_scale * velocity;

@@ -2,12 +2,15 @@
 // Pooling of x [N, D, H, W, C] over windows (max_pool, avg_pool) or over a given number of bins (adaptive_pool), and their
 // adjoints in gather form: an input element looks at the windows that hold it, in ascending order, so nothing is added by two
 // lanes. One lane an element, or four channels where C % 4 = 0. Sums are f32.
-// max_pool keeps the place of the maximum within D * H * W, the first of equals as in PyTorch; its adjoint compares places.
+// max_pool keeps the place of the maximum within D * H * W, the first of equals and the last NaN as in PyTorch; its adjoint compares
+// places. A window of padding alone (dilation can make one) is -infinity, ABSENT from every place; its mean is 0.
 // adaptive_pool: bin o of an axis covers floor(o L / O) to ceil((o + 1) L / O) - 1; bins overlap, and repeat where O > L.
+// @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
 alias I = u32; // @spec V: u32 u32 vec4<u32> vec4<u32>
+alias Truth = bool; // @spec V: bool bool vec4<bool> vec4<bool>
 
 override WG: u32 = 64u;
 override INCLUDE_PAD: bool = true; // avg_pool: padding counts in the divisor
@@ -73,6 +76,16 @@ fn input_position(i: u32) -> Position { return position(i, params.d, params.h, p
 fn input_row(n: u32, d: u32, h: u32) -> u32 { return ((n * params.d + d) * params.h + h) * params.w; }
 fn output_row(n: u32, d: u32, h: u32) -> u32 { return ((n * params.od + d) * params.oh + h) * params.ow; }
 
+fn nan_at(v: A) -> Truth {
+  let r = is_nan(v); // @spec V: is_nan(v) is_nan(v) is_nan4(v) is_nan4(v)
+  return r;
+}
+
+fn suspect(sum: A) -> bool {
+  let r = is_nan(sum); // @spec V: is_nan(sum) is_nan(sum) any(is_nan4(sum)) any(is_nan4(sum))
+  return r;
+}
+
 @compute @workgroup_size(WG)
 fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
@@ -85,8 +98,10 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   let origin = input_row(p.n, 0u, 0u);
   let w0 = u32(vw.start + vw.first * i32(params.lw));
   let corner = input_row(0u, u32(vd.start + vd.first * i32(params.ld)), u32(vh.start + vh.first * i32(params.lh))) + w0;
-  var best = A(x[(origin + corner) * params.c + p.c]);
+  var best = A(-infinity());
   var at = I(corner);
+  var sum = A();
+  if (vd.first >= vd.end || vh.first >= vh.end || vw.first >= vw.end) { at = I(ABSENT); }
   for (var kd = vd.first; kd < vd.end; kd++) {
     for (var kh = vh.first; kh < vh.end; kh++) {
       let row = input_row(0u, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
@@ -95,8 +110,23 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
         let here = row + u32(vw.start + kw * i32(params.lw));
         let v = A(x[(origin + here) * params.c + p.c]);
         let better = v > best;
+        sum += v;
         best = select(best, v, better);
         at = select(at, I(here), better);
+      }
+    }
+  }
+  if (suspect(sum)) {
+    for (var kd = vd.first; kd < vd.end; kd++) {
+      for (var kh = vh.first; kh < vh.end; kh++) {
+        let row = input_row(0u, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
+        for (var left = vw.end - vw.first; left > 0; left--) {
+          let here = row + u32(vw.start + (vw.end - left) * i32(params.lw));
+          let v = A(x[(origin + here) * params.c + p.c]);
+          let nan = nan_at(v);
+          best = select(best, v, nan);
+          at = select(at, I(here), nan);
+        }
       }
     }
   }
@@ -147,7 +177,7 @@ fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
       }
     }
   }
-  y[i] = V(sum / f32(vd.count * vh.count * vw.count));
+  y[i] = V(sum / f32(max(vd.count * vh.count * vw.count, 1)));
 }
 
 // Whether tap (i + before - o stride) / dilation exists: holders() overlooks the gaps of a dilated window.

@@ -4,14 +4,17 @@
 // `reduce_rows` (inner = 1): LANES neighbouring lanes share a run and meet by butterfly.
 // `reduce_cols`: a lane owns one V (four columns where inner % 4 = 0) and walks down a run.
 // `match_rows`, `match_cols`: smallest index of the element equal to the row's extremum `best`; with OP = min over the
-// parts this is argmax and argmin, the first of equals.
+// parts this is argmax and argmin, the first of equals. NaN is the extremum of what holds one.
 // Floats accumulate in f32; the results are A (rows: S).
 // @import "lib/lanes.wgsl"
+// @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16 i32 u32 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 i32 u32 vec4<f32> vec4<f32>
 alias S = f32; // @spec V: f32 f32 i32 u32 f32 f32
+alias B = u32; // @spec V: u32 u32 u32 u32 vec4<u32> vec4<u32>
 const W = 1u; // @spec V: 1u 1u 1u 1u 4u 4u
+const MAGNITUDE = 0x7fffffffu; // @spec V: 0x7fffffffu 0x7fffffffu 0xffffffffu 0xffffffffu 0x7fffffffu 0x7fffffffu
 
 override OP: u32 = 0u;       // 0 sum, 1 max, 2 min, 3 product
 override PRE: u32 = 0u;      // on reading: 0 x, 1 x * x, 2 |x|, 3 x != 0
@@ -32,26 +35,45 @@ fn load(i: u32) -> A {
   let v = A(x[i]);
   if (PRE == 1u) { return v * v; }
   if (PRE == 2u) { return abs(v); }
-  if (PRE == 3u) { return select(A(S(0)), A(S(1)), v != A(S(0))); }
+  if (PRE == 3u) { return select(A(S(0)), A(S(1)), (bitcast<B>(v) & B(MAGNITUDE)) != B(0u)); }
   return v;
 }
 
 fn combine(a: A, b: A) -> A {
-  if (OP == 1u) { return max(a, b); }
-  if (OP == 2u) { return min(a, b); }
+  if (OP == 1u) { return select(a, b, b > a); }
+  if (OP == 2u) { return select(a, b, b < a); }
   if (OP == 3u) { return a * b; }
   return a + b;
+}
+// Extrema that NaN goes through.
+fn exact(a: A, b: A) -> A {
+  let high = nan_max(a, b); // @spec V: nan_max(a,b) nan_max(a,b) a a nan_max4(a,b) nan_max4(a,b)
+  let low = nan_min(a, b); // @spec V: nan_min(a,b) nan_min(a,b) a a nan_min4(a,b) nan_min4(a,b)
+  return select(low, high, OP == 1u);
+}
+// Of an extremum's run: the sum of its elements tells whether to look for NaN.
+fn suspect(sum: A) -> bool {
+  let r = is_nan(sum); // @spec V: is_nan(sum) is_nan(sum) false false any(is_nan4(sum)) any(is_nan4(sum))
+  return (OP == 1u || OP == 2u) && r;
 }
 
 // Extrema have no neutral element that a float constant can spell: they start from an element of the run.
 fn start(i: u32) -> A {
-  if (OP == 1u || OP == 2u) { return load(i); }
+  if ((OP == 1u || OP == 2u)) { return load(i); }
   return A(S(OP / 3u));
 }
 
+fn larger1(a: S, b: S) -> S {
+  let r = nan_max(a, b); // @spec V: nan_max(a,b) nan_max(a,b) max(a,b) max(a,b) nan_max(a,b) nan_max(a,b)
+  return r;
+}
+fn smaller1(a: S, b: S) -> S {
+  let r = nan_min(a, b); // @spec V: nan_min(a,b) nan_min(a,b) min(a,b) min(a,b) nan_min(a,b) nan_min(a,b)
+  return r;
+}
 fn combine1(a: S, b: S) -> S {
-  if (OP == 1u) { return max(a, b); }
-  if (OP == 2u) { return min(a, b); }
+  if (OP == 1u) { return larger1(a, b); }
+  if (OP == 2u) { return smaller1(a, b); }
   if (OP == 3u) { return a * b; }
   return a + b;
 }
@@ -78,7 +100,15 @@ fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   let last = min(first + params.chunk, params.n);
   let base = o * params.n;
   var acc = start(base + first);
-  for (var left = passes(lane, max(first, last) - first); left > 0u; left--) { acc = combine(acc, load(base + first + lane + (left - 1u) * LANES)); }
+  var sum = A();
+  for (var left = passes(lane, max(first, last) - first); left > 0u; left--) {
+    let v = load(base + first + lane + (left - 1u) * LANES);
+    acc = combine(acc, v);
+    sum += v;
+  }
+  if (suspect(sum)) {
+    for (var left = passes(lane, max(first, last) - first); left > 0u; left--) { acc = exact(acc, load(base + first + lane + (left - 1u) * LANES)); }
+  }
   var r = flatten(acc);
   for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { r = combine1(r, subgroupShuffleXor(r, 1u << (bit - 1u))); }
   if (inside && lane == 0u) { y_rows[run] = scaled(r); }
@@ -95,9 +125,22 @@ fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   let last = min(first + params.chunk, params.n);
   let base = (run / params.parts) * params.n * params.inner + i;
   var acc = start(base + first * params.inner);
-  for (var left = max(first, last) - first; left > 0u; left--) { acc = combine(acc, load(base + (last - left) * params.inner)); }
+  var sum = A();
+  for (var left = max(first, last) - first; left > 0u; left--) {
+    let v = load(base + (last - left) * params.inner);
+    acc = combine(acc, v);
+    sum += v;
+  }
+  if (suspect(sum)) {
+    for (var left = max(first, last) - first; left > 0u; left--) { acc = exact(acc, load(base + (last - left) * params.inner)); }
+  }
   let s = acc * params.scale; // @spec V: acc*params.scale acc*params.scale acc acc acc*params.scale acc*params.scale
   y[t] = s;
+}
+
+fn nan_at(v: A) -> bool {
+  let r = is_nan(v); // @spec V: is_nan(v) is_nan(v) false false any(is_nan4(v)) any(is_nan4(v))
+  return r;
 }
 
 @compute @workgroup_size(WG)
@@ -114,6 +157,13 @@ fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   for (var left = passes(lane, max(first, last) - first); left > 0u; left--) {
     let i = first + lane + (left - 1u) * LANES;
     if (flatten(A(x[o * params.n + i])) == wanted) { found = min(found, i); }
+  }
+  if (nan_at(best[o])) {
+    found = params.n - 1u;
+    for (var left = passes(lane, max(first, last) - first); left > 0u; left--) {
+      let i = first + lane + (left - 1u) * LANES;
+      if (nan_at(A(x[o * params.n + i]))) { found = min(found, i); }
+    }
   }
   for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { found = min(found, subgroupShuffleXor(found, 1u << (bit - 1u))); }
   if (inside && lane == 0u) { index[run] = found; }
@@ -134,6 +184,13 @@ fn match_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   for (var left = max(first, last) - first; left > 0u; left--) {
     let r = last - left;
     if (flatten(A(x[(o * params.n + r) * params.inner + i])) == wanted) { found = min(found, r); }
+  }
+  if (nan_at(best[o * params.inner + i])) {
+    found = params.n - 1u;
+    for (var left = max(first, last) - first; left > 0u; left--) {
+      let r = last - left;
+      if (nan_at(A(x[(o * params.n + r) * params.inner + i]))) { found = min(found, r); }
+    }
   }
   index[t] = found;
 }

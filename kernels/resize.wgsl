@@ -102,7 +102,7 @@ fn resize_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
     let o = end + 1u - left;
     let t = tap(o, params.w, params.scale_w, params.shift_w);
     let weight = select(0.0, 1.0 - t.t, t.low == k) + select(0.0, t.t, t.high == k);
-    if (weight != 0.0) { sum += A(g[base + o * params.c]) * weight; }
+    if (t.low == k || t.high == k) { sum += A(g[base + o * params.c]) * weight; }
   }
   dx[i] = V(sum);
 }

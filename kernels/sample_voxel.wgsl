@@ -16,6 +16,9 @@ struct Params { rows: u32, n: u32, run: u32, runs: u32, height: u32, width: u32 
 
 override WG: u32 = 64u;
 
+// By bits: NaN is not 0.
+fn marked(i: u32) -> bool { return (bitcast<u32>(mask[i]) & 0x7fffffffu) != 0u; }
+
 @compute @workgroup_size(WG)
 fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
@@ -25,7 +28,7 @@ fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let first = (i % params.runs) * params.run;
   let end = min(first + params.run, params.n);
   var count = 0u;
-  for (var left = max(first, end) - first; left > 0u; left--) { let j = end - left; count += select(0u, 1u, mask[row + j] != 0.0); }
+  for (var left = max(first, end) - first; left > 0u; left--) { let j = end - left; count += select(0u, 1u, marked(row + j)); }
   counts[i] = count;
 }
 
@@ -49,7 +52,7 @@ fn voxel_pick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
   }
   var at = r * params.run;
   loop {
-    if (mask[row * params.n + at] != 0.0) {
+    if (marked(row * params.n + at)) {
       if (left == 0u) { break; }
       left--;
     }

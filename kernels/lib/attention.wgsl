@@ -1,5 +1,6 @@
 // What attention's forward and backward share: where the slice (batch b, head h, group g) of a tensor starts, and a tile of scores.
 // A lane owns four queries, the components of a vec4; keys are read by all lanes of a workgroup alike, so their loads are uniform.
+// @import "lib/nan.wgsl"
 alias T = f32; // @spec f32 f16
 const BIAS = 0u; // @spec 0u 1u 2u
 const MASKED = -3e38;
@@ -50,7 +51,7 @@ fn products(x: vec4<u32>, first: u32, step: u32) -> array<vec4<f32>, 8> {
 }
 
 // The score of four queries t and one key of slice z, from their product. `factor` belongs to the queries.
-// max() keeps -infinity out of the sums: the result of a row whose keys are all masked is 0, not NaN.
+// The maximum keeps -infinity out of the sums: the result of a row whose keys are all masked is 0, not NaN.
 fn score(product: vec4<f32>, z: u32, t: vec4<u32>, factor: vec4<f32>, key: u32) -> vec4<f32> {
   let col = cols[z * params.keys + key];
   var s = product * (factor * col.x) + col.y;
@@ -68,5 +69,8 @@ fn score(product: vec4<f32>, z: u32, t: vec4<u32>, factor: vec4<f32>, key: u32) 
       + vec4<f32>(f32(bias[i1.x]), f32(bias[i1.y]), f32(bias[i1.z]), f32(bias[i1.w]))
       + vec4<f32>(f32(bias[i2.x]), f32(bias[i2.y]), f32(bias[i2.z]), f32(bias[i2.w]));
   }
-  return select(max(s, vec4<f32>(MASKED)), vec4<f32>(MASKED), vec4<u32>(key) > t + params.ahead);
+  return select(nan_max4(s, vec4<f32>(MASKED)), vec4<f32>(MASKED), vec4<u32>(key) > t + params.ahead);
 }
+
+// Queries that see no key. A maximum may drop NaN, the sum of exponentials does not.
+fn none(high: vec4<f32>, sum: vec4<f32>) -> vec4<bool> { return (high == vec4<f32>(MASKED)) & !is_nan4(sum); }

@@ -38,10 +38,13 @@ export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'ki
   },
 });
 
+/** What the kernels take: 0 where there is no bound. */
+const bound = (maxNorm: number): number => maxNorm === Infinity ? 0 : maxNorm;
+
 /** [factor, norm] over all ranges: factor = min(1, maxNorm / (norm + 1e-6)); an infinite maxNorm gives 1. */
 export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
   name: 'clip_grad_norm',
-  call: (ranges, maxNorm) => ({ inputs: ranges, attrs: { maxNorm: Math.min(maxNorm, 3e38) } }),
+  call: (ranges, maxNorm) => ({ inputs: ranges, attrs: { maxNorm: bound(maxNorm) } }),
   infer: () => ({ shape: [2], dtype: 'f32' }),
   lower(c) {
     const WG = c.caps.software ? c.caps.subgroupSize : 64;
@@ -70,7 +73,7 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
 export const judgeGradients = defineOp<[{ scaled: Tensor; rate: Tensor; state: Tensor }, { maxNorm: number; beta1: number; beta2: number; growth: number }],
 { max_norm: number; beta1: number; beta2: number; growth: number }, { clip: Tensor; hyper: Tensor }>({
   name: 'loss_scale',
-  call: ({ scaled, rate, state }, { maxNorm, ...rest }) => ({ inputs: [scaled, rate, state], attrs: { max_norm: Math.min(maxNorm, 3e38), ...rest } }),
+  call: ({ scaled, rate, state }, { maxNorm, ...rest }) => ({ inputs: [scaled, rate, state], attrs: { max_norm: bound(maxNorm), ...rest } }),
   infer: () => [{ shape: [2], dtype: 'f32' }, { shape: [3], dtype: 'f32' }],
   mutates: () => [2],
   result: ([clip, hyper]) => ({ clip: clip!, hyper: hyper! }),

@@ -155,7 +155,9 @@ function arg(name: string, op: 'max' | 'min') {
     call: (x: Tensor, { axis = -1, keepDims = false }: { axis?: number; keepDims?: boolean } = {}) => ({ inputs: [x], attrs: attrsOf(name, x, { axes: axis, keepDims }) }),
     infer([x], attrs) {
       expectDType(name, [x], ...ALL);
-      return { shape: outShape(x!.shape, attrs), dtype: 'u32' };
+      const shape = outShape(x!.shape, attrs);
+      if (numel(x!.shape) === 0 && numel(shape) > 0) throw new ShapeError(`${name}: got no elements along axis ${attrs.axes[0]} of [${x!.shape}], expected at least one.`);
+      return { shape, dtype: 'u32' };
     },
     // First the extremum, then the smallest index that holds it.
     lower(c) {
@@ -179,6 +181,6 @@ function arg(name: string, op: 'max' | 'min') {
   });
 }
 
-/** Index (u32) of the first largest element along an axis. */
+/** Index (u32) of the first largest element along an axis, or of its first NaN. */
 export const argmax = arg('argmax', 'max');
 export const argmin = arg('argmin', 'min');
