@@ -11,12 +11,14 @@
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
+alias B = u32; // @spec V: u32 u32 vec4<u32> vec4<u32>
 const PER = 1u; // @spec 1u 4u
+override FIXED: bool = false; // backward: statistics are constants (evaluation)
 override RELU: bool = false;
 override ADD: bool = false;
 override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
 
-// c in V; parts = ceil(rows / chunk); share: 1 / rows, or 0 where statistics are constants (evaluation)
+// c in V; parts = ceil(rows / chunk); share: 1 / rows
 struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, momentum: f32, share: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;                    // [n, rows, c]
@@ -61,13 +63,19 @@ fn run_of(lane: u32) -> Run {
   return Run(channel, sample * params.c + channel, base + part * params.chunk * params.c, top - part * params.chunk, sample < params.n);
 }
 
+// A row that is not finite shifts by 0, so that a mean of infinities is infinite.
+fn finite(v: A) -> A {
+  let bits = bitcast<B>(v);
+  return select(v, A(0.0), (bits & B(0x7f800000u)) == B(0x7f800000u));
+}
+
 @compute @workgroup_size(WG)
 fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let lane = (wid.x + wid.y * nwg.x) * WG + local;
   let run = run_of(lane);
   if (!run.inside) { return; }
   var shift: Channels;
-  for (var v = 0u; v < PER; v++) { shift[v] = A(x[run.first + v]); }
+  for (var v = 0u; v < PER; v++) { shift[v] = finite(A(x[run.first + v])); }
   var sum: Channels;
   var squares: Channels;
   var i = run.first;
@@ -208,10 +216,17 @@ fn slopes(run: Run) -> Slopes {
     s.mean[v] = stats[run.at + v];
     s.slope[v] = rstd;
     if (AFFINE) { s.slope[v] = rstd * gamma[run.channel + v]; }
-    s.pull[v] = rstd * rstd * coef[params.n * params.c + run.at + v];
-    s.rest[v] = rstd * coef[run.at + v];
+    if (!FIXED) {
+      s.pull[v] = rstd * rstd * coef[params.n * params.c + run.at + v];
+      s.rest[v] = rstd * coef[run.at + v];
+    }
   }
   return s;
+}
+
+fn slope_of(g: A, i: u32, v: u32, s: Slopes) -> A {
+  if (FIXED) { return g * s.slope[v]; }
+  return g * s.slope[v] - (A(x[i + v]) - s.mean[v]) * s.pull[v] - s.rest[v];
 }
 
 @compute @workgroup_size(WG)
@@ -221,7 +236,7 @@ fn bn_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
   let s = slopes(run);
   var i = run.first;
   for (var left = run.rows; left > 0u; left--) {
-    for (var v = 0u; v < PER; v++) { dx[i + v] = V(open_dy(i + v) * s.slope[v] - (A(x[i + v]) - s.mean[v]) * s.pull[v] - s.rest[v]); }
+    for (var v = 0u; v < PER; v++) { dx[i + v] = V(slope_of(open_dy(i + v), i, v, s)); }
     i += params.c;
   }
 }
@@ -235,7 +250,7 @@ fn bn_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   for (var left = run.rows; left > 0u; left--) {
     for (var v = 0u; v < PER; v++) {
       let g = open_dy(i + v);
-      dx[i + v] = V(g * s.slope[v] - (A(x[i + v]) - s.mean[v]) * s.pull[v] - s.rest[v]);
+      dx[i + v] = V(slope_of(g, i, v, s));
       dz[i + v] = V(g);
     }
     i += params.c;

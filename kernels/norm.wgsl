@@ -168,7 +168,8 @@ fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
     acc += A(x[base + i]) * A(dy[base + i]);
   }
   let factor = stats_in[at];
-  let along = select(0.0, lanes_sum(flat(acc)), factor > 0.0);
+  let product = lanes_sum(flat(acc));
+  let along = select(0.0, product, factor > 0.0 || is_nan(product)); // NaN: an infinite x, whose factor is 0
   if (!inside) { return; }
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;

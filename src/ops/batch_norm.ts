@@ -33,8 +33,8 @@ const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolea
     return [
       gradSums(r, x!, stats!, dy!, y!, partial),
       dispatch(bn_grad, { partial_in: partial, gamma: gamma!, coef_out: coef, dgamma: dgamma!, dbeta: dbeta! },
-        { ...params, share: c.attrs.training ? 1 / r.rows : 0 }, grid, options),
-      gradInput(r, x!, stats!, gamma!, coef, dy!, y!, dx!, dz ?? null),
+        { ...params, share: 1 / r.rows }, grid, options),
+      gradInput(r, x!, stats!, gamma!, coef, dy!, y!, dx!, dz ?? null, !c.attrs.training),
     ];
   },
   result: (outputs) => outputs,

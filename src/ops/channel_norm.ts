@@ -67,9 +67,10 @@ export function gradSums(r: Rows, x: Ref, stats: Ref, dy: Ref, y: Ref | null, pa
   return dispatch(bn_sums, { x, stats, dy, y_in: y ?? x, partial }, params, grid, { spec, overrides: { ...overrides, RELU: Number(y !== null) } });
 }
 
-export function gradInput(r: Rows, x: Ref, stats: Ref, gamma: Ref | null, coef: Ref, dy: Ref, y: Ref | null, dx: Ref, dz: Ref | null): Dispatch {
+/** `fixed`: the statistics are constants, as in evaluation. */
+export function gradInput(r: Rows, x: Ref, stats: Ref, gamma: Ref | null, coef: Ref, dy: Ref, y: Ref | null, dx: Ref, dz: Ref | null, fixed = false): Dispatch {
   const { params, grid, options: { spec, overrides } } = overElements(r);
-  const options = { spec, overrides: { ...overrides, RELU: Number(y !== null), AFFINE: Number(gamma !== null) } };
+  const options = { spec, overrides: { ...overrides, RELU: Number(y !== null), AFFINE: Number(gamma !== null), FIXED: Number(fixed) } };
   const bindings = { x, stats, gamma: gamma ?? stats, coef, dy, y_in: y ?? x, dx };
   return dz ? dispatch(bn_dx_add, { ...bindings, dz }, params, grid, options) : dispatch(bn_dx, bindings, params, grid, options);
 }

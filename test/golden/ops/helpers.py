@@ -28,6 +28,16 @@ def first_max(x, dim):
     return torch.from_numpy(np.argmax(x.detach().numpy(), axis=dim))
 
 
+def first_min(x, dim):
+    return torch.from_numpy(np.argmin(x.detach().numpy(), axis=dim))
+
+
+def frequency_statistics(x, patterns):
+    """Mean, maximum and minimum over places of a map's products with patterns, averaged over patterns (specification 4.2b)."""
+    products = x[:, None] * patterns[None, :, :, None]
+    return torch.stack([products.mean(2).mean(1), products.max(2).values.mean(1), products.min(2).values.mean(1)], 1)
+
+
 def first_topk(x, k, dim, largest=True):
     """topk that orders equal elements by index, which torch does not promise."""
     values, index = x.sort(stable=True, dim=dim, descending=largest)
@@ -43,7 +53,7 @@ def unit(x):
 
 def batch_norm(x, gamma, beta, mean, var, training, momentum, eps, add=None, relu=False):
     """With the running values after the call, in training."""
-    mean, var = mean.clone(), var.clone()
+    mean, var = mean.detach().clone(), var.detach().clone()
     y = last(F.batch_norm(first(x), mean, var, gamma, beta, training, momentum, eps))
     y = y if add is None else y + add
     y = y.relu() if relu else y
@@ -133,7 +143,7 @@ def loss_scale(scaled, rate, state, bound, growth):
         grows = good + 1 >= growth
         scale, good, power1, power2 = min(2 * scale, 2 ** 24) if grows else scale, 0 if grows else good + 1, power1 * 0.9, power2 * 0.999
     else:
-        clip, scale, good = [0, 0], scale / 2, 0
+        clip, scale, good = [-1, 0], scale / 2, 0
     return [torch.tensor(v, dtype=torch.float64) for v in (clip, [rate[0].item(), 1 - power1, 1 - power2], [scale, good, power1, power2])]
 
 

@@ -18,7 +18,7 @@ export interface Special {
   /** A copy of the row with f16 tensors is proved besides. */
   readonly f16?: boolean;
   /** Units in the last place that outputs and gradients may be off, where the default does not fit; `why` is the reason. */
-  readonly ulp?: { readonly y?: number; readonly g?: number; readonly why: string };
+  readonly ulp?: { readonly y?: number; readonly g?: number; /** Units are those of numbers this large: sums that cancel. */ readonly least?: number; readonly why: string };
   /** Elements whose value is another than PyTorch's, by the inputs there: the exceptions of docs/precision.md. */
   readonly except?: { readonly at: (...x: number[]) => boolean; readonly of?: 'y' | 'g'; readonly why: string };
 }
@@ -54,3 +54,24 @@ export const pairs = (first: readonly number[] = SIDE, second: readonly number[]
   const shape = [first.length, second.length];
   return [{ values: first.flatMap((a) => second.map(() => a)), shape }, { values: first.flatMap(() => second), shape }];
 };
+
+/** Rows of n that hold NaN and infinities first, last, between, several, alone; ties; zeros. The most telling come first. */
+export function rowsOf(n: number, count = Infinity): SpecialInput {
+  const plain = (i: number): number => [0.5, -1, 2, 0.25, -3, 1.5, 2, -0.125][(i * 5 + (i >> 3)) % 8]!;
+  const row = (special: Readonly<Record<number, number>>): number[] => Array.from({ length: n }, (_, i) => special[i] ?? plain(i));
+  const [last, mid] = [n - 1, n >> 1];
+  const all = [
+    row({ 0: NaN }), row({ [last]: NaN }), row({ [mid]: Infinity }), row({ [mid]: -Infinity }), row({ 1: Infinity, [last]: -Infinity }), row({}),
+    row({ [mid - 1]: NaN, [mid + 1]: NaN }), row({ 0: Infinity, [last]: NaN }), row({ 0: NaN, [last]: -Infinity }), new Array<number>(n).fill(NaN), new Array<number>(n).fill(Infinity),
+    new Array<number>(n).fill(-Infinity), row({ 0: -Infinity, [mid]: -Infinity }), row({ 1: Infinity, [last]: Infinity }), new Array<number>(n).fill(0), row({ 0: 7, [last]: 7 }),
+  ].slice(0, count);
+  return { values: all.flat(), shape: [all.length, n] };
+}
+
+export function transposed({ values, shape }: SpecialInput): SpecialInput {
+  const [rows, n] = shape as [number, number];
+  return { values: Array.from({ length: rows * n }, (_, i) => values[(i % rows) * n + Math.floor(i / rows)]!), shape: [n, rows] };
+}
+
+/** A factor and a summand for n channels. */
+export const weights = (n: number): SpecialInput[] => [0.75, -0.5].map((first) => ({ values: Array.from({ length: n }, (_, i) => first + 0.25 * (i % 3)), shape: [n] }));

@@ -74,7 +74,7 @@ function differences(row: NamedSpecial, key: string, of: 'y' | 'g', got: ArrayLi
     const x = inputs.map((v) => v[i]!);
     if (elementwise && row.except && (row.except.of ?? of) === of && row.except.at(...x)) continue;
     const places = [i, ...(flushed.has(i) ? [flushed.get(i)!] : [])];
-    if (!places.some((p) => admits(got[i]!, exact[p]!, ulp, row.half) || admits(got[i]!, single[p]!, ulp, row.half))) {
+    if (!places.some((p) => admits(got[i]!, exact[p]!, ulp, row.half, row.ulp?.least) || admits(got[i]!, single[p]!, ulp, row.half, row.ulp?.least))) {
       out.push(`${elementwise ? `at (${x.join(', ')})` : `element ${i}`} ${got[i]}, expected ${exact[i]}${Object.is(single[i], exact[i]) ? '' : ` or ${single[i]}`}`);
     }
   }
@@ -94,10 +94,10 @@ function flushes(inputs: readonly (readonly number[])[]): Map<number, number> {
 }
 
 /** Whether `got` is `want` but for `ulp` units in the last place of the type that holds it. */
-function admits(got: number, want: number, ulp: number, half: boolean): boolean {
+function admits(got: number, want: number, ulp: number, half: boolean, least = 0): boolean {
   if (!Number.isFinite(want)) return Object.is(got, want);
   if (got === want) return true;
-  const [digits, least] = half ? [10, -14] : [23, -126];
-  const size = Math.max(Math.abs(want), 2 ** least);
+  const [digits, normal] = half ? [10, -14] : [23, -126];
+  const size = Math.max(Math.abs(want), 2 ** normal, least);
   return Math.abs(got - want) <= ulp * 2 ** (Math.floor(Math.log2(size)) - digits) || (Math.abs(want) < TINY && got === 0);
 }

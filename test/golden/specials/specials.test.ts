@@ -16,6 +16,8 @@ afterAll(() => device.close());
 /** Ops that must have rows, by family. Not here: what computes no value. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   elementwise: [...Object.keys(pointwise), ...Object.keys(nonlinear)].filter((name) => name !== 'detach'),
+  reductions: ['max', 'min', 'sum', 'mean', 'prod', 'sumSquares', 'sumAbs', 'countNonzero', 'argmax', 'argmin', 'maxWithIndex', 'minWithIndex', 'topk', 'cumsum', 'layerNorm', 'rmsNorm',
+    'l2Normalize', 'batchNorm', 'groupNorm', 'instanceNorm', 'frequencyStatistics'],
 };
 
 // Ops that are being mended.
