@@ -18,13 +18,13 @@ const vg = await importEngine('../bench/sanet_modules.ts');
 const device = await vg.openDevice();
 
 /** Every program of the step profiled with the input that it ran on last, times the number of its runs. */
-async function profile(step, volumes) {
+async function profile(step, volumes, scheduled) {
   const inputs = new Map();
   for (const { program } of step.programs) {
     const run = program.run.bind(program);
     program.run = (input) => { inputs.set(program, input); return run(input); };
   }
-  step.runIteration(volumes);
+  step.run(volumes, scheduled);
   await device.sync();
   const kernels = new Map();
   const programs = [];
@@ -46,24 +46,24 @@ async function profile(step, volumes) {
 for (const preset of flags.preset.split(',')) {
   const plan = vg.presetPlan(preset);
   if (flags.oracle) {
-    plan.cross.pseudo = 'selected';
-    plan.network2d.norm = 'bn';
-    plan.sam.clicks = 1;
+    plan.method.cross.pseudo = 'selected';
+    plan.method.network2d.norm = 'bn';
+    plan.method.sam.clicks = 1;
   }
   const sampler = vg.phantomSampler(plan);
   const nets = vg.buildNetworks(plan);
   const optimisers = vg.buildOptimisers(plan, nets);
-  const step = await vg.compileTraining(plan, nets, optimisers, { partial: false });
-  step.settings.lambda = plan.cross.lambdaMax;
+  const step = await vg.methodOf(plan).step(plan, nets, optimisers, { partial: false });
+  const scheduled = { lambda: plan.method.cross.lambdaMax };
   const clock = stopwatch(flags.clock);
   const samples = [];
   for (let i = 0; i <= Number(flags.iterations); i++) {
     const end = clock();
-    step.runIteration(await sampler.iteration(i));
+    step.run(await sampler.iteration(i), scheduled);
     await device.sync();
     samples.push(end());
   }
-  const { kernels, programs } = await profile(step, await sampler.iteration(0));
+  const { kernels, programs } = await profile(step, await sampler.iteration(0), scheduled);
   const row = {
     case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}`, pass: 'step', engine: 'ours', ms: round(median(samples.slice(1))), first_ms: round(samples[0]), clock: flags.clock,
     dispatches: programs.reduce((n, p) => n + p.runs * p.dispatches, 0), gflop: round(programs.reduce((n, p) => n + p.runs * p.gflop, 0)),

@@ -58,4 +58,4 @@ export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose3d, LayerNorm, Linear, Seq
 export { Module, type StateDict, type StateEntry } from './nn/module.ts';
 export { Parameter, type ParameterOptions } from './nn/parameter.ts';
 export { encodeSafetensors, parseSafetensors, type HostTensor, type SafetensorsFile } from './files/safetensors.ts';
-export { adam, adamw, decayGroups, sgd, type Optimiser, type OptimiserOptions, type ParameterGroup } from './train/optim.ts';
+export { adam, adamw, decayGroups, sgd, type Optimiser, type OptimiserOptions, type ParameterGroup } from './optim/optimiser.ts';

@@ -25,15 +25,18 @@ export { readVolume, writeVolume, type Volume } from './data/volume.ts';
 
 export { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type Checkpoint, type RunState } from './train/checkpoint.ts';
 export { prepareScan, segment } from './train/inference.ts';
-export { boundaryLoss, boundaryTarget, bceWithLogits, oneHotOf, segLoss } from './train/losses.ts';
+export { boundaryLoss, boundaryTarget, bceWithLogits, oneHotOf, segLoss } from './losses/segmentation.ts';
 export { train, type Progress, type TrainOptions, type TrainOutcome } from './train/loop.ts';
-export { buildNetworks, buildOptimisers, type NetworkName, type Networks } from './train/networks.ts';
+export type { Method, Networks, Optimisers, RoiPredictor, Step, StepResult } from './methods/method.ts';
+export { METHODS } from './methods/methods.ts';
+export { StepContext } from './methods/step_context.ts';
+export { buildNetworks, buildOptimisers, makeNetworks } from './train/networks.ts';
 export { parsePlan } from './train/plan.ts';
-export { PRESETS, type Plan, type Preset } from './train/plan_schema.ts';
-export { Predictor } from './train/predictor.ts';
+export { PRESETS, type Plan, type Preset } from './methods/plan.ts';
+export { Predictor } from './methods/sanet/predictor.ts';
 export { inferPlan, presetPlan } from './train/presets.ts';
-export { compileStep, stepExample, type StepResult, type TrainingStep } from './train/step.ts';
-export { compileTraining } from './train/training_step.ts';
+export type { SanetPlan } from './methods/sanet/plan.ts';
+export { compileStep, stepExample } from './methods/sanet/step.ts';
 
 export { compareRuns, type Comparison } from './metrics/compare.ts';
 export { evaluateCase, type CaseResult, type EvaluateOptions, type EvaluationCase } from './metrics/evaluate.ts';

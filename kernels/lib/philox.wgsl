@@ -1,4 +1,4 @@
-// Philox4x32-10 (Salmon et al., SC 2011), bit for bit the function of src/data/philox.ts: a number is a function of
+// Philox4x32-10 (Salmon et al., SC 2011), bit for bit the function of src/random/philox.ts: a number is a function of
 // key = (seed, stream) and counter = (step, op id, element / 4, 0); lane = element mod 4.
 
 // High word of the 64-bit product, by 16-bit halves.

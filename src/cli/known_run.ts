@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { Fold } from '../data/folds.ts';
 import type { Triple } from '../data/geometry.ts';
 import { sparsePlanes } from '../data/sparsify.ts';
-import type { Plan } from '../train/plan_schema.ts';
+import type { Plan } from '../methods/plan.ts';
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
 import { sourceOf } from './mask_source.ts';
 import { runPlan } from './segment_cases.ts';

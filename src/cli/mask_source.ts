@@ -8,7 +8,7 @@ import { DataError } from '../errors.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile, digestText, type Digest } from '../files/digest.ts';
 import { readBytes } from '../files/regular.ts';
-import type { Plan } from '../train/plan_schema.ts';
+import type { Plan } from '../methods/plan.ts';
 
 /** `run` and `checkpoint` are where they were; the rest is what they were, and decides whether masks would come out the same. */
 export interface Source {

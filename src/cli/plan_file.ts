@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { DataError, UsageError } from '../errors.ts';
 import { parsePlanText } from '../train/plan.ts';
-import type { Plan, Preset } from '../train/plan_schema.ts';
+import type { Plan, Preset } from '../methods/plan.ts';
 
 /** @throws UsageError where a preset is named beside the plan */
-export function assertOneSource({ plan, preset }: { readonly plan?: string; readonly preset?: Preset }): void {
-  if (plan !== undefined && preset !== undefined) throw new UsageError('--plan: got --preset beside it, but a plan says its sizes itself.', 'Leave one of the two out.');
+export function assertOneSource({ plan, preset, method }: { readonly plan?: string; readonly preset?: Preset; readonly method?: string }): void {
+  const beside = preset !== undefined ? 'preset' : method !== undefined ? 'method' : undefined;
+  if (plan !== undefined && beside !== undefined) throw new UsageError(`--plan: got --${beside} beside it, but a plan says its ${beside === 'preset' ? 'sizes' : 'method'} itself.`, 'Leave one of the two out.');
 }
 
 /** @throws DataError naming the file, where it cannot be read or is no plan */

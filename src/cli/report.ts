@@ -13,7 +13,7 @@ import { chooseOverlayCases } from '../report/overlay_choice.ts';
 import { renderReport } from '../report/report.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { parsePlanText } from '../train/plan.ts';
-import type { Plan } from '../train/plan_schema.ts';
+import type { Plan } from '../methods/plan.ts';
 import { readLog } from '../train/run_log.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import type { Context, Outcome, Verb } from './verb.ts';

@@ -12,7 +12,7 @@ import type { ReportInput, Stage } from '../report/input.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { FolderLock } from '../files/lock.ts';
 import type { DataChange } from '../train/data_files.ts';
-import type { Plan } from '../train/plan_schema.ts';
+import type { Plan } from '../methods/plan.ts';
 import type { Survey } from '../train/survey.ts';
 
 /** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */

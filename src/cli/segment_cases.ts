@@ -14,13 +14,13 @@ import { digestFile, digestFiles } from '../files/digest.ts';
 import { scanFiles } from '../data/scan_files.ts';
 import { readTrained, restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
-import { onStoredGrid, prepareScan, segment } from '../train/inference.ts';
+import { onStoredGrid, prepareScan, scanBytes, segment } from '../train/inference.ts';
 import { planDigest } from '../train/start.ts';
 import { makeNetworks } from '../train/networks.ts';
+import type { RoiPredictor } from '../methods/method.ts';
+import { methodOf } from '../methods/methods.ts';
 import { parsePlanText } from '../train/plan.ts';
-import type { Plan } from '../train/plan_schema.ts';
-import { predictionBytes } from '../train/predict_volume.ts';
-import { Predictor } from '../train/predictor.ts';
+import type { Plan } from '../methods/plan.ts';
 import { checkpointPath } from '../train/run_folder.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
 import { assertNotAmong, volumesAt } from './apart.ts';
@@ -149,16 +149,16 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const start = performance.now();
   const show = progress('predicting', context);
   const again: Again[] = [];
-  let predictor: Predictor | null = null;
+  let predictor: RoiPredictor | null = null;
   let said = 0, written = 0;
   for (const [name, { made, why }] of missing) {
     // Another process may have done it meanwhile.
     if (written > 0 && await whyAgain(out, name, maskOf(name), made) === undefined) continue;
     const { image, stored } = await job.read(name);
     const grid = [...plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size] as Triple;
-    said = announce(name, grid, { scan: predictionBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software }, said, context);
+    said = announce(name, grid, { scan: scanBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software }, said, context);
     const scan = prepareScan(plan, name, image, stored);
-    predictor ??= await Predictor.create(plan, nets); // after the first scan: one that cannot be read says so at once
+    predictor ??= await methodOf(plan).predictor(plan, nets); // after the first scan: one that cannot be read says so at once
     const masks = await segment(plan, predictor, scan);
     const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
     if (why !== 'new') {

@@ -11,10 +11,12 @@ import { fileSums, refuseChanged, sumOfSums } from '../train/data_files.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
 import { foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
-import { PRESETS, type Plan, type Preset } from '../train/plan_schema.ts';
+import { PRESETS, type Plan, type Preset } from '../methods/plan.ts';
+import { frozenNetworks } from '../train/networks.ts';
 import { inferPlan } from '../train/presets.ts';
 import { assertNoRun, tracesOf } from '../train/run_folder.ts';
 import { newestCheckpoint } from '../train/start.ts';
+import { METHODS } from '../methods/methods.ts';
 import { integer, number } from './numbers.ts';
 import { assertOneSource, readPlanFile } from './plan_file.ts';
 import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
@@ -24,25 +26,26 @@ import { tunedTiles } from './tuned_tiles.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
-  readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
+  readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly method?: string; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
   readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean; readonly force?: boolean; readonly dataChanged?: boolean;
 }
 
 /** Options that make a plan; a resumed run has its own. */
-const PLANNING = ['plan', 'preset', 'fold', 'iterations', 'epochs', 'maxMinutes', 'seed', 'annotation', 'ablate', 'init'];
+const PLANNING = ['plan', 'preset', 'method', 'fold', 'iterations', 'epochs', 'maxMinutes', 'seed', 'annotation', 'ablate', 'init'];
 
 /** The plan named, else the one that `voxelgrad plan` left in the data set, unless a preset was asked for. */
-function planFileOf({ folder }: Dataset, { plan, preset }: Options, context: Context): string | undefined {
+function planFileOf({ folder }: Dataset, { plan, preset, method }: Options, context: Context): string | undefined {
   if (plan !== undefined) return plan;
   const own = join(folder, 'plan.json');
   if (!existsSync(own)) return undefined;
-  context.note(preset === undefined ? `plan: ${own}` : `plan: preset ${preset} fitted to the data set; ${own} is left aside`);
-  return preset === undefined ? own : undefined;
+  const made = preset !== undefined || method !== undefined;
+  context.note(made ? `plan: preset ${preset ?? 'tiny'} fitted to the data set; ${own} is left aside` : `plan: ${own}`);
+  return made ? undefined : own;
 }
 
 async function planOf(dataset: Dataset, options: Options, context: Context): Promise<Plan> {
   const file = planFileOf(dataset, options, context);
-  const base = file !== undefined ? readPlanFile(file) : inferPlan(await fingerprintOf(dataset), options.preset ?? 'tiny');
+  const base = file !== undefined ? readPlanFile(file) : inferPlan(await fingerprintOf(dataset), options.preset ?? 'tiny', options.method);
   const plan = ablate(base, options.ablate ? options.ablate.split(',').map((s) => s.trim()) : []);
   if (options.fold !== undefined) plan.split.fold = options.fold;
   if (options.iterations !== undefined) plan.training.iterations = options.iterations;
@@ -122,13 +125,14 @@ export const train: Verb = {
       .requiredOption('--run <folder>', 'where plan, checkpoints and log go')
       .option('--plan <file>', 'a plan (voxelgrad plan writes one; default: plan.json of the data set, else the preset)')
       .addOption(new Option('--preset <name>', 'sizes of the networks, fitted to the data set (default: tiny)').choices([...PRESETS]))
+      .addOption(new Option('--method <name>', 'what is trained (default: sanet)').choices(Object.keys(METHODS)))
       .option('--fold <k>', 'fold held out', integer(0, 19))
       .option('--iterations <n>', 'length of the run', integer(1, 10_000_000))
       .option('--epochs <n>', 'length in passes over the training cases', integer(1, 100_000))
       .option('--max-minutes <m>', 'length by the clock: fixes the iterations after the first ten; with --iterations, whichever is shorter', number(0.1, 100_000))
       .option('--seed <n>', 'weights, order, augmentation, clicks', integer(0, 2 ** 31 - 1))
       .addOption(new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices(['dataset', 'dense', 'both', 'transverse', 'budget']))
-      .option('--ablate <parts>', 'switch off parts, comma-separated: msa, bgc, rm, cross, 2d, sam')
+      .option('--ablate <parts>', 'switch parts of the method off, comma separated; of sanet: msa, bgc, rm, cross, 2d, sam')
       .option('--init <file>', 'start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM\'s)')
       .option('--resume', 'go on with the run in the folder')
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
@@ -144,7 +148,7 @@ export const train: Verb = {
     const dataset = await openDataset(folder);
     const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
     if (options.resume) await assertSameCases(plan, dataset, options);
-    else if (plan.sam.enabled && !plan.sam.trainable && options.init === undefined) throw new UsageError('--init is missing: the plan does not train SAM (sam.trainable false), so its weights must come from a file.', 'Name them with --init, or set sam.trainable to true.');
+    else if (options.init === undefined && frozenNetworks(plan).length > 0) throw new UsageError(`--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`, 'Name them with --init, or set trainable to true.');
 
     const stop = new AbortController();
     const onSignal = (): void => {

@@ -2,7 +2,7 @@
 // Augmentation of samples (specification 7.4): drawn as a small record, then applied, so that a record can be stored, repeated
 // in another language, or undone. Image, label and weight always move together; flips come before slicing into planes.
 import type { Triple } from './geometry.ts';
-import { Philox } from './philox.ts';
+import { Philox } from '../random/philox.ts';
 import type { Sample } from './sample.ts';
 import type { VoxelArray } from './volume.ts';
 

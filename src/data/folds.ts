@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cross-validation by patient (specification 7.4): no patient is ever on two sides of a split.
 import { DataError } from '../errors.ts';
-import { Philox } from './philox.ts';
+import { Philox } from '../random/philox.ts';
 
 /** One fold: cases to train on, to select the model on (10 % of the training part), and to test on. */
 export interface Fold { readonly train: readonly string[]; readonly selection: readonly string[]; readonly test: readonly string[] }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Planes } from './annotations.ts';
 import { openDataset } from './dataset.ts';
 import { readJson, writeJson } from './dataset_json.ts';
-import { Philox } from './philox.ts';
+import { Philox } from '../random/philox.ts';
 import { orientGeometry, rasOrientation } from './orientation.ts';
 import { readVolume } from './volume.ts';
 import type { Triple } from './geometry.ts';

@@ -82,11 +82,11 @@ export function named<T>(name: string, f: () => T): T {
 
 /**
  * A small tensor whose values the host computes before every run of the program being traced: learning rates, random
- * counters. Outside a trace its values are computed once.
+ * counters. `name` shows in the program. Outside a trace its values are computed once.
  */
-export function hostScalars(count: number, dtype: DType, values: () => HostArray): Tensor {
-  if (!current) return tensor(values(), { shape: [count], dtype, name: 'scalars' });
-  const made = zeros([count], { dtype, name: 'scalars' });
+export function hostScalars(count: number, dtype: DType, values: () => HostArray, name = 'scalars'): Tensor {
+  if (!current) return tensor(values(), { shape: [count], dtype, name });
+  const made = zeros([count], { dtype, name });
   current.scalars.push({ tensor: made, values });
   current.owned.push(made);
   return made;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Initial values, drawn in PyTorch's layout from the Philox init stream, so that both languages draw the same numbers.
-import { Philox } from '../data/philox.ts';
+import { Philox } from '../random/philox.ts';
 import { numel } from '../engine/dtype.ts';
 
 /** Values of a parameter of PyTorch shape `shape`; `id` is its op id in the init stream. */

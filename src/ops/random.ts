@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Random tensors and dropout on the device. Every number is a function of (seed, stream, step, op, element), so a run can be
-// resumed or replayed from the step alone; src/data/philox.ts computes the same numbers on the host.
+// resumed or replayed from the step alone; src/random/philox.ts computes the same numbers on the host.
 import { ShapeError } from '../errors.ts';
 import { numel, type DType } from '../engine/dtype.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type Thunk } from '../engine/op.ts';
@@ -21,7 +21,7 @@ export class RandomSource {
   private eager = { step: -1, next: 0 };
 
   /**
-   * `stream` is a number of STREAMS in data/philox.ts; `step` is asked before every run of a program. Programs that share seed,
+   * `stream` is a number of STREAMS in random/philox.ts; `step` is asked before every run of a program. Programs that share seed,
    * stream and step need ranges of op numbers of their own: `firstOp`.
    */
   constructor({ seed, stream, step, firstOp = 0 }: { seed: number; stream: number; step: () => number; firstOp?: number }) {

@@ -7,7 +7,7 @@ import type { Triple } from '../data/geometry.ts';
 import { prepareCase, type IntensityWindow, type PreparedCase } from '../data/sample.ts';
 import { sparsePlanes } from '../data/sparsify.ts';
 import { DataError } from '../errors.ts';
-import type { Plan } from './plan_schema.ts';
+import type { Plan } from '../methods/plan.ts';
 
 /** Bytes of prepared cases kept in memory. */
 const CACHE_BYTES = 2 ** 31;

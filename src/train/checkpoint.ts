@@ -8,8 +8,9 @@ import type { StateEntry } from '../nn/module.ts';
 import { encodeSafetensors, parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import type { DataChange, FileSums } from './data_files.ts';
-import { networkList, type NetworkName, type Networks } from './networks.ts';
-import type { Optimiser } from './optim.ts';
+import { networkList, type Networks } from '../methods/method.ts';
+import type { Optimiser } from '../optim/optimiser.ts';
+import { upgradePlan } from './plan_v1.ts';
 import type { TrainedPlan } from './trained_plan.ts';
 
 export type Stage = 'compile' | 'train' | 'validate';
@@ -51,10 +52,10 @@ export interface RunState {
 
 const f32 = ({ shape, data }: StateEntry): HostTensor => ({ dtype: 'F32', shape, data });
 
-const scaleKey = (name: NetworkName): string => `loss_scale.${name}`;
+const scaleKey = (name: string): string => `loss_scale.${name}`;
 
 /** Reads everything back from the device and writes it to `path`. */
-export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, state: RunState): Promise<void> {
+export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, state: RunState): Promise<void> {
   const tensors = new Map<string, HostTensor>();
   for (const { name, net } of networkList(nets)) {
     for (const [key, entry] of await net.stateDict()) tensors.set(`${name}.${key}`, f32(entry));
@@ -65,6 +66,9 @@ export async function saveCheckpoint(path: string, nets: Networks, optimisers: R
   }
   writeFileAtomic(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify(state) }));
 }
+
+/** In the place of a digest of a plan of version 1, which says nothing about the plan as it is now; `trained` does. */
+export const FIRST_VERSION = 'version 1';
 
 export interface Checkpoint { readonly state: RunState; readonly tensors: ReadonlyMap<string, HostTensor> }
 
@@ -103,8 +107,9 @@ function stateOf(metadata: Readonly<Record<string, string>>, path: string): RunS
   try {
     const state = JSON.parse(metadata.state ?? '') as RunState;
     if (state.version !== 1) throw new Error(`version ${state.version}`);
+    const upgraded = (state.trained as { version?: number } | undefined)?.version === 1;
     // The two last fields came during version 1.
-    return { ...state, stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } };
+    return { ...state, ...(upgraded && { plan: FIRST_VERSION, trained: upgradePlan(state.trained as unknown as Record<string, unknown>) as unknown as TrainedPlan }), stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } };
   } catch (cause) {
     throw new DataError(`${path}: holds no state of a run.`, 'Name a checkpoint that `voxelgrad train` wrote.', { cause });
   }
@@ -132,7 +137,7 @@ export function restoreNetworks(nets: Networks, tensors: ReadonlyMap<string, Hos
 }
 
 /** Puts moments, update counts and loss scales back. */
-export function restoreOptimisers(optimisers: ReadonlyMap<NetworkName, Optimiser>, { state, tensors }: Checkpoint): void {
+export function restoreOptimisers(optimisers: ReadonlyMap<string, Optimiser>, { state, tensors }: Checkpoint): void {
   for (const [name, optimiser] of optimisers) {
     optimiser.loadStateDict(tensors as ReadonlyMap<string, { data: Float32Array }>, state.steps[name] ?? 0);
     optimiser.lossScale?.restore(tensors.get(scaleKey(name))?.data as Float32Array | undefined);

@@ -3,10 +3,10 @@
 import { openDevice, type DeviceOptions, type TunedTiles } from '../gpu/device.ts';
 import { dryDevice } from '../gpu/dry.ts';
 import { Module } from '../nn/module.ts';
-import { buildOptimisers, makeNetworks, networkList } from './networks.ts';
-import type { Plan } from './plan_schema.ts';
-import { Predictor } from './predictor.ts';
-import { compileTraining } from './training_step.ts';
+import { networkList } from '../methods/method.ts';
+import { methodOf } from '../methods/methods.ts';
+import type { Plan } from '../methods/plan.ts';
+import { buildOptimisers, makeNetworks } from './networks.ts';
 
 export interface NetworkSize { readonly total: number; readonly modules: Readonly<Record<string, number>> }
 
@@ -31,7 +31,7 @@ export async function iterationCost(plan: Plan, gpuDevice = dryDevice(), tiles?:
   using device = await openDevice({ gpuDevice, ...(tiles && { tiles }) });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
-  const step = await compileTraining(plan, nets, buildOptimisers(plan, nets), { partial: false });
+  const step = await methodOf(plan).step(plan, nets, buildOptimisers(plan, nets), { partial: false });
   const programs = step.programs.map(({ name, runs, program }) => {
     const { flops, dispatches, slotBytes } = program.report();
     return { name, runs, flops, dispatches, activationBytes: slotBytes };
@@ -44,7 +44,7 @@ export async function predictionDeviceBytes(plan: Plan): Promise<number> {
   using device = await openDevice({ gpuDevice: dryDevice() });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
-  await Predictor.create(plan, nets);
+  await methodOf(plan).predictor(plan, nets);
   return device.memory().peak;
 }
 

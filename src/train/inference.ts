@@ -9,8 +9,15 @@ import { resizeNearest, stepBetween } from '../data/resample.ts';
 import { prepareCase, type PreparedCase } from '../data/sample.ts';
 import type { Volume } from '../data/volume.ts';
 import { intensityWindow } from './cases.ts';
-import type { Plan } from './plan_schema.ts';
-import { predictVolume, type RoiNetworks } from './predict_volume.ts';
+import { methodOf } from '../methods/methods.ts';
+import type { Plan } from '../methods/plan.ts';
+import { predictionBytes, predictVolume, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
+
+export const windowsOf = ({ data: { roi }, prediction: { step, mirror }, classes }: Plan): Windows => ({ roi: [...roi], step, mirror, classes: classes.length });
+
+/** Bytes of host memory that a scan on the grid `native`, predicted on `grid`, takes at most. */
+export const scanBytes = (plan: Plan, native: Triple, grid: Triple): number =>
+  predictionBytes(windowsOf(plan), Object.keys(methodOf(plan).networks(plan)).length, native, grid, plan.data.spacing !== 'native');
 
 /** A scan without labels, for prediction. `image` is in RAS, `stored` the file's own grid. */
 export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geometry): PreparedCase {
@@ -20,7 +27,7 @@ export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geo
 
 /** Masks of each output by name, on the RAS grid of the file before resampling. */
 export async function segment(plan: Plan, networks: RoiNetworks, scan: PreparedCase): Promise<Record<string, Uint8Array>> {
-  const masks = await predictVolume(plan, networks, scan);
+  const masks = await predictVolume(windowsOf(plan), networks, scan);
   for (const [name, label] of Object.entries(masks)) {
     const back = sameSize(scan.grid, scan.native) ? label : resizeNearest(label, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
     masks[name] = clean(plan, back, scan.native);

@@ -8,15 +8,17 @@ import { parsePth } from '../files/pth.ts';
 import { parseSafetensors, type HostTensor } from '../files/safetensors.ts';
 import type { StateEntry } from '../nn/module.ts';
 import { restoreNetworks } from './checkpoint.ts';
-import { networkList, type NetworkName, type Networks } from './networks.ts';
+import { networkList, type Networks } from '../methods/method.ts';
+import { methodOf } from '../methods/methods.ts';
+import type { Plan } from '../methods/plan.ts';
 
 export interface Initialised {
   readonly file: string;
   readonly sha256: string;
   /** Networks whose values all come from the file. */
-  readonly loaded: readonly NetworkName[];
+  readonly loaded: readonly string[];
   /** Networks that keep the values drawn from the seed. */
-  readonly drawn: readonly NetworkName[];
+  readonly drawn: readonly string[];
   /** Tensors of the file that no network has. */
   readonly unused: readonly string[];
 }
@@ -32,10 +34,10 @@ function tensorsOf(bytes: Uint8Array, file: string): { tensors: ReadonlyMap<stri
 const floats = ({ data }: HostTensor): Float32Array => (data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number));
 
 /**
- * Puts the weights of a file into the networks. Names start with the network (`transverse.`); those that do not are SAM's.
+ * Puts the weights of a file into the networks. Names start with the network (`transverse.`); those that do not are of the network that the method says, SAM in SA-Net.
  * @throws DataError for a file that cannot be read, StateDictError for one that lacks tensors of a network or has them in other shapes
  */
-export async function initialiseFrom(nets: Networks, file: string): Promise<Initialised> {
+export async function initialiseFrom(plan: Plan, nets: Networks, file: string): Promise<Initialised> {
   const bytes = await readFile(file).catch((cause: unknown) => { throw new DataError(`${file}: cannot be read.`, 'Check the path of --init.', { cause }); });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const { tensors, own } = tensorsOf(bytes, file);
@@ -44,13 +46,14 @@ export async function initialiseFrom(nets: Networks, file: string): Promise<Init
     restoreNetworks(nets, tensors, file);
     return { file, sha256, loaded: named.map(({ name }) => name), drawn: [], unused: [] };
   }
-  const dicts = new Map<NetworkName, Map<string, StateEntry>>();
+  const { outputs, bare } = methodOf(plan);
+  const dicts = new Map<string, Map<string, StateEntry>>();
   const unused: string[] = [];
   const known = new Map(named.map(({ name, net }) => [name, new Set([...net.namedParameters()].map(([key]) => key))]));
   for (const [key, tensor] of tensors) {
     const plain = key.replace(/^module\./, ''); // as torch's DataParallel saves
-    const prefix = (['sam', 'transverse', 'coronal'] as const).find((name) => plain.startsWith(`${name}.`));
-    const [name, rest] = prefix ? [prefix, plain.slice(prefix.length + 1)] : ['sam' as const, plain];
+    const prefix = outputs.find((name) => plain.startsWith(`${name}.`));
+    const [name, rest] = prefix ? [prefix, plain.slice(prefix.length + 1)] : [bare, plain];
     if (!known.get(name)?.has(rest)) { unused.push(key); continue; }
     const dict = dicts.get(name) ?? new Map<string, StateEntry>();
     dicts.set(name, dict.set(rest, { shape: tensor.shape, data: floats(tensor) }));

@@ -11,18 +11,18 @@ import { CaseStore } from './cases.ts';
 import { saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
 import type { DataChange } from './data_files.ts';
 import type { Initialised } from './initial_weights.ts';
-import { assertPrecision, buildNetworks, buildOptimisers } from './networks.ts';
-import type { Plan } from './plan_schema.ts';
-import { patchStarts } from './predict_volume.ts';
-import { Predictor } from './predictor.ts';
+import { networkList, type Networks, type RoiPredictor, type StepResult } from '../methods/method.ts';
+import { methodOf } from '../methods/methods.ts';
+import type { Plan } from '../methods/plan.ts';
+import { assertPrecision } from '../methods/precision.ts';
+import { learningRateFactor } from '../optim/schedule.ts';
+import { patchStarts } from '../predict/predict_volume.ts';
+import { buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointPath, RunFolder, type CheckpointName } from './run_folder.ts';
 import { RunLog } from './run_log.ts';
 import { Sampler } from './sampler.ts';
-import { learningRateFactor, pseudoWeight } from './schedule.ts';
 import { startState } from './start.ts';
-import type { StepResult } from './step.ts';
 import { survey, type Survey } from './survey.ts';
-import { compileTraining } from './training_step.ts';
 import { validate } from './validate.ts';
 
 /** Iterations that set the pace for `maxMinutes`. */
@@ -91,8 +91,10 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const store = new CaseStore(plan, dataset);
   const load = (name: string): ReturnType<CaseStore['load']> => store.load(name);
   const sampler = new Sampler(plan, fold.train, load);
+  const method = methodOf(plan);
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
+  const rates = new Map([...optimisers].map(([name, { lr }]) => [name, lr]));
   let state = await startState(options, fold, nets, optimisers);
   const changed = state.changes?.at(-1)?.iteration === state.iteration;
   const stages = { ...state.stages };
@@ -120,8 +122,8 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   }
   const partial = dataset.annotations.unlabelled.size > 0;
   const left = state.iteration < state.iterations; // else the run was over but for its last file
-  const step = left ? await compileTraining(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) }) : null;
-  let predictor: Predictor | null = null;
+  const step = left ? await method.step(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) }) : null;
+  let predictor: RoiPredictor | null = null;
   lap('compile');
 
   using log = new RunLog(folder, state.iteration, state.id!);
@@ -131,9 +133,9 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   while (step && state.iteration < state.iterations && !signal?.aborted) {
     const it = state.iteration;
     const factor = learningRateFactor(plan.optimiser, it, state.iterations);
-    for (const [name, optimiser] of optimisers) optimiser.lr = (name === 'sam' ? plan.optimiser.rateSam : plan.optimiser.rate2d) * factor;
-    step.settings.lambda = pseudoWeight(plan.cross, it, state.iterations);
-    const result = step.runIteration(await sampler.iteration(it));
+    for (const [name, optimiser] of optimisers) optimiser.lr = rates.get(name)! * factor;
+    const scheduled = method.schedule(plan, it, state.iterations);
+    const result = step.run(await sampler.iteration(it), scheduled);
     const done = it + 1;
     state = { ...state, iteration: done };
     if (plan.training.maxMinutes !== null && done <= PACE) {
@@ -148,9 +150,9 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const saves = (): boolean => done % plan.training.checkpointEvery === 0 || fixesLength || last();
     // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
     if (done % LOG_EVERY === 0 || done === 1 || saves() || selects()) {
-      const row = await readResult(result);
+      const row = await readResult(nets, result);
       lap('train');
-      log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), lambda: step.settings.lambda, seconds: stages.train + stages.validate });
+      log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), ...scheduled, seconds: stages.train + stages.validate });
       assertFinite({ ...row.loss, ...Object.fromEntries(Object.entries(row.norm).map(([name, v]) => [`${name}'s gradient`, v])) }, done);
       assertScale(row.scale ?? {}, done);
       onProgress?.({ stage: 'train', done, total: state.iterations, loss: row.loss });
@@ -161,7 +163,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     if (selects()) {
       await device.sync();
       lap('train');
-      predictor ??= await Predictor.create(plan, nets);
+      predictor ??= await method.predictor(plan, nets);
       const dice = await validate(plan, predictor, await Promise.all(validated.map(load)));
       lap('validate');
       log.write({ iteration: done, dice });
@@ -197,21 +199,26 @@ async function iterationsByClock({ training, data, prediction }: Plan, { pace, i
   return Math.max(iteration, Math.min(iterations, iteration + Math.floor(left / each) - training.selections * patches));
 }
 
-async function readResult(result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number>; agreement?: Record<string, number>; quality?: number }> {
-  const values = Object.fromEntries(await Promise.all(Object.entries(result).map(async ([key, t]) => [key, await t.item()] as const)));
-  const pick = (suffix: RegExp, name: (key: string) => string): Record<string, number> =>
-    Object.fromEntries(Object.entries(values).filter(([k]) => suffix.test(k)).map(([k, v]) => [name(k), v]));
-  return {
-    loss: pick(/^(sam|transverse|coronal)$/, (k) => k), norm: pick(/_norm$/, (k) => k.replace('_norm', '')),
-    ...(Object.keys(values).some((k) => k.endsWith('_scale')) && { scale: pick(/_scale$/, (k) => k.replace('_scale', '')) }),
-    ...(values.agreement !== undefined && { agreement: { '2D planes': values.agreement } }),
-    ...(values.quality !== undefined && { quality: values.quality }),
-  };
+/** What a step returned as a row of the log: losses, norms and scales by network; measures by their names, `a.b` as b of the group a. */
+async function readResult(nets: Networks, result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number> }> {
+  const values = new Map(await Promise.all(Object.entries(result).map(async ([key, t]) => [key, await t.item()] as const)));
+  const take = (suffix: string): Record<string, number> => Object.fromEntries(networkList(nets).flatMap(({ name }) => {
+    const value = values.get(name + suffix);
+    values.delete(name + suffix);
+    return value === undefined ? [] : [[name, value]];
+  }));
+  const [loss, norm, scale] = [take(''), take('_norm'), take('_scale')];
+  const measures: Record<string, number | Record<string, number>> = {};
+  for (const [key, value] of values) {
+    const [group, name] = key.split('.') as [string, string?];
+    measures[group] = name === undefined ? value : { ...measures[group] as object, [name]: value };
+  }
+  return { loss, norm, ...(Object.keys(scale).length > 0 && { scale }), ...measures };
 }
 
 function assertFinite(loss: Readonly<Record<string, number>>, iteration: number): void {
   for (const [name, value] of Object.entries(loss)) {
-    if (!Number.isFinite(value)) throw new DataError(`train: the loss of ${name} is ${value} at iteration ${iteration}.`, 'Lower optimiser.rate2d or rateSam in the plan and start again.');
+    if (!Number.isFinite(value)) throw new DataError(`train: the loss of ${name} is ${value} at iteration ${iteration}.`, 'Lower the learning rates in the plan (method) and start again.');
   }
 }
 

@@ -4,7 +4,10 @@
 import { z } from 'zod';
 import { expectedOf, foundAt, show } from '../data/issue.ts';
 import { DataError, UsageError } from '../errors.ts';
-import { planSchema, PRESETS, type Plan, type Preset } from './plan_schema.ts';
+import type { Method } from '../methods/method.ts';
+import { METHODS, methodOf } from '../methods/methods.ts';
+import { PRESETS, schemaWith, type Plan, type Preset } from '../methods/plan.ts';
+import { upgradePlan } from './plan_v1.ts';
 import { presetPlan } from './presets.ts';
 
 type Json = Record<string, unknown>;
@@ -36,8 +39,8 @@ const pathsOf = (value: unknown, path: string[] = []): string[][] =>
   isObject(value) ? Object.entries(value).flatMap(([key, inner]) => [[...path, key], ...pathsOf(inner, [...path, key])]) : [];
 
 /** The known field that an unknown name most likely means: nearest in its own group, or of the same name elsewhere. */
-function nearest(path: readonly string[], unknown: string): string | undefined {
-  const all = pathsOf(presetPlan('paper'));
+function nearest(method: string, path: readonly string[], unknown: string): string | undefined {
+  const all = pathsOf(presetPlan('paper', method));
   const siblings = all.filter((p) => p.length === path.length + 1 && path.every((part, i) => p[i] === part));
   const close = siblings
     .map((p) => ({ name: p.at(-1)!, edits: distance(unknown.toLowerCase(), p.at(-1)!.toLowerCase()) }))
@@ -47,8 +50,7 @@ function nearest(path: readonly string[], unknown: string): string | undefined {
 }
 
 /** The range of numbers allowed at a path, so that a message shows both ends of it. */
-function rangeAt(path: readonly PropertyKey[]): string | undefined {
-  let schema: z.core.$ZodType | undefined = planSchema;
+function rangeAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): string | undefined {
   for (const key of path) {
     if (schema instanceof z.ZodObject) schema = (schema.shape as Readonly<Record<string, z.ZodType>>)[key as string];
     else if (schema instanceof z.ZodTuple) schema = schema.def.items[key as number];
@@ -57,38 +59,36 @@ function rangeAt(path: readonly PropertyKey[]): string | undefined {
   return schema instanceof z.ZodNumber ? `${schema.minValue} to ${schema.maxValue}` : undefined;
 }
 
-function linesOf(issue: z.core.$ZodIssue, plan: unknown): string[] {
+function linesOf(issue: z.core.$ZodIssue, plan: unknown, { name, schema }: Method): string[] {
   const path = issue.path.map(String);
   const at = path.join('.') || 'plan';
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const meant = nearest(path, key);
+      const meant = nearest(name, path, key);
       return `${[...path, key].join('.')}: unknown field${meant ? `, did you mean "${meant}"?` : ''}`;
     });
   }
   if (issue.code === 'custom' && issue.message.startsWith('got ')) return [`${at}: ${issue.message}`];
-  const range = issue.code === 'too_small' || issue.code === 'too_big' ? rangeAt(issue.path) : undefined;
+  const range = issue.code === 'too_small' || issue.code === 'too_big' ? rangeAt(schemaWith(schema), issue.path) : undefined;
   return [`${at}: got ${show(foundAt(issue, plan))}, expected ${range ?? expectedOf(issue)}`];
 }
 
 /** Relations between fields, once each field is right by itself. */
-function contradictions({ data, split, sam, network2d, cross, loss }: Plan): string[] {
-  const wrong: string[] = [];
-  const must = (good: boolean, line: string) => { if (!good) wrong.push(line); };
-  must(split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`);
-  must(sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`);
-  must(cross.softThreshold <= cross.hardThreshold, `cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`);
-  must(sam.enabled || network2d.enabled, 'sam.enabled: got false beside network2d.enabled false, expected at least one network');
-  must(loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)');
-  must(data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`);
-  // Its pseudo labels come from the one batch that is trained.
-  if (cross.pseudo === 'selected') cross.slices.forEach((n, i) => must(Math.min(n, data.roi[i]!) <= cross.microBatch, `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`));
-  data.jitter.forEach((j, i) => must(j <= data.roi[i]!, `data.jitter.${i}: got ${j}, expected at most data.roi.${i} (${data.roi[i]})`));
-  return wrong;
+function contradictions(plan: Plan): string[] {
+  const { data, split, evaluation } = plan;
+  const method = methodOf(plan);
+  const outputs = ['ensemble', ...method.outputs];
+  const rules: [boolean, string][] = [
+    [split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`],
+    [data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`],
+    ...data.jitter.map((j, i): [boolean, string] => [j <= data.roi[i]!, `data.jitter.${i}: got ${j}, expected at most data.roi.${i} (${data.roi[i]})`]),
+    [outputs.includes(evaluation.headline), `evaluation.headline: got ${show(evaluation.headline)}, expected ${outputs.map((o) => `"${o}"`).join(' or ')}`],
+  ];
+  return [...rules.filter(([good]) => !good).map(([, line]) => line), ...method.contradictions(plan)];
 }
 
 /**
- * A complete plan from parsed JSON. Fields that are left out come from the plan's `preset`.
+ * A complete plan from parsed JSON, of this version or the first. Fields that are left out come from the plan's `preset` and method.
  * @throws DataError that names every wrong field of `where`.
  */
 export function parsePlan(json: unknown, where = 'plan'): Plan {
@@ -98,12 +98,17 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!isObject(json)) throw refuse([`got ${show(json)}, expected an object`]);
   const preset = json.preset as Preset;
   if (!PRESETS.includes(preset)) throw refuse([`preset: got ${show(json.preset)}, expected ${PRESETS.map((p) => `"${p}"`).join(' or ')}`]);
-  const complete = merge(presetPlan(preset), json);
-  const result = planSchema.safeParse(complete);
-  if (!result.success) throw refuse(result.error.issues.flatMap((issue) => linesOf(issue, complete)));
-  const wrong = contradictions(result.data);
+  const own = upgradePlan(json);
+  const name = isObject(own.method) ? own.method.name ?? 'sanet' : 'sanet';
+  const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name]! : undefined;
+  if (!method) throw refuse([`method.name: got ${show(name)}, expected ${Object.keys(METHODS).map((n) => `"${n}"`).join(' or ')}`]);
+  const complete = merge(presetPlan(preset, method.name), own);
+  const result = schemaWith(method.schema).safeParse(complete);
+  if (!result.success) throw refuse(result.error.issues.flatMap((issue) => linesOf(issue, complete, method)));
+  const plan = result.data as Plan;
+  const wrong = contradictions(plan);
   if (wrong.length) throw refuse(wrong);
-  return result.data;
+  return plan;
 }
 
 /** Reads the text of a plan file. */
@@ -117,22 +122,14 @@ export function parsePlanText(text: string, where: string): Plan {
   return parsePlan(json, where);
 }
 
-const PARTS: Readonly<Record<string, (plan: Plan) => void>> = {
-  msa: (plan) => { plan.network2d.useMSA = false; },
-  bgc: (plan) => { plan.network2d.useBGC = false; },
-  rm: (plan) => { plan.network2d.useRM = false; },
-  cross: (plan) => { plan.cross.enabled = false; },
-  '2d': (plan) => { plan.network2d.enabled = false; },
-  sam: (plan) => { plan.sam.enabled = false; },
-};
-
 /** The plan with parts of the method switched off (`--ablate msa,bgc`). @throws UsageError on a name that is no part */
-export function ablate(plan: Plan, parts: readonly string[]): Plan {
+export function ablate<P extends Plan>(plan: P, parts: readonly string[]): P {
   const changed = structuredClone(plan);
+  const { name, parts: known } = methodOf(plan);
   for (const part of parts) {
-    const apply = Object.hasOwn(PARTS, part) ? PARTS[part] : undefined;
-    if (!apply) throw new UsageError(`--ablate: got "${part}", expected ${Object.keys(PARTS).join(', ')}.`, 'Separate several by commas: --ablate msa,bgc.');
-    apply(changed);
+    const apply = Object.hasOwn(known, part) ? known[part] : undefined;
+    if (!apply) throw new UsageError(`--ablate: got "${part}", expected ${Object.keys(known).join(', ') || `nothing: ${name} has no parts`}.`, 'Separate several by commas: --ablate msa,bgc.');
+    apply(changed.method);
   }
   const wrong = contradictions(changed);
   if (wrong.length) throw new UsageError(`--ablate ${parts.join(',')}: ${wrong[0]}.`, 'Leave at least one network in.');

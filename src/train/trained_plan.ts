@@ -2,7 +2,7 @@
 // What networks were trained with, kept in their checkpoint: a plan.json edited afterwards (another window, another spacing) would
 // change their masks without a word. How masks are made and judged may change: `prediction` and `evaluation` are left out.
 import { DataError } from '../errors.ts';
-import type { Plan } from './plan_schema.ts';
+import type { Plan } from '../methods/plan.ts';
 
 export type TrainedPlan = Omit<Plan, 'prediction' | 'evaluation'>;
 

@@ -3,7 +3,7 @@
 // goldens (test/golden/ops/make.py), the tests (test/golden/ops*.test.ts) and the table of ops in the README.
 import { numel, type DType } from '../../src/engine/dtype.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 
 export interface CaseInput {
   readonly shape: readonly number[];

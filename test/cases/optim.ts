@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { addScaled, assignScaled, clear, clipFactor, judgeGradients, update, type UpdateKind } from '../../src/ops/optim.ts';
-import { bceWithLogits } from '../../src/train/losses.ts';
+import { bceWithLogits } from '../../src/losses/segmentation.ts';
 import { mul } from '../../src/ops/pointwise.ts';
 import { mean, sum } from '../../src/ops/reduce.ts';
 import { logSoftmax } from '../../src/ops/softmax.ts';

@@ -110,9 +110,9 @@ describe('train refuses a data set', () => {
 describe('train refuses a plan', () => {
   it.each([
     ['with an unknown field', (p: any) => { p.training.iteratoins = 5; }, /training\.iteratoins: unknown field, did you mean "iterations"\?[^]*Correct the file/],
-    ['with absurd numbers', (p: any) => { p.data.roi = [0, 32, 32]; p.optimiser.rate2d = 1e9; }, /2 fields cannot be used[^]*data\.roi\.0: got 0, expected 4 to 512[^]*optimiser\.rate2d: got 1000000000/],
+    ['with absurd numbers', (p: any) => { p.data.roi = [0, 32, 32]; p.method.network2d.rate = 1e9; }, /2 fields cannot be used[^]*data\.roi\.0: got 0, expected 4 to 512[^]*method\.network2d\.rate: got 1000000000/],
     ['that contradicts itself', (p: any) => { p.split.fold = 7; }, /split\.fold: got 7, expected 0 to 4/],
-    ['that learns nothing', (p: any) => { p.loss.ce = p.loss.dice = p.loss.boundary = p.loss.auxiliary = 0; }, /loss: got ce 0 and dice 0, expected at least one above 0/],
+    ['that learns nothing', (p: any) => { p.method.loss.ce = p.method.loss.dice = p.method.loss.boundary = p.method.loss.auxiliary = 0; }, /method\.loss: got ce 0 and dice 0, expected at least one above 0/],
     ['that is too large to hold', (p: any) => { p.data.roi = [512, 512, 512]; }, /data\.roi: got \[512,512,512\], expected at most 33554432 voxels/],
   ])('%s', async (_, edit, message) => {
     const own = JSON.parse(JSON.stringify(plan));
@@ -130,7 +130,7 @@ describe('train refuses weights', () => {
   const own = (name: string): string => { cpSync(at('run'), at(name), { recursive: true }); return at(name); };
   it('of another plan', async () => {
     const folder = own('other');
-    writePlan(folder, tinyPlan((p) => { slicesAlone(p); p.loss.ce = 0.25; }));
+    writePlan(folder, tinyPlan((p) => { slicesAlone(p); p.method.loss.ce = 0.25; }));
     await refused(['train', at('good'), '--run', folder, '--resume'], /latest\.safetensors: belongs to another plan[^]*Resume with the plan\.json of its run folder/, { kept: join(folder, 'checkpoints') });
   });
   it.each([[0, 'empty'], [100, 'header'], [40_000, 'values']])('cut after %i bytes', async (bytes) => {
@@ -142,7 +142,7 @@ describe('train refuses weights', () => {
     rmSync(folder, { recursive: true });
   });
   it('that misfit the plan, or are not there, for --init', async () => {
-    const wide = writePlan(root, tinyPlan((p) => { slicesAlone(p); p.network2d.stem = 8; }), 'wide.json');
+    const wide = writePlan(root, tinyPlan((p) => { slicesAlone(p); p.method.network2d.stem = 8; }), 'wide.json');
     await refused(['train', at('good'), '--run', at('out'), '--plan', wide, '--init', checkpointPath(at('run'), 'latest')], /run\/checkpoints\/latest\.safetensors: its weights do not fit[^]*transverse: [^]*has shape[^]*same preset, classes and parts/, { absent: at('out') });
     await refused(['train', at('good'), '--run', at('out'), '--plan', writePlan(root, plan), '--init', at('none.safetensors')], /none\.safetensors: cannot be read/, { absent: at('out') });
   });
@@ -154,8 +154,8 @@ describe('train refuses weights', () => {
     await refused(['train', at('good'), '--run', at('out'), '--plan', writePlan(root, plan), '--preset', 'paper'], /--plan: got --preset beside it/, { code: 2, absent: at('out') });
   });
   it('and a SAM that is neither trained nor given (usage)', async () => {
-    const frozen = writePlan(root, tinyPlan((p) => { slicesAlone(p); p.sam.enabled = true; p.sam.trainable = false; }), 'frozen.json');
-    await refused(['train', at('good'), '--run', at('out'), '--plan', frozen], /--init is missing: the plan does not train SAM/, { code: 2, absent: at('out') });
+    const frozen = writePlan(root, tinyPlan((p) => { slicesAlone(p); p.method.sam.enabled = true; p.method.sam.trainable = false; }), 'frozen.json');
+    await refused(['train', at('good'), '--run', at('out'), '--plan', frozen], /--init is missing: the plan does not train sam \(trainable false\)/, { code: 2, absent: at('out') });
   });
   it('takes plan.json of the data set, and says so', async () => {
     const folder = await spoilt('planned', (f) => writePlan(f, { ...plan, classes: ['background', 'planned'] }));

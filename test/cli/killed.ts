@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
 import { readLog } from '../../src/train/run_log.ts';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { pause, savedIteration, start, waitFor, type Ended } from './processes.ts';
 
 /** Numbers in [0, 1) that differ from run to run of the test; the seed is printed, so that a failure can be repeated. */

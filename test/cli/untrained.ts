@@ -7,7 +7,7 @@ import { saveCheckpoint } from '../../src/train/checkpoint.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
 import { planDigest } from '../../src/train/start.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import type { Plan } from '../../src/methods/plan.ts';
 import { trainedPlan } from '../../src/train/trained_plan.ts';
 import { writePlan } from '../train/tiny_run.ts';
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { readVolume, writeVolume } from '../../src/data/volume.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from '../train/tiny_run.ts';
 import { bundleCli, memoryScratch, pause, start } from './processes.ts';
 import { untrained } from './untrained.ts';
@@ -30,7 +30,7 @@ function scans(folder: string, files: Record<string, number>): string {
   return folder;
 }
 /** Weights of this seed find something in every phantom, and not the same. */
-const settings = (p: Plan): void => { slicesAlone(p); p.prediction.step = 1; p.training.seed = 1; };
+const settings = (p: SanetPlan): void => { slicesAlone(p); p.prediction.step = 1; p.training.seed = 1; };
 const masksIn = (folder: string): string[] => readdirSync(at(folder)).filter((name) => name.endsWith('.nii.gz')).sort();
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
 import { boundaryRadius, boundaryTarget, connectedComponents, dilate, erode, largestComponent } from '../../src/data/morphology.ts';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 
 const picture = (rows: string[]): Uint8Array => Uint8Array.from(rows.join(''), (c) => (c === '.' ? 0 : Number(c)));
 const show = (data: Uint8Array, w: number): string[] => Array.from({ length: data.length / w }, (_, y) => [...data.subarray(y * w, (y + 1) * w)].map((v) => v || '.').join(''));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
-import { Philox, STREAMS, philox4x32 } from '../../src/data/philox.ts';
+import { Philox, STREAMS, philox4x32 } from '../../src/random/philox.ts';
 
 describe('philox4x32', () => {
   // Random123 1.14, tests/kat_vectors, lines "philox4x32 10": counter, key, result.

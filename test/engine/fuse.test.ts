@@ -11,7 +11,7 @@ import { Parameter } from '../../src/nn/parameter.ts';
 import { add, mulScalar, square, sub } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
-import { sgd, type Optimiser } from '../../src/train/optim.ts';
+import { sgd, type Optimiser } from '../../src/optim/optimiser.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });

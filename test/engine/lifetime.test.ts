@@ -15,7 +15,7 @@ import { mean } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { BatchNorm, Conv2d, Linear } from '../../src/nn/layers.ts';
 import { Module } from '../../src/nn/module.ts';
-import { adamw } from '../../src/train/optim.ts';
+import { adamw } from '../../src/optim/optimiser.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });

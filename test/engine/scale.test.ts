@@ -14,7 +14,7 @@ import { matmul } from '../../src/ops/matmul.ts';
 import { add, relu, sigmoid } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
-import { adam } from '../../src/train/optim.ts';
+import { adam } from '../../src/optim/optimiser.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });

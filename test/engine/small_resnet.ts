@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The small residual network whose training the engine is proved with; the same in test/golden/engine/resnet_step.py.
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { backward } from '../../src/engine/autograd.ts';
 import { spec } from '../../src/engine/dtype.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
@@ -9,7 +9,7 @@ import { Module } from '../../src/nn/module.ts';
 import { mul, neg } from '../../src/ops/pointwise.ts';
 import { mean, sum } from '../../src/ops/reduce.ts';
 import { logSoftmax } from '../../src/ops/softmax.ts';
-import { adam, type Optimiser } from '../../src/train/optim.ts';
+import { adam, type Optimiser } from '../../src/optim/optimiser.ts';
 
 export const BATCH = 4, SIZE = 16, CLASSES = 10;
 const conv = (from: number, to: number, stride = 1): Conv2d => new Conv2d(from, to, 3, { stride, padding: 1 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Indices past 2^24, where f32 no longer counts, and past 2^30 where the limits allow: maps, gradients and what is slow.
 import { expect, it } from 'vitest';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { numel, toF16 } from '../../src/engine/dtype.ts';
 import { evaluate } from '../../src/engine/program.ts';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';

@@ -8,12 +8,13 @@ import { SamMed3D } from '../../src/models/sam_med3d/sam.ts';
 import { CCA, CSA } from '../../src/models/sanet/cross_layer.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
 import { presetPlan } from '../../src/train/presets.ts';
+import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 
 const count = (...modules: Module[]): number => modules.reduce((n, m) => n + m.countParameters(), 0);
 
 describe('parameters (E.1)', () => {
   it('of the 2D network of `paper`, module by module', () => {
-    const net = makeNetworks(presetPlan('paper')).transverse!;
+    const net = (makeNetworks(presetPlan('paper')) as SanetNetworks).transverse!;
     const { msa, rm } = net;
     expect({
       whole: count(net), encoder: count(net.encoder), laterals: count(...net.lat), mfca: count(...msa!.mfca), cca: count(msa!.cca), csa: count(msa!.csa), mr: count(...msa!.mr),
@@ -41,7 +42,7 @@ describe('parameters (E.1)', () => {
   });
 
   it.each([['paper', 'sam-b128'], ['base', 'sam-s96'], ['tiny', 'sam-t64'], ['demo', 'sam-t64']] as const)('`%s` takes %s', (preset, sam) => {
-    const { size, width: dim, depth, heads, window } = presetPlan(preset).sam;
+    const { size, width: dim, depth, heads, window } = presetPlan(preset).method.sam;
     expect({ size, dim, depth, heads, window }).toEqual(SAM_PRESETS[sam]);
   });
 });

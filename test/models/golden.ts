@@ -1,7 +1,7 @@
 // Reads the goldens of test/golden/sanet and holds a module of ours against one: the rules are in its NAMES.md.
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { backward } from '../../src/engine/autograd.ts';
 import { numel } from '../../src/engine/dtype.ts';
 import { evaluate } from '../../src/engine/program.ts';

@@ -14,12 +14,12 @@ import { zerosInit } from '../../src/nn/init.ts';
 import { mul } from '../../src/ops/pointwise.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { fitSlices, takeSlices, toNative, toNetwork, type Plane } from '../../src/models/sanet/planes.ts';
-import { crossTargets } from '../../src/train/cross.ts';
-import { sliceLoss } from '../../src/train/forward.ts';
-import { boundaryLoss, boundaryTarget, oneHotOf, segLoss } from '../../src/train/losses.ts';
-import { adamw, decayGroups } from '../../src/train/optim.ts';
+import { crossTargets } from '../../src/methods/sanet/cross.ts';
+import { sliceLoss } from '../../src/methods/sanet/forward.ts';
+import { boundaryLoss, boundaryTarget, oneHotOf, segLoss } from '../../src/losses/segmentation.ts';
+import { adamw, decayGroups } from '../../src/optim/optimiser.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { pseudoWeight } from '../../src/train/schedule.ts';
+import { pseudoWeight } from '../../src/methods/sanet/schedule.ts';
 import { compare, draw, Goldens, input, setParameters, type LayoutOf } from './golden.ts';
 
 const goldens = new Goldens('losses');
@@ -95,7 +95,7 @@ describe('whole loss of a 2D network', () => {
     await hold(`n2_loss_x${doubling}`, (x) => {
       const list = (key: string, n: number): Tensor[] => Array.from({ length: n }, (_, i) => x[`${key}${i}`]!);
       const out = { logits: x.logits!, edge: x.edge!, region: list('region', 5), boundary: list('boundary', 4) };
-      const loss = sliceLoss(out, fitSlices(16, 64, doubling), { target: x.target!, weight: x.weight! }, 2, presetPlan('demo').loss, undefined);
+      const loss = sliceLoss(out, fitSlices(16, 64, doubling), { target: x.target!, weight: x.weight! }, 2, presetPlan('demo').method.loss, undefined);
       return { total: loss.total, final: loss.final, aux: loss.auxiliary!, edge: loss.edge, boundary: loss.boundary! };
     });
   });
@@ -158,7 +158,7 @@ describe('pseudo labels', () => {
 
   it('ramp', () => {
     for (const { n, stage0, lamMax, it: at, lam } of rowsOf<{ n: number; stage0: number; lamMax: number; it: number; lam: number }>('ramp')) {
-      const cross = { ...presetPlan('demo').cross, warmStart: stage0 / n, lambdaMax: lamMax };
+      const cross = { ...presetPlan('demo').method.cross, warmStart: stage0 / n, lambdaMax: lamMax };
       expect(pseudoWeight(cross, at, n), `iteration ${at} of ${n}`).toBeCloseTo(lam, 12);
     }
   });

@@ -7,8 +7,9 @@ import { spec } from '../../src/engine/dtype.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { parseSafetensors } from '../../src/files/safetensors.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { buildNetworks, buildOptimisers, networkList } from '../../src/train/networks.ts';
-import { compileStep, stepExample } from '../../src/train/step.ts';
+import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
+import { networkList } from '../../src/methods/method.ts';
+import { compileStep, stepExample } from '../../src/methods/sanet/step.ts';
 import { draw } from './golden.ts';
 import { calmWeights } from './calm_weights.ts';
 
@@ -25,14 +26,15 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
   const { tensors } = parseSafetensors(readFileSync(new URL('ten_iterations.safetensors', folder)));
   const [d, h, w] = fixture.size;
   const plan = presetPlan('demo');
-  Object.assign(plan.optimiser, { rate2d: 1e-3, rateSam: 1e-3, decaySam: 0.01, samDecoderFactor: 0.1 }); // the fixture's, whatever the preset's
+  // The fixture's, whatever the preset's.
+  plan.method.network2d.rate = 1e-3;
+  Object.assign(plan.method.sam, { rate: 1e-3, decay: 0.01, decoderFactor: 0.1 });
   const nets = buildNetworks(plan);
   for (const { name, net } of networkList(nets)) calmWeights(net, fixture.seeds[name === 'sam' ? 'n3' : name]!, draw);
   const optimisers = buildOptimisers(plan, nets);
   const base = stepExample(plan);
   const example = { ...base, transverse: { ...base.transverse, selected: spec([8, 64, 5], 'u32') }, coronal: { ...base.coronal, selected: spec([8, 32, 5], 'u32') } };
   const step = await compileStep(plan, nets, optimisers, { partial: false, example });
-  step.settings.lambda = fixture.lam;
 
   for (const [i, it] of fixture.iterations.entries()) {
     const { transverse, coronal } = fixture.cases[it.case]!;
@@ -54,11 +56,11 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
       list.forEach((s, at) => { inverse[s] = at; chosen[s] = 1; });
       return { index: Uint32Array.from(list), inverse, chosen, selected: Uint32Array.from(tensors.get(`selected/${i}/${name}`)!.data as Uint8Array) };
     };
-    const result = step.runIteration([{
+    const result = step.run([{
       image, label, annotated, present: Float32Array.of(1, 1), labels: Float32Array.of(1),
       coords: Float32Array.from(it.click, (v, axis) => (v + 0.5) / fixture.size[axis]!),
       transverse: plane(it.transverse, d, 'transverse'), coronal: plane(it.coronal, h, 'coronal'),
-    }]);
+    }], { lambda: fixture.lam });
     for (const [ours, theirs] of [['sam', 'n3'], ['transverse', 'transverse'], ['coronal', 'coronal']] as const) {
       const value = await result[ours]!.item();
       expect(Math.abs(value / it.losses[theirs] - 1), `iteration ${i}, ${theirs}: ${value} against ${it.losses[theirs]}`).toBeLessThan(1e-3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The toy run of specification 4.5 and E.12: the 2D network of `tiny` alone, fully supervised, on noisy ellipses.
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { backward } from '../../src/engine/autograd.ts';
 import { spec } from '../../src/engine/dtype.ts';
 import { compile } from '../../src/engine/program.ts';
@@ -8,11 +8,12 @@ import { full } from '../../src/engine/tensor.ts';
 import { noGrad } from '../../src/engine/trace.ts';
 import { fitSlices } from '../../src/models/sanet/planes.ts';
 import { reshape } from '../../src/ops/reshape.ts';
-import { sliceLoss } from '../../src/train/forward.ts';
+import { sliceLoss } from '../../src/methods/sanet/forward.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
-import { adamw, decayGroups } from '../../src/train/optim.ts';
+import { adamw, decayGroups } from '../../src/optim/optimiser.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { learningRateFactor } from '../../src/train/schedule.ts';
+import { learningRateFactor } from '../../src/optim/schedule.ts';
+import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 
 const SIDE = 64;
 const BATCH = 8;
@@ -68,14 +69,14 @@ function batchOf(list: readonly Ellipse[]): { image: Float32Array; mask: Float32
 export async function toyRun(seed: number, checks: readonly number[]): Promise<{ dice: number[]; seconds: number }> {
   const plan = presetPlan('tiny');
   plan.optimiser.warmUp = 20 / TOTAL;
-  const net = makeNetworks(plan).transverse!.initialise(seed);
-  const optimiser = adamw(decayGroups(net.parameters(), plan.optimiser.decay2d), { lr: 0, clipNorm: plan.optimiser.clipNorm });
+  const net = (makeNetworks(plan) as SanetNetworks).transverse!.initialise(seed);
+  const optimiser = adamw(decayGroups(net.parameters(), plan.method.network2d.decay), { lr: 0, clipNorm: plan.optimiser.clipNorm });
   const fit = fitSlices(SIDE, SIDE, 1);
   const shape = [BATCH, SIDE, SIDE];
   net.train();
   const step = await compile(({ image, mask }) => {
     const out = net.forward(reshape(image, [...shape, 1]));
-    const loss = sliceLoss(out, fit, { target: mask, weight: full(shape, 1) }, 2, plan.loss, undefined).total;
+    const loss = sliceLoss(out, fit, { target: mask, weight: full(shape, 1) }, 2, plan.method.loss, undefined).total;
     return { loss, clip: optimiser.step(backward(loss, net.parameters())) };
   }, { image: spec(shape), mask: spec(shape) });
   net.eval();
@@ -104,7 +105,7 @@ export async function toyRun(seed: number, checks: readonly number[]): Promise<{
   const start = performance.now();
   const dice: number[] = [];
   for (let it = 0; it < checks.at(-1)!; it++) {
-    optimiser.lr = plan.optimiser.rate2d * learningRateFactor(plan.optimiser, it, TOTAL);
+    optimiser.lr = plan.method.network2d.rate * learningRateFactor(plan.optimiser, it, TOTAL);
     step.run(batchOf(Array.from({ length: BATCH }, (_, i) => ellipse(seed, it * BATCH + i))));
     if (checks.includes(it + 1)) dice.push(await score());
   }

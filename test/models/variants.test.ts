@@ -65,7 +65,7 @@ describe('group norm', () => {
     const plan = presetPlan('demo');
     const count = (p: typeof plan): number => makeNetworks(p).transverse!.countParameters();
     const before = count(plan);
-    plan.network2d.norm = 'gn';
+    plan.method.network2d.norm = 'gn';
     const net = makeNetworks(plan).transverse!;
     expect([...net.modules()].filter((m) => m instanceof BatchNorm)).toEqual([]);
     expect([...net.namedParameters()].filter(([name]) => name.includes('running_'))).toEqual([]);
@@ -78,10 +78,10 @@ describe('group norm', () => {
 
 it('all three train', async () => {
   const plan = smallPlan([4, 32, 32]);
-  plan.sam.enabled = false;
-  plan.network2d.norm = 'gn';
-  plan.network2d.recovery.temperature = 'one';
-  plan.network2d.recovery.interiorBias = false;
+  plan.method.sam.enabled = false;
+  plan.method.network2d.norm = 'gn';
+  plan.method.network2d.recovery.temperature = 'one';
+  plan.method.network2d.recovery.interiorBias = false;
   const [first, second] = await iterations(plan, 2);
   for (const row of [first!, second!]) for (const [name, value] of Object.entries(row)) expect(Number.isFinite(value), name).toBe(true);
   expect(first!.transverse_norm).toBeGreaterThan(0);

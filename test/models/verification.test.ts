@@ -19,8 +19,8 @@ import { l2Normalize } from '../../src/ops/norm.ts';
 import { mul, sub } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
-import { crossTargets, type SparseLabels } from '../../src/train/cross.ts';
-import { oneHotOf, segLoss } from '../../src/train/losses.ts';
+import { crossTargets, type SparseLabels } from '../../src/methods/sanet/cross.ts';
+import { oneHotOf, segLoss } from '../../src/losses/segmentation.ts';
 import { checkLinear } from '../ops/check.ts';
 import { noise } from '../kernels/harness.ts';
 

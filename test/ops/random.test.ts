@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Philox, STREAMS } from '../../src/data/philox.ts';
+import { Philox, STREAMS } from '../../src/random/philox.ts';
 import { numel } from '../../src/engine/dtype.ts';
 import { compile, evaluate } from '../../src/engine/program.ts';
 import { tensor } from '../../src/engine/tensor.ts';

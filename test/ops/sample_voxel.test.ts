@@ -5,7 +5,7 @@ import { numel, spec } from '../../src/engine/dtype.ts';
 import { compile } from '../../src/engine/program.ts';
 import { tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { sampleVoxel } from '../../src/ops/sample_voxel.ts';
 
 let device: Device;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Clicks on errors against loops on the host: which voxel, which sign, and what happens where nothing is wrong.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Philox } from '../../src/data/philox.ts';
+import { Philox } from '../../src/random/philox.ts';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
-import { consensusOf, errorClicks } from '../../src/train/clicks.ts';
-import { classLogits } from '../../src/train/forward.ts';
+import { consensusOf, errorClicks } from '../../src/methods/sanet/clicks.ts';
+import { classLogits } from '../../src/methods/sanet/forward.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });

@@ -4,7 +4,7 @@ import { openDevice } from '../../src/gpu/device.ts';
 import { dryDevice } from '../../src/gpu/dry.ts';
 import { iterationCost, networkSizes, predictionDeviceBytes } from '../../src/train/cost.ts';
 import { buildNetworks } from '../../src/train/networks.ts';
-import { Predictor } from '../../src/train/predictor.ts';
+import { Predictor } from '../../src/methods/sanet/predictor.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { stepPlan, startTraining } from './phantom_step.ts';
 
@@ -21,8 +21,8 @@ it('the cost told beforehand is the work of the programs that run', async () => 
 
 it('counts what is left after an ablation', () => {
   const plan = stepPlan('full');
-  plan.network2d.useRM = false;
-  plan.sam.enabled = false;
+  plan.method.network2d.useRM = false;
+  plan.method.sam.enabled = false;
   const sizes = networkSizes(plan);
   expect(Object.keys(sizes)).toEqual(['transverse', 'coronal']);
   expect(Object.keys(sizes.transverse!.modules)).not.toContain('rm');

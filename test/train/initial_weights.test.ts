@@ -7,14 +7,15 @@ import { DataError, StateDictError } from '../../src/errors.ts';
 import { encodeSafetensors, type HostTensor } from '../../src/files/safetensors.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { initialiseFrom } from '../../src/train/initial_weights.ts';
-import { makeNetworks, networkList, type Networks } from '../../src/train/networks.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import { makeNetworks } from '../../src/train/networks.ts';
+import { networkList, type Networks } from '../../src/methods/method.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyPlan } from './tiny_run.ts';
 
 const root = scratch();
 /** The smallest SAM beside bare 2D networks. */
-const small = (plan: Plan): void => { slicesAlone(plan); Object.assign(plan.sam, { enabled: true, size: 32, width: 48, depth: 1, heads: 1 }); };
+const small = (plan: SanetPlan): void => { slicesAlone(plan); Object.assign(plan.method.sam, { enabled: true, size: 32, width: 48, depth: 1, heads: 1 }); };
 const plan = tinyPlan(small);
 /** Values that no initialiser draws, for every tensor of a network. */
 function dict(network: 'sam' | 'transverse' = 'sam'): Map<string, HostTensor> {
@@ -66,7 +67,7 @@ describe('weights from a file', () => {
   ] as const)('%s become SAM\'s; the others keep theirs', async (_, path, unused) => {
     const nets = networks();
     const before = await nets.transverse!.stateDict();
-    const found = await initialiseFrom(nets, path());
+    const found = await initialiseFrom(plan, nets, path());
     expect(found).toMatchObject({ loaded: ['sam'], drawn: ['transverse', 'coronal'], unused });
     await sameAs(nets.sam!, dict());
     expect(await nets.transverse!.stateDict()).toEqual(before);
@@ -74,7 +75,7 @@ describe('weights from a file', () => {
 
   it('go to the network that names begin with', async () => {
     const nets = networks();
-    const found = await initialiseFrom(nets, safetensors('2d.safetensors', new Map(prefixed('transverse.', dict('transverse')))));
+    const found = await initialiseFrom(plan, nets, safetensors('2d.safetensors', new Map(prefixed('transverse.', dict('transverse')))));
     expect(found).toMatchObject({ loaded: ['transverse'], drawn: ['sam', 'coronal'] });
     await sameAs(nets.transverse!, dict('transverse'));
   });
@@ -82,7 +83,7 @@ describe('weights from a file', () => {
   it('of our own checkpoints fill every network', async () => {
     const tensors = new Map([...prefixed('sam.', dict()), ...prefixed('transverse.', dict('transverse')), ...prefixed('coronal.', dict('transverse'))]);
     const nets = networks();
-    expect(await initialiseFrom(nets, safetensors('own.safetensors', tensors, { format: 'voxelgrad' }))).toMatchObject({ loaded: ['sam', 'transverse', 'coronal'], drawn: [] });
+    expect(await initialiseFrom(plan, nets, safetensors('own.safetensors', tensors, { format: 'voxelgrad' }))).toMatchObject({ loaded: ['sam', 'transverse', 'coronal'], drawn: [] });
     await sameAs(nets.sam!, dict());
   });
 
@@ -90,13 +91,13 @@ describe('weights from a file', () => {
     const tensors = dict();
     tensors.delete('image_encoder.pos_embed');
     tensors.set('mask_decoder.iou_token.weight', { dtype: 'F32', shape: [1, 3], data: new Float32Array(3) });
-    const error = await initialiseFrom(makeNetworks(plan), safetensors('wrong.safetensors', tensors)).catch((e: unknown) => e) as StateDictError;
+    const error = await initialiseFrom(plan, makeNetworks(plan), safetensors('wrong.safetensors', tensors)).catch((e: unknown) => e) as StateDictError;
     expect(error).toBeInstanceOf(StateDictError);
     expect(error.message).toMatch(/wrong\.safetensors: its weights do not fit[^]*sam: image_encoder\.pos_embed is missing; mask_decoder\.iou_token\.weight has shape \[1,3\], expected \[1,384\]/);
   });
 
   it('are refused where nothing fits, and where there is no file', async () => {
-    await expect(initialiseFrom(makeNetworks(plan), safetensors('other.safetensors', new Map([['weight', { dtype: 'F32', shape: [1], data: Float32Array.of(0) }]])))).rejects.toThrow(/none of the tensors of sam, transverse, coronal, got weight/);
-    await expect(initialiseFrom(makeNetworks(plan), join(root, 'none.pth'))).rejects.toThrow(DataError);
+    await expect(initialiseFrom(plan, makeNetworks(plan), safetensors('other.safetensors', new Map([['weight', { dtype: 'F32', shape: [1], data: Float32Array.of(0) }]])))).rejects.toThrow(/none of the tensors of sam, transverse, coronal, got weight/);
+    await expect(initialiseFrom(plan, makeNetworks(plan), join(root, 'none.pth'))).rejects.toThrow(DataError);
   });
 });

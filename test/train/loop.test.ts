@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs that do not go straight to their end, in one process: stopped, taken up again, out of disk, out of time, out of luck with
 // the device. Two small networks, a few iterations. (test/cli/kill.test.ts kills real processes.)
-import fs, { existsSync, readdirSync, readFileSync } from 'node:fs';
+import fs, { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
@@ -11,20 +11,23 @@ import { currentDevice, openDevice } from '../../src/gpu/device.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { foldOf, train, type TrainOutcome } from '../../src/train/loop.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
+import { encodeSafetensors, parseSafetensors } from '../../src/files/safetensors.ts';
+import { parsePlan } from '../../src/train/plan.ts';
 import { readLog } from '../../src/train/run_log.ts';
 import { scratch } from '../data/helpers.ts';
+import { asVersion1 } from './plan_v1.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
 
 const root = scratch();
 const data = join(root, 'data');
 let dataset: Dataset;
 let alone: Map<string, ArrayLike<number>>;
-const plan = (change: (plan: Plan) => void = () => {}): Plan => tinyPlan((p) => { slicesAlone(p); change(p); });
+const plan = (change: (plan: SanetPlan) => void = () => {}): SanetPlan => tinyPlan((p) => { slicesAlone(p); change(p); });
 const file = writePlan(root, plan());
 
 /** One session with a device of its own; stops after iteration `until`. */
-async function session(folder: string, options: { plan?: Plan; resume?: boolean; until?: number } = {}): Promise<TrainOutcome> {
+async function session(folder: string, options: { plan?: SanetPlan; resume?: boolean; until?: number } = {}): Promise<TrainOutcome> {
   using _device = await openDevice();
   const stop = new AbortController();
   return await train({ // await: the device closes when this function is left
@@ -75,6 +78,19 @@ describe('a run that is taken up again', () => {
       .toEqual(readLog(join(root, 'alone')).map(({ iteration, loss, dice }) => ({ iteration, loss, dice })));
   });
 
+  it('goes on with what version 1 wrote, to the same bits, and refuses another plan then too', async () => {
+    const folder = join(root, 'first_version');
+    await session(folder, { until: 5 });
+    const path = checkpointPath(folder, 'latest');
+    const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
+    const state = JSON.parse(metadata.state!);
+    writeFileSync(path, encodeSafetensors(tensors, { ...metadata, state: JSON.stringify({ ...state, plan: 'a digest of version 1', trained: asVersion1(state.trained) }) }));
+    const written = parsePlan(JSON.parse(JSON.stringify(asVersion1(plan()))));
+    await expect(session(folder, { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/method\.network2d\.rate: got 0\.0005/);
+    await session(folder, { resume: true, plan: written as SanetPlan });
+    expect(await weights(folder)).toEqual(alone);
+  });
+
   it('does nothing more when it was finished', async () => {
     const before = readFileSync(checkpointPath(join(root, 'alone'), 'latest'));
     const { finished } = await session(join(root, 'alone'), { resume: true });
@@ -84,7 +100,7 @@ describe('a run that is taken up again', () => {
   });
 
   it('is refused with another plan, and a folder in use is not overwritten', async () => {
-    await expect(session(join(root, 'alone'), { resume: true, plan: plan((p) => { p.optimiser.rate2d = 5e-4; }) })).rejects.toThrow(/latest\.safetensors: belongs to another plan.*Resume with the plan\.json/);
+    await expect(session(join(root, 'alone'), { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/latest\.safetensors: belongs to another plan.*Resume with the plan\.json/);
     await expect(session(join(root, 'alone'))).rejects.toThrow(/holds a run already.*--resume/);
     expect(await weights(join(root, 'alone'))).toEqual(alone);
   });

@@ -12,8 +12,8 @@ import { readCheckpoint, restoreNetworks } from '../../src/train/checkpoint.ts';
 import { foldOf, train } from '../../src/train/loop.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
-import { Predictor } from '../../src/train/predictor.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
+import { Predictor } from '../../src/methods/sanet/predictor.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { readLog } from '../../src/train/run_log.ts';
 import { validate } from '../../src/train/validate.ts';
@@ -24,7 +24,7 @@ const root = scratch();
 const data = join(root, 'data');
 
 /** Dice of each output on the fold's held-out phantoms, all of whose slices count. */
-async function demo(precision: Plan['training']['precision']): Promise<Record<string, number>> {
+async function demo(precision: SanetPlan['training']['precision']): Promise<Record<string, number>> {
   using _device = await openDevice();
   const dataset = await openDataset(data);
   const plan = presetPlan('demo');

@@ -15,33 +15,36 @@ import { fitSlices } from '../../src/models/sanet/planes.ts';
 import { mul, mulScalar } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { sliceLoss } from '../../src/train/forward.ts';
+import { sliceLoss } from '../../src/methods/sanet/forward.ts';
 import { train } from '../../src/train/loop.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
-import { makeNetworks, networkList, type NetworkName, type Networks } from '../../src/train/networks.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
-import { Predictor } from '../../src/train/predictor.ts';
+import { makeNetworks } from '../../src/train/networks.ts';
+import { networkList } from '../../src/methods/method.ts';
+import type { NetworkName } from '../../src/methods/sanet/networks.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
+import { Predictor } from '../../src/methods/sanet/predictor.ts';
 import { readLog } from '../../src/train/run_log.ts';
 import { scratch } from '../data/helpers.ts';
 import { noise } from '../kernels/harness.ts';
 import { calmWeights } from '../models/calm_weights.ts';
 import { mixedBesideF32, smallPlan } from './phantom_step.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from './tiny_run.ts';
+import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 
 const root = scratch();
 const data = join(root, 'data');
 /** Whether the adapter can do it at all. */
 const able = await (async () => { using device = await openDevice(); return device.caps.f16; })();
-const mixed = (plan: Plan): Plan => { plan.training.precision = 'mixed'; return plan; };
+const mixed = (plan: SanetPlan): SanetPlan => { plan.training.precision = 'mixed'; return plan; };
 
 describe.skipIf(!able)('gradients', () => {
   const SCALE = 256;
-  const losses: Partial<Record<NetworkName, (nets: Networks, plan: Plan) => Tensor>> = {
+  const losses: Partial<Record<NetworkName, (nets: SanetNetworks, plan: SanetPlan) => Tensor>> = {
     transverse({ transverse }, plan) {
       const shape = [4, 64, 64];
       const target = tensor(Float32Array.from({ length: numel(shape) }, (_, i) => Number(Math.hypot((i >> 6) % 64 - 30, i % 64 - 36) < 12)), { shape });
       const out = transverse!.forward(tensor(noise(numel(shape)), { shape: [...shape, 1] }));
-      return sliceLoss(out, fitSlices(64, 64, 1), { target, weight: full(shape, 1) }, 2, plan.loss, undefined).total;
+      return sliceLoss(out, fitSlices(64, 64, 1), { target, weight: full(shape, 1) }, 2, plan.method.loss, undefined).total;
     },
     sam({ sam }) {
       const s = sam!.config.size;
@@ -52,7 +55,7 @@ describe.skipIf(!able)('gradients', () => {
   };
 
   /** Gradients of a network's parameters by name. Weights are calm: few ReLUs change sides between f16 and f32. */
-  async function gradients(name: NetworkName, plan: Plan, scale: number): Promise<Map<string, Float32Array>> {
+  async function gradients(name: NetworkName, plan: SanetPlan, scale: number): Promise<Map<string, Float32Array>> {
     const nets = makeNetworks(plan);
     const { net } = networkList(nets).find((n) => n.name === name)!;
     net.initialise(5);
@@ -86,11 +89,11 @@ it.skipIf(!able)('the step starts where f32 does, skips what overflows, goes on'
 
 describe('a run', () => {
   // A loss so steep that its first gradients overflow.
-  const steep = (factor: number): Plan => mixed(tinyPlan((p) => { slicesAlone(p); Object.assign(p.loss, { ce: factor, dice: factor }); }));
+  const steep = (factor: number): SanetPlan => mixed(tinyPlan((p) => { slicesAlone(p); Object.assign(p.method.loss, { ce: factor, dice: factor }); }));
   beforeAll(async () => { await tinyDataset(data); });
 
   /** One session with a device of its own; stops after iteration `until`. */
-  async function session(folder: string, options: { plan?: Plan; resume?: boolean; until?: number } = {}): Promise<void> {
+  async function session(folder: string, options: { plan?: SanetPlan; resume?: boolean; until?: number } = {}): Promise<void> {
     using _device = await openDevice();
     const stop = new AbortController();
     await train({

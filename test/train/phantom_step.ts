@@ -10,25 +10,27 @@ import { sparsePlanes, type SparseMode } from '../../src/data/sparsify.ts';
 import { annotated, intensityWindow } from '../../src/train/cases.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { ablate } from '../../src/train/plan.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { Sampler } from '../../src/train/sampler.ts';
-import type { StepResult, TrainingStep } from '../../src/train/step.ts';
-import { compileTraining } from '../../src/train/training_step.ts';
+import type { StepResult, Step } from '../../src/methods/method.ts';
+import { methodOf } from '../../src/methods/methods.ts';
+import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
+import type { StepFeed } from '../../src/methods/sanet/feed.ts';
 
 /** C = 32 with the smallest encoder and the smallest SAM; every class but background is a lesion. */
-export function smallPlan(roi: Triple, classes = 2): Plan {
+export function smallPlan(roi: Triple, classes = 2): SanetPlan {
   const plan = presetPlan('demo');
   plan.data.roi = [...roi];
   plan.data.jitter = [0, 0, 0];
   plan.classes = Array.from({ length: classes }, (_, c) => c ? `lesion ${c}` : 'background');
-  plan.network2d.stem = 4;
-  Object.assign(plan.sam, { size: 32, width: 48, depth: 1, heads: 3 });
-  if (classes > 2) Object.assign(plan.cross, { quality: 'accuracy', qualityBar: 0.98 });
+  plan.method.network2d.stem = 4;
+  Object.assign(plan.method.sam, { size: 32, width: 48, depth: 1, heads: 3 });
+  if (classes > 2) Object.assign(plan.method.cross, { quality: 'accuracy', qualityBar: 0.98 });
   return plan;
 }
 
-function phantomCase(plan: Plan, index: number, mode: SparseMode, unlabelled: readonly number[]): PreparedCase {
+function phantomCase(plan: SanetPlan, index: number, mode: SparseMode, unlabelled: readonly number[]): PreparedCase {
   const size = [...plan.data.roi] as Triple;
   const { image, label } = makePhantom({ size, seed: 11, index, classes: plan.classes.length - 1, radii: [3, Math.max(4, Math.min(...size) / 3)], contrast: 400 });
   const name = `phantom_${index}`;
@@ -38,20 +40,25 @@ function phantomCase(plan: Plan, index: number, mode: SparseMode, unlabelled: re
   return prepareCase({ name, image, label: mask, weight, unlabelled: [...unlabelled], stored: label }, null, intensityWindow(plan.data));
 }
 
-export function phantomSampler(plan: Plan, { cases = 2, mode = 'both' as SparseMode, unlabelled = [] as readonly number[] } = {}): Sampler {
+export function phantomSampler(plan: SanetPlan, { cases = 2, mode = 'both' as SparseMode, unlabelled = [] as readonly number[] } = {}): Sampler {
   const made = Array.from({ length: cases }, (_, i) => phantomCase(plan, i, mode, unlabelled));
   return new Sampler(plan, made.map((c) => c.name), (name) => Promise.resolve(made.find((c) => c.name === name)!));
 }
 
-export interface Training extends Disposable { readonly step: TrainingStep; readonly nets: ReturnType<typeof buildNetworks> }
+export interface Training extends Disposable {
+  readonly step: Step<StepFeed>;
+  readonly nets: SanetNetworks;
+  /** One iteration; pseudo labels count half unless told otherwise. */
+  run(volumes: readonly StepFeed[], lambda?: number): StepResult;
+}
 
 /** Networks, optimisers and step of a plan, with pseudo labels at full weight. */
-export async function startTraining(plan: Plan, { partial = false } = {}): Promise<Training> {
+export async function startTraining(plan: SanetPlan, { partial = false } = {}): Promise<Training> {
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
-  const step = await compileTraining(plan, nets, optimisers, { partial });
-  step.settings.lambda = plan.cross.enabled ? 0.5 : 0;
-  return { step, nets, [Symbol.dispose]: () => { step.dispose(); for (const o of optimisers.values()) o.dispose(); } };
+  const step = await methodOf(plan).step(plan, nets, optimisers, { partial });
+  const full = plan.method.cross.enabled ? 0.5 : 0;
+  return { step, nets, run: (volumes, lambda = full) => step.run(volumes, { lambda }), [Symbol.dispose]: () => { step.dispose(); for (const o of optimisers.values()) o.dispose(); } };
 }
 
 /** Values of a step's result by name. */
@@ -60,18 +67,18 @@ export async function read(result: StepResult): Promise<Record<string, number>> 
 }
 
 /** The results of a run's first iterations. */
-export async function iterations(plan: Plan, count: number, options: { partial?: boolean; unlabelled?: readonly number[] } = {}): Promise<Record<string, number>[]> {
+export async function iterations(plan: SanetPlan, count: number, options: { partial?: boolean; unlabelled?: readonly number[] } = {}): Promise<Record<string, number>[]> {
   const sampler = phantomSampler(plan, { unlabelled: options.unlabelled ?? [] });
   using training = await startTraining(plan, { partial: options.partial ?? false });
   const rows: Record<string, number>[] = [];
-  for (let it = 0; it < count; it++) rows.push(await read(training.step.runIteration(await sampler.iteration(it))));
+  for (let it = 0; it < count; it++) rows.push(await read(training.run(await sampler.iteration(it))));
   return rows;
 }
 
 /** Four slices a plane on a small ROI, in one micro-batch or two. */
-export function stepPlan(pseudo: Plan['cross']['pseudo'], classes = 2): Plan {
+export function stepPlan(pseudo: SanetPlan['method']['cross']['pseudo'], classes = 2): SanetPlan {
   const plan = smallPlan([8, 32, 32], classes);
-  Object.assign(plan.cross, { pseudo, slices: [4, 4], microBatch: pseudo === 'full' ? 2 : 8 });
+  Object.assign(plan.method.cross, { pseudo, slices: [4, 4], microBatch: pseudo === 'full' ? 2 : 8 });
   return plan;
 }
 
@@ -79,10 +86,10 @@ export function stepPlan(pseudo: Plan['cross']['pseudo'], classes = 2): Plan {
 export const PARTS = ['msa', 'bgc', 'rm', 'cross', '2d', 'sam'] as const;
 
 /** Two iterations without a part: losses and norms of the networks that are left, all finite; quality where all three exchange. */
-export async function ablated(full: Plan, part: typeof PARTS[number]): Promise<void> {
+export async function ablated(full: SanetPlan, part: typeof PARTS[number]): Promise<void> {
   const plan = ablate(full, [part]);
-  const networks = [...(plan.sam.enabled ? ['sam'] : []), ...(plan.network2d.enabled ? ['transverse', 'coronal'] : [])];
-  const exchange = ['msa', 'bgc', 'rm'].includes(part) ? ['quality', 'agreement'] : [];
+  const networks = [...(plan.method.sam.enabled ? ['sam'] : []), ...(plan.method.network2d.enabled ? ['transverse', 'coronal'] : [])];
+  const exchange = ['msa', 'bgc', 'rm'].includes(part) ? ['quality', 'agreement.2D planes'] : [];
   for (const row of await iterations(plan, 2)) {
     expect(Object.keys(row).sort()).toEqual([...networks, ...networks.map((n) => `${n}_norm`), ...exchange].sort());
     for (const [key, value] of Object.entries(row)) expect(Number.isFinite(value), key).toBe(true);
@@ -90,7 +97,7 @@ export async function ablated(full: Plan, part: typeof PARTS[number]): Promise<v
 }
 
 /** Two iterations in mixed precision: all numbers finite, the first losses and norms those of f32 but for rounding, norm 0 and half the scale where an update was skipped. */
-export async function mixedBesideF32(pseudo: Plan['cross']['pseudo']): Promise<void> {
+export async function mixedBesideF32(pseudo: SanetPlan['method']['cross']['pseudo']): Promise<void> {
   const plan = stepPlan(pseudo);
   const [f32] = await iterations(plan, 1);
   plan.training.precision = 'mixed';
@@ -106,18 +113,18 @@ export async function mixedBesideF32(pseudo: Plan['cross']['pseudo']): Promise<v
 }
 
 /** One iteration at C = 32 on a phantom of one of the paper's shapes. Returns what it took. */
-export async function paperShape(roi: Triple, pseudo: Plan['cross']['pseudo'], classes = 2): Promise<{ seconds: number; gflop: number; peakMiB: number }> {
+export async function paperShape(roi: Triple, pseudo: SanetPlan['method']['cross']['pseudo'], classes = 2): Promise<{ seconds: number; gflop: number; peakMiB: number }> {
   const plan = presetPlan('demo');
   plan.data.roi = [...roi];
   plan.data.jitter = [0, 0, 0];
   plan.classes = Array.from({ length: classes }, (_, c) => c ? `organ ${c}` : 'background');
-  plan.network2d.resize = 'auto';
-  plan.sam.clicks = 3;
-  Object.assign(plan.cross, { pseudo, slices: pseudo === 'full' ? [16, 16] : [8, 8], ...(classes > 2 && { quality: 'accuracy', qualityBar: 0.98 }) });
+  plan.method.network2d.resize = 'auto';
+  plan.method.sam.clicks = 3;
+  Object.assign(plan.method.cross, { pseudo, slices: pseudo === 'full' ? [16, 16] : [8, 8], ...(classes > 2 && { quality: 'accuracy', qualityBar: 0.98 }) });
   const sampler = phantomSampler(plan, { cases: 1 });
   using training = await startTraining(plan);
   const start = performance.now();
-  const row = await read(training.step.runIteration(await sampler.iteration(0)));
+  const row = await read(training.run(await sampler.iteration(0)));
   const seconds = (performance.now() - start) / 1000;
   for (const name of ['sam', 'transverse', 'coronal']) {
     expect(row[name], name).toBeGreaterThan(0);
@@ -125,7 +132,7 @@ export async function paperShape(roi: Triple, pseudo: Plan['cross']['pseudo'], c
     expect(row[`${name}_norm`], `${name} gradient`).toBeGreaterThan(1e-4);
     expect(row[`${name}_norm`], `${name} gradient`).toBeLessThan(1e4);
   }
-  for (const share of ['quality', 'agreement']) expect(row[share] === undefined ? NaN : Math.abs(row[share] - 0.5), share).toBeLessThanOrEqual(0.5);
+  for (const share of ['quality', 'agreement.2D planes']) expect(row[share] === undefined ? NaN : Math.abs(row[share] - 0.5), share).toBeLessThanOrEqual(0.5);
   const { peak } = currentDevice().memory();
   expect(peak, 'bytes on the device').toBeLessThan(6 * 2 ** 30);
   return { seconds, gflop: training.step.programs.reduce((n, p) => n + p.runs * p.program.report().flops, 0) / 1e9, peakMiB: peak / 2 ** 20 };

@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { DataError, UsageError } from '../../src/errors.ts';
 import { ablate, parsePlan, parsePlanText } from '../../src/train/plan.ts';
-import { planSchema, PRESETS, type Plan, type Preset } from '../../src/train/plan_schema.ts';
+import { sanetSchema, type SanetPlan } from '../../src/methods/sanet/plan.ts';
+import { PRESETS, schemaWith, type Preset } from '../../src/methods/plan.ts';
 import { inferPlan, presetPlan } from '../../src/train/presets.ts';
+import { asVersion1 } from './plan_v1.ts';
 
 /** The plan with one field set by path. */
 function withField(path: string, value: unknown, preset: Preset = 'tiny'): unknown {
@@ -21,23 +23,23 @@ describe('presets', () => {
   });
 
   it('have the sizes of the specification, section C', () => {
-    const sizes = (p: Preset) => { const { network2d: n, sam: s } = presetPlan(p); return [n.stem, n.blocks.join(), n.width, n.recoveryWidth, s.size, s.width, s.depth, s.heads].join(' '); };
+    const sizes = (p: Preset) => { const { network2d: n, sam: s } = presetPlan(p).method; return [n.stem, n.blocks.join(), n.width, n.recoveryWidth, s.size, s.width, s.depth, s.heads].join(' '); };
     expect(sizes('paper')).toBe('64 3,4,6,3 256 64 128 768 12 12');
     expect(sizes('base')).toBe('64 3,4,6,3 128 64 96 384 12 6');
     expect(sizes('tiny')).toBe('16 1,2,2,1 64 64 64 192 6 3');
     expect(sizes('demo')).toBe('16 1,1,1,1 32 32 64 192 6 3');
-    const small: Plan[] = [presetPlan('tiny'), presetPlan('demo')];
-    for (const { data, cross, sam, network2d } of small) {
+    const small: SanetPlan[] = [presetPlan('tiny'), presetPlan('demo')];
+    for (const { data, method: { cross, sam, network2d } } of small) {
       expect([data.roi, cross.slices, cross.pseudo, cross.lambdaMax, sam.clicks, network2d.resize]).toEqual([[16, 64, 64], [8, 8], 'selected', 0.5, 1, 1]);
     }
-    const large: Plan[] = [presetPlan('base'), presetPlan('paper')];
-    for (const { cross, sam, network2d } of large) {
+    const large: SanetPlan[] = [presetPlan('base'), presetPlan('paper')];
+    for (const { method: { cross, sam, network2d } } of large) {
       expect([cross.slices, cross.pseudo, cross.lambdaMax, sam.clicks, network2d.resize]).toEqual([[16, 16], 'full', 0.1, 3, 'auto']);
     }
   });
 
   it('have a description for every item of section D that decides something in a run', () => {
-    const cited = new Set([...JSON.stringify(describeAll(planSchema)).matchAll(/\[([\d, ]+)\]/g)].flatMap((m) => m[1]!.split(',').map(Number)));
+    const cited = new Set([...JSON.stringify(describeAll(schemaWith(sanetSchema))).matchAll(/\[([\d, ]+)\]/g)].flatMap((m) => m[1]!.split(',').map(Number)));
     const decides = Array.from({ length: 28 }, (_, i) => i + 1).filter((n) => ![23, 24, 27].includes(n));
     expect([...cited].sort((a, b) => a - b)).toEqual(decides);
   });
@@ -60,10 +62,26 @@ describe('a partial plan', () => {
   });
 });
 
+describe('a plan of version 1', () => {
+  it('is the same plan with SA-Net\'s part at the top', () => {
+    const expected = presetPlan('tiny');
+    expected.method.network2d.rate = 5e-4;
+    const first = asVersion1(expected);
+    expect(Object.keys(first)).toEqual(expect.arrayContaining(['network2d', 'sam', 'cross', 'loss']));
+    expect(parsePlan(JSON.parse(JSON.stringify(first)))).toEqual(expected);
+  });
+  it('may be a part of one, and its mistakes are named where they are now', () => {
+    const plan = parsePlan({ preset: 'demo', sam: { clicks: 2 }, optimiser: { rateSam: 1e-3 } }) as SanetPlan;
+    expect([plan.method.sam.clicks, plan.method.sam.rate]).toEqual([2, 1e-3]);
+    expect(() => parsePlan({ preset: 'demo', version: 1, cross: { slices: 'all' } })).toThrow(/method\.cross\.slices: got "all"/);
+    expect(() => parsePlan({ preset: 'demo', version: 2, cross: {} })).toThrow(/cross: unknown field, did you mean "method\.cross"\?/);
+  });
+});
+
 describe('mistakes are named', () => {
   it.each<[string, unknown, RegExp]>([
-    ['network2d.nodez', 3, /network2d\.nodez: unknown field\.?/],
-    ['network2d.graph.nodez', 3, /network2d\.graph\.nodez: unknown field, did you mean "nodes"\?/],
+    ['method.network2d.nodez', 3, /method\.network2d\.nodez: unknown field\.?/],
+    ['method.network2d.graph.nodez', 3, /method\.network2d\.graph\.nodez: unknown field, did you mean "nodes"\?/],
     ['training.itertaions', 3, /did you mean "iterations"\?/],
     ['iterations', 3, /iterations: unknown field, did you mean "training\.iterations"\?/],
     ['training.__proto_', 3, /training\.__proto_: unknown field/],
@@ -74,7 +92,7 @@ describe('mistakes are named', () => {
     ['training.iterations', null, /got null, expected a number/],
     ['training.precision', 'f64', /training\.precision: got "f64", expected "f32" or "mixed"/],
     ['training.maxMinutes', -1, /training\.maxMinutes: got -1, expected at least 0\.1/],
-    ['optimiser.rate2d', 50, /optimiser\.rate2d: got 50, expected 1e-8 to 1/],
+    ['method.network2d.rate', 50, /method\.network2d\.rate: got 50, expected 1e-8 to 1/],
     ['optimiser.betas', [0.9], /optimiser\.betas: got \[0\.9\], expected at least 2 entries/],
     ['data.roi', [16, 64], /data\.roi: got \[16,64\], expected at least 3 entries/],
     ['data.roi', [16, 64, 4096], /data\.roi\.2: got 4096, expected 4 to 512/],
@@ -83,20 +101,22 @@ describe('mistakes are named', () => {
     ['data.spacing', 'nativ', /data\.spacing: got "nativ", expected "native", or/],
     ['data.spacing', [0, 1, 1], /data\.spacing\.0: got 0, expected at least 0\.05/],
     ['data', [], /data: got \[\], expected an object/],
-    ['network2d.width', 100, /network2d\.width: got 100, expected a multiple of 16/],
-    ['network2d.graph.projection', 'glore', /got "glore", a reading that the specification describes and this version does not build, expected "soft-assignment"/],
-    ['network2d.graph.projection', 'magic', /projection: got "magic", expected "soft-assignment"/],
-    ['network2d.recovery.interiorBias', 'no', /interiorBias: got "no", expected true or false/],
-    ['network2d.recovery.temperature', 'two', /temperature: got "two", expected "learned" or "one"/],
-    ['network2d.norm', 'ln', /norm: got "ln", expected "bn" or "gn"/],
-    ['network2d.rates', [1, 2, 4, 64], /network2d\.rates\.3: got 64, expected 1 to 32/],
-    ['network2d.graph.nodes', 64, /network2d\.graph\.nodes: got 64, expected 32/],
-    ['sam.heads', 5, /sam\.width: got 192, expected a multiple of sam\.heads \(5\)/],
+    ['method.network2d.width', 100, /method\.network2d\.width: got 100, expected a multiple of 16/],
+    ['method.network2d.graph.projection', 'glore', /got "glore", a reading that the specification describes and this version does not build, expected "soft-assignment"/],
+    ['method.network2d.graph.projection', 'magic', /projection: got "magic", expected "soft-assignment"/],
+    ['method.network2d.recovery.interiorBias', 'no', /interiorBias: got "no", expected true or false/],
+    ['method.network2d.recovery.temperature', 'two', /temperature: got "two", expected "learned" or "one"/],
+    ['method.network2d.norm', 'ln', /norm: got "ln", expected "bn" or "gn"/],
+    ['method.network2d.rates', [1, 2, 4, 64], /method\.network2d\.rates\.3: got 64, expected 1 to 32/],
+    ['method.network2d.graph.nodes', 64, /method\.network2d\.graph\.nodes: got 64, expected 32/],
+    ['method.sam.heads', 5, /method\.sam\.width: got 192, expected a multiple of sam\.heads \(5\)/],
     ['split.fold', 5, /split\.fold: got 5, expected 0 to 4/],
-    ['cross.softThreshold', 0.95, /cross\.softThreshold: got 0\.95, expected at most cross\.hardThreshold \(0\.9\)/],
-    ['cross.slices', [8, 16], /cross\.slices\.1: got 16, expected at most cross\.microBatch \(8\) with cross\.pseudo "selected"/],
+    ['method.cross.softThreshold', 0.95, /method\.cross\.softThreshold: got 0\.95, expected at most cross\.hardThreshold \(0\.9\)/],
+    ['method.cross.slices', [8, 16], /method\.cross\.slices\.1: got 16, expected at most cross\.microBatch \(8\) with cross\.pseudo "selected"/],
     ['name', '../x', /name: got "\.\.\/x", expected letters/],
-    ['version', 2, /version: got 2, expected 1/],
+    ['version', 3, /version: got 3, expected 2/],
+    ['method.name', 'unet', /method\.name: got "unet", expected "sanet"/],
+    ['evaluation.headline', 'resnet', /evaluation\.headline: got "resnet", expected "ensemble" or "sam" or "transverse" or "coronal"/],
     ['preset', 'huge', /preset: got "huge", expected "demo" or "tiny" or "base" or "paper"/],
   ])('%s = %j', (path, value, message) => {
     expect(() => parsePlan(withField(path, value), 'plan.json')).toThrow(DataError);
@@ -105,9 +125,9 @@ describe('mistakes are named', () => {
   });
 
   it('all at once', () => {
-    const json = withField('training.iterations', -1) as { cross: { slices: unknown } };
-    json.cross.slices = 'all';
-    expect(() => parsePlan(json)).toThrow(/2 fields cannot be used:\n  cross\.slices: got "all"[^]*\n  training\.iterations: got -1/);
+    const json = withField('training.iterations', -1) as { method: { cross: { slices: unknown } } };
+    json.method.cross.slices = 'all';
+    expect(() => parsePlan(json)).toThrow(/2 fields cannot be used:\n  method\.cross\.slices: got "all"[^]*\n  training\.iterations: got -1/);
   });
 
   it('in files that are no plan', () => {
@@ -123,10 +143,10 @@ describe('a plan for a data set', () => {
 
   it('keeps nodules native and centred', () => {
     const plan = parsePlan(inferPlan(nodules, 'tiny'));
-    expect([plan.name, plan.classes, plan.data.spacing, plan.data.sampling, plan.data.window, plan.cross.quality]).toEqual(['lidc_nodules', ['background', 'nodule'], 'native', 'centre', [-1200, 600], 'dice']);
+    expect([plan.name, plan.classes, plan.data.spacing, plan.data.sampling, plan.data.window, (plan as SanetPlan).method.cross.quality]).toEqual(['lidc_nodules', ['background', 'nodule'], 'native', 'centre', [-1200, 600], 'dice']);
   });
   it('resamples organs, never to finer than they are, and samples patches', () => {
-    const { data, cross } = parsePlan(inferPlan(organs, 'base'));
+    const { data, method: { cross } } = parsePlan(inferPlan(organs, 'base')) as SanetPlan;
     expect([data.spacing, data.roi, data.sampling, data.window, data.normalise]).toEqual([[5, 2, 2], [96, 96, 96], 'foreground', [-160, 240], 'z-score']);
     expect([cross.quality, cross.qualityBar]).toEqual(['accuracy', 0.98]);
   });
@@ -139,7 +159,7 @@ describe('ablate', () => {
   it('switches parts off and leaves its argument alone', () => {
     const plan = presetPlan('demo');
     const less = ablate(plan, ['msa', 'bgc', 'rm', 'cross', '2d']);
-    expect([less.network2d.useMSA, less.network2d.useBGC, less.network2d.useRM, less.cross.enabled, less.network2d.enabled, less.sam.enabled]).toEqual([false, false, false, false, false, true]);
+    expect([less.method.network2d.useMSA, less.method.network2d.useBGC, less.method.network2d.useRM, less.method.cross.enabled, less.method.network2d.enabled, less.method.sam.enabled]).toEqual([false, false, false, false, false, true]);
     expect(plan).toEqual(presetPlan('demo'));
   });
   it('refuses what is no part, and switching everything off', () => {

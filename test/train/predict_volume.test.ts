@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { orientGeometry, rasOrientation, toRas } from '../../src/data/orientation.ts';
 import type { Geometry, Triple } from '../../src/data/geometry.ts';
 import type { Volume } from '../../src/data/volume.ts';
-import { onStoredGrid, prepareScan, segment } from '../../src/train/inference.ts';
-import { blendWeights, patchStarts, predictionBytes, predictVolume, type RoiNetworks } from '../../src/train/predict_volume.ts';
-import { consensusClicks } from '../../src/train/prompts.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import { onStoredGrid, prepareScan, scanBytes, segment, windowsOf } from '../../src/train/inference.ts';
+import { blendWeights, patchStarts, predictVolume, type RoiNetworks } from '../../src/predict/predict_volume.ts';
+import { consensusClicks } from '../../src/methods/sanet/prompts.ts';
+import type { Plan } from '../../src/methods/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 
 function planFor(roi: Triple, change: (plan: Plan) => void = () => {}): Plan {
@@ -69,7 +69,7 @@ describe('patches', () => {
 describe('predictVolume', () => {
   it.each([[[4, 6, 8]], [[12, 6, 8]], [[13, 19, 23]]] as [Triple][])('gives every voxel of %j what its patches say', async (size) => {
     const image = noise(size[0] * size[1] * size[2]);
-    const { transverse, ensemble } = await predictVolume(planFor([4, 6, 8]), threshold, scanOf(size, image));
+    const { transverse, ensemble } = await predictVolume(windowsOf(planFor([4, 6, 8])), threshold, scanOf(size, image));
     const expected = Uint8Array.from(image, (v) => (v > 0.5 ? 1 : 0));
     expect(transverse).toEqual(expected);
     expect(ensemble).toEqual(expected);
@@ -81,7 +81,7 @@ describe('predictVolume', () => {
     let call = 0;
     const patches: Float32Array[][] = [];
     const networks: RoiNetworks = { run: async (image) => { call++; const pair = [noise(image.length * classes, call), noise(image.length * classes, 1000 + call)]; patches.push(pair); return { sam: pair[0]!, coronal: pair[1]! }; } };
-    const got = await predictVolume(plan, networks, scanOf(size, new Float32Array(size[0] * size[1] * size[2])));
+    const got = await predictVolume(windowsOf(plan), networks, scanOf(size, new Float32Array(size[0] * size[1] * size[2])));
     const weights = blendWeights(roi);
     const sums = [0, 1].map(() => new Float64Array(size[0] * size[1] * size[2] * classes));
     patchStarts(size, roi, 0.5).forEach((start, n) => {
@@ -98,7 +98,7 @@ describe('predictVolume', () => {
 
   it('leaves out what padding says of a scan smaller than the ROI', async () => {
     const image = noise(2 * 3 * 5);
-    const { ensemble } = await predictVolume(planFor([8, 8, 8]), threshold, scanOf([2, 3, 5], image));
+    const { ensemble } = await predictVolume(windowsOf(planFor([8, 8, 8])), threshold, scanOf([2, 3, 5], image));
     expect(ensemble).toEqual(Uint8Array.from(image, (v) => (v > 0.5 ? 1 : 0)));
   });
 
@@ -118,10 +118,10 @@ describe('predictVolume', () => {
       },
     };
     const expected = Uint8Array.from(image, (v) => (v > 0.5 ? 1 : 0));
-    const plain = await predictVolume(planFor(roi), leaning, scanOf(size, image));
+    const plain = await predictVolume(windowsOf(planFor(roi)), leaning, scanOf(size, image));
     expect(plain.sam).not.toEqual(expected);
     const once = runs;
-    const mirrored = await predictVolume(planFor(roi, (p) => { p.prediction.mirror = true; }), leaning, scanOf(size, image));
+    const mirrored = await predictVolume(windowsOf(planFor(roi, (p) => { p.prediction.mirror = true; })), leaning, scanOf(size, image));
     expect(mirrored.sam).toEqual(expected);
     expect(runs - once).toBe(8 * once);
   });
@@ -135,8 +135,8 @@ describe('predictVolume', () => {
     const before = held() - image.byteLength;
     let [peak, run] = [0, 0];
     const networks: RoiNetworks = { run: async () => { if (run++ % 8 === 0) peak = Math.max(peak, held() - before); return { sam: p, transverse: p, coronal: p }; } };
-    await predictVolume(plan, networks, scanOf(size, image));
-    const bytes = predictionBytes(plan, size, size);
+    await predictVolume(windowsOf(plan), networks, scanOf(size, image));
+    const bytes = scanBytes(plan, size, size);
     expect(peak).toBeLessThan(bytes);
     expect(peak).toBeGreaterThan(bytes / 2);
     // Float volumes of three networks and the ensemble would take this:
@@ -145,12 +145,12 @@ describe('predictVolume', () => {
 
   it('fits a scan of 512 x 512 x 300 voxels into few GiB, whatever the classes', () => {
     const scan: Triple = [300, 512, 512];
-    expect(predictionBytes(presetPlan('base'), scan, scan)).toBeLessThan(1.5 * 2 ** 30);
+    expect(scanBytes(presetPlan('base'), scan, scan)).toBeLessThan(1.5 * 2 ** 30);
     const organs = presetPlan('base');
     organs.classes = ['background', ...'abcdefg'];
     organs.data.spacing = [2, 2, 2];
     organs.data.roi = [96, 96, 96];
-    expect(predictionBytes(organs, scan, [300, 350, 350])).toBeLessThan(3 * 2 ** 30);
+    expect(scanBytes(organs, scan, [300, 350, 350])).toBeLessThan(3 * 2 ** 30);
   });
 });
 

@@ -10,7 +10,7 @@ afterAll(() => device.close());
 
 it('a run is a function of its seed', async () => {
   const plan = stepPlan('full');
-  plan.sam.clicks = 3;
+  plan.method.sam.clicks = 3;
   expect(await iterations(plan, 2)).toEqual(await iterations(plan, 2));
 });
 

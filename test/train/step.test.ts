@@ -2,9 +2,9 @@
 // Both kinds of training step: where they must agree to the last digits, and what each plan field does to them.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { ablate } from '../../src/train/plan.ts';
-import { microBatches } from '../../src/train/step_full.ts';
+import { microBatches } from '../../src/methods/sanet/step_full.ts';
 import { ablated, iterations, PARTS, phantomSampler, read, smallPlan, startTraining, stepPlan } from './phantom_step.ts';
 
 let device: Device;
@@ -13,10 +13,10 @@ afterAll(() => device.close());
 
 const MODES = ['selected', 'full'] as const;
 /** A plan whose micro-batch holds every slice, so that both modes see the same. */
-function wholePlan(pseudo: Plan['cross']['pseudo']): Plan {
+function wholePlan(pseudo: SanetPlan['method']['cross']['pseudo']): SanetPlan {
   const plan = smallPlan([8, 12, 32]);
-  Object.assign(plan.cross, { pseudo, slices: [8, 12], microBatch: 12 });
-  plan.sam.clicks = 3;
+  Object.assign(plan.method.cross, { pseudo, slices: [8, 12], microBatch: 12 });
+  plan.method.sam.clicks = 3;
   return plan;
 }
 
@@ -50,12 +50,12 @@ describe('full and selected', () => {
       const sampler = phantomSampler(plan);
       using training = await startTraining(plan);
       const rows = [];
-      for (let it = 0; it < 2; it++) rows.push(await read(training.step.runIteration(await sampler.iteration(it))));
+      for (let it = 0; it < 2; it++) rows.push(await read(training.run(await sampler.iteration(it))));
       const bn = training.nets.transverse!.encoder.bn1;
       found.push({ rows, running: [...await bn.running_mean.torchValues(), ...await bn.running_var.torchValues()] });
     }
     const [selected, full] = found as [typeof found[0], typeof found[0]];
-    expect(Object.keys(full.rows[0]!).sort()).toEqual(['agreement', 'coronal', 'coronal_norm', 'quality', 'sam', 'sam_norm', 'transverse', 'transverse_norm']);
+    expect(Object.keys(full.rows[0]!).sort()).toEqual(['agreement.2D planes', 'coronal', 'coronal_norm', 'quality', 'sam', 'sam_norm', 'transverse', 'transverse_norm']);
     expect(gap(selected.rows[0]!, full.rows[0]!)).toBeLessThan(1e-4);
     expect(gap(selected.rows[1]!, full.rows[1]!)).toBeLessThan(2e-2); // Adam's first step follows the sign of gradients that are almost 0
     selected.running.forEach((v, i) => { expect(Math.abs(v - full.running[i]!)).toBeLessThan(1e-4 * Math.max(1, Math.abs(v))); });
@@ -70,32 +70,32 @@ describe.each(MODES)('%s', (pseudo) => {
     for (const batch of [1, 2]) {
       plan.training.batch = batch;
       using training = await startTraining(plan);
-      rows.push(await read(training.step.runIteration(new Array(batch).fill(volume))));
+      rows.push(await read(training.run(new Array(batch).fill(volume))));
     }
     expect(gap(rows[0]!, rows[1]!)).toBeLessThan(1e-4);
   });
 
   it('five classes, two of them without labels in the case', async () => {
     const plan = stepPlan(pseudo, 5);
-    plan.sam.clicks = 2;
+    plan.method.sam.clicks = 2;
     for (const row of await iterations(plan, 1, { partial: true, unlabelled: [2, 4] })) for (const [key, value] of Object.entries(row)) expect(Number.isFinite(value), key).toBe(true);
   });
 
   it('a frozen SAM keeps its weights and gives pseudo labels', async () => {
     const plan = stepPlan(pseudo);
-    plan.sam.trainable = false;
+    plan.method.sam.trainable = false;
     using training = await startTraining(plan);
     const weight = training.nets.sam!.mask_decoder.transformer.layers[0]!.mlp.lin1.weight;
     const before = await weight.torchValues();
-    const row = await read(training.step.runIteration(await phantomSampler(plan).iteration(0)));
+    const row = await read(training.run(await phantomSampler(plan).iteration(0)));
     expect(await weight.torchValues()).toEqual(before);
-    expect(Object.keys(row).sort()).toEqual(['agreement', 'coronal', 'coronal_norm', 'quality', 'sam', 'transverse', 'transverse_norm']);
+    expect(Object.keys(row).sort()).toEqual(['agreement.2D planes', 'coronal', 'coronal_norm', 'quality', 'sam', 'transverse', 'transverse_norm']);
   });
 });
 
 it('a run is a function of its seed', async () => {
   const plan = stepPlan('selected');
-  plan.sam.clicks = 3;
+  plan.method.sam.clicks = 3;
   expect(await iterations(plan, 2)).toEqual(await iterations(plan, 2));
 });
 
@@ -106,14 +106,13 @@ describe('ablations, two iterations each (the full step: step.full.test.ts)', ()
 describe('stage 0 of the full step', () => {
   it('trains on annotated voxels without looking, and measures no agreement', async () => {
     const plan = smallPlan([8, 32, 32]);
-    Object.assign(plan.cross, { pseudo: 'full', slices: [4, 4], microBatch: 4 });
+    Object.assign(plan.method.cross, { pseudo: 'full', slices: [4, 4], microBatch: 4 });
     const sampler = phantomSampler(plan);
     using training = await startTraining(plan);
-    training.step.settings.lambda = 0;
-    const first = await read(training.step.runIteration(await sampler.iteration(0)));
+    const first = await read(training.run(await sampler.iteration(0), 0));
     using sparse = await startTraining(ablate(plan, ['cross']));
-    const alone = await read(sparse.step.runIteration(await sampler.iteration(0)));
-    expect(Object.keys(first)).not.toContain('agreement');
+    const alone = await read(sparse.run(await sampler.iteration(0)));
+    expect(Object.keys(first)).not.toContain('agreement.2D planes');
     const { quality, ...losses } = first;
     expect(quality).toBeGreaterThanOrEqual(0);
     expect(gap(losses, alone)).toBeLessThan(1e-4);

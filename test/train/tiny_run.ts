@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { sparsify } from '../../src/data/sparsify.ts';
 import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
 import { inferPlan } from '../../src/train/presets.ts';
-import type { Plan } from '../../src/train/plan_schema.ts';
+import type { Plan } from '../../src/methods/plan.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 
 /** Six training and two test phantoms with a third of their slices annotated. */
 export async function tinyDataset(folder: string, classes = 1): Promise<string> {
@@ -14,22 +15,22 @@ export async function tinyDataset(folder: string, classes = 1): Promise<string> 
   return folder;
 }
 
-export function tinyPlan(change: (plan: Plan) => void = () => {}, classes = ['background', 'nodule']): Plan {
+export function tinyPlan(change: (plan: SanetPlan) => void = () => {}, classes = ['background', 'nodule']): SanetPlan {
   const plan = inferPlan({ name: 'tiny', classes, medianSpacing: [1, 1, 1], medianSize: [8, 32, 32] }, 'demo');
   plan.data.roi = [8, 32, 32];
   plan.data.jitter = [1, 2, 2];
-  plan.sam.size = 32;
-  plan.cross.slices = [4, 4];
+  plan.method.sam.size = 32;
+  plan.method.cross.slices = [4, 4];
   Object.assign(plan.training, { iterations: 12, selections: 1, checkpointEvery: 2 });
   change(plan);
   return plan;
 }
 
 /** Two bare 2D networks: few shaders to compile, and checkpoints of 3 MB instead of SAM's 150. */
-export function slicesAlone(plan: Plan): void {
-  plan.sam.enabled = false;
-  plan.cross.enabled = false;
-  Object.assign(plan.network2d, { stem: 4, useMSA: false, useBGC: false, useRM: false });
+export function slicesAlone(plan: SanetPlan): void {
+  plan.method.sam.enabled = false;
+  plan.method.cross.enabled = false;
+  Object.assign(plan.method.network2d, { stem: 4, useMSA: false, useBGC: false, useRM: false });
 }
 
 export function writePlan(folder: string, plan: Plan, name = 'plan.json'): string {

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 // What one network computes in a training step, and its loss (specification 3.6, 5.3, 6).
-import { tensor, type Tensor } from '../engine/tensor.ts';
-import { noGrad } from '../engine/trace.ts';
-import { concat, slice } from '../ops/layout.ts';
-import { permute } from '../ops/permute.ts';
-import { add, addScalar, mul, mulScalar, neg } from '../ops/pointwise.ts';
-import { reshape } from '../ops/reshape.ts';
-import { softmax } from '../ops/softmax.ts';
-import type { Net2DOutput } from '../models/sanet/net2d.ts';
-import { toNative, type Fit } from '../models/sanet/planes.ts';
-import type { SamMed3D } from '../models/sam_med3d/sam.ts';
-import { boundaryLoss, boundaryTarget, marginalTarget, oneHotOf, segLoss, type Present, type SegFactors } from './losses.ts';
+import { tensor, type Tensor } from '../../engine/tensor.ts';
+import { noGrad } from '../../engine/trace.ts';
+import { concat, slice } from '../../ops/layout.ts';
+import { permute } from '../../ops/permute.ts';
+import { add, addScalar, mul, mulScalar, neg } from '../../ops/pointwise.ts';
+import { reshape } from '../../ops/reshape.ts';
+import { softmax } from '../../ops/softmax.ts';
+import type { Net2DOutput } from '../../models/sanet/net2d.ts';
+import { toNative, type Fit, type Size3 } from '../../models/sanet/planes.ts';
+import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
+import { boundaryLoss, boundaryTarget, marginalTarget, oneHotOf, segLoss, type Present, type SegFactors } from '../../losses/segmentation.ts';
 import type { Supervision } from './cross.ts';
-import type { Plan } from './plan_schema.ts';
-
-export type Size3 = readonly [number, number, number];
+import type { SanetFields } from './plan.ts';
 
 /** Logit of a class that nobody asked for: no probability, no gradient. */
 const SILENT = -1e4;
@@ -65,7 +63,7 @@ export interface SliceLoss {
 }
 
 /** A 2D network's loss: final output, auxiliary outputs and boundaries, all scored at the native slice. */
-export function sliceLoss(out: Net2DOutput, fit: Fit, { target, weight }: Supervision, classes: number, options: Plan['loss'], present: Present): SliceLoss {
+export function sliceLoss(out: Net2DOutput, fit: Fit, { target, weight }: Supervision, classes: number, options: SanetFields['loss'], present: Present): SliceLoss {
   const { oneHot, boundary, valid } = noGrad(() => {
     const labels = oneHotOf(target, classes);
     const edge = boundaryTarget(marginalTarget(labels, present), weight, options.boundaryRadius);

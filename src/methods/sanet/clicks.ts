@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Clicks while training (specification 3.6): the first on annotated foreground, drawn by the sampler; each further one on a voxel
 // that the decode before got wrong, chosen on the device. One click a class and decode, every class at once.
-import { tensor, type Tensor } from '../engine/tensor.ts';
-import { noGrad } from '../engine/trace.ts';
-import { addScalar, cast, detach, equal, greaterScalar, indicator, mul, mulScalar, neg, sub, where } from '../ops/pointwise.ts';
-import { slice } from '../ops/layout.ts';
-import { reshape } from '../ops/reshape.ts';
-import { sampleVoxel } from '../ops/sample_voxel.ts';
-import type { SamMed3D } from '../models/sam_med3d/sam.ts';
+import { tensor, type Tensor } from '../../engine/tensor.ts';
+import { noGrad } from '../../engine/trace.ts';
+import { addScalar, cast, detach, equal, greaterScalar, indicator, mul, mulScalar, neg, sub, where } from '../../ops/pointwise.ts';
+import { slice } from '../../ops/layout.ts';
+import { reshape } from '../../ops/reshape.ts';
+import { sampleVoxel } from '../../ops/sample_voxel.ts';
+import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import { decide, type SparseLabels } from './cross.ts';
-import { samDecode, type Size3 } from './forward.ts';
-import type { Present } from './losses.ts';
+import type { Size3 } from '../../models/sanet/planes.ts';
+import { samDecode } from './forward.ts';
+import type { Present } from '../../losses/segmentation.ts';
 
 export interface ClickInputs {
   /** First clicks: coords [K-1, 1, 3] in [0, 1], labels [K-1, 1]. */

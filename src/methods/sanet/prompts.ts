@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Clicks at test time (specification 3.6): from the consensus of the 2D networks, never from ground truth.
-import { squaredDistances } from '../metrics/edt.ts';
-import { largestComponent } from '../data/morphology.ts';
-import type { Size3 } from './forward.ts';
-import { argmax } from './predict_volume.ts';
-import { voxelCoordinates } from './sampler.ts';
+import { squaredDistances } from '../../metrics/edt.ts';
+import { largestComponent } from '../../data/morphology.ts';
+import type { Size3 } from '../../models/sanet/planes.ts';
+import { argmax } from '../../predict/predict_volume.ts';
+import { voxelCoordinates } from './feed.ts';
 
 /**
  * One click for each foreground class: the innermost voxel of the largest component of the consensus (argmax of the mean

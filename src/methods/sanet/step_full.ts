@@ -3,28 +3,27 @@
 // gradient; SAM is prompted and, with the targets and weights that all three then make on the device, trained from the same pass; then
 // the 2D networks are trained one after the other, in micro-batches whose gradients add up. The programs share the device's activation
 // memory; what one hands to another lies in pinned volumes.
-import { backward } from '../engine/autograd.ts';
-import { spec } from '../engine/dtype.ts';
-import { compile, type Program } from '../engine/program.ts';
-import { zeros, type Tensor } from '../engine/tensor.ts';
-import { noGrad } from '../engine/trace.ts';
-import { assignScaled } from '../ops/optim.ts';
-import { cast, greaterScalar } from '../ops/pointwise.ts';
-import { putRows } from '../ops/put_rows.ts';
-import { permute } from '../ops/permute.ts';
-import { reshape } from '../ops/reshape.ts';
-import { BatchNorm } from '../nn/layers.ts';
-import type { Module } from '../nn/module.ts';
-import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, type Fit, type Plane } from '../models/sanet/planes.ts';
+import { spec } from '../../engine/dtype.ts';
+import { compile, type Program } from '../../engine/program.ts';
+import { tensor, zeros, type Tensor } from '../../engine/tensor.ts';
+import { noGrad } from '../../engine/trace.ts';
+import { assignScaled } from '../../ops/optim.ts';
+import { cast, greaterScalar } from '../../ops/pointwise.ts';
+import { putRows } from '../../ops/put_rows.ts';
+import { permute } from '../../ops/permute.ts';
+import { reshape } from '../../ops/reshape.ts';
+import { BatchNorm } from '../../nn/layers.ts';
+import type { Module } from '../../nn/module.ts';
+import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, type Fit, type Plane, type Size3 } from '../../models/sanet/planes.ts';
 import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
 import { crossTargets, type Supervision } from './cross.ts';
-import { probabilities, samLoss, sliceLoss, type Size3 } from './forward.ts';
-import { networkList, type NetworkName, type Networks } from './networks.ts';
-import type { Optimiser } from './optim.ts';
-import type { Plan } from './plan_schema.ts';
-import type { StepFeed } from './sampler.ts';
-import { clickExample, lambdaOf, supervisionOf, type StepOptions, type StepResult, type StepSettings, type TrainingStep } from './step.ts';
-import { compileUpdate, RunningMeans } from './update.ts';
+import { probabilities, samLoss, sliceLoss } from './forward.ts';
+import { networkList, type Optimisers, type Scheduled, type Step, type StepOptions, type StepResult } from '../method.ts';
+import { StepContext } from '../step_context.ts';
+import type { StepFeed } from './feed.ts';
+import type { SanetNetworks } from './networks.ts';
+import type { SanetPlan } from './plan.ts';
+import { AGREEMENT, clickExample, supervisionOf } from './step.ts';
 
 /**
  * Positions 0 ... n - 1 in micro-batches of one size, at most `largest`. Neighbouring slices look alike, so each micro-batch takes
@@ -47,16 +46,14 @@ type IndexProgram = Program<Record<string, never>>;
 /** A 2D network's part: the slices of a look and of the training, in micro-batches. */
 interface PlanePart { readonly look: IndexProgram | null; readonly lookAt: readonly Uint32Array[]; readonly train: IndexProgram; readonly batches: readonly number[][] }
 
-class FullStep implements TrainingStep {
-  readonly settings: StepSettings = { lambda: 0 };
-  programs: TrainingStep['programs'] = [];
-  private readonly plan: Plan;
-  private readonly nets: Networks;
-  private readonly optimisers: ReadonlyMap<NetworkName, Optimiser>;
+class FullStep implements Step<StepFeed> {
+  programs: Step['programs'] = [];
+  private readonly plan: SanetPlan;
+  private readonly nets: SanetNetworks;
+  private readonly context: StepContext;
   private readonly options: StepOptions;
   private readonly size: Size3;
   private readonly classes: number;
-  private readonly means = new RunningMeans();
   private readonly pinned: Tensor[] = [];
   /** The volume under way, written from the host. */
   private readonly image: Tensor;
@@ -70,16 +67,16 @@ class FullStep implements TrainingStep {
   private sam: Program<Record<string, never>> | null = null;
   private update!: Program<StepResult>;
 
-  constructor(plan: Plan, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, options: StepOptions) {
+  constructor(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions) {
     this.plan = plan;
     this.nets = nets;
-    this.optimisers = optimisers;
+    this.context = new StepContext(nets, optimisers);
     this.options = options;
     this.size = plan.data.roi as Size3;
     this.classes = plan.classes.length;
     const volume = (): Tensor => this.pin(this.size);
     [this.image, this.label, this.annotated, this.present] = [volume(), volume(), volume(), this.pin([this.classes])];
-    if (!nets.sam || !nets.transverse || !nets.coronal || !plan.cross.enabled) return;
+    if (!nets.sam || !nets.transverse || !nets.coronal || !plan.method.cross.enabled) return;
     const [d, h, w] = this.size;
     this.seen = { transverse: this.pin([d, h, w, this.classes]), coronal: this.pin([h, d, w, this.classes]) };
     this.targets = { target: volume(), weight: volume() };
@@ -89,10 +86,10 @@ class FullStep implements TrainingStep {
   async compile(): Promise<this> {
     for (const { net } of networkList(this.nets)) net.train();
     for (const [i, plane] of PLANES.entries()) {
-      if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.cross.slices[i]!));
+      if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.method.cross.slices[i]!));
     }
     if (this.nets.sam) this.sam = await this.trainSam();
-    this.update = await compileUpdate(this.optimisers, this.means, this.options);
+    this.update = await this.context.compileUpdate(this.options);
     const { batch } = this.plan.training;
     this.programs = [
       ...[...this.parts].flatMap(([plane, { look, lookAt, train, batches }]) => [
@@ -105,8 +102,9 @@ class FullStep implements TrainingStep {
     return this;
   }
 
-  runIteration(volumes: readonly StepFeed[]): StepResult {
-    const looks = this.settings.lambda > 0; // in stage 0 no pseudo label counts, so nobody looks for one
+  run(volumes: readonly StepFeed[], scheduled: Scheduled): StepResult {
+    this.context.scheduled = scheduled;
+    const looks = scheduled.lambda! > 0; // in stage 0 no pseudo label counts, so nobody looks for one
     for (const feed of volumes) {
       for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(feed[key]);
       const clicks = { coords: feed.coords, labels: feed.labels, ...(feed.draws && { draws: feed.draws }) };
@@ -116,14 +114,14 @@ class FullStep implements TrainingStep {
         for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]!) });
       }
     }
-    const { agreement, ...result } = this.update.run();
-    return looks && agreement ? { ...result, agreement } : result;
+    const { [AGREEMENT]: agreement, ...result } = this.update.run();
+    return looks && agreement ? { ...result, [AGREEMENT]: agreement } : result;
   }
 
   dispose(): void {
     for (const { program } of this.programs) program.dispose();
     for (const t of this.pinned) t.dispose();
-    this.means[Symbol.dispose]();
+    this.context[Symbol.dispose]();
   }
 
   private pin(shape: readonly number[]): Tensor {
@@ -136,19 +134,13 @@ class FullStep implements TrainingStep {
   private get marginal(): Tensor | undefined { return this.options.partial ? this.present : undefined; }
 
   private async planePart(plane: Plane, wanted: number): Promise<PlanePart> {
-    const { cross } = this.plan;
+    const { cross, network2d } = this.plan.method;
     const { count, height, width } = planeShape(this.size, plane);
-    const fit = fitSlices(height, width, this.plan.network2d.resize);
+    const fit = fitSlices(height, width, network2d.resize);
     const batches = microBatches(Math.min(wanted, count), cross.microBatch);
     const lookAt = microBatches(count, cross.microBatch).map((list) => Uint32Array.from(list));
     const train = await this.trainPlane(plane, fit, batches[0]!.length, 1 / (batches.length * this.plan.training.batch));
     return { train, batches, lookAt, look: this.seen ? await this.lookPlane(plane, fit, lookAt[0]!.length) : null };
-  }
-
-  /** Adds a network's gradient to what its optimiser holds; a network that is not trained has none. */
-  private gather(name: NetworkName, loss: Tensor, share: number): void {
-    const optimiser = this.optimisers.get(name);
-    optimiser?.accumulate(backward(optimiser.scaled(loss), this.nets[name]!.parameters()), share);
   }
 
   private slices(plane: Plane, index: Tensor, fit: Fit): Tensor {
@@ -170,17 +162,15 @@ class FullStep implements TrainingStep {
     return compile(({ index }) => {
       const out = net.forward(this.slices(plane, index, fit));
       const sparse: Supervision = { target: this.label, weight: this.annotated };
-      const loss = sliceLoss(out, fit, supervisionOf(this.targets ?? sparse, plane, index), this.classes, this.plan.loss, this.marginal).total;
-      this.gather(plane, loss, share);
-      this.means.add({ [plane]: loss }, share);
+      this.context.learn(plane, sliceLoss(out, fit, supervisionOf(this.targets ?? sparse, plane, index), this.classes, this.plan.method.loss, this.marginal).total, share);
       return {};
     }, { index: spec([n], 'u32') }, this.options);
   }
 
   /** What the 2D networks said when they last looked; nothing in stage 0. */
   private consensus(): Consensus | null {
-    if (!this.seen || this.plan.sam.clicks === 1) return null;
-    const counts = noGrad(() => reshape(cast(greaterScalar(lambdaOf(this.settings), 0), 'f32'), [1, 1, 1]));
+    if (!this.seen || this.plan.method.sam.clicks === 1) return null;
+    const counts = noGrad(() => reshape(cast(greaterScalar(this.context.scalar('lambda'), 0), 'f32'), [1, 1, 1]));
     return consensusOf(this.seen.transverse, permute(this.seen.coronal, [1, 0, 2, 3]), counts);
   }
 
@@ -189,25 +179,23 @@ class FullStep implements TrainingStep {
     const share = 1 / this.plan.training.batch;
     return compile((clicks) => {
       const volume = reshape(this.image, [...this.size, 1]);
-      const decodes = promptedDecodes(this.nets.sam!, volume, clicks, this.plan.sam.clicks, this.truth, this.consensus(), this.marginal);
+      const decodes = promptedDecodes(this.nets.sam!, volume, clicks, this.plan.method.sam.clicks, this.truth, this.consensus(), this.marginal);
       let own: Supervision = { target: this.label, weight: this.annotated };
       if (this.seen) {
         const predictions = { sam: probabilities(decodes.at(-1)!), transverse: this.seen.transverse, coronal: permute(this.seen.coronal, [1, 0, 2, 3]) };
-        const everywhere = reshape(lambdaOf({ lambda: 1 }), [1, 1, 1]);
-        const made = crossTargets(predictions, this.truth, everywhere, lambdaOf(this.settings), this.plan.cross);
+        const everywhere = tensor([1], { shape: [1, 1, 1] });
+        const made = crossTargets(predictions, this.truth, everywhere, this.context.scalar('lambda'), this.plan.method.cross);
         assignScaled(this.targets!.target, made.slices.target, 1);
         assignScaled(this.targets!.weight, made.slices.weight, 1);
-        this.means.add({ quality: made.quality, agreement: made.agreement }, share);
+        this.context.report({ quality: made.quality, [AGREEMENT]: made.agreement }, share);
         own = made.sam;
       }
-      const loss = samLoss(decodes, own, this.classes, this.plan.loss, this.marginal);
-      this.gather('sam', loss, share);
-      this.means.add({ sam: loss }, share);
+      this.context.learn('sam', samLoss(decodes, own, this.classes, this.plan.method.loss, this.marginal), share);
       return {};
     }, clickExample(this.plan), this.options);
   }
 }
 
-export function compileFullStep(plan: Plan, nets: Networks, optimisers: ReadonlyMap<NetworkName, Optimiser>, options: StepOptions): Promise<TrainingStep> {
+export function compileFullStep(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions): Promise<Step<StepFeed>> {
   return new FullStep(plan, nets, optimisers, options).compile();
 }

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: MIT
 // Trained networks on one ROI: both 2D networks on every slice, a click from their consensus, SAM (specification 3.6, 5.4).
 // Ground truth is never read here.
-import { spec } from '../engine/dtype.ts';
-import { compile, type Program } from '../engine/program.ts';
-import type { Tensor } from '../engine/tensor.ts';
-import { currentDevice } from '../gpu/device.ts';
-import { reshape } from '../ops/reshape.ts';
-import { softmax } from '../ops/softmax.ts';
-import { fitSlices, planeShape, toNative, toNetwork, type Plane } from '../models/sanet/planes.ts';
+import { spec } from '../../engine/dtype.ts';
+import { compile, type Program } from '../../engine/program.ts';
+import type { Tensor } from '../../engine/tensor.ts';
+import { currentDevice } from '../../gpu/device.ts';
+import { reshape } from '../../ops/reshape.ts';
+import { softmax } from '../../ops/softmax.ts';
+import { fitSlices, planeShape, toNative, toNetwork, type Plane, type Size3 } from '../../models/sanet/planes.ts';
 import { consensusClicks } from './prompts.ts';
-import { samDecode, type Size3 } from './forward.ts';
-import { assertPrecision, networkList, type NetworkName, type Networks } from './networks.ts';
-import type { Plan } from './plan_schema.ts';
-
-/** Class probabilities [D, H, W, K] of each network that the plan has. */
-export type RoiPrediction = { readonly [N in NetworkName]?: Float32Array };
+import { samDecode } from './forward.ts';
+import { networkList, type RoiPredictor } from '../method.ts';
+import { assertPrecision } from '../precision.ts';
+import type { SanetNetworks } from './networks.ts';
+import type { SanetPlan } from './plan.ts';
 
 /** Slices that go through a 2D network at once. */
 const CHUNK = 16;
 
-export class Predictor {
+export class Predictor implements RoiPredictor {
   private readonly size: Size3;
   private readonly classes: number;
   private readonly planes: { plane: Plane; chunk: number; program: Program<{ p: Tensor }> }[];
@@ -35,7 +34,7 @@ export class Predictor {
   }
 
   /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. */
-  static async create(plan: Plan, nets: Networks): Promise<Predictor> {
+  static async create(plan: SanetPlan, nets: SanetNetworks): Promise<Predictor> {
     assertPrecision(plan, currentDevice());
     const size = plan.data.roi as Size3;
     const classes = plan.classes.length;
@@ -45,7 +44,7 @@ export class Predictor {
       const net = nets[plane];
       if (!net) continue;
       const { count, height, width } = planeShape(size, plane);
-      const fit = fitSlices(height, width, plan.network2d.resize);
+      const fit = fitSlices(height, width, plan.method.network2d.resize);
       const chunk = Math.min(CHUNK, count);
       const program = await compile(({ slices }) => ({
         p: softmax(toNative(net.forward(toNetwork(reshape(slices, [chunk, height, width, 1]), fit)).logits, fit), -1),
@@ -53,18 +52,18 @@ export class Predictor {
       planes.push({ plane, chunk, program });
     }
     const { sam } = nets;
-    const encoder = sam && await compile(({ image }) => ({ embedding: sam.encode(reshape(image, [1, ...size, 1])) }), { image: spec(size) });
+    const encoder = sam ? await compile(({ image }) => ({ embedding: sam.encode(reshape(image, [1, ...size, 1])) }), { image: spec(size) }) : null;
     const g = sam ? sam.config.size / 16 : 0;
-    const decoder = sam && await compile(({ embedding, coords, labels }) => ({
+    const decoder = sam ? await compile(({ embedding, coords, labels }) => ({
       p: softmax(samDecode(sam, embedding, { coords, labels }, size).logits, -1),
-    }), { embedding: spec([1, g, g, g, 384]), coords: spec([classes - 1, 1, 3]), labels: spec([classes - 1, 1]) });
+    }), { embedding: spec([1, g, g, g, 384]), coords: spec([classes - 1, 1, 3]), labels: spec([classes - 1, 1]) }) : null;
     for (const { net } of networkList(nets)) net.train();
     return new Predictor({ size, classes, planes, encoder, decoder });
   }
 
   /** image: normalised ROI [D, H, W]. */
-  async run(image: Float32Array): Promise<RoiPrediction> {
-    const out: { -readonly [N in NetworkName]?: Float32Array } = {};
+  async run(image: Float32Array): Promise<Record<string, Float32Array>> {
+    const out: Record<string, Float32Array> = {};
     for (const { plane, chunk, program } of this.planes) out[plane] = await this.slices(image, plane, chunk, program);
     if (this.encoder && this.decoder) {
       const clicks = consensusClicks([out.transverse, out.coronal].filter((p) => p !== undefined), this.size, this.classes);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Cross supervision (specification 5.2): from the three networks' probabilities and the sparse labels to the targets and
 // voxel weights of each. All on the device, all without gradient. Volumes are [D, H, W] or [D, H, W, K].
-import { tensor, type Tensor } from '../engine/tensor.ts';
-import { noGrad } from '../engine/trace.ts';
-import { add, addScalar, cast, div, equal, greater, greaterEqual, indicator, maximum, mul, mulScalar, neg, where } from '../ops/pointwise.ts';
-import { slice } from '../ops/layout.ts';
-import { argmax, max, sum } from '../ops/reduce.ts';
-import { reshape } from '../ops/reshape.ts';
-import { oneHotOf } from './losses.ts';
+import { tensor, type Tensor } from '../../engine/tensor.ts';
+import { noGrad } from '../../engine/trace.ts';
+import { add, addScalar, cast, div, equal, greater, greaterEqual, indicator, maximum, mul, mulScalar, neg, where } from '../../ops/pointwise.ts';
+import { slice } from '../../ops/layout.ts';
+import { argmax, max, sum } from '../../ops/reduce.ts';
+import { reshape } from '../../ops/reshape.ts';
+import { oneHotOf } from '../../losses/segmentation.ts';
 
 /** Probabilities of N3 and of the two 2D networks, stacked to volumes [D, H, W, K]. */
 export interface Predictions { readonly sam: Tensor; readonly transverse: Tensor; readonly coronal: Tensor }

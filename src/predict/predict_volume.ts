@@ -6,11 +6,12 @@ import { moveVoxels } from '../data/augment.ts';
 import type { Triple } from '../data/geometry.ts';
 import { crop } from '../data/roi.ts';
 import type { PreparedCase } from '../data/sample.ts';
-import type { Plan } from './plan_schema.ts';
-import type { RoiPrediction } from './predictor.ts';
 
-/** Networks on one ROI (`Predictor`). */
-export interface RoiNetworks { run(image: Float32Array): Promise<RoiPrediction> }
+/** Networks on one ROI: class probabilities [D, H, W, K] by name. */
+export interface RoiNetworks { run(image: Float32Array): Promise<Readonly<Record<string, Float32Array>>> }
+
+/** How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. */
+export interface Windows { readonly roi: Triple; readonly step: number; readonly mirror: boolean; readonly classes: number }
 
 type Flips = readonly [boolean, boolean, boolean];
 
@@ -38,16 +39,15 @@ export function blendWeights(roi: Triple): Float32Array {
 const MIRRORS: readonly Flips[] = Array.from({ length: 8 }, (_, i) => [(i & 4) > 0, (i & 2) > 0, (i & 1) > 0]);
 
 /** Labels [D, H, W] of each network and of the mean of their probabilities, on the prepared grid. */
-export async function predictVolume(plan: Plan, networks: RoiNetworks, { image, grid: { size }, outside }: Pick<PreparedCase, 'image' | 'grid' | 'outside'>): Promise<Record<string, Uint8Array>> {
-  const roi = [...plan.data.roi] as Triple;
-  const mirrors = plan.prediction.mirror ? MIRRORS : MIRRORS.slice(0, 1);
-  const slab = new Slab([...size], roi, plan.classes.length);
-  for (const start of patchStarts([...size], roi, plan.prediction.step)) {
+export async function predictVolume({ roi, step, mirror, classes }: Windows, networks: RoiNetworks, { image, grid: { size }, outside }: Pick<PreparedCase, 'image' | 'grid' | 'outside'>): Promise<Record<string, Uint8Array>> {
+  const mirrors = mirror ? MIRRORS : MIRRORS.slice(0, 1);
+  const slab = new Slab([...size], roi, classes);
+  for (const start of patchStarts([...size], roi, step)) {
     slab.finish(start[0]); // patches come in the order of their slices
     const patch = crop(image, [...size], start, roi, outside);
     for (const flips of mirrors) {
       const outputs = await networks.run(flips.includes(true) ? moveVoxels(patch, roi, { flips, turns: 0, scale: 0, shift: 0 }) : patch);
-      for (const [name, p] of Object.entries(outputs) as [string, Float32Array][]) slab.add(name, p, start, flips);
+      for (const [name, p] of Object.entries(outputs)) slab.add(name, p, start, flips);
     }
   }
   slab.finish(size[0]);
@@ -129,13 +129,11 @@ export function argmax(volumes: readonly Float32Array[], classes: number, label:
  * Bytes of host memory that a scan takes at most: while it is read (16-bit voxels, three times, and floats), or while it is
  * predicted (the image, a patch's probabilities, the sums of a slab, the labels of every output on both grids).
  */
-export function predictionBytes(plan: Plan, native: Triple, grid: Triple): number {
+export function predictionBytes({ roi, classes }: Windows, networks: number, native: Triple, grid: Triple, resampled: boolean): number {
   const voxels = (size: Triple): number => size[0] * size[1] * size[2];
-  const networks = (plan.sam.enabled ? 1 : 0) + (plan.network2d.enabled ? 2 : 0);
-  const resampled = plan.data.spacing !== 'native';
   const reading = voxels(native) * (6 + (resampled ? 12 : 4));
-  const sums = networks * plan.classes.length * 4 * Math.min(plan.data.roi[0], grid[0]) * grid[1] * grid[2];
-  const patch = 4 * voxels([...plan.data.roi] as Triple) * (2 + networks * plan.classes.length);
+  const sums = networks * classes * 4 * Math.min(roi[0], grid[0]) * grid[1] * grid[2];
+  const patch = 4 * voxels(roi) * (2 + networks * classes);
   const labels = (networks + 1) * (voxels(grid) + voxels(native));
   return Math.max(reading, 4 * voxels(grid) + patch + sums + labels);
 }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// What can be trained, as a plug: everything that systems differ in is behind this interface, so that the loop, checkpoints, validation,
+// prediction, reports and the command line know networks by name only.
+import type { z } from 'zod';
+import type { CompileOptions, Program } from '../engine/program.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import type { Sample } from '../data/sample.ts';
+import type { Module } from '../nn/module.ts';
+import type { Optimiser, ParameterGroup } from '../optim/optimiser.ts';
+import type { MethodPlan, Plan, Preset } from './plan.ts';
+
+/** Networks by name, in the order of every list and file. Names are those of files, logs and masks. */
+export type Networks = Readonly<Record<string, Module>>;
+/** Names and networks as a list. */
+export const networkList = (nets: Networks): { name: string; net: Module }[] => Object.entries(nets).map(([name, net]) => ({ name, net }));
+
+export type Optimisers = ReadonlyMap<string, Optimiser>;
+
+/** What one network's parameters are updated with; `rate` is the learning rate before its schedule. */
+export interface NetworkGroups { readonly groups: readonly ParameterGroup[]; readonly rate: number; readonly decay?: number }
+
+/** Scalars [1] of one iteration: a network's name is its loss, `NAME_norm` and `NAME_scale` its gradient's norm and loss scale, all else measures. */
+export type StepResult = Record<string, Tensor>;
+/** Values that change with the iteration, by name (`StepContext.scalar`). */
+export type Scheduled = Readonly<Record<string, number>>;
+
+/** `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. */
+export interface StepOptions extends CompileOptions { readonly partial: boolean }
+
+/** A cut and augmented region, the classes that its case has no labels of, and its number in the run, which every draw follows from. */
+export interface Drawn { readonly sample: Sample; readonly unlabelled: readonly number[]; readonly n: number }
+
+/** One iteration, compiled. `F` is what a volume's feed holds. */
+export interface Step<F = any> {
+  /** Every program of an iteration, and how often it runs. */
+  readonly programs: readonly { readonly name: string; readonly runs: number; readonly program: Program<unknown> }[];
+  /** `training.batch` volumes: gradients averaged over them, every network updated once. */
+  run(volumes: readonly F[], scheduled: Scheduled): StepResult;
+  dispose(): void;
+}
+
+/** Trained networks on one ROI. Ground truth is never read here. */
+export interface RoiPredictor {
+  /** image: normalised ROI [D, H, W]. Class probabilities [D, H, W, K] by network. */
+  run(image: Float32Array): Promise<Record<string, Float32Array>>;
+  dispose(): void;
+}
+
+/** `M` is the method's part of a plan, `F` what a volume feeds to its step. */
+export interface Method<M extends MethodPlan = any, F = any> {
+  readonly name: M['name'];
+  /** Of `plan.method`. */
+  readonly schema: z.ZodType<M>;
+  /** A preset: the method's own part upon what all methods share, of which it may change what its networks need otherwise. */
+  preset(preset: Preset, shared: Omit<Plan, 'method'>): Plan<M>;
+  /** Fits its part to a data set of several classes. */
+  severalClasses?(plan: Plan<M>): void;
+  /** Relations between fields, once each field is right by itself: a line for each that does not hold. */
+  contradictions(plan: Plan<M>): string[];
+  /** What `--ablate` can switch off. */
+  readonly parts: Readonly<Record<string, (plan: M) => void>>;
+  /** The names that networks of this method can have. */
+  readonly outputs: readonly string[];
+  /** Whose tensors are meant where a file of weights names no network. */
+  readonly bare: string;
+  /** The networks without values: enough to count, to trace, or to load a checkpoint into. */
+  networks(plan: Plan<M>): Networks;
+  /** Of every network that learns. */
+  groups(plan: Plan<M>, nets: any): Readonly<Record<string, NetworkGroups>>;
+  /** What changes with the iteration `it` of `n`, besides learning rates. */
+  schedule(plan: Plan<M>, it: number, n: number): Scheduled;
+  /** What the step takes of a region. A function of the seed and `n` alone, so that a resumed run goes on exactly where it was. */
+  feed(plan: Plan<M>, drawn: Drawn): F;
+  step(plan: Plan<M>, nets: any, optimisers: Optimisers, options: StepOptions): Promise<Step<F>>;
+  /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. */
+  predictor(plan: Plan<M>, nets: any): Promise<RoiPredictor>;
+}

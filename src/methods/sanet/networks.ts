@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// The three networks of SA-Net, and how each one's parameters are updated.
+import { Net2D } from '../../models/sanet/net2d.ts';
+import type { Plane } from '../../models/sanet/planes.ts';
+import { SamMed3D } from '../../models/sam_med3d/sam.ts';
+import { decayGroups } from '../../optim/optimiser.ts';
+import type { NetworkGroups } from '../method.ts';
+import { storageOf } from '../precision.ts';
+import type { SanetPlan } from './plan.ts';
+
+export type NetworkName = 'sam' | Plane;
+
+/** Those that a plan has. */
+export type SanetNetworks = { readonly sam?: SamMed3D; readonly transverse?: Net2D; readonly coronal?: Net2D };
+
+export function sanetNetworks(plan: SanetPlan): SanetNetworks {
+  const { classes, method: { network2d, sam } } = plan;
+  const storage = storageOf(plan);
+  const net2d = (): Net2D => new Net2D({
+    stem: network2d.stem, blocks: network2d.blocks, width: network2d.width, recovery: network2d.recoveryWidth, classes: classes.length,
+    useMSA: network2d.useMSA, useBGC: network2d.useBGC, useRM: network2d.useRM,
+    rates: network2d.rates, foregroundPrior: network2d.foregroundPrior, zeroInitLastGamma: network2d.zeroInitLastGamma, groupNorm: network2d.norm === 'gn',
+    attention: { learnedTemperature: network2d.recovery.temperature === 'learned', interiorBias: network2d.recovery.interiorBias }, storage,
+  });
+  return {
+    ...(sam.enabled && { sam: new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }, storage) }),
+    ...(network2d.enabled && { transverse: net2d(), coronal: net2d() }),
+  };
+}
+
+/** Adam with decoupled decay for the 2D networks; AdamW for SAM, prompt encoder and decoder at a fraction of the rate. */
+export function sanetGroups({ method: { network2d, sam } }: SanetPlan, nets: SanetNetworks): Record<string, NetworkGroups> {
+  const groups: Record<string, NetworkGroups> = {};
+  if (nets.sam && sam.trainable) {
+    const { image_encoder, prompt_encoder, mask_decoder } = nets.sam;
+    const rest = [...prompt_encoder.parameters(), ...mask_decoder.parameters()];
+    groups.sam = { groups: [{ params: image_encoder.parameters() }, { params: rest, lrScale: sam.decoderFactor }], rate: sam.rate, decay: sam.decay };
+  }
+  for (const plane of ['transverse', 'coronal'] as const) {
+    const net = nets[plane];
+    if (net) groups[plane] = { groups: decayGroups(net.parameters(), network2d.decay), rate: network2d.rate };
+  }
+  return groups;
+}

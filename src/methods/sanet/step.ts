@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// One training iteration as one program (`pseudo: 'selected'`): the three networks' forward passes, cross supervision between
+// them, their losses, gradients and updates. Pseudo labels come from the same pass that is trained.
+import { spec, type Spec } from '../../engine/dtype.ts';
+import { compile, type Inputs } from '../../engine/program.ts';
+import { noGrad } from '../../engine/trace.ts';
+import type { Tensor } from '../../engine/tensor.ts';
+import { mul } from '../../ops/pointwise.ts';
+import { reshape } from '../../ops/reshape.ts';
+import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork, type Fit, type Plane, type Size3 } from '../../models/sanet/planes.ts';
+import type { Net2DOutput } from '../../models/sanet/net2d.ts';
+import { networkList, type Optimisers, type Step, type StepOptions, type StepResult } from '../method.ts';
+import { StepContext } from '../step_context.ts';
+import { consensusOf, promptedDecodes } from './clicks.ts';
+import { crossTargets, type Supervision } from './cross.ts';
+import type { StepFeed } from './feed.ts';
+import { probabilities, samLoss, sliceLoss } from './forward.ts';
+import type { SanetNetworks } from './networks.ts';
+import type { SanetPlan } from './plan.ts';
+
+/** Clicks of a step: the first of every class, and numbers for those after it. */
+export type ClickExample = { readonly coords: Spec; readonly labels: Spec; readonly draws?: Spec };
+
+/** What a step takes, as it lies in memory. */
+export type StepExample = ClickExample & {
+  readonly image: Spec; readonly label: Spec; readonly annotated: Spec; readonly present: Spec;
+} & { readonly [P in Plane]: { readonly index: Spec; readonly inverse: Spec; readonly chosen: Spec } & { readonly selected?: Spec } };
+
+/** Share of voxels in which both 2D networks agree, as a measure of a step. */
+export const AGREEMENT = 'agreement.2D planes';
+
+export function clickExample({ classes, method: { sam } }: SanetPlan): ClickExample {
+  const n = classes.length - 1;
+  return { coords: spec([n, 1, 3]), labels: spec([n, 1]), ...(sam.clicks > 1 && { draws: spec([sam.clicks - 1, n]) }) };
+}
+
+/** Shapes of a step: ROI, slices a plane, classes. */
+export function stepExample(plan: SanetPlan): StepExample {
+  const roi = plan.data.roi as Size3;
+  const plane = (name: Plane, i: number): { index: Spec; inverse: Spec; chosen: Spec } => {
+    const { count } = planeShape(roi, name);
+    return { index: spec([Math.min(plan.method.cross.slices[i]!, count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
+  };
+  return {
+    image: spec(roi), label: spec(roi), annotated: spec(roi), present: spec([plan.classes.length]), ...clickExample(plan),
+    transverse: plane('transverse', 0), coronal: plane('coronal', 1),
+  };
+}
+
+export async function compileStep(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions & { example?: StepExample }): Promise<Step<StepFeed>> {
+  const { batch } = plan.training;
+  const context = new StepContext(nets, optimisers);
+  for (const { net } of networkList(nets)) net.train();
+  const program = await compile((x: Inputs<StepExample>): StepResult => {
+    if (batch === 1) return context.whole(() => trainAll(plan, nets, x, context, options.partial, 1));
+    trainAll(plan, nets, x, context, options.partial, 1 / batch);
+    return {};
+  }, options.example ?? stepExample(plan), options);
+  const update = batch === 1 ? null : await context.compileUpdate(options);
+  return {
+    programs: [{ name: 'step', runs: batch, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],
+    run(volumes, scheduled) {
+      context.scheduled = scheduled;
+      let result: StepResult = {};
+      for (const feed of volumes) result = program.run(feed);
+      return update ? update.run() : result;
+    },
+    dispose() {
+      program.dispose();
+      update?.dispose();
+      context[Symbol.dispose]();
+    },
+  };
+}
+
+/** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */
+function trainAll(plan: SanetPlan, nets: SanetNetworks, x: Inputs<StepExample>, context: StepContext, partial: boolean, share: number): void {
+  const { network2d, sam, cross: exchange, loss } = plan.method;
+  const size = x.image.shape as unknown as Size3;
+  const classes = plan.classes.length;
+  const present = partial ? x.present : undefined;
+  const volume = reshape(x.image, [...size, 1]);
+  const truth = { label: x.label, annotated: x.annotated };
+  const planes = new Map<Plane, { out: Net2DOutput; fit: Fit }>();
+  for (const plane of PLANES) {
+    const net = nets[plane];
+    if (!net) continue;
+    const { height, width } = planeShape(size, plane);
+    const fit = fitSlices(height, width, network2d.resize);
+    const input = noGrad(() => toNetwork(takeSlices(volume, plane, x[plane].index), fit));
+    planes.set(plane, { out: net.forward(input, x[plane].selected), fit });
+  }
+  const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
+  const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
+  const decodes = nets.sam ? promptedDecodes(nets.sam, volume, x, sam.clicks, truth, consensus, present) : [];
+  const cross = seen && crossTargets({ ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, context.scalar('lambda'), exchange);
+  if (cross) context.report({ quality: cross.quality, [AGREEMENT]: cross.agreement }, share);
+
+  const sparse: Supervision = { target: x.label, weight: x.annotated };
+  if (nets.sam) context.learn('sam', samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);
+  for (const [plane, { out, fit }] of planes) {
+    context.learn(plane, sliceLoss(out, fit, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index), classes, loss, present).total, share);
+  }
+}
+
+/** Targets and weights of chosen slices, [S, h, w]. */
+export function supervisionOf({ target, weight }: Supervision, plane: Plane, index: Tensor): Supervision {
+  const pick = (v: Tensor): Tensor => noGrad(() => {
+    const taken = takeSlices(reshape(v, [...v.shape, 1]), plane, index);
+    return reshape(taken, taken.shape.slice(0, 3));
+  });
+  return { target: pick(target), weight: pick(weight) };
+}
+
+/** Probabilities of both 2D networks as volumes [D, H, W, K], and where both looked. */
+function volumesOf(planes: ReadonlyMap<Plane, { out: Net2DOutput; fit: Fit }>, x: Inputs<StepExample>): { transverse: Tensor; coronal: Tensor; chosen: Tensor } {
+  return noGrad(() => {
+    const [d, h] = x.image.shape as [number, number, number];
+    const volume = (plane: Plane): Tensor => {
+      const { out, fit } = planes.get(plane)!;
+      return putSlices(probabilities(toNative(out.logits, fit)), plane, x[plane].inverse);
+    };
+    const chosen = mul(reshape(x.transverse.chosen, [d, 1, 1]), reshape(x.coronal.chosen, [h, 1]));
+    return { transverse: volume('transverse'), coronal: volume('coronal'), chosen };
+  });
+}

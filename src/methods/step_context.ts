@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// What the programs of an iteration share: values that follow a schedule, gradients on their way to the optimisers, and the means of
+// what was reported.
+import { backward } from '../engine/autograd.ts';
+import { compile, type CompileOptions, type Program } from '../engine/program.ts';
+import { zeros, type Tensor } from '../engine/tensor.ts';
+import { hostScalars } from '../engine/trace.ts';
+import { slice } from '../ops/layout.ts';
+import { addScaled, clear } from '../ops/optim.ts';
+import { mulScalar } from '../ops/pointwise.ts';
+import { reshape } from '../ops/reshape.ts';
+import type { Optimiser } from '../optim/optimiser.ts';
+import type { Networks, Optimisers, Scheduled, StepResult } from './method.ts';
+
+export class StepContext implements Disposable {
+  /** Of the coming iteration; set before each. */
+  scheduled: Scheduled = {};
+  private readonly nets: Networks;
+  private readonly optimisers: Optimisers;
+  private readonly means = new Map<string, Tensor>();
+  private direct: StepResult | null = null;
+
+  constructor(nets: Networks, optimisers: Optimisers) {
+    this.nets = nets;
+    this.optimisers = optimisers;
+  }
+
+  /** In a trace: a scheduled value, [1], read anew before every run; its name shows in the program. */
+  scalar(name: string): Tensor {
+    return hostScalars(1, 'f32', () => Float32Array.of(this.scheduled[name]!), name);
+  }
+
+  /**
+   * In a trace: `network` learns from `loss`, which counts `share` in this iteration. Its gradient is gathered until the update, or
+   * applied at once where one program makes the whole iteration (`whole`). A network without an optimiser is not trained.
+   */
+  learn(network: string, loss: Tensor, share = 1): void {
+    this.report({ [network]: loss }, share);
+    const optimiser = this.optimisers.get(network);
+    if (!optimiser) return;
+    const grads = backward(optimiser.scaled(loss), this.nets[network]!.parameters());
+    if (this.direct) Object.assign(this.direct, measuresOf(network, optimiser, optimiser.step(grads)));
+    else optimiser.accumulate(grads, share);
+  }
+
+  /** In a trace: adds this run's share of each value to its mean over the iteration. */
+  report(values: StepResult, share = 1): void {
+    if (this.direct) return void Object.assign(this.direct, values);
+    for (const [key, value] of Object.entries(values)) {
+      if (!this.means.has(key)) this.means.set(key, zeros([1], { name: `mean ${key}` }));
+      addScaled(this.means.get(key)!, reshape(value, [1]), share);
+    }
+  }
+
+  /** In a trace that makes the whole iteration: what `f` reports and every update, without a detour over means and gathered gradients. */
+  whole(f: () => void): StepResult {
+    this.direct = {};
+    try {
+      f();
+      return this.direct;
+    } finally {
+      this.direct = null;
+    }
+  }
+
+  /** One update of every network with the gradients gathered, and the means, which start again at 0. Compile it after the programs that gather. */
+  compileUpdate(options: CompileOptions): Promise<Program<StepResult>> {
+    return compile((): StepResult => {
+      const means = Object.fromEntries([...this.means].map(([key, sum]) => {
+        const mean = mulScalar(sum, 1);
+        clear(sum);
+        return [key, mean];
+      }));
+      return Object.assign(means, ...[...this.optimisers].map(([name, optimiser]) => measuresOf(name, optimiser, optimiser.step())));
+    }, {}, options);
+  }
+
+  [Symbol.dispose](): void { for (const sum of this.means.values()) sum.dispose(); }
+}
+
+/** In a trace, after `Optimiser.step()` returned `clip`: the norm of its network's gradient before clipping and, where it has one, its loss scale. */
+const measuresOf = (name: string, optimiser: Optimiser, clip: Tensor): StepResult =>
+  ({ [`${name}_norm`]: slice(clip, { axis: 0, start: 1 }), ...(optimiser.lossScale && { [`${name}_scale`]: optimiser.lossScale.current() }) });
