@@ -18,6 +18,7 @@ export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
   if (!trace) throw new VoxelgradError('TRACE', 'backward: called outside of a traced step.', 'Call it inside the function given to compile() or evaluate().');
   if (loss.size !== 1) throw new ShapeError(`backward: loss has shape [${loss.shape}], expected one element.`, 'Reduce it with sum() or mean().');
   const wanted = new Set(params);
+  for (const t of [loss, ...wanted]) trace.expectOwn('backward', t);
   const { reached, missing } = dependants(trace.nodes, wanted, loss);
   if (missing.length > 0) {
     throw new MissingGradientError(`backward: no gradient for ${missing.join(', ')}.`, 'Give the op a vjp, or call it inside noGrad(); gradients of gradients are not built.');
@@ -25,7 +26,6 @@ export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
   const grads = new Map<Tensor, Tensor>();
   return gradients(() => {
     const seed = full(loss.shape, 1, { dtype: loss.dtype });
-    trace.owned.push(seed);
     grads.set(loss, seed);
     for (const node of reached) {
       const outGrads = node.outputs.map((t) => grads.get(t) ?? null);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Element types of tensors and their host representations. Masks are u32 (0 or 1); there is no implicit promotion.
+import { dtype as aDType, shape as aShape } from '../check.ts';
 import { DTypeError } from '../errors.ts';
 
 export type FloatType = 'f32' | 'f16';
@@ -15,8 +16,16 @@ export interface Spec {
   readonly dtype: DType;
 }
 
+/** @throws ShapeError, DTypeError */
 export function spec(shape: readonly number[], dtype: DType = 'f32'): Spec {
-  return { shape, dtype };
+  expectSpec('spec', { shape, dtype });
+  return { shape: [...shape], dtype };
+}
+
+/** @throws ShapeError, DTypeError unless it is one. */
+export function expectSpec(where: string, { shape, dtype }: Spec): void {
+  aShape(where, 'shape', shape);
+  aDType(where, 'dtype', dtype);
 }
 
 export function numel(shape: readonly number[]): number {
@@ -25,9 +34,9 @@ export function numel(shape: readonly number[]): number {
   return n;
 }
 
-/** Bytes of a tensor in a buffer: a multiple of 4, at least 4, so that every tensor can be bound and copied. */
+/** Bytes of a tensor in a buffer: a multiple of 4, and of an empty one as many as the widest element takes, so that every tensor can be bound and copied. */
 export function byteSize({ shape, dtype }: Spec): number {
-  return Math.max(4, Math.ceil((numel(shape) * BYTES[dtype]) / 4) * 4);
+  return Math.ceil((numel(shape) * BYTES[dtype]) / 4) * 4 || 16;
 }
 
 export function hostArray(dtype: DType, bytes: ArrayBuffer, length: number): HostArray {
@@ -51,13 +60,24 @@ export function expectHost(where: string, dtype: DType, values: unknown): void {
   throw new DTypeError(`${where}: got ${Object.prototype.toString.call(values).slice(8, -1)}, expected ${HOST[dtype]} for ${dtype}.`, 'Convert the values first; f16 travels as bits.');
 }
 
-/** Numbers as the host array of a dtype (f16 rounded to nearest even). */
+/** Numbers as the host array of a dtype (f16 rounded to nearest even). @throws DTypeError for what an integer dtype cannot hold */
 export function toHost(dtype: DType, values: ArrayLike<number>): HostArray {
+  if (dtype === 'i32' || dtype === 'u32') expectIntegers(dtype, values);
   switch (dtype) {
     case 'f32': return Float32Array.from(values);
     case 'f16': return Uint16Array.from(values, toF16);
     case 'i32': return Int32Array.from(values);
     case 'u32': return Uint32Array.from(values);
+  }
+}
+
+const INTEGERS = { i32: [-(2 ** 31), 2 ** 31 - 1], u32: [0, 2 ** 32 - 1] } as const;
+
+function expectIntegers(dtype: 'i32' | 'u32', values: ArrayLike<number>): void {
+  const [least, most] = INTEGERS[dtype];
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i]!;
+    if (!(Number.isInteger(v) && v >= least && v <= most)) throw new DTypeError(`tensor: got ${v} at ${i}, expected integers from ${least} to ${most} for ${dtype}.`, 'Round or convert the numbers first.');
   }
 }
 

@@ -25,6 +25,8 @@ export function executeNow(op: Op, inputs: readonly (Tensor | null)[], specs: re
 /** Lowers and submits one op call on concrete tensors. */
 export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | null)[], outputs: readonly Tensor[], attrs: unknown, label: string): void {
   const { dispatches, scratch } = lowerCall(op, inputs, outputs, attrs, device.caps);
+  if (dispatches.length === 0) return;
+  for (const t of inputs) if (t) expectDevice(label, device, t.storage);
   const temporaries: Storage[] = [];
   const uniforms: GPUBuffer[] = [];
   try {
@@ -55,6 +57,11 @@ export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | n
     for (const buffer of uniforms) buffer.destroy();
     for (const t of temporaries) t.release();
   }
+}
+
+/** @throws VoxelgradError DEVICE for memory of another device. */
+export function expectDevice(where: string, device: Device, storage: Storage): void {
+  if (storage.device !== device) throw new VoxelgradError('DEVICE', `${where}: got memory of another device than the one it runs on.`, 'Make all tensors of a computation on one device.');
 }
 
 /** Bind group entries of one dispatch. @throws LimitError when a range is larger than the device can bind, or the grid too wide. */

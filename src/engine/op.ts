@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // What an op is: a shape rule, a lowering to kernel dispatches, a gradient, a cost. `defineOp` returns the public function.
+import { shown } from '../check.ts';
 import { DTypeError, VoxelgradError } from '../errors.ts';
 import type { Caps } from '../gpu/device.ts';
 import type { KernelDef } from '../gpu/kernel.ts';
 import type { Variant } from '../gpu/pipelines.ts';
-import type { DType, Spec } from './dtype.ts';
+import { fill } from '../gen/fill.ts';
+import { expectSpec, numel, type DType, type Spec } from './dtype.ts';
 import { executeNow } from './eager.ts';
-import type { Tensor } from './tensor.ts';
+import { disposeOthers } from './scope.ts';
+import { Tensor } from './tensor.ts';
 import { currentTrace } from './trace.ts';
 
 /** A buffer that a dispatch binds: an input, an output or a scratch of the op. Symbolic, so lowering stays pure. */
@@ -59,6 +62,11 @@ export interface OpDef<Args extends unknown[], A, R> {
   readonly mutates?: (attrs: A) => readonly number[];
   /** The single output is the first input's memory under another shape: no dispatch. */
   readonly view?: boolean;
+  /**
+   * What outputs with elements hold where an input has none: a number, by default 0, the sum of nothing; or `lower`, where the op's own dispatches make
+   * them of what there is. Where all that is written is empty, nothing is dispatched.
+   */
+  readonly empty?: number | 'lower';
   /** A pointwise op's WGSL expression over a, b, c, d and constants p0...; what fusion composes (engine/pointwise.ts). */
   pointwise?(attrs: A): { expr: string; consts: readonly number[] };
   /** Floating-point operations of one call; for reports and for splitting submits. */
@@ -73,14 +81,18 @@ export function defineOp<Args extends unknown[], A, R = Tensor>(def: OpDef<Args,
   return (...args) => {
     const { inputs, attrs } = def.call(...args);
     const outputs = apply(op, inputs.map((t) => t ?? null), attrs);
-    return def.result ? def.result(outputs) : outputs[0] as R;
+    const result = def.result ? def.result(outputs) : outputs[0] as R;
+    if (outputs.length > 1 && !currentTrace()) disposeOthers(outputs, result); // what only a gradient would read
+    return result;
   };
 }
 
 /** Calls an op: recorded inside a trace, executed at once outside. */
 export function apply(op: Op, inputs: readonly (Tensor | null)[], attrs: unknown): Tensor[] {
+  inputs.forEach((t, i) => { if (t !== null && !(t instanceof Tensor)) throw new VoxelgradError('USAGE', `${op.name}: got ${shown(t)} as input ${i}, expected a tensor.`); });
   const inferred = op.infer(inputs, attrs);
   const specs = Array.isArray(inferred) ? inferred : [inferred];
+  for (const s of specs) expectSpec(op.name, s);
   const trace = currentTrace();
   if (trace) return trace.add(op, inputs, specs, attrs);
   for (const t of inputs) {
@@ -91,6 +103,12 @@ export function apply(op: Op, inputs: readonly (Tensor | null)[], attrs: unknown
 
 /** The pure half of `lower`: symbolic buffers in, dispatches and scratch sizes out. */
 export function lowerCall(op: Op, inputs: readonly (Spec | null)[], outputs: readonly Spec[], attrs: unknown, caps: Caps): { dispatches: Dispatch[]; scratch: Spec[] } {
+  const written = [...outputs, ...(op.mutates?.(attrs) ?? []).flatMap((i) => inputs[i] ?? [])];
+  if (written.every(isEmpty)) return { dispatches: [], scratch: [] };
+  const { empty = 0 } = op;
+  if (empty !== 'lower' && inputs.some((s) => s !== null && isEmpty(s))) {
+    return { dispatches: outputs.flatMap((s, index) => isEmpty(s) ? [] : [filled({ shape: s.shape, dtype: s.dtype, role: 'output', index }, empty)]), scratch: [] };
+  }
   const scratch: Spec[] = [];
   const dispatches = op.lower({
     inputs: inputs.map((s, index) => s && { shape: s.shape, dtype: s.dtype, role: 'input' as const, index }),
@@ -102,6 +120,13 @@ export function lowerCall(op: Op, inputs: readonly (Spec | null)[], outputs: rea
     },
   });
   return { dispatches, scratch };
+}
+
+const isEmpty = ({ shape }: Spec): boolean => numel(shape) === 0;
+
+function filled(y: Ref, value: number): Dispatch {
+  const n = numel(y.shape);
+  return dispatch(fill, { y }, { n, value }, grid1d(Math.ceil(n / 64)), { spec: { T: y.dtype } });
 }
 
 type Names<T> = T extends KernelDef<infer B, infer P, infer O, infer S> ? { b: B; p: P; o: O; s: S } : never;

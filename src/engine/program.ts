@@ -2,12 +2,13 @@
 // A step compiled once into a static program: traced, fused, lowered, planned and frozen; then replayed.
 // While it runs it allocates nothing, compiles nothing and creates no bind group.
 import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors.ts';
-import { currentDevice, type Device } from '../gpu/device.ts';
+import { callable, expectArguments, fields, flag, instance, maybe } from '../check.ts';
+import { currentDevice, Device, onDevice } from '../gpu/device.ts';
 import { packParams } from '../gpu/params.ts';
 import { variantKey } from '../gpu/pipelines.ts';
 import { timestamps, type KernelTime } from '../gpu/profile.ts';
-import { byteSize, expectHost, type HostArray, type Spec } from './dtype.ts';
-import { bindEntries, executeInto } from './eager.ts';
+import { byteSize, expectHost, expectSpec, type HostArray, type Spec } from './dtype.ts';
+import { bindEntries, executeInto, expectDevice } from './eager.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
 import { planMemory } from './plan.ts';
@@ -57,18 +58,21 @@ export class Program<O> implements Disposable {
   private readonly submits: readonly (readonly Call[])[];
   private readonly outputs: O;
   private readonly owned: readonly Owned[];
+  /** Memory that the step reads by reference. */
+  private readonly bound: readonly Storage[];
   private readonly summary: ProgramReport;
   private readonly listing: readonly string[];
   private disposed = false;
 
   /** Use `compile()`. */
-  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; summary: ProgramReport; listing: string[] }) {
+  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; bound: Storage[]; summary: ProgramReport; listing: string[] }) {
     this.device = parts.device;
     this.feeds = parts.feeds;
     this.trace = parts.trace;
     this.submits = parts.submits;
     this.outputs = parts.outputs;
     this.owned = parts.owned;
+    this.bound = parts.bound;
     this.summary = parts.summary;
     this.listing = parts.listing;
   }
@@ -109,8 +113,11 @@ export class Program<O> implements Disposable {
   private prepare(input: Feed): void {
     if (this.disposed) throw new DisposedError('program: run after dispose().');
     this.device.check();
+    if (this.bound.some((s) => s.left)) {
+      throw new VoxelgradError('ORDER', 'program: a parameter that it reads has moved into the memory of an optimiser since it was compiled.', 'Compile it after the optimiser is made.');
+    }
     const missing = new Set(this.feeds.keys());
-    mapTree<HostArray | Tensor, void>(input, isFeed, (value, path) => {
+    mapTree<HostArray | Tensor, void>('program: input', input, isFeed, (value, path) => {
       const target = this.feeds.get(path);
       if (!target) {
         if (value instanceof Tensor) return; // bound by reference when compiled
@@ -118,8 +125,11 @@ export class Program<O> implements Disposable {
       }
       missing.delete(path);
       if (value instanceof Tensor) this.copyIn(target, value, path);
-      else if (value.length !== target.size) throw new ShapeError(`program: input ${path} has ${value.length} values, expected ${target.size} for [${target.shape}].`);
-      else { expectHost(`program: input ${path}`, target.dtype, value); target.write(value); }
+      else {
+        expectHost(`program: input ${path}`, target.dtype, value);
+        if (value.length !== target.size) throw new ShapeError(`program: input ${path} has ${value.length} values, expected ${target.size} for [${target.shape}].`);
+        target.write(value);
+      }
     });
     if (missing.size > 0) throw new ShapeError(`program: input ${[...missing].join(', ')} is missing.`);
     for (const { tensor, values } of this.trace.scalars) tensor.write(values());
@@ -129,6 +139,7 @@ export class Program<O> implements Disposable {
     if (value.size !== target.size || value.dtype !== target.dtype) {
       throw new ShapeError(`program: input ${path} is [${value.shape}] ${value.dtype}, expected [${target.shape}] ${target.dtype}.`);
     }
+    expectDevice(`program: input ${path}`, this.device, value.storage);
     const encoder = this.device.gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(value.storage.buffer, value.storage.offset, target.storage.buffer, target.storage.offset, byteSize(target));
     this.device.gpu.queue.submit([encoder.finish()]);
@@ -143,17 +154,20 @@ export class Program<O> implements Disposable {
   [Symbol.dispose](): void { this.dispose(); }
 }
 
-const isLeaf = (x: unknown): boolean => x instanceof Tensor || (typeof x === 'object' && x !== null && 'shape' in x && 'dtype' in x);
+const isTensor = (x: unknown): boolean => x instanceof Tensor;
+const isLeaf = (x: unknown): boolean => isTensor(x) || (typeof x === 'object' && x !== null && 'shape' in x && 'dtype' in x);
 const isFeed = (x: unknown): boolean => x instanceof Tensor || ArrayBuffer.isView(x);
+
+const OPTIONS = fields({ device: maybe(instance('a device', Device)), fuse: maybe(flag), onProgress: maybe(callable) }, true);
 
 /** Memory for every spec of the example, noted in `owned`; tensors pass through. */
 function makeInputs(device: Device, example: Example, owned: Owned[]): { inputs: Tree<Tensor>; feeds: Map<string, Tensor> } {
   const feeds = new Map<string, Tensor>();
-  const inputs = mapTree<Spec | Tensor, Tensor>(example, isLeaf, (leaf, path) => {
+  const inputs = mapTree<Spec | Tensor, Tensor>('compile: input', example, isLeaf, (leaf, path) => {
     if (leaf instanceof Tensor) return leaf;
-    const storage = Storage.alloc(device, byteSize(leaf), `input ${path}`);
-    owned.push(storage);
-    const made = new Tensor({ shape: leaf.shape, dtype: leaf.dtype }, storage, null, path);
+    expectSpec(`compile: input ${path}`, leaf);
+    const made = new Tensor({ shape: leaf.shape, dtype: leaf.dtype }, Storage.alloc(device, byteSize(leaf), `input ${path}`), null, path);
+    owned.push({ release: () => { made.dispose(); } });
     feeds.set(path, made);
     return made;
   });
@@ -165,14 +179,15 @@ function makeInputs(device: Device, example: Example, owned: Owned[]): { inputs:
  * @throws MissingGradientError, ShapeError from the step; LimitError; KernelCompileError
  */
 export async function compile<I extends Example, O extends Tree<Tensor>>(step: (input: Inputs<I>) => O, example: I, options: CompileOptions = {}): Promise<Program<O>> {
+  expectArguments('compile', { step: callable, options: OPTIONS }, [step, options]);
   const { device = currentDevice() } = options;
   device.check();
   const owned: Owned[] = [];
   try {
     const { inputs, feeds } = makeInputs(device, example, owned);
-    const { trace, result } = record(() => step(inputs as never));
-    for (const t of trace.owned) owned.push(t.storage);
-    return await assemble(device, feeds, trace, result, owned, options);
+    const { trace, result } = record(() => step(inputs as never), device);
+    owned.push(trace);
+    return await onDevice(device, () => assemble(device, feeds, trace, result, owned, options)); // parameters that wait on the host come to it
   } catch (e) {
     for (const s of owned) s.release();
     throw e;
@@ -182,7 +197,7 @@ export async function compile<I extends Example, O extends Tree<Tensor>>(step: (
 /** The program of a trace. What it allocates is noted in `owned`. */
 async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<string, Tensor>, trace: Trace, result: O, owned: Owned[], options: CompileOptions): Promise<Program<O>> {
   const results = new Set<Tensor>();
-  mapTree<Tensor, void>(result, isLeaf, (t) => { results.add(rootOf(t)); });
+  mapTree<Tensor, void>('compile: result', result, isTensor, (t) => { trace.expectOwn('compile', t); results.add(rootOf(t)); });
   const fixed = new Map<Tensor, Storage>();
   for (const t of results) {
     if (!t.node || trace.placed.has(t)) continue;
@@ -201,14 +216,18 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     }
   });
   // What the step reads by reference stays, whoever disposes the tensors.
-  for (const t of new Set(nodes.flatMap((n) => n.inputs.flatMap((x) => x ? rootOf(x) : [])))) if (!t.node) owned.push(t.storage.retain());
+  const bound = [...new Set(nodes.flatMap((n) => n.inputs.flatMap((x) => x ? rootOf(x) : [])))].filter((t) => !t.node).map((t) => {
+    expectDevice(`compile: ${t.name ?? 'a tensor'} [${t.shape}]`, device, t.storage);
+    owned.push(t.storage.retain());
+    return t.storage;
+  });
   const buffers = device.slotPool.take(memory.slotBytes);
   owned.push({ release: () => { device.slotPool.release(buffers); } });
   const storageOf = (place: Place): Storage => place instanceof Storage ? place
     : new Storage(device, buffers[memory.slotOf[place.life]!]!, 0, plan.lifetimes[place.life]!.bytes, false);
 
   const { submits, listing, pipelines } = await freeze(device, plan.steps, storageOf, owned, options.onProgress);
-  const outputs = mapTree<Tensor, Tensor>(result, isLeaf, (t) => {
+  const outputs = mapTree<Tensor, Tensor>('compile: result', result, isTensor, (t) => {
     if (!t.node) return t;
     const place = plan.placeOf(t);
     if (!(place instanceof Storage)) throw new VoxelgradError('INTERNAL', `compile: output ${t.node.label} was planned into a slot.`);
@@ -222,7 +241,7 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),
     largest: plan.lifetimes.map((l, i) => ({ ...l, name: plan.names[i]! })).sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1)).slice(0, 10),
   };
-  return new Program({ device, feeds, trace, submits, outputs, owned, summary, listing });
+  return new Program({ device, feeds, trace, submits, outputs, owned, bound, summary, listing });
 }
 
 /** Compiles every distinct pipeline in parallel, builds every bind group, packs every Params into one uniform arena. */
@@ -298,18 +317,18 @@ function bytesKey(bytes: Uint8Array): string {
  * replay is compared with, and the way to use gradients in a notebook.
  */
 export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
+  expectArguments('evaluate', { step: callable }, [step]);
   const device = currentDevice();
-  const { trace, result } = record(step);
+  const { trace, result } = record(step, device);
   const results: Tensor[] = [];
-  mapTree<Tensor, void>(result, isLeaf, (t) => { results.push(t); });
-  for (const { tensor, values } of trace.scalars) tensor.write(values());
-  const live = liveNodes(trace.nodes, results, trace.placed);
   const real = new Map<Tensor, Tensor>();
   const concrete = (t: Tensor): Tensor => t.node ? real.get(t)! : t;
-  const given = new Map([...trace.placed].map(([t, storage]) => [rootOf(t), storage]));
   let kept = new Set<Tensor>();
   try {
-    for (const node of live) {
+    mapTree<Tensor, void>('evaluate: result', result, isTensor, (t) => { trace.expectOwn('evaluate', t); results.push(t); });
+    for (const { tensor, values } of trace.scalars) tensor.write(values());
+    const given = new Map([...trace.placed].map(([t, storage]) => [rootOf(t), storage]));
+    for (const node of liveNodes(trace.nodes, results, trace.placed)) {
       const inputs = node.inputs.map((t) => t && concrete(t));
       if (node.op.view) {
         real.set(node.outputs[0]!, new Tensor(node.outputs[0]!, inputs[0]!.storage.retain()));
@@ -320,7 +339,8 @@ export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
     }
     kept = new Set(results.map(concrete));
   } finally {
-    for (const t of [...real.values(), ...trace.owned]) if (!kept.has(t)) t.dispose();
+    for (const t of real.values()) if (!kept.has(t)) t.dispose();
+    trace.release(kept);
   }
-  return mapTree<Tensor, Tensor>(result, isLeaf, concrete) as O;
+  return mapTree<Tensor, Tensor>('evaluate: result', result, isTensor, concrete) as O;
 }

@@ -94,7 +94,7 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
     const temporaries = scratch.map((s) => claim(s, at, `${node.label} scratch`));
     steps.push({
       node, dispatches,
-      flops: node.op.flops?.(node.inputs, node.outputs, node.attrs) ?? 0,
+      flops: (dispatches.length > 0 && node.op.flops?.(node.inputs, node.outputs, node.attrs)) || 0,
       place(d, binding) {
         const ref = d.bindings[binding];
         const found = ref && (ref.role === 'input' ? inputs : ref.role === 'output' ? outputs : temporaries)[ref.index];

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Eager calls leave their intermediate results alive; a scope disposes those of a stretch of code at once.
-import { VoxelgradError } from '../errors.ts';
+import { callable, expectArguments } from '../check.ts';
 import { setCreationHook, Tensor } from './tensor.ts';
-import { currentTrace } from './trace.ts';
+import { currentTrace, expectSync } from './trace.ts';
 
 function* tensorsIn(value: unknown): Generator<Tensor> {
   if (value instanceof Tensor) yield value;
   else if (Array.isArray(value) || value instanceof Map || value instanceof Set) for (const item of value) yield* tensorsIn(item);
   else if (value && Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) yield* tensorsIn(item);
+}
+
+/** Disposes those of `made` that `result` does not hold. */
+export function disposeOthers(made: Iterable<Tensor>, result: unknown): void {
+  const kept = new Set(tensorsIn(result));
+  for (const t of made) if (!kept.has(t)) t.dispose();
 }
 
 /**
@@ -16,12 +22,12 @@ function* tensorsIn(value: unknown): Generator<Tensor> {
  * not be told from those that others make meanwhile.
  */
 export function scope<T>(f: () => T): T {
-  if (currentTrace()) return f();
+  expectArguments('scope', { f: callable }, [f]);
+  if (currentTrace()) return expectSync('scope', f());
   const made = new Set<Tensor>();
   const outer = setCreationHook((t) => { made.add(t); outer?.(t); });
   try {
-    const result = f();
-    if (result instanceof Promise) throw new VoxelgradError('USAGE', 'scope: got an asynchronous function, expected one that returns at once.', 'Await its inputs before and read its results after.');
+    const result = expectSync('scope', f());
     for (const t of tensorsIn(result)) made.delete(t);
     return result;
   } finally {

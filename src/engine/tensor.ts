@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A tensor is a shape, a dtype and either memory on the device or a place in a trace.
 import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
-import { currentDevice, type Device } from '../gpu/device.ts';
+import { dtype as aDType, expectArguments, fields, instance, integer, maybe, scalar, shape as aShape, shown, text, values as aList, type Kinds } from '../check.ts';
+import { currentDevice, Device } from '../gpu/device.ts';
 import { byteSize, expectHost, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
 import type { Node } from './trace.ts';
 
@@ -11,15 +12,19 @@ export class Storage {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly bytes: number;
+  /** Its tensor has other memory now: what was bound here reads old values. */
+  left = false;
   private readonly owned: boolean;
+  private readonly whole: Storage | null;
   private users = 1;
 
-  constructor(device: Device, buffer: GPUBuffer, offset: number, bytes: number, owned: boolean) {
+  constructor(device: Device, buffer: GPUBuffer, offset: number, bytes: number, owned: boolean, whole: Storage | null = null) {
     this.device = device;
     this.buffer = buffer;
     this.offset = offset;
     this.bytes = bytes;
     this.owned = owned;
+    this.whole = whole?.retain() ?? null;
   }
 
   static alloc(device: Device, bytes: number, label: string): Storage {
@@ -30,8 +35,15 @@ export class Storage {
     return this.buffer === other.buffer && this.offset < other.offset + other.bytes && other.offset < this.offset + this.bytes;
   }
 
+  /** A range of this one, which keeps all of it. */
+  part(offset: number, bytes: number): Storage { return new Storage(this.device, this.buffer, this.offset + offset, bytes, false, this); }
+
   retain(): this { this.users++; return this; }
-  release(): void { if (--this.users === 0 && this.owned) this.device.free(this.buffer); }
+  release(): void {
+    if (--this.users !== 0) return;
+    if (this.owned) this.device.free(this.buffer);
+    this.whole?.release();
+  }
 }
 
 /** What is told of every tensor made with memory, so that a caller can collect and dispose them. */
@@ -63,8 +75,10 @@ export class Tensor implements Spec, Disposable {
 
   /** Shares the caller's buffer range; it is never freed by us. */
   static fromBuffer(buffer: GPUBuffer, spec: Spec, options: { offset?: number; device?: Device } = {}): Tensor {
+    expectArguments('Tensor.fromBuffer', FROM_BUFFER, [buffer, spec, options]);
     const { offset = 0, device = currentDevice() } = options;
     const bytes = byteSize(spec);
+    if (offset % 4 !== 0) throw new ShapeError(`Tensor.fromBuffer: got offset ${offset}, expected a multiple of 4.`, 'A kernel binds it at a multiple of 256.');
     if (offset + bytes > buffer.size) {
       throw new ShapeError(`Tensor.fromBuffer: [${spec.shape}] ${spec.dtype} needs ${bytes} bytes from offset ${offset}, got a buffer of ${buffer.size}.`);
     }
@@ -87,6 +101,7 @@ export class Tensor implements Spec, Disposable {
 
   /** Moves a persistent tensor's values into another range, for example of an optimiser's arena. */
   protected moveTo(storage: Storage): void {
+    if (this.memory) this.memory.left = true;
     this.memory?.release();
     this.memory = storage;
   }
@@ -112,8 +127,9 @@ export class Tensor implements Spec, Disposable {
 
   /** Overwrites the values from the host. */
   write(values: HostArray): void {
-    if (values.length !== this.size) throw new ShapeError(`write: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
-    expectHost(`write${this.name ? ` ${this.name}` : ''}`, this.dtype, values);
+    const where = `write${this.name ? ` ${this.name}` : ''}`;
+    expectHost(where, this.dtype, values);
+    if (values.length !== this.size) throw new ShapeError(`${where}: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
     const { device, buffer, offset } = this.storage;
     writeBuffer(device, buffer, offset, values);
   }
@@ -139,23 +155,37 @@ export function writeBuffer(device: Device, buffer: GPUBuffer, offset: number, v
   device.gpu.queue.writeBuffer(buffer, offset, padded);
 }
 
-/** A tensor from host numbers. @throws ShapeError if their count does not fit the shape. */
-export function tensor(values: ArrayLike<number> | HostArray, options: { shape?: readonly number[]; dtype?: DType; name?: string } = {}): Tensor {
+interface Made { dtype?: DType; name?: string }
+const MADE = { dtype: maybe(aDType), name: maybe(text) };
+const FROM_BUFFER: Kinds = {
+  buffer: (where, what, v) => { if (typeof (v as GPUBuffer | null)?.size !== 'number') throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUBuffer.`); },
+  spec: fields({ shape: aShape, dtype: aDType }), options: fields({ offset: maybe(integer(0)), device: maybe(instance('a device', Device)) }),
+};
+
+/** A tensor from host numbers. @throws ShapeError if their count does not fit the shape, DTypeError for numbers that the dtype has not. */
+export function tensor(values: ArrayLike<number> | HostArray, options: Made & { shape?: readonly number[] } = {}): Tensor {
+  expectArguments('tensor', { values: aList, options: fields({ ...MADE, shape: maybe(aShape) }) }, [values, options]);
   const { dtype = 'f32', shape = [values.length], name } = options;
   if (numel(shape) !== values.length) throw new ShapeError(`tensor: got ${values.length} values, expected ${numel(shape)} for shape [${shape}].`);
-  const host = isHostOf(dtype, values) ? values : toHost(dtype, values);
   const device = currentDevice();
+  const host = isHostOf(dtype, values) ? values : toHost(dtype, values);
   const made = new Tensor({ shape: [...shape], dtype }, Storage.alloc(device, byteSize({ shape, dtype }), name ?? 'tensor'), null, name);
   made.write(host);
   return made;
 }
 
-export function zeros(shape: readonly number[], options: { dtype?: DType; name?: string } = {}): Tensor {
-  return full(shape, 0, options);
+export function zeros(shape: readonly number[], options: Made = {}): Tensor {
+  return filled('zeros', shape, 0, options);
 }
 
-export function full(shape: readonly number[], value: number, options: { dtype?: DType; name?: string } = {}): Tensor {
+export function full(shape: readonly number[], value: number, options: Made = {}): Tensor {
+  return filled('full', shape, value, options);
+}
+
+function filled(where: string, shape: readonly number[], value: number, options: Made): Tensor {
+  expectArguments(where, { shape: aShape, value: scalar, options: fields(MADE) }, [shape, value, options]);
   const { dtype = 'f32' } = options;
+  currentDevice().expectRoom(byteSize({ shape, dtype }), where); // before as much is asked of the host
   const host = toHost(dtype, [value]);
   const all = new (host.constructor as new (n: number) => HostArray)(numel(shape)).fill(host[0]!);
   return tensor(all, { ...options, shape, dtype });

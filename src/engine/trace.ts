@@ -3,7 +3,8 @@
 import { VoxelgradError } from '../errors.ts';
 import type { DType, HostArray, Spec } from './dtype.ts';
 import type { Op } from './op.ts';
-import { Tensor, tensor, zeros, type Storage } from './tensor.ts';
+import { currentDevice, onDevice, type Device } from '../gpu/device.ts';
+import { setCreationHook, Tensor, tensor, zeros, type Storage } from './tensor.ts';
 
 /** One op call. */
 export interface Node {
@@ -21,20 +22,44 @@ export interface Node {
 
 export class Trace {
   readonly nodes: Node[] = [];
+  /** Constants are made on it, whichever device is current. */
+  readonly device: Device;
   /** Where a tensor's values must land instead of a slot, e.g. a gradient in the optimiser's arena. */
   readonly placed = new Map<Tensor, Storage>();
   /** Values that the host computes anew before every run, e.g. the learning rate. */
   readonly scalars: { tensor: Tensor; values: () => HostArray }[] = [];
-  /** Constants made for this trace alone: they go when it goes. */
-  readonly owned: Tensor[] = [];
+  /** Tensors with memory that the step makes, constants of this trace alone. */
+  private readonly constants: Tensor[] = [];
+  private readonly made = new WeakSet<Tensor>();
+
+  constructor(device: Device) { this.device = device; }
+
+  /** @throws VoxelgradError TRACE for a tensor that another step made. */
+  expectOwn(where: string, t: Tensor): void {
+    if (t.node && !this.made.has(t)) throw new VoxelgradError('TRACE', `${where}: got a tensor that another traced step made, [${t.shape}] of ${t.node.label}.`, 'Return it from that step, and give this one the result.');
+  }
+
+  /** Notes a constant; a tensor of `tensor()` and the like comes here by itself. */
+  keep(t: Tensor): void { this.constants.push(t); }
+
+  /** Gives back constants and placed ranges, but for `kept`. */
+  release(kept?: ReadonlySet<Tensor>): void {
+    for (const t of this.constants) if (!kept?.has(t)) t.dispose();
+    for (const storage of this.placed.values()) storage.release();
+  }
 
   add(op: Op, inputs: readonly (Tensor | null)[], specs: readonly Spec[], attrs: unknown): Tensor[] {
+    for (const t of inputs) if (t) this.expectOwn(op.name, t);
     const path = scopes.join('.');
     const node: Node = {
       op, inputs, outputs: [], attrs, detached: gradOff > 0, gradient: walking > 0,
       label: `${op.name}#${this.nodes.length}${path ? ` ${path}` : ''}`,
     };
-    for (const s of specs) node.outputs.push(new Tensor(s, null, node));
+    for (const s of specs) {
+      const t = new Tensor(s, null, node);
+      this.made.add(t);
+      node.outputs.push(t);
+    }
     this.nodes.push(node);
     return node.outputs;
   }
@@ -47,25 +72,34 @@ const scopes: string[] = [];
 
 export function currentTrace(): Trace | null { return current; }
 
-/** Runs `step` with every op call recorded instead of executed. Traces do not nest. */
-export function record<T>(step: () => T): { trace: Trace; result: T } {
+/** @throws VoxelgradError USAGE for what an asynchronous function returns: work that goes on later would be no part of what is done now. */
+export function expectSync<T>(where: string, result: T): T {
+  if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') return result;
+  (result as PromiseLike<unknown>).then(undefined, () => undefined); // it fails as soon as it meets a tensor
+  throw new VoxelgradError('USAGE', `${where}: got an asynchronous function, expected one that returns at once.`, 'Await its inputs before and read its results after.');
+}
+
+/** Runs `step` with every op call recorded instead of executed, on behalf of `device`. Traces do not nest. */
+export function record<T>(step: () => T, device: Device = currentDevice()): { trace: Trace; result: T } {
   if (current) throw new VoxelgradError('TRACE', 'compile: called while another step is being traced.', 'Compile the inner step first and call run() outside.');
-  const trace = new Trace();
+  const trace = new Trace(device);
   current = trace;
+  const outer = setCreationHook((t) => { trace.keep(t); });
   try {
-    return { trace, result: step() };
+    return { trace, result: expectSync('compile', onDevice(device, step)) };
   } catch (e) {
-    for (const t of trace.owned) t.dispose();
+    trace.release();
     throw e;
   } finally {
     current = null;
+    setCreationHook(outer);
   }
 }
 
 /** Ops inside are constants to the reverse walk. */
 export function noGrad<T>(f: () => T): T {
   gradOff++;
-  try { return f(); } finally { gradOff--; }
+  try { return expectSync('noGrad', f()); } finally { gradOff--; }
 }
 
 /** Ops inside are gradients: constants to this reverse walk, and an error to one that meets them. */
@@ -77,7 +111,7 @@ export function gradients<T>(f: () => T): T {
 /** Names the ops made inside, for labels and profiles; nested names are joined by dots. */
 export function named<T>(name: string, f: () => T): T {
   scopes.push(name);
-  try { return f(); } finally { scopes.pop(); }
+  try { return expectSync('named', f()); } finally { scopes.pop(); }
 }
 
 /**
@@ -88,6 +122,5 @@ export function hostScalars(count: number, dtype: DType, values: () => HostArray
   if (!current) return tensor(values(), { shape: [count], dtype, name });
   const made = zeros([count], { dtype, name });
   current.scalars.push({ tensor: made, values });
-  current.owned.push(made);
   return made;
 }

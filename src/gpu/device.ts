@@ -69,7 +69,9 @@ export interface MemoryUse {
 
 const OPTIONAL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium-experimental-subgroup-matrix'] as const;
 const STORAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
-let current: Device | null = null;
+/** Open devices, the last one current; a trace puts its own before them. */
+const open: Device[] = [];
+let chosen: Device | null = null;
 
 export class Device implements Disposable {
   readonly gpu: GPUDevice;
@@ -131,13 +133,16 @@ export class Device implements Disposable {
     throw new VoxelgradError('GPU', `${op ?? 'device'}: ${first.message}`);
   }
 
+  /** @throws LimitError where no buffer may be so large */
+  expectRoom(bytes: number, label: string): void {
+    const { maxBufferSize } = this.caps.limits;
+    if (bytes > maxBufferSize) throw new LimitError(`${label}: needs one buffer of ${bytes} bytes, got limit maxBufferSize ${maxBufferSize}.`, 'Use a smaller batch or patch.');
+  }
+
   /** A storage buffer of at least `bytes`. Throws LimitError before the driver is asked when it cannot fit. */
   alloc(bytes: number, label: string, usage: number = STORAGE): GPUBuffer {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
-    const { maxBufferSize } = this.caps.limits;
-    if (size > maxBufferSize) {
-      throw new LimitError(`${label}: needs one buffer of ${size} bytes, got limit maxBufferSize ${maxBufferSize}.`, 'Use a smaller batch or patch.');
-    }
+    this.expectRoom(size, label);
     if (usage === STORAGE) {
       const again = this.spare.get(size)?.pop();
       if (again) { this.pooled -= size; this.live += size; return again; }
@@ -218,7 +223,7 @@ export class Device implements Disposable {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    if (current === this) current = null;
+    open.splice(open.indexOf(this), 1);
     this.gpu.removeEventListener('uncapturederror', this.onError);
     if (this.borrowed) for (const buffer of this.own) this.destroy(buffer);
     else this.gpu.destroy();
@@ -229,8 +234,21 @@ export class Device implements Disposable {
 
 /** The device that tensors are made on: the one opened last and not closed. */
 export function currentDevice(): Device {
+  const current = chosen ?? open.at(-1);
   if (!current) throw new DisposedError('device: none is open.', 'Call `await openDevice()` first.');
   return current;
+}
+
+/** Runs `f` with `device` as the current one. */
+export function onDevice<T>(device: Device, f: () => T): T {
+  const before = chosen;
+  chosen = device;
+  try { return f(); } finally { chosen = before; }
+}
+
+function opened(device: Device): Device {
+  open.push(device);
+  return device;
 }
 
 /**
@@ -243,8 +261,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     const { gpuDevice, tiles, memoryBudget = Infinity } = options;
     const info = infoOf(gpuDevice.adapterInfo);
     expectSubgroups(gpuDevice.features, info, 'Ask for it: requestDevice({ requiredFeatures: [\'subgroups\'] }).');
-    current = new Device(gpuDevice, info, capsOf(gpuDevice, gpuDevice.adapterInfo, tiles?.(info)), true, memoryBudget);
-    return current;
+    return opened(new Device(gpuDevice, info, capsOf(gpuDevice, gpuDevice.adapterInfo, tiles?.(info)), true, memoryBudget));
   }
   if (options.backend === 'null' && !options.validateOnly) {
     throw new DeviceLostError('openDevice: backend "null" computes nothing.', 'Pass validateOnly: true to compile kernels only.');
@@ -272,8 +289,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const caps = capsOf(device, adapter.info, options.tiles?.(info));
   const free = freeMemory();
   const budget = options.memoryBudget ?? (caps.software && free !== undefined ? Math.floor(free * 0.8) : Infinity);
-  current = new Device(device, info, caps, false, budget);
-  return current;
+  return opened(new Device(device, info, caps, false, budget));
 }
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */

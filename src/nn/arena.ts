@@ -34,25 +34,30 @@ export function layoutArena(specs: readonly (Spec & { name?: string })[], window
 
 /** Buffers for a layout, filled with zeros. */
 export class Arena {
-  readonly buffers: readonly GPUBuffer[];
-  private readonly device: Device;
+  private readonly windows: readonly Storage[];
 
   constructor(windows: readonly number[], label: string, device: Device = currentDevice()) {
-    this.device = device;
-    this.buffers = windows.map((bytes) => device.alloc(bytes, label));
+    const made: Storage[] = [];
+    try {
+      for (const bytes of windows) made.push(Storage.alloc(device, bytes, label));
+    } catch (e) {
+      for (const window of made) window.release();
+      throw e;
+    }
+    this.windows = made;
     const encoder = device.gpu.createCommandEncoder();
-    for (const buffer of this.buffers) encoder.clearBuffer(buffer);
+    for (const { buffer } of this.windows) encoder.clearBuffer(buffer);
     device.gpu.queue.submit([encoder.finish()]);
   }
 
-  storage({ window, offset, bytes }: Range): Storage {
-    return new Storage(this.device, this.buffers[window]!, offset, bytes, false);
-  }
+  /** A range, which keeps its window until it is released. */
+  storage({ window, offset, bytes }: Range): Storage { return this.windows[window]!.part(offset, bytes); }
 
-  /** A range as a flat f32 tensor. */
+  /** A range as a flat f32 tensor, which keeps its window until it is disposed; in a trace it goes with that. */
   flat(range: Range): Tensor {
     return new Tensor({ shape: [range.bytes / 4], dtype: 'f32' }, this.storage(range));
   }
 
-  dispose(): void { for (const buffer of this.buffers) this.device.free(buffer); }
+  /** Its memory goes when no parameter and no program has a part of it any more. */
+  dispose(): void { for (const window of this.windows) window.release(); }
 }

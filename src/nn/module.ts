@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Modules: parameters by name. Property names are PyTorch's, so the path of a parameter is its state-dict name.
+import { expectArguments, fields, flag, instance, maybe, shown } from '../check.ts';
 import { StateDictError } from '../errors.ts';
+import { isHostOf } from '../engine/dtype.ts';
 import { Parameter } from './parameter.ts';
 import { named } from '../engine/trace.ts';
 
@@ -14,27 +16,39 @@ export class Module {
   /** Where this module sits below the root; labels its ops. Set by `assignNames()`. */
   path = '';
 
-  /** Own parameters and buffers, then those of sub-modules, by dotted name. */
-  *namedParameters(prefix = ''): Generator<[string, Parameter]> {
+  /** Parameters and sub-modules among the fields, lists among them entered. */
+  private *members(): Generator<[string, Module | Parameter]> {
+    const belongs = (x: unknown): x is Module | Parameter => x instanceof Module || x instanceof Parameter;
     for (const [key, value] of Object.entries(this)) {
-      if (value instanceof Parameter) yield [prefix + key, value];
-      else if (value instanceof Module) yield* value.namedParameters(`${prefix}${key}.`);
-      else if (Array.isArray(value)) {
-        for (const [i, item] of value.entries()) {
-          if (item instanceof Module) yield* item.namedParameters(`${prefix}${key}.${i}.`);
-          else if (item instanceof Parameter) yield [`${prefix}${key}.${i}`, item];
-        }
-      }
+      if (belongs(value)) yield [key, value];
+      else if (Array.isArray(value)) for (const [i, item] of value.entries()) if (belongs(item)) yield [`${key}.${i}`, item];
     }
   }
 
-  /** This module and all below it. */
-  *modules(): Generator<Module> {
-    yield this;
-    for (const value of Object.values(this)) {
-      if (value instanceof Module) yield* value.modules();
-      else if (Array.isArray(value)) for (const item of value) if (item instanceof Module) yield* item.modules();
+  /** Every name that a parameter or buffer has, as in a state dict: one that is shared has several. */
+  private *namedState(prefix = '', above: readonly Module[] = []): Generator<[string, Parameter]> {
+    for (const [key, value] of this.members()) {
+      if (value instanceof Parameter) yield [prefix + key, value];
+      else if (value !== this && !above.includes(value)) yield* value.namedState(`${prefix}${key}.`, [...above, this]);
     }
+  }
+
+  /** Own parameters and buffers, then those of sub-modules, by dotted name; a shared one once, by the first. */
+  *namedParameters(prefix = ''): Generator<[string, Parameter]> {
+    const met = new Set<Parameter>();
+    for (const [name, p] of this.namedState(prefix)) {
+      if (met.has(p)) continue;
+      met.add(p);
+      yield [name, p];
+    }
+  }
+
+  /** This module and all below it, each once. */
+  *modules(met = new Set<Module>()): Generator<Module> {
+    if (met.has(this)) return;
+    met.add(this);
+    yield this;
+    for (const [, value] of this.members()) if (value instanceof Module) yield* value.modules(met);
   }
 
   /** Trainable parameters, in definition order. */
@@ -71,18 +85,15 @@ export class Module {
     return this;
   }
 
-  /** Names every parameter and module below this root. */
-  assignNames(path: string): void {
+  /** Names every parameter and module below this root; a shared one by where it comes first. */
+  assignNames(path: string, met = new Set<Module | Parameter>()): void {
+    met.add(this);
     this.path = path.replace(/\.$/, '');
-    for (const [key, value] of Object.entries(this)) {
+    for (const [key, value] of this.members()) {
+      if (met.has(value)) continue;
+      met.add(value);
       if (value instanceof Parameter) value.name = path + key;
-      else if (value instanceof Module) value.assignNames(`${path}${key}.`);
-      else if (Array.isArray(value)) {
-        value.forEach((item, i) => {
-          if (item instanceof Module) item.assignNames(`${path}${key}.${i}.`);
-          else if (item instanceof Parameter) item.name = `${path}${key}.${i}`;
-        });
-      }
+      else value.assignNames(`${path}${key}.`, met);
     }
   }
 
@@ -91,24 +102,31 @@ export class Module {
     return this.path ? named(this.path, f) : f();
   }
 
-  /** Names and values in PyTorch's layout, running statistics included. */
+  /** Names and values in PyTorch's layout, running statistics included; a shared one under each of its names. */
   async stateDict(): Promise<StateDict> {
     const out: StateDict = new Map();
-    for (const [name, p] of this.namedParameters()) out.set(name, { shape: p.torchShape, data: await p.torchValues() });
+    for (const [name, p] of this.namedState()) out.set(name, { shape: p.torchShape, data: await p.torchValues() });
     return out;
   }
 
   /**
    * Loads values by name.
-   * @throws StateDictError listing missing, unexpected and misshapen entries; nothing is loaded then.
+   * @throws StateDictError listing missing, unexpected and misshapen entries, and values of a shared one that differ; nothing is loaded then.
    */
   loadStateDict(dict: ReadonlyMap<string, StateEntry>, options: { strict?: boolean } = {}): void {
-    const own = new Map(this.namedParameters());
+    expectArguments('loadStateDict', { dict: instance('a map of entries', Map), options: fields({ strict: maybe(flag) }) }, [dict, options]);
+    const own = new Map(this.namedState());
     const missing = [...own.keys()].filter((k) => !dict.has(k));
     const unexpected = [...dict.keys()].filter((k) => !own.has(k) && !k.endsWith('num_batches_tracked'));
+    const first = new Map<Parameter, string>();
     const misshapen = [...own].flatMap(([k, p]) => {
-      const got = dict.get(k)?.shape;
-      return got && got.join() !== p.torchShape.join() ? [`${k} has shape [${got}], expected [${p.torchShape}]`] : [];
+      const got = dict.get(k);
+      if (!got) return [];
+      const other = first.get(p);
+      first.set(p, other ?? k);
+      if (got.shape.join() !== p.torchShape.join()) return [`${k} has shape [${got.shape}], expected [${p.torchShape}]`];
+      if (!isHostOf('f32', got.data) || got.data.length !== p.size) return [`${k} has ${got.data.length} values (${shown(got.data)}), expected a Float32Array of ${p.size}`];
+      return other !== undefined && got.data.some((v, i) => !Object.is(v, dict.get(other)!.data[i])) ? [`${k} has other values than ${other}, expected the same, for they are one parameter`] : [];
     });
     const problems = [
       ...(options.strict === false ? [] : [...missing.map((k) => `${k} is missing`), ...unexpected.map((k) => `${k} is unexpected`)]), ...misshapen,

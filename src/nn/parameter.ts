@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A tensor that lives across steps: a weight or a running statistic. Values wait on the host until first use, in PyTorch's
 // layout; on the device they are channels-last (O(D)HWI, I(D)HWO).
-import { VoxelgradError } from '../errors.ts';
+import { callable, expectArguments, fields, flag, maybe, oneOf, shape as aShape } from '../check.ts';
+import { ShapeError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
-import { byteSize, numel } from '../engine/dtype.ts';
+import { byteSize, expectHost, numel } from '../engine/dtype.ts';
 import { Storage, Tensor } from '../engine/tensor.ts';
 import type { Initialiser } from './init.ts';
 
@@ -18,6 +19,8 @@ export interface ParameterOptions {
   decay?: boolean;
 }
 
+const KINDS = { torchShape: aShape, init: callable, options: fields({ layout: maybe(oneOf('plain', 'conv')), trainable: maybe(flag), decay: maybe(flag) }) };
+
 /** What blank parameters read; never written. */
 let shared = new Float32Array(0);
 
@@ -28,9 +31,11 @@ export class Parameter extends Tensor {
   readonly decay: boolean;
   private readonly init: Initialiser;
   private host: Float32Array | null = null;
+  private placed = false;
 
   /** `torchShape` is PyTorch's shape, e.g. [O, I, kh, kw]; the tensor's own shape is the engine's. */
   constructor(torchShape: readonly number[], init: Initialiser, options: ParameterOptions = {}) {
+    expectArguments('Parameter', KINDS, [torchShape, init, options]);
     const layout = options.layout ?? 'plain';
     super({ shape: layout === 'conv' ? engineShape(torchShape) : torchShape, dtype: 'f32' }, null);
     this.torchShape = torchShape;
@@ -53,6 +58,8 @@ export class Parameter extends Tensor {
 
   /** Values in PyTorch's layout. */
   setTorchValues(values: Float32Array): void {
+    expectHost(`parameter ${this.name ?? ''}`, 'f32', values);
+    if (values.length !== this.size) throw new ShapeError(`parameter ${this.name ?? ''}: got ${values.length} values, expected ${this.size} for [${this.torchShape}].`);
     const own = this.fromTorch(values);
     if (this.hasMemory) this.write(own);
     else this.host = Float32Array.from(own);
@@ -72,13 +79,33 @@ export class Parameter extends Tensor {
     return this.layout === 'conv' ? permuteConv(values, this.torchShape, true) : values;
   }
 
-  /** Puts the parameter into a range of an optimiser's arena. Only before any program has bound it. */
+  /** Puts the parameter into a range of an optimiser's arena until `free`. A program that has bound it where it was refuses to run from then on. */
   place(storage: Storage): void {
-    if (this.hasMemory) throw new VoxelgradError('ORDER', `parameter ${this.name ?? ''}: already on the device.`, 'Create the optimiser before compiling or running the model.');
+    this.expectFree();
+    this.placed = true;
+    if (this.hasMemory) {
+      const { device, buffer, offset, bytes } = this.storage;
+      const encoder = device.gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset, storage.buffer, storage.offset, bytes);
+      device.gpu.queue.submit([encoder.finish()]);
+      this.moveTo(storage);
+      return;
+    }
     const values = this.hostValues();
     this.moveTo(storage);
     this.write(values);
     this.host = null;
+  }
+
+  /** Another optimiser may take it now. It stays where it is. */
+  free(): void { this.placed = false; }
+
+  /** @throws VoxelgradError ORDER unless no optimiser holds it and it has values, DEVICE where another device holds those. */
+  expectFree(): void {
+    const where = `parameter ${this.name ?? `[${this.torchShape}]`}`;
+    if (this.placed) throw new VoxelgradError('ORDER', `${where}: got a second optimiser, expected one, which keeps its values.`, 'Dispose the first one before the second is made.');
+    if (!this.hasMemory) this.hostValues();
+    else if (this.storage.device !== currentDevice()) throw new VoxelgradError('DEVICE', `${where}: got memory of another device than the optimiser's.`, 'Make both on one device.');
   }
 
   protected override materialise(): Storage {

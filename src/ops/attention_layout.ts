@@ -62,6 +62,7 @@ export function geometry(q: Spec, k: Spec | null, v: Spec | null, attrs: Attenti
   if (sq.d !== sk.d || sk.tokens !== sv.tokens || [sk, sv].some((s) => s.dims.some((n, i) => n !== sq.dims[i]))) {
     throw new ShapeError(`attention: shapes do not fit, got q [${q.shape}], k [${k?.shape}], v [${v?.shape}].`);
   }
+  if (sq.d === 0 && sk.tokens * sv.d > 0) throw new ShapeError(`attention: got q [${q.shape}] of no channels, expected at least one for its scores.`);
   const [batch, heads, groups] = sq.dims;
   const c = heads * sv.d;
   const outShape = q.shape.length === 3 ? [batch, sq.tokens, c] : [...q.shape.slice(0, -1), sv.d];

@@ -28,6 +28,7 @@ export function check(name: string, rank: Rank, [x, w, bias]: readonly (Spec | n
   if (x!.shape.length !== rank + 2) throw new ShapeError(`${name}: got input [${x!.shape}], expected ${layout}.`);
   if (w!.shape.length !== rank + 2) throw new ShapeError(`${name}: got weight [${w!.shape}], expected ${rank + 2} axes, channels last.`);
   if (channels(x!.shape) !== inputs) throw new ShapeError(`${name}: weight [${w!.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x!.shape)} in [${x!.shape}], expected ${inputs}.`);
+  if ([...x!.shape.slice(1), ...w!.shape].includes(0)) throw new ShapeError(`${name}: got input [${x!.shape}] and weight [${w!.shape}], expected nothing empty but the batch.`);
   if (!Number.isInteger(groups) || groups < 1 || w!.shape[0]! % groups !== 0) throw new ShapeError(`${name}: got groups ${groups} for weight [${w!.shape}], expected a divisor of ${w!.shape[0]}.`);
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out)) throw new ShapeError(`${name}: got bias [${bias.shape}], expected [${out}].`);
   return expectDType(name, [x!, w!, bias!], 'f32', 'f16');

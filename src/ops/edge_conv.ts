@@ -21,6 +21,7 @@ export const edgeConvGather = defineOp({
     if (u!.shape.length !== 3 || index!.shape.length !== 3 || v!.shape.length !== 3 || u!.shape[0] !== s || [s, n, c].some((d, i) => d !== v!.shape[i])) {
       throw new ShapeError(`edgeConvGather: got u [${u!.shape}], v [${v!.shape}], index [${index!.shape}], expected [S, M, C], [S, N, C], [S, N, K].`);
     }
+    if (u!.shape[1] === 0 && index!.shape.every((d) => d > 0)) throw new ShapeError(`edgeConvGather: got u [${u!.shape}] and index [${index!.shape}], expected nodes to index.`);
     return { shape: [s, n, k, c], dtype };
   },
   lower(c) {
@@ -69,7 +70,7 @@ const maxOp = defineOp({
   call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
   infer([x]) {
     const dtype = expectDType('neighbourMax', [x!], 'f32', 'f16');
-    if (x!.shape.length < 2) throw new ShapeError(`neighbourMax: got [${x!.shape}], expected [..., K, C].`);
+    if (x!.shape.length < 2 || x!.shape.at(-2) === 0) throw new ShapeError(`neighbourMax: got [${x!.shape}], expected [..., K, C] with neighbours.`);
     const shape = [...x!.shape.slice(0, -2), x!.shape.at(-1)!];
     return [{ shape, dtype }, { shape, dtype: 'u32' }];
   },

@@ -29,8 +29,8 @@ export const frequencyStatistics = defineOp({
   infer([x, patterns]) {
     expectDType('frequencyStatistics', [x, patterns], 'f32');
     const [s, p, c] = x!.shape as [number, number, number];
-    if (x!.shape.length !== 3 || patterns!.shape.length !== 2 || patterns!.shape[1] !== p || p > 65536) {
-      throw new ShapeError(`frequencyStatistics: got x [${x!.shape}] and patterns [${patterns!.shape}], expected [S, P, C] and [M, P] with P at most 65536.`);
+    if (x!.shape.length !== 3 || patterns!.shape.length !== 2 || patterns!.shape[1] !== p || p > 65536 || patterns!.shape.includes(0)) {
+      throw new ShapeError(`frequencyStatistics: got x [${x!.shape}] and patterns [${patterns!.shape}], expected [S, P, C] and [M, P] with M and P of at least 1, P at most 65536.`);
     }
     return [{ shape: [s, 3, c], dtype: 'f32' as const }, { shape: [s, patterns!.shape[0]!, c], dtype: 'u32' as const }];
   },

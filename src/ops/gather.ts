@@ -27,12 +27,12 @@ function launch({ caps, inputs: [from, index], outputs: [to], attrs: { k, m, inn
 const gatherOp = defineOp({
   name: 'gather',
   call: (x: Tensor, index: Tensor, attrs: Attrs) => ({ inputs: [x, index], attrs }),
-  infer([x, index], { shape }) {
+  infer([x, index], { shape, k }) {
+    if (k === 0 && numel(shape) > 0) throw new ShapeError(`gather: got an index of ${numel(index!.shape)} for the empty axis of [${x!.shape}], expected something to index.`);
     if (index!.dtype !== 'u32' && index!.dtype !== 'i32') throw new DTypeError(`gather: got an index of dtype ${index!.dtype}, expected u32 or i32.`, 'Convert with cast().');
     return { shape, dtype: x!.dtype };
   },
   lower(c): Dispatch[] {
-    if (numel(c.outputs[0]!.shape) === 0) return [];
     const width = c.attrs.strides[2] === 0 && c.attrs.inner % 4 === 0 ? 4 : 1;
     const { params, grid, overrides, J, from, index, to } = launch(c, width);
     const T = from.dtype === 'f16' ? 'f16' : 'u32';
@@ -87,7 +87,7 @@ export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: num
 export function gatherRows(x: Tensor, index: Tensor): Tensor {
   const [b, k, c] = x.shape as [number, number, number];
   if (x.shape.length !== 3 || index.shape[0] !== b) throw new ShapeError(`gatherRows: got [${x.shape}] and an index [${index.shape}], expected [B, K, C] and [B, ...].`);
-  const m = index.size / b;
+  const m = numel(index.shape.slice(1));
   return gatherOp(x, index, { outer: b, k, m, inner: c, strides: [m, 1, 0], shape: [...index.shape, c] });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Graph convolution: adjacency x features x weight.
 import { ShapeError } from '../errors.ts';
+import { numel } from '../engine/dtype.ts';
 import { defineOp, dispatch, expectDType, grid1d, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { graph_conv } from '../gen/graph_conv.ts';
@@ -31,7 +32,7 @@ export const graphConv = defineOp({
       grid1d(batch * Math.ceil(receivers / 8) * Math.ceil(outputs / 64)), { spec: { T: y.dtype } })];
   },
   vjp({ inputs: [a, x, w], grads: [g] }): Thunk[] {
-    const flat = (t: Tensor): Tensor => reshape(t, [t.size / t.shape.at(-1)!, t.shape.at(-1)!]);
+    const flat = (t: Tensor): Tensor => reshape(t, [numel(t.shape.slice(0, -1)), t.shape.at(-1)!]);
     return [
       () => sumTo(matmul(g!, matmul(x!, w!, { transB: true }), { transB: true }), a!.shape),
       () => matmul(a!, matmul(g!, w!), { transA: true }),

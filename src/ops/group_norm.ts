@@ -112,4 +112,4 @@ export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNo
 
 /** Group norm with one channel a group. */
 export const instanceNorm = (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, options: { eps?: number; relu?: boolean } = {}): Tensor =>
-  groupNorm(x, gamma, beta, { groups: x.shape.at(-1)!, ...options });
+  groupNorm(x, gamma, beta, { groups: x.shape.at(-1) || 1, ...options });

@@ -80,6 +80,7 @@ interface PadAttrs { readonly before: readonly number[]; readonly after: readonl
 
 const padOp = defineOp({
   name: 'pad',
+  empty: 'lower', // the border alone is left
   call: (x: Tensor, attrs: PadAttrs) => ({ inputs: [x], attrs }),
   infer: ([x], { before, after }) => ({ shape: x!.shape.map((d, i) => d + before[i]! + after[i]!), dtype: x!.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs: { before, mode, value } }) {
@@ -119,8 +120,9 @@ export function pad(x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, af
   const attrs = { before: spread(before), after: spread(after), mode, value };
   x.shape.forEach((d, i) => {
     const [b, a] = [attrs.before[i]!, attrs.after[i]!];
-    if (d + b + a < 0 || (mode === 'reflect' && Math.max(b, a) >= d)) {
-      throw new ShapeError(`pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ${mode === 'reflect' ? 'less than the axis' : 'at least nothing to remain'}.`);
+    const beyond = Math.max(b, a) > 0 && (mode === 'reflect' ? Math.max(b, a) >= d : mode !== 'constant' && d === 0);
+    if (d + b + a < 0 || beyond) {
+      throw new ShapeError(`pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ${beyond ? 'less than the axis' : 'at least nothing to remain'}.`);
     }
   });
   return attrs.before.every((b) => b === 0) && attrs.after.every((a) => a === 0) ? x : padOp(x, attrs);
@@ -129,7 +131,7 @@ export function pad(x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, af
 /** x moved by `shift` along `axis`; what leaves at one end comes in at the other. */
 export function roll(x: Tensor, { shift, axis }: { shift: List; axis: List }): Tensor {
   const axes = [axis].flat().map((a) => axisOf('roll', x.shape, a));
-  const before = [shift].flat().map((s, i) => s % x.shape[axes[i]!]!);
+  const before = [shift].flat().map((s, i) => s % (x.shape[axes[i]!]! || 1));
   return pad(x, { axes, before, after: before.map((s) => -s), mode: 'circular' });
 }
 
@@ -139,6 +141,7 @@ const along = (shape: readonly number[], axis: number, d: number): number[] => s
 
 const concatOp = defineOp({
   name: 'concat',
+  empty: 'lower',
   // A missing part is zeros: the gradient of a split of which not every output is used.
   call: (parts: readonly (Tensor | null)[], joint: Joint) => ({ inputs: [...parts], attrs: joint }),
   infer(inputs, { axis, sizes }) {

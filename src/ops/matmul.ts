@@ -35,6 +35,7 @@ function batchAxes(a: Spec, b: Spec, batch: readonly number[]): [number, number,
     const at = i - batch.length + shape.length - 2;
     return at < 0 || shape[at] === 1 ? 0 : numel(shape.slice(at + 1));
   });
+  if ([a, b].some((s) => s.shape.includes(0))) return [[numel(batch), 0, 0]]; // nothing is read
   const [sa, sb] = [strides(a), strides(b)];
   const out: [number, number, number][] = [];
   batch.forEach((size, i) => {
@@ -47,6 +48,7 @@ function batchAxes(a: Spec, b: Spec, batch: readonly number[]): [number, number,
 
 const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
   name: 'matmul',
+  empty: 'lower', // without inner elements the bias is left
   call: (a, b, bias, attrs) => ({ inputs: [a, b, bias], attrs }),
   infer([a, b, bias], attrs) {
     const dtype = expectDType('matmul', [a, b, bias], 'f32', 'f16');
@@ -75,7 +77,7 @@ const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
       () => sumTo(transA ? matmul(w, g(), { transA: transB, transB: true }) : matmul(g(), w, { transB: !transB }), x.shape),
       () => {
         if (w.shape.length > 2 || transA) return sumTo(transB ? matmul(g(), x, { transA: true, transB: transA }) : matmul(x, g(), { transA: !transA }), w.shape);
-        const flat = (t: Tensor): Tensor => reshape(t, [t.size / t.shape.at(-1)!, t.shape.at(-1)!]); // the batch joins the reduction
+        const flat = (t: Tensor): Tensor => reshape(t, [numel(t.shape.slice(0, -1)), t.shape.at(-1)!]); // the batch joins the reduction
         return transB ? matmul(flat(g()), flat(x), { transA: true }) : matmul(flat(x), flat(g()), { transA: true });
       },
       bias && (() => sum(g(), { axes: y!.shape.map((_, i) => i).slice(0, -1) })),
@@ -102,6 +104,6 @@ export function linear(x: Tensor, weight: Tensor, { bias = null, activation = 'n
   if (weight.shape.length !== 2 || x.shape.at(-1) !== weight.shape[1]) {
     throw new ShapeError(`linear: weight [${weight.shape}] expects ${weight.shape[1]} input features, got ${x.shape.at(-1)} in [${x.shape}], expected [..., ${weight.shape[1]}].`);
   }
-  const rows = reshape(x, [x.size / weight.shape[1]!, weight.shape[1]!]);
+  const rows = reshape(x, [numel(x.shape.slice(0, -1)), weight.shape[1]!]);
   return reshape(matmul(rows, weight, { transB: true, bias, activation }), [...x.shape.slice(0, -1), weight.shape[0]!]);
 }

@@ -30,7 +30,6 @@ function collapse(axes: readonly Placement[]): Placement[] {
 
 /** y = x laid as `axes` say, with the border that `mode` makes. @throws ShapeError past six separate axes. */
 export function placeDispatch(caps: Caps, x: Ref, y: Ref, axes: readonly Placement[], mode: PadMode = 'constant', value = 0): Dispatch[] {
-  if (numel(y.shape) === 0) return [];
   const list = collapse(axes);
   const [last] = list;
   if (list.length > AXES) throw new ShapeError(`pad: [${x.shape}] has ${list.length} separate axes, expected at most ${AXES}.`, 'Pad in two steps.');

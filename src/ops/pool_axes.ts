@@ -43,6 +43,7 @@ export function poolAxes(name: string, x: Spec, spatial: number, { kernel, strid
 export function expectSpatial(name: string, x: Spec, spatial: number): void {
   expectDType(name, [x], 'f32', 'f16');
   if (x.shape.length !== spatial + 2) throw new ShapeError(`${name}: got [${x.shape}], expected [N, ${['W', 'H, W', 'D, H, W'][spatial - 1]}, C].`);
+  if (x.shape.slice(1, -1).includes(0)) throw new ShapeError(`${name}: got [${x.shape}], expected spatial axes of at least 1.`);
 }
 
 /** Sizes of D, H and W, of the missing ones 1. */

@@ -24,7 +24,6 @@ export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>,
   result: () => undefined,
   lower({ caps, inputs: [table, rows, index] }): Dispatch[] {
     const n = numel(rows!.shape);
-    if (n === 0) return [];
     const { grid, overrides } = elementLaunch(caps, n);
     return [dispatch(put_rows, { rows: rows!, index: index!, table: table! }, { n, width: numel(rows!.shape.slice(1)) }, grid, { spec: { T: rows!.dtype }, overrides })];
   },

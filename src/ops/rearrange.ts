@@ -45,7 +45,7 @@ export function depthToSpace(x: Tensor, { factor: r, mode = 'CRD' }: BlockOption
 /** Channels [groups, C / groups] transposed: neighbours come from different groups. x [..., C] */
 export function channelShuffle(x: Tensor, { groups }: { groups: number }): Tensor {
   const channels = x.shape.at(-1)!;
-  const rows = x.size / channels;
+  const rows = numel(x.shape.slice(0, -1));
   if (channels % groups !== 0) throw new ShapeError(`channelShuffle: got ${channels} channels and ${groups} groups, expected a divisor.`);
   return reshape(permute(reshape(x, [rows, groups, channels / groups]), [0, 2, 1]), x.shape);
 }

@@ -2,12 +2,10 @@
 // Reductions over any axes. Neighbouring axes of one kind are merged, then each group of reduced axes takes a pass over
 // [outer, n, inner], last group first; a pass longer than one run goes on with its partial results.
 import { ShapeError } from '../errors.ts';
-import { numel, type DType } from '../engine/dtype.ts';
+import { numel, type DType, type Spec } from '../engine/dtype.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import type { Caps } from '../gpu/device.ts';
 import { convert } from '../gen/cast.ts';
-import { fill } from '../gen/fill.ts';
 import { match_cols, match_rows, reduce_cols, reduce_rows } from '../gen/reduce.ts';
 import { expand } from './expand.ts';
 import { elementLaunch, rowLaunch, runs, vector } from './lanes.ts';
@@ -30,6 +28,11 @@ function attrsOf(name: string, x: Tensor, { axes, keepDims = false }: ReduceOpti
   return { axes: [...list].sort((a, b) => a - b), keepDims };
 }
 
+/** An extremum of nothing does not exist. */
+function expectElements(name: string, { shape }: Spec, { axes }: Attrs): void {
+  if (axes.some((a) => shape[a] === 0)) throw new ShapeError(`${name}: got no elements along axes [${axes}] of [${shape}], expected at least one.`);
+}
+
 const keptShape = (shape: readonly number[], axes: readonly number[]): number[] => shape.map((d, i) => axes.includes(i) ? 1 : d);
 const outShape = (shape: readonly number[], { axes, keepDims }: Attrs): number[] => keepDims ? keptShape(shape, axes) : shape.filter((_, i) => !axes.includes(i));
 
@@ -48,15 +51,8 @@ function groups(shape: readonly number[], axes: readonly number[]): { size: numb
 
 const lastReduced = (list: readonly { reduced: boolean }[]): number => list.map((g) => g.reduced).lastIndexOf(true);
 
-function fillDispatch(caps: Caps, y: Ref, value: number): Dispatch[] {
-  const n = numel(y.shape);
-  const { grid, overrides } = elementLaunch(caps, n);
-  return n === 0 ? [] : [dispatch(fill, { y }, { n, value }, grid, { spec: { T: y.dtype }, overrides })];
-}
-
 /** Dispatches that reduce `x` into `y`. `scale` multiplies float sums. */
 export function lowerReduce(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, x: Ref, y: Ref, axes: readonly number[], op: keyof typeof OP, pre: keyof typeof PRE = 'none', scale = 1): Dispatch[] {
-  if (numel(x.shape) === 0) return fillDispatch(c.caps, y, (op === 'prod' ? 1 : 0) * scale); // a mean of nothing is 0 times infinity, NaN
   const list: Dispatch[] = [];
   const left = groups(x.shape, axes);
   const wide: DType = x.dtype === 'f16' ? 'f32' : x.dtype;
@@ -97,10 +93,11 @@ interface Row { op: keyof typeof OP; pre?: keyof typeof PRE; mean?: boolean; dty
 function reduction(name: string, { op, pre, mean, dtypes, vjp }: Row) {
   return defineOp<[Tensor, ReduceOptions?], Attrs>({
     name,
+    empty: mean ? NaN : op === 'prod' ? 1 : 0,
     call: (x, options = {}) => ({ inputs: [x], attrs: attrsOf(name, x, options) }),
     infer([x], attrs) {
       const shape = outShape(x!.shape, attrs);
-      if ((op === 'max' || op === 'min') && numel(x!.shape) === 0 && numel(shape) > 0) throw new ShapeError(`${name}: got no elements along axes [${attrs.axes}] of [${x!.shape}], expected at least one.`);
+      if (op === 'max' || op === 'min') expectElements(name, x!, attrs);
       return { shape, dtype: expectDType(name, [x], ...dtypes) };
     },
     lower(c) {
@@ -155,9 +152,8 @@ function arg(name: string, op: 'max' | 'min') {
     call: (x: Tensor, { axis = -1, keepDims = false }: { axis?: number; keepDims?: boolean } = {}) => ({ inputs: [x], attrs: attrsOf(name, x, { axes: axis, keepDims }) }),
     infer([x], attrs) {
       expectDType(name, [x], ...ALL);
-      const shape = outShape(x!.shape, attrs);
-      if (numel(x!.shape) === 0 && numel(shape) > 0) throw new ShapeError(`${name}: got no elements along axis ${attrs.axes[0]} of [${x!.shape}], expected at least one.`);
-      return { shape, dtype: 'u32' };
+      expectElements(name, x!, attrs);
+      return { shape: outShape(x!.shape, attrs), dtype: 'u32' };
     },
     // First the extremum, then the smallest index that holds it.
     lower(c) {

@@ -16,6 +16,7 @@ const topkOp = defineOp({
   name: 'topk',
   call: (x: Tensor, attrs: Attrs) => ({ inputs: [x], attrs }),
   infer([x], { k, axis }) {
+    if (k > x!.shape[axis]!) throw new ShapeError(`topk: got k ${k} for axis ${axis} of [${x!.shape}], expected at most ${x!.shape[axis]}.`);
     const shape = x!.shape.map((d, i) => i === axis ? k : d);
     return [{ shape, dtype: x!.dtype }, { shape, dtype: 'u32' }];
   },

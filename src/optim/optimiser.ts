@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Optimisers as fused updates over flat arenas: parameters, gradients and moments share one layout, and one dispatch
 // updates every run of neighbouring parameters that received a gradient.
-import { ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
+import { expectArguments, fields, flag, instance, listOf, maybe, scalar, type Kind } from '../check.ts';
+import { DisposedError, ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import type { Grads } from '../engine/autograd.ts';
-import type { Tensor } from '../engine/tensor.ts';
+import { Tensor } from '../engine/tensor.ts';
 import { knownPlace, mutatedBy, rootOf } from '../engine/schedule.ts';
 import { currentTrace, hostScalars, type Node, type Trace } from '../engine/trace.ts';
 import { Arena, layoutArena, type Range } from '../nn/arena.ts';
 import type { StateDict } from '../nn/module.ts';
-import type { Parameter } from '../nn/parameter.ts';
+import { Parameter } from '../nn/parameter.ts';
 import { addScaled, assignScaled, clear, clipFactor, update, type UpdateKind } from '../ops/optim.ts';
 import { mulScalar } from '../ops/pointwise.ts';
 import { LossScale } from './loss_scale.ts';
@@ -41,6 +42,13 @@ const STATE: Readonly<Record<UpdateKind, readonly (readonly [string, 'm' | 'v'])
   adam: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], adamw: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], sgd: [['momentum_buffer', 'm']],
 };
 
+const someOf: Kind = (where, what, v) => {
+  if (typeof (v as Iterable<unknown> | null | undefined)?.[Symbol.iterator] !== 'function') throw new VoxelgradError('USAGE', `${where}: got no list as ${what}, expected parameters or groups of them.`, 'Give it net.parameters().');
+};
+const rate = maybe(scalar);
+const GROUP = fields({ params: listOf(instance('a parameter', Parameter)), weightDecay: rate, lrScale: rate });
+const OPTIONS = fields({ lr: scalar, betas: maybe(listOf(scalar)), eps: rate, weightDecay: rate, momentum: rate, clipNorm: rate, lossScale: maybe(flag) });
+
 /** @throws VoxelgradError USAGE naming what is out of its range; NaN is out of every range. */
 function expectRanges({ lr, betas = [0, 0], eps = 0, weightDecay = 0, momentum = 0, clipNorm = 1 }: OptimiserOptions, groups: readonly ParameterGroup[]): void {
   const rules: [string, number, boolean, string][] = [
@@ -70,28 +78,43 @@ export class Optimiser {
   private mode: 'written' | 'gathered' | null = null;
   /** Steps that write gradients have met these; a second one would overwrite what the first has placed. */
   private readonly written = new WeakSet<Trace>();
+  private disposed = false;
 
   constructor(kind: UpdateKind, params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions) {
+    expectArguments('optimiser', { params: someOf, options: OPTIONS }, [params, options]);
     const list = [...params as Iterable<Parameter | ParameterGroup>];
-    this.groups = list.length > 0 && 'params' in list[0]! ? list as ParameterGroup[] : [{ params: list as Parameter[] }];
+    const groups = list.length > 0 && !(list[0] instanceof Tensor) ? list as ParameterGroup[] : [{ params: list as Parameter[] }];
+    groups.forEach((group, i) => { expectArguments('optimiser', { [`params[${i}]`]: GROUP }, [group]); });
+    this.groups = groups.map((group) => ({ ...group, params: [...new Set(group.params)] })); // a shared one counts once
     this.kind = kind;
     this.lr = options.lr;
     this.options = {
       betas: options.betas ?? [0.9, 0.999], eps: options.eps ?? 1e-8, weightDecay: options.weightDecay ?? 0,
       momentum: options.momentum ?? 0, clipNorm: options.clipNorm ?? Infinity,
     };
-    this.lossScale = options.lossScale ? new LossScale() : null;
     this.params = this.groups.flatMap((g) => g.params);
     expectRanges(options, this.groups);
     if (this.params.length === 0) throw new VoxelgradError('USAGE', 'optimiser: got no parameters.', 'Give it net.parameters(), and a network whose modules are fields of its class.');
-    if (new Set(this.params).size !== this.params.length) throw new VoxelgradError('USAGE', 'optimiser: a parameter is in two groups.');
+    for (const param of this.params) {
+      if (this.groups.filter((g) => g.params.includes(param)).length > 1) throw new VoxelgradError('USAGE', `optimiser: parameter ${param.name ?? ''} is in two groups.`);
+      param.expectFree();
+    }
     const device = currentDevice();
     const { ranges, windows } = layoutArena(this.params, device.caps.limits.maxStorageBufferBindingSize);
-    this.arenas = { p: new Arena(windows, 'parameters'), g: new Arena(windows, 'gradients'), m: new Arena(windows, 'moments'), v: new Arena(windows, 'second moments') };
+    const made: Arena[] = [];
+    try {
+      for (const label of ['parameters', 'gradients', 'moments', 'second moments']) made.push(new Arena(windows, label));
+    } catch (e) {
+      for (const arena of made) arena.dispose();
+      throw e;
+    }
+    const [p, g, m, v] = made as [Arena, Arena, Arena, Arena];
+    this.arenas = { p, g, m, v };
     this.params.forEach((param, i) => {
       this.ranges.set(param, ranges[i]!);
       param.place(this.arenas.p.storage(ranges[i]!));
     });
+    this.lossScale = options.lossScale ? new LossScale() : null;
   }
 
   /** The loss whose gradients step() and accumulate() take: `loss` itself, or times the loss scale. */
@@ -149,7 +172,9 @@ export class Optimiser {
     const out: StateDict = new Map();
     for (const param of this.params) {
       for (const [key, arena] of STATE[this.kind]) {
-        const values = await this.arenas[arena].flat(this.rangeOf(param)).data() as Float32Array;
+        const range = this.arenas[arena].flat(this.rangeOf(param));
+        const values = await range.data() as Float32Array;
+        range.dispose();
         out.set(`${key}.${param.name}`, { shape: param.torchShape, data: param.toTorch(values.subarray(0, param.size)) });
       }
     }
@@ -161,23 +186,35 @@ export class Optimiser {
       for (const [key, arena] of STATE[this.kind]) {
         const entry = dict.get(`${key}.${param.name}`);
         if (!entry || entry.data.length !== param.size) throw new StateDictError(`optimiser: ${key}.${param.name} is ${entry ? `${entry.data.length} values, expected ${param.size}` : 'missing'}.`);
-        this.arenas[arena].flat(this.rangeOf(param)).write(param.fromTorch(entry.data));
+        const range = this.arenas[arena].flat(this.rangeOf(param));
+        range.write(param.fromTorch(entry.data));
+        range.dispose();
       }
     }
     this.steps = steps;
   }
 
+  /** The parameters stay where they are, with their memory, and another optimiser may take them. */
   dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const param of this.params) param.free();
     for (const arena of Object.values(this.arenas)) arena.dispose();
     this.lossScale?.[Symbol.dispose]();
   }
 
   private use(mode: 'written' | 'gathered'): void {
+    this.expectOpen();
     this.mode ??= mode;
     if (this.mode !== mode) throw new VoxelgradError('ORDER', 'optimiser: got both step(grads) and accumulate(), which would add to or overwrite the gradients of the other.', 'Use step(grads) alone, or accumulate() and step().');
   }
 
+  private expectOpen(): void {
+    if (this.disposed) throw new DisposedError('optimiser: used after dispose().');
+  }
+
   private rangeOf(param: Tensor): Range {
+    this.expectOpen();
     const range = this.ranges.get(param as Parameter);
     if (!range) throw new ShapeError(`optimiser: ${param.name ?? 'a tensor'} is not one of its parameters.`);
     return range;
@@ -193,7 +230,8 @@ export class Optimiser {
       && !(readers.get(root) ?? []).some((n) => [...n.outputs, ...mutatedBy(n)].some(clashes));
     // A gradient that lies in this buffer already, as another parameter's, is copied through memory of its own.
     if (free) trace.placed.set(root, storage);
-    else assignScaled(this.arenas.g.flat(range), clashes(grad) ? mulScalar(grad, 1) : grad, 1);
+    else storage.release();
+    if (!free) assignScaled(this.arenas.g.flat(range), clashes(grad) ? mulScalar(grad, 1) : grad, 1);
   }
 
   private segments(wanted: (p: Parameter) => boolean): Segment[] {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Whether an op has a gradient, asked of the reverse walk itself: a call is traced on a device that computes nothing.
 import { backward } from '../../src/engine/autograd.ts';
-import { spec } from '../../src/engine/dtype.ts';
 import { Tensor, zeros } from '../../src/engine/tensor.ts';
 import { record } from '../../src/engine/trace.ts';
 import { MissingGradientError } from '../../src/errors.ts';
@@ -11,7 +10,7 @@ import type { CaseInput } from './case.ts';
 
 /** True where something flows from the outputs of this call to an input. */
 export function differentiable({ inputs, call }: { inputs: readonly CaseInput[]; call: (...inputs: Tensor[]) => unknown }): boolean {
-  const given = inputs.map((i) => zeros(i.shape, spec(i.shape, i.dtype ?? 'f32')));
+  const given = inputs.map((i) => zeros(i.shape, { dtype: i.dtype ?? 'f32' }));
   try {
     return record(() => {
       const outputs = [call(...given)].flat().filter((y): y is Tensor => y instanceof Tensor && y.dtype === 'f32' && !given.includes(y));

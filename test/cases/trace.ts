@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { backward } from '../../src/engine/autograd.ts';
-import { spec } from '../../src/engine/dtype.ts';
 import { zeros, type Tensor } from '../../src/engine/tensor.ts';
 import { record, type Node } from '../../src/engine/trace.ts';
 import { add, cast } from '../../src/ops/pointwise.ts';
@@ -11,7 +10,7 @@ const floats = (t: Tensor): boolean => t.dtype === 'f32' || t.dtype === 'f16';
 
 /** Every op call of a row's forward and backward pass, recorded and not run. */
 export function nodesOf(c: NamedCase): readonly Node[] {
-  const inputs = c.inputs.map((i) => zeros(i.shape, spec(i.shape, i.dtype ?? (c.half && !i.wide ? 'f16' : 'f32'))));
+  const inputs = c.inputs.map((i) => zeros(i.shape, { dtype: i.dtype ?? (c.half && !i.wide ? 'f16' : 'f32') }));
   const wanted = (c.grad ?? inputs.map((_, i) => i)).map((i) => inputs[i]!).filter(floats);
   const { trace } = record(() => {
     const ys = [c.call(...inputs)].flat() as Tensor[];

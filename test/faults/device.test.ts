@@ -119,7 +119,7 @@ describe('limits', () => {
 
   it('names maxBufferSize', async () => {
     const device = await open();
-    const error = await caught(() => compile(({ x }: { x: Tensor }) => relu(x), { x: spec([device.caps.limits.maxBufferSize / 4 + 4]) }));
+    const error = await caught(() => compile(({ x }: { x: Tensor }) => relu(x), { x: spec([Math.ceil(device.caps.limits.maxBufferSize / 4) + 4]) }));
     expect(error).toBeInstanceOf(LimitError);
     expect(error.message).toContain(`maxBufferSize ${device.caps.limits.maxBufferSize}`);
   });
