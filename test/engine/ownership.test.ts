@@ -16,7 +16,7 @@ import { add, mul, square } from '../../src/ops/pointwise.ts';
 import { maxPool2d } from '../../src/ops/pool.ts';
 import { batchNorm } from '../../src/ops/batch_norm.ts';
 import { mean, sum } from '../../src/ops/reduce.ts';
-import { adamw, sgd } from '../../src/train/optim.ts';
+import { adamw, sgd } from '../../src/optim/optimiser.ts';
 
 let device: Device;
 beforeAll(async () => { device = await openDevice(); });
