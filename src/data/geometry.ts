@@ -16,6 +16,8 @@ export interface Geometry {
   readonly origin: Triple;
   /** 3x3, row-major as in ITK: column 0 is the unit vector of the W axis, column 1 of H, column 2 of D. */
   readonly direction: readonly number[];
+  /** The file states no orientation (NIfTI): one was assumed, and what is written onto this grid states none either, to lie where the file does. */
+  readonly unoriented?: true;
 }
 
 /** Grids may differ by this many voxels (at their farthest corner) and still be the same grid. */

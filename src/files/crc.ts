@@ -8,8 +8,8 @@ function table(polynomial: number): Uint32Array {
   });
 }
 
-function checksum(lookup: Uint32Array, bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+function checksum(lookup: Uint32Array, bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = lookup[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
 }
@@ -17,5 +17,6 @@ function checksum(lookup: Uint32Array, bytes: Uint8Array): number {
 const IEEE = table(0xedb88320);
 const CASTAGNOLI = table(0x82f63b78);
 
-export const crc32 = (bytes: Uint8Array): number => checksum(IEEE, bytes);
+/** `before`: the checksum of the bytes that went before. */
+export const crc32 = (bytes: Uint8Array, before?: number): number => checksum(IEEE, bytes, before);
 export const crc32c = (bytes: Uint8Array): number => checksum(CASTAGNOLI, bytes);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// From the bytes of an image file to a volume. Runs in Node and in a page alike.
+import type { Volume } from '../data/volume.ts';
+import { DataError } from '../errors.ts';
+import { volumeEnding, VOLUME_ENDINGS } from './endings.ts';
+import { readMetaImage } from './metaimage.ts';
+import { readNifti } from './nifti.ts';
+import { readNrrd } from './nrrd.ts';
+import type { Beside, ByteSource, Remark, Tell } from './source.ts';
+
+/** The DataError for a name that is none of a volume's. */
+export function unknownKind(file: string): DataError {
+  const name = file.split(/[\\/]/).pop()!, pair = /\.(hdr|img)(\.gz)?$/i.test(name);
+  return new DataError(`${file}: unknown kind of volume, got "${name}", expected a name ending in ${VOLUME_ENDINGS.join(', ')} or a folder of DICOM files.`,
+    pair ? 'Convert the pair .hdr and .img to one .nii.gz file.' : undefined);
+}
+
+/**
+ * Decodes a volume, in the orientation it is stored in; the name's ending chooses the format. Remarks go to `tell`; without it a
+ * doubtful one is an error. DataError naming the file: truncated, corrupt, contradictory, not 3D or scalar, too large, sheared, NaN.
+ */
+export async function decodeVolume(file: string, source: ByteSource, beside: Beside, tell?: Tell): Promise<Volume> {
+  const ending = volumeEnding(file);
+  if (!ending) throw unknownKind(file);
+  const remarks: Remark[] = [];
+  const note: Tell = (remark) => { remarks.push(remark); };
+  const volume = ending === '.nii' || ending === '.nii.gz' ? await readNifti(file, source, ending === '.nii.gz', note)
+    : ending === '.mha' || ending === '.mhd' ? await readMetaImage(file, source, beside, note) : await readNrrd(file, source, beside, note);
+  for (const remark of remarks) {
+    if (tell) tell(remark);
+    else if (remark.doubtful) throw new DataError(`${file}: ${remark.message}`, remark.remedy);
+  }
+  return volume;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// What the readers of image formats ask of the outside: bytes on demand, and somebody to tell what they noticed.
+
+/** A file's bytes on demand: an open file in Node, a Blob in a page, an array in a test. What `read` returns belongs to the caller. */
+export interface ByteSource {
+  readonly size: number;
+  /** Bytes `start` to `end` (exclusive, at most `size`). */
+  read(start: number, end: number): Promise<Uint8Array>;
+}
+
+/** Opens the file that a header names, beside it or below it. */
+export type Beside = (name: string) => Promise<ByteSource>;
+
+/** Something about a file that its user should know. */
+export interface Remark {
+  readonly message: string;
+  readonly remedy: string;
+  /** Others may take the file otherwise, or had to be told: it is read only where somebody hears the remark. */
+  readonly doubtful: boolean;
+}
+
+export type Tell = (remark: Remark) => void;
