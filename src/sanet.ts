@@ -21,7 +21,8 @@ export { makePhantom, type Phantom, type PhantomOptions } from './data/phantom.t
 export { writePhantomDataset } from './data/phantom_dataset.ts';
 export { prepareCase, type PreparedCase } from './data/sample.ts';
 export { sparsify, type SparseMode } from './data/sparsify.ts';
-export { readVolume, writeVolume, type Volume } from './data/volume.ts';
+export type { Volume } from './data/volume.ts';
+export { readVolume, writeVolume } from './io/node/volume.ts';
 
 export { readCheckpoint, restoreNetworks, restoreOptimisers, saveCheckpoint, type Checkpoint, type RunState } from './train/checkpoint.ts';
 export { prepareScan, segment } from './train/inference.ts';

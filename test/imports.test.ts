@@ -24,18 +24,20 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   optim: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'nn'],
   models: ['errors.ts', 'gpu', 'engine', 'ops', 'nn'],
   methods: ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'losses', 'optim', 'models', 'random', 'data', 'predict', 'metrics'],
-  train: ['errors.ts', 'gpu', 'nn', 'optim', 'methods', 'random', 'predict', 'files', 'data'],
+  train: ['errors.ts', 'gpu', 'nn', 'optim', 'methods', 'random', 'predict', 'files', 'data', 'io'],
   predict: ['data'],
   random: ['errors.ts'],
-  data: ['errors.ts', 'files/atomic.ts', 'files/regular.ts', 'random'],
+  // Formats make volumes of bytes and so know a volume and its grid; what walks folders of volumes reads them through io.
+  io: ['errors.ts', 'files', 'data/geometry.ts', 'data/volume.ts', 'data/dicom.ts'],
+  data: ['errors.ts', 'files/atomic.ts', 'files/regular.ts', 'random', 'io/endings.ts', 'io/source.ts', 'io/node/volume.ts'],
   metrics: ['errors.ts'],
   report: ['errors.ts', 'metrics', 'data'],
-  cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'train', 'methods', 'files', 'data', 'metrics', 'report'],
+  cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'train', 'methods', 'files', 'data', 'metrics', 'report', 'io'],
   // The public entry points.
   'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'files', 'optim'],
   'browser.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'optim', 'index.ts'],
   'kernels.ts': ['errors.ts', 'gpu', 'gen'],
-  'sanet.ts': ['errors.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'report', 'files'],
+  'sanet.ts': ['errors.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'report', 'files', 'io'],
 };
 /** Second part of the path: the folder of src, or the file where it is directly in src. */
 const place = (file: string): string => { const [, first] = file.split('/'); return first!; };

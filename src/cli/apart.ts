@@ -3,7 +3,7 @@
 // mounts do not hide that two paths are one.
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { volumeEnding } from '../data/header.ts';
+import { volumeEnding } from '../io/endings.ts';
 import { UsageError } from '../errors.ts';
 
 const identity = (path: string): string | undefined => {

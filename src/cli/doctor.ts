@@ -45,7 +45,7 @@ async function missingOptions({ caps }: Device): Promise<Missing[]> {
   try {
     import.meta.resolve('@itk-wasm/image-io');
   } catch {
-    missing.push({ what: '@itk-wasm/image-io: reading and writing CT volumes', remedy: 'npm install @itk-wasm/image-io@1.6.1' });
+    missing.push({ what: '@itk-wasm/image-io: reading DICOM', remedy: 'npm install @itk-wasm/image-io@1.6.1' });
   }
   return missing;
 }

@@ -3,6 +3,8 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { failureOf } from './failure.ts';
+import { hearRemarks } from '../io/node/remarks.ts';
+import type { Remark } from '../io/source.ts';
 import { processOutput, type Output } from './output.ts';
 import type { ExitCode, Verb } from './verb.ts';
 
@@ -43,7 +45,13 @@ export async function main(argv: readonly string[], output: Output = processOutp
       const verb = await load();
       verb.configure(command);
       command.action(async () => {
-        const outcome = await verb.run(command.processedArgs, command.opts(), { json, argv, note: json ? stderr : stdout });
+        const said = new Set<string>();
+        const warn = ({ file, message, remedy }: Remark): void => {
+          const text = `warning: ${file}: ${message}\n  -> ${remedy}`;
+          if (!said.has(text)) stderr(text); // a file may be read again and again
+          said.add(text);
+        };
+        const outcome = await hearRemarks(warn, () => verb.run(command.processedArgs, command.opts(), { json, argv, note: json ? stderr : stdout }));
         stdout(json ? JSON.stringify(outcome.json, null, 2) : outcome.text);
         exitCode = outcome.exitCode ?? 0;
       });

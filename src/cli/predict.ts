@@ -8,7 +8,7 @@ import { readDatasetInfo } from '../data/dataset_json.ts';
 import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
 import { assertCaseName, caseNames, channelNumbered, nameKey, NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
-import { readVolume } from '../data/volume.ts';
+import { readVolume } from '../io/node/volume.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { assertApart } from './apart.ts';
 import { sourceOf } from './mask_source.ts';

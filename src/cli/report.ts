@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { loadCase, openDataset, type Dataset } from '../data/dataset.ts';
 import { toRas } from '../data/orientation.ts';
-import { readVolume } from '../data/volume.ts';
+import { readVolume } from '../io/node/volume.ts';
 import { DataError } from '../errors.ts';
 import type { Run } from '../metrics/compare.ts';
 import type { Summary } from '../metrics/summary.ts';

@@ -6,9 +6,8 @@ import { DataError } from '../errors.ts';
 import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
 import { findingOf, type Finding } from './finding.ts';
 import { sameGeometry, type Triple } from './geometry.ts';
-import { readHeader, volumeEnding } from './header.ts';
 import { inferUnlabelled, type UnlabelledProposal } from './infer_unlabelled.ts';
-import { readVolume, writeVolume } from './volume.ts';
+import { readVolume, writeVolume } from '../io/node/volume.ts';
 
 /** What was seen of a readable case, on its RAS grid. */
 export interface CaseSummary {
@@ -49,8 +48,7 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
       if (options.fixHeader && await fixLabelHeader(scan, dataset.folder)) {
         findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
       }
-      await warnAboutSpacing(scan, findings);
-      const loaded = await loadCase(dataset, scan);
+      const loaded = await loadCase(dataset, scan, ({ file, message, remedy }) => findings.push({ level: 'warning', file, message, remedy }));
       cases.push(summarise(dataset, scan, loaded, findings));
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
@@ -82,15 +80,6 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
   return { name: scan.name, patient: scan.patient, size: image.size, spacing: image.spacing, range: [low, high], counts, annotated: label ? annotated / label.length : 0 };
 }
 
-/** A file that states no spacing is read as 1 mm: volumes, distances and resampling would be wrong without a word. */
-async function warnAboutSpacing({ images, label }: Case, findings: Finding[]): Promise<void> {
-  for (const file of [...images, ...(label === undefined ? [] : [label])]) {
-    if (!volumeEnding(file)) continue; // a DICOM series
-    const { noSpacing } = await readHeader(file);
-    if (noSpacing !== undefined) findings.push({ level: 'warning', file, message: `states no voxel spacing (no field ${noSpacing}), 1 mm is assumed.`, remedy: `Add ${noSpacing} to its header, or convert the scan again from its source.` });
-  }
-}
-
 function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings: Finding[]): void {
   const file = dataset.folder;
   const labelled = cases.filter((c) => c.counts.length > 0);
@@ -114,7 +103,8 @@ function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings:
  */
 export async function fixLabelHeader(scan: Case, folder: string): Promise<boolean> {
   if (!scan.label) return false;
-  const image = await readVolume(scan.images[0]), label = await readVolume(scan.label);
+  const unheard = (): void => {}; // what there is to say of the files is said when the case is loaded
+  const image = await readVolume(scan.images[0], unheard), label = await readVolume(scan.label, unheard);
   if (sameGeometry(image, label) || !image.size.every((n, i) => n === label.size[i])) return false;
   const way = relative(realpathSync(folder), realpathSync(dirname(scan.label)));
   if (way.startsWith('..') || isAbsolute(way)) throw new DataError(`${scan.label}: not rewritten, its folder is a link that leads out of ${folder}.`, 'Correct the file where it lies, or put a copy of the folder in the place of the link.');

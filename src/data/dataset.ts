@@ -8,11 +8,13 @@ import { unreadable } from '../files/regular.ts';
 import { readAnnotations, annotationWeight, type Annotations } from './annotations.ts';
 import { insideFolder, readDatasetInfo, type DatasetInfo } from './dataset_json.ts';
 import { findingOf, firstError, type Finding } from './finding.ts';
+import type { Tell } from '../io/source.ts';
 import { assertSameGeometry, type Geometry } from './geometry.ts';
-import { volumeEnding, type VOLUME_ENDINGS } from './header.ts';
+import { volumeEnding, type VOLUME_ENDINGS } from '../io/endings.ts';
 import { caseNames, channelNumbered, nameFault, nameKey } from './names.ts';
 import { toRas } from './orientation.ts';
-import { readVolume, type Volume } from './volume.ts';
+import { readVolume } from '../io/node/volume.ts';
+import type { Volume } from './volume.ts';
 
 /** One scan. `images` has one file a channel. */
 export interface Case { readonly name: string; readonly patient: string; readonly images: readonly string[]; readonly label: string | undefined }
@@ -186,15 +188,15 @@ function findDuplicates(folder: string, training: readonly Case[], test: readonl
 
 /**
  * Reads a case, turned to RAS and checked: image and label on one grid, label values of the data set, annotated slices inside
- * the volume and at least one voxel annotated. DataError naming the file.
+ * the volume and at least one voxel annotated. `tell`: as for `readVolume`. DataError naming the file.
  */
-export async function loadCase(dataset: Dataset, scan: Case): Promise<LoadedCase> {
-  const stored = await readVolume(scan.images[0]);
+export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promise<LoadedCase> {
+  const stored = await readVolume(scan.images[0], tell);
   const image = toRas(stored);
   const { data: _voxels, ...grid } = stored;
   const unlabelled = dataset.annotations.unlabelled.get(scan.name) ?? [];
   if (!scan.label) return { name: scan.name, image, label: null, weight: null, unlabelled, stored: grid };
-  const labelVolume = await readVolume(scan.label);
+  const labelVolume = await readVolume(scan.label, tell);
   assertSameGeometry(stored, scan.images[0], labelVolume, scan.label);
   // The label follows the image's axes, not its own header's last digits.
   const label = checkedLabel(scan.label, toRas({ ...grid, data: labelVolume.data }).data, dataset.info);

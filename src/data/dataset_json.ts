@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { unreadable } from '../files/regular.ts';
-import { VOLUME_ENDINGS } from './header.ts';
+import { VOLUME_ENDINGS } from '../io/endings.ts';
 import { issueText } from './issue.ts';
 
 const nameToText = z.record(z.string(), z.string());

@@ -6,7 +6,8 @@ import { DataError } from '../errors.ts';
 import { dicomDamage, holdsPixels } from './dicom_check.ts';
 import { type Triple } from './geometry.ts';
 import { unreadable } from '../files/regular.ts';
-import { loadImageIo, volumeFromItk, type Volume, type VoxelArray } from './volume.ts';
+import { loadImageIo, volumeFromItk } from './itk.ts';
+import type { Volume, VoxelArray } from './volume.ts';
 
 interface Slice { readonly file: string; readonly series: string; readonly volume: Volume; readonly position: number }
 

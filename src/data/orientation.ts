@@ -80,5 +80,6 @@ export function fromRas(volume: Volume, target: Geometry): Volume {
   if (data.length !== target.size[0] * target.size[1] * target.size[2]) {
     throw new DataError(`volume to write: wrong number of voxels, got ${data.length}, expected ${target.size.join('x')}.`);
   }
-  return { data, size: target.size, spacing: target.spacing, origin: target.origin, direction: target.direction };
+  const { size, spacing, origin, direction, unoriented } = target;
+  return { data, size, spacing, origin, direction, ...(unoriented && { unoriented }) };
 }

@@ -3,7 +3,7 @@
 import { makePhantom, type PhantomOptions } from './phantom.ts';
 import { withNewDataset, type ImportResult } from './import/new_dataset.ts';
 import { join } from 'node:path';
-import { writeVolume } from './volume.ts';
+import { writeVolume } from '../io/node/volume.ts';
 
 /** Options of the phantoms (but `index`), and how many. */
 export interface PhantomDatasetOptions extends Omit<PhantomOptions, 'index'> {

@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unreadable } from '../files/regular.ts';
-import { readHeader, volumeEnding } from './header.ts';
+import { volumeFiles } from '../io/node/volume.ts';
 
 /** A volume's file, with the data file of a header that names one; the files of a DICOM series. @throws DataError naming what cannot be read */
 export async function scanFiles(path: string): Promise<string[]> {
@@ -12,8 +12,5 @@ export async function scanFiles(path: string): Promise<string[]> {
   } catch (cause) {
     throw unreadable(path, cause);
   }
-  const ending = volumeEnding(path);
-  if (ending !== '.mhd' && ending !== '.nhdr') return [path];
-  const { dataFile } = await readHeader(path);
-  return dataFile === path ? [path] : [path, dataFile];
+  return volumeFiles(path);
 }

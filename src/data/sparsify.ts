@@ -7,7 +7,7 @@ import { openDataset } from './dataset.ts';
 import { readJson, writeJson } from './dataset_json.ts';
 import { Philox } from '../random/philox.ts';
 import { orientGeometry, rasOrientation } from './orientation.ts';
-import { readVolume } from './volume.ts';
+import { readVolume } from '../io/node/volume.ts';
 import type { Triple } from './geometry.ts';
 
 /** Which slices are kept: stride along z (transverse) and along y (coronal); 0 = none of that plane. */

@@ -3,9 +3,12 @@
 import type { Volume } from '../data/volume.ts';
 import { DataError } from '../errors.ts';
 import { volumeEnding, VOLUME_ENDINGS } from './endings.ts';
+import { besideName, HEAD_BYTES } from './header_text.ts';
 import { readMetaImage } from './metaimage.ts';
+import { isLocal, parseMetaFields } from './metaimage_fields.ts';
 import { readNifti } from './nifti.ts';
 import { readNrrd } from './nrrd.ts';
+import { parseNrrdFields } from './nrrd_fields.ts';
 import type { Beside, ByteSource, Remark, Tell } from './source.ts';
 
 /** The DataError for a name that is none of a volume's. */
@@ -13,6 +16,16 @@ export function unknownKind(file: string): DataError {
   const name = file.split(/[\\/]/).pop()!, pair = /\.(hdr|img)(\.gz)?$/i.test(name);
   return new DataError(`${file}: unknown kind of volume, got "${name}", expected a name ending in ${VOLUME_ENDINGS.join(', ')} or a folder of DICOM files.`,
     pair ? 'Convert the pair .hdr and .img to one .nii.gz file.' : undefined);
+}
+
+/** The name of the file beside `file` that holds its voxels, if they are not in `file` itself. DataError as `decodeVolume`. */
+export async function dataFileOf(file: string, source: ByteSource): Promise<string | undefined> {
+  const ending = volumeEnding(file);
+  if (!ending) throw unknownKind(file);
+  if (ending === '.nii' || ending === '.nii.gz') return undefined;
+  const head = await source.read(0, Math.min(source.size, HEAD_BYTES));
+  const meta = ending === '.mha' || ending === '.mhd', name = meta ? parseMetaFields(file, head).dataFile : parseNrrdFields(file, head).fields.get('data file');
+  return name === undefined || (meta && isLocal(name)) ? undefined : besideName(file, name);
 }
 
 /**

@@ -27,11 +27,11 @@ function reverse(bytes: Uint8Array, width: number): void {
 
 /** Voxels as stored in `bytes`, which become theirs. DataError for integers of 64 bits that float64 cannot hold. */
 export function voxelsOf(file: string, bytes: Uint8Array, element: Element, little: boolean): VoxelArray {
-  const width = elementBytes(element), own = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const width = elementBytes(element), own = bytes.byteOffset % width === 0 ? bytes : bytes.slice(), buffer = own.buffer as ArrayBuffer;
   if (width > 1 && little !== HOST_LITTLE) reverse(own, width);
-  if (element !== 'int64' && element !== 'uint64') return new ARRAYS[element](own.buffer as ArrayBuffer, own.byteOffset, own.length / width);
+  if (element !== 'int64' && element !== 'uint64') return new ARRAYS[element](buffer, own.byteOffset, own.length / width);
   // By halves: a BigInt a voxel would take a minute.
-  const high = new (element === 'int64' ? Int32Array : Uint32Array)(own.buffer, own.byteOffset, own.length / 4), low = new Uint32Array(own.buffer, own.byteOffset, own.length / 4);
+  const high = new (element === 'int64' ? Int32Array : Uint32Array)(buffer, own.byteOffset, own.length / 4), low = new Uint32Array(buffer, own.byteOffset, own.length / 4);
   const out = new Float64Array(own.length / 8), [h, l] = HOST_LITTLE ? [1, 0] : [0, 1];
   for (let i = 0; i < out.length; i++) {
     const v = out[i] = high[2 * i + h] * 2 ** 32 + low[2 * i + l];

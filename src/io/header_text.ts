@@ -35,8 +35,11 @@ export function integerIn(file: string, field: string, text: string, least: numb
   return value;
 }
 
-/** Name of the file beside `file` (or below it) that holds the voxels: a header from elsewhere must not make us read any file there is. */
+/** Name of the one file beside `file` (or below it) that holds the voxels: a header from elsewhere must not make us read any file there is. */
 export function besideName(file: string, name: string): string {
+  if (/^LIST\b/.test(name) || name.includes('%')) {
+    throw new DataError(`${file}: voxels spread over several files, got "${name}", expected one data file.`, 'Convert the scan to one file, for example .nii.gz.');
+  }
   const parts = name.split(/[\\/]/);
   let depth = 0;
   for (const part of parts) if ((depth += part === '..' ? -1 : part === '.' || part === '' ? 0 : 1) < 0) break;

@@ -15,9 +15,9 @@ export const DEFLATE_LIMIT = 1100;
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
 const isZlib = (bytes: Uint8Array): boolean => (bytes[0] & 15) === 8 && ((bytes[0] << 8) | bytes[1]) % 31 === 0 && (bytes[1] & 32) === 0;
 
-function damaged(file: string, why: string, cause?: unknown): DataError {
-  return new DataError(`${file}: the compressed data are corrupt (${why}).`, 'Copy or download the file again.', { cause });
-}
+const AGAIN = 'Copy or download the file again.';
+const early = (file: string, cause?: unknown): DataError => new DataError(`${file}: the compressed data stop early (truncated file).`, AGAIN, { cause });
+const damaged = (file: string, why: string, cause?: unknown): DataError => new DataError(`${file}: the compressed data are corrupt (${why}).`, AGAIN, { cause });
 
 function adler32(bytes: Uint8Array, sum: number): number {
   let a = sum & 0xffff, b = sum >>> 16;
@@ -77,14 +77,18 @@ function* inflated(file: string, bytes: Uint8Array, coding: Coding): Generator<U
     } catch (cause) {
       const { code, message } = cause as { code?: unknown; message: string };
       if (cause instanceof DataError) throw cause;
-      if (code === 0) throw new DataError(`${file}: the compressed data stop early (truncated file).`, 'Copy or download the file again.', { cause });
+      if (code === 0) throw early(file, cause);
       if (code !== 6) throw damaged(file, message, cause);
       followed = true; // by something that is no member: padding, or damage
     }
     yield* out;
     out = [];
   }
-  if (!endsIn(bytes, trailer.bytes())) throw damaged(file, followed ? 'their check sum is wrong, or something else follows' : 'their check sum is wrong or cut off');
+  const end = trailer.bytes();
+  if (endsIn(bytes, end)) return;
+  const cut = end.some((_, i) => i > 0 && end.subarray(0, i).every((byte, j) => bytes[bytes.length - i + j] === byte));
+  if (cut && !followed) throw early(file);
+  throw damaged(file, followed ? 'their check sum is wrong, or something else follows' : 'their check sum is wrong or cut off');
 }
 
 /** The decoded stream, so many bytes at a time. */

@@ -2,11 +2,10 @@
 // Reading MetaImage: .mha, or a header .mhd with its data file.
 import { assertOrthogonal, type Geometry } from '../data/geometry.ts';
 import type { Volume } from '../data/volume.ts';
-import { DataError } from '../errors.ts';
 import { elementBytes, voxelsOf, voxelsOfText } from './elements.ts';
 import { badField, besideName, HEAD_BYTES, integerIn, latin1, numberIn } from './header_text.ts';
 import { Inflated, isGzip } from './inflate.ts';
-import { flag, list, metaElement, parseMetaFields } from './metaimage_fields.ts';
+import { flag, isLocal, list, metaElement, parseMetaFields } from './metaimage_fields.ts';
 import { checkDims, checkFinite, checkPacked, geometryOf, inflatedVoxels, storedVoxels } from './promises.ts';
 import type { Beside, ByteSource, Tell } from './source.ts';
 
@@ -29,10 +28,7 @@ export async function readMetaImage(file: string, source: ByteSource, beside: Be
   for (const [key, neutral] of [['ElementToIntensityFunctionSlope', 1], ['ElementToIntensityFunctionOffset', 0]] as const) {
     if ((list(file, fields, key, 1)?.[0] ?? neutral) !== neutral) throw badField(file, key, fields.get(key), `${neutral}: some readers scale by it and others do not`, 'Store the scaled values, or remove the field if the values are scaled already.');
   }
-  if (/^LIST\b/.test(name) || name.includes('%')) {
-    throw new DataError(`${file}: voxels spread over several files, got ElementDataFile = ${name}, expected one data file or LOCAL.`, 'Convert the scan to .nii.gz or .mha.');
-  }
-  const local = /^local$/i.test(name), data = local ? source : await beside(besideName(file, name)), dataFile = local ? file : file.replace(/[^\\/]*$/, name);
+  const local = isLocal(name), data = local ? source : await beside(besideName(file, name)), dataFile = local ? file : file.replace(/[^\\/]*$/, name);
   const skip = integerIn(file, 'HeaderSize', fields.get('HeaderSize') ?? '0', -1), compressed = flag(file, fields, 'CompressedData', false);
   if (skip < 0 && compressed) throw badField(file, 'HeaderSize', fields.get('HeaderSize'), '0 or more for compressed data');
   if (local && skip > 0 && skip < end) throw badField(file, 'HeaderSize', fields.get('HeaderSize'), `at least ${end}, where the header ends`);
@@ -60,7 +56,7 @@ function gridOf(file: string, dims: readonly number[], rank: number, fields: Fie
   const mm = MILLIMETRES[units];
   const matrix = list(file, fields, 'TransformMatrix', rank * rank), offset = list(file, fields, 'Offset', rank);
   const stated = list(file, fields, 'ElementSpacing', rank) ?? list(file, fields, 'ElementSize', rank);
-  if (!stated) tell({ message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.', remedy: 'Add ElementSpacing to its header, or convert the scan again from its source.', doubtful: true });
+  if (!stated) tell({ file, message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.', remedy: 'Add ElementSpacing to its header, or convert the scan again from its source.', doubtful: true });
   const spacing = (stated ?? dims.map(() => 1)).slice(0, 3).map((s) => s * mm);
   if (spacing.some((s) => !(s > 0))) throw badField(file, 'ElementSpacing', (fields.get('ElementSpacing') ?? fields.get('ElementSize')), 'numbers above 0');
   const rows = [0, 1, 2].map((i) => [0, 1, 2].map((j) => (matrix ? matrix[i * rank + j] : i === j ? 1 : 0)));
@@ -86,5 +82,5 @@ function tellOfLetters(file: string, rows: readonly (readonly number[])[], lette
   }).join(''));
   if (!/^[RLAPIS]{3}$/.test(letters)) throw badField(file, 'AnatomicalOrientation', letters, 'three letters such as RAI, or ???');
   if (letters === from || letters === to) return;
-  tell({ message: `AnatomicalOrientation ${letters} and ${stated ? 'TransformMatrix' : 'the missing TransformMatrix'} (${from}) contradict each other; the matrix is taken.`, remedy: 'Find out which one is right and correct the other in the header.', doubtful: !stated });
+  tell({ file, message: `AnatomicalOrientation ${letters} and ${stated ? 'TransformMatrix' : 'the missing TransformMatrix'} (${from}) contradict each other; the matrix is taken.`, remedy: 'Find out which one is right and correct the other in the header.', doubtful: !stated });
 }

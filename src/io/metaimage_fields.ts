@@ -36,6 +36,9 @@ export function parseMetaFields(file: string, head: Uint8Array): MetaFields {
   return { fields, dataFile: last[1], end: last.index + last[0].length };
 }
 
+/** True where the voxels follow the header in the same file. */
+export const isLocal = (dataFile: string): boolean => /^local$/i.test(dataFile);
+
 /** True or False; `missing` where the key is not there. */
 export function flag(file: string, fields: ReadonlyMap<string, string>, key: string, missing: boolean): boolean {
   const text = fields.get(key);

@@ -78,7 +78,7 @@ export function orientation(file: string, dims: readonly number[], forms: Forms,
   const { qformCode, sformCode } = forms;
   if (sformCode === 0 && qformCode === 0) {
     const grid = withoutForms(file, dims, forms);
-    tell({ message: 'states no orientation (qform and sform code 0): x is taken to the left, y to the front, z upwards.', remedy: 'Set the orientation in the header, or convert the scan again from its source.', doubtful: true });
+    tell({ file, message: 'states no orientation (qform and sform code 0): x is taken to the left, y to the front, z upwards.', remedy: 'Set the orientation in the header, or convert the scan again from its source.', doubtful: true });
     return grid;
   }
   if (sformCode === 0) return fromQform(file, dims, forms);
@@ -91,7 +91,7 @@ export function orientation(file: string, dims: readonly number[], forms: Forms,
   const remedy = 'Find out which one is right and set the other from it (for example with nibabel: image.set_qform(image.affine, 1); image.set_sform(image.affine, 1)).';
   // Of a sform that is the scanner's own, nibabel, ITK and what is built on them all take it; of others, ITK takes the qform.
   if (sformCode !== SCANNER) throw new DataError(`${file}: two orientations ${Number(apart.toPrecision(3))} voxels apart, got ${both}, expected the same.`, remedy);
-  tell({ message: `two orientations ${Number(apart.toPrecision(3))} voxels apart, ${both}; the sform is taken.`, remedy, doubtful: false });
+  tell({ file, message: `two orientations ${Number(apart.toPrecision(3))} voxels apart, ${both}; the sform is taken.`, remedy, doubtful: false });
   return grid;
 }
 

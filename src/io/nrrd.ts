@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reading NRRD: .nrrd, or a header .nhdr with its data file.
 import type { Volume } from '../data/volume.ts';
-import { DataError } from '../errors.ts';
 import { bytesOfHex, elementBytes, voxelsOf, voxelsOfText } from './elements.ts';
 import { badField, besideName, HEAD_BYTES, integerIn, latin1, numberIn } from './header_text.ts';
 import { nrrdElement, nrrdEncoding, parseNrrdFields } from './nrrd_fields.ts';
@@ -22,9 +21,6 @@ export async function readNrrd(file: string, source: ByteSource, beside: Beside,
   if (number !== undefined && integerIn(file, 'number', number, 1) !== count) throw badField(file, 'number', number, `${count} as sizes say`);
 
   const name = fields.get('data file');
-  if (name !== undefined && (/^LIST\b/.test(name) || name.includes('%'))) {
-    throw new DataError(`${file}: voxels spread over several files, got data file: ${name}, expected one file.`, 'Convert the scan to .nii.gz or .nrrd.');
-  }
   const data = name === undefined ? source : await beside(besideName(file, name));
   const dataFile = name === undefined ? file : file.replace(/[^\\/]*$/, name);
   let start = name === undefined ? end! : 0;

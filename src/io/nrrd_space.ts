@@ -2,7 +2,7 @@
 // Which axes of an NRRD are space, and where they lie: "space", its units, directions and origin, turned to LPS millimetres.
 import type { Geometry } from '../data/geometry.ts';
 import { DataError } from '../errors.ts';
-import { badField, numberIn, numbersIn } from './header_text.ts';
+import { badField, numberIn } from './header_text.ts';
 import { checkDims, geometryOf } from './promises.ts';
 import type { Tell } from './source.ts';
 
@@ -56,7 +56,7 @@ function signsOf(file: string, fields: Fields, directions: unknown, tell: Tell):
   if (dimension !== undefined && dimension.trim() !== '3') throw badField(file, 'space dimension', dimension, '3');
   if (space === undefined) {
     const message = directions ? 'states directions but no space: they are taken as left, posterior, superior.' : 'states no space: its axes are taken as left, posterior, superior.';
-    tell({ message, remedy: 'Add "space: left-posterior-superior" (or what is right) to its header.', doubtful: false }); // all readers known to us take it so
+    tell({ file, message, remedy: 'Add "space: left-posterior-superior" (or what is right) to its header.', doubtful: false }); // all readers known to us take it so
     return SPACES.lps;
   }
   const name = space.toLowerCase().replace(/[-\s]/g, '');
@@ -109,7 +109,7 @@ export function nrrdGrid(file: string, sizes: readonly number[], fields: Fields,
   const originText = fields.get('space origin');
   const origin = originText === undefined ? [0, 0, 0] : vectorIn(file, 'space origin', originText.trim()).map((o, i) => o * signs[i] * world[i]);
   if (!directions) {
-    if (!stated) tell({ message: 'states no voxel spacing (no field space directions), 1 mm is assumed.', remedy: 'Add space directions to its header, or convert the scan again from its source.', doubtful: true });
+    if (!stated) tell({ file, message: 'states no voxel spacing (no field space directions), 1 mm is assumed.', remedy: 'Add space directions to its header, or convert the scan again from its source.', doubtful: true });
     const spacing = stated ?? [1, 1, 1];
     return { dims, grid: geometryOf(file, dims, [0, 1, 2].map((i) => [0, 1, 2].map((row) => (row === i ? signs[row] * spacing[i] : 0))), origin, spacing) };
   }

@@ -13,6 +13,8 @@ export type Beside = (name: string) => Promise<ByteSource>;
 
 /** Something about a file that its user should know. */
 export interface Remark {
+  /** The file it is about. */
+  readonly file: string;
   readonly message: string;
   readonly remedy: string;
   /** Others may take the file otherwise, or had to be told: it is read only where somebody hears the remark. */

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { Geometry } from '../data/geometry.ts';
 import { orientGeometry, rasOrientation } from '../data/orientation.ts';
-import { readVolume } from '../data/volume.ts';
+import { readVolume } from '../io/node/volume.ts';
 import type { DatasetFingerprint } from './presets.ts';
 
 /** Enough for a median; more only cost reading time. */

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { toRas } from '../../src/data/orientation.ts';
-import { readVolume, writeVolume } from '../../src/data/volume.ts';
+import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
 import { writeDicomSeries } from '../data/dicom_series.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';

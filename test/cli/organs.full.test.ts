@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
-import { readVolume } from '../../src/data/volume.ts';
+import { readVolume } from '../../src/io/node/volume.ts';
 import { sharedData } from '../data/helpers.ts';
 import { memoryScratch } from './processes.ts';
 

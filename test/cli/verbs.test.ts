@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
-import { readVolume, writeVolume } from '../../src/data/volume.ts';
+import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vg-verbs-'));
 const dataset = join(folder, 'phantoms');

@@ -7,7 +7,8 @@ import { checkDataset } from '../../src/data/check.ts';
 import { loadCase, openDataset } from '../../src/data/dataset.ts';
 import { annotatedShare, sparsePlanes, sparsify } from '../../src/data/sparsify.ts';
 import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
-import { readVolume, writeVolume, type Volume } from '../../src/data/volume.ts';
+import type { Volume } from '../../src/data/volume.ts';
+import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { dataError, scratch, volumeOf } from './helpers.ts';
 
 const root = scratch();

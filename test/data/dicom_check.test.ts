@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dicomDamage } from '../../src/data/dicom_check.ts';
-import { readVolume } from '../../src/data/volume.ts';
+import { readVolume } from '../../src/io/node/volume.ts';
 import { dataError, scratch, sharedData } from './helpers.ts';
 
 /** A Part 10 file: meta header with SOP class and transfer syntax, then elements. */

@@ -7,7 +7,7 @@ import { loadCase, openDataset } from '../../src/data/dataset.ts';
 import { importLidcVoi } from '../../src/data/import/lidc_voi.ts';
 import { importLuna16, sphereMask } from '../../src/data/import/luna16.ts';
 import { ABDOMEN_1K_LABELS, importPairs } from '../../src/data/import/pairs.ts';
-import { writeVolume } from '../../src/data/volume.ts';
+import { writeVolume } from '../../src/io/node/volume.ts';
 import { dataError, niftiBytes, scratch, sharedData, volumeOf } from './helpers.ts';
 
 const root = scratch();

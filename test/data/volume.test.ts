@@ -5,7 +5,8 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { assertSameGeometry, sameGeometry, voxelToWorld, worldToVoxel, type Triple } from '../../src/data/geometry.ts';
 import { fromRas, toRas } from '../../src/data/orientation.ts';
-import { readVolume, writeVolume, type Volume, type VoxelArray } from '../../src/data/volume.ts';
+import type { Volume, VoxelArray } from '../../src/data/volume.ts';
+import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { dataError, niftiBytes, scratch, sharedData, volumeOf } from './helpers.ts';
 
 const folder = scratch();

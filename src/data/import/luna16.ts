@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { DataError } from '../../errors.ts';
 import { worldToVoxel, type Triple } from '../geometry.ts';
 import { unreadable } from '../../files/regular.ts';
-import { readVolume, type Volume } from '../volume.ts';
+import { readVolume } from '../../io/node/volume.ts';
+import type { Volume } from '../volume.ts';
 import { csvNumber, readCsv } from './csv.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 

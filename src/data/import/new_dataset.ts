@@ -7,9 +7,10 @@ import { DataError } from '../../errors.ts';
 import { discard, folderAside, makeFolder } from '../../files/atomic.ts';
 import { unreadable } from '../../files/regular.ts';
 import { writeJson, type DatasetJson } from '../dataset_json.ts';
-import { checkFile, volumeEnding } from '../header.ts';
+import { volumeEnding } from '../../io/endings.ts';
+import { readVolume, writeVolume } from '../../io/node/volume.ts';
+import type { Volume } from '../volume.ts';
 import { assertCaseName, nameKey } from '../names.ts';
-import { readVolume, writeVolume, type Volume } from '../volume.ts';
 
 /** Ending of imported files. */
 export const IMPORTED = '.nii.gz';
@@ -44,7 +45,7 @@ export class DatasetBuilder {
     if (typeof source !== 'string') return writeVolume(target, source);
     makeFolder(dirname(target));
     if (volumeEnding(source) !== IMPORTED) return writeVolume(target, await readVolume(source));
-    await checkFile(source);
+    await readVolume(source); // as it stands, if it can be read
     await copyFile(source, target);
   }
 }

@@ -5,8 +5,8 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../../errors.ts';
 import { unreadable } from '../../files/regular.ts';
+import { readVolume } from '../../io/node/volume.ts';
 import { caseNames, channelNumbered, nameKey } from '../names.ts';
-import { readVolume } from '../volume.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 
 /** AbdomenCT-1K's classes. */
