@@ -54,7 +54,7 @@ for (const preset of flags.preset.split(',')) {
   const nets = vg.buildNetworks(plan);
   const optimisers = vg.buildOptimisers(plan, nets);
   const step = await vg.methodOf(plan).step(plan, nets, optimisers, { partial: false });
-  const scheduled = { lambda: plan.method.cross.lambdaMax };
+  const scheduled = { iteration: 0, lambda: plan.method.cross.lambdaMax };
   const clock = stopwatch(flags.clock);
   const samples = [];
   for (let i = 0; i <= Number(flags.iterations); i++) {

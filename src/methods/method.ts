@@ -21,8 +21,8 @@ export interface NetworkGroups { readonly groups: readonly ParameterGroup[]; rea
 
 /** Scalars [1] of one iteration: a network's name is its loss, `NAME_norm` and `NAME_scale` its gradient's norm and loss scale, all else measures. */
 export type StepResult = Record<string, Tensor>;
-/** Values that change with the iteration, by name (`StepContext.scalar`). */
-export type Scheduled = Readonly<Record<string, number>>;
+/** The iteration, and values that change with it, by name (`StepContext.scalar`). */
+export type Scheduled = Readonly<Record<string, number>> & { readonly iteration: number };
 
 /** `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. */
 export interface StepOptions extends CompileOptions { readonly partial: boolean }
@@ -68,7 +68,7 @@ export interface Method<M extends MethodPlan = any, F = any> {
   /** Of every network that learns. */
   groups(plan: Plan<M>, nets: any): Readonly<Record<string, NetworkGroups>>;
   /** What changes with the iteration `it` of `n`, besides learning rates. */
-  schedule(plan: Plan<M>, it: number, n: number): Scheduled;
+  schedule(plan: Plan<M>, it: number, n: number): Readonly<Record<string, number>>;
   /** What the step takes of a region. A function of the seed and `n` alone, so that a resumed run goes on exactly where it was. */
   feed(plan: Plan<M>, drawn: Drawn): F;
   step(plan: Plan<M>, nets: any, optimisers: Optimisers, options: StepOptions): Promise<Step<F>>;

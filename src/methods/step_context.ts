@@ -8,13 +8,15 @@ import { hostScalars } from '../engine/trace.ts';
 import { slice } from '../ops/layout.ts';
 import { addScaled, clear } from '../ops/optim.ts';
 import { mulScalar } from '../ops/pointwise.ts';
+import { RandomSource } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
+import { STREAMS } from '../random/philox.ts';
 import type { Networks, Optimisers, Scheduled, StepResult } from './method.ts';
 
 export class StepContext implements Disposable {
   /** Of the coming iteration; set before each. */
-  scheduled: Scheduled = {};
+  scheduled: Scheduled = { iteration: 0 };
   private readonly nets: Networks;
   private readonly optimisers: Optimisers;
   private readonly means = new Map<string, Tensor>();
@@ -28,6 +30,11 @@ export class StepContext implements Disposable {
   /** In a trace: a scheduled value, [1], read anew before every run; its name shows in the program. */
   scalar(name: string): Tensor {
     return hostScalars(1, 'f32', () => Float32Array.of(this.scheduled[name]!), name);
+  }
+
+  /** Numbers of a network's random layers, a function of the run's seed and the iteration. Programs of one iteration take ranges of their own. */
+  random(seed: number, firstOp = 0): RandomSource {
+    return new RandomSource({ seed, stream: STREAMS.dropout, step: () => this.scheduled.iteration, firstOp });
   }
 
   /**

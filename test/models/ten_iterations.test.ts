@@ -60,7 +60,7 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
       image, label, annotated, present: Float32Array.of(1, 1), labels: Float32Array.of(1),
       coords: Float32Array.from(it.click, (v, axis) => (v + 0.5) / fixture.size[axis]!),
       transverse: plane(it.transverse, d, 'transverse'), coronal: plane(it.coronal, h, 'coronal'),
-    }], { lambda: fixture.lam });
+    }], { iteration: i, lambda: fixture.lam });
     for (const [ours, theirs] of [['sam', 'n3'], ['transverse', 'transverse'], ['coronal', 'coronal']] as const) {
       const value = await result[ours]!.item();
       expect(Math.abs(value / it.losses[theirs] - 1), `iteration ${i}, ${theirs}: ${value} against ${it.losses[theirs]}`).toBeLessThan(1e-3);

@@ -58,7 +58,7 @@ export async function startTraining(plan: SanetPlan, { partial = false } = {}): 
   const optimisers = buildOptimisers(plan, nets);
   const step = await methodOf(plan).step(plan, nets, optimisers, { partial });
   const full = plan.method.cross.enabled ? 0.5 : 0;
-  return { step, nets, run: (volumes, lambda = full) => step.run(volumes, { lambda }), [Symbol.dispose]: () => { step.dispose(); for (const o of optimisers.values()) o.dispose(); } };
+  return { step, nets, run: (volumes, lambda = full) => step.run(volumes, { iteration: 0, lambda }), [Symbol.dispose]: () => { step.dispose(); for (const o of optimisers.values()) o.dispose(); } };
 }
 
 /** Values of a step's result by name. */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// One 3D network that learns from the annotated voxels alone (specification 9, last paragraph): what a compared network is, but for its
+// layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan.
+import { z } from 'zod';
+import { spec, type FloatType } from '../engine/dtype.ts';
+import { compile } from '../engine/program.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { noGrad } from '../engine/trace.ts';
+import { oneHotOf, segLoss } from '../losses/segmentation.ts';
+import { useRandom } from '../nn/dropout.ts';
+import type { Module } from '../nn/module.ts';
+import { decayGroups } from '../optim/optimiser.ts';
+import { slice } from '../ops/layout.ts';
+import { add, mulScalar } from '../ops/pointwise.ts';
+import { reshape } from '../ops/reshape.ts';
+import { softmax } from '../ops/softmax.ts';
+import type { Method, Step, StepResult } from './method.ts';
+import { number, rate } from './plan_fields.ts';
+import type { Plan, Preset } from './plan.ts';
+import { storageOf } from './precision.ts';
+import { StepContext } from './step_context.ts';
+
+/** x [B, D, H, W, 1] -> logits [B, D, H, W, K], f32. */
+export interface Segmenter extends Module { forward(x: Tensor): Tensor }
+
+/** A supervised network's part of a plan; `N` are its sizes. */
+export interface SupervisedFields<N> { name: string; network: N; rate: number; decay: number; loss: { ce: number; dice: number } }
+
+/** Host arrays of one volume, [D, H, W] each; present [K]. */
+export type VolumeFeed = { readonly image: Float32Array; readonly label: Float32Array; readonly annotated: Float32Array; readonly present: Float32Array };
+
+export interface SupervisedOptions<N> {
+  /** Of `method.network`. */
+  readonly network: z.ZodType<N>;
+  /** Sizes, learning rate and decay by preset. */
+  preset(preset: Preset): { network: N; rate: number; decay: number };
+  /** What else the network needs otherwise than other methods do, such as a schedule or a ROI. */
+  shared?(preset: Preset, shared: Omit<Plan, 'method'>): void;
+  make(network: N, classes: number, storage: FloatType): Segmenter;
+  contradictions?(plan: Plan<SupervisedFields<N>>): string[];
+}
+
+export function supervised<N>(name: string, options: SupervisedOptions<N>): Method<SupervisedFields<N>, VolumeFeed> {
+  return {
+    name,
+    schema: z.strictObject({
+      name: z.literal(name), network: options.network, rate: rate().describe('learning rate'), decay: number(0, 1).describe('weight decay'),
+      loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
+    }) as unknown as z.ZodType<SupervisedFields<N>>,
+    preset(preset, shared) {
+      options.shared?.(preset, shared);
+      const { optimiser, augmentation, training, prediction, evaluation, ...before } = shared;
+      return { ...before, method: { name, ...options.preset(preset), loss: { ce: 0.5, dice: 0.5 } }, optimiser, augmentation, training, prediction, evaluation };
+    },
+    contradictions: (plan) => [
+      ...(plan.method.loss.ce + plan.method.loss.dice > 0 ? [] : ['method.loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)']),
+      ...options.contradictions?.(plan) ?? [],
+    ],
+    parts: {},
+    outputs: [name],
+    bare: name,
+    networks: (plan) => ({ [name]: options.make(plan.method.network, plan.classes.length, storageOf(plan)) }),
+    groups: ({ method }, nets) => ({ [name]: { groups: decayGroups(nets[name].parameters(), method.decay), rate: method.rate } }),
+    schedule: () => ({}),
+    feed: ({ classes }, { sample, unlabelled }) => ({
+      image: sample.image, label: Float32Array.from(sample.label), annotated: Float32Array.from(sample.weight),
+      present: Float32Array.from(classes, (_, c) => unlabelled.includes(c) ? 0 : 1),
+    }),
+    step: (plan, nets, optimisers, stepOptions) => compileStep(plan, name, nets[name], new StepContext(nets, optimisers), stepOptions),
+    async predictor(plan, nets) {
+      const net: Segmenter = nets[name];
+      const size = plan.data.roi;
+      net.eval();
+      const program = await compile(({ image }) => ({ p: softmax(net.forward(reshape(image, [1, ...size, 1])), -1) }), { image: spec(size) });
+      net.train();
+      return { run: async (image) => ({ [name]: await program.run({ image }).p.data() as Float32Array }), dispose: () => program.dispose() };
+    },
+  };
+}
+
+/** All volumes of an iteration as one tensor; the loss is the mean of theirs. */
+async function compileStep(plan: Plan<SupervisedFields<unknown>>, name: string, net: Segmenter, context: StepContext, { partial, ...options }: { partial: boolean }): Promise<Step<VolumeFeed>> {
+  const { classes, training: { batch }, data: { roi }, method: { loss: factors } } = plan;
+  const shape = [batch, ...roi];
+  net.train();
+  useRandom(net, context.random(plan.training.seed));
+  const program = await compile(({ image, label, annotated, present }): StepResult => context.whole(() => {
+    const logits = net.forward(reshape(image, [...shape, 1]));
+    const oneHot = noGrad(() => oneHotOf(label, classes.length));
+    const of = (x: Tensor, b: number): Tensor => reshape(slice(x, { axis: 0, start: b, end: b + 1 }), x.shape.slice(1));
+    const losses = Array.from({ length: batch }, (_, b) => segLoss(of(logits, b), of(oneHot, b), of(annotated, b), partial ? of(present, b) : undefined, factors));
+    context.learn(name, mulScalar(losses.reduce(add), 1 / batch));
+  }), { image: spec(shape), label: spec(shape), annotated: spec(shape), present: spec([batch, classes.length]) }, options);
+  const joined = (volumes: readonly VolumeFeed[], key: keyof VolumeFeed): Float32Array => {
+    if (volumes.length === 1) return volumes[0]![key];
+    const size = volumes[0]![key].length;
+    const out = new Float32Array(size * volumes.length);
+    volumes.forEach((volume, b) => { out.set(volume[key], b * size); });
+    return out;
+  };
+  return {
+    programs: [{ name: 'step', runs: 1, program }],
+    run(volumes, scheduled) {
+      context.scheduled = scheduled;
+      return program.run({ image: joined(volumes, 'image'), label: joined(volumes, 'label'), annotated: joined(volumes, 'annotated'), present: joined(volumes, 'present') });
+    },
+    dispose() {
+      program.dispose();
+      context[Symbol.dispose]();
+    },
+  };
+}

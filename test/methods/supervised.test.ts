@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// A compared network through the same loop as SA-Net: trained, stopped, resumed to the same bits, predicted, evaluated, reported.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import { openDataset, type Dataset } from '../../src/data/dataset.ts';
+import { openDevice } from '../../src/gpu/device.ts';
+import { METHODS, methodOf } from '../../src/methods/methods.ts';
+import { PRESETS, type Plan } from '../../src/methods/plan.ts';
+import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { train } from '../../src/train/loop.ts';
+import { ablate, parsePlan } from '../../src/train/plan.ts';
+import { presetPlan } from '../../src/train/presets.ts';
+import { checkpointPath } from '../../src/train/run_folder.ts';
+import { readLog } from '../../src/train/run_log.ts';
+import { scratch } from '../data/helpers.ts';
+import { tinyDataset, writePlan } from '../train/tiny_run.ts';
+
+const root = scratch();
+const data = join(root, 'data');
+let dataset: Dataset;
+beforeAll(async () => {
+  await tinyDataset(data);
+  dataset = await openDataset(data);
+});
+
+function smallPlan(method: string, change: (plan: any) => void = () => {}): Plan {
+  const plan = presetPlan('demo', method);
+  plan.classes = ['background', 'nodule'];
+  plan.data.roi = [16, 32, 32];
+  plan.data.jitter = [1, 2, 2];
+  Object.assign(plan.training, { iterations: 6, selections: 1, checkpointEvery: 3, batch: 2 });
+  change(plan);
+  return parsePlan(JSON.parse(JSON.stringify(plan)));
+}
+
+async function session(folder: string, plan: Plan, options: { resume?: boolean; until?: number } = {}): Promise<Map<string, ArrayLike<number>>> {
+  using _device = await openDevice();
+  const stop = new AbortController();
+  const { finished } = await train({
+    plan, dataset, folder, resume: options.resume ?? false, signal: stop.signal,
+    onProgress: ({ stage, done }) => { if (stage === 'train' && done === options.until) stop.abort(); },
+  });
+  const { tensors } = await readCheckpoint(checkpointPath(folder, finished ? 'final' : 'latest'));
+  return new Map([...tensors].map(([name, { data: values }]) => [name, values as ArrayLike<number>]));
+}
+
+describe.each(Object.keys(METHODS))('%s', (method) => {
+  it.each(PRESETS)('%s is a whole plan that survives JSON', (preset) => {
+    const plan = presetPlan(preset, method);
+    expect(parsePlan(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
+    expect(methodOf(plan).name).toBe(method);
+    expect(Object.keys(methodOf(plan).networks(plan)).every((name) => methodOf(plan).outputs.includes(name))).toBe(true);
+  });
+});
+
+describe('vnet', () => {
+  const plan = smallPlan('vnet', (p) => { p.method.network.dropout = 0.5; });
+  it('resumes to the same bits, dropout included, two volumes in one tensor', async () => {
+    const alone = await session(join(root, 'alone'), plan);
+    await session(join(root, 'stopped'), plan, { until: 2 });
+    expect(await session(join(root, 'stopped'), plan, { resume: true })).toEqual(alone);
+    const rows = readLog(join(root, 'alone')).filter((row) => row.loss);
+    expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(rows.map(() => ['vnet', 'vnet', 'vnet']));
+    expect(rows.at(-1)!.loss!.vnet).toBeLessThan(rows[0]!.loss!.vnet!);
+  });
+
+  it('predicts, is evaluated and reported by its name', async () => {
+    const run = async (...argv: string[]): Promise<string> => {
+      let text = '';
+      const code = await main(argv, { stdout: (t) => { text += t; }, stderr: (t) => { text += t; } });
+      expect([code, text]).toEqual([0, expect.anything()]);
+      return text;
+    };
+    await run('train', data, '--run', join(root, 'run'), '--plan', writePlan(root, plan));
+    await run('predict', '-i', join(data, 'imagesTs'), '-o', join(root, 'masks'), '--run', join(root, 'run'));
+    expect(existsSync(join(root, 'masks/vnet'))).toBe(true);
+    await run('eval', data, join(root, 'masks'));
+    await run('report', join(root, 'run'), '--data', data);
+    expect(readFileSync(join(root, 'run/report.html'), 'utf8')).toContain('vnet');
+  });
+
+  it('says what does not fit it', () => {
+    expect(() => smallPlan('vnet', (p) => { p.data.roi = [8, 32, 32]; })).toThrow(/data\.roi\.0: got 8, expected a multiple of 16 with method "vnet"/);
+    expect(() => smallPlan('vnet', (p) => { p.method.sam = {}; })).toThrow(/method\.sam: unknown field/);
+    expect(() => smallPlan('vnet', (p) => { p.evaluation.headline = 'sam'; })).toThrow(/expected "ensemble" or "vnet"/);
+    expect(() => ablate(plan, ['msa'])).toThrow(/expected nothing: vnet has no parts/);
+    expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet/);
+  });
+});
