@@ -18,7 +18,7 @@ import { knownRun, planesSeen, recordEvaluation, type KnownRun } from './known_r
 import { number } from './numbers.ts';
 import { progress } from './progress.ts';
 import { readRecord } from './run_record.ts';
-import { table } from './text.ts';
+import { csvText, table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options { readonly out?: string; readonly surfaceMm?: number; readonly theta?: number; readonly networks: boolean }
@@ -123,8 +123,7 @@ const COLUMNS = ['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD'] as 
 /** One line a case and class; undefined values are empty. */
 function csvOf(summary: Summary): string {
   const columns: (keyof ClassMetrics)[] = [...METRIC_NAMES, 'TP', 'FP', 'FN', 'TN'];
-  const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const rows = summary.metric_per_case.flatMap((c) => Object.entries(c.metrics).map(([label, m]) => [quote(c.case), label, ...columns.map((name) => m[name] ?? '')].join(',')));
+  const rows = summary.metric_per_case.flatMap((c) => Object.entries(c.metrics).map(([label, m]) => [csvText(c.case), label, ...columns.map((name) => m[name] ?? '')].join(',')));
   return `${['case', 'label', ...columns].join(',')}\n${rows.join('\n')}\n`;
 }
 

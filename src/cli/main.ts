@@ -2,6 +2,7 @@
 // The command line: finds the verb, loads only its code, prints its outcome, and turns every error into words and an exit code.
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { printable } from '../errors.ts';
 import { failureOf } from './failure.ts';
 import { hearRemarks } from '../io/node/remarks.ts';
 import type { Remark } from '../io/source.ts';
@@ -26,7 +27,7 @@ const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: 
 export async function main(argv: readonly string[], output: Output = processOutput): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
   const json = argv.includes('--json');
-  const line = (write: (text: string) => void) => (text: string) => write(text.endsWith('\n') ? text : `${text}\n`);
+  const line = (write: (text: string) => void) => (text: string) => write(printable(text.endsWith('\n') ? text : `${text}\n`));
   const [stdout, stderr] = [line(output.stdout), line(output.stderr)];
 
   const program = new Command('voxelgrad')

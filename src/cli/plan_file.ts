@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A plan named on the command line.
-import { readFileSync } from 'node:fs';
-import { DataError, UsageError } from '../errors.ts';
-import { parsePlanText } from '../train/plan.ts';
+import { UsageError } from '../errors.ts';
+import { readJson } from '../files/regular.ts';
+import { parsePlan } from '../train/plan.ts';
 import type { Plan, Preset } from '../methods/plan.ts';
 
 /** @throws UsageError where a preset is named beside the plan */
@@ -12,12 +12,4 @@ export function assertOneSource({ plan, preset, method }: { readonly plan?: stri
 }
 
 /** @throws DataError naming the file, where it cannot be read or is no plan */
-export function readPlanFile(file: string): Plan {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new DataError(`${file}: cannot be read, ${(cause as Error).message}.`, 'Check the path, or leave --plan out.', { cause });
-  }
-  return parsePlanText(text, file);
-}
+export const readPlanFile = (file: string): Plan => parsePlan(readJson(file), file);

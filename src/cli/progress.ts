@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How far work over many cases is: a bar on a terminal, a line every tenth in a pipe.
 import { SingleBar } from 'cli-progress';
+import { printable } from '../errors.ts';
 import type { Context } from './verb.ts';
 
 export type Progress = (done: number, total: number, name: string) => void;
@@ -17,8 +18,8 @@ export function progress(title: string, context: Context): Progress {
   }
   const bar = new SingleBar({ format: `${title} {bar} {value}/{total} {name} ETA {eta_formatted}`, stream: process.stderr, clearOnComplete: true, hideCursor: false });
   return (done, total, name) => {
-    if (!bar.isActive) bar.start(total, 0, { name });
-    bar.update(done, { name });
+    if (!bar.isActive) bar.start(total, 0, { name: printable(name, 60) });
+    bar.update(done, { name: printable(name, 60) });
     if (done === total) bar.stop();
   };
 }

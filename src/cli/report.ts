@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad report: what a run folder holds, as one HTML file. Everything but the evaluation may be missing.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { loadCase, openDataset, type Dataset } from '../data/dataset.ts';
+import { issueText } from '../data/issue.ts';
 import { toRas } from '../data/orientation.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { DataError } from '../errors.ts';
 import type { Run } from '../metrics/compare.ts';
 import type { Summary } from '../metrics/summary.ts';
+import { summarySchema } from '../metrics/summary_schema.ts';
 import type { OverlayCase, ReportInput } from '../report/input.ts';
 import { chooseOverlayCases } from '../report/overlay_choice.ts';
 import { renderReport } from '../report/report.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
-import { parsePlanText } from '../train/plan.ts';
+import { readJson } from '../files/regular.ts';
 import type { Plan } from '../methods/plan.ts';
 import { readLog } from '../train/run_log.ts';
+import { readPlanFile } from './plan_file.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options { readonly data?: string; readonly compare?: readonly string[]; readonly title?: string; readonly out?: string }
 
 function summaryIn(file: string): Summary {
-  let summary: Summary;
-  try {
-    summary = JSON.parse(readFileSync(file, 'utf8')) as Summary;
-  } catch (cause) {
-    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Write it again: voxelgrad eval.', { cause });
-  }
-  if (!Array.isArray(summary.metric_per_case) || typeof summary.foreground !== 'object') throw new DataError(`${file}: not a summary that voxelgrad eval wrote.`, 'Evaluate again.');
-  return summary;
+  const json = readJson(file, 'Write it again: voxelgrad eval.');
+  const parsed = summarySchema.safeParse(json);
+  if (!parsed.success) throw new DataError(`${file}: not a summary that voxelgrad eval wrote: ${issueText(parsed.error, json)}.`, 'Evaluate again.');
+  return json as Summary;
 }
 
 /** The evaluation of a run: in its folder, or where its record says. */
@@ -74,7 +73,7 @@ const schemeOf = ({ annotation }: Plan): string => annotation.use === 'dataset' 
 async function inputOf(folder: string, options: Options, context: Context): Promise<ReportInput> {
   const summary = summaryOf(folder);
   const at = (name: string) => join(folder, name);
-  const plan = existsSync(at('plan.json')) ? parsePlanText(readFileSync(at('plan.json'), 'utf8'), at('plan.json')) : undefined;
+  const plan = existsSync(at('plan.json')) ? readPlanFile(at('plan.json')) : undefined;
   const record = readRecord(folder);
   const data = options.data ?? (record.dataset !== undefined && existsSync(record.dataset) ? record.dataset : undefined);
   const log = readLog(folder);

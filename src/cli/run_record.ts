@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
 // run.json: what only the run itself knows, as its report wants it (src/report/input.ts). Training begins it, later verbs add to it.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import os from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Dataset } from '../data/dataset.ts';
+import { issueText, show } from '../data/issue.ts';
 import { DataError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { labelSourceNote } from '../metrics/label_source.ts';
 import type { ReportInput, Stage } from '../report/input.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { FolderLock } from '../files/lock.ts';
+import { readJson } from '../files/regular.ts';
 import type { DataChange } from '../train/data_files.ts';
 import type { Plan } from '../methods/plan.ts';
 import type { Survey } from '../train/survey.ts';
+import { runRecordSchema } from './run_record_schema.ts';
 
 /** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */
 export interface Evaluations {
@@ -41,14 +44,12 @@ const fileOf = (run: string): string => join(run, 'run.json');
 export function readRecord(run: string): RunRecord {
   const file = fileOf(run);
   if (!existsSync(file)) return { version: 1 };
-  let record: RunRecord | null;
-  try {
-    record = JSON.parse(readFileSync(file, 'utf8')) as RunRecord | null;
-  } catch (cause) {
-    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it: voxelgrad train --resume writes it anew.', { cause });
-  }
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) throw new DataError(`${file}: not a run record, got ${JSON.stringify(record).slice(0, 40)}, expected an object.`, 'Remove it: voxelgrad train --resume writes it anew.');
-  return record;
+  const hint = 'Remove it: voxelgrad train --resume writes it anew.';
+  const record = readJson(file, hint);
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) throw new DataError(`${file}: not a run record, got ${show(record)}, expected an object.`, hint);
+  const parsed = runRecordSchema.safeParse(record);
+  if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, record)}.`, hint);
+  return record as RunRecord;
 }
 
 /** Changes the record; processes that work for one run side by side wait for each other. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What `predict` and `label` share: a run's networks, one case after another, one folder an output.
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry, Triple } from '../data/geometry.ts';
@@ -20,12 +20,12 @@ import { planDigest } from '../train/start.ts';
 import { makeNetworks } from '../train/networks.ts';
 import type { RoiPredictor } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
-import { parsePlanText } from '../train/plan.ts';
 import type { Plan } from '../methods/plan.ts';
 import { checkpointPath } from '../train/run_folder.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
 import { assertNotAmong, volumesAt } from './apart.ts';
 import { assertSameSource, claimFolder, recordCase, sourceDigest, sourceOf, whyAgain, type Ingredients, type Source } from './mask_source.ts';
+import { readPlanFile } from './plan_file.ts';
 import { progress } from './progress.ts';
 import { readRecord, recordStage } from './run_record.ts';
 import { tunedTiles } from './tuned_tiles.ts';
@@ -41,7 +41,7 @@ export type Which = 'best' | 'final' | 'latest';
 export function runPlan(run: string): Plan {
   const file = join(run, 'plan.json');
   if (!existsSync(file)) throw new DataError(`${run}: no plan.json, so this is no run folder.`, 'Name the folder given to `voxelgrad train --run`.');
-  return parsePlanText(readFileSync(file, 'utf8'), file);
+  return readPlanFile(file);
 }
 
 /** The checkpoint asked for, or the best one there is. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad train: one plan, one fold, one run folder.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
@@ -10,7 +10,7 @@ import { openDevice } from '../gpu/device.ts';
 import { fileSums, refuseChanged, sumOfSums } from '../train/data_files.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
 import { foldOf, train as runTraining, type Progress, type TrainOutcome } from '../train/loop.ts';
-import { ablate, parsePlan, parsePlanText } from '../train/plan.ts';
+import { ablate, parsePlan } from '../train/plan.ts';
 import { PRESETS, type Plan, type Preset } from '../methods/plan.ts';
 import { frozenNetworks } from '../train/networks.ts';
 import { inferPlan } from '../train/presets.ts';
@@ -146,7 +146,7 @@ export const train: Verb = {
     assertOneSource(options);
     if (!options.resume) assertNoRun(options.run);
     const dataset = await openDataset(folder);
-    const plan = options.resume ? parsePlanText(readFileSync(planFile, 'utf8'), planFile) : await planOf(dataset, options, context);
+    const plan = options.resume ? readPlanFile(planFile) : await planOf(dataset, options, context);
     if (options.resume) await assertSameCases(plan, dataset, options);
     else if (options.init === undefined && frozenNetworks(plan).length > 0) throw new UsageError(`--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`, 'Name them with --init, or set trainable to true.');
 

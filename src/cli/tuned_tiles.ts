@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 // What `voxelgrad tune` found, by adapter and driver, in the user's cache folder. Losing it costs speed alone.
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
+import { readJson } from '../files/regular.ts';
 import type { DeviceInfo, TunedTiles } from '../gpu/device.ts';
 
 export const tunedTilesFile = (): string => join(homedir(), '.cache', 'voxelgrad', 'tiles.json');
 
 const keyOf = ({ name, driver }: DeviceInfo): string => `${name} | ${driver}`;
 
+const rows = z.record(z.string(), z.record(z.string(), z.string()));
+
 function read(file: string): Record<string, TunedTiles> {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, TunedTiles>;
+    return rows.parse(readJson(file));
   } catch {
     return {}; // none yet, or damaged: the built-in table serves
   }

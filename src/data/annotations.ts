@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { readJson } from './dataset_json.ts';
+import { readJson } from '../files/regular.ts';
 import type { Triple } from './geometry.ts';
 import { issueText, show } from './issue.ts';
 
@@ -29,7 +29,7 @@ export async function readAnnotations(folder: string, cases: readonly string[], 
   const planes = new Map<string, Planes>(), unlabelled = new Map<string, readonly number[]>();
   if (!existsSync(file)) return { planes, unlabelled };
   const known = new Set(cases);
-  const json = await readJson(file);
+  const json = readJson(file);
   const content = z.record(z.string(), z.unknown()).safeParse(json);
   const form = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all"';
   if (!content.success) throw new DataError(`${file}: ${issueText(content.error, json)}.`, `Write {"<case>": ${form}}.`);
@@ -58,7 +58,8 @@ export async function readAnnotations(folder: string, cases: readonly string[], 
     if (parsed.data.transverse.length + parsed.data.coronal.length === 0) {
       throw new DataError(`${file}: ${name}: no annotated slice, got two empty lists, expected at least one index.`, 'Annotate a slice, or take the case out of imagesTr and labelsTr.');
     }
-    planes.set(name, parsed.data);
+    // A slice named a million times is annotated once.
+    planes.set(name, { transverse: [...new Set(parsed.data.transverse)], coronal: [...new Set(parsed.data.coronal)] });
   }
   // Once slices are listed for some cases, silence about another is more likely forgotten than meant as "all of it".
   const forgotten = listed ? cases.find((name) => !Object.hasOwn(content.data, name)) : undefined;

@@ -129,7 +129,7 @@ async function foundCases(folder: string, imagesName: string, labelsName: string
   return cases;
 }
 
-const patientOf = (info: DatasetInfo, name: string): string => info.json.patients?.[name] ?? name;
+const patientOf = (info: DatasetInfo, name: string): string => (info.json.patients && Object.hasOwn(info.json.patients, name) ? info.json.patients[name]! : name);
 
 /** Runs `action`, turning a DataError into a finding of dataset.json. */
 function collect<T>(folder: string, findings: Finding[], action: () => T): T | undefined {

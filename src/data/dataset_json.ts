@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // dataset.json, as nnU-Net v2 writes it (and the older Decathlon form), with three fields of our own: patients, folds, label_source.
-import { readFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
-import { unreadable } from '../files/regular.ts';
+import { readJson } from '../files/regular.ts';
 import { VOLUME_ENDINGS } from '../io/endings.ts';
 import { issueText } from './issue.ts';
 
@@ -48,21 +47,6 @@ export interface DatasetInfo {
   readonly ending: (typeof VOLUME_ENDINGS)[number];
 }
 
-/** Reads and parses a JSON file; DataError naming it when missing or not JSON. */
-export async function readJson(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${file}: not valid JSON: ${(cause as Error).message}.`, 'Look for a missing comma, quote or bracket.', { cause });
-  }
-}
-
 /** Writes JSON whole or not at all. @throws DataError */
 export function writeJson(file: string, value: unknown): void {
   writeFileAtomic(file, `${JSON.stringify(value, null, 1)}\n`);
@@ -71,7 +55,7 @@ export function writeJson(file: string, value: unknown): void {
 /** Reads dataset.json of a data set folder. DataError naming the file and the field. */
 export async function readDatasetInfo(folder: string): Promise<DatasetInfo> {
   const file = join(folder, 'dataset.json');
-  const content = await readJson(file);
+  const content = readJson(file);
   const parsed = DatasetJson.safeParse(content);
   if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, content)}.`, 'Write for example {"channel_names": {"0": "CT"}, "labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"}.');
   const json = parsed.data;
@@ -88,6 +72,7 @@ function readLabels(file: string, labels: DatasetJson['labels']): Pick<DatasetIn
       throw new DataError(`${file}: labels.${key}, got a region of several values, expected one integer.`, 'Region-based labels are not supported: give each structure its own value.');
     }
     const [name, number] = typeof value === 'string' ? [value, Number(key)] : [key, value];
+    if (/[\0-\x1f\x7f-\x9f]/.test(name)) throw new DataError(`${file}: labels, got the name ${JSON.stringify(name)}, expected one without control characters.`, 'Rename the class.');
     if (!Number.isInteger(number) || number < 0 || number > 255) throw new DataError(`${file}: labels.${key}, got ${value}, expected an integer from 0 to 255.`);
     return { name, value: number };
   }).sort((a, b) => a.value - b.value);

@@ -2,9 +2,16 @@
 // What a schema has against a value, in words: found and expected, without the library's jargon.
 import type { z } from 'zod';
 
+/** As much of a value as is ever shown: a text or a list may be megabytes long. */
+function head(value: unknown): unknown {
+  if (typeof value === 'string') return value.slice(0, 64);
+  if (Array.isArray(value)) return value.slice(0, 32).map(head);
+  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).slice(0, 16).map(([key, inner]) => [key.slice(0, 64), head(inner)])) : value;
+}
+
 /** A value as JSON, cut to a line. */
 export const show = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = JSON.stringify(head(value)) ?? 'nothing';
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 };
 

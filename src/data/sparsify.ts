@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Planes } from './annotations.ts';
 import { openDataset } from './dataset.ts';
-import { readJson, writeJson } from './dataset_json.ts';
+import { readJson } from '../files/regular.ts';
+import { writeJson } from './dataset_json.ts';
 import { Philox } from '../random/philox.ts';
 import { orientGeometry, rasOrientation } from './orientation.ts';
 import { readVolume } from '../io/node/volume.ts';
@@ -66,20 +67,21 @@ export async function sparsify(folder: string, mode: SparseMode, seed: number): 
   const file = join(folder, 'annotations.json');
   const dataset = await openDataset(folder);
   const cases = [];
-  const entries: Record<string, unknown> = {};
+  const entries = new Map<string, unknown>();
   let slices = 0, rows = 0, keptSlices = 0, keptRows = 0, voxels = 0, keptVoxels = 0;
   for (const scan of dataset.training) {
     const stored = await readVolume(scan.label ?? scan.images[0]);
     const { size } = orientGeometry(stored, rasOrientation(stored));
     const planes = sparsePlanes(scan.name, size, mode, seed), share = annotatedShare(size, planes);
-    entries[scan.name] = planes;
+    entries.set(scan.name, planes);
     cases.push({ name: scan.name, size, planes, share });
     const count = size[0] * size[1] * size[2];
     slices += size[0]; keptSlices += planes.transverse.length;
     rows += size[1]; keptRows += planes.coronal.length;
     voxels += count; keptVoxels += share.voxels * count;
   }
-  const before = existsSync(file) ? await readJson(file) as { unlabelled?: unknown } : {};
-  writeJson(file, before.unlabelled === undefined ? entries : { ...entries, unlabelled: before.unlabelled });
+  const before = existsSync(file) ? readJson(file) as { unlabelled?: unknown } : {};
+  if (before.unlabelled !== undefined) entries.set('unlabelled', before.unlabelled);
+  writeJson(file, Object.fromEntries(entries));
   return { file, cases, total: { transverse: keptSlices / slices, coronal: keptRows / rows, voxels: keptVoxels / voxels } };
 }

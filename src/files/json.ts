@@ -58,7 +58,7 @@ export function parseJson(source: Uint8Array | string, where: string, hint = 'Lo
     twice = inspect(text);
     value = JSON.parse(text);
   } catch (cause) {
-    throw new DataError(`${where}: not valid JSON: ${printable((cause as Error).message, 200)}.`, hint, { cause });
+    throw new DataError(`${where}: not JSON: ${printable((cause as Error).message, 200)}.`, hint, { cause });
   }
   if (twice !== undefined) throw new DataError(`${where}: ${printable(JSON.stringify(twice), 200)} is there twice in one object.`, 'Keep one of them.');
   return value;

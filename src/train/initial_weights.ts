@@ -2,9 +2,9 @@
 // Weights to start from: a checkpoint of ours, or a state dict as PyTorch code saves it (.safetensors, .pth), such as the official
 // weights of SAM-Med3D.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { DataError, StateDictError } from '../errors.ts';
+import { StateDictError } from '../errors.ts';
 import { parsePth } from '../files/pth.ts';
+import { readBytes } from '../files/regular.ts';
 import { parseSafetensors, type HostTensor } from '../files/safetensors.ts';
 import type { StateEntry } from '../nn/module.ts';
 import { restoreNetworks } from './checkpoint.ts';
@@ -38,7 +38,7 @@ const floats = ({ data }: HostTensor): Float32Array => (data instanceof Float32A
  * @throws DataError for a file that cannot be read, StateDictError for one that lacks tensors of a network or has them in other shapes
  */
 export async function initialiseFrom(plan: Plan, nets: Networks, file: string): Promise<Initialised> {
-  const bytes = await readFile(file).catch((cause: unknown) => { throw new DataError(`${file}: cannot be read.`, 'Check the path of --init.', { cause }); });
+  const bytes = readBytes(file);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const { tensors, own } = tensorsOf(bytes, file);
   const named = networkList(nets);

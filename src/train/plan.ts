@@ -7,6 +7,7 @@ import { DataError, UsageError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import { METHODS, methodOf } from '../methods/methods.ts';
 import { PRESETS, schemaWith, type Plan, type Preset } from '../methods/plan.ts';
+import { parseJson } from '../files/json.ts';
 import { upgradePlan } from './plan_v1.ts';
 import { presetPlan } from './presets.ts';
 
@@ -40,6 +41,7 @@ const pathsOf = (value: unknown, path: string[] = []): string[][] =>
 
 /** The known field that an unknown name most likely means: nearest in its own group, or of the same name elsewhere. */
 function nearest(method: string, path: readonly string[], unknown: string): string | undefined {
+  if (unknown.length > 60) return undefined;
   const all = pathsOf(presetPlan('paper', method));
   const siblings = all.filter((p) => p.length === path.length + 1 && path.every((part, i) => p[i] === part));
   const close = siblings
@@ -59,11 +61,14 @@ function rangeAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey
   return schema instanceof z.ZodNumber ? `${schema.minValue} to ${schema.maxValue}` : undefined;
 }
 
+/** More wrong fields than these say nothing more. */
+const MOST_LINES = 20;
+
 function linesOf(issue: z.core.$ZodIssue, plan: unknown, { name, schema }: Method): string[] {
   const path = issue.path.map(String);
   const at = path.join('.') || 'plan';
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, MOST_LINES).map((key) => {
       const meant = nearest(name, path, key);
       return `${[...path, key].join('.')}: unknown field${meant ? `, did you mean "${meant}"?` : ''}`;
     });
@@ -93,7 +98,7 @@ function contradictions(plan: Plan): string[] {
  */
 export function parsePlan(json: unknown, where = 'plan'): Plan {
   const refuse = (lines: readonly string[]) => new DataError(
-    lines.length === 1 ? `${where}: ${lines[0]}.` : `${where}: ${lines.length} fields cannot be used:\n${lines.map((l) => `  ${l}`).join('\n')}.`,
+    lines.length === 1 ? `${where}: ${lines[0]}.` : `${where}: ${lines.length > MOST_LINES ? 'more than ' : ''}${Math.min(lines.length, MOST_LINES)} fields cannot be used:\n${lines.slice(0, MOST_LINES).map((l) => `  ${l}`).join('\n')}.`,
     'Correct the file, or let `voxelgrad plan` write a new one.');
   if (!isObject(json)) throw refuse([`got ${show(json)}, expected an object`]);
   const preset = json.preset as Preset;
@@ -104,7 +109,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!method) throw refuse([`method.name: got ${show(name)}, expected ${Object.keys(METHODS).map((n) => `"${n}"`).join(' or ')}`]);
   const complete = merge(presetPlan(preset, method.name), own);
   const result = schemaWith(method.schema).safeParse(complete);
-  if (!result.success) throw refuse(result.error.issues.flatMap((issue) => linesOf(issue, complete, method)));
+  if (!result.success) throw refuse(result.error.issues.slice(0, MOST_LINES).flatMap((issue) => linesOf(issue, complete, method)));
   const plan = result.data as Plan;
   const wrong = contradictions(plan);
   if (wrong.length) throw refuse(wrong);
@@ -112,15 +117,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
 }
 
 /** Reads the text of a plan file. */
-export function parsePlanText(text: string, where: string): Plan {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${where}: not JSON: ${(cause as Error).message}.`, 'Look for a missing comma, quote or bracket.', { cause });
-  }
-  return parsePlan(json, where);
-}
+export const parsePlanText = (text: string, where: string): Plan => parsePlan(parseJson(text, where), where);
 
 /** The plan with parts of the method switched off (`--ablate msa,bgc`). @throws UsageError on a name that is no part */
 export function ablate<P extends Plan>(plan: P, parts: readonly string[]): P {

@@ -89,7 +89,7 @@ describe('train refuses a data set', () => {
     ['with duplicate case names', (f) => cpSync(join(f, IMAGE), join(f, 'imagesTs/PHANTOM_003_0000.nii.gz')), /dataset\.json: duplicate case name[^]*remove it from one side/],
     ['with a path out of its folder', (f) => json(join(f, 'dataset.json'), (d) => { d.training = [{ image: '../good/imagesTr/phantom_003_0000.nii.gz', label: LABEL }]; }), /dataset\.json: a path that leads out of the data set[^]*Copy or link/],
     ['without dataset.json', (f) => rmSync(join(f, 'dataset.json')), /dataset\.json: cannot be read, got no such file[^]*Check the path/],
-    ['with broken JSON', (f) => writeFileSync(join(f, 'dataset.json'), '{"labels": {'), /dataset\.json: not valid JSON[^]*comma, quote or bracket/],
+    ['with broken JSON', (f) => writeFileSync(join(f, 'dataset.json'), '{"labels": {'), /dataset\.json: not JSON[^]*comma, quote or bracket/],
     ['without a case', (f) => { for (const n of ['imagesTr', 'labelsTr', 'imagesTs', 'labelsTs', 'annotations.json']) rmSync(join(f, n), { recursive: true }); }, /without a case: no case[^]*voxelgrad import/],
     ['with a mask missing', (f) => rmSync(join(f, LABEL)), /phantom_003/],
     ['with too few patients to divide', (f) => json(join(f, 'dataset.json'), (d) => { d.patients = Object.fromEntries([0, 1, 2, 3, 4, 5].map((i) => [`phantom_00${i}`, i < 3 ? 'p' : 'q'])); }), /folds: too few patients to split, got 2[^]*fewer folds, or add patients/],

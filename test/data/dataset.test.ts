@@ -91,7 +91,7 @@ describe('openDataset and loadCase', () => {
     ['labels missing', (_f, json) => { delete json.labels; }, /dataset\.json: labels: /],
     ['a patient list with a gap', (_f, json) => { json.patients = { phantom_000: 'P1', phantom_002: 'P1' }; }, /dataset\.json: patients lacks the case "phantom_001"/],
     ['a channel missing', (_f, json) => { json.channel_names = { 0: 'CT', 1: 'PET' }; }, /lacks channel 1 \(PET\)/],
-    ['annotations that are not JSON', (f) => annotate(f, '{"a": '), /annotations\.json: not valid JSON/],
+    ['annotations that are not JSON', (f) => annotate(f, '{"a": '), /annotations\.json: not JSON/],
     ['an unknown case', (f) => annotate(f, { phantom_9: 'all' }), /annotations\.json: case "phantom_9"/],
     ['no slice at all', (f) => annotate(f, { phantom_000: { transverse: [], coronal: [] }, phantom_001: 'all', phantom_002: 'all' }), /phantom_000: no annotated slice/],
     ['a forgotten case', (f) => annotate(f, { phantom_000: { transverse: [1] }, phantom_002: 'all' }), /case "phantom_001" has no annotated slice, got no entry/],

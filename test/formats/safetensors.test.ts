@@ -72,7 +72,7 @@ describe('safetensors', () => {
     ['no length', new Uint8Array(5), /got 5 bytes/],
     ['a header past the end', file({}).subarray(0, 9), /header of 2 bytes, got a file of 9/],
     ['an absurd header', Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 127, 0x7b), /expected at most 33554432/],
-    ['broken JSON', file('{"a": '), /header: not valid JSON/],
+    ['broken JSON', file('{"a": '), /header: not JSON/],
     ['invalid UTF-8', Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0xff, 0xfe, 0x7d), /not a text in UTF-8/],
     ['no object', file('[]'), /does not start with/],
     ['an unknown type', file({ a: { dtype: 'F8', shape: [1], data_offsets: [0, 1] } }, 1), /"a": dtype, got "F8"/],
