@@ -36,7 +36,10 @@ fn tap(o: u32, length: u32, scale: f32, shift: f32) -> Tap {
   if (LINEAR) {
     at = clamp(at, 0.0, last);
     let low = u32(at);
-    return Tap(low, min(low + 1u, length - 1u), at - f32(low));
+    let t = at - f32(low);
+    // One half and one half of the same, where the neighbour has no weight: 0 times an infinite one would be NaN.
+    if (t == 0.0) { return Tap(low, low, 0.5); }
+    return Tap(low, min(low + 1u, length - 1u), t);
   }
   // Positions that are a multiple of 1/2 but for rounding must round as that multiple.
   let snapped = floor(at * 2.0 + 0.5) * 0.5;
@@ -102,7 +105,7 @@ fn resize_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
     let o = end + 1u - left;
     let t = tap(o, params.w, params.scale_w, params.shift_w);
     let weight = select(0.0, 1.0 - t.t, t.low == k) + select(0.0, t.t, t.high == k);
-    if (t.low == k || t.high == k) { sum += A(g[base + o * params.c]) * weight; }
+    if (weight != 0.0) { sum += A(g[base + o * params.c]) * weight; }
   }
   dx[i] = V(sum);
 }

@@ -38,6 +38,14 @@ def frequency_statistics(x, patterns):
     return torch.stack([products.mean(2).mean(1), products.max(2).values.mean(1), products.min(2).values.mean(1)], 1)
 
 
+def interpolate(x, size, **options):
+    """F.interpolate of [1, C, ...] in which elements of weight 0 take no part, be they infinite."""
+    n = x[0, 0].numel()
+    weight = F.interpolate(torch.eye(n, dtype=torch.float64).reshape(n, 1, *x.shape[2:]), size, **options).flatten(1).to(x.dtype)
+    y = torch.where(weight != 0, x.flatten(2).unsqueeze(-1) * weight, 0).sum(2)
+    return y.reshape(1, x.shape[1], *size)
+
+
 def first_topk(x, k, dim, largest=True):
     """topk that orders equal elements by index, which torch does not promise."""
     values, index = x.sort(stable=True, dim=dim, descending=largest)
@@ -131,7 +139,8 @@ def optimise(name, p, g, m, v, t, **options):
 
 def clip_factor(ranges, bound):
     total = torch.cat([r.reshape(-1) for r in ranges]).norm()
-    return torch.stack([(bound / (total + 1e-6)).clamp(max=1), total])
+    factor = torch.ones_like(total) if bound is None else (bound / (total + 1e-6)).clamp(max=1)
+    return torch.stack([factor, total])
 
 
 def loss_scale(scaled, rate, state, bound, growth):

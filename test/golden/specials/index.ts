@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { elementwise } from './elementwise.ts';
+import { picking } from './picking.ts';
 import { reductions } from './reductions.ts';
+import { spatial } from './spatial.ts';
 import type { Specials } from './form.ts';
 
-export const specials: Readonly<Record<string, Specials>> = { elementwise, reductions };
+export const specials: Readonly<Record<string, Specials>> = { elementwise, reductions, spatial, picking };
