@@ -55,6 +55,8 @@ export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, typ
 
 export * as init from './nn/init.ts';
 export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';
+export { Dropout, Dropout2d, Dropout3d, useRandom } from './nn/dropout.ts';
+export { GroupNorm, InstanceNorm } from './nn/norms.ts';
 export { Module, type StateDict, type StateEntry } from './nn/module.ts';
 export { Parameter, type ParameterOptions } from './nn/parameter.ts';
 export { encodeSafetensors, parseSafetensors, type HostTensor, type SafetensorsFile } from './files/safetensors.ts';

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The methods that a plan can name. One line each; what it is, its own file or folder says.
+import { UsageError } from '../errors.ts';
 import type { Method } from './method.ts';
 import type { MethodPlan, Plan } from './plan.ts';
 import { sanet } from './sanet/method.ts';
 import { vnet } from './vnet.ts';
 
-export const METHODS: Readonly<Record<string, Method>> = { sanet, vnet };
+const methods: Record<string, Method> = { sanet, vnet };
+export const METHODS: Readonly<Record<string, Method>> = methods;
+
+/** Adds a method of one's own, which plans may then name. @throws UsageError where a method of that name is there already */
+export function addMethod(method: Method): void {
+  if (Object.hasOwn(methods, method.name)) throw new UsageError(`addMethod: got "${method.name}", which is a method already.`, 'Give yours another name.');
+  methods[method.name] = method;
+}
 
 export const methodOf = <M extends MethodPlan>({ method }: Pick<Plan<M>, 'method'>): Method<M> => METHODS[method.name]!;

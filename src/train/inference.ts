@@ -2,7 +2,7 @@
 // From a scan to masks on its own grid: prepared like training data, predicted, cleaned as the plan says, brought back to the
 // file's voxels (specification 5.4).
 import type { LoadedCase } from '../data/dataset.ts';
-import { rasOrientation, orientGeometry, fromRas } from '../data/orientation.ts';
+import { rasOrientation, orientGeometry, fromRas, toRas } from '../data/orientation.ts';
 import { connectedComponents } from '../data/morphology.ts';
 import type { Geometry, Triple } from '../data/geometry.ts';
 import { resizeNearest, stepBetween } from '../data/resample.ts';
@@ -33,6 +33,12 @@ export async function segment(plan: Plan, networks: RoiNetworks, scan: PreparedC
     masks[name] = clean(plan, back, scan.native);
   }
   return masks;
+}
+
+/** Masks of each output of one scan, on its voxels turned to RAS. */
+export function predictCase(plan: Plan, networks: RoiNetworks, scan: Volume): Promise<Record<string, Uint8Array>> {
+  const { data: _data, ...stored } = scan;
+  return segment(plan, networks, prepareScan(plan, 'scan', toRas(scan), stored));
 }
 
 /** A mask on the RAS grid as a volume on the grid of the file. */

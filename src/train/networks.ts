@@ -2,6 +2,8 @@
 // The networks of a plan with their values and optimisers.
 import { adamw, type Optimiser } from '../optim/optimiser.ts';
 import { networkList, type Networks } from '../methods/method.ts';
+import { readTrained, restoreNetworks } from './checkpoint.ts';
+import { checkpointPath, type CheckpointName } from './run_folder.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { storageOf } from '../methods/precision.ts';
@@ -33,4 +35,13 @@ export function frozenNetworks(plan: Plan): string[] {
   const nets = makeNetworks(plan);
   const learning = methodOf(plan).groups(plan, nets);
   return Object.keys(nets).filter((name) => !Object.hasOwn(learning, name));
+}
+
+/** A run's networks as a checkpoint holds them, ready for `Method.predictor`. @throws DataError as `readTrained` and `restoreNetworks` */
+export async function restoreRun(plan: Plan, folder: string, which: CheckpointName = 'best'): Promise<Networks> {
+  const path = checkpointPath(folder, which);
+  const { tensors } = await readTrained(path);
+  const nets = makeNetworks(plan);
+  restoreNetworks(nets, tensors, path);
+  return nets;
 }

@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
-import { GroupNorm, useGroupNorm } from '../../src/models/sanet/group_norm.ts';
+import { likeBatchNorm, useGroupNorm } from '../../src/models/sanet/group_norm.ts';
+import { GroupNorm } from '../../src/nn/norms.ts';
 import { BAA, type BAAOptions } from '../../src/models/sanet/rm.ts';
 import { BatchNorm, CBR } from '../../src/nn/layers.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
@@ -50,7 +51,7 @@ describe('group norm', () => {
   it('normalises each slice by itself in gcd(32, C) groups, with residual and ReLU', async () => {
     const [channels, pixels] = [48, 10]; // 16 groups of 3
     const data = values(2 * pixels * channels, noise), extra = values(2 * pixels * channels, (i) => noise(i + 7));
-    const norm = new GroupNorm(new BatchNorm(channels).initialise(1));
+    const norm = likeBatchNorm(new BatchNorm(channels).initialise(1));
     const shape = [2, pixels, 1, channels];
     const out = await norm.forward(tensor(data, { shape }), { add: tensor(extra, { shape }), relu: true }).data();
     for (const slice of [0, 1]) for (const group of [0, 7, 15]) {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Norms whose statistics are those of one sample: nothing depends on the batch, training and evaluation are one.
+import type { Tensor } from '../engine/tensor.ts';
+import { ShapeError } from '../errors.ts';
+import { groupNorm, instanceNorm } from '../ops/group_norm.ts';
+import { onesInit, zerosInit } from './init.ts';
+import { Module } from './module.ts';
+import { Parameter } from './parameter.ts';
+
+/** x [N, ..., C], normalised over positions and the channels of each group. `relu` and the residual `add` are fused. */
+export class GroupNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  private readonly groups: number;
+  private readonly eps: number;
+  constructor(groups: number, channels: number, { eps = 1e-5 }: { eps?: number } = {}) {
+    super();
+    if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0)) throw new ShapeError(`GroupNorm: got ${groups} groups of ${channels} channels, expected groups that divide them.`);
+    this.groups = groups;
+    this.eps = eps;
+    this.weight = new Parameter([channels], onesInit);
+    this.bias = new Parameter([channels], zerosInit);
+  }
+  forward(x: Tensor, options: { relu?: boolean; add?: Tensor } = {}): Tensor {
+    return this.scoped(() => groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: this.eps, ...options }));
+  }
+}
+
+/** x [N, ..., C], each channel of each sample normalised over its positions; `affine` false (PyTorch's default) has no parameters. */
+export class InstanceNorm extends Module {
+  readonly weight?: Parameter;
+  readonly bias?: Parameter;
+  private readonly eps: number;
+  constructor(channels: number, { eps = 1e-5, affine = false }: { eps?: number; affine?: boolean } = {}) {
+    super();
+    this.eps = eps;
+    if (!affine) return;
+    this.weight = new Parameter([channels], onesInit);
+    this.bias = new Parameter([channels], zerosInit);
+  }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => instanceNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps }));
+  }
+}
