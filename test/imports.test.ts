@@ -28,7 +28,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   predict: ['data'],
   random: ['errors.ts'],
   // Formats make volumes of bytes and so know a volume and its grid; what walks folders of volumes reads them through io.
-  io: ['errors.ts', 'files', 'data/geometry.ts', 'data/volume.ts', 'data/dicom.ts'],
+  io: ['errors.ts', 'files', 'data/geometry.ts', 'data/volume.ts'],
   data: ['errors.ts', 'files/atomic.ts', 'files/regular.ts', 'files/json.ts', 'random', 'io/endings.ts', 'io/source.ts', 'io/node/volume.ts'],
   metrics: ['errors.ts'],
   report: ['errors.ts', 'metrics', 'data'],

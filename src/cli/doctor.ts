@@ -42,11 +42,6 @@ async function missingOptions({ caps }: Device): Promise<Missing[]> {
   if (!caps.f16) missing.push({ what: 'shader-f16: tensors of dtype f16', remedy: 'A newer graphics driver. Plans with training.precision "f32" need none.' });
   if (!caps.timestamps) missing.push({ what: 'timestamp-query: kernel times in profile()', remedy: 'A newer graphics driver.' });
   if (!caps.subgroupMatrix && !caps.software) missing.push({ what: 'subgroup matrices: tensor cores', remedy: 'A GPU and driver with VK_KHR_cooperative_matrix.' });
-  try {
-    import.meta.resolve('@itk-wasm/image-io');
-  } catch {
-    missing.push({ what: '@itk-wasm/image-io: reading DICOM', remedy: 'npm install @itk-wasm/image-io@1.6.1' });
-  }
   return missing;
 }
 

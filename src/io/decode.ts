@@ -9,7 +9,7 @@ import { isLocal, parseMetaFields } from './metaimage_fields.ts';
 import { readNifti } from './nifti.ts';
 import { readNrrd } from './nrrd.ts';
 import { parseNrrdFields } from './nrrd_fields.ts';
-import type { Beside, ByteSource, Remark, Tell } from './source.ts';
+import { type Beside, type ByteSource, type Remark, say, type Tell } from './source.ts';
 
 /** The DataError for a name that is none of a volume's. */
 export function unknownKind(file: string): DataError {
@@ -39,9 +39,6 @@ export async function decodeVolume(file: string, source: ByteSource, beside: Bes
   const note: Tell = (remark) => { remarks.push(remark); };
   const volume = ending === '.nii' || ending === '.nii.gz' ? await readNifti(file, source, ending === '.nii.gz', note)
     : ending === '.mha' || ending === '.mhd' ? await readMetaImage(file, source, beside, note) : await readNrrd(file, source, beside, note);
-  for (const remark of remarks) {
-    if (tell) tell(remark);
-    else if (remark.doubtful) throw new DataError(`${file}: ${remark.message}`, remark.remedy);
-  }
+  say(remarks, tell);
   return volume;
 }

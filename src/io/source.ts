@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the readers of image formats ask of the outside: bytes on demand, and somebody to tell what they noticed.
+import { DataError } from '../errors.ts';
 
 /** A file's bytes on demand: an open file in Node, a Blob in a page, an array in a test. What `read` returns belongs to the caller. */
 export interface ByteSource {
@@ -22,3 +23,11 @@ export interface Remark {
 }
 
 export type Tell = (remark: Remark) => void;
+
+/** Passes remarks on. DataError for a doubtful one that nobody hears. */
+export function say(remarks: readonly Remark[], tell?: Tell): void {
+  for (const remark of remarks) {
+    if (tell) tell(remark);
+    else if (remark.doubtful) throw new DataError(`${remark.file}: ${remark.message}`, remark.remedy);
+  }
+}

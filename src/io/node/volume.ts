@@ -49,7 +49,7 @@ function room(file: string, bytes: number): Uint8Array {
  */
 export async function readVolume(file: string, tell = heardBy()): Promise<Volume> {
   const isFolder = await stat(file).then((s) => s.isDirectory(), (cause) => { throw unreadable(file, cause); });
-  if (isFolder) return (await import('../../data/dicom.ts')).readDicomSeries(file);
+  if (isFolder) return (await import('./dicom.ts')).readDicomSeries(file, tell);
   if (!volumeEnding(file)) throw unknownKind(file);
   const opened: FileHandle[] = [];
   try {
