@@ -1,60 +1,35 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad eval: predicted masks against reference masks, case by case, into summary.json and a table.
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { assertSameGeometry, type Triple } from '../data/geometry.ts';
-import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
+import { NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
 import type { Volume } from '../data/volume.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { DataError } from '../errors.ts';
+import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
+import { digestFile } from '../files/digest.ts';
 import { DEFAULT_SURFACE_MM, evaluateCase, type CaseResult, type ClassMetrics, type EvaluationCase, type LabelClass } from '../metrics/evaluate.ts';
 import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { LabelMap } from '../metrics/mask.ts';
-import { METRIC_NAMES, summarise, type Summary } from '../metrics/summary.ts';
-import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
-import { knownRun, planesSeen, recordEvaluation, type KnownRun } from './known_run.ts';
+import { METRIC_NAMES, summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
+import { isFolder, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
+import { assertOwnMasks, evaluatedWords, knownRun, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
+import { madeOf, masksRoot, sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
 import { progress } from './progress.ts';
 import { readRecord } from './run_record.ts';
 import { csvText, table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
-interface Options { readonly out?: string; readonly surfaceMm?: number; readonly theta?: number; readonly networks: boolean }
-interface Pair { readonly name: string; readonly reference: string; readonly prediction: string }
+interface Options { readonly out?: string; readonly surfaceMm?: number; readonly theta?: number; readonly networks: boolean; readonly allowMissing?: boolean }
 
 /** The data set that a folder is, or that holds it: it knows the classes, the annotation and what was never drawn. */
 async function datasetOf(path: string): Promise<Dataset | undefined> {
   const folder = [path, dirname(resolve(path))].find((f) => existsSync(join(f, 'dataset.json')));
   return folder === undefined ? undefined : openDataset(folder);
-}
-
-const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
-
-async function volumesIn(folder: string): Promise<Map<string, string>> {
-  return new Map((await listFiles(folder)).flatMap((file) => { const stem = volumeStem(file); return stem === undefined ? [] : [[stem, join(folder, file)]]; }));
-}
-
-/** Reference masks by case: a file, a folder, or a data set's labelsTr and labelsTs. */
-async function referencesIn(path: string): Promise<Map<string, string>> {
-  const folders = existsSync(join(path, 'dataset.json')) ? ['labelsTr', 'labelsTs'].map((name) => join(path, name)).filter(isFolder) : [path];
-  return new Map((await Promise.all(folders.map(volumesIn))).flatMap((files) => [...files]));
-}
-
-async function pairsOf(reference: string, prediction: string): Promise<{ pairs: Pair[]; unused: number }> {
-  if (!isFolder(reference) && !isFolder(prediction)) return { pairs: [{ name: volumeStem(basename(reference)) ?? reference, reference, prediction }], unused: 0 };
-  for (const [file, folder] of [[reference, prediction], [prediction, reference]] as const) {
-    if (existsSync(file) && !isFolder(file) && isFolder(folder)) throw new DataError(`${file}: a file, but ${folder} is a folder, expected two masks or two folders.`, `Name the mask in ${folder} that belongs to it, or the folder that holds ${basename(file)}.`);
-  }
-  const [references, predictions] = [await referencesIn(reference), await volumesIn(prediction)];
-  if (predictions.size === 0) throw new DataError(`${prediction}: no volume, expected predicted masks named like the references.`);
-  const pairs = [...predictions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, file]): Pair => {
-    const match = references.get(name);
-    if (match === undefined) throw new DataError(`${file}: no reference for it in ${reference}, expected a mask named "${name}".`, 'Name predictions like their cases, or take this file away.');
-    return { name, reference: match, prediction: file };
-  });
-  return { pairs, unused: references.size - pairs.length };
 }
 
 function labelMap(file: string, volume: Volume, dataset?: Dataset): LabelMap {
@@ -67,21 +42,42 @@ function labelMap(file: string, volume: Volume, dataset?: Dataset): LabelMap {
   return { data: Uint8Array.from(data), size, spacing };
 }
 
-async function load({ name, reference, prediction }: Pair, dataset: Dataset | undefined, run: KnownRun | undefined): Promise<EvaluationCase> {
-  const [a, b] = [await readVolume(reference), await readVolume(prediction)];
-  assertSameGeometry(a, reference, b, prediction);
+/** What a mask's values were, were it there: a case without a prediction is scored as an empty mask. */
+const emptyLike = ({ data, size, spacing }: LabelMap): LabelMap => ({ data: new Uint8Array(data.length), size, spacing });
+
+/** A case in memory; `copied` says whether the mask holds labels, null: that is to be found out. */
+async function load({ name, reference, prediction }: Pair, { dataset, seen, copied }: Work): Promise<EvaluationCase> {
+  const a = await readVolume(reference), b = prediction === null ? null : await readVolume(prediction);
+  if (b) assertSameGeometry(a, reference, b, prediction!);
   const mask = labelMap(reference, a, dataset);
-  const annotated = dataset && planesSeen(run, dataset, name, [...mask.size] as Triple);
+  const predicted = b ? labelMap(prediction!, b, dataset) : emptyLike(mask);
+  const size = [...mask.size] as Triple;
+  const annotated = b === null ? undefined : seen && dataset ? seen.planes(dataset, name, size) : dataset?.annotations.planes.get(name);
+  const own = b === null || !seen || copied === false || (copied === null && seen.part(name) !== TRAINED) ? undefined : await seen.copied(name, dataset);
+  if (own && own.length !== mask.data.length) throw new DataError(`${reference}: not on the grid of the labels that were copied, got ${size.join(' x ')} voxels.`, 'Evaluate against masks on the grid of the scans.');
+  const isCopy = own !== undefined && (copied === true || equalWhere(own, mask, predicted));
   return {
-    case: name, reference_file: reference, prediction_file: prediction, reference: mask, prediction: labelMap(prediction, b, dataset),
-    ...(annotated && { annotated }), unlabelled: dataset?.annotations.unlabelled.get(name) ?? [],
+    case: name, reference_file: reference, prediction_file: prediction, reference_digest: (await digestFile(reference)).digest,
+    ...(prediction !== null && { prediction_digest: (await digestFile(prediction)).digest }),
+    reference: mask, prediction: predicted, ...(annotated && { annotated }), ...(isCopy && { copied: own }), unlabelled: dataset?.annotations.unlabelled.get(name) ?? [],
   };
+}
+
+/** Whether two masks are the same on every marked voxel, and hold something there: no network does that, a copy does. */
+function equalWhere(marked: Uint8Array, { data: a }: LabelMap, { data: b }: LabelMap): boolean {
+  let foreground = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (!marked[i]) continue;
+    if (a[i] !== b[i]) return false;
+    if (a[i]! > 0) foreground++;
+  }
+  return foreground > 0;
 }
 
 /** Without a data set, the classes are the values that occur anywhere: every case is then scored for the same ones. */
 async function classesIn(pairs: readonly Pair[]): Promise<LabelClass[]> {
   const found = new Set<number>();
-  for (const file of pairs.flatMap((pair) => [pair.reference, pair.prediction])) for (const value of labelMap(file, await readVolume(file)).data) found.add(value);
+  for (const file of pairs.flatMap((pair) => [pair.reference, pair.prediction ?? []].flat())) for (const value of labelMap(file, await readVolume(file)).data) found.add(value);
   return [...found].filter((value) => value > 0).sort((a, b) => a - b).map((label) => ({ label, name: `class_${label}` }));
 }
 
@@ -91,54 +87,99 @@ function tolerances({ surfaceMm, theta }: Options, run: KnownRun | undefined): {
   return { surfaceMm: surfaceMm ?? planned?.surfaceMm ?? DEFAULT_SURFACE_MM, theta: theta ?? (planned?.boundaryTolerance === 'auto' ? undefined : planned?.boundaryTolerance) };
 }
 
-interface Work { readonly pairs: readonly Pair[]; readonly dataset: Dataset | undefined; readonly run: KnownRun | undefined; readonly options: Options; readonly title: string }
+interface Work {
+  readonly pairing: Pairing;
+  readonly dataset: Dataset | undefined;
+  readonly run: KnownRun | undefined;
+  readonly seen: Seen | undefined;
+  /** Whether the masks hold copied labels; null: nobody says. */
+  readonly copied: boolean | null;
+  readonly options: Options;
+  readonly masks: Evaluated['masks'];
+  readonly title: string;
+}
 
-async function score({ pairs, dataset, run, options, title }: Work, context: Context): Promise<Summary> {
+/** Scores every pair; cases that the run was trained on are never averaged with others. */
+async function score(work: Work, context: Context): Promise<Summary> {
+  const { pairing: { pairs, unused, notEvaluated }, dataset, run, seen, options, masks } = work;
   const { surfaceMm, theta } = tolerances(options, run);
   const [labelSource, trainedLabelSource] = [dataset?.info.json.label_source, run && readRecord(run.folder).labelSource];
   const settings = { surfaceMm, ...(labelSource !== undefined && { labelSource }), ...(trainedLabelSource !== undefined && { trainedLabelSource }), ...(theta !== undefined && { theta }), ...(dataset?.info.ignore !== undefined && { ignoreLabel: dataset.info.ignore }) };
   const classes = dataset?.info.classes.slice(1).map(({ value, name }): LabelClass => ({ label: value, name })) ?? await classesIn(pairs);
-  const step = progress(title, context);
-  const results: CaseResult[] = [];
+  const step = progress(work.title, context);
+  const patients = new Map([...dataset?.training ?? [], ...dataset?.test ?? []].map((c) => [c.name, c.patient]));
+  const sides = { trained: side(), others: side() };
   for (const [i, pair] of pairs.entries()) {
-    results.push(evaluateCase(await load(pair, dataset, run), classes, settings));
+    const made = pair.prediction === null ? undefined : await madeOf(pair.prediction, pair.name);
+    const at = seen && await seen.trainedOn(pair.name, made?.scan, pair.reference) ? sides.trained : sides.others;
+    at.patients.add(patients.get(pair.name) ?? pair.name);
+    at.names.push(pair.name);
+    if (pair.prediction === null) at.missing.push(pair.name);
+    else if (masks && !made?.asWritten) at.changed.push(pair.name);
+    if (pair.prediction !== null || !options.allowMissing) at.results.push(evaluateCase(await load(pair, work), classes, settings));
     step(i + 1, pairs.length, pair.name);
   }
-  return summarise(results, classes, settings);
+  const put = ({ results, missing, changed, patients: { size }, names }: Side, cases: Evaluated['cases'], more: SummaryFacts): Summary =>
+    summarise(results, classes, { ...settings, missing, missingScored: !options.allowMissing, evaluated: { cases, n_cases: names.length, n_patients: size, masks, changed }, ...more });
+  const { trained, others } = sides;
+  if (others.names.length === 0) return put(trained, 'trained on', { unused, notEvaluated });
+  const training = trained.names.length > 0 ? put(trained, 'trained on', {}) : undefined;
+  return put(others, run ? 'held out' : 'not known', { unused, notEvaluated, ...(training && { training }) });
 }
 
-/** Folders of single networks beside the headline's masks, as `predict` writes them, with the same cases. */
-async function networksBeside(prediction: string, pairs: readonly Pair[]): Promise<Map<string, Pair[]>> {
-  const found = new Map<string, Pair[]>();
-  for (const name of ['ensemble', 'sam', 'transverse', 'coronal']) {
-    if (!isFolder(prediction) || !isFolder(join(prediction, name))) continue;
-    const masks = await volumesIn(join(prediction, name));
-    if (pairs.every((pair) => masks.has(pair.name))) found.set(name, pairs.map((pair) => ({ ...pair, prediction: masks.get(pair.name)! })));
-  }
-  return found;
-}
+interface Side { readonly results: CaseResult[]; readonly names: string[]; readonly missing: string[]; readonly changed: string[]; readonly patients: Set<string> }
+const side = (): Side => ({ results: [], names: [], missing: [], changed: [], patients: new Set() });
+
+/** Folders of single networks beside the headline's masks, as `predict` writes them. */
+const NETWORKS = ['ensemble', 'sam', 'transverse', 'coronal'];
 
 const COLUMNS = ['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD'] as const;
 
-/** One line a case and class; undefined values are empty. */
+/** One line a case and class; undefined values are empty. Cases that the model was trained on, and those without a prediction, say so. */
 function csvOf(summary: Summary): string {
   const columns: (keyof ClassMetrics)[] = [...METRIC_NAMES, 'TP', 'FP', 'FN', 'TN'];
-  const rows = summary.metric_per_case.flatMap((c) => Object.entries(c.metrics).map(([label, m]) => [csvText(c.case), label, ...columns.map((name) => m[name] ?? '')].join(',')));
-  return `${['case', 'label', ...columns].join(',')}\n${rows.join('\n')}\n`;
+  const rows = [summary, ...(summary.training ? [summary.training] : [])].flatMap(({ metric_per_case: scored, missing, missing_scored, evaluated, classes }) => [
+    ...scored.flatMap((c) => Object.entries(c.metrics).map(([label, m]) => [csvText(c.case), label, ...columns.map((name) => m[name] ?? ''), evaluated?.cases ?? '', c.prediction_file === null ? 'missing' : c.n_copied ? 'annotated voxels copied; not scored' : ''].join(','))),
+    ...(missing_scored ? [] : missing).flatMap((name) => classes.map(({ label }) => [csvText(name), label, ...columns.map(() => ''), evaluated?.cases ?? '', 'missing'].join(','))),
+  ]);
+  return `${['case', 'label', ...columns, 'model', 'prediction'].join(',')}\n${rows.join('\n')}\n`;
 }
 
-function describe(summary: Summary): string {
+const some = (names: readonly string[]): string => `${names.slice(0, 8).join(', ')}${names.length > 8 ? `, ... (${names.length} in all)` : ''}`;
+
+/** Everything that a reader of the numbers must know and the numbers do not say. */
+function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, metric_per_case, settings }: Summary): string[] {
+  const copied = metric_per_case.filter((c) => c.n_copied).length;
+  return [
+    ...(missing.length > 0 ? [`${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${some(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`] : []),
+    ...(unused.length > 0 ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${some(unused)}.`] : []),
+    ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${some(names)}.`),
+    ...(copied > 0 ? [`Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined (${copied} cases).`] : []),
+    ...(evaluated && evaluated.changed.length > 0 ? [`Not the masks that were written there (changed since, or never finished): ${some(evaluated.changed)}.`] : []),
+    ...(evaluated?.cases === 'not known' ? ['Whether the model was trained on these cases is not known: no run was found for these masks.'] : []),
+    ...labelSourceNotes(settings),
+  ];
+}
+
+function tableOf({ classes, foreground }: Summary): string {
   const value = (group: Summary['foreground'], name: (typeof COLUMNS)[number]): string => {
     const { mean, ci, unit } = group.metrics[name];
     return mean === null ? '-' : `${mean.toFixed(2)}${unit === 'mm' ? ' mm' : ''}${ci ? ` [${ci.map((v) => v.toFixed(2)).join(', ')}]` : ''}`;
   };
-  const rows = [...summary.classes.map((c) => ({ name: c.name, group: c })), { name: 'foreground', group: summary.foreground }];
-  const { theta, surface_mm } = summary.settings;
+  const rows = [...classes.map((c) => ({ name: c.name, group: c as Summary['foreground'] })), { name: 'foreground', group: foreground }];
+  return table(['class', ...COLUMNS, 'defined', 'missed', 'spurious', 'both empty', 'unlabelled', 'not predicted'],
+    rows.map(({ name, group: g }) => [name, ...COLUMNS.map((c) => value(g, c)), ...[g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled, g.n_not_predicted].map(String)]));
+}
+
+function describe(summary: Summary): string {
+  const { settings: { theta, surface_mm }, evaluated, training } = summary;
   return [
-    table(['class', ...COLUMNS, 'defined', 'missed', 'spurious', 'both empty', 'unlabelled'],
-      rows.map(({ name, group: g }) => [name, ...COLUMNS.map((c) => value(g, c)), ...[g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled].map(String)])),
+    ...(evaluated ? [`${evaluatedWords(evaluated)}:`] : []),
+    tableOf(summary),
+    ...(training ? [`${evaluatedWords(training.evaluated!)}, apart from the above:`, tableOf(training)] : []),
     `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ${surface_mm} mm.`,
-    ...labelSourceNotes(summary.settings).map((note) => `note: ${note}`),
+    ...remarks(summary).map((remark) => `note: ${remark}`),
+    ...(training ? remarks(training).filter((remark) => !remarks(summary).includes(remark)).map((remark) => `note, trained on: ${remark}`) : []),
   ].join('\n');
 }
 
@@ -147,30 +188,54 @@ export const evalVerb: Verb = {
     command.argument('<reference>', 'a data set, a folder of masks, or one mask').argument('<prediction>', 'a folder of masks named like the references, or one mask')
       .option('--out <folder>', 'where summary.json and metrics.csv go (default: the folder of the predictions)')
       .option('--no-networks', 'only the masks themselves, not those of single networks in folders below')
+      .option('--allow-missing', 'leave references without a prediction out of the means, instead of scoring them as empty masks')
       .option('--surface-mm <mm>', 'tolerance of surface Dice (default: as the run\'s plan says, else 2)', number(0, 100))
-      .option('--theta <voxels>', 'tolerance of boundary F1 (default: as the run\'s plan says, else 0.75 % of the diagonal, rounded up)', number(0, 100));
+      .option('--theta <voxels>', 'tolerance of boundary F1 (default: as the run\'s plan says, else 0.75 % of the diagonal, rounded up)', number(0, 100))
+      .addHelpText('after', `
+Exit code 3, after all is written, if references have no prediction or predictions no reference; 0 with --allow-missing. A part of a data
+set (labelsTr, labelsTs, a run's fold) is expected to be predicted whole as soon as one of its cases is.
+Cases that the masks' run was trained on are scored apart from the others; voxels that \`label\` copied are not scored.
+${NAME_RULE}`);
   },
   async run([reference, prediction], options: Options, context): Promise<Outcome> {
     const start = performance.now();
-    const { pairs, unused } = await pairsOf(reference, prediction);
+    const masks = isFolder(prediction) ? prediction : dirname(prediction), folder = options.out ?? masks;
+    const run = knownRun(masks), source = sourceOf(masksRoot(masks));
+    assertOwnMasks(run, masks, folder);
+    const seen = run && new Seen(run);
+    const pairing = await pairsOf(reference, prediction, (name) => seen?.part(name));
     const dataset = await datasetOf(reference);
-    const folder = options.out ?? (isFolder(prediction) ? prediction : dirname(prediction));
-    const run = knownRun([isFolder(prediction) ? prediction : dirname(prediction), folder]);
+    const work = {
+      dataset, run, seen, options, copied: source?.verb === undefined ? null : source.verb === 'label',
+      masks: source?.verb === undefined ? null : { verb: source.verb, run: source.run, weights: source.weights!, iteration: source.iteration! },
+    };
     const save = (name: string, summary: Summary): string => {
       const file = join(folder, name);
       writeFileAtomic(file, `${JSON.stringify(summary, null, 2)}\n`);
       return file;
     };
-    const summary = await score({ pairs, dataset, run, options, title: 'eval' }, context);
+    const summary = await score({ ...work, pairing, title: 'eval' }, context);
     makeFolder(folder);
     const file = save('summary.json', summary);
     writeFileAtomic(join(folder, 'metrics.csv'), csvOf(summary));
     const networks: Record<string, string> = {};
-    for (const [name, own] of options.networks ? await networksBeside(prediction, pairs) : []) {
-      networks[name] = save(`summary_${name}.json`, await score({ pairs: own, dataset, run, options, title: `eval ${name}` }, context));
+    for (const name of NETWORKS) {
+      const own = join(masks, name);
+      if (options.networks && isFolder(prediction) && isFolder(own)) {
+        const pairs = await sameCases(pairing.pairs, own);
+        if (pairs.some((pair) => pair.prediction !== null)) networks[name] = save(`summary_${name}.json`, await score({ ...work, pairing: { ...pairing, pairs }, title: `eval ${name}` }, context));
+      }
+      if (networks[name] === undefined) removeSummary(join(folder, `summary_${name}.json`));
     }
-    if (run) recordEvaluation(run, { names: pairs.map((pair) => pair.name), dataset, summary: file, networks, seconds: (performance.now() - start) / 1000 });
-    const notes = unused > 0 ? `\n${unused} references have no prediction and are not counted.` : '';
-    return { text: `${describe(summary)}${notes}\n${file}`, json: summary };
+    if (run) recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
+    const incomplete = [summary, summary.training].some((s) => s && (s.missing.length > 0 || s.unused.length > 0));
+    return { text: `${describe(summary)}\n${file}`, json: summary, exitCode: incomplete && !options.allowMissing ? 3 : 0 };
   },
 };
+
+/** An evaluation of earlier masks must not lie beside that of these. */
+function removeSummary(file: string): void {
+  try {
+    if (Array.isArray((JSON.parse(readFileSync(file, 'utf8')) as Partial<Summary> | null)?.metric_per_case)) rmSync(file);
+  } catch { /* not there, or not ours */ }
+}

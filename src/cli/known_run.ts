@@ -1,54 +1,138 @@
 // SPDX-License-Identifier: MIT
 // The run that masks come from: what it was trained on decides what an evaluation of them means.
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Planes } from '../data/annotations.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { loadCase, openDataset, type Dataset } from '../data/dataset.ts';
 import type { Fold } from '../data/folds.ts';
 import type { Triple } from '../data/geometry.ts';
+import { scanFiles } from '../data/scan_files.ts';
 import { sparsePlanes } from '../data/sparsify.ts';
+import { DataError } from '../errors.ts';
+import { digestFiles } from '../files/digest.ts';
+import type { Summary } from '../metrics/summary.ts';
+import { annotated } from '../train/cases.ts';
 import type { Plan } from '../methods/plan.ts';
+import { masksRoot, sourceOf, type CaseRecord } from './mask_source.ts';
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
-import { sourceOf } from './mask_source.ts';
 import { runPlan } from './segment_cases.ts';
 
-export interface KnownRun { readonly folder: string; readonly plan: Plan; readonly fold: Fold }
+export interface KnownRun { readonly folder: string; readonly plan: Plan; readonly fold: Fold; readonly dataset: string | undefined }
 
-/** Looks for a run that finished a session: named by the masks' folder, or one of the folders or their parents. */
-export function knownRun(folders: readonly string[]): KnownRun | undefined {
-  const candidates = folders.flatMap((f) => [sourceOf(f)?.run, f, dirname(resolve(f))]).filter((f) => f !== undefined);
-  const folder = candidates.find((f) => existsSync(join(f, 'run.json')) && existsSync(join(f, 'plan.json')));
-  const fold = folder === undefined ? undefined : readRecord(folder).fold as Fold | undefined;
-  return folder === undefined || !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold };
+/** The part of the data that a run was trained on. */
+export const TRAINED = 'cases that were trained on';
+
+const isRun = (folder: string): boolean => existsSync(join(folder, 'run.json')) && existsSync(join(folder, 'plan.json'));
+
+/** A path without links, where it exists. */
+export function realPath(path: string): string {
+  try { return realpathSync.native(path); } catch { return resolve(path); }
 }
 
-const trainedOn = ({ fold }: KnownRun, name: string): boolean => fold.train.includes(name) || fold.selection.includes(name);
-
-/** Planes that were annotated when the run saw a case; undefined for cases that it did not see, or saw all of. */
-export function planesSeen(run: KnownRun | undefined, dataset: Dataset, name: string, size: Triple): Planes | undefined {
-  if (!run) return dataset.annotations.planes.get(name);
-  const { use, seed } = run.plan.annotation;
-  if (!trainedOn(run, name) || use === 'dense') return undefined;
-  return use === 'dataset' ? dataset.annotations.planes.get(name) : sparsePlanes(name, size, use, seed);
+/** The run whose masks lie in `masks`, if it finished a session: named by prediction.json, or the folder or its parent. */
+export function knownRun(masks: string): KnownRun | undefined {
+  const candidates = [sourceOf(masksRoot(masks))?.run, masks, dirname(resolve(masks))].filter((f) => f !== undefined);
+  const folder = candidates.find(isRun);
+  if (folder === undefined) return undefined;
+  const record = readRecord(folder), fold = record.fold as Fold | undefined;
+  return !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold, dataset: record.dataset };
 }
 
-export interface Evaluated { readonly names: readonly string[]; readonly dataset: Dataset | undefined; readonly summary: string; readonly networks: Readonly<Record<string, string>>; readonly seconds: number }
+/** @throws DataError where the result of other masks would be written into a run's folder */
+export function assertOwnMasks(run: KnownRun | undefined, masks: string, out: string): void {
+  if (!isRun(out) || (run !== undefined && realPath(run.folder) === realPath(out))) return;
+  throw new DataError(`${out}: a run, but the masks in ${masks} ${run === undefined ? 'do not say which run they come from (no prediction.json)' : `come from ${run.folder}`}, expected its own.`, 'Name another folder with --out: the report of that run would take the result for its own.');
+}
+
+/** What a run says of the cases that it saw; data sets are opened once. */
+export class Seen {
+  private readonly run: KnownRun;
+  private readonly trained: ReadonlySet<string>;
+  private opened: Promise<Dataset | undefined> | undefined;
+  private readonly images = new Map<string, Promise<CaseRecord['scan'] | undefined>>();
+
+  constructor(run: KnownRun) {
+    this.run = run;
+    this.trained = new Set([...run.fold.train, ...run.fold.selection]);
+  }
+
+  /** The data set that the run was trained on, if it is still there. */
+  private dataset(): Promise<Dataset | undefined> {
+    const { dataset } = this.run;
+    return this.opened ??= dataset === undefined || !existsSync(dataset) ? Promise.resolve(undefined) : openDataset(dataset).catch((error) => {
+      if (error instanceof DataError) return undefined;
+      throw error;
+    });
+  }
+
+  /** Which side of the run's split a name is on; undefined where it is on none. */
+  part(name: string): string | undefined {
+    return this.trained.has(name) ? TRAINED : this.run.fold.test.includes(name) ? 'held-out cases of the fold' : undefined;
+  }
+
+  /**
+   * Whether the run was trained on a case, or chose its weights by it: the very scan under any name, where the scan is known; else by name.
+   * In another data set, a name says nothing if the scan differs.
+   */
+  async trainedOn(name: string, scan: CaseRecord['scan'] | undefined, reference: string): Promise<boolean> {
+    const dataset = await this.dataset();
+    if (scan !== undefined && dataset) {
+      for (const trained of this.trained) if ((await this.image(dataset, trained, scan.bytes))?.digest === scan.digest) return true;
+      const elsewhere = !`${realPath(reference)}/`.startsWith(`${realPath(dataset.folder)}/`);
+      if (elsewhere && await this.image(dataset, name, undefined) !== undefined) return false;
+    }
+    return this.trained.has(name);
+  }
+
+  /** Digest of a training scan; with `bytes`, only where it has that size. */
+  private async image(dataset: Dataset, name: string, bytes: number | undefined): Promise<CaseRecord['scan'] | undefined> {
+    const file = dataset.training.find((c) => c.name === name)?.images[0];
+    if (file === undefined || !existsSync(file)) return undefined;
+    const files = await scanFiles(file);
+    if (bytes !== undefined && files.reduce((n, f) => n + statSync(f).size, 0) !== bytes) return undefined;
+    let digest = this.images.get(name);
+    if (!digest) this.images.set(name, digest = digestFiles(files));
+    return digest;
+  }
+
+  /** Planes that were annotated when the run saw a case; undefined for cases that it did not see, or saw all of. */
+  planes(dataset: Dataset, name: string, size: Triple): Planes | undefined {
+    const { use, seed } = this.run.plan.annotation;
+    if (!this.trained.has(name) || use === 'dense') return undefined;
+    return use === 'dataset' ? dataset.annotations.planes.get(name) : sparsePlanes(name, size, use, seed);
+  }
+
+  /** Where `label` copied the labels: 1 on annotated voxels, on the RAS grid. @throws DataError where the labels are not there */
+  async copied(name: string, reference: Dataset | undefined): Promise<Uint8Array> {
+    const dataset = await this.dataset() ?? reference;
+    const scan = dataset?.training.find((c) => c.name === name);
+    if (!dataset || scan?.label === undefined) throw new DataError(`${name}: its mask holds labels that were copied where they are annotated, and the data set that says where is not there, got ${this.run.dataset ?? 'no record of it'}, expected it at its place.`, 'Put the data set back, or evaluate masks that `voxelgrad predict` made of these scans.');
+    const { image, weight } = await loadCase(dataset, scan);
+    return annotated(this.run.plan, name, image.size as Triple, weight)!;
+  }
+}
+
+export interface EvaluatedFiles { readonly summary: string; readonly networks: Readonly<Record<string, string>>; readonly seconds: number }
 
 /** Writes into the run's record what was evaluated and where the result is. */
-export function recordEvaluation(run: KnownRun, { names, dataset, summary, networks, seconds }: Evaluated): void {
-  const patients = new Map([...dataset?.training ?? [], ...dataset?.test ?? []].map((c) => [c.name, c.patient]));
-  const count = new Set(names.map((name) => patients.get(name) ?? name)).size;
-  const of = count < names.length ? ` of ${count} patient${count === 1 ? '' : 's'}` : '';
-  const seen = names.filter((name) => trainedOn(run, name)).length;
-  const training = seen > 0 ? { training: resolve(summary) } : {};
-  updateRecord(run.folder, ({ evaluations: before = {} }) => {
-    if (seen > 0 && before.headline !== undefined) return { evaluations: { ...before, ...training } }; // cases that were trained on never replace held-out ones
+export function recordEvaluation(run: KnownRun, { evaluated, training: trained }: Summary, { summary, networks, seconds }: EvaluatedFiles): void {
+  const before = readRecord(run.folder).evaluations ?? {};
+  const file = resolve(summary);
+  const training = trained || evaluated?.cases === 'trained on' ? { training: file } : {};
+  if (evaluated?.cases === 'trained on' && before.headline !== undefined && before.headline !== file) {
+    updateRecord(run.folder, { evaluations: { ...before, ...training } }); // cases that were trained on never replace held-out ones
+  } else {
     const all = Object.entries({ [run.plan.evaluation.headline]: summary, ...networks });
-    const paths = all.length > 1 ? Object.fromEntries(all.map(([name, file]) => [name, resolve(file)])) : {};
-    return {
-      evaluations: { ...before, ...training, headline: resolve(summary), networks: paths },
-      evaluated: seen === 0 ? `${names.length} held-out case${names.length === 1 ? '' : 's'}${of}` : `${names.length} cases${of}, ${seen} of which were trained on`,
-    };
-  });
-  recordStage(run.folder, { name: `evaluate ${basename(dirname(resolve(summary)))}`, seconds }, false);
+    const paths = all.length > 1 ? Object.fromEntries(all.map(([name, path]) => [name, resolve(path)])) : {};
+    updateRecord(run.folder, { evaluations: { ...before, ...training, headline: file, networks: paths }, ...(evaluated && { evaluated: evaluatedWords(evaluated) }) });
+  }
+  recordStage(run.folder, { name: `evaluate ${basename(dirname(file))}`, seconds }, false);
+}
+
+/** "12 held-out cases of 9 patients" */
+export function evaluatedWords({ cases, n_cases: n, n_patients: patients }: NonNullable<Summary['evaluated']>): string {
+  const of = patients < n ? ` of ${patients} patient${patients === 1 ? '' : 's'}` : '';
+  const plural = n === 1 ? '' : 's';
+  if (cases === 'held out') return `${n} held-out case${plural}${of}`;
+  return cases === 'trained on' ? `${n} case${plural}${of} that the model was trained on` : `${n} case${plural}${of} (whether the model was trained on them is not known)`;
 }

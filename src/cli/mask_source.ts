@@ -3,7 +3,7 @@
 // records/, says which scan its masks were made of and what they were when they were whole. A mask is kept only if all of that still
 // holds, by content. One file a case: any number of processes can work on one folder, and be killed, without losing each other's word.
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile, digestText, type Digest } from '../files/digest.ts';
@@ -70,6 +70,9 @@ export function sourceOf(folder: string): Partial<Source> & { readonly run: stri
   return source as Partial<Source> & { run: string };
 }
 
+/** The folder with the records of the masks in `folder`: itself, or the one above, whose networks' masks it holds. */
+export const masksRoot = (folder: string): string => [folder, dirname(resolve(folder))].find((at) => existsSync(join(at, SOURCE))) ?? folder;
+
 /** A source without the paths, which may change without changing a mask. */
 const content = ({ run: _run, checkpoint: _checkpoint, ...rest }: Partial<Source>): Record<string, unknown> => rest;
 
@@ -111,6 +114,16 @@ export function recordOf(folder: string, name: string): CaseRecord | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What a mask was made of, and whether it still is what was written; undefined where nothing is recorded. */
+export async function madeOf(mask: string, name: string): Promise<{ readonly scan: CaseRecord['scan']; readonly asWritten: boolean } | undefined> {
+  const root = masksRoot(dirname(mask)), source = sourceOf(root);
+  if (source === undefined) return undefined;
+  const record = recordOf(root, name);
+  if (record === undefined) return undefined;
+  const digest = record.masks[relative(resolve(root), resolve(mask)).replaceAll('\\', '/')];
+  return { scan: record.scan, asWritten: record.source === sourceDigest(source) && digest === (await digestFile(mask)).digest };
 }
 
 /** Notes that a case is done; `masks` are the paths below the folder, all written. */

@@ -54,7 +54,8 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
   for (const name of chooseOverlayCases(summary)) {
     const scan = [...dataset.training, ...dataset.test].find((c) => c.name === name);
     const files = summary.metric_per_case.find((c) => c.case === name)!;
-    if (!scan || !existsSync(files.reference_file) || !existsSync(files.prediction_file)) {
+    const { prediction_file: predicted } = files;
+    if (!scan || predicted === null || !existsSync(files.reference_file) || !existsSync(predicted)) {
       context.note(`${name}: no overlay, its image or masks are not where they were evaluated`);
       continue;
     }
@@ -62,7 +63,7 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
     const mask = async (file: string) => Uint8Array.from(toRas(await readVolume(file)).data);
     overlays.push({
       case: name, size: image.size, spacing: image.spacing, image: image.data, orientation: 'RAS',
-      reference: await mask(files.reference_file), prediction: await mask(files.prediction_file),
+      reference: await mask(files.reference_file), prediction: await mask(predicted),
     });
   }
   return overlays;

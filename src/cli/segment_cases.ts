@@ -170,7 +170,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     const paths: string[] = [];
     for (const [network, mask] of Object.entries(masks)) {
       job.finish?.(mask, name);
-      const path = network === headline ? maskOf(name) : join(network, maskOf(name));
+      const path = network === headline ? maskOf(name) : `${network}/${maskOf(name)}`;
       if (network !== headline) {
         makeFolder(join(out, network));
         assertNotAmong([join(out, path)], [...job.scans.values()]);

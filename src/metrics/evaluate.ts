@@ -20,9 +20,15 @@ export interface EvaluationCase {
   /** Name that pairs the case with the same case of another run. */
   case: string;
   reference_file: string;
-  prediction_file: string;
+  /** Null where there is none: the case is then scored as an empty mask. */
+  prediction_file: string | null;
+  /** Digests of the two files, kept so that nobody takes the result for that of other files. */
+  reference_digest?: string;
+  prediction_digest?: string;
   reference: LabelMap;
   prediction: LabelMap;
+  /** 1 where the prediction was copied from the labels: those voxels are not scored, and surfaces are undefined. */
+  copied?: Uint8Array;
   /** Which planes were annotated in training; leave out for cases that were not trained on. */
   annotated?: AnnotatedSlices;
   /** Labels nobody drew in this case although the organ is there: left out and counted. */
@@ -58,7 +64,11 @@ export interface ClassMetrics extends OverlapCounts, OverlapScores {
 export interface CaseResult {
   case: string;
   reference_file: string;
-  prediction_file: string;
+  prediction_file: string | null;
+  reference_digest?: string;
+  prediction_digest?: string;
+  /** Voxels that were copied from the labels and not scored; missing where none were. */
+  n_copied?: number;
   /** By label; classes unlabelled in this case are missing. */
   metrics: Record<string, ClassMetrics>;
   unlabelled: number[];
@@ -73,14 +83,19 @@ export interface CaseResult {
   surface_histogram: Record<string, number[]>;
 }
 
+/** Reference value of voxels that do not count, where the data set has none of its own. */
+const NOT_SCORED = 255;
+
 /** The default tolerance of `SurfaceDice`, mm. */
 export const DEFAULT_SURFACE_MM = 2;
 
 /** Evaluates every class of one case. */
 export function evaluateCase(input: EvaluationCase, classes: readonly LabelClass[], options: EvaluateOptions = {}): CaseResult {
-  const { reference, prediction } = input;
-  assertSameGrid(reference, prediction, input.case);
-  const { theta = boundaryTolerance(reference.size), surfaceMm = DEFAULT_SURFACE_MM, ignoreLabel } = options;
+  const { prediction, copied } = input;
+  assertSameGrid(input.reference, prediction, input.case);
+  const ignoreLabel = options.ignoreLabel ?? (copied ? NOT_SCORED : undefined);
+  const reference = copied ? { ...input.reference, data: input.reference.data.map((v, i) => (copied[i] ? ignoreLabel! : v)) } : input.reference;
+  const { theta = boundaryTolerance(reference.size), surfaceMm = DEFAULT_SURFACE_MM } = options;
   const theta2d = options.theta ?? boundaryTolerance(reference.size.slice(1));
   if (!(theta >= 0) || !(surfaceMm >= 0)) {
     throw new DataError(`eval: unusable tolerance, got theta ${theta} voxels and ${surfaceMm} mm, expected numbers from 0.`);
@@ -91,6 +106,9 @@ export function evaluateCase(input: EvaluationCase, classes: readonly LabelClass
 
   const result: CaseResult = {
     case: input.case, reference_file: input.reference_file, prediction_file: input.prediction_file,
+    ...(input.reference_digest !== undefined && { reference_digest: input.reference_digest }),
+    ...(input.prediction_digest !== undefined && { prediction_digest: input.prediction_digest }),
+    ...(copied && { n_copied: copied.reduce((n, v) => n + v, 0) }),
     metrics: {}, unlabelled: [], theta, theta_2d: theta2d,
     annotated: rows && input.annotated ? shares(reference, input.annotated, rows) : null,
     slice_distance: rows ? {} : null,
@@ -109,7 +127,7 @@ export function evaluateCase(input: EvaluationCase, classes: readonly LabelClass
       volume_ref_mm3: counts.n_ref * voxel, volume_pred_mm3: counts.n_pred * voxel,
     };
     if (surfaces?.histogram) result.surface_histogram[label] = surfaces.histogram;
-    if (rows && result.slice_distance) result.slice_distance[label] = overlapByDistance(reference, prediction, label, rows, ignoreLabel);
+    if (rows && result.slice_distance) result.slice_distance[label] = overlapByDistance(input.reference, prediction, label, rows, options.ignoreLabel);
   }
   return result;
 }

@@ -39,6 +39,8 @@ export interface PairCounts {
   n_spurious: number;
   /** Nobody drew the class in that case: left out altogether. */
   n_unlabelled: number;
+  /** The case has no prediction: scored as an empty mask, or left out of all other counts (`Summary.missing_scored`). */
+  n_not_predicted: number;
 }
 
 export interface Group extends PairCounts {
@@ -49,8 +51,31 @@ export interface Group extends PairCounts {
 
 type Means = Record<keyof ClassMetrics, number | null>;
 
+/** What evaluated cases are to the model, and where its masks come from. */
+export interface Evaluated {
+  /** `held out`: neither trained on nor used to select the weights. `trained on`: one or the other. `not known`: no run was found. */
+  cases: 'held out' | 'trained on' | 'not known';
+  n_cases: number;
+  n_patients: number;
+  /** What wrote the masks, if their folder says. */
+  masks: { verb: string; run: string; weights: string; iteration: number } | null;
+  /** Cases whose mask is not the one that was written there: changed since, or never finished. */
+  changed: string[];
+}
+
 export interface Summary {
-  metric_per_case: Pick<CaseResult, 'case' | 'reference_file' | 'prediction_file' | 'theta' | 'theta_2d' | 'metrics' | 'unlabelled'>[];
+  metric_per_case: (Pick<CaseResult, 'case' | 'reference_file' | 'prediction_file' | 'reference_digest' | 'prediction_digest' | 'n_copied' | 'theta' | 'theta_2d' | 'metrics' | 'unlabelled'>)[];
+  /** Cases that have a reference and no prediction. */
+  missing: string[];
+  /** Whether they were scored as empty masks, which is the rule, or left out of every mean. */
+  missing_scored: boolean;
+  /** Predictions that have no reference. */
+  unused: string[];
+  /** References of parts of the data set of which nothing was predicted, by part. */
+  not_evaluated: Record<string, string[]>;
+  evaluated: Evaluated | null;
+  /** Cases that the model was trained on, where there are others too: never averaged with them. */
+  training: Summary | null;
   mean: Record<string, Means>;
   foreground_mean: Means;
   classes: (Group & LabelClass)[];
@@ -76,10 +101,24 @@ export interface Summary {
   };
 }
 
+/** What is written down beside the numbers; everything may be left out. */
+export interface SummaryFacts {
+  labelSource?: string;
+  trainedLabelSource?: string;
+  missing?: readonly string[];
+  missingScored?: boolean;
+  unused?: readonly string[];
+  notEvaluated?: Record<string, string[]>;
+  evaluated?: Evaluated;
+  training?: Summary;
+}
+
 /** Puts evaluated cases together. Pass the options `evaluateCase` was given: they are written down. */
-export function summarise(cases: readonly CaseResult[], classes: readonly LabelClass[], options: EvaluateOptions & BootstrapOptions & { labelSource?: string; trainedLabelSource?: string } = {}): Summary {
+export function summarise(cases: readonly CaseResult[], classes: readonly LabelClass[], options: EvaluateOptions & BootstrapOptions & SummaryFacts = {}): Summary {
+  const missing = [...options.missing ?? []], notScored = options.missingScored === false ? missing.length : 0;
   const bootstrap = { seed: options.seed ?? 1337, resamples: options.resamples ?? 10_000, level: options.level ?? 0.95 };
   const columns = classes.map(({ label }) => cases.map((result): ClassMetrics | undefined => result.metrics[label]));
+  const absent = cases.map((result) => result.prediction_file === null);
   const means = columns.map(nnunetMeans);
   const distinct = (values: number[]): number[] => [...new Set(values)].sort((a, b) => a - b);
   const histograms = classes.flatMap(({ label }) => {
@@ -87,11 +126,17 @@ export function summarise(cases: readonly CaseResult[], classes: readonly LabelC
     return average ? [[String(label), average] as const] : [];
   });
   return {
-    metric_per_case: cases.map(({ case: name, reference_file, prediction_file, theta, theta_2d, metrics, unlabelled }) => ({ case: name, reference_file, prediction_file, theta, theta_2d, metrics, unlabelled })),
+    metric_per_case: cases.map(({ annotated: _annotated, slice_distance: _distance, surface_histogram: _histogram, ...entry }) => entry),
+    missing,
+    missing_scored: options.missingScored ?? true,
+    unused: [...options.unused ?? []],
+    not_evaluated: options.notEvaluated ?? {},
+    evaluated: options.evaluated ?? null,
+    training: options.training ?? null,
     mean: Object.fromEntries(classes.map(({ label }, k) => [label, means[k]])),
     foreground_mean: meanOfMeans(means),
-    classes: classes.map((entry, k) => ({ ...entry, ...summariseGroup([columns[k]], bootstrap) })),
-    foreground: summariseGroup(columns, bootstrap),
+    classes: classes.map((entry, k) => ({ ...entry, ...summariseGroup([columns[k]], absent, notScored, bootstrap) })),
+    foreground: summariseGroup(columns, absent, notScored, bootstrap),
     slice_distance: summariseSliceDistance(cases, classes, bootstrap),
     surface_histogram: histograms.length > 0 ? { centres_mm: HISTOGRAM_CENTRES, classes: Object.fromEntries(histograms) } : null,
     settings: {
@@ -122,8 +167,8 @@ function meanOfMeans(means: Means[]): Means {
   return Object.fromEntries(COUNTED.map((name) => [name, mean(means.flatMap((m) => m[name] ?? []))])) as Means;
 }
 
-/** Aggregates columns (one a class, one entry a case, undefined where unlabelled) into one group. */
-function summariseGroup(columns: (ClassMetrics | undefined)[][], bootstrap: BootstrapOptions): Group {
+/** Aggregates columns (one a class, one entry a case, undefined where unlabelled) into one group. `absent`: cases without a prediction; `left`: more of them, left out. */
+function summariseGroup(columns: (ClassMetrics | undefined)[][], absent: readonly boolean[], left: number, bootstrap: BootstrapOptions): Group {
   const pairs = columns.flat();
   const count = (is: (m: ClassMetrics) => boolean): number => pairs.filter((m) => m !== undefined && is(m)).length;
   return {
@@ -133,6 +178,7 @@ function summariseGroup(columns: (ClassMetrics | undefined)[][], bootstrap: Boot
     n_missed: count((m) => m.n_ref > 0 && m.n_pred === 0),
     n_spurious: count((m) => m.n_ref === 0 && m.n_pred > 0),
     n_unlabelled: pairs.length - count(() => true),
+    n_not_predicted: columns.reduce((n, column) => n + left + column.filter((m, i) => m !== undefined && absent[i]).length, 0),
     metrics: Object.fromEntries(METRIC_NAMES.map((name) => [name, aggregate(columns, name, bootstrap)])) as Group['metrics'],
     convention: Object.fromEntries(METRIC_NAMES.filter((name) => name !== 'RAVD').map((name) => [name, mean(columns.flatMap((column) => mean(column.flatMap((m) => (m ? conventional(m, name) ?? [] : []))) ?? []))])),
   };

@@ -134,9 +134,9 @@ describe('eval', () => {
 
   it('scores a data set\'s cases and writes summary.json and a table', async () => {
     await run('sparsify', dataset, '--mode', 'transverse');
-    const { code, out, err } = await run('eval', dataset, predictions, '--json');
+    const { code, out, err } = await run('eval', dataset, predictions, '--json', '--allow-missing');
     expect(code).toBe(0);
-    expect(err).toMatch(/eval 2\/2/);
+    expect(err).toMatch(/eval 3\/3/);
     const summary = JSON.parse(out);
     expect(summary).toEqual(JSON.parse(readFileSync(join(predictions, 'summary.json'), 'utf8')));
     expect(Object.keys(summary.metric_per_case[0].metrics['1'])).toEqual(expect.arrayContaining(['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD']));
@@ -146,14 +146,16 @@ describe('eval', () => {
     expect(dice[1]).toBeLessThan(1);
     expect(summary.mean['1'].Dice).toBeCloseTo((dice[0] + dice[1]) / 2, 12);
     expect(summary.slice_distance).not.toBeNull();
-    expect(readFileSync(join(predictions, 'metrics.csv'), 'utf8').split('\n')).toHaveLength(4);
+    expect(readFileSync(join(predictions, 'metrics.csv'), 'utf8').split('\n')).toHaveLength(5);
   });
 
   it('shows a table with counts and tolerances, and says what was not predicted', async () => {
-    const { out } = await run('eval', dataset, predictions);
+    const { code, out } = await run('eval', dataset, predictions);
+    expect(code).toBe(3);
     expect(out).toMatch(/nodule +\d+\.\d+ \[/);
     expect(out).toMatch(/boundary F1 within 1 voxels, surface Dice within 2 mm/);
-    expect(out).toMatch(/2 references have no prediction/); // phantom_002 and the test case
+    expect(out).toMatch(/1 reference has no prediction: phantom_002; scored as empty/);
+    expect(out).toMatch(/Nothing was predicted of labelsTs, not evaluated: phantom_003/);
   });
 
   it('finds the classes of bare folders in all files, so that every case is scored for the same ones', async () => {

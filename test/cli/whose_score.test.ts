@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// What a score stands for: nothing that is missing, copied or trained on hides in a mean.
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import { claimFolder, recordCase, sourceDigest, type Source } from '../../src/cli/mask_source.ts';
+import { annotationWeight, type Planes } from '../../src/data/annotations.ts';
+import { readVolume, writeVolume, type Volume } from '../../src/data/volume.ts';
+import { digestFile } from '../../src/files/digest.ts';
+import { scratch } from '../data/helpers.ts';
+import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
+
+const root = scratch();
+const at = (...parts: string[]): string => join(root, ...parts);
+const json = (...parts: string[]): any => JSON.parse(readFileSync(at(...parts), 'utf8'));
+const labelOf = (name: string): string => at('data/labelsTr', `${name}.nii.gz`);
+const imageOf = (name: string): string => at('data/imagesTr', `${name}_0000.nii.gz`);
+const [A, B, C, D, E, F] = [0, 1, 2, 3, 4, 5].map((k) => `phantom_00${k}`) as [string, string, string, string, string, string];
+const FOLD = { train: [A, B, C], selection: [D], test: [E, F] };
+
+async function verb(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const code = await main(argv, { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  return { code, out, err };
+}
+const evaluate = async (masks: string, ...more: string[]): Promise<any> => {
+  const { code, out, err } = await verb('eval', at('data'), at(masks), '--json', ...more);
+  return { code, err, ...(out ? JSON.parse(out) : {}) };
+};
+
+/** A label with its foreground moved by `shift` voxels along W. */
+async function shifted(name: string, shift: number): Promise<Volume> {
+  const label = await readVolume(labelOf(name));
+  const data = (label.data as Uint8Array).slice();
+  if (shift > 0) data.copyWithin(shift, 0);
+  return { ...label, data };
+}
+
+/** A folder of masks as predict or label would leave it: case -> how far its mask is off. */
+async function masksOf(folder: string, verb: Source['verb'], cases: Record<string, number>, scans: (name: string) => string = imageOf): Promise<string> {
+  const plan = tinyPlan();
+  const source: Source = { version: 2, verb, run: at('run'), checkpoint: at('run/checkpoints/best.safetensors'), weights: 'sha256:00', iteration: 4, plan: 'p', prediction: plan.prediction, headline: 'ensemble', voxelgrad: '0' };
+  claimFolder(at(folder), source);
+  for (const [name, shift] of Object.entries(cases)) {
+    const mask = await shifted(name, shift);
+    if (verb === 'label') copyAnnotated(mask, await readVolume(labelOf(name)), json('data/annotations.json')[name]);
+    await writeVolume(at(folder, `${name}.nii.gz`), mask);
+    await recordCase(at(folder), name, { source: sourceDigest(source), scan: await digestFile(scans(name)) }, [`${name}.nii.gz`]);
+  }
+  return folder;
+}
+function copyAnnotated(mask: Volume, label: Volume, planes: Planes): void {
+  const weight = annotationWeight(mask.size as [number, number, number], planes, 'test');
+  for (let i = 0; i < weight.length; i++) if (weight[i]) mask.data[i] = label.data[i]!;
+}
+
+beforeAll(async () => {
+  await tinyDataset(at('data'));
+  mkdirSync(at('run'));
+  writePlan(at('run'), tinyPlan());
+  writeFileSync(at('run/run.json'), JSON.stringify({ version: 1, dataset: at('data'), fold: FOLD }));
+});
+
+describe('a reference without a prediction', () => {
+  const folders = async (name: string, references: string[], predictions: string[]): Promise<[string, string]> => {
+    for (const [part, files] of [['r', references], ['p', predictions]] as const) {
+      mkdirSync(at(name, part), { recursive: true });
+      for (const [k, file] of files.entries()) copyFileSync(labelOf([A, B, C][k]!), at(name, part, `${file}.nii.gz`));
+    }
+    return [at(name, 'r'), at(name, 'p')];
+  };
+  it('is scored as an empty mask, said everywhere, and exit code 3', async () => {
+    const [r, p] = await folders('missing', ['a', 'b', 'c'], ['a']);
+    const { code, out } = await verb('eval', r, p);
+    expect(code).toBe(3);
+    expect(out).toMatch(/2 references have no prediction: b, c; scored as empty masks/);
+    const whole = await verb('eval', r, p, '--json');
+    expect(whole.code).toBe(3);
+    const summary = json('missing/p/summary.json');
+    expect(JSON.parse(whole.out)).toEqual(summary);
+    expect(summary).toMatchObject({ missing: ['b', 'c'], missing_scored: true, unused: [], evaluated: { cases: 'not known', n_cases: 3 } });
+    expect(summary.foreground_mean.Dice).toBeCloseTo(1 / 3, 12);
+    expect(summary.foreground).toMatchObject({ n_pairs: 3, n_missed: 2, n_not_predicted: 2 });
+    expect(summary.metric_per_case.map((c: any) => [c.case, c.prediction_file === null])).toEqual([['a', false], ['b', true], ['c', true]]);
+    const rows = readFileSync(at('missing/p/metrics.csv'), 'utf8').trim().split('\n');
+    expect(rows.map((row) => [row.split(',')[0], row.split(',').at(-1)])).toEqual([['case', 'prediction'], ['a', ''], ['b', 'missing'], ['c', 'missing']]);
+  });
+  it('is left out of the means where that is asked for, and still counted', async () => {
+    const [r, p] = await folders('allowed', ['a', 'b', 'c'], ['a']);
+    const { code, out } = await verb('eval', r, p, '--json', '--allow-missing');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ missing: ['b', 'c'], missing_scored: false, foreground_mean: { Dice: 1 }, foreground: { n_pairs: 1, n_not_predicted: 2 } });
+    expect(readFileSync(at('allowed/p/metrics.csv'), 'utf8').split('\n').filter((row) => row.endsWith(',missing'))).toHaveLength(2);
+  });
+  it('and a prediction without a reference: named, exit code 3', async () => {
+    const [r, p] = await folders('unused', ['a'], ['a', 'z']);
+    const { code, out } = await verb('eval', r, p, '--json');
+    expect(code).toBe(3);
+    expect(JSON.parse(out)).toMatchObject({ missing: [], unused: [at('unused/p/z.nii.gz')] });
+    expect((await verb('eval', r, p, '--allow-missing')).out).toMatch(/1 prediction has no reference: .*z\.nii\.gz/);
+  });
+  it('in a folder of one network too, whose earlier summary goes', async () => {
+    const [r, p] = await folders('network', ['a', 'b'], ['a', 'b']);
+    mkdirSync(join(p, 'sam'));
+    copyFileSync(labelOf(A), join(p, 'sam/a.nii.gz'));
+    expect((await verb('eval', r, p)).code).toBe(0);
+    expect(json('network/p/summary_sam.json')).toMatchObject({ missing: ['b'], foreground_mean: { Dice: 0.5 } });
+    expect((await verb('eval', r, p, '--no-networks')).code).toBe(0);
+    expect(existsSync(join(p, 'summary_sam.json'))).toBe(false);
+  });
+  it('is found whichever way an accent is stored; two masks of a case are refused', async () => {
+    const [r, p] = await folders('forms', ['l\u00e4ufe'], ['la\u0308ufe']);
+    expect((await verb('eval', r, p)).code).toBe(0);
+    await writeVolume(join(p, 'l\u00e4ufe.nrrd'), await readVolume(labelOf(B)));
+    expect(await verb('eval', r, p)).toMatchObject({ code: 3, err: expect.stringMatching(/two masks of one case/) });
+  });
+});
+
+describe('cases that the model was trained on', () => {
+  it('are scored apart from held-out ones, in every output', async () => {
+    await masksOf('both', 'predict', { [A]: 0, [B]: 0, [C]: 0, [D]: 0, [E]: 2, [F]: 2 });
+    const summary = await evaluate('both');
+    expect(summary).toMatchObject({ code: 0, evaluated: { cases: 'held out', n_cases: 2, changed: [], masks: { verb: 'predict', run: at('run') } }, training: { evaluated: { cases: 'trained on', n_cases: 4 }, foreground_mean: { Dice: 1 } } });
+    expect(summary.metric_per_case.map((c: any) => c.case)).toEqual([E, F]);
+    expect(summary.foreground_mean.Dice).toBeLessThan(0.9);
+    expect(json('run/run.json')).toMatchObject({ evaluated: '2 held-out cases', evaluations: { headline: at('both/summary.json'), training: at('both/summary.json') } });
+    const { out } = await verb('eval', at('data'), at('both'));
+    expect(out).toMatch(/^[^]*2 held-out cases:\nclass[^]*4 cases that the model was trained on, apart from the above:\nclass/);
+    expect(readFileSync(at('both/metrics.csv'), 'utf8').split('\n').filter((row) => row.includes(',trained on,'))).toHaveLength(4);
+  });
+  it('alone are said to be that, and do not take the place of held-out ones', async () => {
+    await masksOf('trained', 'predict', { [A]: 1, [B]: 1, [C]: 1, [D]: 1 });
+    expect(await evaluate('trained')).toMatchObject({ evaluated: { cases: 'trained on' }, training: null, not_evaluated: { 'held-out cases of the fold': [E, F], labelsTs: ['phantom_006', 'phantom_007'] } });
+    expect(json('run/run.json').evaluations).toMatchObject({ headline: at('both/summary.json'), training: at('trained/summary.json') });
+  });
+  it('are known by their scans under any name, and not taken for others of that name elsewhere', async () => {
+    // Another data set: its phantom_000 is another scan, its `renamed` one of the training scans.
+    mkdirSync(at('elsewhere'));
+    copyFileSync(labelOf(F), at('elsewhere', `${A}.nii.gz`));
+    copyFileSync(labelOf(B), at('elsewhere/renamed.nii.gz'));
+    cpSync(at('both'), at('outside'), { recursive: true });
+    const source = json('outside/prediction.json');
+    const masks = at('outside_masks');
+    claimFolder(masks, source);
+    for (const [name, label, scan] of [[A, F, imageOf(F)], ['renamed', B, imageOf(B)]] as const) {
+      await writeVolume(join(masks, `${name}.nii.gz`), await shifted(label, 0));
+      await recordCase(masks, name, { source: sourceDigest(source), scan: await digestFile(scan) }, [`${name}.nii.gz`]);
+    }
+    const { out } = await verb('eval', at('elsewhere'), masks, '--json');
+    const summary = JSON.parse(out);
+    expect([summary.metric_per_case, summary.training.metric_per_case].map((cases) => cases.map((c: any) => c.case))).toEqual([[A], ['renamed']]);
+  });
+  it('are not known without a run', async () => {
+    mkdirSync(at('plain'));
+    for (const name of [A, B, C, D, E, F]) await writeVolume(at('plain', `${name}.nii.gz`), await shifted(name, 1));
+    expect(await evaluate('plain')).toMatchObject({ code: 0, evaluated: { cases: 'not known', masks: null }, training: null });
+    expect((await verb('eval', at('data'), at('plain'))).out).toMatch(/6 cases \(whether the model was trained on them is not known\)/);
+  });
+});
+
+describe('labels that were copied', () => {
+  it('are not scored', async () => {
+    await masksOf('dense', 'label', { [A]: 3, [B]: 3, [C]: 3, [D]: 3 });
+    const { evaluated, metric_per_case, foreground } = await evaluate('dense');
+    expect(evaluated.cases).toBe('trained on');
+    for (const entry of metric_per_case) {
+      const [label, mask] = [await readVolume(labelOf(entry.case)), await readVolume(at('dense', `${entry.case}.nii.gz`))];
+      const weight = annotationWeight(label.size as [number, number, number], json('data/annotations.json')[entry.case], 'test');
+      let [both, sum] = [0, 0];
+      weight.forEach((w, i) => { if (!w) { both += label.data[i]! * mask.data[i]!; sum += label.data[i]! + mask.data[i]!; } });
+      expect(entry.n_copied).toBe(weight.reduce((a, b) => a + b, 0));
+      expect(entry.metrics['1'].Dice).toBeCloseTo((2 * both) / sum, 12);
+    }
+    expect(foreground.metrics.HD95.n_defined).toBe(0); // half a mask has no surface
+    expect((await verb('eval', at('data'), at('dense'))).out).toMatch(/Annotated voxels were copied from the labels, so they are not scored/);
+  });
+  it('are left to their own row, where the model predicts nothing else', async () => {
+    await masksOf('nothing', 'label', { [A]: 0 });
+    const mask = await readVolume(at('nothing', `${A}.nii.gz`));
+    const empty = { ...mask, data: new Uint8Array(mask.data.length) };
+    copyAnnotated(empty, await readVolume(labelOf(A)), json('data/annotations.json')[A]);
+    await writeVolume(at('nothing', `${A}.nii.gz`), empty);
+    const summary = await evaluate('nothing', '--allow-missing');
+    expect(summary.foreground_mean.Dice).toBe(0);
+    expect(summary.slice_distance.contrast).toMatchObject({ annotated: 100, others: 0 });
+    expect(summary.evaluated.changed).toEqual([A]); // and written by somebody else than predict
+  });
+  it('are found where nobody says that they were copied', async () => {
+    await masksOf('dense_before', 'label', { [A]: 3 });
+    writeFileSync(at('dense_before/prediction.json'), JSON.stringify({ version: 1, run: at('run') }));
+    expect((await evaluate('dense_before', '--allow-missing')).metric_per_case[0].n_copied).toBeGreaterThan(0);
+  });
+});
+
+describe('masks of one run', () => {
+  it('are not evaluated into the folder of another', async () => {
+    cpSync(at('run'), at('run_b'), { recursive: true });
+    expect(await verb('eval', at('data'), at('both'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/run_b: a run, but the masks in .*both come from .*run[^]*another folder with --out/) });
+    expect(await verb('eval', at('data'), at('plain'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/do not say which run/) });
+    expect(existsSync(at('run_b/summary.json'))).toBe(false);
+  });
+});
