@@ -9,6 +9,7 @@ import { toRas } from '../data/orientation.ts';
 import type { Volume } from '../data/volume.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { DataError } from '../errors.ts';
+import { METHODS, methodOf } from '../methods/methods.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile } from '../files/digest.ts';
 import { DEFAULT_SURFACE_MM, evaluateCase, type CaseResult, type ClassMetrics, type EvaluationCase, type LabelClass } from '../metrics/evaluate.ts';
@@ -130,8 +131,8 @@ async function score(work: Work, context: Context): Promise<Summary> {
 interface Side { readonly results: CaseResult[]; readonly names: string[]; readonly missing: string[]; readonly changed: string[]; readonly patients: Set<string> }
 const side = (): Side => ({ results: [], names: [], missing: [], changed: [], patients: new Set() });
 
-/** Folders of single networks beside the headline's masks, as `predict` writes them. */
-const NETWORKS = ['ensemble', 'sam', 'transverse', 'coronal'];
+/** Folders of single networks that may lie beside the headline's masks, as `predict` writes them. */
+const networksOf = (run: KnownRun | undefined): string[] => [...new Set(['ensemble', ...(run ? [methodOf(run.plan)] : Object.values(METHODS)).flatMap(({ outputs }) => outputs)])];
 
 const COLUMNS = ['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD'] as const;
 
@@ -219,7 +220,7 @@ ${NAME_RULE}`);
     const file = save('summary.json', summary);
     writeFileAtomic(join(folder, 'metrics.csv'), csvOf(summary));
     const networks: Record<string, string> = {};
-    for (const name of NETWORKS) {
+    for (const name of networksOf(run)) {
       const own = join(masks, name);
       if (options.networks && isFolder(prediction) && isFolder(own)) {
         const pairs = await sameCases(pairing.pairs, own);

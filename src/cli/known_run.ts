@@ -116,16 +116,15 @@ export interface EvaluatedFiles { readonly summary: string; readonly networks: R
 
 /** Writes into the run's record what was evaluated and where the result is. */
 export function recordEvaluation(run: KnownRun, { evaluated, training: trained }: Summary, { summary, networks, seconds }: EvaluatedFiles): void {
-  const before = readRecord(run.folder).evaluations ?? {};
   const file = resolve(summary);
-  const training = trained || evaluated?.cases === 'trained on' ? { training: file } : {};
-  if (evaluated?.cases === 'trained on' && before.headline !== undefined && before.headline !== file) {
-    updateRecord(run.folder, { evaluations: { ...before, ...training } }); // cases that were trained on never replace held-out ones
-  } else {
+  updateRecord(run.folder, ({ evaluations: before = {} }) => {
+    const training = trained || evaluated?.cases === 'trained on' ? { training: file } : {};
+    // Cases that were trained on never replace held-out ones.
+    if (evaluated?.cases === 'trained on' && before.headline !== undefined && before.headline !== file) return { evaluations: { ...before, ...training } };
     const all = Object.entries({ [run.plan.evaluation.headline]: summary, ...networks });
     const paths = all.length > 1 ? Object.fromEntries(all.map(([name, path]) => [name, resolve(path)])) : {};
-    updateRecord(run.folder, { evaluations: { ...before, ...training, headline: file, networks: paths }, ...(evaluated && { evaluated: evaluatedWords(evaluated) }) });
-  }
+    return { evaluations: { ...before, ...training, headline: file, networks: paths }, ...(evaluated && { evaluated: evaluatedWords(evaluated) }) };
+  });
   recordStage(run.folder, { name: `evaluate ${basename(dirname(file))}`, seconds }, false);
 }
 

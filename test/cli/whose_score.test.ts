@@ -6,8 +6,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { claimFolder, recordCase, sourceDigest, type Source } from '../../src/cli/mask_source.ts';
 import { annotationWeight, type Planes } from '../../src/data/annotations.ts';
-import { readVolume, writeVolume, type Volume } from '../../src/data/volume.ts';
+import type { Volume } from '../../src/data/volume.ts';
 import { digestFile } from '../../src/files/digest.ts';
+import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { scratch } from '../data/helpers.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 
