@@ -18,7 +18,7 @@ it('times a case whose result is right, against the adapter\'s limits, one JSON 
     expect(l.error).toBeLessThan(1e-5);
     expect(l.of_limit).toBeGreaterThan(0);
   }
-}, 120_000);
+});
 
 it('a comparison is one line with a ratio above 1 where we are faster', async () => {
   const { comparison, line, measurement } = await load('rows.mjs');

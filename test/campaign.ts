@@ -82,9 +82,3 @@ export function mutateJson(source: unknown, r: Random): string {
     default: fields[key] = '\u0001stranger'; return JSON.stringify(value).replace(MARK, r.of(STRANGERS));
   }
 }
-
-/** Seconds of this process's own work: others compute on the machine as well. */
-export function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}

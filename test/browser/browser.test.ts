@@ -13,6 +13,7 @@ import { build, transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as vg from '../../src/index.ts';
 import { train, type Result } from './step.ts';
+import { needs } from '../needs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 // WebGPU on SwiftShader, on machines without a GPU too.
@@ -89,7 +90,7 @@ describe('dist/voxelgrad.browser.js', () => {
 
   const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find((name) => spawnSync(name, ['--version']).status === 0);
   if (!chromium) console.log('skipped: no chromium on the PATH (Debian: apt-get install chromium), so the step in a browser was not run');
-  it.skipIf(!chromium)('trains in Chromium as it does in Node', async () => {
+  needs(chromium, 'Chromium').it('trains in Chromium as it does in Node', async () => {
     const there = await inChromium(chromium!);
     expect(there.error).toBeUndefined();
     const here: Result = await train(vg);
@@ -98,5 +99,5 @@ describe('dist/voxelgrad.browser.js', () => {
     expect(here.losses[2]).toBeLessThan(here.losses[0]!);
     const difference = Math.max(...there.weights.map((w, i) => Math.abs(w - here.weights[i]!)));
     expect(difference).toBeLessThan(2e-3); // Adam's first steps turn a gradient's last digits into fractions of the learning rate
-  }, 120_000);
+  });
 });

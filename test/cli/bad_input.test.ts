@@ -12,6 +12,7 @@ import { checkpointPath } from '../../src/train/run_folder.ts';
 import { niftiBytes, scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { untrained } from './untrained.ts';
+import { linux as onLinux } from '../needs.ts';
 
 const root = scratch();
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -220,7 +221,7 @@ describe('predict refuses', () => {
 
 describe('outputs that cannot be written', () => {
   // Root may write anywhere but into /proc.
-  const linux = it.skipIf(process.platform !== 'linux');
+  const linux = onLinux.it;
   linux('a run folder', () => refused(['train', at('good'), '--run', '/proc/voxelgrad', '--plan', writePlan(root, plan)], /\/proc\/voxelgrad\/checkpoints: could not be written[^]*(Create|Choose)/));
   linux('a folder of masks', () => refused(['predict', '-i', at('good/imagesTs'), '-o', '/proc/voxelgrad', '--run', at('run')], /\/proc\/voxelgrad: could not be written/));
   linux('a summary', () => refused(['eval', at('good/labelsTr'), at('good/labelsTr'), '--out', '/proc/voxelgrad'], /\/proc\/voxelgrad: could not be written/));
@@ -231,7 +232,7 @@ describe('outputs that cannot be written', () => {
     await refused(['train', at('good'), '--run', at('out'), '--plan', writePlan(root, plan)], new RegExp(`out/checkpoints: could not be written, ${message.source}`), { absent: at('out') });
   });
 
-  it.skipIf(process.platform !== 'linux')('a disk that really is full: 64 KiB of memory', async () => {
+  onLinux.it('a disk that really is full: 64 KiB of memory', async () => {
     const small = at('small');
     mkdirSync(small);
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]).status !== 0) return void console.warn('not run: no right to mount a small file system');

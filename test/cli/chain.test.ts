@@ -35,7 +35,7 @@ beforeAll(async () => {
     p.prediction.step = 1;
   }, CLASSES);
   trained = await verb('train', data, '--run', run, '--plan', writePlan(root, plan));
-}, 400_000);
+});
 
 describe('train', () => {
   it('ends, with finite losses of all three networks', () => {

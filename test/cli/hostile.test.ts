@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { csvText } from '../../src/cli/text.ts';
 import { readLog, RunLog } from '../../src/train/run_log.ts';
-import { cpuSeconds } from '../campaign.ts';
+import { cpuSeconds } from '../probe.ts';
 import { scratch } from '../data/helpers.ts';
 import { cli, world } from './hostile_json.ts';
+import { posix } from '../needs.ts';
 
 const root = scratch();
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -26,7 +27,7 @@ const edited = (file: string, edit: (json: any) => void): void => { const json =
 const fifo = (file: string): void => { rmSync(file, { force: true }); expect(spawnSync('mkfifo', [file]).status).toBe(0); };
 
 describe('a FIFO where a file is expected is refused without being opened', () => {
-  it.skipIf(process.platform === 'win32').each<[string, 'data' | 'run', string, (folder: string) => string[]]>([
+  posix.it.each<[string, 'data' | 'run', string, (folder: string) => string[]]>([
     ['dataset.json', 'data', 'dataset.json', (f) => ['check', f]],
     ['annotations.json', 'data', 'annotations.json', (f) => ['check', f]],
     ['a scan', 'data', 'imagesTr/phantom_000_0000.nii.gz', (f) => ['check', f]],
@@ -146,7 +147,7 @@ describe('names', () => {
     expect(out + err).not.toMatch(/\u001b|^error: forged/m);
   });
 
-  it.skipIf(process.platform === 'win32')('of files command no terminal, in text and in JSON', async () => {
+  posix.it('of files command no terminal, in text and in JSON', async () => {
     const folder = changed('data', (f) => {
       renameSync(join(f, 'imagesTr/phantom_000_0000.nii.gz'), join(f, `imagesTr/${ESC}x\u009b_0000.nii.gz`));
       renameSync(join(f, 'labelsTr/phantom_000.nii.gz'), join(f, `labelsTr/${ESC}x\u009b.nii.gz`));

@@ -7,7 +7,8 @@ import { expect } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
 import { sparsify } from '../../src/data/sparsify.ts';
-import { cpuSeconds, mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
+import { mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
+import { cpuSeconds } from '../probe.ts';
 
 export async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];

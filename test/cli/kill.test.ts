@@ -64,4 +64,4 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   expect(steps).toEqual([...new Set(steps)]);
   expect(steps.at(-1)).toBe(20);
   expect(readdirSync(join(killed, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors', 'latest.safetensors']);
-}, 600_000);
+});

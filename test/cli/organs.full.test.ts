@@ -3,12 +3,13 @@
 // about them in the code. (How well it segments after twenty iterations is no question.)
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
 import { readVolume } from '../../src/io/node/volume.ts';
 import { sharedData } from '../data/helpers.ts';
 import { memoryScratch } from './processes.ts';
+import { needs } from '../needs.ts';
 
 const root = memoryScratch();
 
@@ -46,7 +47,7 @@ async function throughTheRest(data: string, run: string, names: readonly string[
 }
 
 const heads = sharedData('openkbp-headneck');
-describe.skipIf(!heads)('openkbp: seven organs of the head and neck, two of them not drawn everywhere', () => {
+needs(heads, '../shared/data').describe('openkbp: seven organs of the head and neck, two of them not drawn everywhere', () => {
   it('trains, predicts, evaluates', async () => {
     const [data, run] = [join(root, 'heads'), join(root, 'heads_run')];
     cpSync(heads!, data, { recursive: true });
@@ -76,7 +77,7 @@ describe.skipIf(!heads)('openkbp: seven organs of the head and neck, two of them
 });
 
 const torsos = sharedData('totalsegmentator-abdomen');
-describe.skipIf(!torsos)('totalsegmentator: liver, kidneys, spleen, pancreas', () => {
+needs(torsos, '../shared/data').describe('totalsegmentator: liver, kidneys, spleen, pancreas', () => {
   it('imports, trains, predicts, evaluates', async () => {
     const [source, labels, data, run] = ['source', 'labels', 'torsos', 'torsos_run'].map((name) => join(root, name)) as [string, string, string, string];
     for (const folder of [source, labels]) mkdirSync(folder);

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleCli, memoryScratch, start, waitFor } from './processes.ts';
+import { needs } from '../needs.ts';
 
 const root = memoryScratch();
 let cli = '';
@@ -13,7 +14,7 @@ beforeAll(async () => { cli = await bundleCli(); });
 /** The command line through a shell, for its redirections. */
 const shell = (line: string) => spawnSync('bash', ['-c', line.replace('voxelgrad', `'${process.execPath}' '${cli}'`)], { cwd: root, encoding: 'utf8' });
 
-describe.skipIf(!existsSync('/dev/full'))('a full disk where stdout goes', () => {
+needs(existsSync('/dev/full'), '/dev/full').describe('a full disk where stdout goes', () => {
   it.each(['plan', 'plan --schema', 'plan --schema --json', '--help', '--version', 'check nowhere --json'])('voxelgrad %s: exit code 1 and words', (line) => {
     const { status, stderr } = shell(`voxelgrad ${line} > /dev/full`);
     expect(status).toBe(1);
@@ -50,7 +51,7 @@ describe('import', () => {
     const folder = join(root, signal);
     expect(await ended(folder, signal)).toBe(signal);
     expect(readdirSync(folder)).toEqual([]);
-  }, 120_000);
+  });
 
   it('killed leaves its copy, which the next import removes; a living import\'s and a stranger\'s folder stay', async () => {
     const folder = join(root, 'killed');
@@ -69,5 +70,5 @@ describe('import', () => {
     living.child.kill('SIGINT');
     await living.ended;
     expect(readdirSync(folder).sort()).toEqual(['.importing-data-stranger', 'other']);
-  }, 120_000);
+  });
 });

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await tinyDataset(at('data'));
   await untrained(at('run'), tinyPlan(settings));
   await predict(scans('both', { a: 1, b: 2 }), 'both_masks');
-}, 120_000);
+});
 
 describe('predict keeps a mask', () => {
   it('of the same scan, and predicts another scan of the same name again', async () => {
@@ -203,4 +203,4 @@ it('processes on one folder, twice on the same part, one of them killed: every m
   for (const name of readdirSync(at('cohort_alone'), { recursive: true, encoding: 'utf8' })) {
     if (/\.nii\.gz$|records\/.*json$/.test(name)) expect(bytes('cohort_masks', name), name).toBe(bytes('cohort_alone', name));
   }
-}, 180_000);
+});

@@ -8,6 +8,7 @@ import { fromRas, toRas } from '../../src/data/orientation.ts';
 import type { Volume, VoxelArray } from '../../src/data/volume.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { dataError, niftiBytes, scratch, sharedData, volumeOf } from './helpers.ts';
+import { needs } from '../needs.ts';
 
 const folder = scratch();
 const put = (name: string, bytes: Buffer | string): string => { writeFileSync(join(folder, name), bytes); return join(folder, name); };
@@ -145,7 +146,7 @@ describe('writing', () => {
     expect(readdirSync(place).sort()).toEqual(['a.mhd', 'a.zraw']);
   });
 
-  it.skipIf(process.getuid?.() === 0)('says that a folder is read-only', async () => {
+  needs(process.getuid?.() !== 0, 'a user whom folders can refuse (not root)').it('says that a folder is read-only', async () => {
     const place = join(folder, 'locked');
     mkdirSync(place); chmodSync(place, 0o500);
     expect((await dataError(() => writeVolume(join(place, 'a.nii'), volumeOf([1, 2, 3], new Uint8Array(6))))).message).toMatch(/no permission to write/);

@@ -20,7 +20,7 @@ describe('the packed package', () => {
     expect(result).toMatchObject({ uncaptured: [], lost: false, added: [] });
     expect(result.refused).toMatch(/^KernelCompileError: conv .*f16/s);
     expect(result.missing).toBe('graph_conv: params.batch is missing.');
-  }, 120_000);
+  });
 
   it('types what it exports, @webgpu/types included', () => {
     const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', app.folder], { encoding: 'utf8' });

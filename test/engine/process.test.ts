@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const run = (...args: string[]) => {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [join(folder, args[0]!), ...args.slice(1)], { encoding: 'utf8', timeout: 30_000 });
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [join(folder, args[0]!), ...args.slice(1)], { encoding: 'utf8', timeout: 600_000 });
   return { status, signal, stdout, error: stderr.replace(/^Warning: max.*$/gm, '').trim() };
 };
 

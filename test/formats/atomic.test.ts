@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DataError } from '../../src/errors.ts';
 import { discard, folderAside, makeFolder, removeLeftovers, writeFileAtomic } from '../../src/files/atomic.ts';
 import { isDead, thisProcess } from '../../src/files/owner.ts';
+import { linux, posix } from '../needs.ts';
 
 const fresh = () => mkdtempSync(join(tmpdir(), 'vg-atomic-'));
 const system = (code: string) => Object.assign(new Error(`${code}: simulated`), { code, syscall: 'write' });
@@ -51,7 +52,7 @@ describe('writeFileAtomic', () => {
     expect(() => writeFileAtomic(join(fresh(), 'no', 'a'), 'x')).toThrow(/no\/a: could not be written, the folder does not exist/);
   });
 
-  it.skipIf(process.platform !== 'linux')('a folder that takes no files, even from root (/proc)', () => {
+  linux.it('a folder that takes no files, even from root (/proc)', () => {
     expect(() => writeFileAtomic('/proc/voxelgrad', 'x')).toThrow(DataError);
   });
 });
@@ -85,7 +86,7 @@ describe('what lies in the folder already', () => {
     expect(new Set(names).size).toBe(20);
   });
 
-  it.skipIf(process.platform === 'win32')('a FIFO or a device is not replaced', () => {
+  posix.it('a FIFO or a device is not replaced', () => {
     const fifo = join(fresh(), 'fifo');
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
     expect(() => writeFileAtomic(fifo, 'x')).toThrow(/fifo: could not be written, got a FIFO, expected a file/);

@@ -6,7 +6,8 @@ import { VoxelgradError } from '../../src/errors.ts';
 import { crc32 } from '../../src/files/crc.ts';
 import { parsePth } from '../../src/files/pth.ts';
 import { encodeSafetensors, parseSafetensors } from '../../src/files/safetensors.ts';
-import { cpuSeconds, mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
+import { mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
+import { cpuSeconds } from '../probe.ts';
 
 const golden = (name: string): Uint8Array => readFileSync(new URL(`../golden/pth/${name}`, import.meta.url));
 const PTH = ['zip.pth', 'legacy.pth', 'protocol4.pth', 'deflated.pth', 'zip64.pth', 'checkpoint.pth', 'scheduler.pth', 'evil_system.pth'].map(golden);

@@ -9,8 +9,9 @@ import { DataError, printable } from '../../src/errors.ts';
 import { parseJson } from '../../src/files/json.ts';
 import { readBytes, readJson } from '../../src/files/regular.ts';
 import { z } from 'zod';
-import { cpuSeconds } from '../campaign.ts';
+import { cpuSeconds } from '../probe.ts';
 import { scratch } from '../data/helpers.ts';
+import { posix } from '../needs.ts';
 
 const root = scratch();
 const at = (name: string): string => join(root, name);
@@ -70,7 +71,7 @@ describe('messages', () => {
 });
 
 describe('what is no file', () => {
-  it.skipIf(process.platform === 'win32')('is refused by its kind, unopened', () => {
+  posix.it('is refused by its kind, unopened', () => {
     spawnSync('mkfifo', [at('fifo')]);
     mkdirSync(at('folder'));
     symlinkSync(at('fifo'), at('linked'));

@@ -8,9 +8,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { FolderLock, type Held } from '../../src/files/lock.ts';
 import { lifeOf, thisProcess } from '../../src/files/owner.ts';
 import { scratch } from '../data/helpers.ts';
+import { linux } from '../needs.ts';
 
 const root = scratch();
-const onLinux = it.runIf(process.platform === 'linux');
+const onLinux = linux.it;
 const children: ChildProcess[] = [];
 afterAll(() => { for (const child of children) child.kill('SIGKILL'); });
 

@@ -24,7 +24,7 @@ it('workgroups in reversed and interleaved order give the same bits, in every ke
   const covered = await orderDoesNotMatter([...list, ...elsewhereRows]);
   const files = readdirSync(fileURLToPath(new URL('../../kernels', import.meta.url))).filter((name) => name.endsWith('.wgsl') && !FOR_OTHERS.test(name));
   expect(files.filter((name) => !covered.has(name)), 'add a row of these to IDS').toEqual([]);
-}, 600_000); // three compilations of every kernel
+});
 
 it('and those of narrow heads of attention', async () => {
   const covered = await orderDoesNotMatter(named(['attention: cosine, key bias and temperature, 33 queries, 35 keys', 'attention: bias, key bias and temperature']), { driver: 'a fast compiler' });

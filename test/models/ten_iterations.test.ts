@@ -67,4 +67,4 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
     }
     expect(await result.quality!.item(), `iteration ${i}, quality`).toBeCloseTo(it.quality, 2);
   }
-}, 300_000);
+});

@@ -34,7 +34,7 @@ beforeAll(async () => {
   const code = await main(['train', data, '--run', run, '--plan', plan], { stderr: () => {}, stdout: (t) => { if (t.startsWith('iteration 1/') && !stopped) { stopped = true; process.emit('SIGINT'); } } });
   expect(code).toBe(0);
   ({ fold } = record());
-}, 120_000);
+});
 
 /** Changes the data, expects a refusal that names the file and leaves the run as it was, and puts the data back. */
 async function refused(change: () => void, named: RegExp): Promise<void> {

@@ -2,7 +2,7 @@
 // The demo in f32 and in mixed precision: 120 iterations of the `demo` preset on phantoms with a third of their slices
 // annotated, scored on held-out phantoms. Some minutes a run on a software adapter. And the step's other form.
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect } from 'vitest';
 import { openDataset } from '../../src/data/dataset.ts';
 import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
 import { sparsify } from '../../src/data/sparsify.ts';
@@ -19,6 +19,7 @@ import { readLog } from '../../src/train/run_log.ts';
 import { validate } from '../../src/train/validate.ts';
 import { scratch } from '../data/helpers.ts';
 import { mixedBesideF32 } from './phantom_step.ts';
+import { needs } from '../needs.ts';
 
 const root = scratch();
 const data = join(root, 'data');
@@ -52,8 +53,9 @@ beforeAll(async () => {
 });
 
 const able = await (async () => { using device = await openDevice(); return device.caps.f16; })();
+const f16 = needs(able, 'shader-f16');
 
-it.skipIf(!able)('the demo reaches the Dice of f32', async () => {
+f16.it('the demo reaches the Dice of f32', async () => {
   const f32 = await demo('f32');
   const mixed = await demo('mixed');
   expect(f32.ensemble).toBeGreaterThan(0.85);
@@ -61,7 +63,7 @@ it.skipIf(!able)('the demo reaches the Dice of f32', async () => {
   expect(mixed.ensemble).toBeGreaterThan(f32.ensemble! - 0.05);
 });
 
-it.skipIf(!able)('the step with pseudo labels of all slices starts where f32 does, skips what overflows, goes on', async () => {
+f16.it('the step with pseudo labels of all slices starts where f32 does, skips what overflows, goes on', async () => {
   using _device = await openDevice();
   await mixedBesideF32('full');
 });

@@ -30,14 +30,16 @@ import { calmWeights } from '../models/calm_weights.ts';
 import { mixedBesideF32, smallPlan } from './phantom_step.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from './tiny_run.ts';
 import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
+import { needs } from '../needs.ts';
 
 const root = scratch();
 const data = join(root, 'data');
 /** Whether the adapter can do it at all. */
 const able = await (async () => { using device = await openDevice(); return device.caps.f16; })();
+const f16 = needs(able, 'shader-f16');
 const mixed = (plan: SanetPlan): SanetPlan => { plan.training.precision = 'mixed'; return plan; };
 
-describe.skipIf(!able)('gradients', () => {
+f16.describe('gradients', () => {
   const SCALE = 256;
   const losses: Partial<Record<NetworkName, (nets: SanetNetworks, plan: SanetPlan) => Tensor>> = {
     transverse({ transverse }, plan) {
@@ -82,7 +84,7 @@ describe.skipIf(!able)('gradients', () => {
   });
 });
 
-it.skipIf(!able)('the step starts where f32 does, skips what overflows, goes on', async () => {
+f16.it('the step starts where f32 does, skips what overflows, goes on', async () => {
   using _device = await openDevice();
   await mixedBesideF32('selected');
 });
@@ -103,7 +105,7 @@ describe('a run', () => {
   }
   const tensors = async (folder: string, which: 'latest' | 'final') => (await readCheckpoint(checkpointPath(folder, which))).tensors;
 
-  it.skipIf(!able)('ends with the same bits wherever it was stopped, its loss scales too', async () => {
+  f16.it('ends with the same bits wherever it was stopped, its loss scales too', async () => {
     const [alone, stopped] = [join(root, 'alone'), join(root, 'stopped')];
     await session(alone);
     await session(stopped, { until: 3 });
@@ -120,7 +122,7 @@ describe('a run', () => {
     expect(scales.at(-1)!.coronal).toBe(final.get('loss_scale.coronal')!.data[0]);
   });
 
-  it.skipIf(!able)('is given up where no scale helps', async () => {
+  f16.it('is given up where no scale helps', async () => {
     await expect(session(join(root, 'steep'), { plan: steep(1e9) })).rejects.toThrow(/loss scale of transverse has fallen to 0\.\d+ at iteration 12, .*Set training\.precision to "f32"/);
   });
 

@@ -45,7 +45,7 @@ function part(name: string, files: readonly string[]): string {
 beforeAll(async () => {
   await tinyDataset(data);
   expect(await fresh(at('alone'))).toMatchObject({ code: 0 });
-}, 120_000);
+});
 
 describe('a folder that holds anything of a run', () => {
   it.each(['checkpoints/best.safetensors', 'checkpoints/final.safetensors', 'log.jsonl', 'plan.json'])('%s alone: is not begun anew, and stays as it is', async (file) => {
