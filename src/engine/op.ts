@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What an op is: a shape rule, a lowering to kernel dispatches, a gradient, a cost. `defineOp` returns the public function.
-import { shown } from '../check.ts';
+import { expectArguments, shown, type Kinds } from '../check.ts';
 import { DTypeError, VoxelgradError } from '../errors.ts';
 import type { Caps } from '../gpu/device.ts';
 import type { KernelDef } from '../gpu/kernel.ts';
@@ -48,6 +48,8 @@ export type Thunk = () => Tensor;
 
 export interface OpDef<Args extends unknown[], A, R> {
   readonly name: string;
+  /** Kinds of the public arguments, in order: what is checked before anything else. */
+  readonly takes?: Kinds;
   /** Splits the public arguments into tensors and attributes (plain, comparable data). */
   call(...args: Args): { inputs: (Tensor | null | undefined)[]; attrs: A };
   /** Shapes and dtypes of the outputs. @throws ShapeError, DTypeError */
@@ -79,6 +81,7 @@ export type Op = OpDef<never[], unknown, unknown>;
 export function defineOp<Args extends unknown[], A, R = Tensor>(def: OpDef<Args, A, R>): (...args: Args) => R {
   const op = def as unknown as Op;
   return (...args) => {
+    if (def.takes) expectArguments(def.name, def.takes, args);
     const { inputs, attrs } = def.call(...args);
     const outputs = apply(op, inputs.map((t) => t ?? null), attrs);
     const result = def.result ? def.result(outputs) : outputs[0] as R;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // softmax(scale q k^T + bias) v per head, in the forms that SA-Net and SAM-Med3D use: one kernel without a
 // matrix of scores in memory, or on tensor cores two products with one.
+import { fields, flag, integer, integers, maybe, number } from '../check.ts';
+import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { expectDType, defineOp, dispatch, grid1d, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { DType, Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -123,16 +125,23 @@ function attributes(o: AttentionOptions, heads: number): AttentionAttrs {
   return { heads, scale: o.scale, cosine: o.cosine ?? false, causal: o.causal ?? false, grid: o.positions?.grid ?? null };
 }
 
+const OPTIONS = {
+  heads: maybe(integer(1)), scale: maybe(number()), bias: noneOrTensor, positions: maybe(fields({ tables: aTensor, grid: integers(0) })), keyBias: noneOrTensor, tau: noneOrTensor,
+  cosine: maybe(flag), causal: maybe(flag),
+};
+
 /**
  * Attention of tokens [B, T, C] with `heads` heads split from the channels, or of [B, heads, T, d] or [B, heads, groups, T, d];
  * k and v may have another token count, v another width. The result is laid out like q.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+export const attention = door('attention', { q: aTensor, k: aTensor, v: aTensor, options: maybe(fields(OPTIONS)) },
+  (q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor => {
   const heads = q.shape.length === 3 ? options.heads ?? 1 : options.heads ?? 0;
   return attentionCore([q, k, v, options.bias ?? options.positions?.tables, options.keyBias, options.tau], attributes(options, heads))[0];
-}
+});
 
 /** The same with q, k and v side by side in the channels of one tensor [B, T, 3C], as one linear layer leaves them: no slices are copied. */
-export function attentionPacked(qkv: Tensor, options: AttentionOptions = {}): Tensor {
+export const attentionPacked = door('attentionPacked', { qkv: aTensor, options: maybe(fields(OPTIONS)) },
+  (qkv: Tensor, options: AttentionOptions = {}): Tensor => {
   return attentionCore([qkv, null, null, options.bias ?? options.positions?.tables, options.keyBias, options.tau], attributes(options, options.heads ?? 1))[0];
-}
+});

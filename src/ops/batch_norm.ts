@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Batch norm over all axes but the last (channels last), with an optional summand and ReLU in the same pass.
+import { fields, flag, maybe, number, scalar } from '../check.ts';
+import { aTensor, noneOrTensor } from '../engine/door.ts';
 import { defineOp, dispatch, once, type Dispatch, type Thunk } from '../engine/op.ts';
 import { numel } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -47,6 +49,10 @@ const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolea
  */
 export const batchNorm = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor, BatchNormOptions], Attrs>({
   name: 'batch_norm',
+  takes: {
+    x: aTensor, gamma: aTensor, beta: aTensor, runningMean: aTensor, runningVar: aTensor,
+    options: fields({ training: flag, momentum: maybe(number()), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }),
+  },
   call: (x, gamma, beta, runningMean, runningVar, { training, momentum = 0.1, eps = 1e-5, add = null, relu = false }) => ({
     inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu },
   }),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Message passing within and between two graphs of nodes (SA-Net eq. 2 and 3): attention coefficients per relation, then A Z.
+import { fields, integer, maybe, scalar } from '../check.ts';
 import { ShapeError } from '../errors.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, grid1d, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { bilateral_adjacency, bilateral_dreceiver, bilateral_dsource } from '../gen/bilateral_graph.ts';
@@ -35,20 +37,23 @@ const adjacencyGrad = defineOp({
   },
 });
 
+const TAKES = { z: aTensor, p: aTensor, q: aTensor, options: maybe(fields({ slope: maybe(scalar), first: maybe(integer(0)) })) };
+
 /**
  * Adjacency [S, N, N] of nodes z [S, N, d], the first N / 2 (or `first`) of which are graph s, the rest graph b: row i holds the
  * normalised coefficients of node i's sources, e = LeakyReLU(p_r . z_i + q_r . z_j). `p` and `q` are [4, d], one vector for each
  * relation source -> receiver in the order s -> s, b -> s, s -> b, b -> b.
  */
-export function bilateralAdjacency(z: Tensor, p: Tensor, q: Tensor, { slope = 0.2, first = z.shape[1]! / 2 }: { slope?: number; first?: number } = {}): Tensor {
+export const bilateralAdjacency = door('bilateralAdjacency', TAKES,
+  (z: Tensor, p: Tensor, q: Tensor, { slope = 0.2, first = z.shape[1]! / 2 }: { slope?: number; first?: number } = {}): Tensor => {
   const d = z.shape.at(-1)!;
   if (z.shape.length !== 3 || [p, q].some((t) => t.shape.length !== 2 || t.shape[0] !== 4 || t.shape[1] !== d) || !Number.isInteger(first)) {
     throw new ShapeError(`bilateralGraphConv: got nodes [${z.shape}], p [${p.shape}], q [${q.shape}], first ${first}, expected [S, N, ${d}], [4, ${d}], [4, ${d}].`);
   }
   return adjacency(matmul(z, concat([p, q], { axis: 0 }), { transB: true }), { first, slope });
-}
+});
 
 /** A Z [S, N, d]: every node's sum of its sources' features, weighted by `bilateralAdjacency`. */
-export function bilateralGraphConv(z: Tensor, p: Tensor, q: Tensor, options: { slope?: number; first?: number } = {}): Tensor {
+export const bilateralGraphConv = door('bilateralGraphConv', TAKES, (z: Tensor, p: Tensor, q: Tensor, options: { slope?: number; first?: number } = {}): Tensor => {
   return matmul(bilateralAdjacency(z, p, q, options), z);
-}
+});

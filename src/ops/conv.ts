@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Convolution, its input gradient and its weight gradient, in two and three dimensions. Transposed convolution is the input
 // gradient as an op of its own (ops/conv_transpose.ts), so the ops here come in makers by name.
+import { fields, maybe } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
+import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, expectDType, once, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { ACT, activationGrad, type Activation } from './activation.ts';
+import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
 import { isDepthwise, lowerDepthwiseDown, lowerDepthwiseDweight, lowerDepthwiseUp } from './depthwise.ts';
 import { sum } from './reduce.ts';
-import { downSize, five, lowerDown, lowerDweight, lowerUp, sides, windowOf, type Vec3, type Window, type WindowOptions } from './window.ts';
+import { downSize, five, lowerDown, lowerDweight, lowerUp, sides, WINDOW, windowOf, type Vec3, type Window, type WindowOptions } from './window.ts';
 
 export interface ConvOptions extends WindowOptions { bias?: Tensor | null; activation?: Activation }
+/** Kinds of the options. */
+export const CONV = { ...WINDOW, bias: noneOrTensor, activation: maybe(anActivation) };
 interface Attrs { readonly window: Window; readonly act: Activation }
 interface UpAttrs extends Attrs { readonly size: Vec3 }
 interface DweightAttrs { readonly window: Window; readonly kernel: Vec3 }
@@ -118,8 +122,9 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
 function make(rank: Rank) {
   const name = `conv${rank}d`;
   const { down } = family(rank, { down: name, up: `${name}_dx`, dweight: `${name}_dweight` });
-  return (x: Tensor, weight: Tensor, { bias = null, activation = 'none', ...options }: ConvOptions = {}): Tensor =>
-    down(x, weight, bias, { window: windowOf(name, rank, options), act: activation });
+  return door(name, { x: aTensor, weight: aTensor, options: maybe(fields(CONV)) },
+    (x: Tensor, weight: Tensor, { bias = null, activation = 'none', ...options }: ConvOptions = {}): Tensor =>
+    down(x, weight, bias, { window: windowOf(name, rank, options), act: activation }));
 }
 
 /** x [N, H, W, C], weight [O, KH, KW, C / groups] -> [N, H', W', O]. */

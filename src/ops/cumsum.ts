@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Running sums along an axis, in log2(n) doubling steps: after step k every element holds the sum of the 2^k before it.
+import { fields, flag, integer, maybe } from '../check.ts';
+import { aTensor, door } from '../engine/door.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { axisOf, pad } from './layout.ts';
 import { add } from './pointwise.ts';
@@ -13,11 +15,12 @@ export interface CumsumOptions {
 }
 
 /** Sums of x[0] ... x[i] along `axis`. */
-export function cumsum(x: Tensor, { axis, exclusive = false, reverse = false }: CumsumOptions): Tensor {
+export const cumsum = door('cumsum', { x: aTensor, options: fields({ axis: integer(), exclusive: maybe(flag), reverse: maybe(flag) }) },
+  (x: Tensor, { axis, exclusive = false, reverse = false }: CumsumOptions): Tensor => {
   const at = axisOf('cumsum', x.shape, axis);
   const n = x.shape[at]!;
   const shifted = (t: Tensor, by: number): Tensor => pad(t, { axes: [at], before: [reverse ? -by : by], after: [reverse ? by : -by] });
   let y = exclusive && n > 0 ? shifted(x, 1) : x;
   for (let step = 1; step < n; step *= 2) y = add(y, shifted(y, step));
   return y;
-}
+});

@@ -2,6 +2,7 @@
 // The gathers of an edge convolution on a graph whose edges are the k nearest nodes of every row (specification 4.3e).
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, grid1d, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { edge_conv_gather, edge_conv_du, edge_conv_dv, edge_conv_lists } from '../gen/edge_conv.ts';
@@ -12,6 +13,7 @@ import { neighbour_max, neighbour_max_dx } from '../gen/neighbour_max.ts';
  */
 export const edgeConvGather = defineOp({
   name: 'edge_conv_gather',
+  takes: { u: aTensor, v: aTensor, index: aTensor },
   call: (u: Tensor, v: Tensor, index: Tensor) => ({ inputs: [u, v, index], attrs: {} }),
   infer([u, v, index]) {
     const dtype = expectDType('edgeConvGather', [u!, v!], 'f32', 'f16');
@@ -96,4 +98,4 @@ const maxGrad = defineOp({
 });
 
 /** Maximum over the second to last axis of [..., K, C]; the gradient goes to the first of equal maxima. */
-export const neighbourMax = (x: Tensor): Tensor => maxOp(x);
+export const neighbourMax = door('neighbourMax', { x: aTensor }, (x: Tensor): Tensor => maxOp(x));

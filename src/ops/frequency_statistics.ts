@@ -2,6 +2,7 @@
 // Channel statistics of a map's products with constant patterns (specification 4.2b).
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, grid1d, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { frequency_statistics, frequency_statistics_dx } from '../gen/frequency_statistics.ts';
@@ -25,6 +26,7 @@ const gradient = defineOp({
  */
 export const frequencyStatistics = defineOp({
   name: 'frequency_statistics',
+  takes: { x: aTensor, patterns: aTensor },
   call: (x: Tensor, patterns: Tensor) => ({ inputs: [x, patterns], attrs: {} }),
   infer([x, patterns]) {
     expectDType('frequencyStatistics', [x, patterns], 'f32');

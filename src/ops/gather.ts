@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Elements and rows picked by index tensors (u32 or i32). Indices have no gradient.
+import { dtype as aDType, fields, integer, maybe } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel, toHost, type DType } from '../engine/dtype.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Thunk } from '../engine/op.ts';
 import { tensor, type Tensor } from '../engine/tensor.ts';
 import { gather as gatherKernel, gather_dx } from '../gen/gather.ts';
@@ -59,7 +61,8 @@ const around = (shape: readonly number[], axis: number): { outer: number; k: num
   ({ outer: numel(shape.slice(0, axis)), k: shape[axis]!, inner: numel(shape.slice(axis + 1)) });
 
 /** PyTorch's gather: result[.., j, ..] = x[.., index[.., j, ..], ..] along `axis`; the other axes are the same in both. */
-export function gather(x: Tensor, index: Tensor, { axis }: { axis: number }): Tensor {
+export const gather = door('gather', { x: aTensor, index: aTensor, options: fields({ axis: integer() }) },
+  (x: Tensor, index: Tensor, { axis }: { axis: number }): Tensor => {
   const at = axisOf('gather', x.shape, axis);
   if (index.shape.length !== x.shape.length || index.shape.some((d, i) => i !== at && d !== x.shape[i])) {
     throw new ShapeError(`gather: got an index [${index.shape}] for [${x.shape}], expected the same shape but for axis ${at}.`);
@@ -67,35 +70,39 @@ export function gather(x: Tensor, index: Tensor, { axis }: { axis: number }): Te
   const { outer, k, inner } = around(x.shape, at);
   const m = index.shape[at]!;
   return gatherOp(x, index, { outer, k, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: index.shape });
-}
+});
 
 /** g [.., m, ..] added into zeros [.., size, ..] at index [.., m, ..]: the adjoint of gather. */
-export function scatterAdd(g: Tensor, index: Tensor, { axis, size }: { axis: number; size: number }): Tensor {
+export const scatterAdd = door('scatterAdd', { g: aTensor, index: aTensor, options: fields({ axis: integer(), size: integer(0) }) },
+  (g: Tensor, index: Tensor, { axis, size }: { axis: number; size: number }): Tensor => {
   const at = axisOf('scatterAdd', g.shape, axis);
   const { outer, k: m, inner } = around(g.shape, at);
   return gatherDx(g, index, { outer, k: size, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: g.shape.map((d, i) => i === at ? size : d) });
-}
+});
 
 /** Slices of x along `axis` in the order of `index` (any shape, which takes the place of the axis). */
-export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
+export const indexSelect = door('indexSelect', { x: aTensor, index: aTensor, options: maybe(fields({ axis: maybe(integer()) })) },
+  (x: Tensor, index: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor => {
   const at = axisOf('indexSelect', x.shape, axis);
   const shape = [...x.shape.slice(0, at), ...index.shape, ...x.shape.slice(at + 1)];
   return gatherOp(x, index, { ...around(x.shape, at), m: index.size, strides: [0, 1, 0], shape });
-}
+});
 
 /** Rows of each sample's own table: x [B, K, C], index [B, ...] to [B, ..., C]. */
-export function gatherRows(x: Tensor, index: Tensor): Tensor {
+export const gatherRows = door('gatherRows', { x: aTensor, index: aTensor }, (x: Tensor, index: Tensor): Tensor => {
   const [b, k, c] = x.shape as [number, number, number];
   if (x.shape.length !== 3 || index.shape[0] !== b) throw new ShapeError(`gatherRows: got [${x.shape}] and an index [${index.shape}], expected [B, K, C] and [B, ...].`);
   const m = numel(index.shape.slice(1));
   return gatherOp(x, index, { outer: b, k, m, inner: c, strides: [m, 1, 0], shape: [...index.shape, c] });
-}
+});
 
 /** Rows of a table: index [...], weight [K, C] to [..., C]. */
-export const embedding = (index: Tensor, weight: Tensor): Tensor => indexSelect(weight, index, { axis: 0 });
+export const embedding = door('embedding', { index: aTensor, weight: aTensor },
+  (index: Tensor, weight: Tensor): Tensor => indexSelect(weight, index, { axis: 0 }));
 
 /** 1 where the last, new axis counts to the index, else 0. index [...] to [..., classes]. */
-export function oneHot(index: Tensor, { classes, dtype = 'f32' }: { classes: number; dtype?: DType }): Tensor {
+export const oneHot = door('oneHot', { index: aTensor, options: fields({ classes: integer(0), dtype: maybe(aDType) }) },
+  (index: Tensor, { classes, dtype = 'f32' }: { classes: number; dtype?: DType }): Tensor => {
   const names = tensor(toHost(index.dtype, Array.from({ length: classes }, (_, i) => i)), { shape: [classes], dtype: index.dtype });
   return cast(equal(reshape(index, [...index.shape, 1]), names), dtype);
-}
+});

@@ -2,6 +2,7 @@
 // Graph convolution: adjacency x features x weight.
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, grid1d, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { graph_conv } from '../gen/graph_conv.ts';
@@ -12,6 +13,7 @@ import { reshape } from './reshape.ts';
 /** y [B, N, O] = a [B, N, M] or [N, M], times x [B, M, C], times w [O, C] transposed. */
 export const graphConv = defineOp({
   name: 'graph_conv',
+  takes: { a: aTensor, x: aTensor, w: aTensor },
   call: (a: Tensor, x: Tensor, w: Tensor) => ({ inputs: [a, x, w], attrs: {} }),
   infer([a, x, w]) {
     const dtype = expectDType('graphConv', [a!, x!, w!], 'f32', 'f16');

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Group and instance norm of channels-last tensors [N, ..., C]: statistics of each sample and group of neighbouring channels.
+import { fields, flag, integer, maybe, scalar } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, dispatch, once, type Dispatch, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { gn_dweight, gn_finish, gn_grad, gn_small, gn_small_dx, gn_small_dx_add } from '../gen/group_norm.ts';
@@ -78,6 +80,7 @@ const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Tensor | null,
  */
 export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNormOptions], Attrs>({
   name: 'group_norm',
+  takes: { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: fields({ groups: integer(1), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }) },
   call: (x, gamma, beta, { groups, eps = 1e-5, add = null, relu = false }) => ({ inputs: [x, gamma, beta, add], attrs: { groups, eps, relu } }),
   infer([x, gamma, beta, add], { groups }) {
     checkChannels('group_norm', x!, [gamma, beta], add);
@@ -111,5 +114,6 @@ export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNo
 });
 
 /** Group norm with one channel a group. */
-export const instanceNorm = (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, options: { eps?: number; relu?: boolean } = {}): Tensor =>
-  groupNorm(x, gamma, beta, { groups: x.shape.at(-1) || 1, ...options });
+export const instanceNorm = door('instanceNorm', { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(fields({ eps: maybe(scalar), relu: maybe(flag) })) },
+  (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, options: { eps?: number; relu?: boolean } = {}): Tensor =>
+  groupNorm(x, gamma, beta, { groups: x.shape.at(-1) || 1, ...options }));

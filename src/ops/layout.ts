@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Parts of tensors, and tensors made of parts: slice, pad, flip, roll, concat, split, stack. Slice and pad are each other's
 // adjoints, so are concat and split.
+import { fields, integer, integers, maybe, perAxis, scalar, shown, type Kind } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor, door, someTensors } from '../engine/door.ts';
 import { defineOp, dispatch, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { fill } from '../gen/fill.ts';
 import { elementLaunch } from './lanes.ts';
-import { placeDispatch, placeDxDispatch, type PadMode } from './pad.ts';
+import { aMode, placeDispatch, placeDxDispatch, type PadMode } from './pad.ts';
 import { reshape } from './reshape.ts';
 import { contiguous, copyView, sliced } from './strided.ts';
 
@@ -43,6 +45,11 @@ const sliceDx = defineOp({
   vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => sliceOp(gg!, { ...attrs, shape: g!.shape })],
 });
 
+const aBound: Kind = (where, what, v) => {
+  if ([v].flat().every((b) => b === undefined || Number.isInteger(b) || Math.abs(b as number) === Infinity)) return;
+  throw new ShapeError(`${where}: got ${what} ${shown(v)}, expected an integer, or a list.`);
+};
+
 export interface SliceOptions {
   /** One axis, or several with `start`, `end` and `step` as lists of the same length. */
   axis: List;
@@ -53,7 +60,8 @@ export interface SliceOptions {
 }
 
 /** x[start:end:step] along one or more axes, with Python's rules for negative and too large bounds. */
-export function slice(x: Tensor, { axis, start, end, step }: SliceOptions): Tensor {
+export const slice = door('slice', { x: aTensor, options: fields({ axis: perAxis(), start: maybe(aBound), end: maybe(aBound), step: maybe(aBound) }) },
+  (x: Tensor, { axis, start, end, step }: SliceOptions): Tensor => {
   const axes = [axis].flat().map((a) => axisOf('slice', x.shape, a));
   const pick = (list: List | undefined, i: number): number | undefined => Array.isArray(list) ? list[i] : list as number | undefined;
   const part = { start: x.shape.map(() => 0), step: x.shape.map(() => 1), shape: [...x.shape] };
@@ -69,12 +77,12 @@ export function slice(x: Tensor, { axis, start, end, step }: SliceOptions): Tens
     part.shape[a] = Math.max(0, Math.ceil(((to === undefined ? (by > 0 ? n : -1) : bound(to)) - part.start[a]!) / by));
   });
   return part.shape.every((d, i) => d === x.shape[i] && part.step[i] === 1) ? x : sliceOp(x, part);
-}
+});
 
 /** The order along `axes` reversed. */
-export function flip(x: Tensor, { axis }: { axis: List }): Tensor {
+export const flip = door('flip', { x: aTensor, options: fields({ axis: perAxis() }) }, (x: Tensor, { axis }: { axis: List }): Tensor => {
   return slice(x, { axis, step: [axis].flat().map(() => -1) });
-}
+});
 
 interface PadAttrs { readonly before: readonly number[]; readonly after: readonly number[]; readonly mode: PadMode; readonly value: number }
 
@@ -111,7 +119,8 @@ export interface PadOptions {
 }
 
 /** x with a border. `reflect` leaves the edge element out, `replicate` repeats it, `circular` continues at the other end. */
-export function pad(x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, after = 0, mode = 'constant', value = 0 }: PadOptions): Tensor {
+export const pad = door('pad', { x: aTensor, options: fields({ axes: maybe(integers()), before: maybe(perAxis()), after: maybe(perAxis()), mode: maybe(aMode), value: maybe(scalar) }) },
+  (x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, after = 0, mode = 'constant', value = 0 }: PadOptions): Tensor => {
   const spread = (list: List): number[] => {
     const full = x.shape.map(() => 0);
     axes.forEach((a, i) => { full[axisOf('pad', x.shape, a)] = typeof list === 'number' ? list : list[i] ?? 0; });
@@ -126,14 +135,15 @@ export function pad(x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, af
     }
   });
   return attrs.before.every((b) => b === 0) && attrs.after.every((a) => a === 0) ? x : padOp(x, attrs);
-}
+});
 
 /** x moved by `shift` along `axis`; what leaves at one end comes in at the other. */
-export function roll(x: Tensor, { shift, axis }: { shift: List; axis: List }): Tensor {
+export const roll = door('roll', { x: aTensor, options: fields({ shift: perAxis(), axis: perAxis() }) },
+  (x: Tensor, { shift, axis }: { shift: List; axis: List }): Tensor => {
   const axes = [axis].flat().map((a) => axisOf('roll', x.shape, a));
   const before = [shift].flat().map((s, i) => s % (x.shape[axes[i]!]! || 1));
   return pad(x, { axes, before, after: before.map((s) => -s), mode: 'circular' });
-}
+});
 
 interface Joint { readonly axis: number; readonly sizes: readonly number[] }
 const starts = (sizes: readonly number[]): number[] => sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
@@ -163,7 +173,8 @@ const concatOp = defineOp({
 });
 
 /** Tensors one after another along `axis`. @throws ShapeError, DTypeError unless all else is the same. */
-export function concat(parts: readonly Tensor[], { axis }: { axis: number }): Tensor {
+export const concat = door('concat', { parts: someTensors, options: fields({ axis: integer() }) },
+  (parts: readonly Tensor[], { axis }: { axis: number }): Tensor => {
   const [first] = parts;
   if (!first) throw new ShapeError('concat: got no tensors, expected at least one.');
   const at = axisOf('concat', first.shape, axis);
@@ -174,7 +185,7 @@ export function concat(parts: readonly Tensor[], { axis }: { axis: number }): Te
     }
   }
   return parts.length === 1 ? first : concatOp(parts, { axis: at, sizes: parts.map((p) => p.shape[at]!) });
-}
+});
 
 const splitOp = defineOp({
   name: 'split',
@@ -189,7 +200,8 @@ const splitOp = defineOp({
 });
 
 /** Pieces of the given sizes along `axis`, or that many equal ones. @throws ShapeError if they do not add up. */
-export function split(x: Tensor, sizes: List, { axis }: { axis: number }): Tensor[] {
+export const split = door('split', { x: aTensor, sizes: perAxis(0), options: fields({ axis: integer() }) },
+  (x: Tensor, sizes: List, { axis }: { axis: number }): Tensor[] => {
   const at = axisOf('split', x.shape, axis);
   const n = x.shape[at]!;
   const list = typeof sizes === 'number' ? new Array<number>(sizes).fill(n / sizes) : sizes;
@@ -197,11 +209,12 @@ export function split(x: Tensor, sizes: List, { axis }: { axis: number }): Tenso
     throw new ShapeError(`split: got ${typeof sizes === 'number' ? `${sizes} parts` : `[${sizes}]`} of axis ${at} of [${x.shape}], expected sizes that add up to ${n}.`);
   }
   return list.length === 1 ? [x] : splitOp(x, { axis: at, sizes: list });
-}
+});
 
 /** Tensors of one shape along a new axis. */
-export function stack(parts: readonly Tensor[], { axis }: { axis: number }): Tensor {
+export const stack = door('stack', { parts: someTensors, options: fields({ axis: integer() }) },
+  (parts: readonly Tensor[], { axis }: { axis: number }): Tensor => {
   const rank = (parts[0]?.shape.length ?? 0) + 1;
   const at = axisOf('stack', new Array<number>(rank).fill(1), axis);
   return concat(parts.map((p) => reshape(p, [...p.shape.slice(0, at), 1, ...p.shape.slice(at)])), { axis: at });
-}
+});

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Matrix products: batched with broadcasting, either operand transposed, bias and activation on the way out.
+import { fields, flag, maybe } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
+import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, expectDType, once, type Thunk } from '../engine/op.ts';
 import { broadcast } from '../engine/pointwise.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { ACT, activationGrad, type Activation } from './activation.ts';
+import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
 import { expand } from './expand.ts';
 import { lowerGemm } from './gemm.ts';
 import { sum, sumTo } from './reduce.ts';
@@ -86,8 +88,11 @@ const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
   flops: ([a, b], [y], attrs) => 2 * numel(y!.shape) * sizes(a!, b!, attrs).k,
 });
 
+const PRODUCT = { bias: noneOrTensor, activation: maybe(anActivation) };
+
 /** a [..., M, K] times b [..., K, N] (transA: [..., K, M], transB: [..., N, K]), leading axes broadcast. */
-export function matmul(a: Tensor, b: Tensor, { transA = false, transB = false, bias = null, activation = 'none' }: MatmulOptions = {}): Tensor {
+export const matmul = door('matmul', { a: aTensor, b: aTensor, options: maybe(fields({ ...PRODUCT, transA: maybe(flag), transB: maybe(flag) })) },
+  (a: Tensor, b: Tensor, { transA = false, transB = false, bias = null, activation = 'none' }: MatmulOptions = {}): Tensor => {
   const attrs = { transA, transB, act: activation };
   if (a.shape.length < 2 || b.shape.length < 2) return op(a, b, bias, attrs); // infer says what is wrong
   const batch = batchShape(a, b);
@@ -97,13 +102,14 @@ export function matmul(a: Tensor, b: Tensor, { transA = false, transB = false, b
     return a.size < b.size ? matmul(full(a), b, { transA, transB, bias, activation }) : matmul(a, full(b), { transA, transB, bias, activation });
   }
   return op(a, b, bias, attrs);
-}
+});
 
 /** x [..., in] times weight [out, in] transposed, plus bias [out]. */
-export function linear(x: Tensor, weight: Tensor, { bias = null, activation = 'none' }: { bias?: Tensor | null; activation?: Activation } = {}): Tensor {
+export const linear = door('linear', { x: aTensor, weight: aTensor, options: maybe(fields(PRODUCT)) },
+  (x: Tensor, weight: Tensor, { bias = null, activation = 'none' }: { bias?: Tensor | null; activation?: Activation } = {}): Tensor => {
   if (weight.shape.length !== 2 || x.shape.at(-1) !== weight.shape[1]) {
     throw new ShapeError(`linear: weight [${weight.shape}] expects ${weight.shape[1]} input features, got ${x.shape.at(-1)} in [${x.shape}], expected [..., ${weight.shape[1]}].`);
   }
   const rows = reshape(x, [numel(x.shape.slice(0, -1)), weight.shape[1]!]);
   return reshape(matmul(rows, weight, { transB: true, bias, activation }), [...x.shape.slice(0, -1), weight.shape[0]!]);
-}
+});

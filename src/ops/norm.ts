@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Norms over the last axis: layer, RMS, l2. Statistics of a row are kept for the backward pass as [rows, 2] f32.
+import { fields, maybe, scalar } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
+import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
@@ -71,9 +73,12 @@ const weightGradients = defineOp<[Tensor, Tensor, Tensor], object, Tensor[]>({
   flops: ([x]) => 5 * numel(x!.shape),
 });
 
+const EPS = fields({ eps: maybe(scalar) });
+
 function make(name: string, mean: boolean) {
   return defineOp<[Tensor, (Tensor | null)?, (Tensor | null)?, { eps?: number }?], Attrs>({
     name,
+    takes: { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(EPS) },
     call: (x, gamma = null, beta = null, { eps = 1e-5 } = {}) => ({ inputs: [x, gamma, beta], attrs: { eps, mean } }),
     infer(inputs) {
       const x = check(name, inputs);
@@ -98,7 +103,8 @@ function make(name: string, mean: boolean) {
 export const layerNorm = make('layer_norm', true);
 const rms = make('rms_norm', false);
 /** x / sqrt(mean(x^2) + eps) * gamma over the last axis. */
-export const rmsNorm = (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options);
+export const rmsNorm = door('rmsNorm', { x: aTensor, gamma: noneOrTensor, options: maybe(EPS) },
+  (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options));
 
 const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
   name: 'l2_normalize_dx',
@@ -114,6 +120,7 @@ const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
 /** x / max(|x|, eps) over the last axis; rows of zeros give zeros. */
 export const l2Normalize = defineOp<[Tensor, { eps?: number }?], Attrs>({
   name: 'l2_normalize',
+  takes: { x: aTensor, options: maybe(EPS) },
   call: (x, { eps = 1e-12 } = {}) => ({ inputs: [x], attrs: { eps, mean: false } }),
   infer(inputs) {
     const x = check('l2_normalize', inputs);

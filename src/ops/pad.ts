@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a tensor is laid into a larger (or smaller) one: lowering of kernels/pad.wgsl. The ops are in layout.ts.
+import { oneOf } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
 import { dispatch, type Dispatch, type Ref } from '../engine/op.ts';
@@ -10,6 +11,7 @@ import { elementLaunch } from './lanes.ts';
 /** PyTorch's names. */
 export type PadMode = 'constant' | 'replicate' | 'reflect' | 'circular';
 const MODES: Record<PadMode, number> = { constant: 0, replicate: 1, reflect: 2, circular: 3 };
+export const aMode = oneOf(...Object.keys(MODES));
 const AXES = 6;
 
 /** Along one axis: element i of x (`size` of them) lies at start + i step of y (`out` elements). */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Pointwise ops: rows of one table. A row is a WGSL expression over the inputs a, b, c and constants p0...; gradients are
 // written with the other rows. Everything else (broadcasting, dispatch, fusion) is engine/pointwise.ts.
+import { dtype as aDType, scalar } from '../check.ts';
 import { DTypeError } from '../errors.ts';
 import { numel, type DType, type Spec } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, grid1d, type Thunk } from '../engine/op.ts';
 import { broadcast, lowerPointwise } from '../engine/pointwise.ts';
 import { Tensor } from '../engine/tensor.ts';
@@ -25,7 +27,11 @@ interface RowAttrs { readonly consts: readonly number[] }
 function row(name: string, arity: number, expr: string, grad: RowGrad | null, out?: DType) {
   return defineOp<[Tensor[], (readonly number[])?], RowAttrs>({
     name,
-    call: (inputs: Tensor[], consts: readonly number[] = []) => ({ inputs, attrs: { consts } }),
+    call(inputs: Tensor[], consts: readonly number[] = []) {
+      for (const t of inputs) aTensor(name, 'an input', t);
+      for (const k of consts) scalar(name, 'a constant', k);
+      return { inputs, attrs: { consts } };
+    },
     infer(inputs): Spec {
       const dtypes = new Set(inputs.map((s) => s!.dtype));
       if (inputs.length !== arity || dtypes.size !== 1) {
@@ -173,6 +179,7 @@ export const greaterScalar = (a: Tensor, k: number): Tensor => greaterScalarRow(
 /** `ifTrue` where mask is not 0, else `ifFalse`; the mask is u32 and has no gradient. */
 export const where = defineOp({
   name: 'where',
+  takes: { mask: aTensor, ifTrue: aTensor, ifFalse: aTensor },
   call: (mask: Tensor, ifTrue: Tensor, ifFalse: Tensor) => ({ inputs: [mask, ifTrue, ifFalse], attrs: {} }),
   infer([mask, t, f]) {
     if (mask!.dtype !== 'u32' || t!.dtype !== f!.dtype) {
@@ -191,6 +198,7 @@ export const where = defineOp({
 /** The same values as another dtype: f32 to integers truncates and saturates. */
 export const cast = defineOp({
   name: 'cast',
+  takes: { x: aTensor, dtype: aDType },
   call: (x: Tensor, dtype: DType) => ({ inputs: [x], attrs: { dtype } }),
   infer: ([x], { dtype }) => ({ shape: x!.shape, dtype }),
   lower(c) {
@@ -205,6 +213,7 @@ export const cast = defineOp({
 export const detach = (x: Tensor): Tensor => noGrad(() => detached(x));
 const detached = defineOp({
   name: 'detach',
+  takes: { x: aTensor },
   call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
   infer: ([x]) => x!,
   lower: () => [],

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Pooling of channels-last tensors [N, (D,) (H,) W, C].
+import { fields, flag, maybe, perAxis } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type DType, type Spec } from '../engine/dtype.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { adaptive_pool, adaptive_pool_dx, avg_pool, avg_pool_dx, max_pool, max_pool_dx } from '../gen/pool.ts';
 import { elementLaunch, vector } from './lanes.ts';
-import { expectSpatial, poolAxes, poolParams, type PoolAxis, type PoolOptions } from './pool_axes.ts';
+import { expectSpatial, POOL, poolAxes, poolParams, type PoolAxis, type PoolOptions } from './pool_axes.ts';
 import { mean } from './reduce.ts';
 
 interface Windows { readonly axes: readonly PoolAxis[]; readonly includePad: boolean }
@@ -104,11 +106,12 @@ const adaptiveDx = defineOp({
 });
 
 /** Maxima of windows and where they lie within D * H * W (u32, the first of equals). The gradient goes there. */
-export function maxPoolWithIndices(x: Tensor, options: PoolOptions): { values: Tensor; indices: Tensor } {
+export const maxPoolWithIndices = door('maxPoolWithIndices', { x: aTensor, options: fields(POOL) },
+  (x: Tensor, options: PoolOptions): { values: Tensor; indices: Tensor } => {
   return maxPoolOp(x, { axes: poolAxes('maxPool', x, x.shape.length - 2, options), includePad: false });
-}
-const maxPool = (spatial: number) => (x: Tensor, options: PoolOptions): Tensor =>
-  maxPoolOp(x, { axes: poolAxes(`maxPool${spatial}d`, x, spatial, options), includePad: false }).values;
+});
+const maxPool = (spatial: number) => door(`maxPool${spatial}d`, { x: aTensor, options: fields(POOL) }, (x: Tensor, options: PoolOptions): Tensor =>
+  maxPoolOp(x, { axes: poolAxes(`maxPool${spatial}d`, x, spatial, options), includePad: false }).values);
 
 /** Largest element of each window; padding never wins. x [N, W, C] */
 export const maxPool1d = maxPool(1);
@@ -121,8 +124,9 @@ export interface AvgPoolOptions extends PoolOptions {
   /** Whether zeros of the padding count in the divisor. Default: true. */
   countIncludePad?: boolean;
 }
-const avgPool = (spatial: number) => (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor =>
-  avgPoolOp(x, { axes: poolAxes(`avgPool${spatial}d`, x, spatial, options), includePad: countIncludePad });
+const avgPool = (spatial: number) => door(`avgPool${spatial}d`, { x: aTensor, options: fields({ ...POOL, countIncludePad: maybe(flag) }) },
+  (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor =>
+  avgPoolOp(x, { axes: poolAxes(`avgPool${spatial}d`, x, spatial, options), includePad: countIncludePad }));
 
 /** Mean of each window. x [N, W, C] */
 export const avgPool1d = avgPool(1);
@@ -131,13 +135,14 @@ export const avgPool2d = avgPool(2);
 /** x [N, D, H, W, C] */
 export const avgPool3d = avgPool(3);
 
-const adaptive = (spatial: number) => (x: Tensor, { size }: { size: number | readonly number[] }): Tensor => {
+const adaptive = (spatial: number) => door(`adaptiveAvgPool${spatial}d`, { x: aTensor, options: fields({ size: perAxis(1) }) },
+  (x: Tensor, { size }: { size: number | readonly number[] }): Tensor => {
   const name = `adaptiveAvgPool${spatial}d`;
   expectSpatial(name, x, spatial);
   const list = typeof size === 'number' ? new Array<number>(spatial).fill(size) : size;
   if (list.length !== spatial || list.some((d) => !Number.isInteger(d) || d < 1)) throw new ShapeError(`${name}: got size [${list}], expected ${spatial} of at least 1.`);
   return adaptiveOp(x, list);
-};
+});
 
 /** Means of `size` bins an axis, which overlap where they do not divide it. x [N, H, W, C] */
 export const adaptiveAvgPool2d = adaptive(2);
@@ -145,4 +150,5 @@ export const adaptiveAvgPool2d = adaptive(2);
 export const adaptiveAvgPool3d = adaptive(3);
 
 /** Mean over all spatial axes, which stay with size 1. */
-export const globalAvgPool = (x: Tensor): Tensor => mean(x, { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true });
+export const globalAvgPool = door('globalAvgPool', { x: aTensor },
+  (x: Tensor): Tensor => mean(x, { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true }));

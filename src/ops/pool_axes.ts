@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Windows of pooling as numbers for the kernels: one, two or three spatial axes become D, H, W.
+import { flag, maybe, perAxis, shown, type Kind } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { expectDType } from '../engine/op.ts';
 import type { Spec } from '../engine/dtype.ts';
@@ -17,6 +18,13 @@ export interface PoolOptions {
   /** Windows may run over the end, if they start inside. */
   ceilMode?: boolean;
 }
+
+const aPadding: Kind = (where, what, v) => {
+  if ([v].flat(2).every((p) => Number.isInteger(p) && (p as number) >= 0)) return;
+  throw new ShapeError(`${where}: got ${what} ${shown(v)}, expected an integer of at least 0, or one or two for each axis.`);
+};
+/** Kinds of the options above. */
+export const POOL = { kernel: perAxis(1), stride: maybe(perAxis(1)), padding: maybe(aPadding), dilation: maybe(perAxis(1)), ceilMode: maybe(flag) };
 
 export interface PoolAxis { readonly out: number; readonly kernel: number; readonly stride: number; readonly before: number; readonly after: number; readonly dilation: number }
 

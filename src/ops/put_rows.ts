@@ -2,6 +2,7 @@
 // Rows written into a table that lives across programs: one program's slices gathered into a volume that others read.
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { put_rows } from '../gen/put_rows.ts';
@@ -10,6 +11,7 @@ import { elementLaunch } from './lanes.ts';
 /** Overwrites table[index[i]] [k, ...] with rows[i] [m, ...]; index u32 [m], every entry below k and there once. */
 export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>, void>({
   name: 'put_rows',
+  takes: { table: aTensor, rows: aTensor, index: aTensor },
   call: (table, rows, index) => ({ inputs: [table, rows, index], attrs: {} }),
   infer([table, rows, index]) {
     expectDType('putRows', [table!, rows!], 'f32', 'f16', 'i32', 'u32');

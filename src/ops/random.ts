@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Random tensors and dropout on the device. Every number is a function of (seed, stream, step, op, element), so a run can be
 // resumed or replayed from the step alone; src/random/philox.ts computes the same numbers on the host.
-import { ShapeError } from '../errors.ts';
+import { callable, dtype as aDType, expectArguments, fields, instance, integer, integers, maybe, number, scalar, shape as aShape } from '../check.ts';
 import { numel, type DType } from '../engine/dtype.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type Thunk } from '../engine/op.ts';
 import { full, type Tensor } from '../engine/tensor.ts';
 import { currentTrace, hostScalars, type Trace } from '../engine/trace.ts';
@@ -25,6 +26,7 @@ export class RandomSource {
    * stream and step need ranges of op numbers of their own: `firstOp`.
    */
   constructor({ seed, stream, step, firstOp = 0 }: { seed: number; stream: number; step: () => number; firstOp?: number }) {
+    expectArguments('RandomSource', { seed: integer(0, 2 ** 32 - 1), stream: integer(0, 2 ** 32 - 1), step: callable, firstOp: integer(0, 2 ** 32 - 1) }, [seed, stream, step, firstOp]);
     this.seed = seed;
     this.stream = stream;
     this.step = step;
@@ -44,6 +46,8 @@ export class RandomSource {
     return { counter: state.counter, op: this.firstOp + state.next++ };
   }
 }
+
+const aSource = instance('a RandomSource', RandomSource);
 
 interface Fill { readonly shape: readonly number[]; readonly dtype: DType; readonly op: number; readonly normal: boolean; readonly shift: number; readonly scale: number }
 
@@ -72,28 +76,32 @@ const dropoutOp = defineOp({
 
 export interface RandomOptions { random: RandomSource; dtype?: DType }
 
+const DRAWN = { random: aSource, dtype: maybe(aDType) };
+
 /** Numbers in [low, high). */
-export function uniform(shape: readonly number[], { random, low = 0, high = 1, dtype = 'f32' }: RandomOptions & { low?: number; high?: number }): Tensor {
+export const uniform = door('uniform', { shape: aShape, options: fields({ ...DRAWN, low: maybe(scalar), high: maybe(scalar) }) },
+  (shape: readonly number[], { random, low = 0, high = 1, dtype = 'f32' }: RandomOptions & { low?: number; high?: number }): Tensor => {
   const { counter, op } = random.take();
   return randomOp(counter, { shape, dtype, op, normal: false, shift: low, scale: high - low });
-}
+});
 
 /** Normally distributed numbers. */
-export function normal(shape: readonly number[], { random, mean = 0, std = 1, dtype = 'f32' }: RandomOptions & { mean?: number; std?: number }): Tensor {
+export const normal = door('normal', { shape: aShape, options: fields({ ...DRAWN, mean: maybe(scalar), std: maybe(scalar) }) },
+  (shape: readonly number[], { random, mean = 0, std = 1, dtype = 'f32' }: RandomOptions & { mean?: number; std?: number }): Tensor => {
   const { counter, op } = random.take();
   return randomOp(counter, { shape, dtype, op, normal: true, shift: mean, scale: std });
-}
+});
 
 /**
  * x with a share `p` of its elements set to 0 and the others divided by 1 - p. Elements that differ along `shared` axes alone
  * go together: all spatial axes drop whole channels, all but the first drop whole samples (drop path).
  */
-export function dropout(x: Tensor, { p, random, shared = [] }: { p: number; random: RandomSource; shared?: readonly number[] }): Tensor {
-  if (!(p >= 0 && p <= 1)) throw new ShapeError(`dropout: got p ${p}, expected 0 to 1.`);
+export const dropout = door('dropout', { x: aTensor, options: fields({ p: number(0, 1), random: aSource, shared: maybe(integers()) }) },
+  (x: Tensor, { p, random, shared = [] }: { p: number; random: RandomSource; shared?: readonly number[] }): Tensor => {
   if (p === 0) return x;
   const { counter, op } = random.take();
   if (shared.length === 0) return dropoutOp(x, counter, { p, op });
   const axes = shared.map((a) => axisOf('dropout', x.shape, a));
   const ones = full(x.shape.map((d, i) => axes.includes(i) ? 1 : d), 1, { dtype: x.dtype });
   return mul(x, dropoutOp(ones, counter, { p, op }));
-}
+});

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Reductions over any axes. Neighbouring axes of one kind are merged, then each group of reduced axes takes a pass over
 // [outer, n, inner], last group first; a pass longer than one run goes on with its partial results.
+import { fields, flag, integer, maybe, perAxis } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type DType, type Spec } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { convert } from '../gen/cast.ts';
@@ -93,6 +95,7 @@ interface Row { op: keyof typeof OP; pre?: keyof typeof PRE; mean?: boolean; dty
 function reduction(name: string, { op, pre, mean, dtypes, vjp }: Row) {
   return defineOp<[Tensor, ReduceOptions?], Attrs>({
     name,
+    takes: { x: aTensor, options: maybe(fields({ axes: maybe(perAxis()), keepDims: maybe(flag) })) },
     empty: mean ? NaN : op === 'prod' ? 1 : 0,
     call: (x, options = {}) => ({ inputs: [x], attrs: attrsOf(name, x, options) }),
     infer([x], attrs) {
@@ -149,6 +152,7 @@ export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
 function arg(name: string, op: 'max' | 'min') {
   return defineOp({
     name,
+    takes: { x: aTensor, options: maybe(fields({ axis: maybe(integer()), keepDims: maybe(flag) })) },
     call: (x: Tensor, { axis = -1, keepDims = false }: { axis?: number; keepDims?: boolean } = {}) => ({ inputs: [x], attrs: attrsOf(name, x, { axes: axis, keepDims }) }),
     infer([x], attrs) {
       expectDType(name, [x], ...ALL);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Self attention on a grid of tokens with SAM's decomposed relative positions (specification 3.2, item 4).
+import { fields, integer, maybe, number } from '../check.ts';
 import { ShapeError } from '../errors.ts';
+import { aTensor, door } from '../engine/door.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { attentionPacked } from './attention.ts';
 import { concat } from './layout.ts';
@@ -10,10 +12,11 @@ import { reshape } from './reshape.ts';
  * qkv [B, D, H, W, 3C], tables [2D - 1, C / heads], [2H - 1, C / heads], [2W - 1, C / heads] shared by the heads -> [B, D, H, W, C].
  * Scores are q k^T / sqrt(C / heads) + q . Rd[td - ud] + q . Rh[th - uh] + q . Rw[tw - uw].
  */
-export function relativeAttention(qkv: Tensor, relD: Tensor, relH: Tensor, relW: Tensor, { heads, scale }: { heads: number; scale?: number }): Tensor {
+export const relativeAttention = door('relativeAttention', { qkv: aTensor, relD: aTensor, relH: aTensor, relW: aTensor, options: fields({ heads: integer(1), scale: maybe(number()) }) },
+  (qkv: Tensor, relD: Tensor, relH: Tensor, relW: Tensor, { heads, scale }: { heads: number; scale?: number }): Tensor => {
   if (qkv.shape.length !== 5) throw new ShapeError(`relativeAttention: qkv has shape [${qkv.shape}], expected [B, D, H, W, 3C].`);
   const [b, d, h, w, c3] = qkv.shape as [number, number, number, number, number];
   const tables = concat([relD, relH, relW], { axis: 0 });
   const y = attentionPacked(reshape(qkv, [b, d * h * w, c3]), { heads, ...(scale !== undefined && { scale }), positions: { tables, grid: [d, h, w] } });
   return reshape(y, [b, d, h, w, c3 / 3]);
-}
+});

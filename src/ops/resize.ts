@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Resize of channels-last maps and volumes, nearest or linear (bilinear, trilinear).
+import { fields, flag, integers, listOf, maybe, number, oneOf } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, type Dispatch, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { resize as resizeKernel, resize_dx } from '../gen/resize.ts';
@@ -81,14 +83,21 @@ const resizeDx = defineOp({
 
 const same = ({ scale, shift }: Line): boolean => scale === 1 && shift === 0;
 
+const OPTIONS = fields({
+  mode: maybe(oneOf('linear', 'nearest')), alignCorners: maybe(flag), coordinates: maybe(oneOf('half_pixel', 'half_pixel_symmetric', 'asymmetric')),
+  rounding: maybe(oneOf(...Object.keys(ROUNDING))), scale: maybe(listOf(number(Number.MIN_VALUE, Number.MAX_VALUE))),
+});
+
 /** x [N, (D,) (H,) W, C] with other spatial sizes. @throws ShapeError */
-export function resize(x: Tensor, size: readonly number[], options: ResizeOptions = {}): Tensor {
+export const resize = door('resize', { x: aTensor, size: integers(), options: maybe(OPTIONS) },
+  (x: Tensor, size: readonly number[], options: ResizeOptions = {}): Tensor => {
   const { mode = 'linear', alignCorners = false, coordinates = mode === 'linear' ? 'half_pixel' : 'asymmetric', rounding = 'floor', scale } = options;
   const spatial = x.shape.slice(1, -1);
   expectSpatial('resize', x, Math.min(3, Math.max(1, spatial.length)));
   if (size.length !== spatial.length || size.some((d) => !Number.isInteger(d) || d < 1)) {
     throw new ShapeError(`resize: got size [${size}] for [${x.shape}], expected ${spatial.length} of at least 1.`);
   }
+  if (scale && scale.length !== spatial.length) throw new ShapeError(`resize: got ${scale.length} scales for [${x.shape}], expected ${spatial.length}.`);
   const lines = spatial.map((length, i): Line => {
     const out = size[i]!;
     if (alignCorners) return { scale: out > 1 ? (length - 1) / (out - 1) : 0, shift: 0 };
@@ -98,4 +107,4 @@ export function resize(x: Tensor, size: readonly number[], options: ResizeOption
   });
   if (lines.every(same) && size.every((d, i) => d === spatial[i])) return x;
   return resizeOp(x, { size, lines, linear: mode === 'linear', rounding: ROUNDING[rounding] });
-}
+});

@@ -2,6 +2,7 @@
 // A random voxel of a mask, chosen on the device: clicks on what a network gets wrong, without reading its mask back.
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { voxel_counts, voxel_pick } from '../gen/sample_voxel.ts';
@@ -13,6 +14,7 @@ import { elementLaunch } from './lanes.ts';
  */
 export const sampleVoxel = defineOp({
   name: 'sample_voxel',
+  takes: { mask: aTensor, u: aTensor },
   call: (mask: Tensor, u: Tensor) => ({ inputs: [mask, u], attrs: {} }),
   infer([mask, u]) {
     expectDType('sampleVoxel', [mask!, u!], 'f32');

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // softmax and log_softmax along one axis.
+import { integer, maybe } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { softmax_cols, softmax_cols_dx, softmax_rows, softmax_rows_dx } from '../gen/softmax.ts';
@@ -37,6 +39,7 @@ const gradient = defineOp<[Tensor, Tensor, Attrs], Attrs>({
 function make(name: string, log: boolean) {
   return defineOp<[Tensor, number?], Attrs>({
     name,
+    takes: { x: aTensor, axis: maybe(integer()) },
     call(x, axis = -1) {
       const at = axis < 0 ? axis + x.shape.length : axis;
       if (!(at >= 0 && at < x.shape.length)) throw new ShapeError(`${name}: got axis ${axis} for [${x.shape}], expected ${-x.shape.length} to ${x.shape.length - 1}.`);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A learned table [entries, heads] sampled at constant fractional places: relative-position biases between token windows of
 // different sizes (specification 4.2f). The plan holds the taps and their inverse; make it once per token layout.
-import { ShapeError } from '../errors.ts';
+import { expectArguments, integer, shape as aShape, shown, values as aList, type Kind } from '../check.ts';
+import { ShapeError, VoxelgradError } from '../errors.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, grid1d, type Thunk } from '../engine/op.ts';
 import { tensor, type Tensor } from '../engine/tensor.ts';
 import { table_interpolate, table_interpolate_dtable } from '../gen/table_interpolate.ts';
@@ -21,6 +23,7 @@ export interface InterpolationPlan extends Disposable {
  * @throws ShapeError for wrong counts or an index past the table
  */
 export function interpolationPlan(entries: number, shape: readonly number[], index: ArrayLike<number>, weight: ArrayLike<number>): InterpolationPlan {
+  expectArguments('interpolationPlan', { entries: integer(0), shape: aShape, index: aList, weight: aList }, [entries, shape, index, weight]);
   const pairs = shape.reduce((a, b) => a * b, 1);
   const taps = index.length / pairs;
   if (!Number.isInteger(taps) || taps < 1 || weight.length !== index.length) {
@@ -28,7 +31,7 @@ export function interpolationPlan(entries: number, shape: readonly number[], ind
   }
   const starts = new Uint32Array(entries + 1);
   for (let i = 0; i < index.length; i++) {
-    if (!(index[i]! < entries)) throw new ShapeError(`interpolationPlan: index ${index[i]}, expected below ${entries}.`);
+    if (!(Number.isInteger(index[i]) && index[i]! >= 0 && index[i]! < entries)) throw new ShapeError(`interpolationPlan: index ${index[i]}, expected below ${entries}.`);
     starts[index[i]! + 1]!++;
   }
   for (let e = 0; e < entries; e++) starts[e + 1]! += starts[e]!;
@@ -46,6 +49,10 @@ export function interpolationPlan(entries: number, shape: readonly number[], ind
   ] as const;
   return { entries, shape, taps, tensors, [Symbol.dispose]: () => { for (const t of tensors) t.dispose(); } };
 }
+
+const aPlan: Kind = (where, what, v) => {
+  if (!Array.isArray((v as InterpolationPlan | null | undefined)?.tensors)) throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected one of interpolationPlan().`);
+};
 
 interface Attrs { readonly shape: readonly number[] }
 
@@ -81,4 +88,5 @@ const tableGrad = defineOp({
 });
 
 /** [heads, ...plan.shape]: sum over taps of weight x table entry. */
-export const tableInterpolate = (table: Tensor, plan: InterpolationPlan): Tensor => op(table, plan);
+export const tableInterpolate = door('tableInterpolate', { table: aTensor, plan: aPlan },
+  (table: Tensor, plan: InterpolationPlan): Tensor => op(table, plan));

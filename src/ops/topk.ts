@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The first k elements in order, and extrema with the place that their gradient goes to.
+import { fields, flag, integer, maybe } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, type Dispatch, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { topk as topkKernel } from '../gen/topk.ts';
@@ -35,18 +37,20 @@ const topkOp = defineOp({
 });
 
 /** The k largest (or smallest) elements along an axis in order, and their indices (u32); equal ones by index. NaN is larger than any number, as in PyTorch. */
-export function topk(x: Tensor, k: number, { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {}): { values: Tensor; indices: Tensor } {
+export const topk = door('topk', { x: aTensor, k: integer(), options: maybe(fields({ axis: maybe(integer()), largest: maybe(flag) })) },
+  (x: Tensor, k: number, { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {}): { values: Tensor; indices: Tensor } => {
   const at = axisOf('topk', x.shape, axis);
   if (!Number.isInteger(k) || k < 1 || k > x.shape[at]!) throw new ShapeError(`topk: got k ${k} for axis ${at} of [${x.shape}], expected 1 to ${x.shape[at]}.`);
   return topkOp(x, { k, axis: at, largest, nanFirst: largest });
-}
+});
 
-const extremum = (name: string, largest: boolean) => (x: Tensor, { axis, keepDims = false }: { axis: number; keepDims?: boolean }): { values: Tensor; indices: Tensor } => {
+const extremum = (name: string, largest: boolean) => door(name, { x: aTensor, options: fields({ axis: integer(), keepDims: maybe(flag) }) },
+  (x: Tensor, { axis, keepDims = false }: { axis: number; keepDims?: boolean }): { values: Tensor; indices: Tensor } => {
   const at = axisOf(name, x.shape, axis);
   const { values, indices } = topkOp(x, { k: 1, axis: at, largest, nanFirst: true });
   const shape = x.shape.filter((_, i) => i !== at);
   return keepDims ? { values, indices } : { values: reshape(values, shape), indices: reshape(indices, shape) };
-};
+});
 
 /** Largest element along a short axis and its first index; all of the gradient goes there (`max` shares it among equals). NaN wins, the first of several. */
 export const maxWithIndex = extremum('maxWithIndex', true);

@@ -2,6 +2,7 @@
 // The geometry that every convolution shares: a big grid and a small one, big = small * stride - pad + k * dilation, and
 // weights [small channels, KD, KH, KW, big channels / groups]. A convolution goes down (big to small) and its input gradient
 // up; a transposed convolution goes up and its input gradient down. The weight gradient is the same sum for both.
+import { integer, integers, maybe, perAxis, type Kind } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import { conv as convKernel } from '../gen/conv.ts';
@@ -24,6 +25,14 @@ export interface WindowOptions {
   groups?: number;
 }
 
+const aPadding: Kind = (where, what, v) => {
+  const sides = Array.isArray(v) && Array.isArray(v[0]) ? v as unknown[] : null;
+  if (sides) sides.forEach((pair, i) => { integers(0)(where, `${what}[${i}]`, pair); });
+  else perAxis(0)(where, what, v);
+};
+/** Kinds of the options above. */
+export const WINDOW = { stride: maybe(perAxis(1)), padding: maybe(aPadding), dilation: maybe(perAxis(1)), groups: maybe(integer(1)) };
+
 /** Attributes of a rank-dimensional convolution as those of a 3D one. @throws ShapeError */
 export function windowOf(name: string, rank: 2 | 3, { stride = 1, padding = 0, dilation = 1, groups = 1 }: WindowOptions): Window {
   const three = (what: string, v: PerAxis, fill: number, least: number): Vec3 => {
@@ -32,6 +41,7 @@ export function windowOf(name: string, rank: 2 | 3, { stride = 1, padding = 0, d
     return [...Array<number>(3 - rank).fill(fill), ...list] as unknown as Vec3;
   };
   const sides = Array.isArray(padding) && Array.isArray(padding[0]) ? padding as readonly (readonly [number, number])[] : null;
+  if (sides?.some((p) => p.length !== 2)) throw new ShapeError(`${name}: got padding ${JSON.stringify(padding)}, expected [before, after] an axis.`);
   const side = (i: 0 | 1): Vec3 => three('padding', sides ? sides.map((p) => p[i]) : padding as PerAxis, 0, 0);
   return { stride: three('stride', stride, 1, 1), before: side(0), after: side(1), dilation: three('dilation', dilation, 1, 1), groups };
 }

@@ -74,7 +74,7 @@ describe('dropout', () => {
     const x = tensor([1, 2, 3]);
     expect(dropout(x, { p: 0, random: source() })).toBe(x);
     expect([...await dropout(x, { p: 1, random: source() }).data()]).toEqual([0, 0, 0]);
-    expect(() => dropout(x, { p: 1.5, random: source() })).toThrow('expected 0 to 1');
+    expect(() => dropout(x, { p: 1.5, random: source() })).toThrow('expected a number from 0 to 1');
     const random = source();
   const two = evaluate(() => ({ a: dropout(x, { p: 0.5, random }), b: uniform([3], { random }) }));
     expect(await two.b.data()).toEqual(host.uniform(5, 1, 3));
