@@ -54,7 +54,7 @@ export { tuneShape, type Tuned } from './ops/tune.ts';
 export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, type FoldOptions, type UnfoldOptions } from './ops/windows.ts';
 
 export * as init from './nn/init.ts';
-export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';
+export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';
 export { Dropout, Dropout2d, Dropout3d, useRandom } from './nn/dropout.ts';
 export { GroupNorm, InstanceNorm } from './nn/norms.ts';
 export { Module, type StateDict, type StateEntry } from './nn/module.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One 3D network that learns from the annotated voxels alone (specification 9, last paragraph): what a compared network is, but for its
-// layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan.
+// One network that learns from the annotated voxels alone (specification 9, last paragraph): what a compared network is, but for its
+// layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan; with `slices`, of a network that sees transverse slices.
 import { z } from 'zod';
 import { spec, type FloatType } from '../engine/dtype.ts';
 import { compile } from '../engine/program.ts';
@@ -15,25 +15,29 @@ import { add, mulScalar } from '../ops/pointwise.ts';
 import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
 import type { Method, Step, StepResult } from './method.ts';
-import { number, rate } from './plan_fields.ts';
+import { Philox } from '../random/philox.ts';
+import { integer, number, rate } from './plan_fields.ts';
 import type { Plan, Preset } from './plan.ts';
 import { storageOf } from './precision.ts';
+import { chooseSlices } from './slices.ts';
 import { StepContext } from './step_context.ts';
 
-/** x [B, D, H, W, 1] -> logits [B, D, H, W, K], f32. */
+/** x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. */
 export interface Segmenter extends Module { forward(x: Tensor): Tensor }
 
 /** A supervised network's part of a plan; `N` are its sizes. */
-export interface SupervisedFields<N> { name: string; network: N; rate: number; decay: number; loss: { ce: number; dice: number } }
+export interface SupervisedFields<N> { name: string; network: N; rate: number; decay: number; slices?: number; loss: { ce: number; dice: number } }
 
-/** Host arrays of one volume, [D, H, W] each; present [K]. */
+/** Host arrays of one volume, [D, H, W] each, or of its chosen slices, [S, H, W]; present [K]. */
 export type VolumeFeed = { readonly image: Float32Array; readonly label: Float32Array; readonly annotated: Float32Array; readonly present: Float32Array };
 
 export interface SupervisedOptions<N> {
   /** Of `method.network`. */
   readonly network: z.ZodType<N>;
-  /** Sizes, learning rate and decay by preset. */
-  preset(preset: Preset): { network: N; rate: number; decay: number };
+  /** The network sees transverse slices, `method.slices` of a volume in each iteration, annotated ones first. */
+  readonly slices?: boolean;
+  /** Sizes, learning rate and decay by preset, and how many slices a network of slices sees. */
+  preset(preset: Preset): { network: N; rate: number; decay: number; slices?: number };
   /** What else the network needs otherwise than other methods do, such as a schedule or a ROI. */
   shared?(preset: Preset, shared: Omit<Plan, 'method'>): void;
   make(network: N, classes: number, storage: FloatType): Segmenter;
@@ -45,6 +49,7 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
     name,
     schema: z.strictObject({
       name: z.literal(name), network: options.network, rate: rate().describe('learning rate'), decay: number(0, 1).describe('weight decay'),
+      ...(options.slices && { slices: integer(1, 512).describe('transverse slices of a volume in an iteration, annotated ones first') }),
       loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
     }) as unknown as z.ZodType<SupervisedFields<N>>,
     preset(preset, shared) {
@@ -62,30 +67,46 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
     networks: (plan) => ({ [name]: options.make(plan.method.network, plan.classes.length, storageOf(plan)) }),
     groups: ({ method }, nets) => ({ [name]: { groups: decayGroups(nets[name].parameters(), method.decay), rate: method.rate } }),
     schedule: () => ({}),
-    feed: ({ classes }, { sample, unlabelled }) => ({
-      image: sample.image, label: Float32Array.from(sample.label), annotated: Float32Array.from(sample.weight),
-      present: Float32Array.from(classes, (_, c) => unlabelled.includes(c) ? 0 : 1),
-    }),
+    feed(plan, { sample, unlabelled, n }) {
+      const chosen = options.slices ? chooseSlices(sample, 'transverse', seenOf(plan)[0]!, new Philox(plan.training.seed, 'order').uniform(n, 1, sample.size[0])) : null;
+      const part = (values: ArrayLike<number>): Float32Array => chosen ? takeSlices(values, sample.size, chosen) : Float32Array.from(values);
+      return {
+        image: part(sample.image), label: part(sample.label), annotated: part(sample.weight),
+        present: Float32Array.from(plan.classes, (_, c) => unlabelled.includes(c) ? 0 : 1),
+      };
+    },
     step: (plan, nets, optimisers, stepOptions) => compileStep(plan, name, nets[name], new StepContext(nets, optimisers), stepOptions),
     async predictor(plan, nets) {
       const net: Segmenter = nets[name];
       const size = plan.data.roi;
       net.eval();
-      const program = await compile(({ image }) => ({ p: softmax(net.forward(reshape(image, [1, ...size, 1])), -1) }), { image: spec(size) });
+      const program = await compile(({ image }) => ({ p: softmax(net.forward(reshape(image, options.slices ? [...size, 1] : [1, ...size, 1])), -1) }), { image: spec(size) });
       net.train();
       return { run: async (image) => ({ [name]: await program.run({ image }).p.data() as Float32Array }), dispose: () => program.dispose() };
     },
   };
 }
 
+/** What a network sees of one volume: [D, H, W], or of slices [S, H, W]. */
+const seenOf = ({ data: { roi: [d, h, w] }, method: { slices } }: Plan<SupervisedFields<unknown>>): number[] => [Math.min(slices ?? d, d), h, w];
+
+/** Slices of a volume [D, H, W] one after another. */
+function takeSlices(values: ArrayLike<number>, [, h, w]: readonly number[], index: Uint32Array): Float32Array {
+  const size = h! * w!;
+  const out = new Float32Array(index.length * size);
+  index.forEach((s, i) => { for (let k = 0; k < size; k++) out[i * size + k] = values[s * size + k]!; });
+  return out;
+}
+
 /** All volumes of an iteration as one tensor; the loss is the mean of theirs. */
 async function compileStep(plan: Plan<SupervisedFields<unknown>>, name: string, net: Segmenter, context: StepContext, { partial, ...options }: { partial: boolean }): Promise<Step<VolumeFeed>> {
-  const { classes, training: { batch }, data: { roi }, method: { loss: factors } } = plan;
-  const shape = [batch, ...roi];
+  const { classes, training: { batch }, method: { loss: factors, slices } } = plan;
+  const seen = seenOf(plan);
+  const shape = [batch, ...seen];
   net.train();
   useRandom(net, context.random(plan.training.seed));
   const program = await compile(({ image, label, annotated, present }): StepResult => context.whole(() => {
-    const logits = net.forward(reshape(image, [...shape, 1]));
+    const logits = reshape(net.forward(reshape(image, slices === undefined ? [...shape, 1] : [batch * seen[0]!, ...seen.slice(1), 1])), [...shape, classes.length]);
     const oneHot = noGrad(() => oneHotOf(label, classes.length));
     const of = (x: Tensor, b: number): Tensor => reshape(slice(x, { axis: 0, start: b, end: b + 1 }), x.shape.slice(1));
     const losses = Array.from({ length: batch }, (_, b) => segLoss(of(logits, b), of(oneHot, b), of(annotated, b), partial ? of(present, b) : undefined, factors));

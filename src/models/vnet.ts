@@ -37,7 +37,7 @@ class Block extends Module {
 
 const same = (n: number, from: number, to: number): Block => new Block(...Array.from({ length: n }, (_, i) => new Conv3d(i === 0 ? from : to, to, 3, { padding: 1, bias: true })));
 const down = (from: number): Block => new Block(new Conv3d(from, 2 * from, 2, { stride: 2, bias: true }));
-const up = (from: number): Block => new Block(new ConvTranspose3d(from, from / 2, 2));
+const up = (from: number): Block => new Block(new ConvTranspose3d(from, from / 2, 2, { stride: 2 }));
 
 export class VNet extends Module {
   readonly block_one: Block;

@@ -4,7 +4,7 @@
 import type { Tensor } from '../engine/tensor.ts';
 import { batchNorm } from '../ops/batch_norm.ts';
 import { conv2d, conv3d } from '../ops/conv.ts';
-import { convTranspose3d } from '../ops/conv_transpose.ts';
+import { convTranspose2d, convTranspose3d } from '../ops/conv_transpose.ts';
 import { linear } from '../ops/matmul.ts';
 import { layerNorm } from '../ops/norm.ts';
 import { castTo } from './cast_to.ts';
@@ -68,21 +68,44 @@ export class Conv3d extends Convolution {
   }
 }
 
-/** x [N, D, H, W, in] -> [N, sD, sH, sW, out], kernel = stride. */
-export class ConvTranspose3d extends Module {
+export interface ConvTransposeOptions { stride?: number; padding?: number; outputPadding?: number; groups?: number; bias?: boolean; init?: Initialiser; biasInit?: Initialiser }
+
+class TransposedConvolution extends Module {
   readonly weight: Parameter;
-  readonly bias: Parameter;
-  private readonly stride: number;
-  constructor(inChannels: number, outChannels: number, stride: number) {
+  readonly bias?: Parameter;
+  protected readonly attrs: { stride: number; padding: number; outputPadding: number; groups: number };
+
+  constructor(inChannels: number, outChannels: number, kernel: readonly number[], options: ConvTransposeOptions) {
     super();
-    this.stride = stride;
-    this.weight = new Parameter([inChannels, outChannels, stride, stride, stride], fanInUniform, { layout: 'conv' });
-    this.bias = new Parameter([outChannels], fanInBias(outChannels * stride ** 3));
+    const { stride = 1, padding = 0, outputPadding = 0, groups = 1, bias = true, init = fanInUniform } = options;
+    this.attrs = { stride, padding, outputPadding, groups };
+    this.weight = new Parameter([inChannels, outChannels / groups, ...kernel], init, { layout: 'conv' });
+    if (bias) this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias((outChannels / groups) * kernel.reduce((a, b) => a * b, 1)));
+  }
+}
+
+/** x [N, H, W, in] -> [N, H', W', out], H' = (H - 1) stride - 2 padding + kernel + outputPadding. */
+export class ConvTranspose2d extends TransposedConvolution {
+  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTransposeOptions = {}) {
+    super(inChannels, outChannels, [kernel, kernel], options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
       const { weight, bias } = asMet(this, x);
-      return convTranspose3d(x, weight, { bias, stride: this.stride });
+      return convTranspose2d(x, weight, { bias, ...this.attrs });
+    });
+  }
+}
+
+/** x [N, D, H, W, in] -> [N, D', H', W', out], as ConvTranspose2d. */
+export class ConvTranspose3d extends TransposedConvolution {
+  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTransposeOptions = {}) {
+    super(inChannels, outChannels, [kernel, kernel, kernel], options);
+  }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      return convTranspose3d(x, weight, { bias, ...this.attrs });
     });
   }
 }

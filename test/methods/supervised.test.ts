@@ -55,15 +55,19 @@ describe.each(Object.keys(METHODS))('%s', (method) => {
   });
 });
 
-describe('vnet', () => {
-  const plan = smallPlan('vnet', (p) => { p.method.network.dropout = 0.5; });
+describe.each([
+  ['vnet', (p: any) => { p.method.network.dropout = 0.5; }],
+  ['unet2d', (p: any) => { p.method.slices = 4; }],
+])('%s', (method, change) => {
+  const plan = smallPlan(method, change);
+  const at = (name: string): string => join(root, method, name);
   it('resumes to the same bits, dropout included, two volumes in one tensor', async () => {
-    const alone = await session(join(root, 'alone'), plan);
-    await session(join(root, 'stopped'), plan, { until: 2 });
-    expect(await session(join(root, 'stopped'), plan, { resume: true })).toEqual(alone);
-    const rows = readLog(join(root, 'alone')).filter((row) => row.loss);
-    expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(rows.map(() => ['vnet', 'vnet', 'vnet']));
-    expect(rows.at(-1)!.loss!.vnet).toBeLessThan(rows[0]!.loss!.vnet!);
+    const alone = await session(at('alone'), plan);
+    await session(at('stopped'), plan, { until: 2 });
+    expect(await session(at('stopped'), plan, { resume: true })).toEqual(alone);
+    const rows = readLog(at('alone')).filter((row) => row.loss);
+    expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(rows.map(() => [method, method, method]));
+    expect(rows.at(-1)!.loss![method]).toBeLessThan(rows[0]!.loss![method]!);
   });
 
   it('predicts, is evaluated and reported by its name', async () => {
@@ -73,19 +77,19 @@ describe('vnet', () => {
       expect([code, text]).toEqual([0, expect.anything()]);
       return text;
     };
-    await run('train', data, '--run', join(root, 'run'), '--plan', writePlan(root, plan));
-    await run('predict', '-i', join(data, 'imagesTs'), '-o', join(root, 'masks'), '--run', join(root, 'run'));
-    expect(existsSync(join(root, 'masks/vnet'))).toBe(true);
-    await run('eval', data, join(root, 'masks'));
-    await run('report', join(root, 'run'), '--data', data);
-    expect(readFileSync(join(root, 'run/report.html'), 'utf8')).toContain('vnet');
+    await run('train', data, '--run', at('run'), '--plan', writePlan(root, plan, `${method}.json`));
+    await run('predict', '-i', join(data, 'imagesTs'), '-o', at('masks'), '--run', at('run'));
+    expect(existsSync(at(`masks/${method}`))).toBe(true);
+    await run('eval', data, at('masks'));
+    await run('report', at('run'), '--data', data);
+    expect(readFileSync(at('run/report.html'), 'utf8')).toContain(method);
   });
+});
 
-  it('says what does not fit it', () => {
-    expect(() => smallPlan('vnet', (p) => { p.data.roi = [8, 32, 32]; })).toThrow(/data\.roi\.0: got 8, expected a multiple of 16 with method "vnet"/);
-    expect(() => smallPlan('vnet', (p) => { p.method.sam = {}; })).toThrow(/method\.sam: unknown field/);
-    expect(() => smallPlan('vnet', (p) => { p.evaluation.headline = 'sam'; })).toThrow(/expected "ensemble" or "vnet"/);
-    expect(() => ablate(plan, ['msa'])).toThrow(/expected nothing: vnet has no parts/);
-    expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet/);
-  });
+it('a plan that does not fit its method says so', () => {
+  expect(() => smallPlan('vnet', (p) => { p.data.roi = [8, 32, 32]; })).toThrow(/data\.roi\.0: got 8, expected a multiple of 16 with method "vnet"/);
+  expect(() => smallPlan('vnet', (p) => { p.method.sam = {}; })).toThrow(/method\.sam: unknown field/);
+  expect(() => smallPlan('vnet', (p) => { p.evaluation.headline = 'sam'; })).toThrow(/expected "ensemble" or "vnet"/);
+  expect(() => ablate(smallPlan('vnet'), ['msa'])).toThrow(/expected nothing: vnet has no parts/);
+  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d/);
 });

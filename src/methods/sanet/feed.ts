@@ -5,6 +5,7 @@ import type { Sample } from '../../data/sample.ts';
 import { planeShape, type Plane } from '../../models/sanet/planes.ts';
 import { Philox } from '../../random/philox.ts';
 import type { Drawn } from '../method.ts';
+import { chooseSlices } from '../slices.ts';
 import type { SanetPlan } from './plan.ts';
 
 /** Host arrays of one training step, in the shapes of `StepExample`. */
@@ -26,7 +27,7 @@ export function sanetFeed({ classes: { length: classes }, training: { seed }, me
   const coords = new Float32Array((classes - 1) * 3);
   for (let c = 1; c < classes; c++) coords.set(clickIn(sample, c, clicks.uniform(n, c, 1)[0]!), (c - 1) * 3);
   const order = new Philox(seed, 'order');
-  const plane = (name: Plane, i: number): PlaneFeed => choosePlane(sample, name, cross.slices[i]!, order.uniform(n, i + 1, planeShape(sample.size, name).count));
+  const plane = (name: Plane, i: number): PlaneFeed => planeFeed(chooseSlices(sample, name, cross.slices[i]!, order.uniform(n, i + 1, planeShape(sample.size, name).count)), planeShape(sample.size, name).count);
   return {
     image: sample.image, label: Float32Array.from(sample.label), annotated: Float32Array.from(sample.weight),
     present: Float32Array.from({ length: classes }, (_, c) => unlabelled.includes(c) ? 0 : 1),
@@ -54,16 +55,8 @@ export function voxelCoordinates(voxel: readonly number[], size: readonly number
   return voxel.map((v, axis) => (v + 0.5) / size[axis]!) as [number, number, number];
 }
 
-/** Wholly annotated slices first, in random order (`u`, one number a slice), the rest by their share of annotated voxels. */
-function choosePlane(sample: Sample, plane: Plane, wanted: number, u: Float32Array): PlaneFeed {
-  const { count, height, width } = planeShape(sample.size, plane);
-  const voxels = new Float64Array(count);
-  const [, h, w] = sample.size;
-  sample.weight.forEach((v, i) => { if (v) voxels[plane === 'transverse' ? Math.floor(i / (h * w)) : Math.floor(i / w) % h]!++; });
-  const whole = Math.max(...voxels) > 0.99 * height * width ? height * width : Math.max(...voxels);
-  const rank = (s: number): number => (voxels[s]! >= 0.99 * whole && whole > 0 ? 1 : 0);
-  const order = Array.from({ length: count }, (_, s) => s).sort((a, b) => rank(b) - rank(a) || u[a]! - u[b]!);
-  const index = Uint32Array.from(order.slice(0, Math.min(wanted, count)).sort((a, b) => a - b));
+/** Where each position of the volume finds its slice, and which positions have one. */
+function planeFeed(index: Uint32Array, count: number): PlaneFeed {
   const inverse = new Uint32Array(count);
   const chosen = new Float32Array(count);
   index.forEach((s, i) => { inverse[s] = i; chosen[s] = 1; });

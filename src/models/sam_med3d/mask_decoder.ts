@@ -99,8 +99,8 @@ export class MaskDecoder extends Module {
   readonly mask_tokens = new Embedding(MASK_TOKENS);
   /** transposed convolution, norm, (GELU), transposed convolution, (GELU) at indices 0, 1, 3 */
   readonly output_upscaling = [
-    new ConvTranspose3d(PROMPT_DIM, PROMPT_DIM / 4, 2), new LayerNorm(PROMPT_DIM / 4, 1e-6), null,
-    new ConvTranspose3d(PROMPT_DIM / 4, PROMPT_DIM / 8, 2),
+    new ConvTranspose3d(PROMPT_DIM, PROMPT_DIM / 4, 2, { stride: 2 }), new LayerNorm(PROMPT_DIM / 4, 1e-6), null,
+    new ConvTranspose3d(PROMPT_DIM / 4, PROMPT_DIM / 8, 2, { stride: 2 }),
   ] as const;
   readonly output_hypernetworks_mlps = Array.from({ length: MASK_TOKENS }, () => new Mlp(PROMPT_DIM, PROMPT_DIM, PROMPT_DIM, PROMPT_DIM / 8));
   /** In the official state dict, never trained there and never run here. */

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The compared networks (specification 9): parameters where the specification gives them, and `tiny` small enough for two cores.
+import { describe, expect, it } from 'vitest';
+import { UNet2D } from '../../src/models/unet2d.ts';
+import { VNet } from '../../src/models/vnet.ts';
+import { METHODS } from '../../src/methods/methods.ts';
+import { networkSizes } from '../../src/train/cost.ts';
+import { presetPlan } from '../../src/train/presets.ts';
+
+describe('parameters (E.1)', () => {
+  it.each([
+    ['VNet', () => new VNet({ width: 16, inChannels: 1, classes: 2, dropout: 0.5 }), '9448866'],
+    ['U-Net', () => new UNet2D({ width: 64, inChannels: 1, classes: 2 }), '31.042'],
+  ])('%s', (_, make, expected) => {
+    const count = make().countParameters();
+    expect(expected.includes('.') ? (count / 1e6).toFixed(3) : String(count)).toBe(expected);
+  });
+
+  it.each(Object.keys(METHODS).filter((name) => name !== 'sanet'))('%s tiny has at most 2.5 million', (name) => {
+    for (const { total } of Object.values(networkSizes(presetPlan('tiny', name)))) expect(total).toBeLessThanOrEqual(2.5e6);
+  });
+});
