@@ -4,10 +4,11 @@
 // holds, by content. One file a case: any number of processes can work on one folder, and be killed, without losing each other's word.
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { show } from '../data/issue.ts';
 import { DataError } from '../errors.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile, digestText, type Digest } from '../files/digest.ts';
-import { readBytes } from '../files/regular.ts';
+import { readJson } from '../files/regular.ts';
 import type { Plan } from '../methods/plan.ts';
 
 /** `run` and `checkpoint` are where they were; the rest is what they were, and decides whether masks would come out the same. */
@@ -50,23 +51,13 @@ const recordFile = (folder: string, name: string): string => join(folder, RECORD
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** More than prediction.json or a record can have. */
-const MOST_BYTES = 2 ** 20;
-const parsed = (file: string): unknown => JSON.parse(new TextDecoder().decode(readBytes(file, MOST_BYTES)));
-
 /** What prediction.json says, unchecked but for `run`; undefined where there is none. @throws DataError where it is damaged */
 export function sourceOf(folder: string): Partial<Source> & { readonly run: string } | undefined {
   const file = join(folder, SOURCE);
   if (!existsSync(file)) return undefined;
-  let source: unknown;
-  try {
-    source = parsed(file);
-  } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    throw new DataError(`${file}: not JSON: ${(cause as Error).message}.`, 'Remove it, or predict again into another folder.', { cause });
-  }
+  const source = readJson(file, 'Remove it, or predict again into another folder.');
   const run = isObject(source) ? source.run : undefined;
-  if (typeof run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : JSON.stringify(run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
+  if (typeof run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : show(run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
   return source as Partial<Source> & { run: string };
 }
 
@@ -108,7 +99,7 @@ export function claimFolder(out: string, source: Source): boolean {
 /** The record of a case; undefined where there is none that can be read: its masks are then not known to be whole. */
 export function recordOf(folder: string, name: string): CaseRecord | undefined {
   try {
-    const record: unknown = parsed(recordFile(folder, name));
+    const record: unknown = readJson(recordFile(folder, name));
     const whole = isObject(record) && record.version === 1 && record.case === name && typeof record.source === 'string' && isObject(record.scan) && isObject(record.masks) && Object.values(record.masks).every((digest) => typeof digest === 'string');
     return whole ? record as unknown as CaseRecord : undefined;
   } catch {

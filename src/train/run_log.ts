@@ -40,7 +40,8 @@ export class RunLog implements Disposable {
   constructor(folder: string, iteration: number, id: string) {
     this.path = join(folder, 'log.jsonl');
     const kept = readLog(folder).filter((e) => e.iteration <= iteration);
-    if (existsSync(this.path)) writeFileAtomic(this.path, kept.map((e) => `${JSON.stringify(e)}\n`).join(''));
+    // Also where it is a link, to nothing even: what is appended goes into a file of this folder.
+    if (lstatSync(this.path, { throwIfNoEntry: false })) writeFileAtomic(this.path, kept.map((e) => `${JSON.stringify(e)}\n`).join(''));
     const tb = join(folder, 'tb');
     for (const name of existsSync(tb) ? readdirSync(tb) : []) if (isEventFileOf(id, name, lstatSync(tb).isSymbolicLink())) rmSync(join(tb, name));
     this.events = new EventWriter(tb, id);

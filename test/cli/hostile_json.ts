@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // JSON and logs that somebody damaged or made to do harm, through the whole command line: a result or a refusal in words, nothing
 // outside the output, nothing half-written, nothing that commands a terminal.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { main } from '../../src/cli/main.ts';
@@ -25,6 +25,8 @@ export async function world(root: string): Promise<void> {
   await sparsify(at('data'), 'both', 7);
   mkdirSync(at('run'));
   for (const argv of [['plan', at('data'), '--preset', 'demo', '--out', at('run/plan.json')], ['eval', at('data/labelsTr'), at('data/labelsTr'), '--out', at('run')]]) expect(await cli(...argv)).toMatchObject({ code: 0, err: '' });
+  cpSync(at('data/labelsTr'), at('masks'), { recursive: true });
+  writeFileSync(at('masks/prediction.json'), JSON.stringify({ version: 2, verb: 'predict', run: at('gone'), checkpoint: at('gone/best'), weights: 'sha256:00', iteration: 3, plan: '00', prediction: { step: 0.5 }, headline: 'ensemble', voxelgrad: '0.1.0' }));
   writeFileSync(at('run/log.jsonl'), Array.from({ length: 12 }, (_, i) => `${JSON.stringify(logRow(i + 1))}\n`).join(''));
   writeFileSync(at('run/run.json'), JSON.stringify({
     version: 1, fold: { train: ['phantom_000'], selection: [] }, annotation: { scheme: 'both', voxels: 0.5 }, evaluated: '2 cases', references: [{ role: 'published', name: 'paper', dice: 76 }],
@@ -40,6 +42,7 @@ const state = (root: string): string[] => readdirSync(root, { recursive: true, e
 const VICTIMS: readonly { readonly file: string; readonly verbs: readonly ((at: (path: string) => string) => string[])[] }[] = [
   { file: 'data/dataset.json', verbs: [(at) => ['check', at('data')], (at) => ['plan', at('data'), '--out', at('out')], (at) => ['eval', at('data'), at('data/labelsTr'), '--out', at('out'), '--no-networks']] },
   { file: 'data/annotations.json', verbs: [(at) => ['check', at('data')], (at) => ['plan', at('data'), '--out', at('out')]] },
+  { file: 'masks/prediction.json', verbs: [(at) => ['eval', at('data'), at('masks'), '--out', at('out')]] },
   ...['run/plan.json', 'run/run.json', 'run/summary.json', 'run/log.jsonl'].map((file) => ({ file, verbs: [(at: (path: string) => string) => ['report', at('run'), '--out', at('out')]] })),
 ];
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // log.jsonl and TensorBoard's file say the same, also after a run was killed and went on from an older checkpoint.
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readLog, RunLog, type LogEntry } from '../../src/train/run_log.ts';
@@ -49,6 +49,15 @@ describe('the log of a run', () => {
     { using _log = new RunLog(folder, 1, 'a1'); }
     const [file] = readdirSync(join(folder, 'tb'));
     expect(scalars(readFileSync(join(folder, 'tb', file!)))[0]!.time).toBe(time);
+  });
+
+  it('is not written through a link', () => {
+    const [folder, elsewhere] = [join(root, 'linked'), join(root, 'elsewhere.jsonl')];
+    mkdirSync(folder);
+    symlinkSync(elsewhere, join(folder, 'log.jsonl'));
+    { using log = new RunLog(folder, 0, 'a1'); log.write({ iteration: 1, lambda: 1 }); }
+    expect(existsSync(elsewhere)).toBe(false);
+    expect(readLog(folder)).toHaveLength(1);
   });
 
   it('leaves files of others alone', () => {

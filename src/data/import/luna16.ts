@@ -23,6 +23,9 @@ export interface Luna16Options {
 /** Below this a scan holds padding outside the scanner's circle. */
 const AIR = -1024;
 
+/** Millimetres, and nodules of a scan: a sphere takes time with its volume. LUNA16 has 33 and 12. */
+const LARGEST = 300, MOST = 1000;
+
 /** A nodule of annotations.csv. */
 export interface LunaNodule { readonly centre: Triple; readonly diameter: number }
 
@@ -85,7 +88,10 @@ async function readNodules(file: string): Promise<Map<string, LunaNodule[]>> {
   for (const row of await readCsv(file, ['seriesuid', 'coordX', 'coordY', 'coordZ', 'diameter_mm'])) {
     const number = (column: string): number => csvNumber(file, row, column);
     const list = nodules.get(row.seriesuid) ?? [];
-    list.push({ centre: [number('coordX'), number('coordY'), number('coordZ')], diameter: number('diameter_mm') });
+    const diameter = number('diameter_mm');
+    if (!(diameter > 0 && diameter <= LARGEST)) throw new DataError(`${file}: column diameter_mm, got ${diameter}, expected more than 0 and at most ${LARGEST}.`, 'Correct the row.');
+    if (list.length === MOST) throw new DataError(`${file}: more than ${MOST} nodules of ${row.seriesuid}.`, 'Is this the file that came with LUNA16?');
+    list.push({ centre: [number('coordX'), number('coordY'), number('coordZ')], diameter });
     nodules.set(row.seriesuid, list);
   }
   return nodules;
