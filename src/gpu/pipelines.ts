@@ -3,6 +3,7 @@
 import { KernelCompileError } from '../errors.ts';
 import type { KernelDef } from './kernel.ts';
 import { sourceLine, specialise } from './specialise.ts';
+import { expectSubgroups } from './subgroups.ts';
 
 export interface Variant {
   readonly def: KernelDef;
@@ -71,6 +72,7 @@ export class PipelineCache {
   }
 
   private descriptor(variant: Variant, label: string): GPUComputePipelineDescriptor {
+    expectSubgroups(variant.def, variant.spec, variant.overrides, this.gpu);
     return {
       label, layout: 'auto',
       compute: { module: this.module(variant), entryPoint: variant.def.entry, constants: { ...variant.overrides } },

@@ -9,14 +9,21 @@ const TOGGLES = [
   'disable-dawn-features=timestamp_quantization',
 ];
 
-// The object that create() returns must stay alive: were it collected, every pending promise would hang.
-const instances: GPU[] = [];
+/**
+ * By backend. The object that create() returns must stay alive, or every pending promise would hang; and none of what it holds (a driver's instance, its
+ * threads) is ever given back, so that every device of a backend comes from one.
+ */
+const instances = new Map<string | undefined, GPU>();
 
-/** A WebGPU entry point. `backend` forces one of Dawn's backends (`null` compiles but computes nothing). */
+/**
+ * A WebGPU entry point. `backend` forces one of Dawn's backends (`null` compiles but computes nothing).
+ * On Lavapipe Dawn warns of two `maxDynamic...` limits when it first sees the adapter. It writes to the process's stderr itself, and has neither a toggle nor
+ * a variable nor a callback for it in Node: only all of stderr could be held back, errors among it, so the lines stay.
+ */
 export async function provideGPU(backend?: string): Promise<GPU> {
   const { create } = await import('webgpu');
-  const gpu = create(backend ? [...TOGGLES, `backend=${backend}`] : TOGGLES);
-  instances.push(gpu);
+  let gpu = instances.get(backend);
+  if (!gpu) instances.set(backend, gpu = create(backend ? [...TOGGLES, `backend=${backend}`] : TOGGLES));
   return gpu;
 }
 

@@ -19,7 +19,16 @@ describe('the packed package', () => {
     for (const [way, error] of Object.entries(result.errors)) expect(error, way).toBeLessThan(2e-5);
     expect(result).toMatchObject({ uncaptured: [], lost: false, added: [] });
     expect(result.refused).toMatch(/^KernelCompileError: conv .*f16/s);
-    expect(result.missing).toBe('graph_conv: params.batch is missing.');
+    const expected: Record<string, RegExp | null> = {
+      'no binding': /VoxelgradError: graph_conv: got no binding a, expected a, x, w, y/, 'no buffer': /graph_conv: got bindings\.x a Float32Array/,
+      'one buffer read and written': /graph_conv: got one buffer as a \(read\) and as y \(read_write\)/, 'a range outside': /graph_conv: got bytes 256 to/,
+      'no params': /graph_conv: params\.batch is missing/, 'too many workgroups': /LimitError: graph_conv: got a grid of \[70000\]/, 'a grid in halves': /LimitError: graph_conv: got a grid/,
+      'no grid': /LimitError: graph_conv: got a grid of undefined/, 'an unknown spec': /KernelCompileError: .*graph_conv: unknown spec U/,
+      'lanes beyond a subgroup': /KernelCompileError: norm: got LANES 256 on a device/, 'lanes that do not fill a workgroup': /KernelCompileError: norm: got WG 6 for LANES 4/,
+      'SG 8 where subgroups have 4': /KernelCompileError: conv: got SG 8 on a device whose subgroups may have 4 lanes, expected spec \{ SG: '4u' \}/, 'SG left out': null,
+    };
+    expect(Object.keys(result.misuse)).toEqual(expect.arrayContaining(Object.keys(expected)));
+    for (const [what, message] of Object.entries(expected)) if (message) expect(result.misuse[what], what).toMatch(message); else expect(result.misuse[what], what).toBeNull();
   });
 
   it('types what it exports, @webgpu/types included', () => {

@@ -79,10 +79,30 @@ for (const problem of problems(adapter.info.subgroupMinSize)) {
 
 // This device did not ask for shader-f16: the compiler's answer is an exception, not one of this app's uncaptured errors.
 const refused = await kernels.conv.compile(device, { spec: { T: 'f16' } }).then(() => null, (e) => `${e.constructor.name}: ${e.message}`);
-const missing = await kernels.graph_conv.compile(device).then(async (k) => {
-  try { await inPass((pass) => k.encode(pass, {}, {}, [1])); return null; } catch (e) { return e.message; }
-});
+// Calls that would be errors of the device later, or wrong numbers: exceptions with the kernel's name, before anything is encoded.
+const said = async (f) => { try { await f(); return null; } catch (e) { return `${e.constructor.name}: ${e.message}`; } };
+const graph = await kernels.graph_conv.compile(device);
+const { params: graphParams, buffers: graphValues } = problems(8).find((p) => p.name === 'graph_conv');
+const graphBuffers = Object.fromEntries(Object.entries(graphValues).map(([name, values]) => [name, bufferOf(values)]));
+const encoding = (bindings, params, grid) => said(() => inPass((pass) => graph.encode(pass, bindings, params, grid)));
+const misuse = {
+  'no binding': await encoding({}, graphParams, [1]),
+  'no buffer': await encoding({ ...graphBuffers, x: new Float32Array(4) }, graphParams, [1]),
+  'one buffer read and written': await encoding({ ...graphBuffers, y: graphBuffers.a }, graphParams, [1]),
+  'a range outside': await encoding({ ...graphBuffers, x: { buffer: graphBuffers.x, offset: 256, size: 1 << 20 } }, graphParams, [1]),
+  'no params': await encoding(graphBuffers, {}, [1]),
+  'too many workgroups': await encoding(graphBuffers, graphParams, [70000]),
+  'a grid in halves': await encoding(graphBuffers, graphParams, [1.5]),
+  'no grid': await encoding(graphBuffers, graphParams),
+  'an unknown spec': await said(() => kernels.graph_conv.compile(device, { spec: { U: 'f32' } })),
+  'lanes beyond a subgroup': await said(() => kernels.norm.compile(device, { overrides: { LANES: 256, WG: 256 } })),
+  'lanes that do not fill a workgroup': await said(() => kernels.norm.compile(device, { overrides: { LANES: 4, WG: 6 } })),
+};
+// An adapter whose subgroups may have 4 lanes, such as Chromium's SwiftShader: what is left out follows it, what is asked beyond it is refused.
+const narrow = new Proxy(device, { get: (d, key) => key === 'adapterInfo' ? { subgroupMinSize: 4, subgroupMaxSize: 4 } : typeof d[key] === 'function' ? d[key].bind(d) : d[key] });
+misuse['SG 8 where subgroups have 4'] = await said(() => kernels.conv.compile(narrow, { spec: { SG: '8u' } }));
+misuse['SG left out'] = await said(() => kernels.conv.compile(narrow));
 await device.queue.onSubmittedWorkDone();
 const added = Object.getOwnPropertyNames(globalThis).filter((name) => !before.has(name));
-console.log(JSON.stringify({ errors, refused, missing, uncaptured, lost, added }));
+console.log(JSON.stringify({ errors, refused, misuse, uncaptured, lost, added }));
 device.destroy();

@@ -24,7 +24,7 @@ function convolution(subgroup) {
   const SG = subgroup < 8 ? 4 : 8;
   const tiles = Math.ceil((H * W) / 16) * Math.ceil(O / (4 * WG)); // TM x (TN * WG)
   return {
-    name: 'conv', spec: { SG: `${SG}u` }, needsSpec: SG !== 8, overrides: { WG }, grid: [tiles], expected,
+    name: 'conv', needsSpec: SG !== 8, overrides: { WG }, grid: [tiles], expected,
     buffers: { x, w, bias, y: new Float32Array(expected.length).fill(NaN) },
     params: {
       n: 1, xd: 1, xh: H, xw: W, xc: I, yd: 1, yh: H, yw: W, yc: O, gi: I, go: O, kd: 1, kh: 3, kw: 3,
