@@ -58,6 +58,7 @@ describe.each(Object.keys(METHODS))('%s', (method) => {
 describe.each([
   ['vnet', (p: any) => { p.method.network.dropout = 0.5; }],
   ['unet2d', (p: any) => { p.method.slices = 4; }],
+  ['unet3d', () => {}],
 ])('%s', (method, change) => {
   const plan = smallPlan(method, change);
   const at = (name: string): string => join(root, method, name);
@@ -91,5 +92,5 @@ it('a plan that does not fit its method says so', () => {
   expect(() => smallPlan('vnet', (p) => { p.method.sam = {}; })).toThrow(/method\.sam: unknown field/);
   expect(() => smallPlan('vnet', (p) => { p.evaluation.headline = 'sam'; })).toThrow(/expected "ensemble" or "vnet"/);
   expect(() => ablate(smallPlan('vnet'), ['msa'])).toThrow(/expected nothing: vnet has no parts/);
-  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d/);
+  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d, unet3d/);
 });
