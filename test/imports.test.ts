@@ -29,7 +29,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   random: ['errors.ts'],
   // Formats make volumes of bytes and so know a volume and its grid; what walks folders of volumes reads them through io.
   io: ['errors.ts', 'files', 'data/geometry.ts', 'data/volume.ts'],
-  data: ['errors.ts', 'files/atomic.ts', 'files/regular.ts', 'files/json.ts', 'random', 'io/endings.ts', 'io/source.ts', 'io/node/volume.ts'],
+  data: ['errors.ts', 'files/atomic.ts', 'files/digest.ts', 'files/regular.ts', 'files/json.ts', 'random', 'io/endings.ts', 'io/source.ts', 'io/node/volume.ts'],
   metrics: ['errors.ts'],
   report: ['errors.ts', 'metrics', 'data'],
   cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'train', 'methods', 'files', 'data', 'metrics', 'report', 'io'],

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { readJson } from '../files/regular.ts';
+import { raise, type Hear } from './finding.ts';
 import type { Triple } from './geometry.ts';
-import { issueText, show } from './issue.ts';
+import { issueTexts, show } from './issue.ts';
 
 /** Annotated planes, zero-based on the RAS label grid: transverse = index of D (z), coronal = index of H (y). */
 export interface Planes { readonly transverse: readonly number[]; readonly coronal: readonly number[] }
@@ -23,48 +24,55 @@ const index = z.number().int().nonnegative();
 const Slices = z.strictObject({ transverse: z.array(index).default([]), coronal: z.array(index).default([]) });
 const Unlabelled = z.record(z.string(), z.array(z.number().int().positive()));
 
-/** Reads `<folder>/annotations.json`; empty maps if there is none. `cases` are the training cases, `classes` counts background. */
-export async function readAnnotations(folder: string, cases: readonly string[], classes: number): Promise<Annotations> {
+const FORM = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all"';
+
+/**
+ * Reads `<folder>/annotations.json`; empty maps if there is none. `cases` are the training cases, `classes` counts background.
+ * What is wrong goes to `hear`; entries that are wrong are left out.
+ */
+export async function readAnnotations(folder: string, cases: readonly string[], classes: number, hear: Hear = raise): Promise<Annotations> {
   const file = join(folder, 'annotations.json');
   const planes = new Map<string, Planes>(), unlabelled = new Map<string, readonly number[]>();
   if (!existsSync(file)) return { planes, unlabelled };
   const known = new Set(cases);
   const json = readJson(file);
   const content = z.record(z.string(), z.unknown()).safeParse(json);
-  const form = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all"';
-  if (!content.success) throw new DataError(`${file}: ${issueText(content.error, json)}.`, `Write {"<case>": ${form}}.`);
-  const named = (name: string): void => {
-    if (!known.has(name)) throw new DataError(`${file}: case "${name}", got a name that is not in the training set, expected ${cases.length === 0 ? 'no entry (there is no training case)' : `one of ${cases.slice(0, 3).join(', ')}${cases.length > 3 ? ', ...' : ''}`}.`, 'Correct the name or remove the entry.');
+  const wrong = (what: string, hint: string): void => hear(new DataError(`${file}: ${what}.`, hint));
+  if (!content.success) {
+    for (const text of issueTexts(content.error, json)) wrong(text, `Write {"<case>": ${FORM}}.`);
+    return { planes, unlabelled };
+  }
+  const named = (name: string): boolean => {
+    if (!known.has(name)) wrong(`case "${name}", got a name that is not in the training set, expected ${cases.length === 0 ? 'no entry (there is no training case)' : `one of ${cases.slice(0, 3).join(', ')}${cases.length > 3 ? ', ...' : ''}`}`, 'Correct the name or remove the entry.');
+    return known.has(name);
   };
   let listed = false;
   for (const [name, value] of Object.entries(content.data)) {
     if (name === 'unlabelled') {
       const parsed = Unlabelled.safeParse(value);
-      if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, value, 'unlabelled')}.`, 'Write "unlabelled": {"<case>": [class, ...]}.');
-      for (const [caseName, values] of Object.entries(parsed.data)) {
-        named(caseName);
-        const wrong = values.find((v) => v >= classes);
-        if (wrong !== undefined) throw new DataError(`${file}: unlabelled.${caseName}, got class ${wrong}, expected 1 to ${classes - 1}.`, 'Correct the class.');
-        unlabelled.set(caseName, [...new Set(values)].sort((a, b) => a - b));
+      if (!parsed.success) for (const text of issueTexts(parsed.error, value, 'unlabelled')) wrong(text, 'Write "unlabelled": {"<case>": [class, ...]}.');
+      for (const [caseName, values] of Object.entries(parsed.data ?? {})) {
+        if (!named(caseName)) continue;
+        for (const v of values.filter((v) => v >= classes)) wrong(`unlabelled.${caseName}, got class ${v}, expected 1 to ${classes - 1}`, 'Correct the class.');
+        unlabelled.set(caseName, [...new Set(values)].filter((v) => v < classes).sort((a, b) => a - b));
       }
       continue;
     }
-    named(name);
     listed = true;
-    if (value === 'all') continue;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DataError(`${file}: ${name}: got ${show(value)}, expected lists of slices.`, `Write "${name}": ${form}.`);
-    const parsed = Slices.safeParse(value);
-    if (!parsed.success) throw new DataError(`${file}: ${name}: ${issueText(parsed.error, value)}.`, `Write "${name}": ${form}.`);
-    if (parsed.data.transverse.length + parsed.data.coronal.length === 0) {
-      throw new DataError(`${file}: ${name}: no annotated slice, got two empty lists, expected at least one index.`, 'Annotate a slice, or take the case out of imagesTr and labelsTr.');
+    if (!named(name) || value === 'all') continue;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      wrong(`${name}: got ${show(value)}, expected lists of slices`, `Write "${name}": ${FORM}.`);
+      continue;
     }
+    const parsed = Slices.safeParse(value);
+    if (!parsed.success) for (const text of issueTexts(parsed.error, value)) wrong(`${name}: ${text}`, `Write "${name}": ${FORM}.`);
+    else if (parsed.data.transverse.length + parsed.data.coronal.length === 0) wrong(`${name}: no annotated slice, got two empty lists, expected at least one index`, 'Annotate a slice, or take the case out of imagesTr and labelsTr.');
     // A slice named a million times is annotated once.
-    planes.set(name, { transverse: [...new Set(parsed.data.transverse)], coronal: [...new Set(parsed.data.coronal)] });
+    else planes.set(name, { transverse: [...new Set(parsed.data.transverse)], coronal: [...new Set(parsed.data.coronal)] });
   }
   // Once slices are listed for some cases, silence about another is more likely forgotten than meant as "all of it".
-  const forgotten = listed ? cases.find((name) => !Object.hasOwn(content.data, name)) : undefined;
-  if (forgotten !== undefined) {
-    throw new DataError(`${file}: case "${forgotten}" has no annotated slice, got no entry, expected its annotated slices.`, `List them, or write "${forgotten}": "all" if every slice is annotated.`);
+  for (const forgotten of listed ? cases.filter((name) => !Object.hasOwn(content.data, name)) : []) {
+    wrong(`case "${forgotten}" has no annotated slice, got no entry, expected its annotated slices`, `List them, or write "${forgotten}": "all" if every slice is annotated.`);
   }
   return { planes, unlabelled };
 }
@@ -78,8 +86,8 @@ export function annotationWeight(size: Triple, planes: Planes | undefined, where
   const weight = new Uint8Array(D * H * W);
   if (!planes) return weight.fill(1);
   for (const [name, list, n] of [['transverse', planes.transverse, D], ['coronal', planes.coronal, H]] as const) {
-    const beyond = list.find((k) => k >= n);
-    if (beyond !== undefined) throw new DataError(`${where}: ${name} slice beyond the volume, got ${beyond}, expected 0 to ${n - 1}.`, 'Indices are zero-based and count on the label turned to RAS.');
+    const beyond = list.filter((k) => k >= n);
+    if (beyond.length > 0) throw new DataError(`${where}: ${name} slice beyond the volume, got ${beyond.slice(0, 8).join(', ')}${beyond.length > 8 ? ', ...' : ''}, expected 0 to ${n - 1}.`, 'Indices are zero-based and count on the label turned to RAS.');
   }
   for (const d of planes.transverse) weight.fill(1, d * H * W, (d + 1) * H * W);
   for (const h of planes.coronal) for (let d = 0; d < D; d++) weight.fill(1, (d * H + h) * W, (d * H + h + 1) * W);

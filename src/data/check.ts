@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
-import { realpathSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { DataError } from '../errors.ts';
-import { listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
+import { annotationWeight } from './annotations.ts';
+import { checkedLabel, listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
 import { findingOf, type Finding } from './finding.ts';
-import { sameGeometry, type Triple } from './geometry.ts';
+import { assertSameGeometry, sameGeometry, type Triple } from './geometry.ts';
 import { inferUnlabelled, type UnlabelledProposal } from './infer_unlabelled.ts';
+import { orientGeometry, rasOrientation } from './orientation.ts';
+import type { Volume } from './volume.ts';
+import { volumeEnding } from '../io/endings.ts';
 import { readVolume, writeVolume } from '../io/node/volume.ts';
+import type { Tell } from '../io/source.ts';
 
 /** What was seen of a readable case, on its RAS grid. */
 export interface CaseSummary {
@@ -41,24 +46,79 @@ export interface CheckOptions {
 export async function checkDataset(folder: string, options: CheckOptions = {}): Promise<CheckResult> {
   const { dataset, findings } = await listDataset(folder);
   const cases: CaseSummary[] = [];
-  if (!dataset) return { findings, cases, proposal: undefined };
+  if (!dataset) {
+    await checkVolumes(folder, findings);
+    return { findings, cases, proposal: undefined };
+  }
   const scans = [...dataset.training, ...dataset.test];
   for (const [i, scan] of scans.entries()) {
     try {
       if (options.fixHeader && await fixLabelHeader(scan, dataset.folder)) {
         findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
       }
-      const loaded = await loadCase(dataset, scan, ({ file, message, remedy }) => findings.push({ level: 'warning', file, message, remedy }));
-      cases.push(summarise(dataset, scan, loaded, findings));
+      const said: Finding[] = [];
+      const loaded = await loadCase(dataset, scan, ({ file, message, remedy }) => said.push({ level: 'warning', file, message, remedy }));
+      const others = await problemsOf(dataset, { ...scan, label: undefined });
+      findings.push(...said, ...others);
+      if (others.every((f) => f.level === 'warning')) cases.push(summarise(dataset, scan, loaded, findings));
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      findings.push(findingOf(scan.images[0] ?? scan.name, error, [...scan.images, ...(scan.label === undefined ? [] : [scan.label])]));
+      const first = findingOf(scan.images[0] ?? scan.name, error, [...scan.images, ...(scan.label === undefined ? [] : [scan.label])]);
+      // Reading a case ends at its first problem; the others are looked for one by one.
+      const all = await problemsOf(dataset, scan);
+      findings.push(...(all.some(({ file, message }) => file === first.file && message === first.message) ? [] : [first]), ...all);
     }
     options.onCase?.(i + 1, scans.length, scan.name);
   }
   warnAboutSet(dataset, cases, findings);
   const labelled = new Map(cases.filter((c) => c.counts.length > 0).map((c) => [c.name, c.counts]));
   return { findings, cases, proposal: inferUnlabelled(dataset, labelled) };
+}
+
+/** Everything that is wrong with the files of a case, each by itself and together; channels beyond the first are looked at nowhere else. */
+async function problemsOf({ folder, info, annotations }: Dataset, { name, images, label }: Case): Promise<Finding[]> {
+  const found: Finding[] = [];
+  const tell: Tell = ({ file, message, remedy }) => { found.push({ level: 'warning', file, message, remedy }); };
+  const attempt = async <T>(file: string, action: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      found.push(findingOf(file, error, [...images, ...(label === undefined ? [] : [label])]));
+      return undefined;
+    }
+  };
+  const alone = label === undefined;
+  let first: Volume | undefined;
+  for (const file of alone ? images.slice(1) : images) {
+    first ??= alone ? await readVolume(images[0]!, () => {}) : undefined;
+    const volume = await attempt(file, () => readVolume(file, tell));
+    if (volume && first) await attempt(file, () => assertSameGeometry(first!, images[0]!, volume, file));
+    if (file === images[0]) first = volume;
+  }
+  if (label === undefined) return found;
+  const mask = await attempt(label, () => readVolume(label, tell));
+  if (mask && first) await attempt(label, () => assertSameGeometry(first!, images[0]!, mask, label));
+  if (mask) await attempt(label, () => checkedLabel(label, mask.data, info));
+  const grid = first ?? mask;
+  const size = grid && orientGeometry(grid, rasOrientation(grid)).size;
+  if (size) await attempt(join(folder, 'annotations.json'), () => annotationWeight(size as Triple, annotations.planes.get(name), `${join(folder, 'annotations.json')}: ${name}`));
+  return found;
+}
+
+/** Without a usable dataset.json the volumes can still be read, each by itself. */
+async function checkVolumes(folder: string, findings: Finding[]): Promise<void> {
+  for (const part of ['imagesTr', 'labelsTr', 'imagesTs', 'labelsTs'].map((name) => join(folder, name))) {
+    for (const name of existsSync(part) ? readdirSync(part).sort() : []) {
+      if (name.startsWith('.') || volumeEnding(name) === undefined) continue;
+      try {
+        await readVolume(join(part, name), ({ file, message, remedy }) => { findings.push({ level: 'warning', file, message, remedy }); });
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        findings.push(findingOf(join(part, name), error));
+      }
+    }
+  }
 }
 
 function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: Finding[]): CaseSummary {
@@ -90,6 +150,10 @@ function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings:
   }
   if (dataset.info.json.label_source === 'sphere') {
     findings.push({ level: 'warning', file, message: 'the masks are spheres of the annotated diameter, not drawn outlines; results will say so.', remedy: 'Import again with --masks DIR when real masks are at hand.' });
+  }
+  const { numTraining } = dataset.info.json;
+  if (numTraining !== undefined && numTraining !== dataset.training.length) {
+    findings.push({ level: 'warning', file: join(file, 'dataset.json'), message: `numTraining, got ${numTraining}, expected ${dataset.training.length}, the training cases that are there.`, remedy: 'Look whether cases are missing, then correct the number.' });
   }
   const patients = new Set(dataset.training.map((c) => c.patient));
   if (dataset.training.length > 0 && patients.size < 5) {

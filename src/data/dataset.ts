@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { unreadable } from '../files/regular.ts';
 import { readAnnotations, annotationWeight, type Annotations } from './annotations.ts';
-import { insideFolder, readDatasetInfo, type DatasetInfo } from './dataset_json.ts';
+import { datasetInfo, insideFolder, type DatasetInfo } from './dataset_json.ts';
 import { findingOf, firstError, type Finding } from './finding.ts';
 import type { Tell } from '../io/source.ts';
 import { assertSameGeometry, type Geometry } from './geometry.ts';
@@ -58,22 +58,27 @@ export async function listDataset(folder: string): Promise<{ dataset: Dataset | 
   const findings: Finding[] = [];
   try {
     if (await stat(folder).then((s) => s.isFile(), () => false)) throw new DataError(`${folder}: a file, got ${basename(folder)}, expected the folder of a data set.`, `Name the folder that holds it: ${dirname(folder)}`);
-    const info = await readDatasetInfo(folder);
+    const info = datasetInfo(folder, (error) => findings.push(findingOf(join(folder, 'dataset.json'), error)));
+    if (!info) return { dataset: undefined, findings };
     const explicit = info.json.dataset !== undefined || info.json.training !== undefined;
     const training = explicit ? listedCases(folder, info, findings) : await foundCases(folder, 'imagesTr', 'labelsTr', info, findings);
     const test = !explicit ? await foundCases(folder, 'imagesTs', 'labelsTs', info, findings) : listedTests(folder, info, findings);
     findDuplicates(folder, training, test, findings);
-    const { patients } = info.json, stranger = patients && training.find((c) => !Object.hasOwn(patients, c.name));
-    if (stranger) findings.push({ level: 'error', file: join(folder, 'dataset.json'), message: `patients lacks the case "${stranger.name}", expected every training case.`, remedy: 'Name its patient: without it one patient could be trained and tested on at once.' });
+    const { patients, folds } = info.json;
+    for (const { name } of training) {
+      if (patients && !Object.hasOwn(patients, name)) findings.push({ level: 'error', file: join(folder, 'dataset.json'), message: `patients lacks the case "${name}", expected every training case.`, remedy: 'Name its patient: without it one patient could be trained and tested on at once.' });
+      if (folds && !Object.hasOwn(folds, name)) findings.push({ level: 'error', file: join(folder, 'dataset.json'), message: `folds lacks the case "${name}", expected every training case.`, remedy: 'Name its fold, or remove "folds" to split by chance.' });
+    }
     if (training.length === 0 && test.length === 0) {
       findings.push({ level: 'error', file: folder, message: `no case, got neither imagesTr nor imagesTs with files named <case>_0000${info.ending}, expected at least one.`, remedy: 'Run voxelgrad import, or correct file_ending in dataset.json.' });
     }
     let annotations: Annotations = { planes: new Map(), unlabelled: new Map() };
+    const hear = (error: DataError): void => { findings.push(findingOf(join(folder, 'annotations.json'), error)); };
     try {
-      annotations = await readAnnotations(folder, training.map((c) => c.name), info.classes.length);
+      annotations = await readAnnotations(folder, training.map((c) => c.name), info.classes.length, hear);
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      findings.push(findingOf(join(folder, 'annotations.json'), error));
+      hear(error);
     }
     return { dataset: { folder, info, training, test, annotations }, findings };
   } catch (error) {
@@ -208,7 +213,7 @@ export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promi
 }
 
 /** Label voxels as uint8, ignore value kept. DataError for values that dataset.json does not list. */
-function checkedLabel(file: string, data: Volume['data'], info: DatasetInfo): Uint8Array {
+export function checkedLabel(file: string, data: Volume['data'], info: DatasetInfo): Uint8Array {
   const highest = info.classes.length - 1;
   const out = new Uint8Array(data.length);
   const wrong = new Map<number, number>();

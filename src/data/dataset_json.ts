@@ -6,7 +6,8 @@ import { DataError } from '../errors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { readJson } from '../files/regular.ts';
 import { VOLUME_ENDINGS } from '../io/endings.ts';
-import { issueText } from './issue.ts';
+import { raise, type Hear } from './finding.ts';
+import { issueTexts } from './issue.ts';
 
 const nameToText = z.record(z.string(), z.string());
 
@@ -53,39 +54,58 @@ export function writeJson(file: string, value: unknown): void {
 }
 
 /** Reads dataset.json of a data set folder. DataError naming the file and the field. */
-export async function readDatasetInfo(folder: string): Promise<DatasetInfo> {
+export const readDatasetInfo = async (folder: string): Promise<DatasetInfo> => datasetInfo(folder, raise)!;
+
+/** The same, with everything that is wrong told to `hear`; undefined where the file is then of no use. */
+export function datasetInfo(folder: string, hear: Hear): DatasetInfo | undefined {
   const file = join(folder, 'dataset.json');
-  const content = readJson(file);
+  let content: unknown;
+  try {
+    content = readJson(file);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    hear(error);
+    return undefined;
+  }
   const parsed = DatasetJson.safeParse(content);
-  if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, content)}.`, 'Write for example {"channel_names": {"0": "CT"}, "labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"}.');
+  if (!parsed.success) {
+    for (const text of issueTexts(parsed.error, content)) hear(new DataError(`${file}: ${text}.`, 'Write for example {"channel_names": {"0": "CT"}, "labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"}.'));
+    return undefined;
+  }
   const json = parsed.data;
-  const { classes, ignore } = readLabels(file, json.labels);
+  const labels = readLabels(file, json.labels, hear);
   const ending = VOLUME_ENDINGS.find((e) => e === (json.file_ending ?? '.nii.gz'));
-  if (!ending) throw new DataError(`${file}: file_ending, got "${json.file_ending}", expected one of ${VOLUME_ENDINGS.join(', ')}.`);
+  if (!ending) hear(new DataError(`${file}: file_ending, got "${json.file_ending}", expected one of ${VOLUME_ENDINGS.join(', ')}.`));
+  if (!labels || !ending) return undefined;
   const channels = Object.entries(json.channel_names ?? json.modality ?? { 0: 'CT' }).sort((a, b) => Number(a[0]) - Number(b[0])).map(([, name]) => name);
-  return { json, classes, ignore, channels, ending };
+  return { json, ...labels, channels, ending };
 }
 
-function readLabels(file: string, labels: DatasetJson['labels']): Pick<DatasetInfo, 'classes' | 'ignore'> {
-  const all = Object.entries(labels).map(([key, value]): LabelClass => {
+/** Undefined where anything is wrong with them. */
+function readLabels(file: string, labels: DatasetJson['labels'], hear: Hear): Pick<DatasetInfo, 'classes' | 'ignore'> | undefined {
+  let right = true;
+  const wrong = (what: string, hint?: string): void => {
+    right = false;
+    hear(new DataError(`${file}: ${what}.`, hint));
+  };
+  const all = Object.entries(labels).flatMap(([key, value]): LabelClass[] => {
     if (Array.isArray(value)) {
-      throw new DataError(`${file}: labels.${key}, got a region of several values, expected one integer.`, 'Region-based labels are not supported: give each structure its own value.');
+      wrong(`labels.${key}, got a region of several values, expected one integer`, 'Region-based labels are not supported: give each structure its own value.');
+      return [];
     }
     const [name, number] = typeof value === 'string' ? [value, Number(key)] : [key, value];
-    if (/[\0-\x1f\x7f-\x9f]/.test(name)) throw new DataError(`${file}: labels, got the name ${JSON.stringify(name)}, expected one without control characters.`, 'Rename the class.');
-    if (!Number.isInteger(number) || number < 0 || number > 255) throw new DataError(`${file}: labels.${key}, got ${value}, expected an integer from 0 to 255.`);
-    return { name, value: number };
+    if (/[\0-\x1f\x7f-\x9f]/.test(name)) wrong(`labels, got the name ${JSON.stringify(name)}, expected one without control characters`, 'Rename the class.');
+    if (!Number.isInteger(number) || number < 0 || number > 255) { wrong(`labels.${key}, got ${value}, expected an integer from 0 to 255`); return []; }
+    return [{ name, value: number }];
   }).sort((a, b) => a.value - b.value);
   const ignore = all.find((c) => c.name === 'ignore')?.value;
   const classes = all.filter((c) => c.name !== 'ignore');
-  classes.forEach((c, i) => {
-    if (c.value === i) return;
-    const hint = ignore === i ? '"ignore" must be the highest label.' : 'Background is 0 and the others follow without a gap: renumber the labels.';
-    throw new DataError(`${file}: labels are not consecutive, got "${c.name}": ${c.value}, expected ${i}.`, hint);
-  });
-  if (ignore !== undefined && ignore < classes.length) throw new DataError(`${file}: labels.ignore, got ${ignore}, expected ${classes.length} (the highest).`, 'Renumber the labels.');
-  if (classes.length < 2) throw new DataError(`${file}: labels, got ${classes.length} class, expected background and at least one more.`);
-  return { classes, ignore };
+  // One class out of place moves all behind it: the first says it.
+  const stray = right ? classes.findIndex((c, i) => c.value !== i) : -1;
+  if (stray >= 0) wrong(`labels are not consecutive, got "${classes[stray]!.name}": ${classes[stray]!.value}, expected ${stray}`, ignore === stray ? '"ignore" must be the highest label.' : 'Background is 0 and the others follow without a gap: renumber the labels.');
+  if (right && ignore !== undefined && ignore < classes.length) wrong(`labels.ignore, got ${ignore}, expected ${classes.length} (the highest)`, 'Renumber the labels.');
+  if (classes.length < 2) wrong(`labels, got ${classes.length} class, expected background and at least one more`);
+  return right ? { classes, ignore } : undefined;
 }
 
 /** `name` inside `folder`; DataError if it is absolute or leads out of it. */

@@ -30,3 +30,8 @@ export function findingOf(file: string, error: DataError, others: readonly strin
   if (named !== undefined) message = message.slice(named.length + 2);
   return { level: 'error', file: named ?? file, message, remedy: hint };
 }
+
+/** Hears of problems: throws the first, or keeps them and lets the work go on. */
+export type Hear = (error: DataError) => void;
+
+export const raise: Hear = (error) => { throw error; };

@@ -31,10 +31,12 @@ export function expectedOf(issue: z.core.$ZodIssue): string {
 /** What was found at the path of an issue. */
 export const foundAt = (issue: z.core.$ZodIssue, value: unknown): unknown => issue.path.reduce<unknown>((v, key) => (v as Record<PropertyKey, unknown> | null | undefined)?.[key], value);
 
-/** The first disagreement with `value`, below `field`: `field.path: got ..., expected ...`. */
-export function issueText(error: z.ZodError, value: unknown, field = ''): string {
-  const issue = error.issues[0];
+/** Every disagreement with `value`, below `field`: `field.path: got ..., expected ...`. */
+export const issueTexts = (error: z.ZodError, value: unknown, field = ''): string[] => error.issues.flatMap((issue) => {
   const path = [...(field ? [field] : []), ...issue.path.map(String)];
-  if (issue.code === 'unrecognized_keys') return `${[...path, issue.keys[0]].join('.')}: unknown field`;
-  return `${path.length ? `${path.join('.')}: ` : ''}got ${show(foundAt(issue, value))}, expected ${expectedOf(issue)}`;
-}
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${[...path, key].join('.')}: unknown field`);
+  return [`${path.length ? `${path.join('.')}: ` : ''}got ${show(foundAt(issue, value))}, expected ${expectedOf(issue)}`];
+});
+
+/** The first of them. */
+export const issueText = (error: z.ZodError, value: unknown, field = ''): string => issueTexts(error, value, field)[0]!;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Simulates sparse annotation on a densely labelled data set by writing annotations.json (specification 5.1).
-import { existsSync } from 'node:fs';
+import { constants, copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Planes } from './annotations.ts';
 import { openDataset } from './dataset.ts';
+import { DataError } from '../errors.ts';
+import { writeError } from '../files/atomic.ts';
+import { digestFile } from '../files/digest.ts';
 import { readJson } from '../files/regular.ts';
 import { writeJson } from './dataset_json.ts';
 import { Philox } from '../random/philox.ts';
@@ -60,12 +63,44 @@ export interface SparsifyResult {
   readonly cases: readonly { readonly name: string; readonly size: Triple; readonly planes: Planes; readonly share: AnnotatedShare }[];
   /** Over all training cases: slices kept / slices, voxels kept / voxels. */
   readonly total: AnnotatedShare;
+  /** Where the annotation that was replaced is kept, if a person may have written it. */
+  readonly kept?: string;
 }
 
-/** Writes annotations.json for every training case of `folder` ("unlabelled" entries are kept). DataError as `openDataset`. */
-export async function sparsify(folder: string, mode: SparseMode, seed: number): Promise<SparsifyResult> {
+/** Beside annotations.json: how it was simulated, and the digest of what was written, so that a person's work is told from it. */
+const MARK = 'annotations.simulated.json';
+
+/** Whether annotations.json names slices that nobody can be seen to have simulated. */
+async function writtenByPerson(folder: string, file: string, before: Readonly<Record<string, unknown>>): Promise<boolean> {
+  if (Object.keys(before).every((name) => name === 'unlabelled')) return false;
+  const mark = join(folder, MARK);
+  const said = existsSync(mark) ? readJson(mark) as { sha256?: unknown } | null : null;
+  return said?.sha256 !== (await digestFile(file)).digest;
+}
+
+/** A copy under the first free name. */
+function keepCopy(file: string): string {
+  for (let n = 1; ; n++) {
+    const copy = file.replace(/\.json$/, `.before${n === 1 ? '' : `-${n}`}.json`);
+    try {
+      copyFileSync(file, copy, constants.COPYFILE_EXCL);
+      return copy;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(copy, cause);
+    }
+  }
+}
+
+/**
+ * Writes annotations.json for every training case of `folder` ("unlabelled" entries are kept). DataError as `openDataset`, and where
+ * a person may have written the one that is there, unless `force`: then a copy is kept.
+ */
+export async function sparsify(folder: string, mode: SparseMode, seed: number, { force = false } = {}): Promise<SparsifyResult> {
   const file = join(folder, 'annotations.json');
   const dataset = await openDataset(folder);
+  const before = existsSync(file) ? readJson(file) as Record<string, unknown> : {};
+  const own = await writtenByPerson(folder, file, before);
+  if (own && !force) throw new DataError(`${file}: was not written by sparsify, got annotated slices that a person may have drawn, expected none or simulated ones.`, 'Add --force to replace it (a copy is kept), or simulate on a copy of the data set.');
   const cases = [];
   const entries = new Map<string, unknown>();
   let slices = 0, rows = 0, keptSlices = 0, keptRows = 0, voxels = 0, keptVoxels = 0;
@@ -80,8 +115,9 @@ export async function sparsify(folder: string, mode: SparseMode, seed: number): 
     rows += size[1]; keptRows += planes.coronal.length;
     voxels += count; keptVoxels += share.voxels * count;
   }
-  const before = existsSync(file) ? readJson(file) as { unlabelled?: unknown } : {};
   if (before.unlabelled !== undefined) entries.set('unlabelled', before.unlabelled);
+  const kept = own ? keepCopy(file) : undefined;
   writeJson(file, Object.fromEntries(entries));
-  return { file, cases, total: { transverse: keptSlices / slices, coronal: keptRows / rows, voxels: keptVoxels / voxels } };
+  writeJson(join(folder, MARK), { mode, seed, sha256: (await digestFile(file)).digest });
+  return { file, ...(kept !== undefined && { kept }), cases, total: { transverse: keptSlices / slices, coronal: keptRows / rows, voxels: keptVoxels / voxels } };
 }

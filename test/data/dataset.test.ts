@@ -152,6 +152,47 @@ describe('checkDataset', () => {
     expect(about(/no foreground/)).toMatchObject({ level: 'warning', file: join(folder, 'labelsTr/phantom_002.nii.gz') });
   });
 
+  it('lists every problem of every file, not the first of each', async () => {
+    const folder = await changed(async (f, json) => {
+      json.patients = { phantom_002: 'P1' };
+      json.numTraining = 5;
+      // One case: image cut, label of another grid with values of no class, two slices beyond it, an unknown plane elsewhere.
+      const image = join(f, 'imagesTr/phantom_000_0000.nii.gz');
+      writeFileSync(image, readFileSync(image).subarray(0, 200));
+      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => x * 7) as Volume['data'] }));
+      await relabel(f, 'phantom_001', (v) => ({ ...v, origin: [5, 0, 0], data: v.data.map((x) => x * 3) as Volume['data'] }));
+      annotate(f, { phantom_000: { transverse: [6, 9] }, phantom_001: { tranverse: [1] }, phantom_7: 'all', phantom_8: 'all', unlabelled: { phantom_001: [4, 5], phantom_9: [1] } });
+    });
+    const errors = (await checkDataset(folder)).findings.filter((f) => f.level === 'error').map(({ file, message }) => `${file.slice(folder.length + 1)}: ${message}`);
+    for (const expected of [
+      /dataset\.json: patients lacks the case "phantom_000"/, /dataset\.json: patients lacks the case "phantom_001"/,
+      /annotations\.json: phantom_001: tranverse: unknown field/, /annotations\.json: case "phantom_7"/, /annotations\.json: case "phantom_8"/, /annotations\.json: case "phantom_9"/,
+      /unlabelled\.phantom_001, got class 4/, /unlabelled\.phantom_001, got class 5/, /case "phantom_002" has no annotated slice/,
+      /imagesTr\/phantom_000_0000\.nii\.gz: /, /labelsTr\/phantom_000\.nii\.gz: label values/, /annotations\.json: phantom_000: transverse slice beyond the volume, got 6, 9/,
+      /labelsTr\/phantom_001\.nii\.gz: .*another grid/, /labelsTr\/phantom_001\.nii\.gz: label values/,
+    ]) expect(errors.filter((error) => expected.test(error)), String(expected)).toHaveLength(1);
+    expect((await checkDataset(folder)).findings.filter((f) => f.level === 'warning').map((f) => f.message).join()).toMatch(/numTraining, got 5, expected 3/);
+  });
+
+  it('lists what is wrong with dataset.json together with files that cannot be read', async () => {
+    const folder = await changed((f, json) => {
+      json.labels = { background: 0, a: [1, 2], b: 300, c: -1 };
+      json.file_ending = '.png';
+      writeFileSync(join(f, 'labelsTr/phantom_002.nii.gz'), 'nothing');
+    });
+    const messages = (await checkDataset(folder)).findings.map(({ file, message }) => `${file.slice(folder.length + 1)}: ${message}`);
+    for (const expected of [/labels\.a, got a region/, /labels\.b, got 300/, /labels\.c, got -1/, /file_ending, got "\.png"/, /labelsTr\/phantom_002\.nii\.gz: /]) expect(messages.filter((m) => expected.test(m)), String(expected)).toHaveLength(1);
+  });
+
+  it('looks at every channel of a case', async () => {
+    const folder = await changed((f, json) => {
+      json.channel_names = { 0: 'CT', 1: 'PET' };
+      for (const part of ['imagesTr', 'imagesTs']) for (const name of readdirSync(join(f, part))) cpSync(join(f, part, name), join(f, part, name.replace('_0000', '_0001')));
+      writeFileSync(join(f, 'imagesTr/phantom_001_0001.nii.gz'), readFileSync(join(f, 'imagesTr/phantom_001_0001.nii.gz')).subarray(0, 100));
+    });
+    expect((await checkDataset(folder)).findings.filter((f) => f.level === 'error')).toMatchObject([{ file: join(folder, 'imagesTr/phantom_001_0001.nii.gz') }]);
+  });
+
   it('names the file that an error is about, label and annotation too', async () => {
     const folder = await changed(async (f) => {
       await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => 7 * x) as Volume['data'] }));
@@ -236,6 +277,27 @@ describe('sparsify', () => {
     expect(phases.size).toBe(9);
     expect(sparsePlanes('x', [30, 30, 30], 'both', 5)).toEqual(sparsePlanes('x', [30, 30, 30], 'both', 5));
     for (let i = 0; i < 30; i++) expect(sparsePlanes(`case${i}`, [2, 30, 30], 'budget', 5).transverse).toHaveLength(1);
+  });
+
+  it('asks before it replaces what a person may have written, and keeps it', async () => {
+    const folder = await changed(() => {}), file = join(folder, 'annotations.json');
+    await sparsify(folder, 'both', 1);
+    await sparsify(folder, 'transverse', 2); // its own work
+    const drawn = { phantom_000: { transverse: [0, 3] }, phantom_001: 'all', phantom_002: { transverse: [1, 4], coronal: [] } };
+    annotate(folder, drawn);
+    const before = readFileSync(file, 'utf8');
+    expect((await dataError(() => sparsify(folder, 'both', 1))).message).toMatch(/annotations\.json: was not written by sparsify[^]*--force/);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    const { kept } = await sparsify(folder, 'both', 1, { force: true });
+    expect(readFileSync(kept!, 'utf8')).toBe(before);
+    annotate(folder, drawn);
+    expect((await sparsify(folder, 'both', 1, { force: true })).kept).not.toBe(kept);
+    expect(readFileSync(kept!, 'utf8')).toBe(before);
+    // One edited slice is a person's too; classes that were never drawn are kept anyway.
+    annotate(folder, { ...JSON.parse(readFileSync(file, 'utf8')), phantom_001: { transverse: [1] } });
+    expect((await dataError(() => sparsify(folder, 'both', 1))).message).toMatch(/--force/);
+    annotate(folder, { unlabelled: { phantom_000: [1] } });
+    expect((await sparsify(folder, 'both', 1)).kept).toBeUndefined();
   });
 
   it('writes annotations.json, keeps "unlabelled" and loads as weights', async () => {
