@@ -31,14 +31,14 @@ stage('set-up', process.execPath, [join(root, 'scripts', 'setup.mjs')]);
 if (!existsSync(join(data, 'annotations.json'))) {
   rmSync(data, { recursive: true, force: true });
   voxelgrad('phantom scans', 'import', 'phantom', '--to', data);
-  voxelgrad('keep a third of the slices', 'sparsify', data, '--mode', 'both');
+  voxelgrad('keep every third slice', 'sparsify', data, '--mode', 'both');
 }
 const resume = existsSync(join(run, 'checkpoints', 'latest.safetensors'));
 // 120 iterations, or as many as five minutes allow.
 voxelgrad('train', 'train', data, '--run', run, ...(resume ? ['--resume'] : ['--preset', 'demo', '--iterations', '120', '--max-minutes', '5']));
 voxelgrad('predict held-out scans', 'predict', '--input', join(data, 'imagesTs'), '--output', masks, '--run', run);
 voxelgrad('evaluate', 'eval', join(data, 'labelsTs'), masks, '--out', run);
-voxelgrad('report', 'report', run, '--data', data, '--title', 'SA-Net on phantoms: from a third of the slices');
+voxelgrad('report', 'report', run, '--data', data, '--title', 'SA-Net on phantoms: every third slice of both planes annotated');
 
 console.log('\n== done');
 for (const [name, seconds] of times) console.log(`${name.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s`);

@@ -129,9 +129,11 @@ export function recordEvaluation(run: KnownRun, { evaluated, training: trained }
 }
 
 /** "12 held-out cases of 9 patients" */
-export function evaluatedWords({ cases, n_cases: n, n_patients: patients }: NonNullable<Summary['evaluated']>): string {
+export function evaluatedWords(evaluated: Summary['evaluated']): string {
+  if (!evaluated) return 'cases of which nothing is known';
+  const { cases, n_cases: n, n_patients: patients } = evaluated;
   const of = patients < n ? ` of ${patients} patient${patients === 1 ? '' : 's'}` : '';
   const plural = n === 1 ? '' : 's';
   if (cases === 'held out') return `${n} held-out case${plural}${of}`;
-  return cases === 'trained on' ? `${n} case${plural}${of} that the model was trained on` : `${n} case${plural}${of} (whether the model was trained on them is not known)`;
+  return cases === 'trained on' ? `${n} case${plural}${of} that the model was trained on` : `${n} case${plural}${of} (whether the model was trained on ${n === 1 ? 'it' : 'them'} is not known)`;
 }

@@ -3,48 +3,28 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { loadCase, openDataset, type Dataset } from '../data/dataset.ts';
-import { issueText } from '../data/issue.ts';
 import { toRas } from '../data/orientation.ts';
 import { readVolume } from '../io/node/volume.ts';
-import { DataError } from '../errors.ts';
 import type { Run } from '../metrics/compare.ts';
 import type { Summary } from '../metrics/summary.ts';
-import { summarySchema } from '../metrics/summary_schema.ts';
 import type { OverlayCase, ReportInput } from '../report/input.ts';
 import { chooseOverlayCases } from '../report/overlay_choice.ts';
 import { renderReport } from '../report/report.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
-import { readJson } from '../files/regular.ts';
 import type { Plan } from '../methods/plan.ts';
 import { readLog } from '../train/run_log.ts';
+import { evaluatedWords } from './known_run.ts';
 import { readPlanFile } from './plan_file.ts';
+import { evaluationOf, evaluationsBeside } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options { readonly data?: string; readonly compare?: readonly string[]; readonly title?: string; readonly out?: string }
 
-function summaryIn(file: string): Summary {
-  const json = readJson(file, 'Write it again: voxelgrad eval.');
-  const parsed = summarySchema.safeParse(json);
-  if (!parsed.success) throw new DataError(`${file}: not a summary that voxelgrad eval wrote: ${issueText(parsed.error, json)}.`, 'Evaluate again.');
-  return json as Summary;
-}
-
-/** The evaluation of a run: in its folder, or where its record says. */
-function summaryOf(run: string): Summary {
-  const recorded = readRecord(run).evaluations?.headline;
-  const file = [...(recorded === undefined ? [] : [recorded]), ...['summary.json', 'validation/summary.json', 'test/summary.json'].map((name) => join(run, name))].find(existsSync);
-  if (!file) throw new DataError(`${run}: no summary.json in it, in validation/ or in test/.`, 'Evaluate first: voxelgrad eval REFERENCE PREDICTION --out RUN.');
-  return summaryIn(file);
-}
-
-/** What run.json adds to a report: its facts, and evaluations that are still where they were. */
-function recorded({ annotation, evaluated, references, stages, machine, evaluations }: RunRecord): Partial<ReportInput> {
-  const networks = Object.entries(evaluations?.networks ?? {}).filter(([, file]) => existsSync(file)).map(([name, file]) => ({ name, summary: summaryIn(file) }));
-  const training = evaluations?.training;
+/** What run.json adds to a report: its facts. */
+function recorded({ annotation, evaluated, references, stages, machine }: RunRecord): Partial<ReportInput> {
   return {
     ...(annotation && { annotation }), ...(evaluated !== undefined && { evaluated }), ...(references && { references }), ...(stages && { stages }), ...(machine && { machine }),
-    ...(networks.length > 0 && { networks }), ...(training !== undefined && existsSync(training) && { trainingSummary: summaryIn(training) }),
   };
 }
 
@@ -72,14 +52,18 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
 const schemeOf = ({ annotation }: Plan): string => annotation.use === 'dataset' ? 'as the data set says' : annotation.use;
 
 async function inputOf(folder: string, options: Options, context: Context): Promise<ReportInput> {
-  const summary = summaryOf(folder);
+  const evaluation = await evaluationOf(folder), { summary } = evaluation;
+  const { notices, ...beside } = await evaluationsBeside(folder, evaluation);
   const at = (name: string) => join(folder, name);
   const plan = existsSync(at('plan.json')) ? readPlanFile(at('plan.json')) : undefined;
   const record = readRecord(folder);
   const data = options.data ?? (record.dataset !== undefined && existsSync(record.dataset) ? record.dataset : undefined);
   const log = readLog(folder);
   const name = (run: string) => basename(resolve(run));
-  const runs: Run[] = [folder, ...(options.compare ?? [])].map((run) => ({ name: name(run), summaries: [summaryOf(run)] }));
+  const runs: Run[] = [{ name: name(folder), summaries: [summary] }];
+  for (const run of options.compare ?? []) runs.push({ name: name(run), summaries: [(await evaluationOf(run)).summary] });
+  const said = [...evaluation.notices, ...notices, ...runs.flatMap((run) => (run.summaries[0]!.evaluated?.cases === summary.evaluated?.cases ? [] : [`${run.name} is compared on ${evaluatedWords(run.summaries[0]!.evaluated)}.`]))];
+  for (const notice of said) context.note(notice);
   return {
     title: options.title ?? `SA-Net: ${plan?.name ?? name(folder)}`,
     date: new Date().toISOString().slice(0, 10),
@@ -88,7 +72,10 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
     ...(log.length > 0 && { log }),
     ...(runs.length > 1 && { runs }),
     ...(data !== undefined && { overlays: await overlaysOf(summary, await openDataset(data), context) }),
-    ...recorded(record),
+    ...recorded(record), ...beside,
+    ...(summary.evaluated && { evaluated: evaluatedWords(summary.evaluated) }),
+    ...(plan && { headline: plan.evaluation.headline }),
+    ...(said.length > 0 && { notices: said }),
     ...((record.provenance ?? plan) && { provenance: { ...record.provenance, ...(plan && { plan, seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed } }) } }),
   };
 }

@@ -66,7 +66,7 @@ export type Preset = (typeof PRESETS)[number];
 const fields = {
   version: z.literal(2),
   preset: z.enum(PRESETS).describe('where fields that the file leaves out come from'),
-  name: z.string().regex(/^[\w.-]+$/, { error: 'expected letters, digits, ".", "-" and "_"' }).max(100),
+  name: z.string().regex(/^[\p{L}\p{M}\p{N}_.-]+$/u, { error: 'expected letters, digits, ".", "-" and "_"' }).max(100),
   classes: z.array(z.string().min(1)).min(2).max(256).describe('names by label value, background first'),
   data, annotation, split,
 };

@@ -17,6 +17,10 @@ export interface ReportInput {
   summary?: Summary;
   /** What the evaluated cases are, for example "53 held-out nodules of 31 patients". */
   evaluated?: string;
+  /** The output that the headline is about, by its name in `networks`. */
+  headline?: string;
+  /** What a reader must know before the numbers; shown first. */
+  notices?: string[];
   /** What to measure the headline against. */
   references?: ReferenceResult[];
   /** Each network and the ensemble on the same cases. */

@@ -109,15 +109,22 @@ function largestSections(input: OverlayCase): number[] {
   });
 }
 
-function percentileWindow({ size, image }: OverlayCase, { low, high }: Box): { low: number; high: number } {
-  const shown: number[] = [];
+/** What is shown but for its extremes, and what is segmented but for its own: a small bright nodule must not turn all white. */
+function percentileWindow({ size, image, reference, prediction }: OverlayCase, { low, high }: Box): { low: number; high: number } {
+  const shown: number[] = [], segmented: number[] = [];
   for (let z = low[0]; z <= high[0]; z++) for (let y = low[1]; y <= high[1]; y++) for (let x = low[2]; x <= high[2]; x++) {
-    const value = image[(z * size[1] + y) * size[2] + x];
-    if (Number.isFinite(value)) shown.push(value);
+    const at = (z * size[1] + y) * size[2] + x, value = image[at];
+    if (!Number.isFinite(value)) continue;
+    shown.push(value);
+    if (reference[at] > 0 || prediction[at] > 0) segmented.push(value);
   }
   if (shown.length === 0) return { low: 0, high: 1 };
-  const sorted = Float64Array.from(shown).sort();
-  return { low: quantile(sorted, 0.01), high: quantile(sorted, 0.99) };
+  const range = (values: readonly number[]): readonly [number, number] => {
+    const sorted = Float64Array.from(values).sort();
+    return [quantile(sorted, 0.01), quantile(sorted, 0.99)];
+  };
+  const [a, b] = [range(shown), segmented.length > 0 ? range(segmented) : [Infinity, -Infinity]];
+  return { low: Math.min(a[0], b[0]), high: Math.max(a[1], b[1]) };
 }
 
 /** SVG path, in pixels, along the edges between different labels; runs of edges are joined, the edge of the picture is not drawn. */

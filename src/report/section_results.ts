@@ -13,7 +13,8 @@ export function resultsSection({ summary, networks, overlays }: ReportInput): Ht
   if (!summary) return null;
   const shown = new Set(overlays?.map((overlay) => overlay.case));
   return html`
-    ${classTable(summary)}
+    <h3>Per class</h3>${classTable(summary)}
+    ${summary.training && html`<h3>Cases that the model was trained on</h3>${classTable(summary.training)}`}
     ${networks?.length ? networkTable(networks) : null}
     ${worstCases(summary, shown)}
     ${caseTable(summary, shown)}`;
@@ -33,8 +34,7 @@ function classTable(summary: Summary): Html {
     ...classes.map((group) => ({ name: group.name, group, total: false })),
     ...(classes.length > 1 ? [{ name: 'Mean over classes', group: foreground, total: true }] : []),
   ];
-  return html`<h3>Per class</h3>
-  <div class="scroll"><table>
+  return html`<div class="scroll"><table>
     <caption>Mean ± standard deviation over cases, below it the ${fixed(settings.level * 100, 0)} % bootstrap interval of the mean. Slice BF: mean boundary F1 of the transverse slices.</caption>
     <thead><tr><th scope="col">Class</th>${COLUMNS.map((name) => titleOf(name, summary))}</tr></thead>
     <tbody>${rows.map(({ name, group, total }) => html`<tr class="${total ? 'total' : ''}"><th scope="row">${name}</th>${COLUMNS.map((metric) => {
@@ -44,8 +44,8 @@ function classTable(summary: Summary): Html {
   </table></div>
   <div class="scroll"><table>
     <caption>What the means leave out, in pairs of case and class, and the means when nothing is left out (both empty: 100 % and 0 mm; one empty: 0 % and 50 mm).</caption>
-    <thead><tr><th scope="col">Class</th><th scope="col">Pairs</th><th scope="col">Scored</th><th scope="col">Missed<small>prediction empty</small></th><th scope="col">Spurious<small>reference empty</small></th><th scope="col">Undefined<small>both empty</small></th><th scope="col">Unlabelled<small>nobody drew it</small></th><th scope="col">Distances<small>defined</small></th><th scope="col">Dice<small>convention, %</small></th><th scope="col">HD95<small>convention, mm</small></th></tr></thead>
-    <tbody>${rows.map(({ name, group: g, total }) => html`<tr class="${total ? 'total' : ''}"><th scope="row">${total ? 'All' : name}</th>${[g.n_pairs, g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled, g.metrics.HD95.n_defined].map((n) => html`<td>${n}</td>`)}<td>${fixed(g.convention.Dice)}</td><td>${fixed(g.convention.HD95, 2)}</td></tr>`)}</tbody>
+    <thead><tr><th scope="col">Class</th><th scope="col">Pairs</th><th scope="col">Scored</th><th scope="col">Missed<small>prediction empty</small></th><th scope="col">Not predicted<small>no mask</small></th><th scope="col">Spurious<small>reference empty</small></th><th scope="col">Undefined<small>both empty</small></th><th scope="col">Unlabelled<small>nobody drew it</small></th><th scope="col">Distances<small>defined</small></th><th scope="col">Dice<small>convention, %</small></th><th scope="col">HD95<small>convention, mm</small></th></tr></thead>
+    <tbody>${rows.map(({ name, group: g, total }) => html`<tr class="${total ? 'total' : ''}"><th scope="row">${total ? 'All' : name}</th>${[g.n_pairs, g.n_defined, g.n_missed, g.n_not_predicted ?? 0, g.n_spurious, g.n_both_empty, g.n_unlabelled, g.metrics.HD95.n_defined].map((n) => html`<td>${n}</td>`)}<td>${fixed(g.convention.Dice)}</td><td>${fixed(g.convention.HD95, 2)}</td></tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -80,6 +80,7 @@ function caseTable(summary: Summary, shown: ReadonlySet<string>): Html {
     const m = entry.metrics[label];
     const of = several ? ` ${name}` : '';
     if (m === undefined) return [`unlabelled${of}`];
+    if (entry.prediction_file === null) return [`not predicted${of}`];
     if (m.n_ref > 0 && m.n_pred === 0) return [`missed${of}`];
     if (m.n_ref === 0 && m.n_pred > 0) return [`spurious${of}`];
     return [];

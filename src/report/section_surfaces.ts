@@ -46,23 +46,32 @@ function blandAltman({ metric_per_case, classes }: Summary): Html | null {
   if (points.length < 3) return null;
   const bias = mean(points.map((p) => p.difference))!, spread = 1.96 * standardDeviation(points.map((p) => p.difference))!;
   const lines = [{ at: bias, text: `bias ${signed(bias)} %` }, { at: bias + spread, text: `+1.96 SD ${signed(bias + spread)} %` }, { at: bias - spread, text: `−1.96 SD ${signed(bias - spread)} %` }];
+  const ends = [0, ...points.map((p) => p.difference), ...lines.map((line) => line.at)];
+  const [low, high] = [Math.min(...ends), Math.max(...ends)], pad = 0.06 * (high - low || 1);
+  const domain = [low - pad, high + pad] as const;
   const present = classes.filter(({ name }) => points.some((p) => p.className === name));
   const colour = (name: string): string => (present.length === 1 ? ACCENT : SERIES[present.findIndex((c) => c.name === name) % SERIES.length]);
   const svg = chart('Bland-Altman plot: relative volume difference against mean volume', {
     width: 440, height: 280, marginLeft: 48, marginRight: 116,
     x: { type: 'log', label: 'mean of both volumes, ml', nice: true, tickFormat: '~g', ticks: 5 },
-    y: { label: 'prediction − reference, % of the mean', grid: true, nice: true },
+    y: { label: 'prediction − reference, % of the mean', grid: true, domain },
     marks: [
       Plot.ruleY([0], { stroke: '#8a949e' }),
       Plot.ruleY(lines.slice(0, 1), { y: 'at', stroke: '#1b2733' }),
       Plot.ruleY(lines.slice(1), { y: 'at', stroke: '#1b2733', strokeDasharray: '4,3' }),
-      Plot.text(lines, { y: 'at', text: 'text', frameAnchor: 'right', textAnchor: 'start', dx: 6 }),
+      Plot.text(apart(lines, (13 / 214) * (domain[1] - domain[0])), { y: 'at', text: 'text', frameAnchor: 'right', textAnchor: 'start', dx: 6 }),
       Plot.dot(points, { x: 'ml', y: 'difference', fill: (d) => colour(d.className), fillOpacity: 0.75, r: 3.5, title: (d) => `${d.name}: ${fixed(d.difference)} %` }),
     ],
   });
   return figure(svg,
     html`<strong>Volume agreement</strong> (Bland–Altman, ${counted(points.length, 'pair')} where both volumes exist). Above zero: the prediction is too large. Solid line: mean difference; dashed: where 95 % of the differences are expected.`,
     present.length > 1 ? legend(present.map(({ name }) => ({ name, colour: colour(name) }))) : null);
+}
+
+/** Labels moved apart until each has `least` of the axis to itself; the middle one stays. */
+function apart(labels: readonly { at: number; text: string }[], least: number): { at: number; text: string }[] {
+  const [middle, upper, lower] = labels;
+  return [middle!, { ...upper!, at: Math.max(upper!.at, middle!.at + least) }, { ...lower!, at: Math.min(lower!.at, middle!.at - least) }];
 }
 
 function surfaceDiceTable({ classes, foreground, settings }: Summary): Html {

@@ -29,11 +29,12 @@ export function trainingSection(log: readonly LogRow[] | undefined): Html | null
   const curves = [
     curve('loss', 'Training loss', { label: 'loss', zero: true }),
     curve('dice', 'Validation Dice', { label: 'Dice, %', domain: [0, 100] }),
-    curve('agreement', 'Agreement of pseudo labels', { label: 'voxels in agreement, %', tickFormat: '~g' }),
+    curve('agreement', 'Agreement of pseudo labels', { label: 'voxels in agreement, %', domain: [0, 100] }),
     curve('lr', 'Learning rate', { label: 'learning rate', type: 'log', tickFormat: '.0e', ticks: 4 }),
   ].filter((each) => each !== null);
   if (curves.length === 0) return null;
-  return html`<p>${counted(rows[rows.length - 1].iteration, 'iteration')} logged.${resumes.length > 0 && ` Grey dashed lines: training was resumed ${counted(resumes.length, 'time')}, at iteration ${resumes.slice(0, MOST_RESUMES).join(', ')}${resumes.length > MOST_RESUMES ? ', ... (the first of them are drawn)' : ''}.`}</p>
+  const measured = new Set(rows.filter((row) => row.loss).map((row) => row.iteration)).size;
+  return html`<p>${counted(rows[rows.length - 1].iteration, 'iteration')}, of which ${measured} are in the log and drawn.${resumes.length > 0 && ` Grey dashed lines: training was resumed ${counted(resumes.length, 'time')}, at iteration ${resumes.slice(0, MOST_RESUMES).join(', ')}${resumes.length > MOST_RESUMES ? ', ... (the first of them are drawn)' : ''}.`}</p>
     <div class="pair">${curves}</div>`;
 }
 

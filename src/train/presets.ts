@@ -58,7 +58,7 @@ export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset, metho
 export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset, method = 'sanet'): Plan {
   const plan: Plan = presetPlan(preset, method);
   const { name, classes, medianSpacing, medianSize } = fingerprint;
-  plan.name = name.replace(/[^\w.-]+/g, '_').slice(0, 100) || preset;
+  plan.name = [...name.normalize('NFC').replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, '_')].slice(0, 50).join('').replace(/^_+$/, '') || preset;
   plan.classes = [...classes];
   if (classes.length > 2) {
     plan.data.window = [-160, 240];
