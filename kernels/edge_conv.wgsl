@@ -2,6 +2,8 @@
 // y[s, n, j] = u[s, index[s, n, j]] + v[s, n], rows of C channels: an edge convolution's two halves, each multiplied by its weights
 // before the gather (Wang et al. 2019, split as in SA-Net's ESG). The gradient of u goes over lists of the places that read a node,
 // made by one lane a node in order, so it needs no atomics. Other kernels: one lane an element; 64 a workgroup, folded over a 2D grid.
+// An index outside gives NaN, and its node no gradient.
+// @import "lib/nan.wgsl"
 alias T = f32; // @spec f32 f16
 alias I = u32; // @spec u32 i32
 
@@ -20,8 +22,10 @@ fn edge_conv_gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
   let c = i % params.channels;
   let edge = i / params.channels;
   let row = edge / params.k;
-  let node = (row / params.rows) * params.nodes + u32(index[edge]);
-  y[i] = T(f32(u[node * params.channels + c]) + f32(v[row * params.channels + c]));
+  let own = u32(index[edge]);
+  let node = (row / params.rows) * params.nodes + min(own, params.nodes - 1u);
+  let sum = f32(u[node * params.channels + c]) + f32(v[row * params.channels + c]);
+  y[i] = T(select(not_a_number(), sum, own < params.nodes));
 }
 
 @group(0) @binding(5) var<storage, read_write> starts: array<u32>; // [S, nodes, 2]: where a node's list begins and ends

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // y[o, m, i] = x[o, index(o, m, i), i] (gather) and its adjoint (gather_dx). The index list has strides of its own: one list
-// for all, one a row of `outer`, or one an element. Negative indices count from the end; what is still outside is clamped.
+// for all, one a row of `outer`, or one an element. An index outside of 0 ... K - 1 gives NaN, or 0 where x holds integers, and adds nothing.
 // gather moves bits, four values at a time where the list does not differ between neighbours.
 // gather_dx is in gather form: an element of x looks through the whole list, in ascending order, for those who read it. It
 // takes outer * K * M * inner steps, which suits tables (K = 32 nodes, a vocabulary of some thousands), not permutations.
@@ -17,6 +17,7 @@ struct Params {
   n: u32,                                 // elements written
   k: u32, m: u32, inner: u32,             // inner in T or V
   index_o: u32, index_m: u32, index_i: u32, // strides of the list
+  missing: u32,                           // bits of what an index outside gives
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;        // [outer, K, inner]
@@ -25,10 +26,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<T>;  // [outer, M, inner]
 @group(0) @binding(3) var<storage, read_write> dx: array<V>; // [outer, K, inner]
 
-fn row_at(i: u32) -> u32 {
-  let v = i32(index[i]);
-  let last = i32(params.k) - 1;
-  return u32(clamp(select(v, v + last + 1, v < 0), 0, last));
+fn row_at(i: u32) -> u32 { return u32(index[i]); } // a negative one is past every row
+
+fn missing() -> T {
+  let r = params.missing; // @spec T: params.missing f16(bitcast<f32>(params.missing)) vec4(params.missing) vec4(f16(bitcast<f32>(params.missing)))
+  return r;
 }
 
 @compute @workgroup_size(WG)
@@ -40,7 +42,8 @@ fn gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
   let rest = i / params.inner;
   let o = rest / params.m;
   let row = row_at(o * params.index_o + (rest % params.m) * params.index_m + column * params.index_i);
-  y[i] = x[(o * params.k + row) * params.inner + column];
+  let value = x[(o * params.k + min(row, params.k - 1u)) * params.inner + column];
+  y[i] = select(missing(), value, row < params.k);
 }
 
 @compute @workgroup_size(WG)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Rows written into a table: table[index[i], :] = rows[i, :]. One lane an element; the other rows of the table keep their values.
-// An index may not occur twice.
+// An index may not occur twice; a row whose index is outside of the table goes nowhere.
 
 alias T = f32; // @spec f32 f16 i32 u32
 
 override WG: u32 = 64u;
 
-struct Params { n: u32, width: u32 } // elements of `rows`, and of one row
+struct Params { n: u32, width: u32, k: u32 } // elements of `rows` and of one row; rows of the table
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rows: array<T>;         // [m, width]
 @group(0) @binding(2) var<storage, read> index: array<u32>;      // [m]
@@ -17,5 +17,6 @@ fn put_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
-  table[index[i / params.width] * params.width + i % params.width] = rows[i];
+  let row = index[i / params.width];
+  if (row < params.k) { table[row * params.width + i % params.width] = rows[i]; }
 }

@@ -27,6 +27,10 @@ export class VoxelgradError extends Error {
 export class ShapeError extends VoxelgradError {
   constructor(message: string, hint?: string) { super('SHAPE', message, hint); }
 }
+/** An index outside of what it counts, where the host knows it or a device opened with `debug` has met it. */
+export class IndexError extends VoxelgradError {
+  constructor(message: string, hint?: string) { super('INDEX', message, hint); }
+}
 /** A dtype an op does not take; there is no implicit promotion. */
 export class DTypeError extends VoxelgradError {
   constructor(message: string, hint?: string) { super('DTYPE', message, hint); }

@@ -26,13 +26,14 @@ export { cumsum, type CumsumOptions } from './ops/cumsum.ts';
 export { edgeConvGather, neighbourMax } from './ops/edge_conv.ts';
 export { expand } from './ops/expand.ts';
 export { frequencyStatistics } from './ops/frequency_statistics.ts';
-export { embedding, gather, gatherRows, indexSelect, oneHot, scatterAdd } from './ops/gather.ts';
+export { embedding, gather, gatherRows, indexSelect, scatterAdd } from './ops/gather.ts';
 export { graphConv } from './ops/graph_conv.ts';
 export { groupNorm, instanceNorm, type GroupNormOptions } from './ops/group_norm.ts';
 export { concat, flip, pad, roll, slice, split, stack, type PadOptions, type SliceOptions } from './ops/layout.ts';
 export { linear, matmul, type MatmulOptions } from './ops/matmul.ts';
 export { celu, geluTanh, hardSigmoid, hardSwish, mish, prelu, selu, softsign, swish } from './ops/nonlinear.ts';
 export { l2Normalize, layerNorm, rmsNorm } from './ops/norm.ts';
+export { oneHot } from './ops/one_hot.ts';
 export { permute, transpose } from './ops/permute.ts';
 export * from './ops/pointwise.ts';
 export {

@@ -16,6 +16,7 @@ import * as attention_sums_file from './gen/attention_sums.ts';
 import * as batch_norm_file from './gen/batch_norm.ts';
 import * as bilateral_graph_file from './gen/bilateral_graph.ts';
 import * as cast_file from './gen/cast.ts';
+import * as check_index_file from './gen/check_index.ts';
 import * as conv_file from './gen/conv.ts';
 import * as conv_blocks_file from './gen/conv_blocks.ts';
 import * as conv_matrices_file from './gen/conv_matrices.ts';
@@ -83,6 +84,7 @@ export const bilateral_adjacency = /* @__PURE__ */ kernel(bilateral_graph_file.b
 export const bilateral_dreceiver = /* @__PURE__ */ kernel(bilateral_graph_file.bilateral_dreceiver);
 export const bilateral_dsource = /* @__PURE__ */ kernel(bilateral_graph_file.bilateral_dsource);
 export const convert = /* @__PURE__ */ kernel(cast_file.convert);
+export const check_index = /* @__PURE__ */ kernel(check_index_file.check_index);
 export const conv = /* @__PURE__ */ kernel(conv_file.conv);
 export const conv_blocks = /* @__PURE__ */ kernel(conv_blocks_file.conv_blocks);
 export const conv_matrices = /* @__PURE__ */ kernel(conv_matrices_file.conv_matrices);

@@ -4,6 +4,7 @@ import { LimitError, VoxelgradError } from '../errors.ts';
 import { currentDevice, type Device } from '../gpu/device.ts';
 import { packParams } from '../gpu/params.ts';
 import { byteSize, type Spec } from './dtype.ts';
+import { expectKnown, indicesOf, watchNode } from './indices.ts';
 import { lowerCall, type Dispatch, type Op } from './op.ts';
 import { Storage, Tensor } from './tensor.ts';
 
@@ -27,6 +28,11 @@ export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | n
   const { dispatches, scratch } = lowerCall(op, inputs, outputs, attrs, device.caps);
   if (dispatches.length === 0) return;
   for (const t of inputs) if (t) expectDevice(label, device, t.storage);
+  for (const use of indicesOf({ op, inputs, attrs }, label)) {
+    expectKnown(use.index.storage, use.below, label);
+    for (const node of watchNode(device, use)) executeInto(device, node.op, node.inputs, [], node.attrs, node.label);
+  }
+  for (const t of [...outputs, ...(op.mutates?.(attrs as never) ?? []).map((i) => inputs[i])]) if (t) t.storage.holds = null;
   const temporaries: Storage[] = [];
   const uniforms: GPUBuffer[] = [];
   try {

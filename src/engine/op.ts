@@ -62,6 +62,8 @@ export interface OpDef<Args extends unknown[], A, R> {
   result?(outputs: Tensor[]): R;
   /** Indices of inputs that the op overwrites (optimiser updates, running statistics). They must own memory. */
   readonly mutates?: (attrs: A) => readonly number[];
+  /** Inputs that hold indices, every one of which must lie below a bound: what engine/indices.ts checks. */
+  indices?(inputs: readonly (Spec | null)[], attrs: A): readonly { readonly input: number; readonly below: number }[];
   /** The single output is the first input's memory under another shape: no dispatch. */
   readonly view?: boolean;
   /**

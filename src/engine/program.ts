@@ -11,8 +11,9 @@ import { byteSize, expectHost, expectSpec, type HostArray, type Spec } from './d
 import { bindEntries, executeInto, expectDevice } from './eager.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
+import { expectKnown, indicesOf, watchNode } from './indices.ts';
 import { planMemory } from './plan.ts';
-import { liveNodes, rootOf, schedule, type Place } from './schedule.ts';
+import { liveNodes, mutatedBy, rootOf, schedule, type Place } from './schedule.ts';
 import { Storage, Tensor } from './tensor.ts';
 import { record, type Trace } from './trace.ts';
 import { mapTree, type Tree } from './tree.ts';
@@ -43,6 +44,8 @@ export interface ProgramReport {
   readonly largest: readonly { name: string; bytes: number; first: number; last: number }[];
 }
 
+interface KnownIndices { readonly storage: Storage; readonly below: number; readonly label: string }
+
 /** What goes when the program goes. */
 interface Owned { release(): void }
 
@@ -60,12 +63,16 @@ export class Program<O> implements Disposable {
   private readonly owned: readonly Owned[];
   /** Memory that the step reads by reference. */
   private readonly bound: readonly Storage[];
+  /** Memory with indices that the host may know, and what they count. */
+  private readonly indices: readonly KnownIndices[];
+  /** Memory that a run overwrites. */
+  private readonly mutated: readonly Storage[];
   private readonly summary: ProgramReport;
   private readonly listing: readonly string[];
   private disposed = false;
 
   /** Use `compile()`. */
-  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; bound: Storage[]; summary: ProgramReport; listing: string[] }) {
+  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; bound: Storage[]; indices: KnownIndices[]; mutated: Storage[]; summary: ProgramReport; listing: string[] }) {
     this.device = parts.device;
     this.feeds = parts.feeds;
     this.trace = parts.trace;
@@ -73,6 +80,8 @@ export class Program<O> implements Disposable {
     this.outputs = parts.outputs;
     this.owned = parts.owned;
     this.bound = parts.bound;
+    this.indices = parts.indices;
+    this.mutated = parts.mutated;
     this.summary = parts.summary;
     this.listing = parts.listing;
   }
@@ -133,6 +142,8 @@ export class Program<O> implements Disposable {
     });
     if (missing.size > 0) throw new ShapeError(`program: input ${[...missing].join(', ')} is missing.`);
     for (const { tensor, values } of this.trace.scalars) tensor.write(values());
+    for (const { storage, below, label } of this.indices) expectKnown(storage, below, label);
+    for (const storage of this.mutated) storage.holds = null;
   }
 
   private copyIn(target: Tensor, value: Tensor, path: string): void {
@@ -143,6 +154,7 @@ export class Program<O> implements Disposable {
     const encoder = this.device.gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(value.storage.buffer, value.storage.offset, target.storage.buffer, target.storage.offset, byteSize(target));
     this.device.gpu.queue.submit([encoder.finish()]);
+    target.storage.holds = value.storage.holds;
   }
 
   dispose(): void {
@@ -206,7 +218,9 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     fixed.set(t, storage);
   }
   const live = liveNodes(trace.nodes, results, trace.placed);
-  const nodes = hoist(options.fuse === false ? live : fuse(live, results, trace.placed), trace.placed);
+  const uses = live.map((node) => indicesOf(node, node.label));
+  const checked = live.flatMap((node, i) => [...uses[i]!.flatMap((use) => watchNode(device, use)), node]);
+  const nodes = hoist(options.fuse === false ? checked : fuse(checked, results, trace.placed), trace.placed);
   const plan = schedule(trace, nodes, fixed, device.caps);
   const memory = planMemory(plan.lifetimes);
   const limit = device.caps.limits.maxStorageBufferBindingSize;
@@ -221,6 +235,10 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     owned.push(t.storage.retain());
     return t.storage;
   });
+  const overwritten = new Set(live.flatMap(mutatedBy).map(rootOf));
+  const indices = uses.flat().map((use) => ({ ...use, index: rootOf(use.index) })).filter(({ index }) => !index.node && !overwritten.has(index))
+    .map(({ index, below, label }) => ({ storage: index.storage, below, label }));
+  const mutated = [...fixed.values(), ...[...overwritten].flatMap((t) => t.node ? [] : [t.storage])];
   const buffers = device.slotPool.take(memory.slotBytes);
   owned.push({ release: () => { device.slotPool.release(buffers); } });
   const storageOf = (place: Place): Storage => place instanceof Storage ? place
@@ -241,7 +259,7 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),
     largest: plan.lifetimes.map((l, i) => ({ ...l, name: plan.names[i]! })).sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1)).slice(0, 10),
   };
-  return new Program({ device, feeds, trace, submits, outputs, owned, bound, summary, listing });
+  return new Program({ device, feeds, trace, submits, outputs, owned, bound, indices, mutated, summary, listing });
 }
 
 /** Compiles every distinct pipeline in parallel, builds every bind group, packs every Params into one uniform arena. */

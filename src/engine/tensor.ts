@@ -12,6 +12,8 @@ export class Storage {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly bytes: number;
+  /** Least and largest of the integers that the host wrote here last; null where it wrote none, or the device may have changed them. */
+  holds: { readonly low: number; readonly high: number } | null = null;
   /** Its tensor has other memory now: what was bound here reads old values. */
   left = false;
   private readonly owned: boolean;
@@ -110,6 +112,7 @@ export class Tensor implements Spec, Disposable {
   /** The range of a GPU buffer that holds this tensor's values, for use outside the engine. */
   get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
     const { buffer, offset, bytes } = this.storage;
+    this.storage.holds = null; // others may write it
     return { buffer, offset, size: bytes };
   }
 
@@ -132,6 +135,7 @@ export class Tensor implements Spec, Disposable {
     if (values.length !== this.size) throw new ShapeError(`${where}: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
     const { device, buffer, offset } = this.storage;
     writeBuffer(device, buffer, offset, values);
+    this.storage.holds = this.dtype === 'u32' || this.dtype === 'i32' ? rangeOf(values) : null;
   }
 
   dispose(): void {
@@ -142,6 +146,17 @@ export class Tensor implements Spec, Disposable {
   }
 
   [Symbol.dispose](): void { this.dispose(); }
+}
+
+function rangeOf(values: HostArray): { low: number; high: number } | null {
+  if (values.length === 0) return null;
+  let low = values[0]!;
+  let high = low;
+  for (let i = 1; i < values.length; i++) {
+    const v = values[i]!;
+    if (v < low) low = v; else if (v > high) high = v;
+  }
+  return { low, high };
 }
 
 /** queue.writeBuffer for any host array; odd f16 counts are padded to 4 bytes. */

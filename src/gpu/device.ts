@@ -4,6 +4,7 @@ import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../e
 import { PipelineCache } from './pipelines.ts';
 import { freeMemory, provideGPU, waitAsleep } from './provider.ts';
 import { SlotPool } from './slots.ts';
+import { IndexWatch } from './watch.ts';
 
 export interface DeviceOptions {
   /** Part of the name that the adapter must have; opening fails where the one that answers is another. */
@@ -13,6 +14,8 @@ export interface DeviceOptions {
   validateOnly?: boolean;
   /** Bytes of GPU memory this device may hold at once. Default: 80 % of free memory on software adapters, else no bound. */
   memoryBudget?: number;
+  /** Indices are looked at on the device too: the next `data()` or `sync()` throws an IndexError that names the op. Slow; for finding a fault. */
+  debug?: boolean;
   /** A device of the caller's. It is never destroyed by us. */
   gpuDevice?: GPUDevice;
   /** Tiles that `tune` found for the adapter that answers. Default: the built-in table alone. */
@@ -80,6 +83,8 @@ export class Device implements Disposable {
   readonly pipelines: PipelineCache;
   readonly borrowed: boolean;
   readonly slotPool: SlotPool;
+  /** Null unless opened with `debug`. */
+  readonly watch: IndexWatch | null;
   private readonly budget: number;
   private readonly errors: VoxelgradError[] = [];
   private readonly spare = new Map<number, GPUBuffer[]>();
@@ -92,7 +97,7 @@ export class Device implements Disposable {
   private readonly own = new Set<GPUBuffer>();
   private readonly onError: (event: Event) => void;
 
-  constructor(gpu: GPUDevice, info: DeviceInfo, caps: Caps, borrowed: boolean, budget: number) {
+  constructor(gpu: GPUDevice, info: DeviceInfo, caps: Caps, borrowed: boolean, budget: number, debug = false) {
     this.gpu = gpu;
     this.info = info;
     this.caps = caps;
@@ -100,6 +105,7 @@ export class Device implements Disposable {
     this.budget = budget;
     this.pipelines = new PipelineCache(gpu);
     this.slotPool = new SlotPool(this);
+    this.watch = debug ? new IndexWatch(gpu) : null;
     this.onError = (event) => {
       event.preventDefault(); // it is thrown at the next check, so Dawn need not print it
       const { error } = event as GPUUncapturedErrorEvent;
@@ -191,6 +197,7 @@ export class Device implements Disposable {
 
   /** Copies `bytes` of a buffer back to the host. */
   async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    if (this.watch && buffer !== this.watch.buffer) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
     this.check();
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.gpu.createBuffer({ size, usage: 0x1 | 0x8, label: 'readback' }); // MAP_READ | COPY_DST
@@ -213,6 +220,7 @@ export class Device implements Disposable {
   async sync(): Promise<void> {
     await this.wait(this.gpu.queue.onSubmittedWorkDone()).catch(() => undefined);
     this.check();
+    if (this.watch) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
   }
 
   memory(): MemoryUse {
@@ -225,6 +233,7 @@ export class Device implements Disposable {
     this.closed = true;
     open.splice(open.indexOf(this), 1);
     this.gpu.removeEventListener('uncapturederror', this.onError);
+    this.watch?.buffer.destroy();
     if (this.borrowed) for (const buffer of this.own) this.destroy(buffer);
     else this.gpu.destroy();
   }
@@ -261,7 +270,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     const { gpuDevice, tiles, memoryBudget = Infinity } = options;
     const info = infoOf(gpuDevice.adapterInfo);
     expectSubgroups(gpuDevice.features, info, 'Ask for it: requestDevice({ requiredFeatures: [\'subgroups\'] }).');
-    return opened(new Device(gpuDevice, info, capsOf(gpuDevice, gpuDevice.adapterInfo, tiles?.(info)), true, memoryBudget));
+    return opened(new Device(gpuDevice, info, capsOf(gpuDevice, gpuDevice.adapterInfo, tiles?.(info)), true, memoryBudget, options.debug));
   }
   if (options.backend === 'null' && !options.validateOnly) {
     throw new DeviceLostError('openDevice: backend "null" computes nothing.', 'Pass validateOnly: true to compile kernels only.');
@@ -289,7 +298,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const caps = capsOf(device, adapter.info, options.tiles?.(info));
   const free = freeMemory();
   const budget = options.memoryBudget ?? (caps.software && free !== undefined ? Math.floor(free * 0.8) : Infinity);
-  return opened(new Device(device, info, caps, false, budget));
+  return opened(new Device(device, info, caps, false, budget, options.debug));
 }
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */

@@ -5,7 +5,8 @@ import type { Tensor } from '../engine/tensor.ts';
 import { tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
 import { concat, pad, slice } from '../ops/layout.ts';
-import { abs, add, addScalar, div, exp, greaterScalar, cast, indicator, log, maximum, mul, mulScalar, neg, relu, sigmoid, softplus, sub } from '../ops/pointwise.ts';
+import { oneHot } from '../ops/one_hot.ts';
+import { abs, add, addScalar, div, exp, greaterScalar, cast, log, maximum, mul, mulScalar, neg, relu, sigmoid, softplus, sub } from '../ops/pointwise.ts';
 import { maxPool2d } from '../ops/pool.ts';
 import { max, mean, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -38,11 +39,8 @@ export function marginalTarget(oneHot: Tensor, present: Present): Tensor {
   return concat([addScalar(neg(sum(kept, { axes: [-1], keepDims: true })), 1), kept], { axis: -1 });
 }
 
-/** Class indices [...] as one-hot f32 [..., K]. */
-export function oneHotOf(target: Tensor, classes: number): Tensor {
-  const index = tensor(Float32Array.from({ length: classes }, (_, c) => c), { shape: [classes] });
-  return indicator(reshape(target, [...target.shape, 1]), index);
-}
+/** Class indices [...] as one-hot f32 [..., K]; NaN for what is no class. */
+export const oneHotOf = (target: Tensor, classes: number): Tensor => oneHot(target, { classes });
 
 /** 1 - (2 sum w p g + eps) / (sum w p^2 + sum w g^2 + eps), over all but the last axis; [C]. */
 function softDiceLoss(p: Tensor, g: Tensor, weight: Tensor): Tensor {

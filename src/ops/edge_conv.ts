@@ -26,6 +26,7 @@ export const edgeConvGather = defineOp({
     if (u!.shape[1] === 0 && index!.shape.every((d) => d > 0)) throw new ShapeError(`edgeConvGather: got u [${u!.shape}] and index [${index!.shape}], expected nodes to index.`);
     return { shape: [s, n, k, c], dtype };
   },
+  indices: ([u]) => [{ input: 2, below: u!.shape[1]! }],
   lower(c) {
     const [u, v, index] = c.inputs;
     const y = c.outputs[0]!;

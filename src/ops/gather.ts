@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Elements and rows picked by index tensors (u32 or i32). Indices have no gradient.
-import { dtype as aDType, fields, integer, maybe } from '../check.ts';
+// Elements and rows picked by index tensors (u32 or i32). Indices have no gradient. One outside is an IndexError where the host knows it; where the
+// device computes it, it picks NaN (0 of integers) and adds nothing.
+import { fields, integer, maybe } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
-import { numel, toHost, type DType } from '../engine/dtype.ts';
+import { numel } from '../engine/dtype.ts';
 import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Thunk } from '../engine/op.ts';
-import { tensor, type Tensor } from '../engine/tensor.ts';
+import type { Tensor } from '../engine/tensor.ts';
 import { gather as gatherKernel, gather_dx } from '../gen/gather.ts';
 import { elementLaunch, vector } from './lanes.ts';
 import { axisOf } from './layout.ts';
-import { cast, equal } from './pointwise.ts';
-import { reshape } from './reshape.ts';
 
 /** x is [outer, k, inner], the result [outer, m, inner], `shape` as the caller sees it; strides of the index list. */
 interface Attrs {
@@ -22,18 +21,20 @@ interface Attrs {
 function launch({ caps, inputs: [from, index], outputs: [to], attrs: { k, m, inner, strides } }: LowerContext<Attrs>, width: number) {
   const n = numel(to!.shape) / width;
   const { overrides, grid } = elementLaunch(caps, n);
-  const params = { n, k, m, inner: inner / width, index_o: strides[0], index_m: strides[1], index_i: strides[2] };
+  const params = { n, k, m, inner: inner / width, index_o: strides[0], index_m: strides[1], index_i: strides[2],
+    missing: from!.dtype === 'f32' || from!.dtype === 'f16' ? 0x7fc00000 : 0 }; // NaN, where there is one
   return { params, grid, overrides, J: index!.dtype, from: from!, index: index!, to: to! };
 }
 
-const gatherOp = defineOp({
-  name: 'gather',
+const picking = (name: string) => defineOp({
+  name,
   call: (x: Tensor, index: Tensor, attrs: Attrs) => ({ inputs: [x, index], attrs }),
   infer([x, index], { shape, k }) {
-    if (k === 0 && numel(shape) > 0) throw new ShapeError(`gather: got an index of ${numel(index!.shape)} for the empty axis of [${x!.shape}], expected something to index.`);
-    if (index!.dtype !== 'u32' && index!.dtype !== 'i32') throw new DTypeError(`gather: got an index of dtype ${index!.dtype}, expected u32 or i32.`, 'Convert with cast().');
+    if (k === 0 && numel(shape) > 0) throw new ShapeError(`${name}: got an index of ${numel(index!.shape)} for the empty axis of [${x!.shape}], expected something to index.`);
+    if (index!.dtype !== 'u32' && index!.dtype !== 'i32') throw new DTypeError(`${name}: got an index of dtype ${index!.dtype}, expected u32 or i32.`, 'Convert with cast().');
     return { shape, dtype: x!.dtype };
   },
+  indices: (_, { k }) => [{ input: 1, below: k }],
   lower(c): Dispatch[] {
     const width = c.attrs.strides[2] === 0 && c.attrs.inner % 4 === 0 ? 4 : 1;
     const { params, grid, overrides, J, from, index, to } = launch(c, width);
@@ -42,12 +43,17 @@ const gatherOp = defineOp({
   },
   vjp: ({ inputs: [x, index], grads: [g], attrs }): (Thunk | null)[] => [() => gatherDx(g!, index!, { ...attrs, shape: x!.shape }), null],
 });
+const gatherOp = picking('gather');
+const selectOp = picking('index_select');
+const rowsOp = picking('gather_rows');
+const embeddingOp = picking('embedding');
 
 /** Adjoint: g added up in the rows that it was read from. */
-const gatherDx = defineOp({
-  name: 'gather_dx',
+const adding = (name: string) => defineOp({
+  name,
   call: (g: Tensor, index: Tensor, attrs: Attrs) => ({ inputs: [g, index], attrs }),
-  infer: ([g], { shape }) => ({ shape, dtype: expectDType('gather_dx', [g], 'f32', 'f16') }),
+  infer: ([g], { shape }) => ({ shape, dtype: expectDType(name, [g], 'f32', 'f16') }),
+  indices: (_, { k }) => name === 'scatter_add' ? [{ input: 1, below: k }] : [], // a gradient's were looked at forward
   lower(c): Dispatch[] {
     const { V, W } = c.attrs.strides[2] === 0 ? vector(c.inputs[0]!.dtype, c.attrs.inner) : { V: c.inputs[0]!.dtype, W: 1 };
     const { params, grid, overrides, J, from, index, to } = launch(c, W);
@@ -56,6 +62,8 @@ const gatherDx = defineOp({
   vjp: ({ inputs: [g, index], grads: [gg], attrs }): (Thunk | null)[] => [() => gatherOp(gg!, index!, { ...attrs, shape: g!.shape }), null],
   flops: (_, [dx], { m }) => numel(dx!.shape) * m,
 });
+const gatherDx = adding('gather_dx');
+const scatterOp = adding('scatter_add');
 
 const around = (shape: readonly number[], axis: number): { outer: number; k: number; inner: number } =>
   ({ outer: numel(shape.slice(0, axis)), k: shape[axis]!, inner: numel(shape.slice(axis + 1)) });
@@ -77,7 +85,7 @@ export const scatterAdd = door('scatterAdd', { g: aTensor, index: aTensor, optio
   (g: Tensor, index: Tensor, { axis, size }: { axis: number; size: number }): Tensor => {
   const at = axisOf('scatterAdd', g.shape, axis);
   const { outer, k: m, inner } = around(g.shape, at);
-  return gatherDx(g, index, { outer, k: size, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: g.shape.map((d, i) => i === at ? size : d) });
+  return scatterOp(g, index, { outer, k: size, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: g.shape.map((d, i) => i === at ? size : d) });
 });
 
 /** Slices of x along `axis` in the order of `index` (any shape, which takes the place of the axis). */
@@ -85,7 +93,7 @@ export const indexSelect = door('indexSelect', { x: aTensor, index: aTensor, opt
   (x: Tensor, index: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor => {
   const at = axisOf('indexSelect', x.shape, axis);
   const shape = [...x.shape.slice(0, at), ...index.shape, ...x.shape.slice(at + 1)];
-  return gatherOp(x, index, { ...around(x.shape, at), m: index.size, strides: [0, 1, 0], shape });
+  return selectOp(x, index, { ...around(x.shape, at), m: index.size, strides: [0, 1, 0], shape });
 });
 
 /** Rows of each sample's own table: x [B, K, C], index [B, ...] to [B, ..., C]. */
@@ -93,16 +101,10 @@ export const gatherRows = door('gatherRows', { x: aTensor, index: aTensor }, (x:
   const [b, k, c] = x.shape as [number, number, number];
   if (x.shape.length !== 3 || index.shape[0] !== b) throw new ShapeError(`gatherRows: got [${x.shape}] and an index [${index.shape}], expected [B, K, C] and [B, ...].`);
   const m = numel(index.shape.slice(1));
-  return gatherOp(x, index, { outer: b, k, m, inner: c, strides: [m, 1, 0], shape: [...index.shape, c] });
+  return rowsOp(x, index, { outer: b, k, m, inner: c, strides: [m, 1, 0], shape: [...index.shape, c] });
 });
 
 /** Rows of a table: index [...], weight [K, C] to [..., C]. */
 export const embedding = door('embedding', { index: aTensor, weight: aTensor },
-  (index: Tensor, weight: Tensor): Tensor => indexSelect(weight, index, { axis: 0 }));
-
-/** 1 where the last, new axis counts to the index, else 0. index [...] to [..., classes]. */
-export const oneHot = door('oneHot', { index: aTensor, options: fields({ classes: integer(0), dtype: maybe(aDType) }) },
-  (index: Tensor, { classes, dtype = 'f32' }: { classes: number; dtype?: DType }): Tensor => {
-  const names = tensor(toHost(index.dtype, Array.from({ length: classes }, (_, i) => i)), { shape: [classes], dtype: index.dtype });
-  return cast(equal(reshape(index, [...index.shape, 1]), names), dtype);
-});
+  (index: Tensor, weight: Tensor): Tensor =>
+    embeddingOp(weight, index, { ...around(weight.shape, 0), m: index.size, strides: [0, 1, 0], shape: [...index.shape, ...weight.shape.slice(1)] }));

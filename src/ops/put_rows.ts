@@ -8,7 +8,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import { put_rows } from '../gen/put_rows.ts';
 import { elementLaunch } from './lanes.ts';
 
-/** Overwrites table[index[i]] [k, ...] with rows[i] [m, ...]; index u32 [m], every entry below k and there once. */
+/** Overwrites table[index[i]] [k, ...] with rows[i] [m, ...]; index u32 [m], every entry below k and there once. Rows whose index the device finds outside go nowhere. @throws IndexError for one that the host knows */
 export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>, void>({
   name: 'put_rows',
   takes: { table: aTensor, rows: aTensor, index: aTensor },
@@ -23,10 +23,11 @@ export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>,
     return [];
   },
   mutates: () => [0],
+  indices: ([table]) => [{ input: 2, below: table!.shape[0]! }],
   result: () => undefined,
   lower({ caps, inputs: [table, rows, index] }): Dispatch[] {
     const n = numel(rows!.shape);
     const { grid, overrides } = elementLaunch(caps, n);
-    return [dispatch(put_rows, { rows: rows!, index: index!, table: table! }, { n, width: numel(rows!.shape.slice(1)) }, grid, { spec: { T: rows!.dtype }, overrides })];
+    return [dispatch(put_rows, { rows: rows!, index: index!, table: table! }, { n, width: numel(rows!.shape.slice(1)), k: table!.shape[0]! }, grid, { spec: { T: rows!.dtype }, overrides })];
   },
 });

@@ -3,6 +3,7 @@ import { bilateralAdjacency, bilateralGraphConv } from '../../src/ops/bilateral_
 import { edgeConvGather, neighbourMax } from '../../src/ops/edge_conv.ts';
 import * as op from '../../src/ops/gather.ts';
 import { graphConv } from '../../src/ops/graph_conv.ts';
+import { oneHot } from '../../src/ops/one_hot.ts';
 import { maxWithIndex, minWithIndex, topk } from '../../src/ops/topk.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
 import { input as x, type CaseInput, type Family } from './case.ts';
@@ -23,7 +24,7 @@ export const gathers: Family = {
   ],
   gatherRows: [{ name: 'a table each', inputs: [x([3, 7, 5]), index([3, 4, 2], 7)], call: op.gatherRows, torch: 'torch.stack([t[i] for t, i in zip(a, b)])', f16: true }],
   embedding: [{ name: '65 rows', inputs: [index([3, 5], 65), x([65, 7])], call: op.embedding, torch: 'F.embedding(a, b)' }],
-  oneHot: [{ name: '7 classes', inputs: [index([3, 5], 7)], call: (i) => op.oneHot(i, { classes: 7 }), torch: 'F.one_hot(a, 7).double()' }],
+  oneHot: [{ name: '7 classes', inputs: [index([3, 5], 7)], call: (i) => oneHot(i, { classes: 7 }), torch: 'F.one_hot(a, 7).double()' }],
   topk: [
     { name: 'largest', inputs: [x([7, 65])], call: (a) => both(topk(a, 9)), torch: 'first_topk(a, 9, -1)', step, f16: true },
     { name: 'smallest, middle axis', inputs: [x([3, 9, 5])], call: (a) => both(topk(a, 4, { axis: 1, largest: false })), torch: 'first_topk(a, 4, 1, largest=False)', step },

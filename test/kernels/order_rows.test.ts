@@ -14,8 +14,8 @@ const IDS = [
   'gather: middle axis', 'split: parts, one unused', 'topk: largest', 'edgeConvGather: 9 nodes, 4 neighbours', 'neighbourMax: 5 neighbours', 'graphConv: an adjacency each', 'pad: crop', 'permute: reversed', 'update: AdamW', 'clipFactor: two ranges',
   'bilateralGraphConv: two graphs', 'layerNorm: 65 channels', 'batchNorm: training', 'groupNorm: four groups', 'groupNorm: large groups', 'softmax: last axis', 'cumsum: last axis',
 ];
-/** Families that software adapters, or some, do not choose: below, and in the full tests. */
-const FOR_OTHERS = /_(blocks|matrices)\.wgsl$|^attention_(softmax|narrow|narrow_grad)\.wgsl$/;
+/** Families that software adapters, or some, do not choose: below, and in the full tests. And what is one lane, on devices opened with `debug`. */
+const FOR_OTHERS = /_(blocks|matrices)\.wgsl$|^attention_(softmax|narrow|narrow_grad)\.wgsl$|^check_index\.wgsl$/;
 const named = (ids: readonly string[]) => Object.values(families).flatMap(rows).filter((c) => ids.includes(c.id) || c.id.startsWith('judgeGradients'));
 
 it('workgroups in reversed and interleaved order give the same bits, in every kernel file', async () => {
