@@ -9,7 +9,7 @@ import { isLocal, parseMetaFields } from './metaimage_fields.ts';
 import { readNifti } from './nifti.ts';
 import { readNrrd } from './nrrd.ts';
 import { parseNrrdFields } from './nrrd_fields.ts';
-import { type Beside, type ByteSource, type Remark, say, type Tell } from './source.ts';
+import { say, type ByteSource, type Input, type Remark } from './source.ts';
 
 /** The DataError for a name that is none of a volume's. */
 export function unknownKind(file: string): DataError {
@@ -32,13 +32,13 @@ export async function dataFileOf(file: string, source: ByteSource): Promise<stri
  * Decodes a volume, in the orientation it is stored in; the name's ending chooses the format. Remarks go to `tell`; without it a
  * doubtful one is an error. DataError naming the file: truncated, corrupt, contradictory, not 3D or scalar, too large, sheared, NaN.
  */
-export async function decodeVolume(file: string, source: ByteSource, beside: Beside, tell?: Tell): Promise<Volume> {
+export async function decodeVolume(from: Omit<Input, 'tell'> & Partial<Pick<Input, 'tell'>>): Promise<Volume> {
+  const { file, tell } = from;
   const ending = volumeEnding(file);
   if (!ending) throw unknownKind(file);
   const remarks: Remark[] = [];
-  const note: Tell = (remark) => { remarks.push(remark); };
-  const volume = ending === '.nii' || ending === '.nii.gz' ? await readNifti(file, source, ending === '.nii.gz', note)
-    : ending === '.mha' || ending === '.mhd' ? await readMetaImage(file, source, beside, note) : await readNrrd(file, source, beside, note);
+  const input: Input = { ...from, tell: (remark) => { remarks.push(remark); } };
+  const volume = await (ending === '.nii' || ending === '.nii.gz' ? readNifti(input, ending === '.nii.gz') : ending === '.mha' || ending === '.mhd' ? readMetaImage(input) : readNrrd(input));
   say(remarks, tell);
   return volume;
 }

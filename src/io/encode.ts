@@ -3,10 +3,10 @@
 import type { Volume } from '../data/volume.ts';
 import { DataError } from '../errors.ts';
 import { unknownKind } from './decode.ts';
-import { deflated } from './deflate.ts';
 import { elementOf } from './elements.ts';
 import { volumeEnding } from './endings.ts';
 import { littleBytes, niftiParts } from './nifti_write.ts';
+import type { Codec } from './packed.ts';
 
 /** A file to write: its name, and its bytes in parts. */
 export interface EncodedFile { readonly name: string; readonly parts: readonly Uint8Array[] }
@@ -34,15 +34,15 @@ function metaHeader(volume: Volume, packed: number | undefined, dataFile: string
 const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** The files that hold a volume under `name`, a data file before the header that points at it. DataError for endings that are not known. */
-export function encodeVolume(name: string, volume: Volume, compress: boolean): EncodedFile[] {
+export async function encodeVolume(name: string, volume: Volume, compress: boolean, codec: Codec): Promise<EncodedFile[]> {
   const ending = volumeEnding(name);
   if (!ending) throw unknownKind(name);
   const voxels = volume.size[0] * volume.size[1] * volume.size[2], stem = name.slice(0, -ending.length);
   if (volume.data.length !== voxels) throw new DataError(`${name}: wrong number of voxels, got ${volume.data.length}, expected ${volume.size.join('x')} = ${voxels}.`);
   if (ending === '.nii') return [{ name, parts: niftiParts(name, volume) }];
-  if (ending === '.nii.gz') return [{ name, parts: deflated(niftiParts(name, volume), 'gzip') }]; // gzip is what the name says
+  if (ending === '.nii.gz') return [{ name, parts: await codec.pack(niftiParts(name, volume), 'gzip') }]; // gzip is what the name says
   const meta = ending === '.mha' || ending === '.mhd', raw = [littleBytes(volume.data)];
-  const parts = compress ? deflated(raw, meta ? 'zlib' : 'gzip') : raw, packed = parts.reduce((n, p) => n + p.length, 0);
+  const parts = compress ? await codec.pack(raw, meta ? 'zlib' : 'gzip') : raw, packed = parts.reduce((n, p) => n + p.length, 0);
   const detached = ending === '.nhdr' ? `${stem}.raw${compress ? '.gz' : ''}` : ending === '.mhd' ? `${stem}.${compress ? 'z' : ''}raw` : undefined;
   const header = textBytes(meta ? metaHeader(volume, compress ? packed : undefined, detached ?? 'LOCAL') : nrrdHeader(volume, compress, detached));
   return detached === undefined ? [{ name, parts: [header, ...parts] }] : [{ name: detached, parts }, { name, parts: [header] }];

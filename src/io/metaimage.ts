@@ -4,17 +4,17 @@ import { assertOrthogonal, type Geometry } from '../data/geometry.ts';
 import type { Volume } from '../data/volume.ts';
 import { elementBytes, voxelsOf, voxelsOfText } from './elements.ts';
 import { badField, besideName, HEAD_BYTES, integerIn, latin1, numberIn } from './header_text.ts';
-import { Inflated, isGzip } from './inflate.ts';
 import { flag, isLocal, list, metaElement, parseMetaFields } from './metaimage_fields.ts';
+import { Inflated, isGzip } from './packed.ts';
 import { checkDims, checkFinite, checkPacked, geometryOf, inflatedVoxels, storedVoxels } from './promises.ts';
-import type { Beside, ByteSource, Tell } from './source.ts';
+import type { Input, Tell } from './source.ts';
 
 const MILLIMETRES: Readonly<Record<string, number>> = { '?': 1, '???': 1, '': 1, mm: 1, um: 0.001, cm: 10, m: 1000 };
 
 type Fields = ReadonlyMap<string, string>;
 
 /** Reads a MetaImage. DataError naming the field, or saying that the file holds fewer or more voxels than promised. */
-export async function readMetaImage(file: string, source: ByteSource, beside: Beside, tell: Tell): Promise<Volume> {
+export async function readMetaImage({ file, source, beside, codec, tell }: Input): Promise<Volume> {
   const { fields, dataFile: name, end } = parseMetaFields(file, await source.read(0, Math.min(source.size, HEAD_BYTES)));
   const kind = fields.get('ObjectType');
   if (kind !== undefined && !/^image$/i.test(kind)) throw badField(file, 'ObjectType', kind, 'Image');
@@ -40,7 +40,7 @@ export async function readMetaImage(file: string, source: ByteSource, beside: Be
     // CompressedDataSize is passed over: it is missing, or wrong, in many files, and the stream says itself where it ends.
     checkPacked(dataFile, data.size - start, promised);
     const packed = await data.read(Math.min(start, data.size), data.size);
-    bytes = inflatedVoxels(dataFile, new Inflated(dataFile, packed, isGzip(packed) ? 'gzip' : 'zlib'), promised);
+    bytes = await inflatedVoxels(dataFile, new Inflated(codec.unpack(dataFile, packed, isGzip(packed) ? 'gzip' : 'zlib')), promised);
   } else {
     bytes = await storedVoxels(dataFile, data, skip < 0 ? Math.max(start, data.size - promised.bytes) : start, promised);
   }

@@ -28,6 +28,8 @@ export interface Forms {
   readonly sformCode: number;
   /** Millimetres of the file's unit. */
   readonly unit: number;
+  /** Of the floats that it is stored in. */
+  readonly epsilon: number;
 }
 
 export interface NiftiHeader extends Promised {
@@ -94,7 +96,7 @@ export function parseNifti(file: string, head: Uint8Array): NiftiHeader {
     dims, bytes: dims.reduce((a, b) => a * b, 1) * (BITS[element] / 8), little, element, start, scale: scaling ? [slope, intercept] : null,
     forms: {
       pixdim: three.map((i) => real(80, 112, i)), qfac: real(76, 104), quaternion: three.map((i) => real(256, 352, i)), offset: three.map((i) => real(268, 376, i)),
-      rows: three.map((row) => [0, 1, 2, 3].map((i) => real(280 + 16 * row, 400 + 32 * row, i))), qformCode, sformCode, unit: UNITS[units],
+      rows: three.map((row) => [0, 1, 2, 3].map((i) => real(280 + 16 * row, 400 + 32 * row, i))), qformCode, sformCode, unit: UNITS[units], epsilon: v2 ? 2 ** -52 : 2 ** -23,
     },
   };
 }

@@ -10,7 +10,7 @@ import type { Tell } from './source.ts';
 /** Spacing and the length of an sform's columns may differ by this share: both are rounded to f32, and some tools round more. */
 const SPACING_TOLERANCE = 1e-3;
 /** Within this share they are one number, and pixdim has more of its digits. */
-const SAME = 2e-6;
+const SAME = 2.5e-7;
 /** Forms that differ by less (in voxels, at the farthest corner) come from one matrix, rounded or without its slight shear. */
 const FORM_TOLERANCE_VOXELS = 0.5;
 /** Quaternions whose vector is longer than 1 by no more than this are rounded half turns. */
@@ -44,16 +44,17 @@ function checkedPixdim(file: string, { pixdim }: Forms): void {
 
 function fromQform(file: string, dims: readonly number[], forms: Forms): Geometry {
   checkedPixdim(file, forms);
-  const { pixdim, qfac, quaternion, offset, unit } = forms;
+  const { pixdim, qfac, quaternion, offset, unit, epsilon } = forms;
   let [b, c, d] = quaternion;
   const length = b * b + c * c + d * d;
   if (!(length <= 1 + QUATERNION_TOLERANCE) || !Number.isFinite(qfac) || (qfac < 0 && qfac !== -1) || offset.some((o) => !Number.isFinite(o))) {
     throw new DataError(`${file}: the qform is no orientation, got quaternion (${quaternion.join(', ')}), offset (${offset.join(', ')}) and qfac ${qfac}, expected finite numbers, a quaternion of length 1 at most and a qfac of 1 or -1.`,
       'The orientation in the header is damaged: convert the scan again from its source.');
   }
-  const over = Math.sqrt(Math.max(1, length));
+  // A vector of length 1 but for its rounding is a half turn: the rest would tilt it by a thousandth.
+  const half = length > 1 - 3 * epsilon, over = half ? Math.sqrt(length) : 1;
   [b, c, d] = [b / over, c / over, d / over];
-  const a = Math.sqrt(Math.max(0, 1 - b * b - c * c - d * d));
+  const a = half ? 0 : Math.sqrt(1 - length);
   const rotation = [
     [a * a + b * b - c * c - d * d, 2 * (b * c + a * d), 2 * (b * d - a * c)],
     [2 * (b * c - a * d), a * a + c * c - b * b - d * d, 2 * (c * d + a * b)],

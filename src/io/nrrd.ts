@@ -5,11 +5,12 @@ import { bytesOfHex, elementBytes, voxelsOf, voxelsOfText } from './elements.ts'
 import { badField, besideName, HEAD_BYTES, integerIn, latin1, numberIn } from './header_text.ts';
 import { nrrdElement, nrrdEncoding, parseNrrdFields } from './nrrd_fields.ts';
 import { nrrdGrid } from './nrrd_space.ts';
-import { checkFinite, checkPacked, inflatedFrom, inflatedVoxels, storedVoxels } from './promises.ts';
-import type { Beside, ByteSource, Tell } from './source.ts';
+import { Inflated } from './packed.ts';
+import { checkFinite, checkPacked, inflatedVoxels, storedVoxels } from './promises.ts';
+import type { ByteSource, Input } from './source.ts';
 
 /** Reads an NRRD. DataError naming the field, or saying that the file holds fewer or more voxels than promised. */
-export async function readNrrd(file: string, source: ByteSource, beside: Beside, tell: Tell): Promise<Volume> {
+export async function readNrrd({ file, source, beside, codec, tell }: Input): Promise<Volume> {
   const { fields, end } = parseNrrdFields(file, await source.read(0, Math.min(source.size, HEAD_BYTES)));
   const rank = integerIn(file, 'dimension', fields.get('dimension') ?? '', 1);
   const sizes = (fields.get('sizes') ?? '').trim().split(/\s+/).filter(Boolean).map((word) => numberIn(word) ?? NaN);
@@ -34,9 +35,9 @@ export async function readNrrd(file: string, source: ByteSource, beside: Beside,
   let bytes: Uint8Array;
   if (encoding === 'gzip') {
     checkPacked(dataFile, data.size - start, promised);
-    const stream = await inflatedFrom(dataFile, data, start, 'gzip');
-    stream.skip(skip); // bytes of what is decoded
-    bytes = inflatedVoxels(dataFile, stream, promised);
+    const stream = new Inflated(codec.unpack(dataFile, await data.read(start, data.size), 'gzip'));
+    await stream.skip(skip); // bytes of what is decoded
+    bytes = await inflatedVoxels(dataFile, stream, promised);
   } else if (encoding === 'hex') {
     const all = bytesOfHex(dataFile, await data.read(start, data.size));
     bytes = await storedVoxels(dataFile, { size: all.length, read: async (a, b) => all.slice(a, b) }, skip, promised);

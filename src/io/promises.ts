@@ -3,7 +3,7 @@
 import { assertOrthogonal, type Geometry, type Triple } from '../data/geometry.ts';
 import type { VoxelArray } from '../data/volume.ts';
 import { DataError } from '../errors.ts';
-import { DEFLATE_LIMIT, Inflated, type Coding } from './inflate.ts';
+import { DEFLATE_LIMIT, type Inflated } from './packed.ts';
 import type { ByteSource } from './source.ts';
 
 /** More voxels than this are refused: the copies that the work needs would pass any memory. */
@@ -63,17 +63,11 @@ export function checkPacked(file: string, packed: number, promised: Promised, be
 }
 
 /** The next voxels of a compressed stream, then its check sums. */
-export function inflatedVoxels(file: string, stream: Inflated, promised: Promised, before = 0): Uint8Array {
-  const voxels = stream.take(promised.bytes);
-  const rest = stream.rest(PADDING);
+export async function inflatedVoxels(file: string, stream: Inflated, promised: Promised, before = 0): Promise<Uint8Array> {
+  const voxels = await stream.take(promised.bytes), rest = await stream.rest(PADDING);
   if (voxels.length < promised.bytes) throw short(file, promised, voxels.length, before);
   checkRest(file, promised, rest, rest.length, before);
   return voxels;
-}
-
-/** A compressed file from `start` on, opened. */
-export async function inflatedFrom(file: string, source: ByteSource, start: number, coding: Coding): Promise<Inflated> {
-  return new Inflated(file, await source.read(start, source.size), coding);
 }
 
 /** The DataError for NaN or infinite voxels; `first` is the index of one of them, x fastest in `dims` [x, y, z]. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the readers of image formats ask of the outside: bytes on demand, and somebody to tell what they noticed.
 import { DataError } from '../errors.ts';
+import type { Codec } from './packed.ts';
 
 /** A file's bytes on demand: an open file in Node, a Blob in a page, an array in a test. What `read` returns belongs to the caller. */
 export interface ByteSource {
@@ -30,4 +31,14 @@ export function say(remarks: readonly Remark[], tell?: Tell): void {
     if (tell) tell(remark);
     else if (remark.doubtful) throw new DataError(`${remark.file}: ${remark.message}`, remark.remedy);
   }
+}
+
+/** What a reader is given. */
+export interface Input {
+  /** Its name, for messages; its ending chooses the format. */
+  readonly file: string;
+  readonly source: ByteSource;
+  readonly beside: Beside;
+  readonly codec: Codec;
+  readonly tell: Tell;
 }

@@ -11,6 +11,7 @@ import { encodeVolume } from '../encode.ts';
 import { volumeEnding } from '../endings.ts';
 import type { ByteSource } from '../source.ts';
 import { heardBy } from './remarks.ts';
+import { zlibCodec } from './zlib.ts';
 
 /** One read call takes no more than 2 GiB. */
 const MOST_AT_ONCE = 2 ** 30;
@@ -53,14 +54,13 @@ export async function readVolume(file: string, tell = heardBy()): Promise<Volume
   if (!volumeEnding(file)) throw unknownKind(file);
   const opened: FileHandle[] = [];
   try {
-    return await decodeVolume(file, await openSource(file, opened), async (name) => {
+    const beside = (name: string): Promise<ByteSource> => {
       const path = join(dirname(file), name);
-      try {
-        return await openSource(path, opened);
-      } catch (cause) {
+      return openSource(path, opened).catch((cause) => {
         throw new DataError(`${file}: names a data file that cannot be read, got "${path}"${cause instanceof DataError ? ` (${/got (.*?), expected/.exec(cause.message)?.[1] ?? cause.message})` : ''}.`, 'Keep the header and its data file together, under their original names.', { cause });
-      }
-    }, tell);
+      });
+    };
+    return await decodeVolume({ file, source: await openSource(file, opened), beside, codec: zlibCodec, tell });
   } catch (cause) {
     if (cause instanceof RangeError && /array|buffer|allocation/i.test(cause.message)) throw new DataError(`${file}: too large to hold in memory.`, 'Crop the scan.', { cause });
     throw cause;
@@ -88,7 +88,7 @@ export async function writeVolume(file: string, volume: Volume, compress = true)
   const path = resolve(file), folder = dirname(path);
   let files;
   try {
-    files = encodeVolume(basename(path), volume, compress);
+    files = await encodeVolume(basename(path), volume, compress, zlibCodec);
   } catch (cause) {
     if (!(cause instanceof DataError)) throw cause;
     throw new DataError(`${file}${cause.message.slice(basename(path).length, cause.hint ? -cause.hint.length - 1 : undefined)}`, cause.hint, { cause });
