@@ -124,7 +124,9 @@ function percentileWindow({ size, image, reference, prediction }: OverlayCase, {
     return [quantile(sorted, 0.01), quantile(sorted, 0.99)];
   };
   const [a, b] = [range(shown), segmented.length > 0 ? range(segmented) : [Infinity, -Infinity]];
-  return { low: Math.min(a[0], b[0]), high: Math.max(a[1], b[1]) };
+  const bottom = Math.min(a[0], b[0]);
+  // Room above it, so that what is segmented is grey with its texture, and brighter things can be told from it.
+  return { low: bottom, high: Math.max(a[1], b[1] + 0.2 * (b[1] - bottom)) };
 }
 
 /** SVG path, in pixels, along the edges between different labels; runs of edges are joined, the edge of the picture is not drawn. */

@@ -29,7 +29,7 @@ export function slicesSection(summary: Summary | undefined): Html | null {
   const several = summary.classes.length > 1;
   const shares = [`${percent(annotated.voxels)} of the voxels`, ...(['transverse', 'coronal'] as const).filter((plane) => annotated[plane] > 0).map((plane) => `${percent(annotated[plane])} of the ${plane} slices`)].join(', ');
   return html`
-    <p>${contrast && html`On annotated planes Dice is <strong>${fixed(contrast.annotated)} %</strong>, on planes nobody drew <strong>${fixed(contrast.others)} %</strong>: ${signed(contrast.difference)} points${contrast.ci && ` (interval ${interval(contrast.ci, 1, signed)})`}. `}${counted(n_cases, 'case')}; annotated on average: ${shares}.</p>
+    <p>${contrast && html`On annotated planes Dice is <strong>${fixed(contrast.annotated)} %</strong>, on planes nobody drew <strong>${fixed(contrast.others)} %</strong>: ${signed(contrast.difference)} points${contrast.ci && ` (interval ${interval(contrast.ci, 1, signed)})`}. `}${counted(n_cases, 'case')}${summary.evaluated?.cases === 'trained on' && ' that the model was trained on'}; annotated on average: ${shares}.</p>
     ${figure(svg, html`<strong>Dice by distance to the nearest annotated slice.</strong> Grey: planes that were annotated; blue: planes nobody drew. Mean over cases of the mean over classes; lines are ${fixed(summary.settings.level * 100, 0)} % bootstrap intervals.`)}
     <div class="scroll"><table>
       <thead><tr><th scope="col">Distance<small>slices</small></th><th scope="col">Cases</th><th scope="col">Dice<small>%</small></th><th scope="col">Interval</th>${several && summary.classes.map(({ name }) => html`<th scope="col">${name}<small>%</small></th>`)}</tr></thead>

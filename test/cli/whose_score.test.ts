@@ -201,4 +201,39 @@ describe('masks of one run', () => {
     expect(await verb('eval', at('data'), at('plain'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/do not say which run/) });
     expect(existsSync(at('run_b/summary.json'))).toBe(false);
   });
+
+  it('are what a report is about, as they are now', async () => {
+    const report = async (run = at('run')): Promise<{ code: number; err: string; html: string }> => {
+      const { code, err, out } = await verb('report', run, '--json');
+      return { code, err, html: code === 0 ? readFileSync(JSON.parse(out).file, 'utf8') : '' };
+    };
+    cpSync(at('both'), at('reported'), { recursive: true });
+    await verb('eval', at('data'), at('reported'));
+    const first = await report();
+    expect(first.html).toMatch(/on 2 held-out cases[^]*Not in these numbers: 4 cases that the model was trained on/);
+    // The run went on: its weights are no longer those.
+    expect(first.html).toMatch(/other weights now: the masks that were evaluated come from iteration 4/);
+    // A mask that changed since, and a summary of another run's masks.
+    await writeVolume(at('reported', `${E}.nii.gz`), await shifted(E, 4));
+    expect(await report()).toMatchObject({ code: 3, err: expect.stringMatching(/summary\.json: not an evaluation of the files that are there now, got other content in .*phantom_00\d\.nii\.gz[^]*Evaluate again/) });
+    await verb('eval', at('data'), at('reported'));
+    expect((await report()).html).toMatch(/not as they were predicted/);
+    mkdirSync(at('run_c'));
+    copyFileSync(at('run/plan.json'), at('run_c/plan.json'));
+    copyFileSync(at('both/summary.json'), at('run_c/summary.json'));
+    expect(await report(at('run_c'))).toMatchObject({ code: 3, err: expect.stringMatching(/the evaluation of another run, got masks of .*run, expected masks of .*run_c/) });
+  });
+  it('networks of other cases or weights are left out of it', async () => {
+    await masksOf('networks', 'predict', { [E]: 1, [F]: 1 });
+    mkdirSync(at('networks/sam'));
+    for (const name of [E, F]) await writeVolume(at('networks/sam', `${name}.nii.gz`), await shifted(name, 0));
+    expect((await evaluate('networks')).code).toBe(0);
+    const html = async (): Promise<string> => { await verb('report', at('run')); return readFileSync(at('run/report.html'), 'utf8'); };
+    expect(await html()).toMatch(/“sam” alone does better/);
+    const summary = json('networks/summary_sam.json');
+    writeFileSync(at('networks/summary_sam.json'), JSON.stringify({ ...summary, metric_per_case: summary.metric_per_case.slice(1) }));
+    const after = await html();
+    expect(after).toMatch(/The evaluation of sam is left out/);
+    expect(after).not.toMatch(/alone does better/);
+  });
 });

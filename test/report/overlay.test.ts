@@ -37,6 +37,16 @@ describe('planes', () => {
     expect(planes[0].prediction.indexOf(1)).toBe(2 * 6 + 1);
   });
 
+  it('keep the texture of a small bright structure in a large dark one', () => {
+    const n = 60, image = new Float32Array(n * n * n).fill(-800), reference = new Uint8Array(n * n * n);
+    for (let z = 29; z < 32; z++) for (let y = 29; y < 32; y++) for (let x = 29; x < 32; x++) { const at = (z * n + y) * n + x; reference[at] = 1; image[at] = 20 * (x - 29); }
+    const { planes, window } = caseViews({ case: 'small', size: [n, n, n], spacing: [1, 1, 1], image, reference, prediction: new Uint8Array(n * n * n) });
+    expect(window.high).toBeGreaterThan(100);
+    const inside = [...planes[0].grey].filter((_, i) => planes[0].reference[i]);
+    expect(new Set(inside).size).toBe(3);
+    expect(Math.max(...inside)).toBeLessThan(235);
+  });
+
   it('show what is near the masks, not the whole body', () => {
     const n = 100, image = new Float32Array(n * n * n), reference = new Uint8Array(n * n * n);
     reference[(50 * n + 50) * n + 50] = 1;
