@@ -110,7 +110,7 @@ describe('what is said', () => {
     });
     expectSlices(volume, [0, 1, 2, 3, 4]);
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toMatch(/passed over what holds no slices, .*1 x RT structure set/);
+    expect(notes[0]).toMatch(/passed over what is no slice, .*1 x RT structure set/);
     for (const name of ['structured report', 'presentation state', 'segmentation', 'object of class 1.3.12.2.1107.5.9.1']) expect(notes[0]).toContain(`1 x ${name}`);
     expect(await refusal({ rs: other('1.2.840.10008.5.1.4.1.1.481.3') })).toMatch(/no DICOM image, got 1 files \(1 x RT structure set\), expected the slices of one series/);
   });
@@ -143,6 +143,10 @@ describe('a slice that cannot be read is named, at either end', () => {
     const { folder } = await read(series()), linked = mkdtempSync(join(root, 'links-'));
     for (const name of readdirSync(folder)) symlinkSync(join(folder, name), join(linked, name));
     expectSlices(await readDicomSeries(linked), [0, 1, 2, 3, 4]);
+    mkdirSync(join(linked, 'more'));
+    const heard: string[] = [];
+    expectSlices(await readDicomSeries(linked, (remark) => heard.push(remark.message)), [0, 1, 2, 3, 4]);
+    expect(heard).toEqual(['passed over what is no slice, 1 x folder.']);
     symlinkSync(join(folder, 'gone.dcm'), join(linked, 'im5.dcm'));
     expect((await dataError(() => readDicomSeries(linked))).message).toMatch(/im5\.dcm: cannot be read/);
   });

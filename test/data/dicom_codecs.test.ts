@@ -74,6 +74,7 @@ describe.each(LOSSLESS)('%s', (name, syntax, encode) => {
     const native = part10(ctSlice(0, { ...elements(coded, { offsets: [], fragments: [data] }) }), SYNTAX.explicit);
     expect((await dataError(() => readFile(native))).message).toMatch(/PixelData \(7FE0,0010\) is not usable, got fragments, expected one piece/);
     expect((await dataError(() => readFile(part10(ctSlice(0), syntax)))).message).toMatch(/got 48 bytes in one piece, expected fragments/);
+    expect(await readFile(single(coded, [data], syntax))).toEqual(coded.values); // a decoder that failed is replaced
   });
 });
 
@@ -102,6 +103,9 @@ describe('lossy streams', () => {
       const data = await jpeg(coded), got = await readFile(single(coded, [data], syntax));
       expect(Math.max(...got.map((v, i) => Math.abs(v - coded.values[i])))).toBeLessThanOrEqual(2);
       expect((await dataError(() => readFile(single(coded, [data.subarray(0, data.length - 20)], syntax)))).message).toMatch(/JPEG .* pixels that cannot be decoded: it stops before its end/);
+      // A hole in the middle, the end in its place.
+      await dataError(() => readFile(single(coded, [Buffer.concat([data.subarray(0, data.length >> 1), data.subarray((data.length >> 1) + 60)])], syntax)));
+      expect(await readFile(single(coded, [data], syntax))).toEqual(got);
       const extended = Buffer.from(data), frame = data.indexOf(Buffer.from([0xff, 0xc0]));
       extended.set([0xff, 0xc1, 0, 11, 12], frame);
       expect((await dataError(() => readFile(single({ ...coded, bits: 12 }, [extended], syntax)))).message).toMatch(/a JPEG process that is not read, got frame header C1 of 12 bits/);

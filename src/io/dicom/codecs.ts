@@ -12,10 +12,11 @@ export interface Cells { readonly bytes: Uint8Array; readonly allocated: number;
 /** What the data set says of a frame. */
 export interface FrameShape { readonly rows: number; readonly columns: number; readonly allocated: number; readonly stored: number }
 
-const quiet = { print: () => undefined, printErr: () => undefined };
+/** A fresh object each time: the module becomes it. */
+const quiet = (): Parameters<CornerstoneFactory>[0] => ({ print: () => undefined, printErr: () => undefined });
 /** The WebAssembly build, six times as fast; the one in plain JavaScript where a page does not host the .wasm file. */
 const either = (fast: () => Promise<{ default: CornerstoneFactory }>, plain: () => Promise<{ default: CornerstoneFactory }>) => async (): Promise<CornerstoneCodec> =>
-  fast().then((module) => module.default(quiet)).catch(async () => (await plain()).default(quiet));
+  fast().then((module) => module.default(quiet())).catch(async () => (await plain()).default(quiet()));
 
 const LOADERS = {
   JpegLSDecoder: either(() => import('@cornerstonejs/codec-charls/decodewasmjs'), () => import('@cornerstonejs/codec-charls/decode')),

@@ -19,7 +19,7 @@ const NO_SLICE = /^(dicomdir|readme|licen[cs]e|copying|thumbs\.db|desktop\.ini)$
  * DataError: no image, a file that cannot be read, several series, missing or double slices, unequal orientation or size, no spacing.
  */
 export async function readDicomSeries(folder: string, tell = heardBy()): Promise<Volume> {
-  const { names, count } = await slicesIn(folder), images: DicomImage[] = [], passed = new Map<string, number>();
+  const { names, count, folders } = await slicesIn(folder), images: DicomImage[] = [], passed = new Map<string, number>(folders ? [['folder', folders]] : []);
   let size = 0;
   for (const name of names) {
     const file = join(folder, name), bytes = readBytes(file), opened = openDicom(file, bytes);
@@ -36,14 +36,14 @@ export async function readDicomSeries(folder: string, tell = heardBy()): Promise
   }
   const volume = await stackImages(folder, images, size);
   const remarks = images.flatMap((image) => image.remarks), messages = [...new Set(remarks.map((remark) => remark.message))];
-  if (others) say([{ file: folder, message: `passed over what holds no slices, ${others}.`, remedy: 'Nothing needs doing if they were not meant to be read.', doubtful: false }], tell);
+  if (others) say([{ file: folder, message: `passed over what is no slice, ${others}.`, remedy: 'If slices are missing, put all of them into one folder.', doubtful: false }], tell);
   say(messages.map((message) => ({ ...remarks.find((remark) => remark.message === message)!, file: folder })), tell);
   return volume;
 }
 
-/** Names of what may be slices, in a fixed order, and how many files there are. Links count: what they lead to is seen when it is read. */
-async function slicesIn(folder: string): Promise<{ names: string[]; count: number }> {
+/** Names of what may be slices, in a fixed order, and how many files and folders there are. Links count: what they lead to is seen when it is read. */
+async function slicesIn(folder: string): Promise<{ names: string[]; count: number; folders: number }> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => { throw unreadable(folder, cause); });
-  const files = entries.filter((entry) => !entry.name.startsWith('.') && !entry.isDirectory()).map((entry) => entry.name);
-  return { names: files.filter((name) => !NO_SLICE.test(name)).sort(), count: files.length };
+  const seen = entries.filter((entry) => !entry.name.startsWith('.')), files = seen.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+  return { names: files.filter((name) => !NO_SLICE.test(name)).sort(), count: files.length, folders: seen.length - files.length };
 }
