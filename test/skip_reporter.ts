@@ -8,7 +8,8 @@ export default class SkipReporter implements Reporter {
     for (const module of modules) {
       for (const test of module.children.allTests('skipped')) {
         const result = test.result();
-        const reason = (result.state === 'skipped' ? result.note : undefined) ?? 'no reason given';
+        const reason = result.state === 'skipped' ? result.note : undefined;
+        if (reason === undefined) continue; // left out by the command line: in a test, limits.test.ts asks for a reason
         const entry = reasons.get(reason) ?? { count: 0, files: new Set() };
         reasons.set(reason, entry);
         entry.count++;
