@@ -64,6 +64,7 @@ export const oneOf = (...names: readonly string[]): Kind => usage(names.map((n) 
 export const flag: Kind = usage('true or false', (v) => typeof v === 'boolean');
 export const text: Kind = usage('a string', (v) => typeof v === 'string');
 export const callable: Kind = usage('a function', (v) => typeof v === 'function');
+export const iterable: Kind = usage('a list', (v) => typeof v === 'object' && typeof (v as Iterable<unknown> | null)?.[Symbol.iterator] === 'function');
 export const instance = (expected: string, of: abstract new (...args: never[]) => unknown): Kind => usage(expected, (v) => v instanceof of);
 /** An array of numbers, typed or not. */
 export const values: Kind = usage('an array of numbers', (v) => Array.isArray(v) ? all(v, (x) => typeof x === 'number') : ArrayBuffer.isView(v) && 'BYTES_PER_ELEMENT' in v && !/Big/.test(shown(v)));

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: MIT
 // The reverse walk: from a scalar loss back to parameters, over the nodes of the trace being made.
+import { expectArguments, instance, iterable, listOf } from '../check.ts';
 import { MissingGradientError, ShapeError, VoxelgradError } from '../errors.ts';
 import { accumulate } from './pointwise.ts';
 import type { Thunk } from './op.ts';
-import { full, type Tensor } from './tensor.ts';
+import { full, Tensor } from './tensor.ts';
 import { currentTrace, gradients, named, type Node } from './trace.ts';
 
 /** Gradients by parameter. A parameter that the loss does not depend on has none. */
 export type Grads = ReadonlyMap<Tensor, Tensor>;
+
+const aTensor = instance('a tensor', Tensor);
 
 /**
  * Gradients of `loss` (one element) with respect to `params`, as ops appended to the trace.
  * @throws MissingGradientError naming every op on the way that has no gradient.
  */
 export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
+  expectArguments('backward', { loss: aTensor, params: iterable }, [loss, params]);
+  const wanted = new Set(params);
+  expectArguments('backward', { params: listOf(aTensor) }, [[...wanted]]);
   const trace = currentTrace();
   if (!trace) throw new VoxelgradError('TRACE', 'backward: called outside of a traced step.', 'Call it inside the function given to compile() or evaluate().');
   if (loss.size !== 1) throw new ShapeError(`backward: loss has shape [${loss.shape}], expected one element.`, 'Reduce it with sum() or mean().');
-  const wanted = new Set(params);
   for (const t of [loss, ...wanted]) trace.expectOwn('backward', t);
   const { reached, missing } = dependants(trace.nodes, wanted, loss);
   if (missing.length > 0) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A trace is the list of op calls of one step, in program order. Tensors made in it have shapes but no values.
+import { callable, dtype as aDType, expectArguments, integer, text } from '../check.ts';
 import { VoxelgradError } from '../errors.ts';
 import type { DType, HostArray, Spec } from './dtype.ts';
 import type { Op } from './op.ts';
@@ -98,6 +99,7 @@ export function record<T>(step: () => T, device: Device = currentDevice()): { tr
 
 /** Ops inside are constants to the reverse walk. */
 export function noGrad<T>(f: () => T): T {
+  expectArguments('noGrad', { f: callable }, [f]);
   gradOff++;
   try { return expectSync('noGrad', f()); } finally { gradOff--; }
 }
@@ -110,6 +112,7 @@ export function gradients<T>(f: () => T): T {
 
 /** Names the ops made inside, for labels and profiles; nested names are joined by dots. */
 export function named<T>(name: string, f: () => T): T {
+  expectArguments('named', { name: text, f: callable }, [name, f]);
   scopes.push(name);
   try { return expectSync('named', f()); } finally { scopes.pop(); }
 }
@@ -119,6 +122,7 @@ export function named<T>(name: string, f: () => T): T {
  * counters. `name` shows in the program. Outside a trace its values are computed once.
  */
 export function hostScalars(count: number, dtype: DType, values: () => HostArray, name = 'scalars'): Tensor {
+  expectArguments('hostScalars', { count: integer(0), dtype: aDType, values: callable, name: text }, [count, dtype, values, name]);
   if (!current) return tensor(values(), { shape: [count], dtype, name });
   const made = zeros([count], { dtype, name });
   current.scalars.push({ tensor: made, values });

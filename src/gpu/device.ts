@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One open GPU device: its abilities, its memory account, its pipelines, and the errors it has met.
+import { callable, expectArguments, fields, flag, maybe, number, oneOf, shown, text, type Kind } from '../check.ts';
 import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../errors.ts';
 import { PipelineCache } from './pipelines.ts';
 import { freeMemory, provideGPU, waitAsleep } from './provider.ts';
@@ -266,6 +267,7 @@ function opened(device: Device): Device {
  * @throws DeviceLostError when no adapter answers, LimitError when it has no subgroups.
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  expectArguments('openDevice', { options: OPTIONS }, [options]);
   if (options.gpuDevice) {
     const { gpuDevice, tiles, memoryBudget = Infinity } = options;
     const info = infoOf(gpuDevice.adapterInfo);
@@ -300,6 +302,13 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const budget = options.memoryBudget ?? (caps.software && free !== undefined ? Math.floor(free * 0.8) : Infinity);
   return opened(new Device(device, info, caps, false, budget, options.debug));
 }
+
+const aDevice: Kind = (where, what, v) => {
+  if (!(v as GPUDevice | null)?.features || !(v as GPUDevice).limits) throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUDevice.`);
+};
+const OPTIONS = fields({
+  adapter: maybe(text), backend: maybe(oneOf('vulkan', 'metal', 'd3d12', 'null')), validateOnly: maybe(flag), memoryBudget: maybe(number(0)), gpuDevice: maybe(aDevice), tiles: maybe(callable),
+});
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */
 function expectSubgroups(features: GPUSupportedFeatures, { name }: DeviceInfo, hint: string): void {

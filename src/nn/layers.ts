@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Layers with PyTorch's names, attributes and state-dict entries, on channels-last tensors. Weights of products follow the dtype of
 // what they meet: f16 activations read f32 weights as f16, and their gradients come back as f32. Norms take theirs as f32.
+import { callable, expectArguments, fields, flag, instance, integer, listOf, maybe, scalar, type Kinds } from '../check.ts';
+import { ShapeError } from '../errors.ts';
+import { aTensor } from '../engine/door.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { batchNorm } from '../ops/batch_norm.ts';
 import { conv2d, conv3d } from '../ops/conv.ts';
@@ -23,15 +26,30 @@ export interface ConvOptions {
 }
 
 interface Weights { readonly weight: Parameter; readonly bias?: Parameter }
-const asMet = ({ weight, bias }: Weights, { dtype }: Tensor): { weight: Tensor; bias: Tensor | null } => ({ weight: castTo(weight, dtype), bias: bias ? castTo(bias, dtype) : null });
+function asMet({ weight, bias }: Weights, x: Tensor): { weight: Tensor; bias: Tensor | null } {
+  expectArguments('forward', { x: aTensor }, [x]);
+  return { weight: castTo(weight, x.dtype), bias: bias ? castTo(bias, x.dtype) : null };
+}
+
+const count = integer(1);
+const INIT = { bias: maybe(flag), init: maybe(callable), biasInit: maybe(callable) };
+const CONV = { stride: maybe(count), padding: maybe(integer(0)), dilation: maybe(count), groups: maybe(count), ...INIT };
+
+/** @throws ShapeError and others unless a convolution can have these */
+function expectConvolution(name: string, given: readonly unknown[], more: Kinds = {}): void {
+  expectArguments(name, { inChannels: count, outChannels: count, kernel: listOf(count), options: fields({ ...CONV, ...more }) }, given);
+  const [inChannels, outChannels, , { groups = 1 }] = given as [number, number, unknown, { groups?: number }];
+  if (inChannels % groups !== 0 || outChannels % groups !== 0) throw new ShapeError(`${name}: got ${groups} groups for ${inChannels} to ${outChannels} channels, expected a divisor of both.`);
+}
 
 class Convolution extends Module {
   readonly weight: Parameter;
   readonly bias?: Parameter;
   protected readonly attrs: { stride: number; padding: number; dilation: number; groups: number };
 
-  constructor(inChannels: number, outChannels: number, kernel: readonly number[], options: ConvOptions) {
+  constructor(name: string, inChannels: number, outChannels: number, kernel: readonly number[], options: ConvOptions) {
     super();
+    expectConvolution(name, [inChannels, outChannels, kernel, options]);
     const { stride = 1, padding = 0, dilation = 1, groups = 1, init = fanInUniform } = options;
     this.attrs = { stride, padding, dilation, groups };
     this.weight = new Parameter([outChannels, inChannels / groups, ...kernel], init, { layout: 'conv' });
@@ -45,7 +63,7 @@ class Convolution extends Module {
 /** x [N, H, W, in] -> [N, H', W', out] */
 export class Conv2d extends Convolution {
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
-    super(inChannels, outChannels, [kernel, kernel], options);
+    super('Conv2d', inChannels, outChannels, [kernel, kernel], options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -58,7 +76,7 @@ export class Conv2d extends Convolution {
 /** x [N, D, H, W, in] -> [N, D', H', W', out] */
 export class Conv3d extends Convolution {
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
-    super(inChannels, outChannels, [kernel, kernel, kernel], options);
+    super('Conv3d', inChannels, outChannels, [kernel, kernel, kernel], options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -75,8 +93,9 @@ class TransposedConvolution extends Module {
   readonly bias?: Parameter;
   protected readonly attrs: { stride: number; padding: number; outputPadding: number; groups: number };
 
-  constructor(inChannels: number, outChannels: number, kernel: readonly number[], options: ConvTransposeOptions) {
+  constructor(name: string, inChannels: number, outChannels: number, kernel: readonly number[], options: ConvTransposeOptions) {
     super();
+    expectConvolution(name, [inChannels, outChannels, kernel, options], { outputPadding: maybe(integer(0)) });
     const { stride = 1, padding = 0, outputPadding = 0, groups = 1, bias = true, init = fanInUniform } = options;
     this.attrs = { stride, padding, outputPadding, groups };
     this.weight = new Parameter([inChannels, outChannels / groups, ...kernel], init, { layout: 'conv' });
@@ -87,7 +106,7 @@ class TransposedConvolution extends Module {
 /** x [N, H, W, in] -> [N, H', W', out], H' = (H - 1) stride - 2 padding + kernel + outputPadding. */
 export class ConvTranspose2d extends TransposedConvolution {
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTransposeOptions = {}) {
-    super(inChannels, outChannels, [kernel, kernel], options);
+    super('ConvTranspose2d', inChannels, outChannels, [kernel, kernel], options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -100,7 +119,7 @@ export class ConvTranspose2d extends TransposedConvolution {
 /** x [N, D, H, W, in] -> [N, D', H', W', out], as ConvTranspose2d. */
 export class ConvTranspose3d extends TransposedConvolution {
   constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTransposeOptions = {}) {
-    super(inChannels, outChannels, [kernel, kernel, kernel], options);
+    super('ConvTranspose3d', inChannels, outChannels, [kernel, kernel, kernel], options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -116,6 +135,7 @@ export class Linear extends Module {
   readonly bias?: Parameter;
   constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean; init?: Initialiser; biasInit?: Initialiser } = {}) {
     super();
+    expectArguments('Linear', { inFeatures: count, outFeatures: count, options: fields(INIT) }, [inFeatures, outFeatures, options]);
     this.weight = new Parameter([outFeatures, inFeatures], options.init ?? fanInUniform);
     if (options.bias ?? true) this.bias = new Parameter([outFeatures], options.biasInit ?? fanInBias(inFeatures));
   }
@@ -139,8 +159,10 @@ export class BatchNorm extends Module {
   /** False leaves the running statistics alone, e.g. in a pass that only makes pseudo labels. */
   trackStatistics = true;
   /** `zero` starts the scale at 0 instead of 1: the last norm of a residual branch then adds nothing at first. */
-  constructor(channels: number, { zero = false }: { zero?: boolean } = {}) {
+  constructor(channels: number, options: { zero?: boolean } = {}) {
     super();
+    expectArguments('BatchNorm', { channels: count, options: fields({ zero: maybe(flag) }) }, [channels, options]);
+    const { zero = false } = options;
     this.weight = new Parameter([channels], zero ? zerosInit : onesInit);
     this.bias = new Parameter([channels], zerosInit);
     this.running_mean = new Parameter([channels], zerosInit, { trainable: false });
@@ -161,6 +183,7 @@ export class LayerNorm extends Module {
   private readonly eps: number;
   constructor(channels: number, eps = 1e-5) {
     super();
+    expectArguments('LayerNorm', { channels: count, eps: scalar }, [channels, eps]);
     this.weight = new Parameter([channels], onesInit);
     this.bias = new Parameter([channels], zerosInit);
     this.eps = eps;
@@ -175,6 +198,8 @@ export class CBR extends Module {
   private readonly relu: boolean;
   constructor(inChannels: number, outChannels: number, kernel: number, options: { stride?: number; dilation?: number; relu?: boolean } = {}) {
     super();
+    expectArguments('CBR', { inChannels: count, outChannels: count, kernel: count, options: fields({ stride: maybe(count), dilation: maybe(count), relu: maybe(flag) }) },
+      [inChannels, outChannels, kernel, options]);
     const { stride = 1, dilation = 1, relu = true } = options;
     this.conv = new Conv2d(inChannels, outChannels, kernel, { stride, dilation, padding: (dilation * (kernel - 1)) / 2, init: kaimingFanOut });
     this.bn = new BatchNorm(outChannels);
@@ -187,6 +212,7 @@ export class CBR extends Module {
 export class Sequential extends Module {
   constructor(...layers: (Module & { forward(x: Tensor): Tensor })[]) {
     super();
+    expectArguments('Sequential', { layers: listOf(instance('a module', Module)) }, [layers]);
     layers.forEach((layer, i) => { (this as unknown as Record<number, Module>)[i] = layer; });
     this.length = layers.length;
   }

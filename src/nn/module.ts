@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Modules: parameters by name. Property names are PyTorch's, so the path of a parameter is its state-dict name.
-import { expectArguments, fields, flag, instance, maybe, shown } from '../check.ts';
+import { expectArguments, fields, flag, instance, integer, maybe, shown, text } from '../check.ts';
 import { StateDictError } from '../errors.ts';
 import { isHostOf } from '../engine/dtype.ts';
 import { Parameter } from './parameter.ts';
@@ -73,6 +73,7 @@ export class Module {
    * of the init stream, so values depend on the seed and the names alone.
    */
   initialise(seed: number, prefix = ''): this {
+    expectArguments('initialise', { seed: integer(0, 2 ** 32 - 1), prefix: text }, [seed, prefix]);
     this.assignNames(prefix);
     const sorted = [...this.namedParameters(prefix)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     sorted.forEach(([, p], i) => p.draw(seed, i));

@@ -46,7 +46,7 @@ const sliceDx = defineOp({
 });
 
 const aBound: Kind = (where, what, v) => {
-  if ([v].flat().every((b) => b === undefined || Number.isInteger(b) || Math.abs(b as number) === Infinity)) return;
+  if ([v].flat().every((b) => b === undefined || Number.isInteger(b) || b === Infinity || b === -Infinity)) return;
   throw new ShapeError(`${where}: got ${what} ${shown(v)}, expected an integer, or a list.`);
 };
 

@@ -108,7 +108,7 @@ const adaptiveDx = defineOp({
 /** Maxima of windows and where they lie within D * H * W (u32, the first of equals). The gradient goes there. */
 export const maxPoolWithIndices = door('maxPoolWithIndices', { x: aTensor, options: fields(POOL) },
   (x: Tensor, options: PoolOptions): { values: Tensor; indices: Tensor } => {
-  return maxPoolOp(x, { axes: poolAxes('maxPool', x, x.shape.length - 2, options), includePad: false });
+  return maxPoolOp(x, { axes: poolAxes('maxPoolWithIndices', x, Math.min(3, Math.max(1, x.shape.length - 2)), options), includePad: false });
 });
 const maxPool = (spatial: number) => door(`maxPool${spatial}d`, { x: aTensor, options: fields(POOL) }, (x: Tensor, options: PoolOptions): Tensor =>
   maxPoolOp(x, { axes: poolAxes(`maxPool${spatial}d`, x, spatial, options), includePad: false }).values);

@@ -31,6 +31,9 @@ export interface PoolAxis { readonly out: number; readonly kernel: number; reado
 /** One entry a spatial axis. @throws ShapeError unless x is [N, spatial..., C] and every window meets it. */
 export function poolAxes(name: string, x: Spec, spatial: number, { kernel, stride = kernel, padding = 0, dilation = 1, ceilMode = false }: PoolOptions): PoolAxis[] {
   expectSpatial(name, x, spatial);
+  for (const [what, list] of Object.entries({ kernel, stride, padding, dilation })) {
+    if (Array.isArray(list) && list.length !== x.shape.length - 2) throw new ShapeError(`${name}: got ${what} [${list}] for [${x.shape}], expected one number or ${x.shape.length - 2}.`);
+  }
   const of = (list: PerAxis, i: number): number => typeof list === 'number' ? list : list[i]!;
   return x.shape.slice(1, -1).map((size, i) => {
     const p = typeof padding === 'number' ? padding : padding[i]!;

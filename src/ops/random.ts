@@ -25,8 +25,10 @@ export class RandomSource {
    * `stream` is a number of STREAMS in random/philox.ts; `step` is asked before every run of a program. Programs that share seed,
    * stream and step need ranges of op numbers of their own: `firstOp`.
    */
-  constructor({ seed, stream, step, firstOp = 0 }: { seed: number; stream: number; step: () => number; firstOp?: number }) {
-    expectArguments('RandomSource', { seed: integer(0, 2 ** 32 - 1), stream: integer(0, 2 ** 32 - 1), step: callable, firstOp: integer(0, 2 ** 32 - 1) }, [seed, stream, step, firstOp]);
+  constructor(options: { seed: number; stream: number; step: () => number; firstOp?: number }) {
+    const word = integer(0, 2 ** 32 - 1);
+    expectArguments('RandomSource', { options: fields({ seed: word, stream: word, step: callable, firstOp: maybe(word) }) }, [options]);
+    const { seed, stream, step, firstOp = 0 } = options;
     this.seed = seed;
     this.stream = stream;
     this.step = step;

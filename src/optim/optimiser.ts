@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Optimisers as fused updates over flat arenas: parameters, gradients and moments share one layout, and one dispatch
 // updates every run of neighbouring parameters that received a gradient.
-import { expectArguments, fields, flag, instance, listOf, maybe, scalar, type Kind } from '../check.ts';
+import { expectArguments, fields, flag, instance, iterable, listOf, maybe, scalar } from '../check.ts';
 import { DisposedError, ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import type { Grads } from '../engine/autograd.ts';
@@ -42,9 +42,6 @@ const STATE: Readonly<Record<UpdateKind, readonly (readonly [string, 'm' | 'v'])
   adam: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], adamw: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], sgd: [['momentum_buffer', 'm']],
 };
 
-const someOf: Kind = (where, what, v) => {
-  if (typeof (v as Iterable<unknown> | null | undefined)?.[Symbol.iterator] !== 'function') throw new VoxelgradError('USAGE', `${where}: got no list as ${what}, expected parameters or groups of them.`, 'Give it net.parameters().');
-};
 const rate = maybe(scalar);
 const GROUP = fields({ params: listOf(instance('a parameter', Parameter)), weightDecay: rate, lrScale: rate });
 const OPTIONS = fields({ lr: scalar, betas: maybe(listOf(scalar)), eps: rate, weightDecay: rate, momentum: rate, clipNorm: rate, lossScale: maybe(flag) });
@@ -81,7 +78,7 @@ export class Optimiser {
   private disposed = false;
 
   constructor(kind: UpdateKind, params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions) {
-    expectArguments('optimiser', { params: someOf, options: OPTIONS }, [params, options]);
+    expectArguments('optimiser', { params: iterable, options: OPTIONS }, [params, options]);
     const list = [...params as Iterable<Parameter | ParameterGroup>];
     const groups = list.length > 0 && !(list[0] instanceof Tensor) ? list as ParameterGroup[] : [{ params: list as Parameter[] }];
     groups.forEach((group, i) => { expectArguments('optimiser', { [`params[${i}]`]: GROUP }, [group]); });

@@ -71,6 +71,43 @@ it.each(dtypes)('dtype error of %s', (_, call, message) => {
   expect(call).toThrow(message);
 });
 
+const nowhere: readonly unknown[] = [[-2, -3], [1.5], [NaN], ['2'], [2 ** 53], [2 ** 31, 2 ** 31], null, undefined, 3, 'abc', [null], new Array(2), [[1]], { 0: 2, length: 1 }];
+const random = new vg.RandomSource({ seed: 1, stream: 1, step: () => 0 });
+const doors: [string, (shape: never) => unknown][] = [
+  ['zeros', (s) => zeros(s)], ['full', (s) => vg.full(s, 1)], ['spec', (s) => spec(s)], ['normal', (s) => vg.normal(s, { random })], ['uniform', (s) => vg.uniform(s, { random })],
+  ['expand', (s) => vg.expand(f(1), s)], ['reshape', (s) => vg.reshape(f(2, 3), s)], ['Parameter', (s) => new vg.Parameter(s, vg.init.zerosInit)],
+  ['interpolationPlan', (s) => vg.interpolationPlan(3, s, [0], [1])], ['Tensor.fromBuffer', (s) => Tensor.fromBuffer(f(4).buffer.buffer, { shape: s, dtype: 'f32' })],
+];
+describe.each(doors)('%s', (name, call) => {
+  it.each(nowhere.map((s) => [s]))('refuses the shape %j by its name', (s) => {
+    expect(() => call(s as never)).toThrow(ShapeError);
+    expect(() => call(s as never)).toThrow(new RegExp(`^${name}: `));
+  });
+});
+
+const options: [string, () => unknown, RegExp][] = [
+  ['an offset', () => Tensor.fromBuffer(f(4).buffer.buffer, spec([1]), { offset: -4 }), /Tensor\.fromBuffer: got offset -4, expected an integer of at least 0/],
+  ['an odd offset', () => Tensor.fromBuffer(f(4).buffer.buffer, spec([1]), { offset: 2 }), /Tensor\.fromBuffer: got offset 2, expected a multiple of 4/],
+  ['no buffer', () => Tensor.fromBuffer(null as never, spec([1])), /Tensor\.fromBuffer: got buffer null, expected a GPUBuffer/],
+  ['channels', () => new vg.Conv2d(0, 4, 3), /Conv2d: got inChannels 0/], ['groups', () => new vg.Conv2d(4, 6, 3, { groups: 4 }), /Conv2d: got 4 groups for 4 to 6 channels/],
+  ['a kernel', () => new vg.Conv3d(1, 1, 1.5), /Conv3d: got kernel\[0\] 1\.5/], ['features', () => new vg.Linear(NaN, 1), /Linear: got inFeatures NaN/], ['a name of an option', () => new vg.Conv2d(1, 1, 1, { strides: 2 } as never), /Conv2d: got an option strides, expected stride, padding/],
+  ['a window', () => vg.maxPool2d(f(1, 4, 4, 1), { kernel: NaN }), /maxPool2d: got kernel NaN/], ['no options', () => vg.maxPool2d(f(1, 4, 4, 1), null as never), /maxPool2d: got options null/],
+  ['a padding', () => vg.conv2d(f(1, 4, 4, 1), f(1, 2, 2, 1), { padding: -1 }), /conv2d: got padding -1/], ['a mode', () => vg.pad(f(2), { before: 1, mode: 'edge' as never }), /pad: got mode "edge", expected "constant" or/],
+  ['an activation', () => vg.linear(f(1, 2), f(1, 2), { activation: 'swish' as never }), /linear: got activation "swish"/], ['an axis', () => vg.softmax(f(2), '0' as never), /softmax: got axis "0", expected an integer/],
+  ['a dtype', () => zeros([1], { dtype: 'f64' as never }), /zeros: got dtype "f64", expected f32, f16, i32, u32/], ['NaN as an integer', () => tensor([1, NaN], { dtype: 'i32' }), /tensor: got NaN at 1, expected integers/],
+  ['-1 without a sign', () => tensor([-1], { dtype: 'u32' }), /tensor: got -1 at 0, expected integers from 0/], ['words', () => tensor(['1'] as never), /tensor: got values \["1"\], expected an array of numbers/],
+  ['a size', () => vg.resize(f(1, 2, 2, 1), [1.5, 2]), /resize: got size \[1\.5, 2\]/], ['a probability', () => vg.dropout(f(2), { p: NaN, random }), /dropout: got p NaN/], ['null for a tensor', () => vg.add(null as never, f(1)), /add: got an input null, expected a tensor/],
+];
+it.each(options)('refuses %s', (_, call, message) => {
+  expect(call).toThrow(VoxelgradError);
+  expect(call).toThrow(message);
+});
+it.each([[{ memoryBudget: NaN }, /memoryBudget NaN/], [{ memoryBudget: -1 }, /memoryBudget -1/], [{ memoryBudget: '1' }, /memoryBudget "1"/], [{ backend: 'opengl' }, /backend "opengl"/], [{ budget: 1 }, /an option budget/], [null, /options null/],
+  [{ gpuDevice: {} }, /gpuDevice an object, expected a GPUDevice/], [{ adapter: 3 }, /adapter 3, expected a string/]])('openDevice refuses %j', async (given, message) => {
+  await expect(openDevice(given as never)).rejects.toThrow(message);
+  await expect(openDevice(given as never)).rejects.toThrow(VoxelgradError);
+});
+
 describe('programs', () => {
   it('name feeds that are missing, unknown or of another size', async () => {
     using p = await compile(({ batch }: { batch: { image: Tensor; label: Tensor } }) => vg.add(batch.image, batch.label), { batch: { image: spec([4]), label: spec([4]) } });
