@@ -151,12 +151,15 @@ const some = (names: readonly string[]): string => `${names.slice(0, 8).join(', 
 /** Everything that a reader of the numbers must know and the numbers do not say. */
 function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, metric_per_case, settings }: Summary): string[] {
   const copied = metric_per_case.filter((c) => c.n_copied).length;
+  const same = metric_per_case.filter((c) => c.prediction_digest !== undefined && c.prediction_digest === c.reference_digest && Object.values(c.metrics).some((m) => m.n_ref > 0)).map((c) => c.case);
   return [
     ...(missing.length > 0 ? [`${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${some(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`] : []),
     ...(unused.length > 0 ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${some(unused)}.`] : []),
     ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${some(names)}.`),
     ...(copied > 0 ? [`Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined (${copied} cases).`] : []),
     ...(evaluated && evaluated.changed.length > 0 ? [`Not the masks that were written there (changed since, or never finished): ${some(evaluated.changed)}.`] : []),
+    ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${some(same)}.`] : []),
+    ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.'] : []),
     ...(evaluated?.cases === 'not known' ? ['Whether the model was trained on these cases is not known: no run was found for these masks.'] : []),
     ...labelSourceNotes(settings),
   ];
@@ -203,6 +206,7 @@ ${NAME_RULE}`);
     const masks = isFolder(prediction) ? prediction : dirname(prediction), folder = options.out ?? masks;
     const run = knownRun(masks), source = sourceOf(masksRoot(masks));
     assertOwnMasks(run, masks, folder);
+    if (source?.verb === 'label' && !run) throw new DataError(`${masks}: holds labels that were copied where they are annotated, and the run that says where is not there, got ${source.run}, expected it with its run.json.`, 'Put the run back, or evaluate masks that `voxelgrad predict` made of these scans.');
     const seen = run && new Seen(run);
     const pairing = await pairsOf(reference, prediction, (name) => seen?.part(name));
     const dataset = await datasetOf(reference);

@@ -126,6 +126,9 @@ export async function recordCase(folder: string, name: string, made: Ingredients
   writeFileAtomic(recordFile(folder, name), `${JSON.stringify(record, null, 2)}\n`);
 }
 
+/** Reasons of `whyAgain` that leave open who wrote the mask. */
+export const UNRECORDED = /without a record|not as it was written$/;
+
 /** Why a case is to be predicted although there is a mask, or `new`; undefined where its masks are whole and of these ingredients. */
 export async function whyAgain(folder: string, name: string, mask: string, now: Ingredients): Promise<string | undefined> {
   const record = recordOf(folder, name);

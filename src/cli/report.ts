@@ -63,6 +63,7 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   const runs: Run[] = [{ name: name(folder), summaries: [summary] }];
   for (const run of options.compare ?? []) runs.push({ name: name(run), summaries: [(await evaluationOf(run)).summary] });
   const said = [...evaluation.notices, ...notices, ...runs.flatMap((run) => (run.summaries[0]!.evaluated?.cases === summary.evaluated?.cases ? [] : [`${run.name} is compared on ${evaluatedWords(run.summaries[0]!.evaluated)}.`]))];
+  for (const run of runs.slice(1)) if (run.summaries[0]!.missing.length > 0) said.push(`${run.name} lacks predictions of ${run.summaries[0]!.missing.length} cases, ${run.summaries[0]!.missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`);
   for (const notice of said) context.note(notice);
   return {
     title: options.title ?? `SA-Net: ${plan?.name ?? name(folder)}`,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What `predict` and `label` share: a run's networks, one case after another, one folder an output.
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry, Triple } from '../data/geometry.ts';
 import { gridAtSpacing } from '../data/resample.ts';
@@ -24,7 +24,7 @@ import type { Plan } from '../methods/plan.ts';
 import { checkpointPath } from '../train/run_folder.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
 import { assertNotAmong, volumesAt } from './apart.ts';
-import { assertSameSource, claimFolder, recordCase, sourceDigest, sourceOf, whyAgain, type Ingredients, type Source } from './mask_source.ts';
+import { assertSameSource, claimFolder, recordCase, sourceDigest, sourceOf, UNRECORDED, whyAgain, type Ingredients, type Source } from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
 import { progress } from './progress.ts';
 import { readRecord, recordStage } from './run_record.ts';
@@ -107,13 +107,21 @@ function assertOurs(out: string): void {
   if (strangers.length > 0) throw new DataError(`${out}: holds volumes that are not known to be masks of a run, got ${strangers.slice(0, 3).join(', ')}${strangers.length > 3 ? ', ...' : ''}, expected a new or empty folder, or one with prediction.json.`, 'Choose another output folder: masks would lie among these files, or replace them.');
 }
 
-/** A mask that is not as it was written may be a person's correction: it is put aside, never overwritten. */
-function putAside(out: string, mask: string): void {
+/** A mask that nobody recorded as it is may be a person's correction: it is put aside, never overwritten. Returns its place. */
+function putAside(out: string, mask: string): string {
   const folder = join(out, 'replaced');
   mkdirSync(folder, { recursive: true });
   let target = join(folder, mask);
   for (let n = 2; existsSync(target); n++) target = join(folder, `${n}_${mask}`);
   renameSync(join(out, mask), target);
+  return target;
+}
+
+/** What was put aside is no loss where it came out the same: a process had died before it could record it. */
+async function dropIfSame(aside: string, mask: string): Promise<void> {
+  if ((await digestFile(aside)).digest !== (await digestFile(mask)).digest) return;
+  rmSync(aside);
+  if (readdirSync(dirname(aside)).length === 0) rmdirSync(dirname(aside));
 }
 
 /** Headline masks land in `out`, those of each network in `out/<network>`. Cases whose masks are whole, and of the same scan, weights and options, are left alone. */
@@ -165,8 +173,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     if (why !== 'new') {
       again.push({ name, why });
       context.note(`${name}: predicted again, ${why}`);
-      if (why.endsWith('not as it was written') && existsSync(join(out, maskOf(name)))) putAside(out, maskOf(name));
     }
+    const aside = UNRECORDED.test(why) && existsSync(join(out, maskOf(name))) ? putAside(out, maskOf(name)) : undefined;
     const paths: string[] = [];
     for (const [network, mask] of Object.entries(masks)) {
       job.finish?.(mask, name);
@@ -178,6 +186,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       await writeVolume(join(out, path), onStoredGrid(mask, scan));
       paths.push(path);
     }
+    if (aside !== undefined) await dropIfSame(aside, join(out, maskOf(name)));
     await recordCase(out, name, made, paths); // last: it says that the case is done
     show(++written, missing.size, name);
   }

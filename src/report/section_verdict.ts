@@ -25,11 +25,13 @@ const listed = (names: readonly string[]): string => `${names.slice(0, 8).join('
 /** What the cases and masks are, where a reader would take the numbers for more than they are. */
 function standing({ evaluated, missing, missing_scored, unused, metric_per_case }: Summary): string[] {
   const copied = metric_per_case.filter((c) => c.n_copied).length;
+  const same = metric_per_case.filter((c) => c.prediction_digest !== undefined && c.prediction_digest === c.reference_digest && Object.values(c.metrics).some((m) => m.n_ref > 0)).map((c) => c.case);
   return [
     ...(evaluated?.cases === 'trained on' ? ['No held-out result: the model was trained on these cases, or its weights were chosen by them.'] : []),
     ...(copied > 0 ? ['Annotated voxels of these masks were copied from the labels. Only the others are scored; surfaces of such masks are not.'] : []),
     ...(missing.length > 0 ? [`${counted(missing.length, 'case has', 'cases have')} no prediction and ${missing_scored ? 'count as an empty mask' : 'are left out of every mean'}: ${listed(missing)}.`] : []),
     ...(unused.length > 0 ? [`${counted(unused.length, 'prediction has', 'predictions have')} no reference and ${unused.length === 1 ? 'is' : 'are'} not scored: ${listed(unused)}.`] : []),
+    ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${listed(same)}.`] : []),
     ...(evaluated && evaluated.changed.length > 0 ? [`Masks that are not as they were predicted (changed since, or never finished): ${listed(evaluated.changed)}.`] : []),
   ];
 }

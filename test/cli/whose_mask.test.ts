@@ -60,6 +60,7 @@ describe('predict keeps a mask', () => {
     ['exchanged for another', () => copyFileSync(at('kept_masks/b.nii.gz'), mask)],
     ['removed', () => rmSync(mask)],
     ['without its record', () => rmSync(at('kept_masks/records/a.json'))],
+    ['put there by somebody', () => { rmSync(at('kept_masks/records/a.json')); copyFileSync(at('kept_masks/b.nii.gz'), mask); }],
     ['with half a record', () => truncateSync(at('kept_masks/records/a.json'), 50)],
     ['with a network\'s mask cut short', () => truncateSync(at('kept_masks/transverse/a.nii.gz'), 40)],
     ['with the record of another case', () => copyFileSync(at('kept_masks/records/b.json'), at('kept_masks/records/a.json'))],
@@ -73,6 +74,7 @@ describe('predict keeps a mask', () => {
     expect(bytes('kept_masks/a.nii.gz')).toBe(whole);
     // What somebody may have drawn is not lost.
     if (changed !== undefined) expect(bytes('kept_masks/replaced/a.nii.gz')).toBe(changed);
+    else expect(existsSync(at('kept_masks/replaced'))).toBe(false);
     expect((await predict('both', 'kept_masks')).json.written).toBe(0);
     rmSync(at('kept_masks'), { recursive: true });
   });
@@ -141,6 +143,20 @@ describe('predict refuses a folder of masks', () => {
   });
   it('that label would mix with the data set', async () => {
     for (const to of ['data', 'data/labelsTr', 'data/imagesTr', 'data/dense', 'data/labelsTr/dense']) expect(await kept('data', 'label', at('data'), '-o', at(to), '--run', at('run')), to).toMatch(/--output: /);
+  });
+});
+
+describe('a scan of several files', () => {
+  it('is another scan when any of them is another', async () => {
+    mkdirSync(at('parts'));
+    await writeVolume(at('parts/a.mhd'), await readVolume(scan(1)), false);
+    expect((await predict('parts', 'parts_masks')).json.written).toBe(1);
+    expect((await predict('parts', 'parts_masks')).json.written).toBe(0);
+    const data = readdirSync(at('parts')).find((name) => name !== 'a.mhd')!;
+    const bytes = readFileSync(at('parts', data));
+    bytes[5000]! ^= 64;
+    writeFileSync(at('parts', data), bytes);
+    expect((await predict('parts', 'parts_masks')).json).toMatchObject({ written: 1, again: [{ name: 'a' }] });
   });
 });
 

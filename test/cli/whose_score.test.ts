@@ -187,6 +187,16 @@ describe('labels that were copied', () => {
     expect(summary.slice_distance.contrast).toMatchObject({ annotated: 100, others: 0 });
     expect(summary.evaluated.changed).toEqual([A]); // and written by somebody else than predict
   });
+  it('are refused where the run that says which they are is gone', async () => {
+    await masksOf('orphans', 'label', { [A]: 0 });
+    writeFileSync(at('orphans/prediction.json'), JSON.stringify({ ...json('orphans/prediction.json'), run: at('gone') }));
+    expect(await verb('eval', at('data'), at('orphans'))).toMatchObject({ code: 3, err: expect.stringMatching(/holds labels that were copied[^]*got .*gone/) });
+  });
+  it('whole, as predictions of themselves, are named', async () => {
+    mkdirSync(at('themselves'));
+    copyFileSync(labelOf(A), at('themselves', `${A}.nii.gz`));
+    expect((await verb('eval', at('data'), at('themselves'))).out).toMatch(/their references, byte for byte: phantom_000/);
+  });
   it('are found where nobody says that they were copied', async () => {
     await masksOf('dense_before', 'label', { [A]: 3 });
     writeFileSync(at('dense_before/prediction.json'), JSON.stringify({ version: 1, run: at('run') }));
