@@ -2,6 +2,7 @@
 // DICOM series and enhanced images: right voxels in the right place, or a refusal that names the file and the element.
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { constants, deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Volume } from '../../src/data/volume.ts';
 import { readDicomSeries } from '../../src/io/node/dicom.ts';
@@ -256,7 +257,7 @@ describe('enhanced images', () => {
     ['a gap', enhanced([0, 1, 3, 4]), /slices missing or unevenly spaced, got 4\.000 mm between .*e\.dcm frame 2 and .*e\.dcm frame 3/],
     ['a double', enhanced([0, 1, 2], [frameGroup(0), frameGroup(1), frameGroup(1)]), /two slices at one position.*frame 2 and .*frame 3/],
     ['two stacks', enhanced([0, 1, 2], [0, 1, 2].map((k) => frameGroup(k, { '00209111': ['SQ', [{ '00209056': ['SH', k < 2 ? 'A' : 'B'] }]] }))), /several stacks in one series, got 2 \("A", "B"\)/],
-    ['two phases', enhanced([0, 1, 2], [0, 1, 2].map((k) => frameGroup(k, { '00209111': ['SQ', [{ '00209128': ['UL', 1 + (k % 2)] }]] }))), /several temporal phases/],
+    ['two phases', enhanced([0, 1, 2], [0, 1, 2].map((k) => frameGroup(k, { '00209111': ['SQ', [{ '00209128': ['UL', 32 * (1 + (k % 2))] }]] }))), /several temporal phases in one series, got 2 \("32", "64"\)/],
     ['a tilted gantry', enhanced([0, 1, 2], [0, 1, 2].map((k) => frameGroup(k, { '00209113': ['SQ', [{ '00200032': ['DS', [-5, -7 + 0.3 * k, 10 + 2 * k]] }]] }))), /tilted gantry/],
     ['fewer groups than frames', enhanced([0, 1, 2], [frameGroup(0), frameGroup(1)]), /PerFrameFunctionalGroupsSequence \(5200,9230\) is not usable, got 2 items, expected 3/],
     ['a frame without a place', enhanced([0, 1], [frameGroup(0), frameGroup(1, { '00209113': undefined })]), /e\.dcm frame 2: ImagePositionPatient \(0020,0032\) is missing/],
@@ -277,6 +278,10 @@ describe('hostile files end in a typed error, soon', () => {
     ['a sequence without end', () => { const whole = part10({ '00080016': ['UI', CT], '00081140': ['SQ', [{}]] }, SYNTAX.explicit, { undefinedLength: true }); return whole.subarray(0, whole.length - 8); }, /truncated DICOM image: it stops inside a sequence/],
     ['a length of 4 GB', () => { const whole = part10(ctSlice(0)); whole.writeUInt32LE(0xfffffffe, whole.length - 52); return whole; }, /it stops inside PixelData \(7FE0,0010\), got 48 bytes, expected 4294967294 bytes/],
     ['a deflated stream cut off', () => part10(ctSlice(0), SYNTAX.deflated).subarray(0, 480), /the deflated data set is cut off or corrupt|truncated/],
+    ['a deflated stream of 120 MB of zeros', () => {
+      const zeros = deflateRawSync(Buffer.alloc(4e6), { finishFlush: constants.Z_SYNC_FLUSH });
+      return Buffer.concat([part10({}, SYNTAX.deflated).subarray(0, -2), ...new Array<Buffer>(30).fill(zeros), deflateRawSync(Buffer.alloc(0))]);
+    }, /a deflated data set that is too large, got more than \d+ bytes of \d+/],
     ['65535 x 65535 pixels in 48 bytes', () => part10(ctSlice(0, { '00280010': ['US', 65535], '00280011': ['US', 65535], '7fe00010': ['OB', { offsets: [], fragments: [Buffer.alloc(48)] }] }), SYNTAX.rle), /promise 4\.29e\+9 voxels|cannot hold/],
     ['millions of fragments promised', () => part10(ctSlice(0, { '00280008': ['IS', '999999999'], '7fe00010': ['OB', { offsets: [], fragments: [Buffer.alloc(48)] }] }), SYNTAX.rle), /got 1 fragments, expected 999999999 frames/],
   ])('%s', async (_what, file, message) => {

@@ -2,6 +2,9 @@
 // Compressed DICOM: every transfer syntax that is read gives the values that were encoded, and a damaged stream is an error.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { readDicomSeries } from '../../src/io/node/dicom.ts';
 import { type Coded, highThroughput, jpeg, jpeg2000, jpegLs, losslessJpeg, rle } from './dicom_encoders.ts';
@@ -111,4 +114,15 @@ describe('lossy streams', () => {
       expect((await dataError(() => readFile(single({ ...coded, bits: 12 }, [extended], syntax)))).message).toMatch(/a JPEG process that is not read, got frame header C1 of 12 bits/);
     }
   });
+});
+
+it('runs where there is neither Buffer nor process, as in a page', async () => {
+  const resolveDir = fileURLToPath(new URL('../../src/io/dicom', import.meta.url));
+  const { outputFiles } = await build({ stdin: { contents: "export * from './open.ts'; export * from './image.ts'; export * from './stack.ts';", resolveDir, loader: 'ts' }, bundle: true, format: 'iife', globalName: 'dicom', platform: 'browser', external: ['@cornerstonejs/*'], write: false });
+  const { openDicom, readImage, stackImages } = runInNewContext(`${outputFiles[0].text}; dicom`) as typeof import('../../src/io/dicom/open.ts') & typeof import('../../src/io/dicom/image.ts') & typeof import('../../src/io/dicom/stack.ts');
+  for (const [syntax, encode] of [[SYNTAX.rle, rle], [SYNTAX.lossless, (c: Coded) => losslessJpeg(c, 7)]] as const) {
+    const coded = image(12, true), opened = openDicom('a.dcm', Uint8Array.from(single(coded, [encode(coded)], syntax)));
+    const { data, size } = await stackImages('a', [readImage('a.dcm', opened as Exclude<typeof opened, string>)], 1000);
+    expect([[...data], [...size]]).toEqual([coded.values, [1, ROWS, COLUMNS]]);
+  }
 });

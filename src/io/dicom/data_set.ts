@@ -35,14 +35,13 @@ export class DataSet {
   }
 
   /** All values in one text; '' if there is none. */
-  text(keyword: Keyword): string { return this.texts(keyword)?.join('\\') ?? ''; }
+  text(keyword: Keyword): string { return (BINARY[this.vr(keyword)] ? this.numbers(keyword) : this.texts(keyword))?.join('\\') ?? ''; }
 
   /** Values as numbers, whatever they are written as; undefined if the element is absent, [] if it is empty. */
   numbers(keyword: Keyword): number[] | undefined {
     const element = this.element(keyword);
     if (!element) return undefined;
-    // Where a relay did not know an element and called it UN, its own representation stands.
-    const vr = element.vr === 'UN' ? TAGS[keyword][1] : element.vr, binary = BINARY[vr];
+    const vr = this.vr(keyword), binary = BINARY[vr];
     if (binary) {
       const [size, get] = binary, view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
       if (element.length % size !== 0 || element.length > MAX_TEXT) throw this.wrong(keyword, `${element.length} bytes`, `${vr} of ${size} bytes each`);
@@ -76,6 +75,12 @@ export class DataSet {
   /** The DataError for an element that cannot be used. */
   wrong(keyword: Keyword, got: string, expected: string, hint = 'Export the series again, or mend this element.'): DataError {
     return new DataError(`${this.file}: ${tagName(TAGS[keyword][0])} is not usable, got ${got.slice(0, 80)}, expected ${expected}.`, hint);
+  }
+
+  /** Where a relay did not know an element and called it UN, its own representation stands. */
+  private vr(keyword: Keyword): string {
+    const vr = this.element(keyword)?.vr ?? 'UN';
+    return vr === 'UN' ? TAGS[keyword][1] : vr;
   }
 
   private finite(keyword: Keyword, value: number, text = String(value)): number {

@@ -20,8 +20,10 @@ const OTHER_OBJECTS: readonly (readonly [RegExp, string])[] = [
 /** Storage classes of images are below this, but for the ones above. */
 const STORAGE = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\./;
 
-/** Deflate makes 1,032 bytes of one at most; no header and slices need more than this. */
-const MAX_INFLATED = 2 ** 30;
+/** Bytes that any deflated data set may become, and that each of its bytes may. */
+const FREE_INFLATED = 2 ** 26, INFLATED_PER_BYTE = 100;
+/** Bytes inflated at a time; they may become a thousand times as many. */
+const PIECE = 2 ** 14;
 
 const startsWith = (bytes: Uint8Array, at: number, text: string): boolean => bytes.length >= at + text.length && [...text].every((c, i) => bytes[at + i] === c.charCodeAt(0));
 const hasVr = (bytes: Uint8Array, at: number): boolean => bytes.length >= at + 2 && isVr(String.fromCharCode(bytes[at], bytes[at + 1]));
@@ -66,22 +68,23 @@ function guess(file: string, bytes: Uint8Array, start: number): TransferSyntax {
   }
   const length = bytes.length - start >= 8 ? new DataView(bytes.buffer, bytes.byteOffset + start + 4).getUint32(0, true) : Infinity;
   if (a === 8 && b === 0 && d === 0 && c <= 0x60 && length <= 256) return { name, explicit: false, little: true };
-  const short = bytes.length < 132 ? `only ${bytes.length} bytes` : bytes.every((byte) => byte === 0) ? `${bytes.length} bytes of zeros` : 'neither the letters DICM at byte 128 nor a data set without preamble';
+  const short = bytes.length < 132 ? `only ${bytes.length} bytes` : bytes.every((byte) => byte === 0) ? `${bytes.length} bytes of zeros` : start > 0 ? 'the letters DICM and no data set behind them' : 'neither the letters DICM at byte 128 nor a data set without preamble';
   throw new DataError(`${file}: not a DICOM file, or a truncated DICOM image: got ${short}.`, 'Copy or export the series again; move the file away if it is no slice.');
 }
 
-/** The data set of a deflated file. DataError if the stream is cut off, corrupt or beyond `MAX_INFLATED`. */
+/** The data set of a deflated file. DataError if the stream is cut off, corrupt or becomes too large. */
 function inflate(file: string, data: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [];
+  const most = FREE_INFLATED + INFLATED_PER_BYTE * data.length;
   let size = 0, ended = false;
   const stream = new Inflate((part, final) => {
     size += part.length;
-    if (size > MAX_INFLATED) throw new DataError(`${file}: a deflated data set that is too large, got more than ${MAX_INFLATED} bytes.`, 'Convert the series to uncompressed DICOM.');
+    if (size > most) throw new DataError(`${file}: a deflated data set that is too large, got more than ${most} bytes of ${data.length}.`, 'Convert the series to uncompressed DICOM.');
     parts.push(part);
     ended ||= final;
   });
   try {
-    for (let at = 0; at < data.length && !ended; at += 65536) stream.push(data.subarray(at, at + 65536), at + 65536 >= data.length);
+    for (let at = 0; at < data.length && !ended; at += PIECE) stream.push(data.subarray(at, at + PIECE), at + PIECE >= data.length);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     throw new DataError(`${file}: truncated DICOM image: the deflated data set is cut off or corrupt (${(cause as Error).message}).`, 'Copy or export the series again.', { cause });
