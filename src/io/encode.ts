@@ -7,6 +7,7 @@ import { elementOf } from './elements.ts';
 import { volumeEnding } from './endings.ts';
 import { littleBytes, niftiParts } from './nifti_write.ts';
 import type { Codec } from './packed.ts';
+import { checkFinite } from './promises.ts';
 
 /** A file to write: its name, and its bytes in parts. */
 export interface EncodedFile { readonly name: string; readonly parts: readonly Uint8Array[] }
@@ -39,6 +40,8 @@ export async function encodeVolume(name: string, volume: Volume, compress: boole
   if (!ending) throw unknownKind(name);
   const voxels = volume.size[0] * volume.size[1] * volume.size[2], stem = name.slice(0, -ending.length);
   if (volume.data.length !== voxels) throw new DataError(`${name}: wrong number of voxels, got ${volume.data.length}, expected ${volume.size.join('x')} = ${voxels}.`);
+  checkFinite(name, volume.data, xyz(volume.size));
+  if (![...volume.spacing, ...volume.origin, ...volume.direction].every(Number.isFinite) || volume.spacing.some((s) => s <= 0)) throw new DataError(`${name}: not a grid, got spacing ${volume.spacing.join(', ')} and origin ${volume.origin.join(', ')}, expected finite numbers and spacings above 0.`);
   if (ending === '.nii') return [{ name, parts: niftiParts(name, volume) }];
   if (ending === '.nii.gz') return [{ name, parts: await codec.pack(niftiParts(name, volume), 'gzip') }]; // gzip is what the name says
   const meta = ending === '.mha' || ending === '.mhd', raw = [littleBytes(volume.data)];

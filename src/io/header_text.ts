@@ -40,7 +40,8 @@ export function besideName(file: string, name: string): string {
   if (/^LIST\b/.test(name) || name.includes('%')) {
     throw new DataError(`${file}: voxels spread over several files, got "${name}", expected one data file.`, 'Convert the scan to one file, for example .nii.gz.');
   }
-  const parts = name.split(/[\\/]/);
+  const parts = name.split(/[\\/]/), own = file.split(/[\\/]/).pop();
+  if (parts.filter((part) => part !== '.' && part !== '').join('/') === own) throw new DataError(`${file}: names itself as its data file, got "${name}", expected another file.`, 'Correct the name in the header.');
   let depth = 0;
   for (const part of parts) if ((depth += part === '..' ? -1 : part === '.' || part === '' ? 0 : 1) < 0) break;
   if (depth < 0 || /^([\\/]|[A-Za-z]:|\w+:\/\/)/.test(name) || name.includes('\0')) {

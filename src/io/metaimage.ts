@@ -55,6 +55,7 @@ function gridOf(file: string, dims: readonly number[], rank: number, fields: Fie
   if (!Object.hasOwn(MILLIMETRES, units)) throw badField(file, 'DistanceUnits', units, 'mm, um, cm, m or ?', 'Convert the scan to millimetres.');
   const mm = MILLIMETRES[units];
   const matrix = list(file, fields, 'TransformMatrix', rank * rank), offset = list(file, fields, 'Offset', rank);
+  if (!matrix) tell({ file, message: 'states no orientation (no field TransformMatrix): its axes are taken as left, posterior, superior.', remedy: 'Add TransformMatrix to its header.', doubtful: false }); // as all readers known to us do
   const stated = list(file, fields, 'ElementSpacing', rank) ?? list(file, fields, 'ElementSize', rank);
   if (!stated) tell({ file, message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.', remedy: 'Add ElementSpacing to its header, or convert the scan again from its source.', doubtful: true });
   const spacing = (stated ?? dims.map(() => 1)).slice(0, 3).map((s) => s * mm);

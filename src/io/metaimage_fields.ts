@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The `Key = Value` header of a MetaImage, up to ElementDataFile. Keys of other software are passed over, as the format has it; what
-// is said twice, under one key or under its other names, must be said alike.
+// The `Key = Value` header of a MetaImage, up to ElementDataFile. Keys of other software are passed over, as the format has it, but for
+// those that are a slip of the pen away from one that counts; what is said twice, under one key or its other names, must be said alike.
 import type { Element } from './elements.ts';
 import { badField, HEAD_BYTES, latin1, numbersIn } from './header_text.ts';
 
@@ -14,6 +14,19 @@ const TYPES: Readonly<Record<string, Element>> = {
 const NAMES: Readonly<Record<string, string>> = {
   Position: 'Offset', Origin: 'Offset', Orientation: 'TransformMatrix', Rotation: 'TransformMatrix', ElementByteOrderMSB: 'BinaryDataByteOrderMSB',
 };
+
+/** Keys that decide on voxels or their place. */
+const KEYS = ['ObjectType', 'NDims', 'DimSize', 'BinaryData', 'BinaryDataByteOrderMSB', 'CompressedData', 'HeaderSize', 'ElementType', 'ElementNumberOfChannels', 'ElementSpacing', 'ElementSize', 'Offset', 'TransformMatrix',
+  'DistanceUnits', 'AnatomicalOrientation', 'ElementToIntensityFunctionSlope', 'ElementToIntensityFunctionOffset', ...Object.keys(NAMES)];
+
+/** True if one letter more, less or other, or capitals alone, make one word of the other. */
+function nearly(a: string, b: string): boolean {
+  if (a.toLowerCase() === b.toLowerCase()) return true;
+  let start = 0, end = 0;
+  while (start < a.length && a[start] === b[start]) start++;
+  while (end < Math.min(a.length, b.length) - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  return Math.max(a.length, b.length) - start - end <= 1;
+}
 
 export interface MetaFields { readonly fields: ReadonlyMap<string, string>; readonly dataFile: string; /** Where the line of ElementDataFile ends. */ readonly end: number }
 
@@ -31,6 +44,8 @@ export function parseMetaFields(file: string, head: Uint8Array): MetaFields {
     const key = NAMES[match[1]] ?? match[1], before = fields.get(key);
     if (before !== undefined && before !== match[2]) throw badField(file, match[1], match[2], `"${before}" as said before`);
     fields.set(key, match[2]);
+    const meant = KEYS.includes(match[1]) ? undefined : KEYS.find((known) => nearly(match[1], known));
+    if (meant !== undefined) throw badField(file, match[1], match[2], `the key "${meant}"`, 'Correct the name of the field: as it stands, it would be passed over.');
   }
   if (last[1] === '') throw badField(file, 'ElementDataFile', '', 'LOCAL or a file name');
   return { fields, dataFile: last[1], end: last.index + last[0].length };

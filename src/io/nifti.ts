@@ -5,7 +5,7 @@ import { DataError } from '../errors.ts';
 import { scaled, voxelsOf } from './elements.ts';
 import { isNifti, NIFTI1_BYTES, NIFTI2_BYTES, parseNifti } from './nifti_header.ts';
 import { orientation } from './nifti_orientation.ts';
-import { Inflated } from './packed.ts';
+import { Inflated, isGzip } from './packed.ts';
 import { checkFinite, checkPacked, inflatedVoxels, storedVoxels } from './promises.ts';
 import type { Input } from './source.ts';
 
@@ -15,6 +15,7 @@ export async function readNifti({ file, source, codec, tell }: Input, gzipped: b
   if (gzipped && isNifti(first)) {
     throw new DataError(`${file}: not compressed, got a NIfTI header, expected gzip as the name ends in .nii.gz.`, `Rename it to ${file.split(/[\\/]/).pop()!.replace(/\.gz$/, '')}, or compress it with gzip.`);
   }
+  if (!gzipped && isGzip(first)) throw new DataError(`${file}: compressed, got gzip, expected a NIfTI header as the name ends in .nii.`, `Rename it to ${file.split(/[\\/]/).pop()}.gz.`);
   const packed = gzipped ? new Inflated(codec.unpack(file, await source.read(0, source.size), 'gzip')) : undefined;
   const header = parseNifti(file, packed ? await headOf(packed) : first);
   const { dims, start, element, little, scale, forms } = header;

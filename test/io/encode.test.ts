@@ -54,6 +54,10 @@ describe('NIfTI', () => {
     expect([bytes.readInt16LE(252), bytes.readInt16LE(254)]).toEqual([0, 0]);
     expect([volume.origin, volume.spacing, volume.direction, volume.unoriented]).toEqual([base.origin, base.spacing, base.direction, true]);
   });
+  it('refuses to write what it would not read', async () => {
+    await expect(bytesOf('a.nii', volumeAt(RIGHT, new Float32Array(24).fill(NaN)))).rejects.toThrow(/a\.nii: values that are not finite, got 24/);
+    for (const wrong of [{ spacing: [1, 0, 1] }, { spacing: [1, NaN, 1] }, { origin: [0, Infinity, 0] }]) await expect(bytesOf('a.mha', { ...volumeAt(RIGHT), ...wrong } as Volume)).rejects.toThrow(/a\.mha: not a grid/);
+  });
   it('refuses what int16 dimensions cannot say', async () => {
     await expect(encodeVolume('a.nii', { ...volumeAt(RIGHT), size: [1, 1, 40000], data: new Uint8Array(40000) }, true, fflateCodec)).rejects.toThrow(/a\.nii: too long for NIfTI, got 40000 x 1 x 1/);
   });

@@ -29,7 +29,7 @@ describe('place', () => {
   it.each<[string, Record<string, string | null>, number[]]>([
     ['as LUNA16', { CenterOfRotation: '0 0 0', AnatomicalOrientation: 'RAI' }, LPS], ['a turned matrix, by rows', { TransformMatrix: '0 1 0 0 0 -1 1 0 0', AnatomicalOrientation: 'ASR' }, [0, 0, -2, -10, -0.5, 0, 0, -20, 0, -0.6, 0, 30]],
     ['letters of where axes go', { AnatomicalOrientation: 'LPS' }, LPS], ['no letters', { AnatomicalOrientation: '???' }, LPS], ['Position and Orientation', { Offset: null, Position: '10 20 30', TransformMatrix: null, Orientation: '1 0 0 0 1 0 0 0 1' }, LPS],
-    ['Origin and Rotation', { Offset: null, Origin: '10 20 30', TransformMatrix: null, Rotation: '1 0 0 0 1 0 0 0 1' }, LPS], ['one place under two names', { Position: '10 20 30' }, LPS], ['no matrix', { TransformMatrix: null }, LPS],
+    ['Origin and Rotation', { Offset: null, Origin: '10 20 30', TransformMatrix: null, Rotation: '1 0 0 0 1 0 0 0 1' }, LPS], ['one place under two names', { Position: '10 20 30' }, LPS],
     ['micrometres', { DistanceUnits: 'um', ElementSpacing: '500 600 2000', Offset: '10000 20000 30000' }, LPS], ['centimetres', { DistanceUnits: 'cm', ElementSpacing: '0.05 0.06 0.2', Offset: '1 2 3' }, LPS], ['an unknown unit', { DistanceUnits: '?' }, LPS],
     ['ElementSize where there is no spacing', { ElementSpacing: null, ElementSize: '0.5 0.6 2' }, LPS], ['ElementSpacing where there are both', { ElementSize: '9 9 9' }, LPS],
     ['one point in time', { NDims: '4', DimSize: '4 3 5 1', ElementSpacing: '0.5 0.6 2 1', Offset: '10 20 30 0', TransformMatrix: '1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1' }, LPS], ['a neutral scale', { ElementToIntensityFunctionSlope: '1', ElementToIntensityFunctionOffset: '0' }, LPS],
@@ -43,7 +43,10 @@ describe('place', () => {
   it('says what it takes where the file says nothing, or two things', async () => {
     expect((await decode('a.mha', meta({ ElementSpacing: null }))).remarks).toMatchObject([{ doubtful: true, message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.' }]);
     expect((await decode('a.mha', meta({ AnatomicalOrientation: 'RPI' }))).remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/AnatomicalOrientation RPI and TransformMatrix \(RAI\) contradict/) }]);
-    expect((await decode('a.mha', meta({ TransformMatrix: null, AnatomicalOrientation: 'LPI' }))).remarks).toMatchObject([{ doubtful: true, message: expect.stringMatching(/the missing TransformMatrix/) }]);
+    expect((await decode('a.mha', meta({ TransformMatrix: null, AnatomicalOrientation: 'LPI' }))).remarks).toMatchObject([{ doubtful: false }, { doubtful: true, message: expect.stringMatching(/the missing TransformMatrix/) }]);
+    const plain = await decode('a.mha', meta({ TransformMatrix: null }));
+    close(affine(plain.volume), LPS);
+    expect(plain.remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/states no orientation \(no field TransformMatrix\)/) }]);
   });
 });
 
@@ -56,7 +59,8 @@ describe('what is damaged or contradictory is refused by name', () => {
     ['of zeros', { TransformMatrix: '0 0 0 0 0 0 0 0 0' }, /has no direction/], ['a shear', { TransformMatrix: '1 0.1 0 0 1 0 0 0 1' }, /not perpendicular/], ['with a spacing in it', { TransformMatrix: '2 0 0 0 2 0 0 0 2' }, /TransformMatrix, .*rows of length 1/], ['feet', { DistanceUnits: 'ft' }, /DistanceUnits, got "ft"/],
     ['letters that are none', { AnatomicalOrientation: 'XYZ' }, /AnatomicalOrientation/], ['a scale', { ElementToIntensityFunctionSlope: '2' }, /ElementToIntensityFunctionSlope, got "2"/], ['an intercept', { ElementToIntensityFunctionOffset: '-1024' }, /ElementToIntensityFunctionOffset/], ['neither true nor false', { CompressedData: 'maybe' }, /CompressedData, got "maybe"/],
     ['two byte orders', { ElementByteOrderMSB: 'True' }, /ElementByteOrderMSB, got "True", expected "False"/], ['a header size into the header', { HeaderSize: '7' }, /HeaderSize, got "7"/], ['of -2', { HeaderSize: '-2' }, /HeaderSize/], ['from the end of zlib', { HeaderSize: '-1', CompressedData: 'True' }, /HeaderSize/],
-    ['several data files', { ElementDataFile: 'LIST' }, /several files/], ['a pattern', { ElementDataFile: 'a%02d.raw 1 5 1' }, /several files/], ['a data file elsewhere', { ElementDataFile: '../a.raw' }, /out of its folder/], ['none', { ElementDataFile: '' }, /ElementDataFile/],
+    ['several data files', { ElementDataFile: 'LIST' }, /several files/], ['a pattern', { ElementDataFile: 'a%02d.raw 1 5 1' }, /several files/], ['a data file elsewhere', { ElementDataFile: '../a.raw' }, /out of its folder/], ['none', { ElementDataFile: '' }, /ElementDataFile/], ['itself', { ElementDataFile: './a.mha' }, /names itself as its data file/],
+    ...['Ofset', 'offset', 'TransformMatrlx', 'ElementSpacings', 'Compresseddata', 'DistanceUnit'].map((key): [string, Record<string, string>, RegExp] => [`a slip of the pen: ${key}`, { [key]: '1' }, new RegExp(`header field ${key}, got "1", expected the key`)]),
   ])('%s', async (_, fields, message) => expect(await refusal('a.mha', meta(fields))).toMatchObject({ name: 'DataError', message: expect.stringMatching(message) }));
   it.each<[string, Buffer, RegExp]>([
     ['a line that is none', Buffer.from(meta().toString('latin1').replace('NDims = 3', 'NDims 3'), 'latin1'), /header field NDims 3/], ['no data line', Buffer.from('NDims = 3\n'), /ElementDataFile, got nothing/], ['longs of 8 bytes', meta({ ElementType: 'MET_LONG' }, Buffer.alloc(480)), /holds more than its header promises, got 480 bytes, expected 240/],
