@@ -3,6 +3,7 @@
 import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
 import { dtype as aDType, expectArguments, fields, instance, integer, maybe, scalar, shape as aShape, shown, text, values as aList, type Kinds } from '../check.ts';
 import { currentDevice, Device } from '../gpu/device.ts';
+import { Readback } from '../gpu/readback.ts';
 import { byteSize, expectHost, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
 import type { Node } from './trace.ts';
 
@@ -116,7 +117,7 @@ export class Tensor implements Spec, Disposable {
     return { buffer, offset, size: bytes };
   }
 
-  /** Reads the values back (f16 as bits). One of the two ways from the device to the host. */
+  /** Reads the values back (f16 as bits). With `readTogether` the way from the device to the host. */
   async data(): Promise<HostArray> {
     const { device, buffer, offset } = this.storage;
     return hostArray(this.dtype, await device.read(buffer, offset, byteSize(this)), this.size);
@@ -157,6 +158,13 @@ function rangeOf(values: HostArray): { low: number; high: number } | null {
     if (v < low) low = v; else if (v > high) high = v;
   }
   return { low, high };
+}
+
+/** Values of many tensors, brought back together: one wait whatever their number. */
+export async function readTogether(tensors: readonly Tensor[]): Promise<HostArray[]> {
+  if (tensors.length === 0) return [];
+  using readback = new Readback(tensors[0]!.storage.device, tensors.map((t) => ({ buffer: t.storage.buffer, offset: t.storage.offset, bytes: byteSize(t) })));
+  return (await readback.views()).map((bytes, i) => hostArray(tensors[i]!.dtype, bytes.slice().buffer, tensors[i]!.size));
 }
 
 /** queue.writeBuffer for any host array; odd f16 counts are padded to 4 bytes. */

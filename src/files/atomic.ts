@@ -59,8 +59,8 @@ export function removeLeftovers(folder: string): void {
   }
 }
 
-/** A temporary name for what will become `path`, beside it. What dead processes left in the folder is removed, once. */
-function asideOf(path: string): string {
+/** A temporary name for what will become `path`, beside it; `discard` it in any case. What dead processes left in the folder is removed, once. */
+export function asideOf(path: string): string {
   const folder = resolve(dirname(path));
   if (!swept.has(folder)) {
     swept.add(folder);
@@ -109,7 +109,7 @@ export function assertReplaceable(path: string): void {
   if (special !== undefined) throw new DataError(`${path}: could not be written, got ${special}, expected a file or nothing of that name.`, 'Choose another name.');
 }
 
-function flushFolder(path: string): void {
+export function flushFolder(path: string): void {
   if (process.platform === 'win32') return; // a folder cannot be opened there
   const handle = fs.openSync(path, 'r');
   try { fs.fsyncSync(handle); } finally { fs.closeSync(handle); }

@@ -94,30 +94,38 @@ export function parseSafetensors(bytes: Uint8Array, where = 'safetensors'): Safe
   return { tensors, metadata };
 }
 
-/** Bytes of a safetensors file. Same content in the same order, same bytes. */
-export function encodeSafetensors(tensors: ReadonlyMap<string, HostTensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  // Widest elements first, so that every tensor starts at a multiple of its element size.
-  const ordered = [...tensors].sort(([, a], [, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
+/** What a file begins with: the length of its header, the header, spaces up to where the data of `tensors` follows, in that order. */
+export function safetensorsHeader(tensors: readonly { readonly name: string; readonly dtype: StoredType; readonly shape: readonly number[] }[], metadata: Readonly<Record<string, string>>): Uint8Array {
   const header: [string, unknown][] = Object.keys(metadata).length ? [['__metadata__', metadata]] : [];
   let offset = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
-    const size = shape.reduce((n, d) => n * d, bytesPerElement(dtype));
+  for (const { name, dtype, shape } of tensors) {
     if (name === '__metadata__') throw new DataError('safetensors: a tensor cannot be named "__metadata__".');
-    if (!(data instanceof TYPES[dtype]) || data.byteLength !== size) {
-      throw new DataError(`safetensors: tensor ${JSON.stringify(name)} [${shape}] ${dtype} needs ${size} bytes in a ${TYPES[dtype].name}, got ${data.byteLength} in a ${data.constructor.name}.`);
-    }
-    header.push([name, { dtype, shape, data_offsets: [offset, offset + size] }]);
-    offset += size;
+    const size = shape.reduce((n, d) => n * d, bytesPerElement(dtype));
+    header.push([name, { dtype, shape, data_offsets: [offset, offset += size] }]);
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const start = 8 + Math.ceil(json.length / 8) * 8;
-  const out = new Uint8Array(start + offset).fill(0x20, 8, start);
+  const out = new Uint8Array(start).fill(0x20, 8);
   new DataView(out.buffer).setBigUint64(0, BigInt(start - 8), true);
   out.set(json, 8);
-  let at = start;
-  for (const [, { data }] of ordered) {
+  return out;
+}
+
+/** Bytes of a safetensors file. Same content in the same order, same bytes. */
+export function encodeSafetensors(tensors: ReadonlyMap<string, HostTensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  // Widest elements first, so that every tensor starts at a multiple of its element size.
+  const ordered = [...tensors].map(([name, tensor]) => ({ name, ...tensor })).sort((a, b) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
+  const header = safetensorsHeader(ordered, metadata);
+  let at = header.length;
+  const out = new Uint8Array(ordered.reduce((n, { data }) => n + data.byteLength, at));
+  out.set(header);
+  for (const { name, dtype, shape, data } of ordered) {
+    const size = shape.reduce((n, d) => n * d, bytesPerElement(dtype));
+    if (!(data instanceof TYPES[dtype]) || data.byteLength !== size) {
+      throw new DataError(`safetensors: tensor ${JSON.stringify(name)} [${shape}] ${dtype} needs ${size} bytes in a ${TYPES[dtype].name}, got ${data.byteLength} in a ${data.constructor.name}.`);
+    }
     out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+    at += size;
   }
   return out;
 }

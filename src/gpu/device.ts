@@ -4,6 +4,7 @@ import { callable, expectArguments, fields, flag, maybe, number, oneOf, shown, t
 import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../errors.ts';
 import { PipelineCache } from './pipelines.ts';
 import { freeMemory, provideGPU, waitAsleep } from './provider.ts';
+import { Readback } from './readback.ts';
 import { SlotPool } from './slots.ts';
 import { IndexWatch } from './watch.ts';
 
@@ -192,29 +193,15 @@ export class Device implements Disposable {
   }
 
   /** A promise of the driver's. On a software adapter the kernels run on this machine's cores: waiting must not take one. */
-  private wait<T>(promise: Promise<T>): Promise<T> {
+  wait<T>(promise: Promise<T>): Promise<T> {
     return this.caps.software ? waitAsleep(promise) : promise;
   }
 
   /** Copies `bytes` of a buffer back to the host. */
   async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
     if (this.watch && buffer !== this.watch.buffer) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
-    this.check();
-    const size = Math.ceil(bytes / 4) * 4;
-    const staging = this.gpu.createBuffer({ size, usage: 0x1 | 0x8, label: 'readback' }); // MAP_READ | COPY_DST
-    try {
-      const encoder = this.gpu.createCommandEncoder({ label: 'readback' });
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
-      this.gpu.queue.submit([encoder.finish()]);
-      await this.wait(staging.mapAsync(0x1)).catch((cause: unknown) => {
-        this.check();
-        throw new DeviceLostError('device: reading back failed.', 'Open a new device.', { cause });
-      });
-      this.check();
-      return staging.getMappedRange().slice(0, bytes);
-    } finally {
-      staging.destroy();
-    }
+    using readback = new Readback(this, [{ buffer, offset, bytes }]);
+    return (await readback.views())[0]!.slice().buffer;
   }
 
   /** Waits until everything submitted is done, then throws what went wrong. */

@@ -43,7 +43,7 @@ const training = z.strictObject({
   seed: integer(0, 2 ** 31 - 1),
   precision: z.enum(['f32', 'mixed']).describe('mixed: f16 activations, and weights where they meet them; f32 master weights, sums, norms, graphs and losses; needs shader-f16'),
   selections: integer(1, 1000).describe('validations in a run; the best one is kept'),
-  checkpointEvery: integer(1, 1_000_000).describe('iterations'),
+  checkpointEvery: z.union([z.literal('auto'), integer(1, 1_000_000)]).describe('iterations; auto: as often as a twentieth of the time allows'),
 });
 
 const prediction = z.strictObject({

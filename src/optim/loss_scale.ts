@@ -17,7 +17,7 @@ const GROWTH = 200;
 
 export class LossScale implements Disposable {
   /** [scale, finite iterations in a row, beta1^t, beta2^t] after t updates. */
-  private readonly state = tensor([START, 0, 1, 1], { name: 'loss scale' });
+  readonly state = tensor([START, 0, 1, 1], { name: 'loss scale' });
 
   /** In a trace: loss [] or [1] times the scale, [1]. */
   applyTo(loss: Tensor): Tensor { return mul(loss, this.current()); }

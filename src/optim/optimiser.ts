@@ -5,7 +5,7 @@ import { expectArguments, fields, flag, instance, iterable, listOf, maybe, scala
 import { DisposedError, ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import type { Grads } from '../engine/autograd.ts';
-import { Tensor } from '../engine/tensor.ts';
+import { readTogether, Tensor } from '../engine/tensor.ts';
 import { knownPlace, mutatedBy, rootOf } from '../engine/schedule.ts';
 import { currentTrace, hostScalars, type Node, type Trace } from '../engine/trace.ts';
 import { Arena, layoutArena, type Range } from '../nn/arena.ts';
@@ -164,18 +164,18 @@ export class Optimiser {
     }
   }
 
-  /** Moments by parameter name, in PyTorch's layout: `exp_avg.<name>` and `exp_avg_sq.<name>`, of sgd `momentum_buffer.<name>`. */
-  async stateDict(): Promise<StateDict> {
-    const out: StateDict = new Map();
+  /** Moments where they lie, with the parameter whose shape they have: `exp_avg.<name>` and `exp_avg_sq.<name>`, of sgd `momentum_buffer.<name>`. */
+  *namedState(): Generator<[string, Parameter, Tensor]> {
     for (const param of this.params) {
-      for (const [key, arena] of STATE[this.kind]) {
-        const range = this.arenas[arena].flat(this.rangeOf(param));
-        const values = await range.data() as Float32Array;
-        range.dispose();
-        out.set(`${key}.${param.name}`, { shape: param.torchShape, data: param.toTorch(values.subarray(0, param.size)) });
-      }
+      for (const [key, arena] of STATE[this.kind]) yield [`${key}.${param.name}`, param, this.arenas[arena].flat(this.rangeOf(param))];
     }
-    return out;
+  }
+
+  /** Moments by name, in PyTorch's layout. */
+  async stateDict(): Promise<StateDict> {
+    const state = [...this.namedState()];
+    const values = await readTogether(state.map(([, , tensor]) => tensor));
+    return new Map(state.map(([name, param], i) => [name, { shape: param.torchShape, data: param.toTorch(values[i] as Float32Array) }]));
   }
 
   loadStateDict(dict: ReadonlyMap<string, { data: Float32Array }>, steps: number): void {

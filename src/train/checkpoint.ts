@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { DataError, StateDictError } from '../errors.ts';
-import type { TunedTiles } from '../gpu/device.ts';
+import { currentDevice, type TunedTiles } from '../gpu/device.ts';
+import { Readback, type DeviceRange } from '../gpu/readback.ts';
 import type { StateEntry } from '../nn/module.ts';
-import { encodeSafetensors, parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
-import { writeFileAtomic } from '../files/atomic.ts';
+import type { Parameter } from '../nn/parameter.ts';
+import { parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
+import { assertSealed, writeSealed, type LazyTensor } from '../files/sealed.ts';
 import type { DataChange, FileSums } from './data_files.ts';
 import { networkList, type Networks } from '../methods/method.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
@@ -50,35 +52,94 @@ export interface RunState {
   readonly tiles?: TunedTiles;
 }
 
-const f32 = ({ shape, data }: StateEntry): HostTensor => ({ dtype: 'F32', shape, data });
-
 const scaleKey = (name: string): string => `loss_scale.${name}`;
 
-/** Reads everything back from the device and writes it to `path`. */
-export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, state: RunState): Promise<void> {
-  const tensors = new Map<string, HostTensor>();
-  for (const { name, net } of networkList(nets)) {
-    for (const [key, entry] of await net.stateDict()) tensors.set(`${name}.${key}`, f32(entry));
-  }
+/** A tensor of a checkpoint: where it lies on the device, and what it is in a file. */
+interface Piece { readonly name: string; readonly shape: readonly number[]; readonly place: DeviceRange; toFile(values: Float32Array): Float32Array }
+
+function* piecesOf(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>): Generator<Piece> {
+  const placeOf = ({ buffer: { buffer, offset, size } }: Pick<Parameter, 'buffer'>): DeviceRange => ({ buffer, offset, bytes: size });
+  const piece = (name: string, param: Parameter, tensor: Pick<Parameter, 'buffer'>): Piece => ({ name, shape: param.torchShape, place: placeOf(tensor), toFile: (values) => param.layout === 'plain' ? values : param.toTorch(values) });
+  for (const { name, net } of networkList(nets)) for (const [key, param] of net.namedParameters()) yield piece(`${name}.${key}`, param, param);
   for (const [name, optimiser] of optimisers) {
-    for (const [key, entry] of await optimiser.stateDict()) tensors.set(key, f32(entry));
-    if (optimiser.lossScale) tensors.set(scaleKey(name), f32({ shape: [4], data: await optimiser.lossScale.values() }));
+    for (const [key, param, tensor] of optimiser.namedState()) yield piece(key, param, tensor);
+    if (optimiser.lossScale) yield { name: scaleKey(name), shape: [4], place: placeOf(optimiser.lossScale.state), toFile: (values) => values };
   }
-  writeFileAtomic(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify(state) }));
 }
 
 /** In the place of a digest of a plan of version 1, which says nothing about the plan as it is now; `trained` does. */
 export const FIRST_VERSION = 'version 1';
 
-export interface Checkpoint { readonly state: RunState; readonly tensors: ReadonlyMap<string, HostTensor> }
+/** Everything that a checkpoint holds, as it is on the device when this is made; written while training goes on. */
+export class Snapshot implements Disposable {
+  private readonly pieces: readonly Piece[];
+  private readonly readback: Readback;
 
-/** @throws DataError for a missing, truncated or foreign file. */
+  constructor(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>) {
+    this.pieces = [...piecesOf(nets, optimisers)];
+    this.readback = new Readback(currentDevice(), this.pieces.map(({ place }) => place));
+  }
+
+  /** Writes it under the first path, and before that under the others. @throws DataError where it holds what is no number, or cannot be written */
+  async write([path, ...others]: readonly [string, ...string[]], state: RunState): Promise<void> {
+    const views = await this.readback.views();
+    await writeSealed(path, others, this.pieces.map(({ name, shape, toFile }, i): LazyTensor => ({
+      name, shape, dtype: 'F32',
+      values: () => {
+        const { buffer, byteOffset, byteLength } = views[i]!;
+        return expectFinite(toFile(new Float32Array(buffer, byteOffset, byteLength / 4)), `${path}: not written, for ${name} after ${state.iteration} iterations`, 'The training has diverged. Lower optimiser.rate2d or rateSam in the plan and start again.');
+      },
+    })), { format: 'voxelgrad', state: JSON.stringify(state) });
+  }
+
+  [Symbol.dispose](): void { this.readback[Symbol.dispose](); }
+}
+
+export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, state: RunState): Promise<void> {
+  using snapshot = new Snapshot(nets, optimisers);
+  await snapshot.write([path], state);
+}
+
+/** The values. @throws DataError where one is NaN or infinite */
+export function expectFinite(values: Float32Array, where: string, hint: string): Float32Array {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0, unless one of them is none
+  if (sum === 0) return values;
+  const at = values.findIndex((v) => !Number.isFinite(v));
+  throw new DataError(`${where}: value ${at}, got ${values[at]}, expected a finite number.`, hint);
+}
+
+/** `sealed`: its bytes were found to be those that were written; the first checkpoints of version 1 carry no checksum. */
+export interface Checkpoint { readonly state: RunState; readonly tensors: ReadonlyMap<string, HostTensor>; readonly sealed: boolean }
+
+/** @throws DataError for a missing, truncated, damaged or foreign file, and for one with values that are no numbers */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
+  const bytes = await readWhole(path).catch((cause: unknown) => {
     throw new DataError(`${path}: cannot be read.`, 'Train first, or name another run folder.', { cause });
   });
-  const { tensors, metadata } = parseSafetensors(bytes, path);
-  return { state: stateOf(metadata, path), tensors };
+  const { metadata } = parseSafetensorsHeader(bytes, path);
+  const sealed = assertSealed(bytes, metadata, path);
+  const state = stateOf(metadata, path);
+  if (!sealed && state.id !== undefined) throw new DataError(`${path}: damaged, its checksum is missing.`, 'Restore it from a copy, or remove it.');
+  const { tensors } = parseSafetensors(bytes, path);
+  for (const [name, { data }] of tensors) if (data instanceof Float32Array) expectFinite(data, `${path}: tensor ${JSON.stringify(name)}`, 'These weights compute nothing: name another checkpoint, or train again with a lower rate.');
+  return { state, tensors, sealed };
+}
+
+/** Node reads no file of 2 GiB in one piece, which a checkpoint of `paper` may have. */
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path);
+  try {
+    const bytes = new Uint8Array((await file.stat()).size);
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(2 ** 28, bytes.length - at), at);
+      if (bytesRead === 0) return bytes.subarray(0, at); // cut meanwhile
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
 }
 
 /** A checkpoint to make masks with. @throws DataError as `readCheckpoint`, and for weights as they were before the first iteration */

@@ -5,9 +5,10 @@ import { createHash } from 'node:crypto';
 import { StateDictError } from '../errors.ts';
 import { parsePth } from '../files/pth.ts';
 import { readBytes } from '../files/regular.ts';
-import { parseSafetensors, type HostTensor } from '../files/safetensors.ts';
+import { parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
+import { assertSealed } from '../files/sealed.ts';
 import type { StateEntry } from '../nn/module.ts';
-import { restoreNetworks } from './checkpoint.ts';
+import { expectFinite, restoreNetworks } from './checkpoint.ts';
 import { networkList, type Networks } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
@@ -27,11 +28,13 @@ function tensorsOf(bytes: Uint8Array, file: string): { tensors: ReadonlyMap<stri
   // A length below 4 GiB, then JSON. Nothing else begins like that, though the length may read like the mark of a zip file or a pickle.
   const isSafetensors = bytes[8] === 0x7b && bytes.subarray(4, 8).every((b) => b === 0);
   if (!isSafetensors && (bytes[0] === 0x80 || (bytes[0] === 0x50 && bytes[1] === 0x4b))) return { tensors: parsePth(bytes, file), own: false };
+  assertSealed(bytes, parseSafetensorsHeader(bytes, file).metadata, file);
   const { tensors, metadata } = parseSafetensors(bytes, file);
   return { tensors, own: metadata.format === 'voxelgrad' };
 }
 
-const floats = ({ data }: HostTensor): Float32Array => (data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number));
+const floats = ({ data }: HostTensor, where: string): Float32Array =>
+  expectFinite(data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number), where, 'Weights that are no numbers teach nothing: name another file.');
 
 /**
  * Puts the weights of a file into the networks. Names start with the network (`transverse.`); those that do not are of the network that the method says, SAM in SA-Net.
@@ -43,6 +46,7 @@ export async function initialiseFrom(plan: Plan, nets: Networks, file: string): 
   const { tensors, own } = tensorsOf(bytes, file);
   const named = networkList(nets);
   if (own) {
+    for (const [key, tensor] of tensors) floats(tensor, `${file}: tensor ${JSON.stringify(key)}`);
     restoreNetworks(nets, tensors, file);
     return { file, sha256, loaded: named.map(({ name }) => name), drawn: [], unused: [] };
   }
@@ -56,7 +60,7 @@ export async function initialiseFrom(plan: Plan, nets: Networks, file: string): 
     const [name, rest] = prefix ? [prefix, plain.slice(prefix.length + 1)] : [bare, plain];
     if (!known.get(name)?.has(rest)) { unused.push(key); continue; }
     const dict = dicts.get(name) ?? new Map<string, StateEntry>();
-    dicts.set(name, dict.set(rest, { shape: tensor.shape, data: floats(tensor) }));
+    dicts.set(name, dict.set(rest, { shape: tensor.shape, data: floats(tensor, `${file}: tensor ${JSON.stringify(key)}`) }));
   }
   const problems: string[] = [];
   for (const { name, net } of named) {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // A training run: iterations, validation, checkpoints, log; stopped, killed and taken up again without losing or changing a bit.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { Triple } from '../data/geometry.ts';
 import { makeFolds, type Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
+import { Readback } from '../gpu/readback.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import { CaseStore } from './cases.ts';
-import { saveCheckpoint, type RunState, type Stage } from './checkpoint.ts';
+import type { RunState, Stage } from './checkpoint.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { DataChange } from './data_files.ts';
 import type { Initialised } from './initial_weights.ts';
 import { networkList, type Networks, type RoiPredictor, type StepResult } from '../methods/method.ts';
@@ -107,17 +110,19 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     clock = now;
     return seconds;
   };
-  const save = async (which: CheckpointName): Promise<void> => {
+  await using checkpoints = new Checkpoints(folder, nets, optimisers, plan.training.checkpointEvery);
+  const save = async (...names: [CheckpointName, ...CheckpointName[]]): Promise<void> => {
     const steps = Object.fromEntries([...optimisers].map(([n, o]) => [n, o.steps]));
     state = { ...state, steps, seconds: stages.train + stages.validate, stages: { ...stages } };
-    await saveCheckpoint(checkpointPath(folder, which), nets, optimisers, state);
+    await checkpoints.save(names, state);
   };
   if (!options.resume || changed) {
     const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
     options.onSurvey?.(found, fold, state.changes ?? []);
   }
   if (!options.resume) {
-    await save('latest'); // from here on there is a run, and whatever its weights came from is not needed again
+    await save('latest');
+    await checkpoints.settle(); // from here on there is a run, and whatever its weights came from is not needed again
     writeFileAtomic(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
   }
   const partial = dataset.annotations.unlabelled.size > 0;
@@ -147,12 +152,13 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const fixesLength = plan.training.maxMinutes !== null && done === PACE;
     const last = (): boolean => done === state.iterations;
     const selects = (): boolean => isSelection(plan, done, state.iterations) && fold.selection.length > 0;
-    const saves = (): boolean => done % plan.training.checkpointEvery === 0 || fixesLength || last();
-    // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
-    if (done % LOG_EVERY === 0 || done === 1 || saves() || selects()) {
+    const due = checkpoints.due(done) || fixesLength;
+    const rows = done % LOG_EVERY === 0 || done === 1 || (due && checkpoints.fixed) || last() || selects();
+    if (rows || due) {
+      // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
       const row = await readResult(nets, result);
       lap('train');
-      log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), ...scheduled, seconds: stages.train + stages.validate });
+      if (rows) log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), ...scheduled, seconds: stages.train + stages.validate });
       assertFinite({ ...row.loss, ...Object.fromEntries(Object.entries(row.norm).map(([name, v]) => [`${name}'s gradient`, v])) }, done);
       assertScale(row.scale ?? {}, done);
       onProgress?.({ stage: 'train', done, total: state.iterations, loss: row.loss });
@@ -160,6 +166,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       onProgress?.({ stage: 'train', done, total: state.iterations });
     }
     if (fixesLength) state = { ...state, iterations: await iterationsByClock(plan, state, stages, validated, load) };
+    let better = false;
     if (selects()) {
       await device.sync();
       lap('train');
@@ -169,17 +176,20 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       log.write({ iteration: done, dice });
       onProgress?.({ stage: 'validate', done, total: state.iterations, dice });
       const score = dice[plan.evaluation.headline] ?? Object.values(dice)[0] ?? 0;
-      if (!state.best || score >= state.best.score) { // of equals the later one has learnt more
-        state = { ...state, best: { score, iteration: done } };
-        await save('best');
-      }
+      better = !state.best || score >= state.best.score; // of equals the later one has learnt more
+      if (better) state = { ...state, best: { score, iteration: done } };
     }
-    if (saves()) await save('latest'); // after the validation: a run killed in it does it again
+    // After the validation: a run killed in it does it again. The last one is written below.
+    if ((better || due) && !last()) await save('latest', ...(better ? ['best' as const] : []));
+    await checkpoints.check();
   }
   await device.sync();
   lap('train');
   const finished = state.iteration >= state.iterations;
-  await save(finished ? 'final' : 'latest');
+  if (!finished) await save('latest');
+  else if (step || !existsSync(checkpointPath(folder, 'final'))) await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
+  await checkpoints.settle();
+  if (finished) await checkpoints.remove('latest'); // `final` has all that it has
   predictor?.dispose();
   step?.dispose();
   for (const optimiser of optimisers.values()) optimiser.dispose();
@@ -201,7 +211,9 @@ async function iterationsByClock({ training, data, prediction }: Plan, { pace, i
 
 /** What a step returned as a row of the log: losses, norms and scales by network; measures by their names, `a.b` as b of the group a. */
 async function readResult(nets: Networks, result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number> }> {
-  const values = new Map(await Promise.all(Object.entries(result).map(async ([key, t]) => [key, await t.item()] as const)));
+  using readback = new Readback(currentDevice(), Object.values(result).map(({ buffer: { buffer, offset } }) => ({ buffer, offset, bytes: 4 })));
+  const read = (await readback.views()).map(({ buffer, byteOffset }) => new Float32Array(buffer, byteOffset, 1)[0]!);
+  const values = new Map(Object.keys(result).map((key, i) => [key, read[i]!]));
   const take = (suffix: string): Record<string, number> => Object.fromEntries(networkList(nets).flatMap(({ name }) => {
     const value = values.get(name + suffix);
     values.delete(name + suffix);

@@ -33,7 +33,7 @@ function sharedPreset(preset: Preset): Omit<Plan, 'method'> {
     augmentation: structuredClone(AUGMENTATION_ODDS),
     training: {
       iterations: ITERATIONS[preset], maxMinutes: null, batch: 1, seed: 1337, precision: 'f32', selections: small ? 4 : 15,
-      checkpointEvery: Math.max(10, Math.round(ITERATIONS[preset] / 60)),
+      checkpointEvery: 'auto',
     },
     prediction: { step: 0.5, mirror: false, largestComponent: false, minVolume: 0 },
     evaluation: { headline: 'ensemble', boundaryTolerance: 'auto', surfaceMm: 2, test: 'wilcoxon-holm' },

@@ -53,7 +53,7 @@ describe('a run in one go', () => {
   it('leaves plan, log, TensorBoard file and checkpoints', () => {
     const folder = join(root, 'alone');
     expect(readdirSync(folder).sort()).toEqual(['checkpoints', 'log.jsonl', 'plan.json', 'tb']);
-    expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors', 'latest.safetensors']);
+    expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors']);
     expect(readLog(folder).map((e) => [e.iteration, Object.keys(e).includes('loss') ? 'loss' : 'dice'])).toEqual([...[1, 2, 4, 6, 8, 10, 12].map((iteration) => [iteration, 'loss']), [12, 'dice']]); // the first, and before every checkpoint
   });
   it('trains: the weights move', async () => {
@@ -83,8 +83,8 @@ describe('a run that is taken up again', () => {
     await session(folder, { until: 5 });
     const path = checkpointPath(folder, 'latest');
     const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
-    const state = JSON.parse(metadata.state!);
-    writeFileSync(path, encodeSafetensors(tensors, { ...metadata, state: JSON.stringify({ ...state, plan: 'a digest of version 1', trained: asVersion1(state.trained) }) }));
+    const { id: _id, ...state } = JSON.parse(metadata.state!);
+    writeFileSync(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify({ ...state, plan: 'a digest of version 1', trained: asVersion1(state.trained) }) }));
     const written = parsePlan(JSON.parse(JSON.stringify(asVersion1(plan()))));
     await expect(session(folder, { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/method\.network2d\.rate: got 0\.0005/);
     await session(folder, { resume: true, plan: written as SanetPlan });
@@ -92,15 +92,15 @@ describe('a run that is taken up again', () => {
   });
 
   it('does nothing more when it was finished', async () => {
-    const before = readFileSync(checkpointPath(join(root, 'alone'), 'latest'));
+    const before = readFileSync(checkpointPath(join(root, 'alone'), 'final'));
     const { finished } = await session(join(root, 'alone'), { resume: true });
     expect(finished).toBe(true);
-    expect(readFileSync(checkpointPath(join(root, 'alone'), 'latest')).equals(before)).toBe(true);
+    expect(readFileSync(checkpointPath(join(root, 'alone'), 'final')).equals(before)).toBe(true);
     expect(await weights(join(root, 'alone'))).toEqual(alone);
   });
 
   it('is refused with another plan, and a folder in use is not overwritten', async () => {
-    await expect(session(join(root, 'alone'), { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/latest\.safetensors: belongs to another plan.*Resume with the plan\.json/);
+    await expect(session(join(root, 'alone'), { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/final\.safetensors: belongs to another plan.*Resume with the plan\.json/);
     await expect(session(join(root, 'alone'))).rejects.toThrow(/holds a run already.*--resume/);
     expect(await weights(join(root, 'alone'))).toEqual(alone);
   });
@@ -135,11 +135,19 @@ describe('maxMinutes', () => {
 describe('trouble', () => {
   it('a full disk ends the run with a remedy; the last checkpoint is whole and goes on to the same bits', async () => {
     const folder = join(root, 'full');
-    let writes = 0;
-    const write = fs.writeFileSync;
-    vi.spyOn(fs, 'writeFileSync').mockImplementation((target, content, options) => {
-      if (content instanceof Uint8Array && ++writes === 4) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
-      write(target, content as Uint8Array, options);
+    let checkpoints = 0;
+    const open = fs.promises.open;
+    vi.spyOn(fs.promises, 'open').mockImplementation(async (...argv) => {
+      const handle = await open(...argv);
+      const last = ++checkpoints === 4;
+      const write = handle.write.bind(handle) as typeof handle.write;
+      let written = 0;
+      // In the middle of the fourth, the disk is full.
+      handle.write = (async (bytes: Uint8Array, ...more: []) => {
+        if (last && ++written === 2) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
+        return await write(bytes, ...more);
+      }) as typeof handle.write;
+      return handle;
     });
     const error = await session(folder).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DataError);

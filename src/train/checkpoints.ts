@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The checkpoints of a run while it goes on: copied on the device at their iteration, written while training continues, one at a time,
+// and so seldom that they take at most a twentieth of the run.
+import { rm } from 'node:fs/promises';
+import type { Networks } from '../methods/method.ts';
+import type { Plan } from '../methods/plan.ts';
+import type { Optimiser } from '../optim/optimiser.ts';
+import { Snapshot, type RunState } from './checkpoint.ts';
+import { checkpointPath, type CheckpointName } from './run_folder.ts';
+
+/** The share of a run that its checkpoints may take. */
+const SHARE = 0.05;
+
+export class Checkpoints implements AsyncDisposable {
+  private readonly folder: string;
+  private readonly nets: Networks;
+  private readonly optimisers: ReadonlyMap<string, Optimiser>;
+  private readonly every: Plan['training']['checkpointEvery'];
+  private underWay: Promise<void> | null = null;
+  private failure: { readonly error: unknown } | null = null;
+  /** On the clock of `performance`: no sooner is the next one due. */
+  private next = 0;
+
+  constructor(folder: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, every: Plan['training']['checkpointEvery']) {
+    this.folder = folder;
+    this.nets = nets;
+    this.optimisers = optimisers;
+    this.every = every;
+  }
+
+  /** Whether iterations decide when one is due, so that every run of a plan has them at the same. */
+  get fixed(): boolean { return this.every !== 'auto'; }
+
+  due(iteration: number): boolean {
+    return this.every === 'auto' ? this.underWay === null && performance.now() >= this.next : iteration % this.every === 0;
+  }
+
+  /** Copies everything as it is now and has it written under these names; waits for the one before. */
+  async save(names: readonly [CheckpointName, ...CheckpointName[]], state: RunState): Promise<void> {
+    await this.settle();
+    const start = performance.now();
+    const snapshot = new Snapshot(this.nets, this.optimisers);
+    const [first, ...others] = names.map((name) => checkpointPath(this.folder, name));
+    this.underWay = snapshot.write([first!, ...others], state).catch((error: unknown) => { this.failure = { error }; }).finally(() => {
+      snapshot[Symbol.dispose]();
+      this.underWay = null;
+      // What it took, all of it, though most of that was beside the training.
+      this.next = start + (performance.now() - start) / SHARE;
+    });
+  }
+
+  /** Lets the one under way get on. @throws what went wrong with it */
+  async check(): Promise<void> {
+    if (this.underWay) await new Promise((turn) => { setImmediate(turn); });
+    if (this.failure) throw this.failure.error;
+  }
+
+  /** Waits until all is written. @throws what went wrong */
+  async settle(): Promise<void> {
+    await this.underWay;
+    if (this.failure) throw this.failure.error;
+  }
+
+  remove(name: CheckpointName): Promise<void> { return rm(checkpointPath(this.folder, name), { force: true }); }
+
+  /** A run that fails leaves its last checkpoint whole. */
+  async [Symbol.asyncDispose](): Promise<void> { await this.underWay; }
+}
