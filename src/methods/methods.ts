@@ -3,12 +3,13 @@
 import { UsageError } from '../errors.ts';
 import type { Method } from './method.ts';
 import type { MethodPlan, Plan } from './plan.ts';
+import { crossTeaching } from './cross_teaching.ts';
 import { sanet } from './sanet/method.ts';
 import { unet2d } from './unet2d.ts';
 import { unet3d } from './unet3d.ts';
 import { vnet } from './vnet.ts';
 
-const methods: Record<string, Method> = { sanet, vnet, unet2d, unet3d };
+const methods: Record<string, Method> = { sanet, vnet, unet2d, unet3d, cross_teaching: crossTeaching };
 export const METHODS: Readonly<Record<string, Method>> = methods;
 
 /** Adds a method of one's own, which plans may then name. @throws UsageError where a method of that name is there already */

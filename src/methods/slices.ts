@@ -14,3 +14,17 @@ export function chooseSlices(sample: Sample, plane: Plane, wanted: number, u: Fl
   const order = Array.from({ length: count }, (_, s) => s).sort((a, b) => rank(b) - rank(a) || u[a]! - u[b]!);
   return Uint32Array.from(order.slice(0, Math.min(wanted, count)).sort((a, b) => a - b));
 }
+
+export type PlaneFeed = {
+  readonly index: Uint32Array; readonly inverse: Uint32Array; readonly chosen: Float32Array;
+  /** ESG's neighbours instead of a search for them. */
+  readonly selected?: Uint32Array;
+};
+
+/** Where each position of the volume finds its slice, and which positions have one. */
+export function planeFeed(index: Uint32Array, count: number): PlaneFeed {
+  const inverse = new Uint32Array(count);
+  const chosen = new Float32Array(count);
+  index.forEach((s, i) => { inverse[s] = i; chosen[s] = 1; });
+  return { index, inverse, chosen };
+}

@@ -59,16 +59,18 @@ describe.each([
   ['vnet', (p: any) => { p.method.network.dropout = 0.5; }],
   ['unet2d', (p: any) => { p.method.slices = 4; }],
   ['unet3d', () => {}],
+  ['cross_teaching', (p: any) => { p.method.vnet.dropout = 0.5; p.method.cross.slices = [4, 4]; p.method.cross.warmStart = 0; }],
 ])('%s', (method, change) => {
   const plan = smallPlan(method, change);
+  const names = Object.keys(methodOf(plan).networks(plan));
   const at = (name: string): string => join(root, method, name);
   it('resumes to the same bits, dropout included, two volumes in one tensor', async () => {
     const alone = await session(at('alone'), plan);
     await session(at('stopped'), plan, { until: 2 });
     expect(await session(at('stopped'), plan, { resume: true })).toEqual(alone);
     const rows = readLog(at('alone')).filter((row) => row.loss);
-    expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(rows.map(() => [method, method, method]));
-    expect(rows.at(-1)!.loss![method]).toBeLessThan(rows[0]!.loss![method]!);
+    expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(rows.map(() => Array(3).fill(names.join())));
+    for (const name of names) expect(rows.at(-1)!.loss![name], name).toBeLessThan(rows[0]!.loss![name]!);
   });
 
   it('predicts, is evaluated and reported by its name', async () => {
@@ -80,10 +82,10 @@ describe.each([
     };
     await run('train', data, '--run', at('run'), '--plan', writePlan(root, plan, `${method}.json`));
     await run('predict', '-i', join(data, 'imagesTs'), '-o', at('masks'), '--run', at('run'));
-    expect(existsSync(at(`masks/${method}`))).toBe(true);
+    expect(names.filter((name) => !existsSync(at(`masks/${name}`)))).toEqual([]);
     await run('eval', data, at('masks'));
     await run('report', at('run'), '--data', data);
-    expect(readFileSync(at('run/report.html'), 'utf8')).toContain(method);
+    expect(readFileSync(at('run/report.html'), 'utf8')).toContain(names[0]);
   });
 });
 
@@ -92,5 +94,5 @@ it('a plan that does not fit its method says so', () => {
   expect(() => smallPlan('vnet', (p) => { p.method.sam = {}; })).toThrow(/method\.sam: unknown field/);
   expect(() => smallPlan('vnet', (p) => { p.evaluation.headline = 'sam'; })).toThrow(/expected "ensemble" or "vnet"/);
   expect(() => ablate(smallPlan('vnet'), ['msa'])).toThrow(/expected nothing: vnet has no parts/);
-  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d, unet3d/);
+  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d, unet3d, cross_teaching/);
 });

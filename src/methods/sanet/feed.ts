@@ -5,7 +5,7 @@ import type { Sample } from '../../data/sample.ts';
 import { planeShape, type Plane } from '../../models/sanet/planes.ts';
 import { Philox } from '../../random/philox.ts';
 import type { Drawn } from '../method.ts';
-import { chooseSlices } from '../slices.ts';
+import { chooseSlices, planeFeed, type PlaneFeed } from '../slices.ts';
 import type { SanetPlan } from './plan.ts';
 
 /** Host arrays of one training step, in the shapes of `StepExample`. */
@@ -16,12 +16,6 @@ export type StepFeed = {
   readonly draws?: Float32Array;
   readonly transverse: PlaneFeed; readonly coronal: PlaneFeed;
 };
-export type PlaneFeed = {
-  readonly index: Uint32Array; readonly inverse: Uint32Array; readonly chosen: Float32Array;
-  /** ESG's neighbours instead of a search for them. */
-  readonly selected?: Uint32Array;
-};
-
 export function sanetFeed({ classes: { length: classes }, training: { seed }, method: { sam, cross } }: SanetPlan, { sample, unlabelled, n }: Drawn): StepFeed {
   const clicks = new Philox(seed, 'click');
   const coords = new Float32Array((classes - 1) * 3);
@@ -53,12 +47,4 @@ function clickIn({ label, weight, size }: Sample, c: number, u: number): [number
 /** Centre of a voxel in [0, 1] along each axis. */
 export function voxelCoordinates(voxel: readonly number[], size: readonly number[]): [number, number, number] {
   return voxel.map((v, axis) => (v + 0.5) / size[axis]!) as [number, number, number];
-}
-
-/** Where each position of the volume finds its slice, and which positions have one. */
-function planeFeed(index: Uint32Array, count: number): PlaneFeed {
-  const inverse = new Uint32Array(count);
-  const chosen = new Float32Array(count);
-  index.forEach((s, i) => { inverse[s] = i; chosen[s] = 1; });
-  return { index, inverse, chosen };
 }

@@ -3,7 +3,7 @@
 import type { SanetFields } from './plan.ts';
 
 /** lambda: 0 in stage 0, then lambdaMax exp(-5 (1 - r)^2) with r rising to 1 at the end. */
-export function pseudoWeight(cross: SanetFields['cross'], it: number, n: number): number {
+export function pseudoWeight(cross: Pick<SanetFields['cross'], 'enabled' | 'lambdaMax' | 'warmStart'>, it: number, n: number): number {
   const stage0 = Math.round(cross.warmStart * n);
   if (!cross.enabled || it < stage0) return 0;
   const r = Math.min(1, Math.max(0, (it - stage0) / (n - stage0)));
