@@ -51,7 +51,7 @@ fn products(x: vec4<u32>, first: u32, step: u32) -> array<vec4<f32>, 8> {
 }
 
 // The score of four queries t and one key of slice z, from their product. `factor` belongs to the queries.
-// The maximum keeps -infinity out of the sums: the result of a row whose keys are all masked is 0, not NaN.
+// -infinity is kept out of the sums, and nothing else: the result of a row whose keys are all masked is 0, not NaN.
 fn score(product: vec4<f32>, z: u32, t: vec4<u32>, factor: vec4<f32>, key: u32) -> vec4<f32> {
   let col = cols[z * params.keys + key];
   var s = product * (factor * col.x) + col.y;
@@ -69,7 +69,8 @@ fn score(product: vec4<f32>, z: u32, t: vec4<u32>, factor: vec4<f32>, key: u32) 
       + vec4<f32>(f32(bias[i1.x]), f32(bias[i1.y]), f32(bias[i1.z]), f32(bias[i1.w]))
       + vec4<f32>(f32(bias[i2.x]), f32(bias[i2.y]), f32(bias[i2.z]), f32(bias[i2.w]));
   }
-  return select(nan_max4(s, vec4<f32>(MASKED)), vec4<f32>(MASKED), vec4<u32>(key) > t + params.ahead);
+  let masked = (vec4<u32>(key) > t + params.ahead) | (bitcast<vec4<u32>>(s) == vec4<u32>(0xff800000u));
+  return select(s, vec4<f32>(MASKED), masked);
 }
 
 // Queries that see no key. A maximum may drop NaN, the sum of exponentials does not.

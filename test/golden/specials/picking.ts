@@ -14,16 +14,16 @@ const plain = (shape: number[], seed = 1): SpecialInput => ({ values: Array.from
 const spoilt = (input: SpecialInput, at: Readonly<Record<number, number>>): SpecialInput => ({ ...input, values: input.values.map((v, i) => at[i] ?? v) });
 
 const loose = { y: 32, g: 256, least: 1, why: 'sums that cancel, and exponentials' };
-/** One of q, k, v or the bias spoilt: [1, 2 heads, 5 or 6 tokens, d]. */
+/** One of q, k, v or the bias spoilt: [1, 2 heads, 8 tokens, d]. */
 const attend = (name: string, d: number, which: number, at: Readonly<Record<number, number>>, options: AttentionOptions = {}, python = '', more: Partial<Special> = {}): Special => {
-  const inputs = [plain([1, 2, 5, d]), plain([1, 2, 6, d], 5), plain([1, 2, 6, d], 11), plain([2, 5, 6], 3)].map((x, i) => i === which ? spoilt(x, at) : x);
+  const inputs = [plain([1, 2, 8, d]), plain([1, 2, 8, d], 5), plain([1, 2, 8, d], 11), plain([2, 8, 8], 3)].map((x, i) => i === which ? spoilt(x, at) : x);
   return { name: `${name}, ${d} wide`, inputs: which === 3 ? inputs : inputs.slice(0, 3), call: (q, k, v, bias) => attention(q!, k!, v!, bias ? { ...options, bias } : options),
     torch: `attention(a, b, c${which === 3 ? ', bias=d' : ''}${python})`, ulp: loose, ...more };
 };
 const NAN_Q = { 3: NaN };
 const INF_K = { 7: Infinity };
 /** Query 0 of head 0 sees no key, query 1 all but one, query 2 meets +infinity, query 3 NaN. */
-const BIAS = { ...Object.fromEntries([0, 1, 2, 3, 4, 5, 7].map((i) => [i, -Infinity])), 12: Infinity, 20: NaN };
+const BIAS = { ...Object.fromEntries([0, 1, 2, 3, 4, 5, 6, 7, 9].map((i) => [i, -Infinity])), 18: Infinity, 29: NaN };
 
 const GRADIENTS = [1, -2, 0.5, Infinity, -Infinity, NaN, 0, 1e30];
 const step = (kind: UpdateKind, factor: number, torch: string): Special => ({
@@ -51,7 +51,7 @@ export const picking: Specials = {
     torch: '[torch.tensor([[.5, .5, .375], [.5, .5, .375]]), torch.tensor([torch.nan, torch.inf])]', grad: [] }],
   attention: [4, 24].flatMap((d) => [
     attend('NaN in a query', d, 0, NAN_Q), attend('infinite key', d, 1, INF_K), attend('NaN in a key', d, 1, { 7: NaN }), attend('NaN and infinity in values', d, 2, { 0: NaN, [d + 1]: Infinity }),
-    attend('all keys NaN', d, 1, Object.fromEntries(Array.from({ length: 6 * d }, (_, i) => [i, NaN]))), attend('bias', d, 3, BIAS, {}, '', { torch: 'F.scaled_dot_product_attention(a, b, c, attn_mask=d)' }), attend('causal, NaN in a key', d, 1, { 7: NaN }, { causal: true }, ', causal=True', { grad: [0, 2] }),
+    attend('all keys NaN', d, 1, Object.fromEntries(Array.from({ length: 8 * d }, (_, i) => [i, NaN]))), attend('bias', d, 3, BIAS, {}, '', { torch: 'F.scaled_dot_product_attention(a, b, c, attn_mask=d)' }), attend('causal, NaN in a key', d, 1, { 7: NaN }, { causal: true }, ', causal=True'),
     attend('cosine, NaN in a query', d, 0, NAN_Q, { cosine: true }, ', cosine=True'),
   ]),
   update: factors.flatMap((f) => [step('adamw', f, `optimise('AdamW', a, b * ${pythonOf(f)}, c, d, 3, lr=0.0625, weight_decay=0.125)`), step('adam', f, `optimise('Adam', a, b * ${pythonOf(f)}, c, d, 3, lr=0.0625, weight_decay=0.125)`),
