@@ -4,12 +4,12 @@ import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Option } from 'commander';
-import { readDatasetInfo } from '../data/dataset_json.ts';
 import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
 import { assertCaseName, caseNames, channelNumbered, nameKey, NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { DataError, UsageError } from '../errors.ts';
+import { readJson } from '../files/regular.ts';
 import { assertApart } from './apart.ts';
 import { sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
@@ -22,8 +22,9 @@ interface Options { readonly input: string; readonly output: string; readonly ru
 async function channelsOf(folder: string): Promise<number> {
   const dataset = dirname(resolve(folder));
   if (!/^images(Tr|Ts)$/i.test(basename(resolve(folder))) || !existsSync(join(dataset, 'dataset.json'))) return 1;
-  const { json, channels } = await readDatasetInfo(dataset);
-  return json.dataset !== undefined || json.training !== undefined ? 1 : channels.length;
+  // Its labels may be of a kind that training refuses: nothing here depends on them.
+  const json = readJson(join(dataset, 'dataset.json')) as Readonly<Record<string, object | undefined>> | null;
+  return json?.dataset !== undefined || json?.training !== undefined ? 1 : Object.keys(json?.channel_names ?? json?.modality ?? { 0: 'CT' }).length;
 }
 
 /** The volumes of a folder by case name: of a case with several channels, the first. */

@@ -7,7 +7,7 @@ export const NAME_RULE = `
 Names: a case is called like its file, without the ending. nnU-Net's channel number _0000 is no part of the name where it is one: in
 imagesTr or imagesTs, if every image there ends in it, and in any other folder of two or more images that all do (import: where the
 masks have none). So case_0000 beside case_0001 keeps its number, and a lone scan_0000 too. Two cases of one name are refused, also
-where the names differ in capitals or in how an accent is stored alone, and so are names that other systems cannot store.`;
+where only capitals differ or how an accent is stored, and so are names that other systems cannot store.`;
 
 const CHANNEL = /_0000$/;
 

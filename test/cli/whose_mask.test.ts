@@ -185,6 +185,11 @@ describe('names', () => {
     expect(await names('numbered', { case_0000: 1, case_0001: 2 })).toEqual(['case_0000', 'case_0001']);
     expect(await names('channels', { case_0000_0000: 1, case_0001_0000: 2 })).toEqual(['case_0000', 'case_0001']);
     expect(await names('nnunet/imagesTs', { case_0000: 1 })).toEqual(['case']);
+    // Of several channels the first is the scan, whatever the data set's labels are.
+    scans('pet/imagesTs', { a_0000: 1, a_0001: 2, b_0000: 3, b_0001: 4 });
+    writeFileSync(at('pet/dataset.json'), JSON.stringify({ channel_names: { 0: 'CT', 1: 'PET' }, labels: { background: 0, whole: [1, 2] } }));
+    expect((await predict('pet/imagesTs', 'pet_masks')).code).toBe(0);
+    expect(masksIn('pet_masks')).toEqual(['a.nii.gz', 'b.nii.gz']);
     // One file of a folder is called as the folder is.
     expect((await predict('channels/case_0001_0000.nii.gz', 'single')).code).toBe(0);
     expect((await predict('numbered/case_0000.nii.gz', 'single_number')).code).toBe(0);
