@@ -294,7 +294,7 @@ const aDevice: Kind = (where, what, v) => {
   if (!(v as GPUDevice | null)?.features || !(v as GPUDevice).limits) throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUDevice.`);
 };
 const OPTIONS = fields({
-  adapter: maybe(text), backend: maybe(oneOf('vulkan', 'metal', 'd3d12', 'null')), validateOnly: maybe(flag), memoryBudget: maybe(number(0)), gpuDevice: maybe(aDevice), tiles: maybe(callable),
+  adapter: maybe(text), backend: maybe(oneOf('vulkan', 'metal', 'd3d12', 'null')), validateOnly: maybe(flag), memoryBudget: maybe(number(0)), gpuDevice: maybe(aDevice), tiles: maybe(callable), debug: maybe(flag),
 });
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */
