@@ -11,8 +11,8 @@ import type { Tell } from './source.ts';
 const SPACING_TOLERANCE = 1e-3;
 /** Within this share they are one number, and pixdim has more of its digits. */
 const SAME = 2.5e-7;
-/** Forms that differ by less (in voxels, at the farthest corner) come from one matrix, rounded or without its slight shear. */
-const FORM_TOLERANCE_VOXELS = 0.5;
+/** Forms that differ by less (in voxels, at the farthest corner) are one, rounded; by no more than the second, one without its slight shear. */
+const ROUNDED_VOXELS = 0.05, NEAR_VOXELS = 0.5;
 /** Quaternions whose vector is longer than 1 by no more than this are rounded half turns. */
 const QUATERNION_TOLERANCE = 1e-4;
 const SCANNER = 1;
@@ -87,11 +87,11 @@ export function orientation(file: string, dims: readonly number[], forms: Forms,
   if (qformCode === 0) return grid;
   const other = fromQform(file, dims, { ...forms, pixdim: forms.pixdim.map(Math.abs) });
   const apart = gridDifference(grid, other);
-  if (apart <= FORM_TOLERANCE_VOXELS) return grid;
+  if (apart <= ROUNDED_VOXELS) return grid;
   const both = `${formText('the sform', sformCode, grid)}, and ${formText('the qform', qformCode, other)}`;
   const remedy = 'Find out which one is right and set the other from it (for example with nibabel: image.set_qform(image.affine, 1); image.set_sform(image.affine, 1)).';
   // Of a sform that is the scanner's own, nibabel, ITK and what is built on them all take it; of others, ITK takes the qform.
-  if (sformCode !== SCANNER) throw new DataError(`${file}: two orientations ${Number(apart.toPrecision(3))} voxels apart, got ${both}, expected the same.`, remedy);
+  if (sformCode !== SCANNER && apart > NEAR_VOXELS) throw new DataError(`${file}: two orientations ${Number(apart.toPrecision(3))} voxels apart, got ${both}, expected the same.`, remedy);
   tell({ file, message: `two orientations ${Number(apart.toPrecision(3))} voxels apart, ${both}; the sform is taken.`, remedy, doubtful: false });
   return grid;
 }

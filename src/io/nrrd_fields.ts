@@ -50,7 +50,7 @@ export function parseNrrdFields(file: string, head: Uint8Array): NrrdFields {
   if (!end && head.length >= HEAD_BYTES) throw badField(file, 'end of header', undefined, 'an empty line');
   const fields = new Map<string, string>();
   for (const line of text.slice(magic[0].length, end?.index ?? text.length).split(/\r?\n/)) {
-    if (line === '' || line.startsWith('#') || /^[^:]*:=/.test(line)) continue; // comments, key := value
+    if (line === '' || line.startsWith('#') || (line.includes(':=') && !/^[^:]+:[ \t]/.test(line))) continue; // comments, key := value
     const match = /^([^:]+):[ \t]+(.*?)[ \t]*$/.exec(line);
     const written = match?.[1].toLowerCase(), name = written === undefined ? undefined : ALIASES[written] ?? written;
     if (!match || name === undefined || !FIELDS.has(name)) {

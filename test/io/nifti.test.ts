@@ -65,6 +65,11 @@ describe('place', () => {
     close(affine(volume), [-1, 0, 0, 90, 0, 1, 0, -126, 0, 0, 1, -72]);
     expect(remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/two orientations .*the sform \(code 1\).*LPS -90, 126, -72 .*the qform \(code 1\).*LPS -10, -20, 30 .*the sform is taken/) }]);
   });
+  it('a little apart: said, wherever the sform comes from', async () => {
+    const { volume, remarks } = await decode('a.nii', nifti({ qform: {}, sform: { code: 2, rows: [[1, 0, 0, 0.3], [0, 1, 0, 0], [0, 0, 1, 0]] } }));
+    close(affine(volume), [1, 0, 0, 0.3, 0, 1, 0, 0, 0, 0, 1, 0]);
+    expect(remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/two orientations 0\.3 voxels apart/) }]);
+  });
   it.each([2, 3, 4, 5])('and a refusal where they do not (sform code %i)', async (code) => {
     for (const rows of [[[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], [[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0]], [[1, 0, 0, 0], [0, 0.9, -0.43589, 0], [0, 0.43589, 0.9, 0]]]) {
       expect(await refusal('a.nii', nifti({ qform: {}, sform: { code, rows } }))).toMatchObject({ name: 'DataError', message: expect.stringMatching(/two orientations .*sform.*qform.*set_qform/) });

@@ -57,6 +57,7 @@ describe('place', () => {
     ['an axis of one channel', { dimension: '4', sizes: '1 4 3 5', 'space directions': 'none (0.5,0,0) (0,0.6,0) (0,0,2)', kinds: 'list domain domain domain' }, LPS],
     ['one point in time', { dimension: '4', sizes: '4 3 5 1', 'space directions': '(0.5,0,0) (0,0.6,0) (0,0,2) none', kinds: 'domain domain domain time' }, LPS],
     ['keys, comments, fields of no effect', { '# a comment': 'x', content: 'a: b', 'sample units': '"HU"', centers: 'cell cell cell', kinds: 'space space space', 'measurement frame': '(1,0,0) (0,1,0) (0,0,1)', number: '60' }, LPS],
+    ['keys with colons', { 'content': 'x\nITK:key:=a: b\nSegment0_Color:=1 0 0\nk:=' }, LPS],
     ['lines ended as on Windows', { content: 'crlf' }, LPS],
   ])('%s', async (what, fields, want) => {
     let bytes = nrrd(fields);
