@@ -21,7 +21,7 @@ const TYPES = {
 export type StoredType = keyof typeof TYPES;
 
 /** Some 300,000 tensors; parsed, it takes ten times the room. A longer header is an attack or not a safetensors file. */
-const MAX_HEADER = 32 * 2 ** 20;
+export const MAX_HEADER = 32 * 2 ** 20;
 
 export interface SafetensorsFile {
   readonly tensors: Map<string, HostTensor>;

@@ -2,12 +2,15 @@
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
 import { open } from 'node:fs/promises';
+import { z } from 'zod';
 import { DataError, StateDictError } from '../errors.ts';
 import { currentDevice, type TunedTiles } from '../gpu/device.ts';
 import { Readback, type DeviceRange } from '../gpu/readback.ts';
 import type { StateEntry } from '../nn/module.ts';
 import type { Parameter } from '../nn/parameter.ts';
-import { parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
+import { MAX_HEADER, parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
+import { parseJson } from '../files/json.ts';
+import { assertFile } from '../files/regular.ts';
 import { assertSealed, writeSealed, type LazyTensor } from '../files/sealed.ts';
 import type { DataChange, FileSums } from './data_files.ts';
 import { networkList, type Networks } from '../methods/method.ts';
@@ -128,6 +131,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 
 /** Node reads no file of 2 GiB in one piece, which a checkpoint of `paper` may have. */
 async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  assertFile(path);
   const file = await open(path);
   try {
     const bytes = new Uint8Array((await file.stat()).size);
@@ -151,12 +155,13 @@ export async function readTrained(path: string): Promise<Checkpoint> {
 
 /** The state alone: a fraction of the file is read. @throws DataError as `readCheckpoint` */
 export async function readState(path: string): Promise<RunState> {
+  assertFile(path);
   const file = await open(path);
   try {
     const length = Buffer.alloc(8);
     await file.read(length, 0, 8, 0);
     const { size } = await file.stat();
-    const header = Buffer.alloc(Math.min(size, 8 + Number(length.readBigUInt64LE())));
+    const header = Buffer.alloc(Math.min(size, 8 + MAX_HEADER, 8 + Number(length.readBigUInt64LE())));
     await file.read(header, 0, header.length, 0);
     return stateOf(parseSafetensorsHeader(header, path).metadata, path);
   } finally {
@@ -164,10 +169,16 @@ export async function readState(path: string): Promise<RunState> {
   }
 }
 
+const stateSchema = z.looseObject({
+  version: z.literal(1), iteration: z.int().min(0), iterations: z.int().min(0), plan: z.string(), steps: z.record(z.string(), z.number()), seconds: z.number(), resumed: z.array(z.number()), adapter: z.string(),
+  best: z.looseObject({ score: z.number(), iteration: z.number() }).nullable(), trained: z.record(z.string(), z.unknown()).optional(), tiles: z.record(z.string(), z.string()).optional(),
+  stages: z.record(z.string(), z.number()).optional(), pace: z.looseObject({ iterations: z.number(), seconds: z.number() }).optional(),
+});
+
 function stateOf(metadata: Readonly<Record<string, string>>, path: string): RunState {
   try {
-    const state = JSON.parse(metadata.state ?? '') as RunState;
-    if (state.version !== 1) throw new Error(`version ${state.version}`);
+    const state = parseJson(metadata.state ?? '', 'state') as RunState;
+    stateSchema.parse(state);
     const upgraded = (state.trained as { version?: number } | undefined)?.version === 1;
     // The two last fields came during version 1.
     return { ...state, ...(upgraded && { plan: FIRST_VERSION, trained: upgradePlan(state.trained as unknown as Record<string, unknown>) as unknown as TrainedPlan }), stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checkpoints as files: any flipped bit is seen, values that are no numbers are named, what is written is what was there when it was asked for.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -10,11 +11,12 @@ import { writeSealed, type LazyTensor } from '../../src/files/sealed.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { layoutReadback, Readback } from '../../src/gpu/readback.ts';
 import type { StateEntry } from '../../src/nn/module.ts';
-import { readCheckpoint, saveCheckpoint, Snapshot, type RunState } from '../../src/train/checkpoint.ts';
+import { readCheckpoint, readState, saveCheckpoint, Snapshot, type RunState } from '../../src/train/checkpoint.ts';
 import { initialiseFrom } from '../../src/train/initial_weights.ts';
 import { networkList } from '../../src/methods/method.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { scratch } from '../data/helpers.ts';
+import { posix } from '../needs.ts';
 import { slicesAlone, tinyPlan } from './tiny_run.ts';
 
 const root = scratch();
@@ -40,6 +42,21 @@ describe('a checkpoint file', () => {
       await readCheckpoint(at('damaged')).then(() => taken.push(`${length} bytes`), () => {});
     }
     expect(taken).toEqual([]);
+  });
+
+  it('whose state has fields of another type, or nests without end, is refused', async () => {
+    for (const wrong of [{ iteration: '3' }, { iterations: -1 }, { best: 0.5 }, { steps: [1] }, { resumed: {} }, { version: 2 }, { tiles: { a: 1 } }]) {
+      await writeSealed(at('typed'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: JSON.stringify({ ...state, ...wrong }) });
+      for (const read of [readCheckpoint, readState]) await expect(read(at('typed'))).rejects.toThrow(/typed: holds no state of a run/);
+    }
+    await writeSealed(at('deep'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: `${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}` });
+    await expect(readState(at('deep'))).rejects.toThrow(/deep: holds no state of a run/);
+  });
+
+  posix.it('that is a FIFO is refused without being opened', async () => {
+    expect(spawnSync('mkfifo', [at('fifo')]).status).toBe(0);
+    await expect(readState(at('fifo'))).rejects.toThrow(/fifo: cannot be read, got a FIFO/);
+    await expect(readCheckpoint(at('fifo'))).rejects.toThrow(/fifo: cannot be read/);
   });
 
   it('of an older version, without a checksum, is read and says so', async () => {
