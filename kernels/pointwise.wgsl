@@ -8,6 +8,7 @@
 // value a row or another form, where runs of equal values are multiples of four).
 // An input that the expression does not use is bound to the first one again.
 // @import "lib/math.wgsl"
+// @import "lib/elementary.wgsl"
 
 alias A = f32; // @spec f32 f16 i32 u32
 alias B = f32; // @spec f32 f16 i32 u32

@@ -3,7 +3,7 @@
 // or standard normal (Box-Muller: lanes 0, 1 and 2, 3 are pairs); `dropout` is x / (1 - p) where its element's uniform is at
 // least p, else 0. The backward pass is the same call on the gradient, so no mask is stored. One lane a block of four elements.
 // @import "lib/philox.wgsl"
-// @import "lib/math.wgsl"
+// @import "lib/trigonometry.wgsl"
 
 alias T = f32; // @spec f32 f16
 
@@ -20,8 +20,8 @@ fn bits(block: u32) -> vec4<u32> { return philox4x32(vec2(counter[0], counter[1]
 
 // Two normals; 1 - u lies in (0, 1], so the logarithm is finite.
 fn box_muller(u: vec2<f32>) -> vec2<f32> {
-  let angle = 6.283185307179586 * u.y;
-  return sqrt(-2.0 * log(1.0 - u.x)) * vec2(cos_exact(angle), sin_exact(angle));
+  let angle = small_angle(6.283185307179586 * u.y);
+  return sqrt(-2.0 * log(1.0 - u.x)) * vec2(cos_of(angle), sin_of(angle));
 }
 
 @compute @workgroup_size(WG)
@@ -45,6 +45,6 @@ fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   if (first >= params.n) { return; }
   let u = to_uniform(bits(block));
   for (var k = 0u; k < 4u; k++) {
-    if (first + k < params.n) { y[first + k] = T(select(0.0, f32(x[first + k]) * params.scale, u[k] >= params.p)); }
+    if (first + k < params.n) { y[first + k] = T(f32(x[first + k]) * select(0.0, params.scale, u[k] >= params.p)); }
   }
 }

@@ -2,7 +2,8 @@
 // softmax and log_softmax of x [outer, n, inner] over n, and their gradients:
 //   softmax  dx = y (dy - sum y dy)        log_softmax  dx = dy - exp(y) sum dy
 // `_rows` (inner = 1): LANES neighbouring lanes share a row. `_cols`: a lane owns one V (four neighbouring columns).
-// Three readings of x and one writing: exp is computed twice rather than kept. All arithmetic is f32.
+// Three readings of x and one writing: exp is computed twice rather than kept. All arithmetic is f32; the difference to the maximum comes first,
+// for m + log(sum) has lost the logarithm where m is large.
 // A row of -inf only gives NaN, as in PyTorch.
 // @import "lib/lanes.wgsl"
 
@@ -48,11 +49,11 @@ fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let total = lanes_sum(flat_sum(acc));
   if (!inside) { return; }
   let factor = 1.0 / total;
-  let shift = m + log(total);
+  let rest = log(total);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     let v = A(x[base + i]);
-    if (LOG) { y[base + i] = V(v - shift); } else { y[base + i] = V(exp(v - m) * factor); }
+    if (LOG) { y[base + i] = V(v - m - rest); } else { y[base + i] = V(exp(v - m) * factor); }
   }
 }
 
@@ -94,11 +95,11 @@ fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   var total = A(0.0);
   for (var left = params.n; left > 0u; left--) { let i = base + (params.n - left) * step; total += exp(A(x[i]) - m); }
   let factor = 1.0 / total;
-  let shift = m + log(total);
+  let rest = log(total);
   for (var left = params.n; left > 0u; left--) {
     let i = base + (params.n - left) * step;
     let v = A(x[i]);
-    if (LOG) { y[i] = V(v - shift); } else { y[i] = V(exp(v - m) * factor); }
+    if (LOG) { y[i] = V(v - m - rest); } else { y[i] = V(exp(v - m) * factor); }
   }
 }
 

@@ -18,7 +18,7 @@ export async function loadCases(more = '') {
     const outfile = join(dir, 'cases.mjs');
     await build({
       stdin: { contents: `${TABLES} ${more}`, resolveDir: root, loader: 'ts' },
-      bundle: true, format: 'esm', platform: 'node', packages: 'external', outfile, logLevel: 'error',
+      bundle: true, format: 'esm', platform: 'node', target: 'node20', packages: 'external', outfile, logLevel: 'error',
     });
     return await import(pathToFileURL(outfile).href);
   } finally {

@@ -84,6 +84,7 @@ export const bilateral_adjacency = /* @__PURE__ */ kernel(bilateral_graph_file.b
 export const bilateral_dreceiver = /* @__PURE__ */ kernel(bilateral_graph_file.bilateral_dreceiver);
 export const bilateral_dsource = /* @__PURE__ */ kernel(bilateral_graph_file.bilateral_dsource);
 export const convert = /* @__PURE__ */ kernel(cast_file.convert);
+export const truncate = /* @__PURE__ */ kernel(cast_file.truncate);
 export const check_index = /* @__PURE__ */ kernel(check_index_file.check_index);
 export const conv = /* @__PURE__ */ kernel(conv_file.conv);
 export const conv_blocks = /* @__PURE__ */ kernel(conv_blocks_file.conv_blocks);

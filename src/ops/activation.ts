@@ -2,7 +2,7 @@
 // Activations that matmul and convolution apply on the way out, and their gradients from the output or the recomputed input.
 import { oneOf } from '../check.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { add, addScalar, cast, erf, exp, greaterScalar, mul, mulScalar, neg, sigmoid, square } from './pointwise.ts';
+import * as slope from './slopes.ts';
 
 export type Activation = 'none' | 'relu' | 'gelu' | 'sigmoid' | 'silu';
 /** Values of `params.act` in the kernels. */
@@ -14,17 +14,9 @@ export const anActivation = oneOf(...Object.keys(ACT));
 export function activationGrad(act: Activation, g: Tensor, y: Tensor, pre: () => Tensor): Tensor {
   switch (act) {
     case 'none': return g;
-    case 'relu': return mul(g, cast(greaterScalar(y, 0), g.dtype));
-    case 'sigmoid': return mul(g, mul(y, addScalar(neg(y), 1)));
-    case 'silu': {
-      const x = pre();
-      const s = sigmoid(x);
-      return mul(g, mul(s, addScalar(mul(x, addScalar(neg(s), 1)), 1)));
-    }
-    case 'gelu': {
-      const x = pre();
-      const cdf = mulScalar(addScalar(erf(mulScalar(x, Math.SQRT1_2)), 1), 0.5);
-      return mul(g, add(cdf, mul(x, mulScalar(exp(mulScalar(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)))));
-    }
+    case 'relu': return slope.relu([g, y]);
+    case 'sigmoid': return slope.sigmoid([g, y]);
+    case 'silu': return slope.silu([g, pre()]);
+    case 'gelu': return slope.gelu([g, pre()]);
   }
 }

@@ -1,65 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Pointwise ops: rows of one table. A row is a WGSL expression over the inputs a, b, c and constants p0...; gradients are
-// written with the other rows. Everything else (broadcasting, dispatch, fusion) is engine/pointwise.ts.
-import { dtype as aDType, scalar } from '../check.ts';
+// Pointwise ops: rows of one table (row.ts). Their values at NaN, infinities and the ends of domains are PyTorch's (docs/precision.md).
+import { dtype as aDType } from '../check.ts';
 import { DTypeError } from '../errors.ts';
-import { numel, type DType, type Spec } from '../engine/dtype.ts';
+import { numel, type DType } from '../engine/dtype.ts';
 import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, grid1d, type Thunk } from '../engine/op.ts';
 import { broadcast, lowerPointwise } from '../engine/pointwise.ts';
-import { Tensor } from '../engine/tensor.ts';
+import type { Tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
-import { convert as castKernel } from '../gen/cast.ts';
+import { convert, truncate } from '../gen/cast.ts';
 import { sumTo } from './reduce.ts';
-
-// Rows whose expression WGSL has for integers too; -u32 and sign(u32) it has not.
-const INTEGERS = new Set(['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'tie_share', 'indicator', 'equal', 'greater', 'greater_equal', 'mod', 'fmod', 'neg', 'abs', 'sign',
-  'square', 'relu', 'relu_grad', 'add_scalar', 'mul_scalar', 'clamp', 'equal_scalar', 'greater_scalar']);
-const SIGNED = new Set(['neg', 'sign']);
-const takes = (name: string, dtype: DType): boolean =>
-  dtype === 'f32' || dtype === 'f16' || (INTEGERS.has(name) && (dtype === 'i32' || !SIGNED.has(name)));
-
-/** Gradients of a row: g is dLoss/dOutput, y the output. One thunk per input; broadcast axes are summed by the caller. */
-type RowGrad = (g: Tensor, inputs: Tensor[], y: Tensor, consts: readonly number[]) => (Thunk | null)[];
-
-interface RowAttrs { readonly consts: readonly number[] }
-
-function row(name: string, arity: number, expr: string, grad: RowGrad | null, out?: DType) {
-  return defineOp<[Tensor[], (readonly number[])?], RowAttrs>({
-    name,
-    call(inputs: Tensor[], consts: readonly number[] = []) {
-      for (const t of inputs) aTensor(name, 'an input', t);
-      for (const k of consts) scalar(name, 'a constant', k);
-      return { inputs, attrs: { consts } };
-    },
-    infer(inputs): Spec {
-      const dtypes = new Set(inputs.map((s) => s!.dtype));
-      if (inputs.length !== arity || dtypes.size !== 1) {
-        throw new DTypeError(`${name}: got dtypes ${inputs.map((s) => s!.dtype).join(', ')}, expected ${arity} of one dtype.`, 'There is no implicit promotion: convert with cast().');
-      }
-      const { dtype } = inputs[0]!;
-      if (!takes(name, dtype)) throw new DTypeError(`${name}: got dtype ${dtype}, expected ${SIGNED.has(name) ? 'f32, f16 or i32' : 'f32 or f16'}.`, 'Convert with cast().');
-      return { shape: broadcast(name, inputs), dtype: out ?? dtype };
-    },
-    lower: (c) => lowerPointwise(c, { expr, consts: c.attrs.consts }),
-    pointwise: (a) => ({ expr, consts: a.consts }),
-    ...(grad && {
-      vjp(c) {
-        const inputs = c.inputs as Tensor[];
-        return grad(c.grads[0]!, inputs, c.outputs[0]!, c.attrs.consts).map((thunk, i) => thunk && (() => sumTo(thunk(), inputs[i]!.shape)));
-      },
-    }),
-  });
-}
+import { one, row, two } from './row.ts';
+import * as slope from './slopes.ts';
 
 const addRow = row('add', 2, 'a + b', (g) => [() => g, () => g]);
 const subRow = row('sub', 2, 'a - b', (g) => [() => g, () => neg(g)]);
 const mulRow = row('mul', 2, 'a * b', (g, [a, b]) => [() => mul(g, b!), () => mul(g, a!)]);
 const divRow = row('div', 2, 'a / b', (g, [, b], y) => [() => div(g, b!), () => neg(div(mul(g, y), b!))]);
-const maxRow = row('maximum', 2, 'max(a, b)', (g, [a, b]) => [() => mul(g, tieShare(a!, b!)), () => mul(g, tieShare(b!, a!))]);
-const minRow = row('minimum', 2, 'min(a, b)', (g, [a, b]) => [() => mul(g, tieShare(neg(a!), neg(b!))), () => mul(g, tieShare(neg(b!), neg(a!)))]);
-const powRow = row('pow', 2, 'power(a, b)', (g, [a, b], y) => [() => mul(g, mul(b!, pow(a!, addScalar(b!, -1)))), () => mul(g, mul(y, log(a!)))]);
-const tieShare = two(row('tie_share', 2, 'select(select(E(0), E(1), a > b), E(1) / E(2), a == b)', null));
+const maxRow = row('maximum', 2, { float: 'largest(a, b)', integer: 'max(a, b)' }, (g, [a, b]) => [() => slope.maximum([g, a!, b!]), () => slope.maximum([g, b!, a!])]);
+const minRow = row('minimum', 2, { float: 'smallest(a, b)', integer: 'min(a, b)' }, (g, [a, b]) => [() => slope.minimum([g, a!, b!]), () => slope.minimum([g, b!, a!])]);
+const powRow = row('pow', 2, 'power(a, b)', (g, [a, b], y) => [() => slope.powBase([g, a!, b!]), () => slope.powExponent([g, a!, b!, y])]);
 
 /** 1 where a == b, else 0, in the dtype of a and b: one-hot targets. */
 export const indicator = two(row('indicator', 2, 'select(E(0), E(1), a == b)', null));
@@ -67,22 +27,10 @@ export const indicator = two(row('indicator', 2, 'select(E(0), E(1), a == b)', n
 const equalRow = row('equal', 2, 'select(E(0), E(1), a == b)', null, 'u32');
 const greaterRow = row('greater', 2, 'select(E(0), E(1), a > b)', null, 'u32');
 const greaterEqualRow = row('greater_equal', 2, 'select(E(0), E(1), a >= b)', null, 'u32');
-// Remainders y are a - b q, with an integer q.
-const remainderGrad: RowGrad = (g, [a, b], y) => [() => g, () => mul(g, div(sub(y, a!), b!))];
-// % has the sign of a; Python's remainder has that of b.
-const modRow = row('mod', 2, 'select(a % b, a % b + b, a % b != E(0) && (a % b < E(0)) != (b < E(0)))', remainderGrad);
-const fmodRow = row('fmod', 2, 'a % b', remainderGrad);
-const atan2Row = row('atan2', 2, 'atan2(a, b)', (g, [a, b]) => {
-  const share = (): Tensor => div(g, add(square(a!), square(b!)));
-  return [() => mul(share(), b!), () => neg(mul(share(), a!))];
-});
-
-function two(r: (inputs: Tensor[], consts?: readonly number[]) => Tensor) {
-  return (a: Tensor, b: Tensor): Tensor => r([a, b]);
-}
-function one(r: (inputs: Tensor[], consts?: readonly number[]) => Tensor) {
-  return (a: Tensor): Tensor => r([a]);
-}
+// % has the sign of a; Python's remainder has that of b. Remainders are a - b q, with an integer q that counts as a constant.
+const modRow = row('mod', 2, { float: 'modulo(a, b)', integer: 'select(a % b, a % b + b, a % b != E(0) && (a % b < E(0)) != (b < E(0)))' }, (g, [a, b]) => [() => g, () => slope.mod([g, a!, b!])]);
+const fmodRow = row('fmod', 2, { float: 'remainder(a, b)', integer: 'a % b' }, (g, [a, b]) => [() => g, () => slope.fmod([g, a!, b!])]);
+const atan2Row = row('atan2', 2, 'atan2_exact(a, b)', (g, [a, b]) => [() => slope.atan2Y([g, a!, b!]), () => slope.atan2X([g, a!, b!])]);
 
 /** a + b, broadcasting. */
 export const add = two(addRow);
@@ -119,60 +67,56 @@ const magnitude = '(bitcast<u32>(a) & 0x7fffffffu)';
 export const isNaN = one(row('is_nan', 1, `select(E(0), E(1), ${magnitude} > 0x7f800000u)`, null, 'u32'));
 /** 1 where a is infinite, else 0, as u32. a is a float. */
 export const isInf = one(row('is_inf', 1, `select(E(0), E(1), ${magnitude} == 0x7f800000u)`, null, 'u32'));
-export const exp = one(row('exp', 1, 'exp(a)', (g, _, y) => [() => mul(g, y)]));
-export const log = one(row('log', 1, 'log(a)', (g, [a]) => [() => div(g, a!)]));
+export const exp = one(row('exp', 1, 'exp_exact(a)', (g, _, y) => [() => mul(g, y)]));
+export const log = one(row('log', 1, 'log_exact(a)', (g, [a]) => [() => div(g, a!)]));
 export const sqrt = one(row('sqrt', 1, 'sqrt(a)', (g, _, y) => [() => div(mulScalar(g, 0.5), y)]));
 export const rsqrt = one(row('rsqrt', 1, 'inverseSqrt(a)', (g, _, y) => [() => mul(mulScalar(g, -0.5), mul(y, mul(y, y)))]));
 export const reciprocal = one(row('reciprocal', 1, 'E(1) / a', (g, _, y) => [() => neg(mul(g, mul(y, y)))]));
 export const square = one(row('square', 1, 'a * a', (g, [a]) => [() => mul(g, mulScalar(a!, 2))]));
 export const sin = one(row('sin', 1, 'sin_exact(a)', (g, [a]) => [() => mul(g, cos(a!))]));
 export const cos = one(row('cos', 1, 'cos_exact(a)', (g, [a]) => [() => neg(mul(g, sin(a!)))]));
-export const tan = one(row('tan', 1, 'sin_exact(a) / cos_exact(a)', (g, _, y) => [() => mul(g, addScalar(square(y), 1))]));
-export const asin = one(row('asin', 1, 'asin(a)', (g, [a]) => [() => mul(g, rsqrt(oneMinusSquare(a!)))]));
-export const acos = one(row('acos', 1, 'acos(a)', (g, [a]) => [() => neg(mul(g, rsqrt(oneMinusSquare(a!))))]));
-export const atan = one(row('atan', 1, 'atan(a)', (g, [a]) => [() => div(g, addScalar(square(a!), 1))]));
-export const sinh = one(row('sinh', 1, 'sinh(a)', (g, [a]) => [() => mul(g, cosh(a!))]));
-export const cosh = one(row('cosh', 1, 'cosh(a)', (g, [a]) => [() => mul(g, sinh(a!))]));
-export const asinh = one(row('asinh', 1, 'sign(a) * log(abs(a) + sqrt(a * a + 1.0))', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a!), 1)))]));
-export const acosh = one(row('acosh', 1, 'log(a + sqrt(a * a - 1.0))', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a!), -1)))]));
-export const atanh = one(row('atanh', 1, '0.5 * log((1.0 + a) / (1.0 - a))', (g, [a]) => [() => div(g, oneMinusSquare(a!))]));
-export const tanh = one(row('tanh', 1, 'tanh_safe(a)', (g, _, y) => [() => tanhGrad(g, y)]));
+export const tan = one(row('tan', 1, 'tan_exact(a)', (g, _, y) => [() => mul(g, addScalar(square(y), 1))]));
+export const asin = one(row('asin', 1, 'asin_exact(a)', (g, [a]) => [() => mul(g, rsqrt(oneMinusSquare(a!)))]));
+export const acos = one(row('acos', 1, 'acos_exact(a)', (g, [a]) => [() => neg(mul(g, rsqrt(oneMinusSquare(a!))))]));
+export const atan = one(row('atan', 1, 'atan_exact(a)', (g, [a]) => [() => div(g, addScalar(square(a!), 1))]));
+export const sinh = one(row('sinh', 1, 'sinh_exact(a)', (g, [a]) => [() => mul(g, cosh(a!))]));
+export const cosh = one(row('cosh', 1, 'cosh_exact(a)', (g, [a]) => [() => mul(g, sinh(a!))]));
+export const asinh = one(row('asinh', 1, 'asinh_exact(a)', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a!), 1)))]));
+export const acosh = one(row('acosh', 1, 'acosh_exact(a)', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a!), -1)))]));
+export const atanh = one(row('atanh', 1, 'atanh_exact(a)', (g, [a]) => [() => div(g, oneMinusSquare(a!))]));
+export const tanh = one(row('tanh', 1, 'tanh_exact(a)', (g, _, y) => [() => slope.tanh([g, y])]));
 export const erf = one(row('erf', 1, 'erf(a)', (g, [a]) => [() => mul(g, mulScalar(exp(neg(square(a!))), 2 / Math.sqrt(Math.PI)))]));
-export const relu = one(row('relu', 1, 'max(a, E(0))', (g, _, y) => [() => reluGrad(g, y)]));
+export const relu = one(row('relu', 1, { float: 'relu(a)', integer: 'max(a, E(0))' }, (g, _, y) => [() => slope.relu([g, y])]));
 /** x / (1 + exp(-x)) */
-export const silu = one(row('silu', 1, 'a * sigmoid(a)', (g, [a]) => [() => siluGrad(g, a!)]));
+export const silu = one(row('silu', 1, 'silu(a)', (g, [a]) => [() => slope.silu([g, a!])]));
 /** Exact (erf) form. */
-export const gelu = one(row('gelu', 1, 'gelu(a)', (g, [a]) => [() => geluGrad(g, a!)]));
-export const sigmoid = one(row('sigmoid', 1, 'sigmoid(a)', (g, _, y) => [() => sigmoidGrad(g, y)]));
+export const gelu = one(row('gelu', 1, 'gelu(a)', (g, [a]) => [() => slope.gelu([g, a!])]));
+export const sigmoid = one(row('sigmoid', 1, 'sigmoid(a)', (g, _, y) => [() => slope.sigmoid([g, y])]));
 /** log(1 + exp(x)), without overflow. */
 export const softplus = one(row('softplus', 1, 'softplus(a)', (g, [a]) => [() => mul(g, sigmoid(a!))]));
 
 const oneMinusSquare = (a: Tensor): Tensor => addScalar(neg(square(a)), 1);
-const reluGrad = two(row('relu_grad', 2, 'select(E(0), a, b > E(0))', (g, [, y]) => [() => reluGrad(g, y!), null]));
-const siluGrad = two(row('silu_grad', 2, 'a * silu_grad(b)', null));
-const geluGrad = two(row('gelu_grad', 2, 'a * gelu_grad(b)', null));
-const sigmoidGrad = two(row('sigmoid_grad', 2, 'a * b * (1.0 - b)', null));
-const tanhGrad = two(row('tanh_grad', 2, 'a * (1.0 - b * b)', null));
 
 const addScalarRow = row('add_scalar', 1, 'a + E(p0)', (g) => [() => g]);
 const mulScalarRow = row('mul_scalar', 1, 'a * E(p0)', (g, _, __, [k]) => [() => mulScalar(g, k!)]);
-const powScalarRow = row('pow_scalar', 1, 'power(a, p0)', (g, [a], _, [k]) => [() => mul(g, mulScalar(powScalar(a!, k! - 1), k!))]);
-const clampRow = row('clamp', 1, 'clamp(a, E(p0), E(p1))', (g, [a], _, consts) => [() => clampGradRow([g, a!], consts)]);
-const clampGradRow = row('clamp_grad', 2, 'select(E(0), a, b >= E(p0) && b <= E(p1))', null);
-const leakyReluRow = row('leaky_relu', 1, 'select(a * p0, a, a > 0.0)', (g, [a], _, consts) => [() => leakyReluGradRow([g, a!], consts)]);
-const leakyReluGradRow = row('leaky_relu_grad', 2, 'select(a * p0, a, b > 0.0)', null);
-const eluRow = row('elu', 1, 'select(p0 * (exp(a) - 1.0), a, a > 0.0)', (g, [a], _, consts) => [() => eluGradRow([g, a!], consts)]);
-const eluGradRow = row('elu_grad', 2, 'select(a * p0 * exp(b), a, b > 0.0)', null);
+const powScalarRow = row('pow_scalar', 1, 'power(a, p0)', (g, [a], _, [k]) => [() => slope.powScalar([g, a!], [k!, k! - 1])]);
+const inverseRootRow = row('inverse_root', 1, 'inverseSqrt(a)', (g, [a]) => [() => slope.powScalar([g, a!], [-0.5, -1.5])]);
+const clampRow = row('clamp', 1, { float: 'clamped(a, p0, p1)', integer: 'clamp(a, E(p0), E(p1))' }, (g, [a], _, consts) => [() => slope.clamp([g, a!], consts)]);
+const leakyReluRow = row('leaky_relu', 1, 'select(a * p0, a, a > 0.0)', (g, [a], _, consts) => [() => slope.leakyRelu([g, a!], consts)]);
+const eluRow = row('elu', 1, 'select(p0 * expm1_negative(a * p2), a * p1, a > 0.0)', (g, [a], _, consts) => [() => slope.elu([g, a!], consts)]);
 const equalScalarRow = row('equal_scalar', 1, 'select(E(0), E(1), a == E(p0))', null, 'u32');
 const greaterScalarRow = row('greater_scalar', 1, 'select(E(0), E(1), a > E(p0))', null, 'u32');
 
 export const addScalar = (a: Tensor, k: number): Tensor => addScalarRow([a], [k]);
 export const mulScalar = (a: Tensor, k: number): Tensor => mulScalarRow([a], [k]);
-export const powScalar = (a: Tensor, k: number): Tensor => powScalarRow([a], [k]);
-/** min(max(a, low), high); the gradient passes where low <= a <= high. */
-export const clamp = (a: Tensor, low: number, high: number): Tensor => clampRow([a], [low, high]);
+/** a to the power k. Roots are those of `sqrt`, as in PyTorch: of -0 they are -0, and of -infinity NaN. */
+export const powScalar = (a: Tensor, k: number): Tensor => POWERS.get(k)?.(a) ?? powScalarRow([a], [k]);
+const POWERS = new Map([[0.5, sqrt], [-0.5, one(inverseRootRow)], [2, square]]);
+/** min(max(a, low), high); the gradient passes where low <= a <= high. All is NaN where a bound is, as in PyTorch. */
+export const clamp = (a: Tensor, low: number, high: number): Tensor => Number.isNaN(low) || Number.isNaN(high) ? mulScalar(a, NaN) : clampRow([a], [low, high]);
 export const leakyRelu = (a: Tensor, slope = 0.01): Tensor => leakyReluRow([a], [slope]);
-export const elu = (a: Tensor, alpha = 1): Tensor => eluRow([a], [alpha]);
+/** `scale` a where a is positive, else `scale` alpha (exp(`inputScale` a) - 1). */
+export const elu = (a: Tensor, alpha = 1, scale = 1, inputScale = 1): Tensor => eluRow([a], [alpha * scale, scale, inputScale]);
 export const equalScalar = (a: Tensor, k: number): Tensor => equalScalarRow([a], [k]);
 export const greaterScalar = (a: Tensor, k: number): Tensor => greaterScalarRow([a], [k]);
 
@@ -190,21 +134,35 @@ export const where = defineOp({
   lower: (c) => lowerPointwise(c, { expr: 'select(c, b, a != E(0))', consts: [] }),
   pointwise: () => ({ expr: 'select(c, b, a != E(0))', consts: [] }),
   vjp({ inputs: [mask, t, f], grads: [g] }): (Thunk | null)[] {
-    const zero = (like: Tensor): Tensor => mulScalar(like, 0);
-    return [null, () => sumTo(where(mask!, g!, zero(g!)), t!.shape), () => sumTo(where(mask!, zero(g!), g!), f!.shape)];
+    return [null, () => sumTo(kept(mask!, g!, true), t!.shape), () => sumTo(kept(mask!, g!, false), f!.shape)];
   },
 });
 
-/** The same values as another dtype: f32 to integers truncates and saturates. */
+// g where the mask is not 0 (`set`) or is 0, else 0: not a product, for 0 times infinity is NaN.
+const kept = defineOp<[Tensor, Tensor, boolean], { readonly set: boolean }>({
+  name: 'where_grad',
+  call: (mask, g, set) => ({ inputs: [mask, g], attrs: { set } }),
+  infer: ([mask, g]) => ({ shape: broadcast('where_grad', [mask, g]), dtype: g!.dtype }),
+  lower: (c) => lowerPointwise(c, keptExpression(c.attrs.set)),
+  pointwise: (a) => keptExpression(a.set),
+});
+const keptExpression = (set: boolean) => ({ expr: `select(E(0), b, a ${set ? '!=' : '=='} E(0))`, consts: [] });
+
+/** The same values as another dtype. Floats to integers: truncated, the nearest integer in range where out of it, and 0 for NaN. */
 export const cast = defineOp({
   name: 'cast',
   takes: { x: aTensor, dtype: aDType },
   call: (x: Tensor, dtype: DType) => ({ inputs: [x], attrs: { dtype } }),
   infer: ([x], { dtype }) => ({ shape: x!.shape, dtype }),
   lower(c) {
-    const [x] = c.inputs;
-    const n = numel(x!.shape);
-    return [dispatch(castKernel, { x: x!, y: c.outputs[0]! }, { n }, grid1d(Math.ceil(n / 64)), { spec: { FROM: x!.dtype, TO: c.attrs.dtype } })];
+    const x = c.inputs[0]!;
+    const { dtype } = c.attrs;
+    const n = numel(x.shape);
+    const grid = grid1d(Math.ceil(n / 64));
+    if ((dtype === 'i32' || dtype === 'u32') && (x.dtype === 'f32' || x.dtype === 'f16')) {
+      return [dispatch(truncate, { x, integers: c.outputs[0]! }, { n }, grid, { spec: { FROM: x.dtype, I: dtype } })];
+    }
+    return [dispatch(convert, { x, y: c.outputs[0]! }, { n }, grid, { spec: { FROM: x.dtype, TO: dtype } })];
   },
   vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => cast(g!, x!.dtype)],
 });

@@ -9,6 +9,8 @@ type More = Partial<Special>;
 const one = (call: (a: Tensor) => Tensor, torch: string, more: More = {}): Special => ({ inputs: line(), call, torch, ...more });
 const two = (call: (a: Tensor, b: Tensor) => Tensor, torch: string, more: More = {}): Special => ({ inputs: pairs(), call, torch, ...more });
 const f16 = { f16: true };
+// Activations use WGSL's exp, which is good to 3 + 2 |x| units in the last place: only their tails see it.
+const tail = (units = (x: number): number => 8 + 3 * Math.abs(x)): More => ({ ulp: { y: units, g: units, why: "WGSL's exp" } });
 const mask = (): Special['inputs'] => {
   const [a, b] = pairs();
   return [{ ...a!, values: a!.values.map((_, i) => i % 2), dtype: 'u32' }, a!, b!];
@@ -57,15 +59,18 @@ export const elementwise: Specials = {
   asinh: [one(pw.asinh, 'a.asinh()')],
   acosh: [one(pw.acosh, 'a.acosh()')],
   atanh: [one(pw.atanh, 'a.atanh()')],
-  tanh: [one(pw.tanh, 'a.tanh()', f16)],
+  tanh: [one(pw.tanh, 'a.tanh()', { ...f16, within: { g: 2 ** -22, why: '1 - y^2' } })],
   erf: [one(pw.erf, 'torch.erf(a)')],
   relu: [one(pw.relu, 'a.relu()', f16)],
-  silu: [one(pw.silu, 'F.silu(a)', f16)],
-  gelu: [one(pw.gelu, 'F.gelu(a)', f16)],
-  sigmoid: [one(pw.sigmoid, 'a.sigmoid()', f16)],
-  softplus: [one(pw.softplus, 'F.softplus(a)', f16)],
+  silu: [one(pw.silu, 'F.silu(a)', { ...f16, ...tail() })],
+  gelu: [
+    one(pw.gelu, 'F.gelu(a)', { ...f16, within: { y: 2 ** -22, g: 2 ** -22, why: "PyTorch's 1 + erf, and the zero of the slope near -0.75, are differences" } }),
+    one(pw.gelu, '0.5 * a * torch.erfc(a * -0.5 ** 0.5)', { name: 'tail', grad: [], ...tail((x) => 8 + x * x) }),
+  ],
+  sigmoid: [one(pw.sigmoid, 'a.sigmoid()', { ...f16, ...tail() })],
+  softplus: [one(pw.softplus, 'F.softplus(a)', { ...f16, ...tail() })],
   leakyRelu: [one((a) => pw.leakyRelu(a, 0.25), 'F.leaky_relu(a, 0.25)', f16)],
-  elu: [one((a) => pw.elu(a, 1.5), 'F.elu(a, 1.5)', f16)],
+  elu: [one((a) => pw.elu(a, 1.5), 'F.elu(a, 1.5)', { ...f16, ...tail() })],
   clamp: [one((a) => pw.clamp(a, -1, 2), 'a.clamp(-1, 2)', f16), one((a) => pw.clamp(a, -Infinity, 0), 'a.clamp(-torch.inf, 0)', { name: 'no lower bound' })],
   addScalar: [one((a) => pw.addScalar(a, -1.5), 'a - 1.5', f16), one((a) => pw.addScalar(a, Infinity), 'a + torch.inf', { name: 'infinity' })],
   mulScalar: [one((a) => pw.mulScalar(a, -1.75), 'a * -1.75', f16), one((a) => pw.mulScalar(a, 0), 'a * 0', { name: 'zero' }), one((a) => pw.mulScalar(a, NaN), 'a * torch.nan', { name: 'NaN' })],
@@ -79,13 +84,16 @@ export const elementwise: Specials = {
     one((a) => pw.cast(pw.cast(a, 'f16'), 'f32'), 'a.half().to(a.dtype)', { name: 'to f16 and back' }),
     { name: 'from u32', inputs: line([0, 1, 16777217, 2 ** 31, 2 ** 32 - 1, 2 ** 32 - 129]).map((x) => ({ ...x, dtype: 'u32' })), call: (a) => pw.cast(a!, 'f32'), torch: 'a.float()' },
   ],
-  hardSigmoid: [one((a) => op.hardSigmoid(a), 'F.hardsigmoid(a)', f16), one((a) => op.hardSigmoid(a, { alpha: 0.25, beta: 0.5 }), '(0.25 * a + 0.5).clamp(0, 1)', { name: 'slope and offset' })],
+  hardSigmoid: [one((a) => op.hardSigmoid(a), 'F.hardsigmoid(a)', f16), one((a) => op.hardSigmoid(a, { alpha: 0.25, beta: 0.5 }), 'F.hardsigmoid(1.5 * a)', { name: 'slope and offset' })],
   hardSwish: [one(op.hardSwish, 'F.hardswish(a)', f16)],
-  swish: [one((a) => op.swish(a, 1.5), 'a * (1.5 * a).sigmoid()')],
-  mish: [one(op.mish, 'F.mish(a)', f16)],
-  selu: [one((a) => op.selu(a), 'F.selu(a)')],
-  celu: [one((a) => op.celu(a, 2), 'F.celu(a, 2.0)')],
+  swish: [one((a) => op.swish(a, 1.5), 'a * (1.5 * a).sigmoid()', tail((x) => 8 + 4 * Math.abs(x)))],
+  mish: [one(op.mish, 'F.mish(a)', { ...f16, ...tail(), within: { g: 2 ** -22, why: 'its zero near -1.2 is a difference' } })],
+  selu: [one((a) => op.selu(a), 'F.selu(a)', tail())],
+  celu: [one((a) => op.celu(a, 2), 'F.celu(a, 2.0)', tail())],
   softsign: [one(op.softsign, 'F.softsign(a)')],
-  geluTanh: [one(op.geluTanh, "F.gelu(a, approximate='tanh')", f16)],
+  geluTanh: [
+    one(op.geluTanh, "F.gelu(a, approximate='tanh')", { ...f16, within: { y: 2 ** -22, g: 2 ** -22, why: "PyTorch's 1 + tanh, and the zero of the slope near -0.75, are differences" } }),
+    one(op.geluTanh, 'a * (2 * (2 / torch.pi) ** 0.5 * a * (1 + 0.044715 * a * a)).sigmoid()', { name: 'tail', grad: [], ulp: { y: 128, why: 'an exponential of a rounded argument' } }),
+  ],
   prelu: [two(op.prelu, 'torch._prelu_kernel(a, b)')],
 };

@@ -6,6 +6,9 @@ import type { Tensor } from '../../../src/engine/tensor.ts';
 
 export interface SpecialInput { readonly values: readonly number[]; readonly shape: readonly number[]; readonly dtype?: DType }
 
+/** As many, or as many for these inputs. */
+export type Units = number | ((...x: number[]) => number);
+
 export interface Special {
   /** What is special, where an op has several rows. */
   readonly name?: string;
@@ -18,7 +21,9 @@ export interface Special {
   /** A copy of the row with f16 tensors is proved besides. */
   readonly f16?: boolean;
   /** Units in the last place that outputs and gradients may be off, where the default does not fit; `why` is the reason. */
-  readonly ulp?: { readonly y?: number; readonly g?: number; /** Units are those of numbers this large: sums that cancel. */ readonly least?: number; readonly why: string };
+  readonly ulp?: { readonly y?: Units; readonly g?: Units; /** Units are those of numbers this large: sums that cancel. */ readonly least?: number; readonly why: string };
+  /** Distances that are right besides, where a result is a difference of larger numbers. */
+  readonly within?: { readonly y?: number; readonly g?: number; readonly why: string };
   /** Elements whose value is another than PyTorch's, by the inputs there: the exceptions of docs/precision.md. */
   readonly except?: { readonly at: (...x: number[]) => boolean; readonly of?: 'y' | 'g'; readonly why: string };
 }
@@ -39,7 +44,8 @@ export const UPSTREAM: readonly number[] = [1, -Infinity, NaN];
 
 export const TINY = 2 ** -126; // the least normal number
 export const HUGE = (2 - 2 ** -23) * 2 ** 127;
-const both = (list: readonly number[]): number[] => [...list.flatMap((x) => [x, -x]), NaN];
+// NaN first: the last elements that do not fill a vector go another way through PyTorch, where it differs for NaN.
+const both = (list: readonly number[]): number[] => [NaN, ...list.flatMap((x) => [x, -x])];
 
 /** For functions of one value. */
 export const LINE = both([

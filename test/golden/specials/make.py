@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Goldens of special values: python test/golden/specials/make.py [FAMILY...] (PyTorch 2, CPU; node on the PATH).
 
-Each row's expression is evaluated by PyTorch in float64 and rounded, and in float32; the latter is stored besides, as KEY.f32, where the two
-are not one number within a few units in the last place. Gradients are those for dLoss/dOutput = UPSTREAM of form.ts: gI.0, gI.1, ...
+Each row's expression is evaluated by PyTorch in float64 and rounded, and in float32 (f16 rows: float16); the latter is stored besides, as
+KEY.own, where the two are not one number within a few units in the last place. Gradients are those for dLoss/dOutput = UPSTREAM of form.ts: gI.0, gI.1, ...
 """
 import json
 import pathlib
@@ -78,14 +78,14 @@ def main():
         tensors = {}
         for row in tables['families'][family]:
             try:
-                exact, single = (results(row, [float(g) for g in upstream], kind) for kind in (torch.float64, torch.float32))
+                exact, single = (results(row, [float(g) for g in upstream], kind) for kind in (torch.float64, torch.float16 if row['half'] else torch.float32))
             except Exception as e:
                 raise SystemExit(f'{row["id"]}: {e}') from e
             for key in exact:
                 a, b = stored(exact[key], row['half']), stored(single[key], row['half'])
                 tensors[f'{row["id"]}/{key}'] = a
                 if not alike(a, b):
-                    tensors[f'{row["id"]}/{key}.f32'] = b
+                    tensors[f'{row["id"]}/{key}.own'] = b
         write(HERE / f'{family}.safetensors', tensors)
         print(f'{family}: {len(tables["families"][family])} rows, {(HERE / f"{family}.safetensors").stat().st_size} bytes')
 

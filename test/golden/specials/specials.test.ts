@@ -20,9 +20,6 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
     'l2Normalize', 'batchNorm', 'groupNorm', 'instanceNorm', 'frequencyStatistics'],
 };
 
-// Ops that are being mended.
-const LATER = new Set('acos acosh asin asinh atan atan2 atanh cast celu clamp cos cosh elu erf exp fmod gelu geluTanh hardSigmoid hardSwish log maximum minimum mish mod pow powScalar prelu relu selu sigmoid silu sin sinh softplus swish tan tanh where'.split(' '));
-
 describe.each(Object.entries(specials))('special values: %s', (family, table) => {
   const goldens = readGoldens(family);
 
@@ -32,7 +29,7 @@ describe.each(Object.entries(specials))('special values: %s', (family, table) =>
     expect([...stored].sort(), 'run test/golden/specials/make.py').toEqual(named(table).map((row) => row.id).sort());
   });
 
-  it.each(named(table).filter((row) => !LATER.has(row.id.split(/[ :]/)[0]!)))('$id', async (row) => {
+  it.each(named(table))('$id', async (row) => {
     if (row.half && !device.caps.f16) return;
     await prove(row, goldens);
   });
