@@ -172,6 +172,12 @@ fn power(x: f32, y: f32) -> f32 {
 fn power_grad(g: f32, x: f32, y: f32) -> f32 { return select(g * (y * power(x, y - 1.0)), 0.0, y == 0.0); }
 fn power_grad_exponent(g: f32, x: f32, y: f32, result: f32) -> f32 { return g * select(result * log_exact(x), 0.0, x == 0.0 && y >= 0.0); }
 
+// Of x and the rest: their product without zeros, and how many are zero.
+fn product_of_others(x: f32, product: f32, zeros: f32) -> f32 {
+  let others = select(product / x, product, x == 0.0);
+  return select(0.0 * others, others, zeros == select(0.0, 1.0, x == 0.0));
+}
+
 // The remainder of |x| / |y| with the sign of x, exactly, however large the quotient: by long division, eight digits a step.
 fn remainder(x: f32, y: f32) -> f32 {
   let a = bitcast<u32>(x) & 0x7fffffffu;

@@ -13,6 +13,7 @@ import { expand } from './expand.ts';
 import { elementLaunch, rowLaunch, runs, vector } from './lanes.ts';
 import { cast, div, equal, mul, mulScalar, sign } from './pointwise.ts';
 import { reshape } from './reshape.ts';
+import * as slope from './slopes.ts';
 
 export interface ReduceOptions { axes?: number | readonly number[]; keepDims?: boolean }
 interface Attrs { readonly axes: readonly number[]; readonly keepDims: boolean }
@@ -132,8 +133,11 @@ export const sum = reduction('sum', { op: 'sum', dtypes: ALL, vjp: (x, _, g) => 
 export const mean = reduction('mean', { op: 'sum', mean: true, dtypes: FLOATS, vjp: (x, _, g, n) => expand(mulScalar(g, 1 / n), x.shape) });
 export const max = reduction('max', { op: 'max', dtypes: ALL, vjp: toExtrema });
 export const min = reduction('min', { op: 'min', dtypes: ALL, vjp: toExtrema });
-/** Product; its gradient y / x is not defined where x is 0. */
-export const prod = reduction('prod', { op: 'prod', dtypes: ALL, vjp: (x, y, g) => div(mul(g, y), x) });
+/** Product. Its gradient is the product of the others, also where some are 0. */
+export const prod = reduction('prod', { op: 'prod', dtypes: ALL, vjp(x, y, g) {
+  const along = { axes: x.shape.map((_, i) => i).filter((i) => y.shape[i] === 1 && x.shape[i] !== 1), keepDims: true };
+  return slope.prod([g, x, prod(slope.oneForZero([x]), along), sum(slope.isZero([x]), along)]);
+} });
 /** Sum of x * x. */
 export const sumSquares = reduction('sum_squares', { op: 'sum', pre: 'square', dtypes: FLOATS, vjp: (x, _, g) => mul(mulScalar(g, 2), x) });
 /** Sum of |x|. */

@@ -36,3 +36,8 @@ export const hardSwish = row('hard_swish_grad', 2, 'hard_swish_grad(a, b)', null
 export const prelu = row('prelu_grad', 3, 'select(a * c, a, b > 0.0)', null);
 /** (g, input): the part of the slope */
 export const preluSlope = row('prelu_slope_grad', 2, 'select(a * b, 0.0, b > 0.0)', null);
+
+export const oneForZero = row('one_for_zero', 1, 'select(a, 1.0, a == 0.0)', null);
+export const isZero = row('is_zero', 1, 'select(0.0, 1.0, a == 0.0)', null);
+/** (g, input, product of those that are not 0, number of zeros) of a product */
+export const prod = row('prod_grad', 4, 'a * product_of_others(b, c, d)', null);

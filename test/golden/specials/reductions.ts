@@ -34,7 +34,12 @@ export const reductions: Specials = {
   mean: [...rows((a, axes) => op.mean(a, { axes }), 'a.mean(AXIS)'), one((a) => op.mean(a), 'a.mean()', [rowsOf(7)], { name: 'all' })],
   max: [...rows((a, axes) => op.max(a, { axes }), 'a.amax(AXIS)'), one((a) => op.max(a), 'a.amax((0, 1))', [rowsOf(7)], { name: 'all' })],
   min: [...rows((a, axes) => op.min(a, { axes }), 'a.amin(AXIS)'), one((a) => op.min(a), 'a.amin((0, 1))', [rowsOf(7)], { name: 'all' })],
-  prod: rows((a, axes) => op.prod(a, { axes }), 'a.prod(AXIS)', { grad: [] }).slice(0, 2),
+  prod: [
+    ...rows((a, axes) => op.prod(a, { axes }), 'a.prod(AXIS)', { grad: [] }).slice(0, 2),
+    one((a) => op.prod(a, { axes: 1 }), 'a.prod(1)', [{ values: [2, 0, 3, 4, 2, 0, 3, 0, 2, 3, 4, 5, 0, 0, 0, 0], shape: [4, 4] }], { name: 'zeros', f16: true }),
+    one((a) => op.prod(a, { axes: 0 }), 'a.prod(0)', [{ values: [2, NaN, 3, 4, -2, 3, Infinity, 5], shape: [4, 2] }], { name: 'NaN and infinity' }),
+    one((a) => op.prod(a), 'a.prod()', [{ values: [2, 0, 3, 4], shape: [4] }], { name: 'all, one zero' }),
+  ],
   sumSquares: rows((a, axes) => op.sumSquares(a, { axes }), '(a * a).sum(AXIS)'),
   sumAbs: rows((a, axes) => op.sumAbs(a, { axes }), 'a.abs().sum(AXIS)'),
   countNonzero: rows((a, axes) => op.countNonzero(a, { axes }), '(a != 0).sum(AXIS).to(a.dtype)', places),
