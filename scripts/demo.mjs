@@ -27,13 +27,14 @@ const voxelgrad = (name, ...args) => stage(name, process.execPath, [join(root, '
 const finished = existsSync(join(run, 'checkpoints', 'final.safetensors'));
 if (finished) rmSync(out, { recursive: true });
 
+console.log('Training ends after five minutes at most; all the rest takes one or two on two cores. Training says what it will take on the adapter here.');
 stage('set-up', process.execPath, [join(root, 'scripts', 'setup.mjs')]);
 if (!existsSync(join(data, 'annotations.json'))) {
   rmSync(data, { recursive: true, force: true });
   voxelgrad('phantom scans', 'import', 'phantom', '--to', data);
   voxelgrad('keep every third slice', 'sparsify', data, '--mode', 'both');
 }
-const resume = existsSync(join(run, 'checkpoints', 'latest.safetensors'));
+const resume = existsSync(join(run, 'plan.json'));
 // 120 iterations, or as many as five minutes allow.
 voxelgrad('train', 'train', data, '--run', run, ...(resume ? ['--resume'] : ['--preset', 'demo', '--iterations', '120', '--max-minutes', '5']));
 voxelgrad('predict held-out scans', 'predict', '--input', join(data, 'imagesTs'), '--output', masks, '--run', run);

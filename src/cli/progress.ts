@@ -2,6 +2,7 @@
 // How far work over many cases is: a bar on a terminal, a line every tenth in a pipe.
 import { SingleBar } from 'cli-progress';
 import { printable } from '../errors.ts';
+import { timeLeft } from './text.ts';
 import type { Context } from './verb.ts';
 
 export type Progress = (done: number, total: number, name: string) => void;
@@ -16,10 +17,12 @@ export function progress(title: string, context: Context): Progress {
       tenth = now;
     };
   }
-  const bar = new SingleBar({ format: `${title} {bar} {value}/{total} {name} ETA {eta_formatted}`, stream: process.stderr, clearOnComplete: true, hideCursor: false });
+  const bar = new SingleBar({ format: `${title} {bar} {value}/{total} {name} {left}`, stream: process.stderr, clearOnComplete: true, hideCursor: false });
+  const leftOf = timeLeft();
   return (done, total, name) => {
-    if (!bar.isActive) bar.start(total, 0, { name: printable(name, 60) });
-    bar.update(done, { name: printable(name, 60) });
+    const shown = { name: printable(name, 60), left: leftOf(done, total) };
+    if (!bar.isActive) bar.start(total, 0, shown);
+    bar.update(done, shown);
     if (done === total) bar.stop();
   };
 }

@@ -133,7 +133,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const files = names.map((name) => join(out, maskOf(name)));
   assertNotAmong(files, [...job.scans.values()]);
   const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
-  const { state, tensors, weights } = await readWeights(checkpoint);
+  const { state, tensors, sealed, weights } = await readWeights(checkpoint);
+  if (!sealed) context.note(`${checkpoint}: of an older version, without a checksum: damage would not be seen`);
   if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
   else if (state.plan !== planDigest(runPlan(job.run))) context.note(`${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`);
   readRecord(job.run); // damaged, it says so before the work, not after

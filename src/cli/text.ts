@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small words for people: aligned columns, shares, and command lines to paste.
+// Small words for people: aligned columns, shares, times, and command lines to paste.
 
 /** Columns as wide as their widest cell, two spaces apart. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -27,4 +27,26 @@ export const commandLine = (words: readonly string[]): string => ['voxelgrad', .
 export function csvText(text: string): string {
   const safe = /^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",;\t\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** Seconds in two units at most, rounded before they are divided. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${Math.max(10, Math.round(seconds * 100) * 10)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 99.5) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 100) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}
+
+/** The time left as words, by the mean pace since the first call; nothing until there is one. */
+export function timeLeft(): (done: number, total: number) => string {
+  let first: { readonly done: number; readonly time: number } | undefined;
+  return (done, total) => {
+    first ??= { done, time: performance.now() };
+    if (done <= first.done || done >= total) return '';
+    return `about ${duration(((performance.now() - first.time) / 1000 / (done - first.done)) * (total - done))} left`;
+  };
 }

@@ -18,6 +18,7 @@ import { assertNoRun, tracesOf } from '../train/run_folder.ts';
 import { newestCheckpoint } from '../train/start.ts';
 import { METHODS } from '../methods/methods.ts';
 import { integer, number } from './numbers.ts';
+import { paceLine } from './pace.ts';
 import { assertOneSource, readPlanFile } from './plan_file.ts';
 import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
 import { commandLine } from './text.ts';
@@ -94,6 +95,10 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
         onProgress: (p) => {
           if (p.stage === 'train' && p.done > furthest) { furthest = p.done; lost = 0; }
           onProgress(p);
+        },
+        onCompiled: async (work) => {
+          const line = await paceLine(device, work, plan.training.maxMinutes);
+          if (line) context.note(line);
         },
         onInit: ({ file, loaded, drawn, unused }) => context.note([`${file}: weights of ${loaded.join(', ')}`, ...(drawn.length ? [`${drawn.join(', ')} drawn from the seed`] : []),
           ...(unused.length ? [`${unused.length} tensors not used (${unused.slice(0, 3).join(', ')}${unused.length > 3 ? ', ...' : ''})`] : [])].join('; ')),

@@ -2,6 +2,7 @@
 // How far training is: a bar with the time left on a terminal, plain lines in a pipe.
 import { SingleBar } from 'cli-progress';
 import type { Progress } from '../train/loop.ts';
+import { timeLeft } from './text.ts';
 import type { Context } from './verb.ts';
 
 const losses = ({ loss }: Progress): string => Object.entries(loss ?? {}).map(([name, v]) => `${name} ${v.toFixed(3)}`).join('  ');
@@ -9,8 +10,8 @@ const scores = ({ dice }: Progress): string => Object.entries(dice ?? {}).map(([
 
 export function trainingProgress(context: Context): { update(p: Progress): void; end(): void } {
   const terminal = process.stderr.isTTY && !context.json;
-  const bar = terminal ? new SingleBar({ format: 'training {bar} {value}/{total}  ETA {eta_formatted}  {text}', stream: process.stderr, clearOnComplete: false, hideCursor: false }) : null;
-  let first: { done: number; time: number } | null = null; // of this process, after its shaders were compiled
+  const bar = terminal ? new SingleBar({ format: 'training {bar} {value}/{total}  {left}  {text}', stream: process.stderr, clearOnComplete: false, hideCursor: false }) : null;
+  const leftOf = timeLeft(); // by the pace of this process, after its shaders were compiled
   let text = '';
   let compiled = 0;
   return {
@@ -24,15 +25,14 @@ export function trainingProgress(context: Context): { update(p: Progress): void;
       } else if (p.stage === 'validate') {
         context.note(`${bar ? '\n' : ''}iteration ${p.done}: validation Dice  ${scores(p)}`);
       } else {
-        first ??= { done: p.done, time: performance.now() };
+        const left = leftOf(p.done, p.total);
         if (p.loss) text = losses(p);
         if (bar) {
-          if (!bar.isActive) bar.start(p.total, p.done, { text });
+          if (!bar.isActive) bar.start(p.total, p.done, { text, left });
           bar.setTotal(p.total);
-          bar.update(p.done, { text });
+          bar.update(p.done, { text, left });
         } else if (p.loss) {
-          const each = (performance.now() - first.time) / 1000 / (p.done - first.done);
-          context.note(`iteration ${p.done}/${p.total}  ${text}${p.done > first.done ? `  about ${Math.round(each * (p.total - p.done))} s left` : ''}`);
+          context.note(`iteration ${p.done}/${p.total}  ${text}${left && `  ${left}`}`);
         }
       }
     },

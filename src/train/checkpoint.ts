@@ -146,6 +146,13 @@ async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
   }
 }
 
+/** Writes a checkpoint anew without what only its optimisers read: a third of the bytes. */
+export async function keepWeights(path: string, networks: readonly string[]): Promise<void> {
+  const { state, tensors } = await readCheckpoint(path);
+  const kept = [...tensors].filter(([name]) => networks.some((network) => name.startsWith(`${network}.`)));
+  if (kept.length < tensors.size) await writeSealed(path, [], kept.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: () => data })), { format: 'voxelgrad', state: JSON.stringify(state) });
+}
+
 /** A checkpoint to make masks with. @throws DataError as `readCheckpoint`, and for weights as they were before the first iteration */
 export async function readTrained(path: string): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(path);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The checkpoints of a run while it goes on: copied on the device at their iteration, written while training continues, one at a time,
 // and so seldom that they take at most a twentieth of the run.
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Networks } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
-import { Snapshot, type RunState } from './checkpoint.ts';
+import { keepWeights, Snapshot, type RunState } from './checkpoint.ts';
 import { checkpointPath, type CheckpointName } from './run_folder.ts';
 
 /** The share of a run that its checkpoints may take. */
@@ -61,7 +62,13 @@ export class Checkpoints implements AsyncDisposable {
     if (this.failure) throw this.failure.error;
   }
 
-  remove(name: CheckpointName): Promise<void> { return rm(checkpointPath(this.folder, name), { force: true }); }
+  /** A run that is over keeps `final`, which has all that `latest` has, and of `best`, if it is another, the weights alone. */
+  async finish(state: RunState): Promise<void> {
+    await this.settle();
+    const best = checkpointPath(this.folder, 'best');
+    if (state.best && state.best.iteration !== state.iteration && existsSync(best)) await keepWeights(best, Object.keys(this.nets));
+    await rm(checkpointPath(this.folder, 'latest'), { force: true });
+  }
 
   /** A run that fails leaves its last checkpoint whole. */
   async [Symbol.asyncDispose](): Promise<void> { await this.underWay; }

@@ -51,6 +51,8 @@ export interface TrainOptions {
   /** Set to stop after the iteration under way. */
   readonly signal?: AbortSignal;
   onProgress?(p: Progress): void;
+  /** Called before a session's first iteration, with the operations of one and how many there are to do. */
+  onCompiled?(work: { readonly flops: number; readonly iterations: number }): Promise<void>;
   /** Called before the first iteration of a run, and of a session whose data changed. */
   onSurvey?(found: Survey, fold: Fold, changes: readonly DataChange[]): void;
 }
@@ -128,6 +130,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const partial = dataset.annotations.unlabelled.size > 0;
   const left = state.iteration < state.iterations; // else the run was over but for its last file
   const step = left ? await method.step(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) }) : null;
+  if (step) await options.onCompiled?.({ flops: step.programs.reduce((n, { runs, program }) => n + runs * program.report().flops, 0), iterations: state.iterations - state.iteration });
   let predictor: RoiPredictor | null = null;
   lap('compile');
 
@@ -188,8 +191,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const finished = state.iteration >= state.iterations;
   if (!finished) await save('latest');
   else if (step || !existsSync(checkpointPath(folder, 'final'))) await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
-  await checkpoints.settle();
-  if (finished) await checkpoints.remove('latest'); // `final` has all that it has
+  await (finished ? checkpoints.finish(state) : checkpoints.settle());
   predictor?.dispose();
   step?.dispose();
   for (const optimiser of optimisers.values()) optimiser.dispose();

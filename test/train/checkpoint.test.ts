@@ -11,7 +11,7 @@ import { writeSealed, type LazyTensor } from '../../src/files/sealed.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { layoutReadback, Readback } from '../../src/gpu/readback.ts';
 import type { StateEntry } from '../../src/nn/module.ts';
-import { readCheckpoint, readState, saveCheckpoint, Snapshot, type RunState } from '../../src/train/checkpoint.ts';
+import { keepWeights, readCheckpoint, readState, saveCheckpoint, Snapshot, type RunState } from '../../src/train/checkpoint.ts';
 import { initialiseFrom } from '../../src/train/initial_weights.ts';
 import { networkList } from '../../src/methods/method.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
@@ -70,6 +70,13 @@ describe('a checkpoint file', () => {
       await writeSealed(at('nan'), [], [tensor('sam.good', [1]), tensor('exp_avg.sam.bad', [0, 0, value])], metadata);
       await expect(readCheckpoint(at('nan'))).rejects.toThrow(`nan: tensor "exp_avg.sam.bad": value 2, got ${value}, expected a finite number`);
     }
+  });
+
+  it('of a run that is over keeps its weights alone where they are not the last', async () => {
+    await writeSealed(at('over'), [], [tensor('sam.a', [1]), tensor('exp_avg.sam.a', [2]), tensor('loss_scale.sam', [3])], metadata);
+    await keepWeights(at('over'), ['sam']);
+    const { tensors, sealed, state: kept } = await readCheckpoint(at('over'));
+    expect([[...tensors.keys()], sealed, kept]).toEqual([['sam.a'], true, state]);
   });
 
   it('stands under two names as one, each old or new', async () => {
