@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Matrix products: batched with broadcasting, either operand transposed, bias and activation on the way out.
-import { fields, flag, maybe } from '../check.ts';
+import { fields, flag, maybe, type Kind } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, expectDType, once, type Thunk } from '../engine/op.ts';
 import { broadcast } from '../engine/pointwise.ts';
-import type { Tensor } from '../engine/tensor.ts';
+import { Tensor } from '../engine/tensor.ts';
 import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
 import { expand } from './expand.ts';
 import { lowerGemm } from './gemm.ts';
@@ -104,9 +104,12 @@ export const matmul = door('matmul', { a: aTensor, b: aTensor, options: maybe(fi
   return op(a, b, bias, attrs);
 });
 
-/** x [..., in] times weight [out, in] transposed, plus bias [out]. */
-export const linear = door('linear', { x: aTensor, weight: aTensor, options: maybe(fields(PRODUCT)) },
-  (x: Tensor, weight: Tensor, { bias = null, activation = 'none' }: { bias?: Tensor | null; activation?: Activation } = {}): Tensor => {
+const biasOrOptions: Kind = (where, what, v) => { if (!(v instanceof Tensor)) maybe(fields(PRODUCT))(where, what, v); };
+
+/** x [..., in] times weight [out, in] transposed, plus bias [out]; the bias may stand in the place of the options, as in PyTorch. */
+export const linear = door('linear', { x: aTensor, weight: aTensor, options: biasOrOptions },
+  (x: Tensor, weight: Tensor, options: Tensor | { bias?: Tensor | null; activation?: Activation } = {}): Tensor => {
+  const { bias = null, activation = 'none' } = options instanceof Tensor ? { bias: options } : options;
   if (weight.shape.length !== 2 || x.shape.at(-1) !== weight.shape[1]) {
     throw new ShapeError(`linear: weight [${weight.shape}] expects ${weight.shape[1]} input features, got ${x.shape.at(-1)} in [${x.shape}], expected [..., ${weight.shape[1]}].`);
   }

@@ -108,6 +108,11 @@ it.each([[{ memoryBudget: NaN }, /memoryBudget NaN/], [{ memoryBudget: -1 }, /me
   await expect(openDevice(given as never)).rejects.toThrow(VoxelgradError);
 });
 
+it('linear takes its bias in the place of the options, as PyTorch does', async () => {
+  expect([...await vg.linear(f(1, 2), f(3, 2), tensor([1, 2, 3])).data()]).toEqual([1, 2, 3]);
+  expect(() => vg.linear(f(1, 2), f(3, 2), f(2))).toThrow(/matmul: got bias \[2\], expected \[3\]/);
+});
+
 describe('programs', () => {
   it('name feeds that are missing, unknown or of another size', async () => {
     using p = await compile(({ batch }: { batch: { image: Tensor; label: Tensor } }) => vg.add(batch.image, batch.label), { batch: { image: spec([4]), label: spec([4]) } });
