@@ -14,6 +14,7 @@ const W = 1.0; // @spec V: 1.0 1.0 4.0 4.0
 const PER = 1u; // @spec 1u 4u
 override MEAN: bool = true;   // subtract the mean
 override AFFINE: bool = true; // use gamma (and beta where MEAN); else any buffer may be bound for them
+override BETA: bool = true;   // false: gamma alone
 
 struct Params { rows: u32, n: u32, eps: f32, chunk: u32 } // n in V
 @group(0) @binding(0) var<uniform> params: Params;
@@ -62,7 +63,7 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     let i = lane + (left - 1u) * LANES;
     var v = (A(x[base + i]) - mean) * rstd;
     if (AFFINE) { v = v * gamma[i]; }
-    if (AFFINE && MEAN) { v = v + beta[i]; }
+    if (AFFINE && MEAN && BETA) { v = v + beta[i]; }
     y[base + i] = V(v);
   }
   if (lane == 0u) {

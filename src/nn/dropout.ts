@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Dropout as layers: single values, or whole channels of maps and volumes (PyTorch's Dropout, Dropout2d, Dropout3d). The numbers come
-// from a RandomSource that the training step gives (`useRandom`), so that a resumed run draws the same.
+// Dropout as layers: single values, whole channels of maps and volumes (PyTorch's Dropout, Dropout2d, Dropout3d), or whole samples. The
+// numbers come from a RandomSource that the training step gives (`useRandom`), so that a resumed run draws the same.
 import { VoxelgradError } from '../errors.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { dropout, type RandomSource } from '../ops/random.ts';
@@ -32,6 +32,10 @@ class ChannelDropout extends Dropout {
 export class Dropout2d extends ChannelDropout {}
 /** x [N, D, H, W, C]: whole channels of a sample are 0. */
 export class Dropout3d extends ChannelDropout {}
+/** x [N, ...]: whole samples are 0, as a residual branch that they skip (drop path, stochastic depth). */
+export class DropPath extends Dropout {
+  protected override shared({ shape }: Tensor): readonly number[] { return shape.slice(1).map((_, i) => i + 1); }
+}
 
 /** Gives every dropout layer of a network its numbers. */
 export function useRandom(net: Module, source: RandomSource): void {

@@ -176,19 +176,20 @@ export class BatchNorm extends Module {
   }
 }
 
-/** x [..., C], normalised over C: LayerNorm of tokens and the channel norm LNc of maps alike. */
+/** x [..., C], normalised over C: LayerNorm of tokens and the channel norm LNc of maps alike. Without `bias` it scales alone, without `affine` it has no parameters. */
 export class LayerNorm extends Module {
-  readonly weight: Parameter;
-  readonly bias: Parameter;
+  readonly weight?: Parameter;
+  readonly bias?: Parameter;
   private readonly eps: number;
-  constructor(channels: number, eps = 1e-5) {
+  constructor(channels: number, eps = 1e-5, options: { affine?: boolean; bias?: boolean } = {}) {
     super();
-    expectArguments('LayerNorm', { channels: count, eps: scalar }, [channels, eps]);
-    this.weight = new Parameter([channels], onesInit);
-    this.bias = new Parameter([channels], zerosInit);
+    expectArguments('LayerNorm', { channels: count, eps: scalar, options: fields({ affine: maybe(flag), bias: maybe(flag) }) }, [channels, eps, options]);
+    const { affine = true, bias = true } = options;
+    if (affine) this.weight = new Parameter([channels], onesInit);
+    if (affine && bias) this.bias = new Parameter([channels], zerosInit);
     this.eps = eps;
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => layerNorm(x, this.weight, this.bias, { eps: this.eps })); }
+  forward(x: Tensor): Tensor { return this.scoped(() => layerNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps })); }
 }
 
 /** Convolution (no bias), batch norm and ReLU: the specification's CBR k, or CB k without the ReLU. Padding keeps the size at stride 1. */

@@ -2,6 +2,7 @@
 // Norms whose statistics are those of one sample: nothing depends on the batch, training and evaluation are one.
 import type { Tensor } from '../engine/tensor.ts';
 import { ShapeError } from '../errors.ts';
+import { globalResponseNorm } from '../ops/global_response_norm.ts';
 import { groupNorm, instanceNorm } from '../ops/group_norm.ts';
 import { onesInit, zerosInit } from './init.ts';
 import { Module } from './module.ts';
@@ -41,4 +42,18 @@ export class InstanceNorm extends Module {
   forward(x: Tensor): Tensor {
     return this.scoped(() => instanceNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps }));
   }
+}
+
+/** x [N, ..., C], each channel scaled by its share of the norms over all positions; starts as x itself. */
+export class GlobalResponseNorm extends Module {
+  readonly gamma: Parameter;
+  readonly beta: Parameter;
+  private readonly eps: number;
+  constructor(channels: number, { eps = 1e-6 }: { eps?: number } = {}) {
+    super();
+    this.eps = eps;
+    this.gamma = new Parameter([channels], zerosInit);
+    this.beta = new Parameter([channels], zerosInit);
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => globalResponseNorm(x, this.gamma, this.beta, { eps: this.eps })); }
 }

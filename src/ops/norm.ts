@@ -82,14 +82,15 @@ function make(name: string, mean: boolean) {
     call: (x, gamma = null, beta = null, { eps = 1e-5 } = {}) => ({ inputs: [x, gamma, beta], attrs: { eps, mean } }),
     infer(inputs) {
       const x = check(name, inputs);
-      if (mean && !inputs[1] !== !inputs[2]) throw new ShapeError(`${name}: got one of gamma and beta, expected both or neither.`);
+      if (inputs[2] && !inputs[1]) throw new ShapeError(`${name}: got beta without gamma, expected both, gamma alone or neither.`);
       return [x, { shape: [rowsOf(x), 2], dtype: 'f32' }];
     },
     lower(c): Dispatch[] {
       const [x, gamma, beta] = c.inputs;
       const { params, grid, options } = launch(c, x!, gamma !== null);
       const [y, stats] = c.outputs;
-      return [dispatch(norm, { x: x!, gamma: gamma ?? x!, beta: beta ?? gamma ?? x!, y: y!, stats: stats! }, params, grid, options)];
+      const { spec, overrides } = options;
+      return [dispatch(norm, { x: x!, gamma: gamma ?? x!, beta: beta ?? gamma ?? x!, y: y!, stats: stats! }, params, grid, { spec, overrides: { ...overrides, BETA: Number(Boolean(beta)) } })];
     },
     vjp({ inputs: [x, gamma, beta], outputs: [, stats], grads: [g], attrs }): (Thunk | null)[] {
       const weights = once(() => weightGradients(x!, stats!, g!));
@@ -99,7 +100,7 @@ function make(name: string, mean: boolean) {
   });
 }
 
-/** (x - mean) / sqrt(var + eps) * gamma + beta over the last axis; gamma and beta f32 [n] or null. */
+/** (x - mean) / sqrt(var + eps) * gamma + beta over the last axis; gamma and beta f32 [n] or null, beta with gamma alone. */
 export const layerNorm = make('layer_norm', true);
 const rms = make('rms_norm', false);
 /** x / sqrt(mean(x^2) + eps) * gamma over the last axis. */

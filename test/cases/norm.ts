@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { batchNorm, type BatchNormOptions } from '../../src/ops/batch_norm.ts';
+import { globalResponseNorm } from '../../src/ops/global_response_norm.ts';
 import { groupNorm, instanceNorm } from '../../src/ops/group_norm.ts';
 import { l2Normalize, layerNorm, rmsNorm } from '../../src/ops/norm.ts';
 import { input as x, type Case, type CaseInput, type Family } from './case.ts';
@@ -30,6 +31,7 @@ export const norm: Family = {
     { name: 'no weights, eps', inputs: [x([5, 7])], call: (a) => layerNorm(a, null, null, { eps: 0.1 }), torch: 'F.layer_norm(a, (7,), eps=0.1)' },
     { name: 'far from zero', inputs: [x([5, 65], { offset: 100 })], call: (a) => layerNorm(a), torch: 'F.layer_norm(a, (65,))' },
     layer('many rows', [2100, 4]),
+    { name: 'scale alone', inputs: [x([5, 12], { scale: 2, offset: 0.5 }), gamma(12)], call: (a, b) => layerNorm(a, b), torch: 'F.layer_norm(a, (12,), b)', f16: true },
   ],
   rmsNorm: [
     { name: '65 channels', inputs: [x([7, 65]), gamma(65)], call: (a, b) => rmsNorm(a, b), torch: 'F.rms_norm(a, (65,), b, eps=1e-5)', f16: true },
@@ -51,6 +53,11 @@ export const norm: Family = {
       torch: 'batch_norm(a, b, c, d, e, False, 0.1, 1e-5, f, relu=True)', grad: [0, 1, 2, 5], step: 1e-4 },
     batch('tokens', [63, 5], { training: true }),
     { ...batch('far from zero', [2, 63, 5], { training: true }), inputs: [x([2, 63, 5], { offset: 100 }), ...batch('', [2, 63, 5], { training: true }).inputs.slice(1)] },
+  ],
+  globalResponseNorm: [
+    { name: 'two volumes', inputs: [x([2, 3, 5, 4, 6]), gamma(6), beta(6)], call: (a, b, c) => globalResponseNorm(a, b, c), torch: 'global_response_norm(a, b, c, 1e-6)', f16: true },
+    { name: 'positions in one axis, eps', inputs: [x([3, 7, 5]), gamma(5), beta(5)], call: (a, b, c) => globalResponseNorm(a, b, c, { eps: 0.1 }), torch: 'global_response_norm(a, b, c, 0.1)' },
+    { name: 'a channel of zeros', inputs: [x([1, 4, 3], { values: [0, 1, 2, 0, -1, 0.5, 0, 0.25, -2, 0, 3, 1] }), gamma(3), beta(3)], call: (a, b, c) => globalResponseNorm(a, b, c), torch: 'global_response_norm(a, b, c, 1e-6)', jumps: true },
   ],
   groupNorm: [
     { name: 'four groups', inputs: [x([2, 5, 7, 12]), gamma(12), beta(12)], call: (a, b, c) => groupNorm(a, b, c, { groups: 4 }), torch: 'last(F.group_norm(first(a), 4, b, c))', f16: true },

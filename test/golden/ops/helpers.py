@@ -52,6 +52,12 @@ def first_topk(x, k, dim, largest=True):
     return values.narrow(dim, 0, k), index.narrow(dim, 0, k)
 
 
+def global_response_norm(x, gamma, beta, eps):
+    """ConvNeXt V2's, channels last: a channel's norm over positions by the mean of these norms."""
+    norms = torch.linalg.vector_norm(x, dim=tuple(range(1, x.dim() - 1)), keepdim=True)
+    return gamma * (x * (norms / (norms.mean(-1, keepdim=True) + eps))) + beta + x
+
+
 def unit(x):
     """Rows divided by their norms; rows of zeros stay zero and pass no gradient (specification E.9)."""
     power = (x * x).sum(-1, keepdim=True)

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Layers with something of their own beyond the op that they call.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backward } from '../../src/engine/autograd.ts';
+import { evaluate } from '../../src/engine/program.ts';
+import { full, tensor, type Tensor } from '../../src/engine/tensor.ts';
+import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { PReLU, StarReLU } from '../../src/nn/activations.ts';
+import { DropPath, useRandom } from '../../src/nn/dropout.ts';
+import { LayerNorm } from '../../src/nn/layers.ts';
+import { GlobalResponseNorm } from '../../src/nn/norms.ts';
+import { RandomSource } from '../../src/ops/random.ts';
+import { sum } from '../../src/ops/reduce.ts';
+
+let device: Device;
+beforeAll(async () => { device = await openDevice(); });
+afterAll(() => device.close());
+
+const values = async (t: Tensor): Promise<number[]> => Array.from(await t.data());
+
+it('StarReLU is scale relu(x)^2 + bias, and learns both', async () => {
+  const net = new StarReLU({ scale: 2, bias: 0.5 }).initialise(1);
+  const out = evaluate(() => {
+    const y = net.forward(tensor([-1, 0, 1, 3], { shape: [2, 2] }));
+    const grads = backward(sum(y), net.parameters());
+    return { y, scale: grads.get(net.scale)!, bias: grads.get(net.bias)! };
+  });
+  expect(await values(out.y)).toEqual([0.5, 0.5, 2.5, 18.5]);
+  expect([await values(out.scale), await values(out.bias)]).toEqual([[10], [4]]);
+});
+
+it('PReLU has a slope for every channel, or one for all', async () => {
+  const x = tensor([-1, -2, 3, -4], { shape: [2, 2] });
+  expect(await values(new PReLU(2).initialise(1).forward(x))).toEqual([-0.25, -0.5, 3, -1]);
+  const one = new PReLU().initialise(1);
+  expect([one.countParameters(), await values(one.forward(x))]).toEqual([1, [-0.25, -0.5, 3, -1]]);
+});
+
+it('layers have the parameters that they are asked for', () => {
+  const names = (net: LayerNorm | GlobalResponseNorm): string[] => [...net.namedParameters()].map(([name]) => name);
+  expect(names(new LayerNorm(3))).toEqual(['weight', 'bias']);
+  expect(names(new LayerNorm(3, 1e-6, { bias: false }))).toEqual(['weight']);
+  expect(names(new LayerNorm(3, 1e-6, { affine: false }))).toEqual([]);
+  expect(names(new GlobalResponseNorm(3))).toEqual(['gamma', 'beta']);
+});
+
+describe('DropPath', () => {
+  it('drops whole samples and scales the others', async () => {
+    const layer = new DropPath(0.5);
+    let step = 0;
+    useRandom(layer, new RandomSource({ seed: 1, stream: 1, step: () => step }));
+    const kept = new Set<string>();
+    for (; step < 20; step++) {
+      const y = await values(layer.forward(full([2, 3, 2], 1)));
+      for (const sample of [y.slice(0, 6), y.slice(6)]) expect(new Set(sample).size).toBe(1);
+      kept.add(`${y[0]} ${y[6]}`);
+    }
+    expect([...kept].sort()).toEqual(['0 0', '0 2', '2 0', '2 2']);
+  });
+  it('is nothing in evaluation', () => {
+    const x = full([2, 3], 1);
+    expect(new DropPath(0.5).eval().forward(x)).toBe(x);
+  });
+});
