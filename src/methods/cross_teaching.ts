@@ -17,7 +17,7 @@ import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
 import { decayGroups } from '../optim/optimiser.ts';
 import { Philox } from '../random/philox.ts';
-import { networkList, type Method, type Step, type StepOptions, type StepResult } from './method.ts';
+import { networkList, type Method } from './method.ts';
 import { flag, integer, number, rate, share } from './plan_fields.ts';
 import type { Plan } from './plan.ts';
 import { storageOf } from './precision.ts';
@@ -28,6 +28,7 @@ import { AGREEMENT, supervisionOf } from './sanet/step.ts';
 import { chooseSlices, planeFeed, type PlaneFeed } from './slices.ts';
 import { StepContext } from './step_context.ts';
 import type { VolumeFeed } from './supervised.ts';
+import { compileVolumeStep } from './volume_step.ts';
 
 const schema = z.strictObject({
   name: z.literal('cross_teaching'),
@@ -93,7 +94,13 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
       present: Float32Array.from(classes, (_, c) => unlabelled.includes(c) ? 0 : 1), transverse: plane('transverse', 0), coronal: plane('coronal', 1),
     };
   },
-  step: (plan, nets: Nets, optimisers, options) => compileStep(plan, nets, new StepContext(nets, optimisers), options),
+  step(plan, nets: Nets, optimisers, { partial, ...options }) {
+    const context = new StepContext(nets, optimisers);
+    const { batch, seed } = plan.training;
+    for (const { net } of networkList(nets)) net.train();
+    useRandom(nets.vnet, context.random(seed));
+    return compileVolumeStep(context, batch, stepExample(plan), options, (x: Inputs<ReturnType<typeof stepExample>>, share) => trainAll(plan, nets, x, context, partial, share));
+  },
   async predictor(plan, nets: Nets) {
     const size = plan.data.roi as Size3;
     for (const { net } of networkList(nets)) net.eval();
@@ -122,32 +129,6 @@ function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
     return { index: spec([Math.min(cross.slices[i]!, count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
   return { image: spec(roi), label: spec(roi), annotated: spec(roi), present: spec([classes.length]), transverse: plane('transverse', 0), coronal: plane('coronal', 1) };
-}
-
-async function compileStep(plan: CrossPlan, nets: Nets, context: StepContext, { partial, ...options }: StepOptions): Promise<Step<CrossFeed>> {
-  const { batch, seed } = plan.training;
-  for (const { net } of networkList(nets)) net.train();
-  useRandom(nets.vnet, context.random(seed));
-  const program = await compile((x): StepResult => {
-    if (batch === 1) return context.whole(() => trainAll(plan, nets, x, context, partial, 1));
-    trainAll(plan, nets, x, context, partial, 1 / batch);
-    return {};
-  }, stepExample(plan), options);
-  const update = batch === 1 ? null : await context.compileUpdate(options);
-  return {
-    programs: [{ name: 'step', runs: batch, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],
-    run(volumes, scheduled) {
-      context.scheduled = scheduled;
-      let result: StepResult = {};
-      for (const feed of volumes) result = program.run(feed);
-      return update ? update.run() : result;
-    },
-    dispose() {
-      program.dispose();
-      update?.dispose();
-      context[Symbol.dispose]();
-    },
-  };
 }
 
 /** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */

@@ -70,7 +70,7 @@ function curveFigure(rows: readonly LogRow[], key: SeriesKey, title: string, sca
       ...(key === 'dice' && longest <= 60 ? [Plot.dot(points, { x: 'iteration', y: 'value', fill: (d: Point) => colour(d.series), r: 2.5 })] : []),
     ],
   });
-  return figure(svg, html`<strong>${title}</strong>${key === 'agreement' && ': of the voxels without annotation that an iteration looked at, those that become pseudo labels, because networks agree on them and none that is surer contradicts. Every point is one iteration on one region, so a single one may be low, and is 0 where none of its voxels qualifies'}${window > 1 && `, means of ${window} logged values in a row`}.${lost > 0 && ` ${counted(lost, 'value')} from iteration ${firstLost} on ${lost === 1 ? 'is' : 'are'} no number and not drawn.`}${left > 0 && ` Only the first ${MOST_CURVES} curves are drawn.`}`, legend([...bySeries.keys()].map((name) => ({ name, colour: colour(name), kind: 'line' }))));
+  return figure(svg, html`<strong>${title}</strong>${key === 'agreement' && ': of the voxels without annotation that an iteration looked at, those that become pseudo labels, because networks agree on them and none that is surer contradicts. Every point is one iteration on one region, so a single one may be low'}${window > 1 && `, means of ${window} logged values in a row`}.${lost > 0 && ` ${counted(lost, 'value')} from iteration ${firstLost} on ${lost === 1 ? 'is' : 'are'} no number and not drawn.`}${left > 0 && ` Only the first ${MOST_CURVES} curves are drawn.`}`, legend([...bySeries.keys()].map((name) => ({ name, colour: colour(name), kind: 'line' }))));
 }
 
 function averaged(points: readonly Point[], window: number): Point[] {

@@ -224,6 +224,7 @@ async function readResult(nets: Networks, result: StepResult): Promise<{ loss: R
   const [loss, norm, scale] = [take(''), take('_norm'), take('_scale')];
   const measures: Record<string, number | Record<string, number>> = {};
   for (const [key, value] of values) {
+    if (!Number.isFinite(value)) continue; // a share of nothing; losses and norms, which must be numbers, are looked at by `assertFinite`
     const [group, name] = key.split('.') as [string, string?];
     measures[group] = name === undefined ? value : { ...measures[group] as object, [name]: value };
   }

@@ -60,7 +60,7 @@ describe('plan', () => {
   it('writes a plan that a person can edit, once', async () => {
     const { code, out } = await run('plan', dataset, '--preset', 'demo');
     expect(code).toBe(0);
-    expect(out).toMatch(/plan\.json: preset demo, 2 classes, ROI 16 x 64 x 64, 120 iterations/);
+    expect(out).toMatch(/plan\.json: sanet, preset demo, 2 classes, ROI 16 x 64 x 64, 120 iterations/);
     const text = readFileSync(join(dataset, 'plan.json'), 'utf8');
     expect(text).toMatch(/"roi": \[16, 64, 64\],/);
     expect(JSON.parse(text)).toMatchObject({ name: 'phantom', classes: ['background', 'nodule'] });
@@ -69,8 +69,9 @@ describe('plan', () => {
     expect(again.err).toMatch(/exists already[^]*--force/);
   });
   it('applies --ablate, and refuses what is no part', async () => {
-    expect(JSON.parse((await run('plan', '--ablate', 'msa, cross', '--json')).out).plan).toMatchObject({ network2d: { useMSA: false, useBGC: true }, cross: { enabled: false } });
+    expect(JSON.parse((await run('plan', '--ablate', 'msa, cross', '--json')).out).plan).toMatchObject({ method: { network2d: { useMSA: false, useBGC: true }, cross: { enabled: false } } });
     expect((await run('plan', '--ablate', 'everything')).code).toBe(2);
+    expect(JSON.parse((await run('plan', '--method', 'vnet', '--preset', 'paper', '--json')).out).parameters).toEqual({ vnet: expect.objectContaining({ total: 9_448_866 }) });
   });
   it('says what a preset costs: parameters by module, memory and work of an iteration', async () => {
     const { parameters, iteration } = JSON.parse((await run('plan', '--preset', 'paper', '--json')).out);
@@ -86,7 +87,7 @@ describe('plan', () => {
   });
   it('prints the schema with what fields mean', async () => {
     const schema = JSON.parse((await run('plan', '--schema')).out);
-    expect(schema.properties.cross.properties.pseudo).toMatchObject({ enum: ['full', 'selected'], description: expect.stringContaining('slices') });
+    expect(schema.properties.method.properties.cross.properties.pseudo).toMatchObject({ enum: ['full', 'selected'], description: expect.stringContaining('slices') });
   });
 });
 

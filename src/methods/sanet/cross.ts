@@ -34,7 +34,7 @@ export interface CrossTargets {
   readonly sam: Supervision;
   /** For both 2D networks: labels of N3 where it is confident. */
   readonly slices: Supervision;
-  /** N3's quality on annotated voxels, [1]; and the share of unannotated voxels with a pseudo label for N3, [1]. */
+  /** N3's quality on annotated voxels, [1]; and the share of unannotated voxels that both looked at with a pseudo label for N3, [1]: not a number where there is none. */
   readonly quality: Tensor;
   readonly agreement: Tensor;
 }
@@ -73,7 +73,7 @@ export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor
       sam: { target: where(isAnnotated, label, t.label), weight: where(isAnnotated, one, mul(accepted, lambda)) },
       slices: { target: where(isAnnotated, label, three.label), weight: where(isAnnotated, one, mul(confident, lambda)) },
       quality,
-      agreement: reshape(div(sum(mul(accepted, unannotated)), maximum(sum(mul(chosen, unannotated)), tensor([1], { shape: [] }))), [1]),
+      agreement: reshape(div(sum(mul(accepted, unannotated)), sum(mul(chosen, unannotated))), [1]),
     };
   });
 }

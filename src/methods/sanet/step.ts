@@ -2,15 +2,16 @@
 // One training iteration as one program (`pseudo: 'selected'`): the three networks' forward passes, cross supervision between
 // them, their losses, gradients and updates. Pseudo labels come from the same pass that is trained.
 import { spec, type Spec } from '../../engine/dtype.ts';
-import { compile, type Inputs } from '../../engine/program.ts';
+import type { Inputs } from '../../engine/program.ts';
 import { noGrad } from '../../engine/trace.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { mul } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork, type Fit, type Plane, type Size3 } from '../../models/sanet/planes.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
-import { networkList, type Optimisers, type Step, type StepOptions, type StepResult } from '../method.ts';
+import { networkList, type Optimisers, type Step, type StepOptions } from '../method.ts';
 import { StepContext } from '../step_context.ts';
+import { compileVolumeStep } from '../volume_step.ts';
 import { consensusOf, promptedDecodes } from './clicks.ts';
 import { crossTargets, type Supervision } from './cross.ts';
 import type { StepFeed } from './feed.ts';
@@ -47,30 +48,10 @@ export function stepExample(plan: SanetPlan): StepExample {
   };
 }
 
-export async function compileStep(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions & { example?: StepExample }): Promise<Step<StepFeed>> {
-  const { batch } = plan.training;
+export function compileStep(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, { partial, example = stepExample(plan), ...options }: StepOptions & { example?: StepExample }): Promise<Step<StepFeed>> {
   const context = new StepContext(nets, optimisers);
   for (const { net } of networkList(nets)) net.train();
-  const program = await compile((x: Inputs<StepExample>): StepResult => {
-    if (batch === 1) return context.whole(() => trainAll(plan, nets, x, context, options.partial, 1));
-    trainAll(plan, nets, x, context, options.partial, 1 / batch);
-    return {};
-  }, options.example ?? stepExample(plan), options);
-  const update = batch === 1 ? null : await context.compileUpdate(options);
-  return {
-    programs: [{ name: 'step', runs: batch, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],
-    run(volumes, scheduled) {
-      context.scheduled = scheduled;
-      let result: StepResult = {};
-      for (const feed of volumes) result = program.run(feed);
-      return update ? update.run() : result;
-    },
-    dispose() {
-      program.dispose();
-      update?.dispose();
-      context[Symbol.dispose]();
-    },
-  };
+  return compileVolumeStep(context, plan.training.batch, example, options, (x: Inputs<StepExample>, share) => trainAll(plan, nets, x, context, partial, share));
 }
 
 /** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */
