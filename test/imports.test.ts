@@ -89,6 +89,19 @@ describe('imports', () => {
 
   it('no WGSL text in src', () => expect(sources.filter((f) => /@compute\b|@group\(\d|var<storage/.test(read(f)))).toEqual([]));
 
+  it('there are no circles of values', () => {
+    const below = new Map(sources.map((f) => [f, importsOf(f).filter((i) => !i.typeOnly).map((i) => i.to)]));
+    const done = new Set<string>(), circles: string[] = [];
+    const walk = (file: string, way: readonly string[]): void => {
+      if (way.includes(file)) { circles.push([...way.slice(way.indexOf(file)), file].join(' -> ')); return; }
+      if (done.has(file)) return;
+      for (const next of below.get(file) ?? []) walk(next, [...way, file]);
+      done.add(file);
+    };
+    for (const file of sources) walk(file, []);
+    expect(circles).toEqual([]);
+  });
+
   it('no barrels: a file of re-exports is a public entry point', () => {
     const barrels = sources.filter((f) => {
       const code = read(f).replace(/\/\*[^]*?\*\//g, '').split('\n').filter((l) => l.trim() && !l.trim().startsWith('//'));

@@ -3,7 +3,7 @@
 import { expectArguments, instance, iterable, listOf } from '../check.ts';
 import { MissingGradientError, ShapeError, VoxelgradError } from '../errors.ts';
 import { accumulate } from './pointwise.ts';
-import type { Thunk } from './op.ts';
+import type { Thunk } from './lower.ts';
 import { full, Tensor } from './tensor.ts';
 import { currentTrace, gradients, named, type Node } from './trace.ts';
 

@@ -5,7 +5,7 @@ import { currentDevice, type Device } from '../gpu/device.ts';
 import { packParams } from '../gpu/params.ts';
 import { byteSize, type Spec } from './dtype.ts';
 import { expectKnown, indicesOf, watchNode } from './indices.ts';
-import { lowerCall, type Dispatch, type Op } from './op.ts';
+import { lowerCall, type Dispatch, type Op } from './lower.ts';
 import { Storage, Tensor } from './tensor.ts';
 
 export function executeNow(op: Op, inputs: readonly (Tensor | null)[], specs: readonly Spec[], attrs: unknown): Tensor[] {

@@ -2,7 +2,7 @@
 // Fusion: neighbouring nodes of a trace replaced by one. The only place where it happens.
 // Pointwise chains: a producer read by one pointwise consumer alone is written into the consumer's expression.
 import { numel } from './dtype.ts';
-import type { Op } from './op.ts';
+import type { Op } from './lower.ts';
 import { lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
 import { knownPlace, mutatedBy, rootOf } from './schedule.ts';
 import type { Storage, Tensor } from './tensor.ts';

@@ -5,7 +5,7 @@ import { IndexError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { check_index } from '../gen/check_index.ts';
 import { numel } from './dtype.ts';
-import { dispatch, type Op } from './op.ts';
+import { dispatch, type Op } from './lower.ts';
 import { Storage, Tensor } from './tensor.ts';
 import type { Node } from './trace.ts';
 

@@ -2,7 +2,7 @@
 // From a trace to an ordered list of kernel calls over abstract memory: dead nodes dropped, views resolved, lifetimes found.
 import type { Caps } from '../gpu/device.ts';
 import { byteSize, type Spec } from './dtype.ts';
-import { lowerCall, type Dispatch } from './op.ts';
+import { lowerCall, type Dispatch } from './lower.ts';
 import type { Lifetime } from './plan.ts';
 import { Storage, type Tensor } from './tensor.ts';
 import type { Node, Trace } from './trace.ts';

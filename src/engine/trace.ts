@@ -3,7 +3,7 @@
 import { callable, dtype as aDType, expectArguments, integer, text } from '../check.ts';
 import { VoxelgradError } from '../errors.ts';
 import type { DType, HostArray, Spec } from './dtype.ts';
-import type { Op } from './op.ts';
+import type { Op } from './lower.ts';
 import { currentDevice, onDevice, type Device } from '../gpu/device.ts';
 import { setCreationHook, Tensor, tensor, zeros, type Storage } from './tensor.ts';
 

@@ -8,7 +8,7 @@ import { defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext
 import type { Tensor } from '../engine/tensor.ts';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
 import { elementLaunch, rowLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
-import { lowerReduce } from './reduce.ts';
+import { lowerReduce } from './reduction.ts';
 
 interface Attrs { readonly eps: number; readonly mean: boolean }
 

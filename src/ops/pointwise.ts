@@ -9,7 +9,7 @@ import { broadcast, lowerPointwise } from '../engine/pointwise.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
 import { convert, truncate } from '../gen/cast.ts';
-import { sumTo } from './reduce.ts';
+import { sumTo } from './expand.ts';
 import { one, row, two } from './row.ts';
 import * as slope from './slopes.ts';
 

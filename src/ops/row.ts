@@ -8,7 +8,7 @@ import { aTensor } from '../engine/door.ts';
 import { defineOp, type Thunk } from '../engine/op.ts';
 import { broadcast, lowerPointwise } from '../engine/pointwise.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { sumTo } from './reduce.ts';
+import { sumTo } from './expand.ts';
 
 // Rows whose expression WGSL has for integers too; -u32 and sign(u32) it has not.
 const INTEGERS = new Set(['add', 'sub', 'mul', 'div', 'indicator', 'equal', 'greater', 'greater_equal', 'neg', 'abs', 'sign',

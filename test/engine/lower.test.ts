@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { packParams } from '../../src/gpu/params.ts';
-import { lowerCall } from '../../src/engine/op.ts';
+import { lowerCall } from '../../src/engine/lower.ts';
 import { rows } from '../cases/case.ts';
 import { elsewhereRows } from '../cases/elsewhere.ts';
 import { families } from '../cases/index.ts';

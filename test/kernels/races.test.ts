@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { detectRaces } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { backward } from '../../src/engine/autograd.ts';
 import { numel, spec } from '../../src/engine/dtype.ts';
-import { lowerCall, type Dispatch } from '../../src/engine/op.ts';
+import { lowerCall, type Dispatch } from '../../src/engine/lower.ts';
 import { Tensor, tensor } from '../../src/engine/tensor.ts';
 import { record } from '../../src/engine/trace.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
