@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pointwise ops: rows of one table (row.ts). Their values at NaN, infinities and the ends of domains are PyTorch's (docs/precision.md).
-import { dtype as aDType } from '../check.ts';
+import { dtype as aDType, maybe, scalar } from '../check.ts';
 import { DTypeError } from '../errors.ts';
 import { numel, type DType } from '../engine/dtype.ts';
-import { aTensor } from '../engine/door.ts';
+import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, grid1d, type Thunk } from '../engine/op.ts';
 import { broadcast, lowerPointwise } from '../engine/pointwise.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -116,7 +116,8 @@ const POWERS = new Map([[0.5, sqrt], [-0.5, one(inverseRootRow)], [2, square]]);
 export const clamp = (a: Tensor, low: number, high: number): Tensor => Number.isNaN(low) || Number.isNaN(high) ? mulScalar(a, NaN) : clampRow([a], [low, high]);
 export const leakyRelu = (a: Tensor, slope = 0.01): Tensor => leakyReluRow([a], [slope]);
 /** `scale` a where a is positive, else `scale` alpha (exp(`inputScale` a) - 1). */
-export const elu = (a: Tensor, alpha = 1, scale = 1, inputScale = 1): Tensor => eluRow([a], [alpha * scale, scale, inputScale]);
+export const elu = door('elu', { a: aTensor, alpha: maybe(scalar), scale: maybe(scalar), inputScale: maybe(scalar) },
+  (a: Tensor, alpha: number = 1, scale: number = 1, inputScale: number = 1): Tensor => eluRow([a], [alpha * scale, scale, inputScale]));
 export const equalScalar = (a: Tensor, k: number): Tensor => equalScalarRow([a], [k]);
 export const greaterScalar = (a: Tensor, k: number): Tensor => greaterScalarRow([a], [k]);
 
