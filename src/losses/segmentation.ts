@@ -6,10 +6,12 @@ import { tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
 import { concat, pad, slice } from '../ops/layout.ts';
 import { oneHot } from '../ops/one_hot.ts';
-import { abs, add, addScalar, div, exp, greaterScalar, cast, log, maximum, mul, mulScalar, neg, relu, sigmoid, softplus, sub } from '../ops/pointwise.ts';
+import { add, addScalar, div, exp, greaterScalar, cast, log, maximum, mul, mulScalar, neg, sigmoid, sub } from '../ops/pointwise.ts';
 import { maxPool2d } from '../ops/pool.ts';
 import { max, mean, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
+import { row, two } from '../ops/row.ts';
+import * as slope from '../ops/slopes.ts';
 import { logSoftmax } from '../ops/softmax.ts';
 
 const EPS = 1e-5;
@@ -109,7 +111,6 @@ export function boundaryLoss(logits: Tensor, boundary: Tensor, u: Tensor): Tenso
   return add(bce, dice);
 }
 
-/** max(z, 0) - z y + log(1 + exp(-|z|)), element by element. */
-export function bceWithLogits(logits: Tensor, target: Tensor): Tensor {
-  return add(sub(relu(logits), mul(logits, target)), softplus(neg(abs(logits))));
-}
+/** max(z, 0) - z y + log(1 + exp(-|z|)), element by element. A row, for the slopes of its parts are not that of the whole at 0. */
+export const bceWithLogits = two(row('bce_with_logits', 2, 'largest(a, 0.0) - a * b + log1p_near(exp(-abs(a)))',
+  (g, [z, y]) => [() => slope.bceWithLogits([g, z!, y!]), () => neg(mul(g, z!))]));

@@ -41,3 +41,6 @@ export const oneForZero = row('one_for_zero', 1, 'select(a, 1.0, a == 0.0)', nul
 export const isZero = row('is_zero', 1, 'select(0.0, 1.0, a == 0.0)', null);
 /** (g, input, product of those that are not 0, number of zeros) of a product */
 export const prod = row('prod_grad', 4, 'a * product_of_others(b, c, d)', null);
+
+/** (g, logit, target) of the binary cross entropy */
+export const bceWithLogits = row('bce_with_logits_grad', 3, 'a * (sigmoid(b) - c)', null);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../../src/gpu/device.ts';
 import * as nonlinear from '../../../src/ops/nonlinear.ts';
 import * as pointwise from '../../../src/ops/pointwise.ts';
+import * as softmaxes from '../../../src/ops/softmax.ts';
 import { named } from './form.ts';
 import { specials } from './index.ts';
 import { prove, readGoldens } from './prove.ts';
@@ -18,6 +19,7 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   elementwise: [...Object.keys(pointwise), ...Object.keys(nonlinear)].filter((name) => name !== 'detach'),
   reductions: ['max', 'min', 'sum', 'mean', 'prod', 'sumSquares', 'sumAbs', 'countNonzero', 'argmax', 'argmin', 'maxWithIndex', 'minWithIndex', 'topk', 'cumsum', 'layerNorm', 'rmsNorm',
     'l2Normalize', 'batchNorm', 'groupNorm', 'instanceNorm', 'frequencyStatistics'],
+  softmax: Object.keys(softmaxes),
 };
 
 describe.each(Object.entries(specials))('special values: %s', (family, table) => {
