@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The form of a case table. One row says what an op is called with and what PyTorch computes in its place; it drives the
-// goldens (test/golden/ops/make.py), the tests (test/golden/ops*.test.ts) and the table of ops in the README.
+// goldens (test/golden/ops/make.py), the tests (test/golden/ops*.test.ts) and the table of ops in docs/ops.md.
 import { numel, type DType } from '../../src/engine/dtype.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
 import { Philox } from '../../src/random/philox.ts';

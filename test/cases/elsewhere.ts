@@ -9,7 +9,7 @@ import { dropout, normal, RandomSource, uniform } from '../../src/ops/random.ts'
 import { sampleVoxel } from '../../src/ops/sample_voxel.ts';
 import { input, type Case, type NamedCase } from './case.ts';
 
-/** Where a function is tested; against what and one call, if it is an op and so in the README's table. */
+/** Where a function is tested; against what and one call, if it is an op and so in docs/ops.md. */
 export interface Elsewhere extends Partial<Pick<Case, 'inputs' | 'call' | 'grad'>> {
   readonly test: string;
   readonly against?: string;

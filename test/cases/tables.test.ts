@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The tables themselves: every public op has rows, names are unique, goldens and the README's table are up to date.
+// The tables themselves: every public op has rows, names are unique, goldens and docs/ops.md are up to date.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as api from '../../src/index.ts';
@@ -39,9 +39,16 @@ describe('case tables', () => {
     expect(bytes).toBeLessThan(2 << 20);
   });
 
-  it('are what the README shows', () => {
+  it('are what docs/ops.md shows', () => {
     const { status, stderr } = spawnSync(process.execPath, [here('../../scripts/ops_table.mjs'), '--check'], { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(status).toBe(0);
+  });
+
+  it('show in docs/ops.md what can be imported, and nothing else', () => {
+    const names = [...readFileSync(here('../../docs/ops.md'), 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name!);
+    expect(names.length).toBeGreaterThan(140);
+    expect(names.filter((name) => typeof (api as Record<string, unknown>)[name] !== 'function')).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
   });
 });
