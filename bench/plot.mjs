@@ -8,7 +8,7 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 
 const folder = join(import.meta.dirname, 'results');
-const PEERS = { jaxjs: 'jax-js', tfjs: 'TensorFlow.js', ort: 'ONNX Runtime' };
+const PEERS = { jaxjs: 'jax-js', tfjs: 'TensorFlow.js', ort: 'ONNX Runtime', 'torch-f32': 'PyTorch f32', 'torch-tf32': 'PyTorch TF32', 'torch-f16': 'PyTorch f16' };
 
 const COLOURS = [['green', '#1b9e77'], ['orange', '#d95f02'], ['violet', '#7570b3'], ['pink', '#e7298a']];
 
@@ -16,6 +16,7 @@ const COLOURS = [['green', '#1b9e77'], ['orange', '#d95f02'], ['violet', '#7570b
 const driverOf = ({ driver }) => /Mesa [\d.]+/.exec(driver)?.[0] ?? driver;
 /** `bench/run.mjs` records all engines of a case at once. */
 const together = (a, b) => Math.abs(Date.parse(a.date) - Date.parse(b.date)) <= 5000;
+const significant = (ms) => Number(ms.toPrecision(4));
 const newest = (rows, key) => [...new Map(rows.map((row) => [key(row), row])).values()];
 
 const rows = readdirSync(folder).filter((f) => f.endsWith('.jsonl')).sort()
@@ -24,16 +25,17 @@ const drivers = [...new Set(rows.map(driverOf))];
 
 function comparisons(driver) {
   const timed = newest(rows.filter((r) => driverOf(r) === driver && r.engine && r.ms && !r.case.startsWith('sanet')), (r) => `${r.case} ${r.pass} ${r.engine}`);
+  const present = Object.keys(PEERS).filter((engine) => timed.some((r) => r.engine === engine));
   const lines = timed.filter((r) => r.engine === 'ours').map((ours) => {
-    const peers = Object.keys(PEERS).map((engine) => timed.find((r) => r.engine === engine && r.case === ours.case && r.pass === ours.pass && together(r, ours)));
-    return `| ${ours.case} | ${ours.pass} | ${ours.ms} | ${ours.of_limit === undefined ? '' : `${(100 * ours.of_limit).toFixed(0)} %`} | ${peers.map((p) => (p ? (p.ms / ours.ms).toFixed(2) : '')).join(' | ')} |`;
+    const peers = present.map((engine) => timed.find((r) => r.engine === engine && r.case === ours.case && r.pass === ours.pass && together(r, ours)));
+    return `| ${ours.case} | ${ours.pass} | ${significant(ours.ms)} | ${ours.of_limit === undefined ? '' : `${(100 * ours.of_limit).toFixed(0)} %`} | ${peers.map((p) => (p ? (p.ms / ours.ms).toFixed(2) : '')).join(' | ')} |`;
   });
-  return lines.length === 0 ? [] : [`| case | pass | ms | of the adapter's limit | ${Object.values(PEERS).join(' | ')} |`, '|---|---|---|---|---|---|---|', ...lines, ''];
+  return lines.length === 0 ? [] : [`| case | pass | ms | of the adapter's limit | ${present.map((engine) => PEERS[engine]).join(' | ')} |`, `|---|---|---|---|${'---|'.repeat(present.length)}`, ...lines, ''];
 }
 
 /** What a cold shader cache costs: building the training step and its first run. */
 function firstSteps(driver) {
-  const timed = newest(rows.filter((r) => driverOf(r) === driver && r.case === 'resnet_step'), (r) => r.engine);
+  const timed = newest(rows.filter((r) => driverOf(r) === driver && r.case === 'resnet_step' && r.first_ms), (r) => r.engine);
   return timed.length === 0 ? [] : [`First step of \`resnet_step\`, nothing compiled before: ${timed.map((r) => `${PEERS[r.engine] ?? 'ours'} ${(r.first_ms / 1000).toFixed(1)} s`).join(', ')}.\n`];
 }
 

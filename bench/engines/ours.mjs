@@ -23,17 +23,22 @@ const OPS = {
 
 const hostValues = (vg, dtype, values) => (dtype === 'f16' ? Float32Array.from(values, vg.fromF16) : values);
 
-async function prepareOp(vg, device, c, pass, inputs) {
-  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, vg.tensor(values, { shape: c.inputs[name].shape, dtype: c.dtype })]));
-  if (c.kind === 'batchnorm') Object.assign(tensors, { mean: vg.zeros([c.y.at(-1)]), variance: vg.full([c.y.at(-1)], 1) });
-  const program = await vg.compile((t) => {
+/** The program of a case on its inputs, bound by reference. */
+export function programOf(vg, c, pass, tensors) {
+  const given = c.kind === 'batchnorm' ? { ...tensors, mean: vg.zeros([c.y.at(-1)]), variance: vg.full([c.y.at(-1)], 1) } : tensors;
+  return vg.compile((t) => {
     const y = OPS[c.kind](vg, t, c);
     if (pass === 'forward') return { y };
     const wanted = c.gradients.map((name) => t[name]);
     const product = vg.mul(y, t.g);
     const grads = vg.backward(vg.sum(c.dtype === 'f16' ? vg.cast(product, 'f32') : product), wanted);
     return { y, ...Object.fromEntries(c.gradients.map((name, i) => [`d${name}`, grads.get(wanted[i])])) };
-  }, tensors);
+  }, given);
+}
+
+async function prepareOp(vg, device, c, pass, inputs) {
+  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, vg.tensor(values, { shape: c.inputs[name].shape, dtype: c.dtype })]));
+  const program = await programOf(vg, c, pass, tensors);
   let out;
   return {
     run() { out = program.run(); },

@@ -4,6 +4,7 @@
 import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors.ts';
 import { callable, expectArguments, fields, flag, instance, maybe } from '../check.ts';
 import { currentDevice, Device, onDevice } from '../gpu/device.ts';
+import type { KernelDef } from '../gpu/kernel.ts';
 import { packParams } from '../gpu/params.ts';
 import { variantKey } from '../gpu/pipelines.ts';
 import { timestamps, type KernelTime } from '../gpu/profile.ts';
@@ -46,6 +47,20 @@ export interface ProgramReport {
 
 interface KnownIndices { readonly storage: Storage; readonly below: number; readonly label: string }
 
+/** One dispatch on paper: what an adapter will be asked for. */
+export interface PlannedDispatch {
+  readonly label: string;
+  readonly kernel: KernelDef;
+  readonly spec: Readonly<Record<string, string>>;
+  readonly overrides: Readonly<Record<string, number>>;
+  /** Workgroups. */
+  readonly grid: readonly [number, number, number];
+  /** Of all that it binds, once each. */
+  readonly bytes: number;
+  /** Operations of the op that it belongs to, and how many dispatches that op has. */
+  readonly op: { readonly flops: number; readonly dispatches: number };
+}
+
 /** What goes when the program goes. */
 interface Owned { release(): void }
 
@@ -68,11 +83,11 @@ export class Program<O> implements Disposable {
   /** Memory that a run overwrites. */
   private readonly mutated: readonly Storage[];
   private readonly summary: ProgramReport;
-  private readonly listing: readonly string[];
+  private readonly listing: readonly PlannedDispatch[];
   private disposed = false;
 
   /** Use `compile()`. */
-  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; bound: Storage[]; indices: KnownIndices[]; mutated: Storage[]; summary: ProgramReport; listing: string[] }) {
+  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; bound: Storage[]; indices: KnownIndices[]; mutated: Storage[]; summary: ProgramReport; listing: PlannedDispatch[] }) {
     this.device = parts.device;
     this.feeds = parts.feeds;
     this.trace = parts.trace;
@@ -116,8 +131,11 @@ export class Program<O> implements Disposable {
 
   report(): ProgramReport { return this.summary; }
 
+  /** Every dispatch of a run in order, as it was lowered for the device. */
+  dispatches(): readonly PlannedDispatch[] { return this.listing; }
+
   /** One line a dispatch: label, kernel, workgroups. */
-  toString(): string { return this.listing.join('\n'); }
+  toString(): string { return this.listing.map(({ label, kernel, grid }) => `${label}  ${kernel.entry}  ${grid.join('x')}`).join('\n'); }
 
   private prepare(input: Feed): void {
     if (this.disposed) throw new DisposedError('program: run after dispose().');
@@ -264,7 +282,7 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
 
 /** Compiles every distinct pipeline in parallel, builds every bind group, packs every Params into one uniform arena. */
 async function freeze(device: Device, steps: ReturnType<typeof schedule>['steps'], storageOf: (place: Place) => Storage, owned: Owned[], onProgress?: (done: number, total: number) => void):
-Promise<{ submits: Call[][]; listing: string[]; pipelines: number }> {
+Promise<{ submits: Call[][]; listing: PlannedDispatch[]; pipelines: number }> {
   const variants = new Map(steps.flatMap((s) => s.dispatches).map((d) => [variantKey(d), d]));
   let done = 0;
   const compiled = new Map(await Promise.all([...variants].map(async ([key, d]) => {
@@ -282,7 +300,7 @@ Promise<{ submits: Call[][]; listing: string[]; pipelines: number }> {
   }
 
   const submits: Call[][] = [[]];
-  const listing: string[] = [];
+  const listing: PlannedDispatch[] = [];
   let flops = 0;
   for (const step of steps) {
     if (flops > FLOPS_PER_SUBMIT) { submits.push([]); flops = 0; }
@@ -294,7 +312,8 @@ Promise<{ submits: Call[][]; listing: string[]; pipelines: number }> {
       const entries = bindEntries(device, d, (name) => storageOf(step.place(d, name)), uniform, label);
       const group = device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
       submits.at(-1)!.push({ pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}` });
-      listing.push(`${label}  ${d.def.entry}  ${d.grid.join('x')}`);
+      const bytes = d.def.bindings.reduce((n, { kind, name }) => n + (kind === 'uniform' ? 0 : storageOf(step.place(d, name)).bytes), 0);
+      listing.push({ label, kernel: d.def, spec: d.spec, overrides: d.overrides, grid: d.grid, bytes, op: { flops: step.flops, dispatches: step.dispatches.length } });
     }
   }
   return { submits: submits.filter((calls) => calls.length > 0), listing, pipelines: variants.size };

@@ -28,4 +28,4 @@ export async function engine(weight: Tensor): Promise<Float32Array> {
   return await y.data() as Float32Array;
 }
 
-export const net = (): Net2D => new Net2D({ ...presetPlan('tiny').network2d, recovery: 8, classes: 2 });
+export const net = (): Net2D => new Net2D({ ...presetPlan('tiny').method.network2d, recovery: 8, classes: 2 });

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: MIT
+// node bench/sheet.mjs: an adapter on paper. Every dispatch of a case or of a training iteration as that adapter would run it, from a
+// lowering on a device that computes nothing: workgroups, lanes, bytes, operations, its floor, and what is lost to idle processors.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CASES } from './cases.mjs';
+import { generate, importEngine } from './engine.mjs';
+import { programOf } from './engines/ours.mjs';
+import { byKernel, sheetOf } from './floors.mjs';
+
+const HELP = `node bench/sheet.mjs [options]
+  --caps FILE       limits, features and rates of an adapter (default: bench/adapters/nvidia-h200.json; from voxelgrad doctor --json, and
+                    "rates", "profile" and "why" as in that file)
+  --preset NAME     a training iteration of SA-Net (default: tiny); --method NAME of another method
+  --case PATTERN    cases of the benchmark instead, forward and backward
+  --json            one JSON line a dispatch`;
+
+const { values: flags } = parseArgs({
+  options: {
+    caps: { type: 'string', default: join(import.meta.dirname, 'adapters/nvidia-h200.json') }, case: { type: 'string' }, preset: { type: 'string', default: 'tiny' },
+    method: { type: 'string', default: 'sanet' }, json: { type: 'boolean' }, help: { type: 'boolean' },
+  },
+});
+if (flags.help) { console.log(HELP); process.exit(0); }
+
+const facts = JSON.parse(readFileSync(flags.caps, 'utf8'));
+generate();
+const vg = await importEngine('../bench/sheet_modules.ts');
+if (flags.case) for (const c of CASES.filter((each) => new RegExp(flags.case).test(each.name) && each.kind !== 'step')) for (const pass of c.passes) show(`${c.name} ${pass}`, await ofCase(c, pass));
+else show(`${flags.method} ${flags.preset}`, await ofIteration());
+
+async function ofCase(c, pass) {
+  await vg.openDevice({ gpuDevice: vg.dryDevice({ like: facts }) });
+  const tensors = Object.fromEntries(Object.entries(c.inputs).map(([name, { shape }]) => [name, vg.zeros(shape, { dtype: c.dtype })]));
+  const program = await programOf(vg, c, pass, tensors);
+  return sheetOf(program.dispatches(), facts.rates);
+}
+
+async function ofIteration() {
+  await vg.openDevice({ gpuDevice: vg.dryDevice({ like: facts }) });
+  const plan = vg.presetPlan(flags.preset, flags.method);
+  const nets = vg.makeNetworks(plan);
+  for (const { net } of vg.networkList(nets)) net.blank();
+  const step = await vg.methodOf(plan).step(plan, nets, vg.buildOptimisers(plan, nets), { partial: false });
+  return step.programs.flatMap(({ runs, program }) => sheetOf(program.dispatches(), facts.rates).map((row) => ({ ...row, runs })));
+}
+
+/** A kernel's recorded time, how far the estimate is from it, and why where that is more than a factor of two. */
+function measured(ms, { kernel, estimate }) {
+  if (ms === undefined) return '';
+  const ratio = ms / (estimate / 1e3);
+  return `${ms.toFixed(2).padStart(13)}  ${ratio.toFixed(1)}x${ratio > 2 || ratio < 0.5 ? `  ${facts.why?.[kernel] ?? 'not explained'}` : ''}`;
+}
+
+function show(title, rows) {
+  if (flags.json) return rows.forEach((row) => console.log(JSON.stringify(row)));
+  const runs = (row) => row.runs ?? 1;
+  const sum = (f) => rows.reduce((n, row) => n + f(row) * runs(row), 0);
+  const total = sum(() => 1);
+  console.log(`${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms because processors idle`);
+  const bands = [[1, 7], [8, 32], [33, facts.rates.processors - 1], [facts.rates.processors, 4 * facts.rates.processors - 1], [4 * facts.rates.processors, Infinity]];
+  console.log(`workgroups: ${bands.map(([low, high]) => `${low}${high === Infinity ? ' and more' : `-${high}`}: ${rows.reduce((n, r) => n + (r.groups >= low && r.groups <= high ? runs(r) : 0), 0)}`).join(', ')}`);
+  const profile = facts.profile?.[title] ?? {}; // as it was then, without what has changed since
+  console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${profile ? '  measured ms' : ''}`);
+  for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined)) console.log(`${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}${measured(profile[k.kernel], k)}`);
+  console.log('\nthe ten that lose most    workgroups      lanes       MB      MFLOP   floor us    lost us');
+  for (const r of [...rows].sort((a, b) => b.lost * runs(b) - a.lost * runs(a)).slice(0, 10)) {
+    console.log(`${`${r.kernel}${runs(r) > 1 ? ` x ${runs(r)}` : ''}`.padEnd(26)}${String(r.groups).padStart(10)}${String(r.lanes).padStart(11)}${(r.bytes / 1e6).toFixed(2).padStart(9)}${(r.flops / 1e6).toFixed(1).padStart(11)}${r.floor.toFixed(1).padStart(11)}${r.lost.toFixed(1).padStart(11)}   ${r.label}`);
+  }
+}
