@@ -59,6 +59,9 @@ describe.each([
   ['vnet', (p: any) => { p.method.network.dropout = 0.5; }],
   ['unet2d', (p: any) => { p.method.slices = 4; }],
   ['unet3d', () => {}],
+  ['eoformer', (p: any) => { p.method.network.dropPath = 0.3; }],
+  ['convunet', (p: any) => { p.method.network.dropPath = 0.3; }],
+  ['henet', () => {}],
   ['cross_teaching', (p: any) => { p.method.vnet.dropout = 0.5; p.method.cross.slices = [4, 4]; p.method.cross.warmStart = 0; }],
 ])('%s', (method, change) => {
   const plan = smallPlan(method, change);
