@@ -31,14 +31,14 @@ function places(path: string): string[] {
   }
 }
 
-/** @throws UsageError unless `output` is neither `input` nor inside it nor around it */
-export function assertApart(input: string, output: string): void {
+/** @throws UsageError unless `output`, of this option, is neither `input` nor inside it nor around it */
+export function assertApart(input: string, output: string, option = '--output'): void {
   const [own, target] = [identity(input), identity(output)];
   const relation = target !== undefined && target === own ? 'is'
     : own !== undefined && statSync(input).isDirectory() && places(output).includes(own) ? 'lies inside'
     : target !== undefined && places(input).includes(target) ? 'holds'
     : undefined;
-  if (relation !== undefined) throw new UsageError(`--output: ${output} ${relation} the input ${input}: results would lie among scans, and might replace them.`, 'Choose a folder of its own, beside the input.');
+  if (relation !== undefined) throw new UsageError(`${option}: ${output} ${relation} the input ${input}: results would lie among scans, and might replace them.`, 'Choose a folder of its own, beside the input.');
 }
 
 /** @throws UsageError where a file to be written is one of `files`, or a link to it, or what it links to */

@@ -125,7 +125,7 @@ async function score(work: Work, context: Context): Promise<Summary> {
   const { trained, others } = sides;
   if (others.names.length === 0) return put(trained, 'trained on', { unused, notEvaluated });
   const training = trained.names.length > 0 ? put(trained, 'trained on', {}) : undefined;
-  return put(others, run ? 'held out' : 'not known', { unused, notEvaluated, ...(training && { training }) });
+  return put(others, run?.proved ? 'held out' : 'not known', { unused, notEvaluated, ...(training && { training }) });
 }
 
 interface Side { readonly results: CaseResult[]; readonly names: string[]; readonly missing: string[]; readonly changed: string[]; readonly patients: Set<string> }
@@ -160,7 +160,7 @@ function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, me
     ...(evaluated && evaluated.changed.length > 0 ? [`Not the masks that were written there (changed since, or never finished): ${some(evaluated.changed)}.`] : []),
     ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${some(same)}.`] : []),
     ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.'] : []),
-    ...(evaluated?.cases === 'not known' ? ['Whether the model was trained on these cases is not known: no run was found for these masks.'] : []),
+    ...(evaluated?.cases === 'not known' ? ['Whether the model was trained on these cases is not known: no run is known to have made these masks.'] : []),
     ...labelSourceNotes(settings),
   ];
 }
@@ -204,7 +204,7 @@ ${NAME_RULE}`);
   async run([reference, prediction], options: Options, context): Promise<Outcome> {
     const start = performance.now();
     const masks = isFolder(prediction) ? prediction : dirname(prediction), folder = options.out ?? masks;
-    const run = knownRun(masks), source = sourceOf(masksRoot(masks));
+    const run = await knownRun(masks), source = sourceOf(masksRoot(masks));
     assertOwnMasks(run, masks, folder);
     if (source?.verb === 'label' && !run) throw new DataError(`${masks}: holds labels that were copied where they are annotated, and the run that says where is not there, got ${source.run}, expected it with its run.json.`, 'Put the run back, or evaluate masks that `voxelgrad predict` made of these scans.');
     const seen = run && new Seen(run);
@@ -232,7 +232,7 @@ ${NAME_RULE}`);
       }
       if (networks[name] === undefined) removeSummary(join(folder, `summary_${name}.json`));
     }
-    if (run) recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
+    if (run?.proved) recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
     const incomplete = [summary, summary.training].some((s) => s && (s.missing.length > 0 || s.unused.length > 0));
     return { text: `${describe(summary)}\n${file}`, json: summary, exitCode: incomplete && !options.allowMissing ? 3 : 0 };
   },

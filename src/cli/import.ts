@@ -10,6 +10,7 @@ import { ABDOMEN_1K_LABELS, importPairs } from '../data/import/pairs.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { writePhantomDataset, type PhantomDatasetOptions } from '../data/phantom_dataset.ts';
 import { UsageError } from '../errors.ts';
+import { assertApart } from './apart.ts';
 import { integer } from './numbers.ts';
 import { progress, type Progress } from './progress.ts';
 import type { Outcome, Verb } from './verb.ts';
@@ -66,6 +67,8 @@ export const importVerb: Verb = {
   },
   async run([source], options: Options, context): Promise<Outcome> {
     const kind = options.format ?? kindOf(source);
+    // The next import of that folder would take the data set for a series, its masks for scans.
+    if (kind !== 'phantom') for (const place of [source, options.masks]) if (place !== undefined && existsSync(place)) assertApart(place, options.to, '--to');
     const result = await run(kind, source, options, progress('import', context));
     return { text: [...result.notes.map((n) => `note: ${n}`), `${result.folder}: ${result.cases} cases (${kind})`].join('\n'), json: { ...result, kind } };
   },

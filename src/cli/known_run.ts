@@ -9,15 +9,17 @@ import type { Triple } from '../data/geometry.ts';
 import { scanFiles } from '../data/scan_files.ts';
 import { sparsePlanes } from '../data/sparsify.ts';
 import { DataError } from '../errors.ts';
-import { digestFiles } from '../files/digest.ts';
+import { digestFile, digestFiles } from '../files/digest.ts';
 import type { Summary } from '../metrics/summary.ts';
 import { annotated } from '../train/cases.ts';
+import { checkpointPath, CHECKPOINTS } from '../train/run_folder.ts';
 import type { Plan } from '../methods/plan.ts';
 import { masksRoot, sourceOf, type CaseRecord } from './mask_source.ts';
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
 import { runPlan } from './segment_cases.ts';
 
-export interface KnownRun { readonly folder: string; readonly plan: Plan; readonly fold: Fold; readonly dataset: string | undefined }
+/** `proved`: the masks are surely of this run; else somebody says so, and what it was not trained on may have trained another. */
+export interface KnownRun { readonly folder: string; readonly plan: Plan; readonly fold: Fold; readonly dataset: string | undefined; readonly proved: boolean }
 
 /** The part of the data that a run was trained on. */
 export const TRAINED = 'cases that were trained on';
@@ -29,19 +31,36 @@ export function realPath(path: string): string {
   try { return realpathSync.native(path); } catch { return resolve(path); }
 }
 
-/** The run whose masks lie in `masks`, if it finished a session: named by prediction.json, or the folder or its parent. */
-export function knownRun(masks: string): KnownRun | undefined {
-  const candidates = [sourceOf(masksRoot(masks))?.run, masks, dirname(resolve(masks))].filter((f) => f !== undefined);
-  const folder = candidates.find(isRun);
+/** Weights that a run holds now. */
+export async function weightsOf(run: string): Promise<Set<string>> {
+  const files = CHECKPOINTS.map((which) => checkpointPath(run, which)).filter((file) => existsSync(file));
+  return new Set(await Promise.all(files.map(async (file) => (await digestFile(file)).digest)));
+}
+
+/** Whether masks of these weights are a run's: it holds the weights, or has noted that it made masks of them. */
+const madeMasksOf = async (run: string, weights: string): Promise<boolean> =>
+  readRecord(run).predictedWith?.includes(weights) || (await weightsOf(run)).has(weights);
+
+/**
+ * The run whose masks lie in `masks`, if it finished a session: named by prediction.json, or the folder or its parent. What
+ * prediction.json says may be a stranger's word, or have come from elsewhere: only weights that the run knows prove it.
+ */
+export async function knownRun(masks: string): Promise<KnownRun | undefined> {
+  const source = sourceOf(masksRoot(masks));
+  const candidates = [source?.run, masks, dirname(resolve(masks))].filter((f) => f !== undefined).filter(isRun);
+  let proved: string | undefined;
+  for (const each of candidates) if (source === undefined || (typeof source.weights === 'string' && await madeMasksOf(each, source.weights))) proved ??= each;
+  const folder = proved ?? candidates[0];
   if (folder === undefined) return undefined;
   const record = readRecord(folder), fold = record.fold as Fold | undefined;
-  return !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold, dataset: record.dataset };
+  return !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold, dataset: record.dataset, proved: proved !== undefined };
 }
 
 /** @throws DataError where the result of other masks would be written into a run's folder */
 export function assertOwnMasks(run: KnownRun | undefined, masks: string, out: string): void {
-  if (!isRun(out) || (run !== undefined && realPath(run.folder) === realPath(out))) return;
-  throw new DataError(`${out}: a run, but the masks in ${masks} ${run === undefined ? 'do not say which run they come from (no prediction.json)' : `come from ${run.folder}`}, expected its own.`, 'Name another folder with --out: the report of that run would take the result for its own.');
+  if (!isRun(out) || (run?.proved && realPath(run.folder) === realPath(out))) return;
+  const of = run === undefined ? 'do not say which run they come from (no prediction.json)' : run.proved ? `come from ${run.folder}` : `are said to come from ${run.folder}, which has made none of such weights`;
+  throw new DataError(`${out}: a run, but the masks in ${masks} ${of}, expected its own.`, 'Name another folder with --out: the report of that run would take the result for its own.');
 }
 
 /** What a run says of the cases that it saw; data sets are opened once. */

@@ -10,8 +10,7 @@ import { readJson } from '../files/regular.ts';
 import type { Summary } from '../metrics/summary.ts';
 import { summarySchema } from '../metrics/summary_schema.ts';
 import type { ReportInput } from '../report/input.ts';
-import { checkpointPath } from '../train/run_folder.ts';
-import { realPath } from './known_run.ts';
+import { realPath, weightsOf } from './known_run.ts';
 import { readRecord } from './run_record.ts';
 
 function summaryIn(file: string): Summary {
@@ -22,12 +21,6 @@ function summaryIn(file: string): Summary {
   const added = { missing: [], missing_scored: true, unused: [], not_evaluated: {}, evaluated: null, training: null };
   const summary = { ...added, ...json as Summary };
   return summary.training ? { ...summary, training: { ...added, ...summary.training } } : summary;
-}
-
-/** Weights that a run holds now. */
-async function weightsOf(run: string): Promise<Set<string>> {
-  const files = (['best', 'final', 'latest'] as const).map((which) => checkpointPath(run, which)).filter((file) => existsSync(file));
-  return new Set(await Promise.all(files.map(async (file) => (await digestFile(file)).digest)));
 }
 
 /** Files of an evaluation whose content is another now. Those that are gone cannot be asked. */

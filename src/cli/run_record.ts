@@ -35,6 +35,8 @@ export interface RunRecord extends Pick<ReportInput, 'annotation' | 'evaluated' 
   readonly evaluations?: Evaluations;
   /** dataset.json's mark of masks that nobody drew. */
   readonly labelSource?: string;
+  /** Digests of the weights that masks were made of, also those that training has replaced since. */
+  readonly predictedWith?: readonly string[];
   readonly [more: string]: unknown;
 }
 
@@ -73,6 +75,12 @@ export function recordStage(run: string, stage: Stage, add: boolean): void {
     const now: Stage = { name: stage.name, seconds: stage.seconds + (add ? before?.seconds ?? 0 : 0), ...(peak > 0 && { peakBytes: peak }) };
     return { stages: before ? stages.map((s) => (s === before ? now : s)) : [...stages, now] };
   });
+}
+
+/** Notes which weights masks are made of. */
+export function recordWeights(run: string, weights: string): void {
+  if (readRecord(run).predictedWith?.includes(weights)) return;
+  updateRecord(run, ({ predictedWith = [] }) => ({ predictedWith: [...new Set([...predictedWith, weights])] }));
 }
 
 export function machineOf({ info, caps }: Device): NonNullable<ReportInput['machine']> {

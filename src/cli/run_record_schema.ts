@@ -8,7 +8,7 @@ const number = z.number().nullish();
 const numbers = z.record(z.string(), z.number()).optional();
 
 export const runRecordSchema = z.looseObject({
-  dataset: text, evaluated: text, labelSource: text,
+  dataset: text, evaluated: text, labelSource: text, predictedWith: z.array(z.string()).optional(),
   evaluations: z.looseObject({ headline: text, networks: z.record(z.string(), z.string()).optional(), training: text }).optional(),
   fold: z.looseObject({ train: z.array(z.string()).optional(), selection: z.array(z.string()).optional() }).optional(),
   annotation: z.looseObject({ scheme: z.string(), voxels: number, transverse: number, coronal: number }).optional(),

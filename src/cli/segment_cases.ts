@@ -27,7 +27,7 @@ import { assertNotAmong, volumesAt } from './apart.ts';
 import { assertSameSource, claimFolder, recordCase, sourceDigest, sourceOf, UNRECORDED, whyAgain, type Ingredients, type Source } from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
 import { progress } from './progress.ts';
-import { readRecord, recordStage } from './run_record.ts';
+import { readRecord, recordStage, recordWeights } from './run_record.ts';
 import { tunedTiles } from './tuned_tiles.ts';
 import type { Context } from './verb.ts';
 
@@ -156,6 +156,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);
   const continued = claimFolder(out, source);
+  if (missing.size > 0) recordWeights(job.run, weights); // before the first mask: whoever finds masks of these weights knows whose they are
   const start = performance.now();
   const show = progress('predicting', context);
   const again: Again[] = [];

@@ -6,6 +6,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { Case, Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
+import { volumeEnding } from '../io/endings.ts';
+import { volumeFiles } from '../io/node/volume.ts';
 
 /** sha256 sums by path within the data set. */
 export type FileSums = Readonly<Record<string, string>>;
@@ -19,10 +21,10 @@ async function sha256(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Files below a path: itself, or those of a DICOM series; none where there is neither. */
+/** Files below a path: itself, with the data file that a header names; or those of a DICOM series; none where there is neither. */
 async function filesAt(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => null);
-  if (found?.isFile()) return [path];
+  if (found?.isFile()) return volumeEnding(path) === undefined ? [path] : volumeFiles(path);
   if (!found?.isDirectory()) return [];
   return (await Promise.all((await readdir(path)).map((name) => filesAt(join(path, name))))).flat();
 }

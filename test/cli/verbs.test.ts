@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The verbs of data and evaluation, as a user chains them, on phantoms.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -101,6 +101,14 @@ describe('import', () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ cases: 1, kind: 'pairs' });
     expect(JSON.parse(readFileSync(join(folder, 'imported/dataset.json'), 'utf8')).labels).toEqual({ background: 0, tumour: 1 });
+  });
+  it('does not land among what it imports: in the folder of images or masks, through a link too', async () => {
+    const images = join(folder, 'images');
+    symlinkSync(images, join(folder, 'images_link'));
+    for (const to of [images, join(images, 'made'), join(folder, 'images_link/made'), join(folder, 'masks/made')]) {
+      expect(await run('import', images, '--masks', join(folder, 'masks'), '--to', to)).toMatchObject({ code: 2, err: expect.stringMatching(/--to: .* (is|lies inside) the input/) });
+    }
+    expect([readdirSync(images), readdirSync(join(folder, 'masks'))]).toEqual([['a_image.nii.gz'], ['a_mask.nii.gz']]);
   });
   it('recognises LUNA16, and says that it has no masks', async () => {
     const luna = join(folder, 'luna');

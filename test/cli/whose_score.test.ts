@@ -60,7 +60,7 @@ beforeAll(async () => {
   await tinyDataset(at('data'));
   mkdirSync(at('run'));
   writePlan(at('run'), tinyPlan());
-  writeFileSync(at('run/run.json'), JSON.stringify({ version: 1, dataset: at('data'), fold: FOLD }));
+  writeFileSync(at('run/run.json'), JSON.stringify({ version: 1, dataset: at('data'), fold: FOLD, predictedWith: ['sha256:00'] }));
 });
 
 describe('a reference without a prediction', () => {
@@ -210,6 +210,23 @@ describe('masks of one run', () => {
     expect(await verb('eval', at('data'), at('both'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/run_b: a run, but the masks in .*both come from .*run[^]*another folder with --out/) });
     expect(await verb('eval', at('data'), at('plain'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/do not say which run/) });
     expect(existsSync(at('run_b/summary.json'))).toBe(false);
+  });
+
+  it('are not taken for those of a run that has made none of their weights, whatever prediction.json says', async () => {
+    const run = readFileSync(at('run/run.json'), 'utf8');
+    cpSync(at('both'), at('strange'), { recursive: true });
+    const said = json('strange/prediction.json');
+    for (const prediction of [{ ...said, weights: 'sha256:11' }, { run: at('run') }, { version: 2, run: at('run'), weights: 5 }]) {
+      writeFileSync(at('strange/prediction.json'), JSON.stringify(prediction));
+      expect(await evaluate('strange')).toMatchObject({ code: 0, evaluated: { cases: 'not known', n_cases: 2 }, training: { evaluated: { cases: 'trained on', n_cases: 4 } } });
+      expect(await verb('eval', at('data'), at('strange'), '--out', at('run'))).toMatchObject({ code: 3, err: expect.stringMatching(/run: a run, but the masks in .*strange are said to come from .*run, which has made none of such weights/) });
+    }
+    // Nor where they were copied into a run's folder.
+    cpSync(at('run'), at('run_d'), { recursive: true });
+    cpSync(at('both'), at('run_d/masks'), { recursive: true });
+    writeFileSync(at('run_d/masks/prediction.json'), JSON.stringify({ ...said, run: at('gone'), weights: 'sha256:11' }));
+    expect((await evaluate('run_d/masks')).evaluated.cases).toBe('not known');
+    expect([readFileSync(at('run/run.json'), 'utf8'), readFileSync(at('run_d/run.json'), 'utf8')]).toEqual([run, run]);
   });
 
   it('are what a report is about, as they are now', async () => {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // A run goes on with the data that it began with: labels, images, annotation, the cases of another data set are noticed by content.
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { openDataset } from '../../src/data/dataset.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { fileSums, trainedSums } from '../../src/train/data_files.ts';
+import { changedFiles, fileSums, trainedSums } from '../../src/train/data_files.ts';
 import { checkpointPath } from '../../src/train/run_folder.ts';
-import { scratch } from '../data/helpers.ts';
+import { writeVolume } from '../../src/io/node/volume.ts';
+import { scratch, volumeOf } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
 
 const root = scratch();
@@ -89,6 +90,16 @@ describe('--resume takes', () => {
 });
 
 describe('sums of files', () => {
+  it('hold the voxels beside a header', async () => {
+    const folder = join(root, 'pairs');
+    cpSync(untouched, folder, { recursive: true });
+    const image = join(folder, 'imagesTr/apart_0000.mhd'), dataset = await openDataset(folder), scan = { name: 'apart', patient: 'apart', images: [image], label: undefined };
+    await writeVolume(image, volumeOf([2, 2, 2], new Int16Array(8)), false);
+    const before = await fileSums(dataset, [scan]);
+    const voxels = readdirSync(join(folder, 'imagesTr')).find((name) => name.startsWith('apart') && !name.endsWith('.mhd'))!;
+    writeFileSync(join(folder, 'imagesTr', voxels), readFileSync(join(folder, 'imagesTr', voxels)).fill(1));
+    expect(changedFiles(before, await fileSums(dataset, [scan]))).toEqual([`imagesTr/${voxels} (changed)`]);
+  });
   it('hold a series file by file, and what training reads alone', async () => {
     const folder = join(root, 'sums');
     cpSync(untouched, folder, { recursive: true });
