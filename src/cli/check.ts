@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad check: everything that is wrong with a data set, in one go.
-import { checkDataset, type CheckResult } from '../data/check.ts';
+import { checkDataset, type CheckResult } from '../io/node/dataset/check.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { progress } from './progress.ts';
 import { percent, table } from './text.ts';

@@ -2,7 +2,8 @@
 // voxelgrad eval: predicted masks against reference masks, case by case, into summary.json and a table.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { openDataset, type Dataset } from '../data/dataset.ts';
+import { openDataset } from '../io/node/dataset/open.ts';
+import { type Dataset } from '../data/dataset.ts';
 import { assertSameGeometry, type Triple } from '../data/geometry.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';

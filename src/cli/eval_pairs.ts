@@ -2,7 +2,7 @@
 // Which prediction belongs to which reference, and what has none: nothing is left out without being named.
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
+import { listFiles, volumeStem } from '../io/node/dataset/import/new_dataset.ts';
 import { nameKey } from '../data/names.ts';
 import { DataError } from '../errors.ts';
 

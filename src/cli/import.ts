@@ -3,12 +3,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
-import { importLidcVoi } from '../data/import/lidc_voi.ts';
-import { importLuna16 } from '../data/import/luna16.ts';
-import type { ImportResult } from '../data/import/new_dataset.ts';
-import { ABDOMEN_1K_LABELS, importPairs } from '../data/import/pairs.ts';
+import { importLidcVoi } from '../io/node/dataset/import/lidc_voi.ts';
+import { importLuna16 } from '../io/node/dataset/import/luna16.ts';
+import type { ImportResult } from '../io/node/dataset/import/new_dataset.ts';
+import { ABDOMEN_1K_LABELS, importPairs } from '../io/node/dataset/import/pairs.ts';
 import { NAME_RULE } from '../data/names.ts';
-import { writePhantomDataset, type PhantomDatasetOptions } from '../data/phantom_dataset.ts';
+import { writePhantomDataset, type PhantomDatasetOptions } from '../io/node/dataset/phantoms.ts';
 import { UsageError } from '../errors.ts';
 import { assertApart } from './apart.ts';
 import { integer } from './numbers.ts';

@@ -3,9 +3,10 @@
 import { Option } from 'commander';
 import { dirname } from 'node:path';
 import type { Triple } from '../data/geometry.ts';
-import { loadCase, openDataset } from '../data/dataset.ts';
+import { loadCase } from '../data/dataset.ts';
+import { openDataset } from '../io/node/dataset/open.ts';
 import { NAME_RULE } from '../data/names.ts';
-import { scanFiles } from '../data/scan_files.ts';
+import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { digestFiles, digestText } from '../files/digest.ts';
 import { annotated } from '../train/cases.ts';
 import { assertClasses } from '../train/loop.ts';

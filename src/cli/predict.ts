@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Option } from 'commander';
-import { listFiles, volumeStem } from '../data/import/new_dataset.ts';
+import { listFiles, volumeStem } from '../io/node/dataset/import/new_dataset.ts';
 import { assertCaseName, caseNames, channelNumbered, nameKey, NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
 import { readVolume } from '../io/node/volume.ts';

@@ -2,7 +2,8 @@
 // voxelgrad report: what a run folder holds, as one HTML file. Everything but the evaluation may be missing.
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { loadCase, openDataset, type Dataset } from '../data/dataset.ts';
+import { loadCase, type Dataset } from '../data/dataset.ts';
+import { openDataset } from '../io/node/dataset/open.ts';
 import { toRas } from '../data/orientation.ts';
 import { readVolume } from '../io/node/volume.ts';
 import type { Run } from '../metrics/compare.ts';
@@ -12,7 +13,7 @@ import { chooseOverlayCases } from '../report/overlay_choice.ts';
 import { renderReport } from '../report/report.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import type { Plan } from '../methods/plan.ts';
-import { readLog } from '../train/run_log.ts';
+import { readLog } from '../io/node/run/log.ts';
 import { evaluatedWords } from './known_run.ts';
 import { readPlanFile } from './plan_file.ts';
 import { evaluationOf, evaluationsBeside } from './report_evaluation.ts';

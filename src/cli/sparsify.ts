@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad sparsify: simulates sparse annotation by writing annotations.json.
 import { Option } from 'commander';
-import { SPARSE_MODES, sparsify as writeAnnotations, type SparseMode } from '../data/sparsify.ts';
+import { SPARSE_MODES, type SparseMode } from '../data/sparse_planes.ts';
+import { sparsify as writeAnnotations } from '../io/node/dataset/sparsify.ts';
 import { integer } from './numbers.ts';
 import { percent } from './text.ts';
 import type { Outcome, Verb } from './verb.ts';

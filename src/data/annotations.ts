@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 // annotations.json: which slices of a case were annotated, and which classes were never drawn (specification 5.1).
 // A slice that is annotated and empty differs from one nobody looked at; the label file alone cannot say which it is.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { readJson } from '../files/regular.ts';
+import type { CaseSource } from './case_source.ts';
 import { raise, type Hear } from './finding.ts';
 import type { Triple } from './geometry.ts';
 import { issueTexts, show } from './issue.ts';
@@ -27,15 +25,15 @@ const Unlabelled = z.record(z.string(), z.array(z.number().int().positive()));
 const FORM = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all"';
 
 /**
- * Reads `<folder>/annotations.json`; empty maps if there is none. `cases` are the training cases, `classes` counts background.
+ * Reads annotations.json; empty maps if there is none. `cases` are the training cases, `classes` counts background.
  * What is wrong goes to `hear`; entries that are wrong are left out.
  */
-export async function readAnnotations(folder: string, cases: readonly string[], classes: number, hear: Hear = raise): Promise<Annotations> {
-  const file = join(folder, 'annotations.json');
+export async function annotationsOf(source: CaseSource, cases: readonly string[], classes: number, hear: Hear = raise): Promise<Annotations> {
+  const file = source.path('annotations.json');
   const planes = new Map<string, Planes>(), unlabelled = new Map<string, readonly number[]>();
-  if (!existsSync(file)) return { planes, unlabelled };
+  if (!await source.has('annotations.json')) return { planes, unlabelled };
   const known = new Set(cases);
-  const json = readJson(file);
+  const json = await source.json('annotations.json');
   const content = z.record(z.string(), z.unknown()).safeParse(json);
   const wrong = (what: string, hint: string): void => hear(new DataError(`${file}: ${what}.`, hint));
   if (!content.success) {

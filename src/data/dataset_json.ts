@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 // dataset.json, as nnU-Net v2 writes it (and the older Decathlon form), with three fields of our own: patients, folds, label_source.
-import { isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { writeFileAtomic } from '../files/atomic.ts';
-import { readJson } from '../files/regular.ts';
 import { VOLUME_ENDINGS } from '../io/endings.ts';
-import { raise, type Hear } from './finding.ts';
+import type { CaseSource } from './case_source.ts';
+import type { Hear } from './finding.ts';
 import { issueTexts } from './issue.ts';
 
 const nameToText = z.record(z.string(), z.string());
@@ -48,20 +46,12 @@ export interface DatasetInfo {
   readonly ending: (typeof VOLUME_ENDINGS)[number];
 }
 
-/** Writes JSON whole or not at all. @throws DataError */
-export function writeJson(file: string, value: unknown): void {
-  writeFileAtomic(file, `${JSON.stringify(value, null, 1)}\n`);
-}
-
-/** Reads dataset.json of a data set folder. DataError naming the file and the field. */
-export const readDatasetInfo = async (folder: string): Promise<DatasetInfo> => datasetInfo(folder, raise)!;
-
-/** The same, with everything that is wrong told to `hear`; undefined where the file is then of no use. */
-export function datasetInfo(folder: string, hear: Hear): DatasetInfo | undefined {
-  const file = join(folder, 'dataset.json');
+/** Reads dataset.json. Everything that is wrong is told to `hear`; undefined where the file is then of no use. */
+export async function datasetInfo(source: CaseSource, hear: Hear): Promise<DatasetInfo | undefined> {
+  const file = source.path('dataset.json');
   let content: unknown;
   try {
-    content = readJson(file);
+    content = await source.json('dataset.json');
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     hear(error);
@@ -108,11 +98,9 @@ function readLabels(file: string, labels: DatasetJson['labels'], hear: Hear): Pi
   return right ? { classes, ignore } : undefined;
 }
 
-/** `name` inside `folder`; DataError if it is absolute or leads out of it. */
-export function insideFolder(folder: string, name: string, where: string): string {
-  const path = resolve(folder, name), way = relative(resolve(folder), path);
-  if (isAbsolute(name) || way === '' || way === '..' || way.startsWith('../') || way.startsWith('..\\') || isAbsolute(way)) {
-    throw new DataError(`${where}: a path that leads out of the data set, got "${name}", expected a file below ${folder}.`, 'Copy or link the file into the data set and name it there.');
-  }
-  return join(folder, way);
+/** `name` inside the data set; DataError if it is absolute or leads out of it. */
+export function insideSource(source: CaseSource, name: string, where: string): string {
+  const path = source.inside(name);
+  if (path === undefined) throw new DataError(`${where}: a path that leads out of the data set, got "${name}", expected a file below ${source.folder}.`, 'Copy or link the file into the data set and name it there.');
+  return path;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // A problem with a data set: found while listing or checking, thrown where work cannot go on.
-import { existsSync } from 'node:fs';
 import { DataError } from '../errors.ts';
 
 /** One problem, for people (message, remedy) and programs (level, file). */
@@ -21,12 +20,11 @@ export function firstError(findings: readonly Finding[]): DataError | undefined 
   return new DataError(`${errors[0].file}: ${errors[0].message}`, errors[0].remedy + more);
 }
 
-/** A DataError as a finding of the file that its message begins with: `file`, one of `others`, or any other that exists. */
+/** A DataError as a finding of the file that its message begins with: `file` or one of `others`. */
 export function findingOf(file: string, error: DataError, others: readonly string[] = []): Finding {
   const hint = error.hint ?? '';
   let message = hint && error.message.endsWith(hint) ? error.message.slice(0, -hint.length).trimEnd() : error.message;
-  const first = /^([^\n]+?): /.exec(message)?.[1];
-  const named = [file, ...others, ...(first !== undefined && existsSync(first) ? [first] : [])].find((f) => message.startsWith(`${f}: `));
+  const named = [file, ...others].find((f) => message.startsWith(`${f}: `));
   if (named !== undefined) message = message.slice(named.length + 2);
   return { level: 'error', file: named ?? file, message, remedy: hint };
 }

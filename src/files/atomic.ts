@@ -140,3 +140,6 @@ export function writeFileAtomic(path: string, content: Uint8Array | string): voi
     if (temporary !== undefined) discard(temporary);
   }
 }
+
+/** Writes JSON whole or not at all. @throws DataError */
+export const writeJson = (path: string, value: unknown): void => writeFileAtomic(path, `${JSON.stringify(value, null, 1)}\n`);

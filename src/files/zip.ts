@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A zip reader for .pth files: stored and deflated entries, zip64, every length checked against the file and every entry
-// against its CRC-32. Node only (node:zlib).
-import { inflateRawSync } from 'node:zlib';
+// against its CRC-32.
 import { DataError } from '../errors.ts';
 import { crc32 } from './crc.ts';
+import { inflateRaw } from './inflate_raw.ts';
 
 interface Entry { method: number; encrypted: boolean; crc: number; packed: number; size: number; header: number }
 
@@ -68,7 +68,7 @@ export class ZipFile {
     if (method !== 8) throw this.fail(`entry "${name}" has compression method ${method}, expected stored or deflate`);
     try {
       // The bound keeps a crafted entry from unpacking to more than it declares.
-      return inflateRawSync(packed, { maxOutputLength: Math.max(1, size) });
+      return inflateRaw(packed, Math.max(1, size));
     } catch (cause) {
       throw this.fail(`entry "${name}" does not unpack to ${size} bytes (${(cause as Error).message})`);
     }

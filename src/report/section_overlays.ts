@@ -103,5 +103,11 @@ function errorColours({ reference, prediction }: PlaneView): Uint8Array {
 }
 
 function pngUri(data: Uint8Array, width: number, height: number, channels: number): string {
-  return `data:image/png;base64,${Buffer.from(encode({ width, height, data, channels, depth: 8 })).toString('base64')}`;
+  return `data:image/png;base64,${base64(encode({ width, height, data, channels, depth: 8 }))}`;
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 2 ** 14) text += String.fromCharCode(...bytes.subarray(at, at + 2 ** 14)); // as many arguments as every engine takes
+  return btoa(text);
 }

@@ -5,7 +5,7 @@ import { annotationWeight } from '../data/annotations.ts';
 import { loadCase, type Case, type Dataset } from '../data/dataset.ts';
 import type { Triple } from '../data/geometry.ts';
 import { prepareCase, type IntensityWindow, type PreparedCase } from '../data/sample.ts';
-import { sparsePlanes } from '../data/sparsify.ts';
+import { sparsePlanes } from '../data/sparse_planes.ts';
 import { DataError } from '../errors.ts';
 import type { Plan } from '../methods/plan.ts';
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
-import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError, StateDictError } from '../errors.ts';
 import { currentDevice, type TunedTiles } from '../gpu/device.ts';
@@ -10,12 +9,13 @@ import type { StateEntry } from '../nn/module.ts';
 import type { Parameter } from '../nn/parameter.ts';
 import { MAX_HEADER, parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
 import { parseJson } from '../files/json.ts';
-import { assertFile } from '../files/regular.ts';
 import { assertSealed, writeSealed, type LazyTensor } from '../files/sealed.ts';
-import type { DataChange, FileSums } from './data_files.ts';
+import type { FileSums } from '../data/case_source.ts';
+import type { DataChange } from './data_files.ts';
 import { networkList, type Networks } from '../methods/method.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { upgradePlan } from './plan_v1.ts';
+import type { RunFiles } from './run_store.ts';
 import type { TrainedPlan } from './trained_plan.ts';
 
 export type Stage = 'compile' | 'train' | 'validate';
@@ -83,10 +83,11 @@ export class Snapshot implements Disposable {
     this.readback = new Readback(currentDevice(), this.pieces.map(({ place }) => place));
   }
 
-  /** Writes it under the first path, and before that under the others. @throws DataError where it holds what is no number, or cannot be written */
-  async write([path, ...others]: readonly [string, ...string[]], state: RunState): Promise<void> {
-    const views = await this.readback.views();
-    await writeSealed(path, others, this.pieces.map(({ name, shape, toFile }, i): LazyTensor => ({
+  /** Writes it under all names, the first one last. @throws DataError where it holds what is no number, or cannot be written */
+  async write(files: RunFiles, names: readonly [string, ...string[]], state: RunState): Promise<void> {
+    const views = await this.readback.views(), path = files.path(names[0]);
+    await using file = await files.writer(names);
+    await writeSealed(file, this.pieces.map(({ name, shape, toFile }, i): LazyTensor => ({
       name, shape, dtype: 'F32',
       values: () => {
         const { buffer, byteOffset, byteLength } = views[i]!;
@@ -96,11 +97,6 @@ export class Snapshot implements Disposable {
   }
 
   [Symbol.dispose](): void { this.readback[Symbol.dispose](); }
-}
-
-export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, state: RunState): Promise<void> {
-  using snapshot = new Snapshot(nets, optimisers);
-  await snapshot.write([path], state);
 }
 
 /** The values. @throws DataError where one is NaN or infinite */
@@ -116,8 +112,8 @@ export function expectFinite(values: Float32Array, where: string, hint: string):
 export interface Checkpoint { readonly state: RunState; readonly tensors: ReadonlyMap<string, HostTensor>; readonly sealed: boolean }
 
 /** @throws DataError for a missing, truncated, damaged or foreign file, and for one with values that are no numbers */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const bytes = await readWhole(path).catch((cause: unknown) => {
+export async function checkpointIn(files: RunFiles, name: string): Promise<Checkpoint> {
+  const path = files.path(name), bytes = await files.read(name).catch((cause: unknown) => {
     throw new DataError(`${path}: cannot be read.`, 'Train first, or name another run folder.', { cause });
   });
   const { metadata } = parseSafetensorsHeader(bytes, path);
@@ -129,51 +125,27 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   return { state, tensors, sealed };
 }
 
-/** Node reads no file of 2 GiB in one piece, which a checkpoint of `paper` may have. */
-async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  assertFile(path);
-  const file = await open(path);
-  try {
-    const bytes = new Uint8Array((await file.stat()).size);
-    for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(2 ** 28, bytes.length - at), at);
-      if (bytesRead === 0) return bytes.subarray(0, at); // cut meanwhile
-      at += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
-
 /** Writes a checkpoint anew without what only its optimisers read: a third of the bytes. */
-export async function keepWeights(path: string, networks: readonly string[]): Promise<void> {
-  const { state, tensors } = await readCheckpoint(path);
+export async function keepWeightsIn(files: RunFiles, name: string, networks: readonly string[]): Promise<void> {
+  const { state, tensors } = await checkpointIn(files, name);
   const kept = [...tensors].filter(([name]) => networks.some((network) => name.startsWith(`${network}.`)));
-  if (kept.length < tensors.size) await writeSealed(path, [], kept.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: () => data })), { format: 'voxelgrad', state: JSON.stringify(state) });
+  if (kept.length === tensors.size) return;
+  await using file = await files.writer([name]);
+  await writeSealed(file, kept.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: () => data })), { format: 'voxelgrad', state: JSON.stringify(state) });
 }
 
-/** A checkpoint to make masks with. @throws DataError as `readCheckpoint`, and for weights as they were before the first iteration */
-export async function readTrained(path: string): Promise<Checkpoint> {
-  const checkpoint = await readCheckpoint(path);
-  if (checkpoint.state.iteration === 0) throw new DataError(`${path}: no iteration has been trained, got weights as the run began with.`, 'Train first: voxelgrad train --resume.');
+/** The same, to make masks with. @throws DataError for weights as they were before the first iteration, too */
+export async function trainedIn(files: RunFiles, name: string): Promise<Checkpoint> {
+  const checkpoint = await checkpointIn(files, name);
+  if (checkpoint.state.iteration === 0) throw new DataError(`${files.path(name)}: no iteration has been trained, got weights as the run began with.`, 'Train first: voxelgrad train --resume.');
   return checkpoint;
 }
 
-/** The state alone: a fraction of the file is read. @throws DataError as `readCheckpoint` */
-export async function readState(path: string): Promise<RunState> {
-  assertFile(path);
-  const file = await open(path);
-  try {
-    const length = Buffer.alloc(8);
-    await file.read(length, 0, 8, 0);
-    const { size } = await file.stat();
-    const header = Buffer.alloc(Math.min(size, 8 + MAX_HEADER, 8 + Number(length.readBigUInt64LE())));
-    await file.read(header, 0, header.length, 0);
-    return stateOf(parseSafetensorsHeader(header, path).metadata, path);
-  } finally {
-    await file.close();
-  }
+/** The state alone: a fraction of the file is read. @throws DataError as `checkpointIn` */
+export async function stateIn(files: RunFiles, name: string): Promise<RunState> {
+  const path = files.path(name), start = await files.read(name, 8);
+  const length = start.length < 8 ? 0 : Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true));
+  return stateOf(parseSafetensorsHeader(await files.read(name, 8 + Math.min(MAX_HEADER, length)), path).metadata, path);
 }
 
 const stateSchema = z.looseObject({

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 // The checkpoints of a run while it goes on: copied on the device at their iteration, written while training continues, one at a time,
 // and so seldom that they take at most a twentieth of the run.
-import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import type { Networks } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
-import { keepWeights, Snapshot, type RunState } from './checkpoint.ts';
-import { checkpointPath, type CheckpointName } from './run_folder.ts';
+import { keepWeightsIn, Snapshot, type RunState } from './checkpoint.ts';
+import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
 
 /** The share of a run that its checkpoints may take. */
 const SHARE = 0.05;
 
+/** After what is waiting already; a page has timers alone. */
+const soon: (then: (_: void) => void) => void = (globalThis as { setImmediate?: typeof soon }).setImmediate ?? setTimeout;
+
 export class Checkpoints implements AsyncDisposable {
-  private readonly folder: string;
+  private readonly store: RunStore;
   private readonly nets: Networks;
   private readonly optimisers: ReadonlyMap<string, Optimiser>;
   private readonly every: Plan['training']['checkpointEvery'];
@@ -22,8 +23,8 @@ export class Checkpoints implements AsyncDisposable {
   /** On the clock of `performance`: no sooner is the next one due. */
   private next = 0;
 
-  constructor(folder: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, every: Plan['training']['checkpointEvery']) {
-    this.folder = folder;
+  constructor(store: RunStore, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, every: Plan['training']['checkpointEvery']) {
+    this.store = store;
     this.nets = nets;
     this.optimisers = optimisers;
     this.every = every;
@@ -41,8 +42,8 @@ export class Checkpoints implements AsyncDisposable {
     await this.settle();
     const start = performance.now();
     const snapshot = new Snapshot(this.nets, this.optimisers);
-    const [first, ...others] = names.map((name) => checkpointPath(this.folder, name));
-    this.underWay = snapshot.write([first!, ...others], state).catch((error: unknown) => { this.failure = { error }; }).finally(() => {
+    const [first, ...others] = names.map(checkpointFile);
+    this.underWay = snapshot.write(this.store, [first!, ...others], state).catch((error: unknown) => { this.failure = { error }; }).finally(() => {
       snapshot[Symbol.dispose]();
       this.underWay = null;
       // What it took, all of it, though most of that was beside the training.
@@ -52,7 +53,7 @@ export class Checkpoints implements AsyncDisposable {
 
   /** Lets the one under way get on. @throws what went wrong with it */
   async check(): Promise<void> {
-    if (this.underWay) await new Promise((turn) => { setImmediate(turn); });
+    if (this.underWay) await new Promise((turn) => { soon(turn); });
     if (this.failure) throw this.failure.error;
   }
 
@@ -65,9 +66,9 @@ export class Checkpoints implements AsyncDisposable {
   /** A run that is over keeps `final`, which has all that `latest` has, and of `best`, if it is another, the weights alone. */
   async finish(state: RunState): Promise<void> {
     await this.settle();
-    const best = checkpointPath(this.folder, 'best');
-    if (state.best && state.best.iteration !== state.iteration && existsSync(best)) await keepWeights(best, Object.keys(this.nets));
-    await rm(checkpointPath(this.folder, 'latest'), { force: true });
+    const best = checkpointFile('best');
+    if (state.best && state.best.iteration !== state.iteration && await this.store.has(best)) await keepWeightsIn(this.store, best, Object.keys(this.nets));
+    await this.store.remove(checkpointFile('latest'));
   }
 
   /** A run that fails leaves its last checkpoint whole. */

@@ -1,46 +1,21 @@
 // SPDX-License-Identifier: MIT
 // The files that a data set is made of, by content: what a run was trained on, and whether it still is that.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import type { FileSums } from '../data/case_source.ts';
 import type { Case, Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
-import { volumeEnding } from '../io/endings.ts';
-import { volumeFiles } from '../io/node/volume.ts';
-
-/** sha256 sums by path within the data set. */
-export type FileSums = Readonly<Record<string, string>>;
+import { sha256 } from '../files/sha256.ts';
 
 /** What changed in the data between two sessions, accepted by whoever resumed. */
 export interface DataChange { readonly iteration: number; readonly files: readonly string[] }
 
-async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-/** Files below a path: itself, with the data file that a header names; or those of a DICOM series; none where there is neither. */
-async function filesAt(path: string): Promise<string[]> {
-  const found = await stat(path).catch(() => null);
-  if (found?.isFile()) return volumeEnding(path) === undefined ? [path] : volumeFiles(path);
-  if (!found?.isDirectory()) return [];
-  return (await Promise.all((await readdir(path)).map((name) => filesAt(join(path, name))))).flat();
-}
-
 /** Sums of the JSON files of a data set and of the images and labels of some of its cases. */
-export async function fileSums({ folder }: Dataset, cases: readonly Case[]): Promise<FileSums> {
-  const paths = [join(folder, 'dataset.json'), join(folder, 'annotations.json'), ...cases.flatMap(({ images, label }) => [...images, ...(label === undefined ? [] : [label])])];
-  const files = (await Promise.all(paths.map(filesAt))).flat().sort();
-  const sums: Record<string, string> = {};
-  for (const file of files) sums[relative(folder, file).replaceAll(sep, '/')] = await sha256(file);
-  return sums;
+export function fileSums({ source }: Dataset, cases: readonly Case[]): Promise<FileSums> {
+  return source.sums([source.path('dataset.json'), source.path('annotations.json'), ...cases.flatMap(({ images, label }) => [...images, ...(label === undefined ? [] : [label])])]);
 }
 
 /** One sum over names and sums. */
 export function sumOfSums(sums: FileSums): string {
-  const hash = createHash('sha256');
+  const hash = sha256();
   for (const [file, sum] of Object.entries(sums)) hash.update(`${file} ${sum}\n`);
   return hash.digest('hex');
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What planning needs of a data set: the classes and the usual grid of its training cases.
-import { basename, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { Geometry } from '../data/geometry.ts';
 import { orientGeometry, rasOrientation } from '../data/orientation.ts';
-import { readVolume } from '../io/node/volume.ts';
 import type { DatasetFingerprint } from './presets.ts';
 
 /** Enough for a median; more only cost reading time. */
@@ -17,13 +15,13 @@ export async function fingerprintOf(dataset: Dataset, onCase?: (done: number, to
   const sample = Array.from({ length: Math.min(MOST, dataset.training.length) }, (_, i) => dataset.training[Math.floor(i * every)]!);
   const grids: Geometry[] = [];
   for (const [i, scan] of sample.entries()) {
-    const volume = await readVolume(scan.label ?? scan.images[0]!);
+    const volume = await dataset.source.volume(scan.label ?? scan.images[0]!);
     grids.push(orientGeometry(volume, rasOrientation(volume)));
     onCase?.(i + 1, sample.length, scan.name);
   }
   const axes = [0, 1, 2] as const;
   return {
-    name: dataset.info.json.name ?? basename(resolve(dataset.folder)),
+    name: dataset.info.json.name ?? dataset.source.name,
     classes: dataset.info.classes.map((c) => c.name),
     medianSpacing: axes.map((a) => median(grids.map((g) => g.spacing[a]))) as [number, number, number],
     medianSize: axes.map((a) => median(grids.map((g) => g.size[a]))) as [number, number, number],

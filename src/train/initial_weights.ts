@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Weights to start from: a checkpoint of ours, or a state dict as PyTorch code saves it (.safetensors, .pth), such as the official
 // weights of SAM-Med3D.
-import { createHash } from 'node:crypto';
 import { StateDictError } from '../errors.ts';
 import { parsePth } from '../files/pth.ts';
-import { readBytes } from '../files/regular.ts';
 import { parseSafetensors, parseSafetensorsHeader, type HostTensor } from '../files/safetensors.ts';
 import { assertSealed } from '../files/sealed.ts';
+import { sha256 } from '../files/sha256.ts';
 import type { StateEntry } from '../nn/module.ts';
 import { expectFinite, restoreNetworks } from './checkpoint.ts';
 import { networkList, type Networks } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
+
+/** A file of weights: its name for messages, its place for the record. */
+export interface FirstWeights { readonly file: string; readonly place: string; read(): Promise<Uint8Array> }
 
 export interface Initialised {
   readonly file: string;
@@ -38,17 +40,16 @@ const floats = ({ data }: HostTensor, where: string): Float32Array =>
 
 /**
  * Puts the weights of a file into the networks. Names start with the network (`transverse.`); those that do not are of the network that the method says, SAM in SA-Net.
- * @throws DataError for a file that cannot be read, StateDictError for one that lacks tensors of a network or has them in other shapes
+ * @throws DataError for a file that is damaged, StateDictError for one that lacks tensors of a network or has them in other shapes
  */
-export async function initialiseFrom(plan: Plan, nets: Networks, file: string): Promise<Initialised> {
-  const bytes = readBytes(file);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
+export function initialise(plan: Plan, nets: Networks, bytes: Uint8Array, file: string): Initialised {
+  const sum = sha256().update(bytes).digest('hex');
   const { tensors, own } = tensorsOf(bytes, file);
   const named = networkList(nets);
   if (own) {
     for (const [key, tensor] of tensors) floats(tensor, `${file}: tensor ${JSON.stringify(key)}`);
     restoreNetworks(nets, tensors, file);
-    return { file, sha256, loaded: named.map(({ name }) => name), drawn: [], unused: [] };
+    return { file, sha256: sum, loaded: named.map(({ name }) => name), drawn: [], unused: [] };
   }
   const { outputs, bare } = methodOf(plan);
   const dicts = new Map<string, Map<string, StateEntry>>();
@@ -76,5 +77,5 @@ export async function initialiseFrom(plan: Plan, nets: Networks, file: string): 
   }
   if (dicts.size === 0) problems.push(`it has none of the tensors of ${named.map(({ name }) => name).join(', ')}, got ${tensors.size === 0 ? 'no tensor' : [...tensors.keys()].slice(0, 3).join(', ')}`);
   if (problems.length > 0) throw new StateDictError(`${file}: its weights do not fit the plan's networks. ${problems.join(' ')}`, 'Names and shapes are those of the official code; SAM\'s size is set by sam.size, width, depth, heads and window in the plan.');
-  return { file, sha256, loaded: [...dicts.keys()], drawn: named.map(({ name }) => name).filter((name) => !dicts.has(name)), unused };
+  return { file, sha256: sum, loaded: [...dicts.keys()], drawn: named.map(({ name }) => name).filter((name) => !dicts.has(name)), unused };
 }

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A training run: iterations, validation, checkpoints, log; stopped, killed and taken up again without losing or changing a bit.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { Triple } from '../data/geometry.ts';
 import { makeFolds, type Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import { Readback } from '../gpu/readback.ts';
-import { writeFileAtomic } from '../files/atomic.ts';
 import { CaseStore } from './cases.ts';
 import type { RunState, Stage } from './checkpoint.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { DataChange } from './data_files.ts';
-import type { Initialised } from './initial_weights.ts';
+import type { FirstWeights, Initialised } from './initial_weights.ts';
 import { networkList, type Networks, type RoiPredictor, type StepResult } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
@@ -21,8 +18,7 @@ import { assertPrecision } from '../methods/precision.ts';
 import { learningRateFactor } from '../optim/schedule.ts';
 import { patchStarts } from '../predict/predict_volume.ts';
 import { buildNetworks, buildOptimisers } from './networks.ts';
-import { checkpointPath, RunFolder, type CheckpointName } from './run_folder.ts';
-import { RunLog } from './run_log.ts';
+import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
 import { Sampler } from './sampler.ts';
 import { startState } from './start.ts';
 import { survey, type Survey } from './survey.ts';
@@ -38,15 +34,13 @@ const VALIDATED = 16;
 export interface TrainOptions {
   readonly plan: Plan;
   readonly dataset: Dataset;
-  /** Run folder: plan.json, log.jsonl, tb/, checkpoints/. */
-  readonly folder: string;
+  /** Where the run is kept; nobody else may train there meanwhile. */
+  readonly store: RunStore;
   readonly resume: boolean;
-  /** Goes on where another process may hold the folder, and nobody here can say whether it lives. Default false. */
-  readonly force?: boolean;
   /** Goes on although files of the data set are not what the run began with; they are recorded. Default false. */
   readonly dataChanged?: boolean;
-  /** Weights to start from: a checkpoint of the same networks, or a state dict (`initialiseFrom`). */
-  readonly init?: string;
+  /** Weights to start from: a checkpoint of the same networks, or a state dict (`initialise`). */
+  readonly init?: FirstWeights;
   onInit?(found: Initialised): void;
   /** Set to stop after the iteration under way. */
   readonly signal?: AbortSignal;
@@ -75,7 +69,7 @@ export interface TrainOutcome {
 export function assertClasses(plan: Plan, dataset: Dataset): void {
   const own = dataset.info.classes.map((c) => c.name);
   if (own.join('\n') !== plan.classes.join('\n')) {
-    throw new DataError(`${join(dataset.folder, 'dataset.json')}: its classes are not the plan's, got ${own.join(', ')}, expected ${plan.classes.join(', ')}.`, 'Make a plan for this data set (voxelgrad plan), or name the data set of the plan.');
+    throw new DataError(`${dataset.source.path('dataset.json')}: its classes are not the plan's, got ${own.join(', ')}, expected ${plan.classes.join(', ')}.`, 'Make a plan for this data set (voxelgrad plan), or name the data set of the plan.');
   }
 }
 
@@ -86,15 +80,14 @@ export function foldOf(plan: Plan, dataset: Dataset): Fold {
 
 /** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
-  const { plan, dataset, folder, signal, onProgress } = options;
+  const { plan, dataset, store, signal, onProgress } = options;
   const device = currentDevice();
   assertClasses(plan, dataset);
   assertPrecision(plan, device);
-  using _held = new RunFolder(folder, options.force ?? false);
   const fold = foldOf(plan, dataset);
   const validated = fold.selection.slice(0, VALIDATED);
-  const store = new CaseStore(plan, dataset);
-  const load = (name: string): ReturnType<CaseStore['load']> => store.load(name);
+  const cases = new CaseStore(plan, dataset);
+  const load = (name: string): ReturnType<CaseStore['load']> => cases.load(name);
   const sampler = new Sampler(plan, fold.train, load);
   const method = methodOf(plan);
   const nets = buildNetworks(plan);
@@ -112,7 +105,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     clock = now;
     return seconds;
   };
-  await using checkpoints = new Checkpoints(folder, nets, optimisers, plan.training.checkpointEvery);
+  await using checkpoints = new Checkpoints(store, nets, optimisers, plan.training.checkpointEvery);
   const save = async (...names: [CheckpointName, ...CheckpointName[]]): Promise<void> => {
     const steps = Object.fromEntries([...optimisers].map(([n, o]) => [n, o.steps]));
     state = { ...state, steps, seconds: stages.train + stages.validate, stages: { ...stages } };
@@ -125,7 +118,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   if (!options.resume) {
     await save('latest');
     await checkpoints.settle(); // from here on there is a run, and whatever its weights came from is not needed again
-    writeFileAtomic(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
+    await store.write('plan.json', `${JSON.stringify(plan, null, 2)}\n`);
   }
   const partial = dataset.annotations.unlabelled.size > 0;
   const left = state.iteration < state.iterations; // else the run was over but for its last file
@@ -134,7 +127,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   let predictor: RoiPredictor | null = null;
   lap('compile');
 
-  using log = new RunLog(folder, state.iteration, state.id!);
+  await using log = await store.log(state.iteration, state.id!);
   if (state.iteration > 0 && left) log.write({ iteration: state.iteration, resumed: true });
   let warm = false; // the first iteration of a process compiles shaders and says nothing about the pace
 
@@ -190,7 +183,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   lap('train');
   const finished = state.iteration >= state.iterations;
   if (!finished) await save('latest');
-  else if (step || !existsSync(checkpointPath(folder, 'final'))) await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
+  else if (step || !await store.has(checkpointFile('final'))) await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
   await (finished ? checkpoints.finish(state) : checkpoints.settle());
   predictor?.dispose();
   step?.dispose();

@@ -2,8 +2,8 @@
 // The networks of a plan with their values and optimisers.
 import { adamw, type Optimiser } from '../optim/optimiser.ts';
 import { networkList, type Networks } from '../methods/method.ts';
-import { readTrained, restoreNetworks } from './checkpoint.ts';
-import { checkpointPath, type CheckpointName } from './run_folder.ts';
+import { restoreNetworks, trainedIn } from './checkpoint.ts';
+import { checkpointFile, type CheckpointName, type RunFiles } from './run_store.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { storageOf } from '../methods/precision.ts';
@@ -37,11 +37,11 @@ export function frozenNetworks(plan: Plan): string[] {
   return Object.keys(nets).filter((name) => !Object.hasOwn(learning, name));
 }
 
-/** A run's networks as a checkpoint holds them, ready for `Method.predictor`. @throws DataError as `readTrained` and `restoreNetworks` */
-export async function restoreRun(plan: Plan, folder: string, which: CheckpointName = 'best'): Promise<Networks> {
-  const path = checkpointPath(folder, which);
-  const { tensors } = await readTrained(path);
+/** A run's networks as a checkpoint holds them, ready for `Method.predictor`. @throws DataError as `trainedIn` and `restoreNetworks` */
+export async function restoreFrom(plan: Plan, files: RunFiles, which: CheckpointName = 'best'): Promise<Networks> {
+  const name = checkpointFile(which);
+  const { tensors } = await trainedIn(files, name);
   const nets = makeNetworks(plan);
-  restoreNetworks(nets, tensors, path);
+  restoreNetworks(nets, tensors, files.path(name));
   return nets;
 }

@@ -8,7 +8,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
-import { checkpointPath } from '../../src/train/run_folder.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { niftiBytes, scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { untrained } from './untrained.ts';

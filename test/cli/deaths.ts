@@ -5,8 +5,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { CHECKPOINTS, checkpointPath } from '../../src/train/run_folder.ts';
-import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { CHECKPOINTS } from '../../src/train/run_store.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
+import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { expectSameRun, finish } from './killed.ts';
 import { pause, start, waitFor, type Ended } from './processes.ts';
 

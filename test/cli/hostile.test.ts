@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { csvText } from '../../src/cli/text.ts';
-import { readLog, RunLog } from '../../src/train/run_log.ts';
+import { readLog, RunLog } from '../../src/io/node/run/log.ts';
 import { cpuSeconds } from '../probe.ts';
 import { scratch } from '../data/helpers.ts';
 import { cli, world } from './hostile_json.ts';

@@ -5,8 +5,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { main } from '../../src/cli/main.ts';
-import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
-import { sparsify } from '../../src/data/sparsify.ts';
+import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
+import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
 import { mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
 import { cpuSeconds } from '../probe.ts';
 

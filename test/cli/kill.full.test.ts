@@ -2,8 +2,8 @@
 // The demo preset as it is, killed ten times.
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { sparsify } from '../../src/data/sparsify.ts';
-import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
+import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
+import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { inferPlan } from '../../src/train/presets.ts';
 import { writePlan } from '../train/tiny_run.ts';
 import { expectSameRun, finish, killOften, moments } from './killed.ts';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Training that dies: what both the short and the long test of it do.
 import { expect } from 'vitest';
-import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { checkpointPath } from '../../src/train/run_folder.ts';
-import { readLog } from '../../src/train/run_log.ts';
+import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
+import { readLog } from '../../src/io/node/run/log.ts';
 import { Philox } from '../../src/random/philox.ts';
 import { pause, savedIteration, start, waitFor, type Ended } from './processes.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll } from 'vitest';
-import { checkpointPath } from '../../src/train/run_folder.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -3,8 +3,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDevice } from '../../src/gpu/device.ts';
-import { saveCheckpoint } from '../../src/train/checkpoint.ts';
-import { checkpointPath } from '../../src/train/run_folder.ts';
+import { saveCheckpoint } from '../../src/io/node/run/checkpoint.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { planDigest } from '../../src/train/start.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import type { Plan } from '../../src/methods/plan.ts';

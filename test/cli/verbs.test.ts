@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
-import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
+import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vg-verbs-'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
-import { checkpointPath } from '../../src/train/run_folder.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from '../train/tiny_run.ts';
 import { bundleCli, memoryScratch, pause, start } from './processes.ts';

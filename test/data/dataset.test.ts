@@ -3,10 +3,12 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symli
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
-import { checkDataset } from '../../src/data/check.ts';
-import { loadCase, openDataset } from '../../src/data/dataset.ts';
-import { annotatedShare, sparsePlanes, sparsify } from '../../src/data/sparsify.ts';
-import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
+import { checkDataset } from '../../src/io/node/dataset/check.ts';
+import { loadCase } from '../../src/data/dataset.ts';
+import { openDataset } from '../../src/io/node/dataset/open.ts';
+import { annotatedShare, sparsePlanes } from '../../src/data/sparse_planes.ts';
+import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
+import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import type { Volume } from '../../src/data/volume.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { dataError, scratch, volumeOf } from './helpers.ts';

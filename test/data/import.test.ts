@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { loadCase, openDataset } from '../../src/data/dataset.ts';
-import { importLidcVoi } from '../../src/data/import/lidc_voi.ts';
-import { importLuna16, sphereMask } from '../../src/data/import/luna16.ts';
-import { ABDOMEN_1K_LABELS, importPairs } from '../../src/data/import/pairs.ts';
+import { loadCase } from '../../src/data/dataset.ts';
+import { openDataset } from '../../src/io/node/dataset/open.ts';
+import { importLidcVoi } from '../../src/io/node/dataset/import/lidc_voi.ts';
+import { importLuna16, sphereMask } from '../../src/io/node/dataset/import/luna16.ts';
+import { ABDOMEN_1K_LABELS, importPairs } from '../../src/io/node/dataset/import/pairs.ts';
 import { writeVolume } from '../../src/io/node/volume.ts';
 import { dataError, niftiBytes, scratch, sharedData, volumeOf } from './helpers.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A reader of TensorBoard event files of the tests' own: the writer's helpers take no part but for the checksum.
 import { expect } from 'vitest';
-import { maskedCrc } from '../../src/train/tensorboard.ts';
+import { maskedCrc } from '../../src/io/node/run/tensorboard.ts';
 
 export interface Field { number: number; value: number | Uint8Array }
 

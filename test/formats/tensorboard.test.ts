@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '../../src/errors.ts';
 import { crc32, crc32c } from '../../src/files/crc.ts';
-import { EventWriter, maskedCrc } from '../../src/train/tensorboard.ts';
+import { EventWriter, maskedCrc } from '../../src/io/node/run/tensorboard.ts';
 import { fields, records, scalars } from './events.ts';
 
 const ascii = (s: string) => new TextEncoder().encode(s);

@@ -6,28 +6,34 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { zeros } from '../../src/engine/tensor.ts';
+import { AtomicWriter } from '../../src/files/atomic_writer.ts';
 import { encodeSafetensors } from '../../src/files/safetensors.ts';
 import { writeSealed, type LazyTensor } from '../../src/files/sealed.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { layoutReadback, Readback } from '../../src/gpu/readback.ts';
+import { anywhere } from '../../src/io/node/run/folder.ts';
 import type { StateEntry } from '../../src/nn/module.ts';
-import { keepWeights, readCheckpoint, readState, saveCheckpoint, Snapshot, type RunState } from '../../src/train/checkpoint.ts';
-import { initialiseFrom } from '../../src/train/initial_weights.ts';
+import { keepWeights, readCheckpoint, readState, saveCheckpoint } from '../../src/io/node/run/checkpoint.ts';
+import { Snapshot, type RunState } from '../../src/train/checkpoint.ts';
 import { networkList } from '../../src/methods/method.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { scratch } from '../data/helpers.ts';
 import { posix } from '../needs.ts';
-import { slicesAlone, tinyPlan } from './tiny_run.ts';
+import { initialiseFrom, slicesAlone, tinyPlan } from './tiny_run.ts';
 
 const root = scratch();
 const at = (name: string): string => join(root, name);
 const state: RunState = { version: 1, id: 'abcd', iteration: 3, iterations: 9, plan: 'p', steps: {}, best: null, seconds: 1, stages: { compile: 0, train: 1, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: 'a' };
 const metadata = { format: 'voxelgrad', state: JSON.stringify(state) };
 const tensor = (name: string, values: number[]): LazyTensor => ({ name, dtype: 'F32', shape: [values.length], values: () => Float32Array.from(values) });
+async function seal(path: string, others: readonly string[], tensors: readonly LazyTensor[], metadata: Readonly<Record<string, string>>): Promise<void> {
+  await using file = await AtomicWriter.open(path, others);
+  await writeSealed(file, tensors, metadata);
+}
 
 describe('a checkpoint file', () => {
   it('is refused with any one bit flipped, and wherever it was cut', async () => {
-    await writeSealed(at('whole'), [], [tensor('sam.a', [1, 2, 3]), tensor('sam.b', [-0.5])], metadata);
+    await seal(at('whole'), [], [tensor('sam.a', [1, 2, 3]), tensor('sam.b', [-0.5])], metadata);
     const whole = readFileSync(at('whole'));
     expect((await readCheckpoint(at('whole'))).sealed).toBe(true);
     const taken: string[] = [];
@@ -46,10 +52,10 @@ describe('a checkpoint file', () => {
 
   it('whose state has fields of another type, or nests without end, is refused', async () => {
     for (const wrong of [{ iteration: '3' }, { iterations: -1 }, { best: 0.5 }, { steps: [1] }, { resumed: {} }, { version: 2 }, { tiles: { a: 1 } }]) {
-      await writeSealed(at('typed'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: JSON.stringify({ ...state, ...wrong }) });
+      await seal(at('typed'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: JSON.stringify({ ...state, ...wrong }) });
       for (const read of [readCheckpoint, readState]) await expect(read(at('typed'))).rejects.toThrow(/typed: holds no state of a run/);
     }
-    await writeSealed(at('deep'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: `${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}` });
+    await seal(at('deep'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: `${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}` });
     await expect(readState(at('deep'))).rejects.toThrow(/deep: holds no state of a run/);
   });
 
@@ -67,24 +73,24 @@ describe('a checkpoint file', () => {
 
   it('with values that are no numbers is refused by the name of their tensor', async () => {
     for (const value of [NaN, Infinity, -Infinity]) {
-      await writeSealed(at('nan'), [], [tensor('sam.good', [1]), tensor('exp_avg.sam.bad', [0, 0, value])], metadata);
+      await seal(at('nan'), [], [tensor('sam.good', [1]), tensor('exp_avg.sam.bad', [0, 0, value])], metadata);
       await expect(readCheckpoint(at('nan'))).rejects.toThrow(`nan: tensor "exp_avg.sam.bad": value 2, got ${value}, expected a finite number`);
     }
   });
 
   it('of a run that is over keeps its weights alone where they are not the last', async () => {
-    await writeSealed(at('over'), [], [tensor('sam.a', [1]), tensor('exp_avg.sam.a', [2]), tensor('loss_scale.sam', [3])], metadata);
+    await seal(at('over'), [], [tensor('sam.a', [1]), tensor('exp_avg.sam.a', [2]), tensor('loss_scale.sam', [3])], metadata);
     await keepWeights(at('over'), ['sam']);
     const { tensors, sealed, state: kept } = await readCheckpoint(at('over'));
     expect([[...tensors.keys()], sealed, kept]).toEqual([['sam.a'], true, state]);
   });
 
   it('stands under two names as one, each old or new', async () => {
-    for (const value of [1, 2]) await writeSealed(at('latest'), [at('best')], [tensor('sam.a', [value])], metadata);
+    for (const value of [1, 2]) await seal(at('latest'), [at('best')], [tensor('sam.a', [value])], metadata);
     expect(readFileSync(at('best')).equals(readFileSync(at('latest')))).toBe(true);
     expect(statSync(at('best')).ino).toBe(statSync(at('latest')).ino);
     const before = readFileSync(at('best'));
-    await expect(writeSealed(at('latest'), [at('best')], [tensor('sam.a', [3]), { name: 'b', dtype: 'F32', shape: [1], values: () => { throw new Error('lost'); } }], metadata)).rejects.toThrow('lost');
+    await expect(seal(at('latest'), [at('best')], [tensor('sam.a', [3]), { name: 'b', dtype: 'F32', shape: [1], values: () => { throw new Error('lost'); } }], metadata)).rejects.toThrow('lost');
     for (const name of ['best', 'latest']) expect(readFileSync(at(name)).equals(before)).toBe(true);
     expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
@@ -102,7 +108,7 @@ describe('a snapshot', () => {
     expect(created.mock.calls.filter(([{ label }]) => label === 'readback').length).toBeLessThanOrEqual(6);
     using snapshot = new Snapshot(nets, optimisers);
     for (const { net } of networkList(nets)) for (const [, param] of net.namedParameters()) param.write(new Float32Array(param.size).fill(7));
-    await snapshot.write([at('two')], state);
+    await snapshot.write(anywhere, [at('two')], state);
     expect(readFileSync(at('two')).equals(readFileSync(at('one')))).toBe(true);
     // What is read back tensor by tensor is the same.
     await saveCheckpoint(at('three'), nets, optimisers, state);
@@ -172,10 +178,10 @@ describe('predict', () => {
       expect(await main(['predict', '-i', at('scans'), '-o', at('masks'), '--run', at('run')], { stdout: () => {}, stderr: (t) => { err += t; } })).toBe(3);
       return err;
     };
-    await writeSealed(at('run/checkpoints/best.safetensors'), [], [tensor('sam.a', [NaN])], metadata);
+    await seal(at('run/checkpoints/best.safetensors'), [], [tensor('sam.a', [NaN])], metadata);
     writeFileSync(at('scans/x.nii.gz'), '');
     expect(await predict()).toMatch(/best\.safetensors: tensor "sam\.a": value 0, got NaN/);
-    await writeSealed(at('run/checkpoints/best.safetensors'), [], [tensor('sam.a', [1])], metadata);
+    await seal(at('run/checkpoints/best.safetensors'), [], [tensor('sam.a', [1])], metadata);
     const bytes = readFileSync(at('run/checkpoints/best.safetensors'));
     bytes[bytes.length - 1]! ^= 1;
     writeFileSync(at('run/checkpoints/best.safetensors'), bytes);

@@ -4,10 +4,10 @@ import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, w
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
-import { openDataset } from '../../src/data/dataset.ts';
-import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { openDataset } from '../../src/io/node/dataset/open.ts';
+import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { changedFiles, fileSums, trainedSums } from '../../src/train/data_files.ts';
-import { checkpointPath } from '../../src/train/run_folder.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { writeVolume } from '../../src/io/node/volume.ts';
 import { scratch, volumeOf } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';

@@ -6,12 +6,11 @@ import { describe, expect, it } from 'vitest';
 import { DataError, StateDictError } from '../../src/errors.ts';
 import { encodeSafetensors, type HostTensor } from '../../src/files/safetensors.ts';
 import type { Module } from '../../src/nn/module.ts';
-import { initialiseFrom } from '../../src/train/initial_weights.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
 import { networkList, type Networks } from '../../src/methods/method.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { scratch } from '../data/helpers.ts';
-import { slicesAlone, tinyPlan } from './tiny_run.ts';
+import { initialiseFrom, slicesAlone, tinyPlan } from './tiny_run.ts';
 
 const root = scratch();
 /** The smallest SAM beside bare 2D networks. */

@@ -3,19 +3,21 @@
 // annotated, scored on held-out phantoms. Some minutes a run on a software adapter. And the step's other form.
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
-import { openDataset } from '../../src/data/dataset.ts';
-import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
-import { sparsify } from '../../src/data/sparsify.ts';
+import { openDataset } from '../../src/io/node/dataset/open.ts';
+import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
+import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { CaseStore } from '../../src/train/cases.ts';
-import { readCheckpoint, restoreNetworks } from '../../src/train/checkpoint.ts';
-import { foldOf, train } from '../../src/train/loop.ts';
-import { checkpointPath } from '../../src/train/run_folder.ts';
+import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
+import { restoreNetworks } from '../../src/train/checkpoint.ts';
+import { foldOf } from '../../src/train/loop.ts';
+import { train } from '../../src/io/node/run/train.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { Predictor } from '../../src/methods/sanet/predictor.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { readLog } from '../../src/train/run_log.ts';
+import { readLog } from '../../src/io/node/run/log.ts';
 import { validate } from '../../src/train/validate.ts';
 import { scratch } from '../data/helpers.ts';
 import { mixedBesideF32 } from './phantom_step.ts';

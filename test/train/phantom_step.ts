@@ -6,7 +6,7 @@ import type { Triple } from '../../src/data/geometry.ts';
 import { makePhantom } from '../../src/data/phantom.ts';
 import { currentDevice } from '../../src/gpu/device.ts';
 import { prepareCase, type PreparedCase } from '../../src/data/sample.ts';
-import { sparsePlanes, type SparseMode } from '../../src/data/sparsify.ts';
+import { sparsePlanes, type SparseMode } from '../../src/data/sparse_planes.ts';
 import { annotated, intensityWindow } from '../../src/train/cases.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { ablate } from '../../src/train/plan.ts';

@@ -8,8 +8,9 @@ import { main } from '../../src/cli/main.ts';
 import { commandLine } from '../../src/cli/text.ts';
 import { FolderLock } from '../../src/files/lock.ts';
 import { currentDevice } from '../../src/gpu/device.ts';
-import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { checkpointPath, type CheckpointName } from '../../src/train/run_folder.ts';
+import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
+import { type CheckpointName } from '../../src/train/run_store.ts';
 import { scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
 

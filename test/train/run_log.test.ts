@@ -3,7 +3,8 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readLog, RunLog, type LogEntry } from '../../src/train/run_log.ts';
+import { readLog, RunLog } from '../../src/io/node/run/log.ts';
+import { type LogEntry } from '../../src/train/run_log.ts';
 import { scratch } from '../data/helpers.ts';
 import { scalars } from '../formats/events.ts';
 

@@ -2,9 +2,12 @@
 // The smallest run that still is one: phantoms of 8 x 32 x 32 voxels and the `demo` preset cut down to them.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sparsify } from '../../src/data/sparsify.ts';
-import { writePhantomDataset } from '../../src/data/phantom_dataset.ts';
+import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
+import { readBytes } from '../../src/files/regular.ts';
+import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { inferPlan } from '../../src/train/presets.ts';
+import { initialise, type Initialised } from '../../src/train/initial_weights.ts';
+import type { Networks } from '../../src/methods/method.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 
@@ -38,3 +41,6 @@ export function writePlan(folder: string, plan: Plan, name = 'plan.json'): strin
   writeFileSync(file, JSON.stringify(plan));
   return file;
 }
+
+/** Puts the weights of a file into networks. */
+export const initialiseFrom = async (plan: Plan, nets: Networks, file: string): Promise<Initialised> => initialise(plan, nets, readBytes(file), file);

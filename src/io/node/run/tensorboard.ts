@@ -3,8 +3,8 @@
 import fs from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { crc32c } from '../files/crc.ts';
-import { makeFolder, writeError } from '../files/atomic.ts';
+import { crc32c } from '../../../files/crc.ts';
+import { makeFolder, writeError } from '../../../files/atomic.ts';
 
 /** CRC-32C as TensorFlow's record files mask it, so that a checksum of data with checksums stays good. */
 export function maskedCrc(bytes: Uint8Array): number {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Nodule volumes of interest cut from LIDC-IDRI: image/*.nii.gz, nodule_mask/*.nii.gz, index.csv with the patient of each file.
 import { join } from 'node:path';
-import { DataError } from '../../errors.ts';
+import { DataError } from '../../../../errors.ts';
 import { csvNumber, readCsv } from './csv.ts';
 import { volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 

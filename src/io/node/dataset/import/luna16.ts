@@ -3,11 +3,11 @@
 // from a folder, or are spheres of the annotated diameter, which dataset.json then says for every result to repeat.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from '../../errors.ts';
-import { worldToVoxel, type Triple } from '../geometry.ts';
-import { unreadable } from '../../files/regular.ts';
-import { readVolume } from '../../io/node/volume.ts';
-import type { Volume } from '../volume.ts';
+import { DataError } from '../../../../errors.ts';
+import { worldToVoxel, type Triple } from '../../../../data/geometry.ts';
+import { unreadable } from '../../../../files/regular.ts';
+import { readVolume } from '../../volume.ts';
+import type { Volume } from '../../../../data/volume.ts';
 import { csvNumber, readCsv } from './csv.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 

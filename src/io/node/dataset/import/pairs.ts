@@ -3,10 +3,10 @@
 // end in the channel number _0000 and masks do not. Also scans without masks, and folders of DICOM series.
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { DataError } from '../../errors.ts';
-import { unreadable } from '../../files/regular.ts';
-import { readVolume } from '../../io/node/volume.ts';
-import { caseNames, channelNumbered, nameKey } from '../names.ts';
+import { DataError } from '../../../../errors.ts';
+import { unreadable } from '../../../../files/regular.ts';
+import { readVolume } from '../../volume.ts';
+import { caseNames, channelNumbered, nameKey } from '../../../../data/names.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
 
 /** AbdomenCT-1K's classes. */

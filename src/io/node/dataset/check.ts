@@ -2,17 +2,18 @@
 // Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative } from 'node:path';
-import { DataError } from '../errors.ts';
-import { annotationWeight } from './annotations.ts';
-import { checkedLabel, listDataset, loadCase, type Case, type Dataset, type LoadedCase } from './dataset.ts';
-import { findingOf, type Finding } from './finding.ts';
-import { assertSameGeometry, sameGeometry, type Triple } from './geometry.ts';
-import { inferUnlabelled, type UnlabelledProposal } from './infer_unlabelled.ts';
-import { orientGeometry, rasOrientation } from './orientation.ts';
-import type { Volume } from './volume.ts';
-import { volumeEnding } from '../io/endings.ts';
-import { readVolume, writeVolume } from '../io/node/volume.ts';
-import type { Tell } from '../io/source.ts';
+import { DataError } from '../../../errors.ts';
+import { annotationWeight } from '../../../data/annotations.ts';
+import { checkedLabel, loadCase, type Case, type Dataset, type LoadedCase } from '../../../data/dataset.ts';
+import { findingOf, type Finding } from '../../../data/finding.ts';
+import { assertSameGeometry, sameGeometry, type Triple } from '../../../data/geometry.ts';
+import { inferUnlabelled, type UnlabelledProposal } from '../../../data/infer_unlabelled.ts';
+import { orientGeometry, rasOrientation } from '../../../data/orientation.ts';
+import type { Volume } from '../../../data/volume.ts';
+import { volumeEnding } from '../../endings.ts';
+import { readVolume, writeVolume } from '../volume.ts';
+import type { Tell } from '../../source.ts';
+import { listDataset } from './open.ts';
 
 /** What was seen of a readable case, on its RAS grid. */
 export interface CaseSummary {
@@ -63,7 +64,7 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
       if (others.every((f) => f.level === 'warning')) cases.push(summarise(dataset, scan, loaded, findings));
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      const first = findingOf(scan.images[0] ?? scan.name, error, [...scan.images, ...(scan.label === undefined ? [] : [scan.label])]);
+      const first = foundBy(scan.images[0] ?? scan.name, error, [...scan.images, ...(scan.label === undefined ? [] : [scan.label])]);
       // Reading a case ends at its first problem; the others are looked for one by one.
       const all = await problemsOf(dataset, scan);
       findings.push(...(all.some(({ file, message }) => file === first.file && message === first.message) ? [] : [first]), ...all);
@@ -75,6 +76,12 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
   return { findings, cases, proposal: inferUnlabelled(dataset, labelled) };
 }
 
+/** The same, where a message may begin with any file that exists: a slice of a series, say. */
+function foundBy(file: string, error: DataError, others: readonly string[] = []): Finding {
+  const first = /^([^\n]+?): /.exec(error.message)?.[1];
+  return findingOf(file, error, [...others, ...(first !== undefined && existsSync(first) ? [first] : [])]);
+}
+
 /** Everything that is wrong with the files of a case, each by itself and together; channels beyond the first are looked at nowhere else. */
 async function problemsOf({ folder, info, annotations }: Dataset, { name, images, label }: Case): Promise<Finding[]> {
   const found: Finding[] = [];
@@ -84,7 +91,7 @@ async function problemsOf({ folder, info, annotations }: Dataset, { name, images
       return await action();
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      found.push(findingOf(file, error, [...images, ...(label === undefined ? [] : [label])]));
+      found.push(foundBy(file, error, [...images, ...(label === undefined ? [] : [label])]));
       return undefined;
     }
   };
@@ -115,7 +122,7 @@ async function checkVolumes(folder: string, findings: Finding[]): Promise<void> 
         await readVolume(join(part, name), ({ file, message, remedy }) => { findings.push({ level: 'warning', file, message, remedy }); });
       } catch (error) {
         if (!(error instanceof DataError)) throw error;
-        findings.push(findingOf(join(part, name), error));
+        findings.push(foundBy(join(part, name), error));
       }
     }
   }

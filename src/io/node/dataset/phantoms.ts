@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A phantom data set on disk in the layout every other data set has: the demo runs the whole chain on it.
-import { makePhantom, type PhantomOptions } from './phantom.ts';
+import { makePhantom, type PhantomOptions } from '../../../data/phantom.ts';
 import { withNewDataset, type ImportResult } from './import/new_dataset.ts';
 import { join } from 'node:path';
-import { writeVolume } from '../io/node/volume.ts';
+import { writeVolume } from '../volume.ts';
 
 /** Options of the phantoms (but `index`), and how many. */
 export interface PhantomDatasetOptions extends Omit<PhantomOptions, 'index'> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The small CSV files that come with LIDC and LUNA16: a header line, commas, optional double quotes.
-import { DataError } from '../../errors.ts';
-import { readBytes } from '../../files/regular.ts';
+import { DataError } from '../../../../errors.ts';
+import { readBytes } from '../../../../files/regular.ts';
 
 /** Bytes; LUNA16's annotations have 200,000. */
 const MOST = 2 ** 28;

@@ -3,14 +3,14 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { copyFile, readdir, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DataError } from '../../errors.ts';
-import { discard, folderAside, makeFolder } from '../../files/atomic.ts';
-import { unreadable } from '../../files/regular.ts';
-import { writeJson, type DatasetJson } from '../dataset_json.ts';
-import { volumeEnding } from '../../io/endings.ts';
-import { readVolume, writeVolume } from '../../io/node/volume.ts';
-import type { Volume } from '../volume.ts';
-import { assertCaseName, nameKey } from '../names.ts';
+import { DataError } from '../../../../errors.ts';
+import { discard, folderAside, makeFolder, writeJson } from '../../../../files/atomic.ts';
+import { unreadable } from '../../../../files/regular.ts';
+import type { DatasetJson } from '../../../../data/dataset_json.ts';
+import { volumeEnding } from '../../../endings.ts';
+import { readVolume, writeVolume } from '../../volume.ts';
+import type { Volume } from '../../../../data/volume.ts';
+import { assertCaseName, nameKey } from '../../../../data/names.ts';
 
 /** Ending of imported files. */
 export const IMPORTED = '.nii.gz';
