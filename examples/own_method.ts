@@ -51,7 +51,8 @@ const results = [];
 for (const scan of dataset.test) {
   const { ensemble } = await predictCase(plan, predictor, await readVolume(scan.images[0]!));
   const file = join(data, 'labelsTs', `${scan.name}.nii.gz`);
-  const reference = toRas(await readVolume(file));
+  const labels = toRas(await readVolume(file));
+  const reference = { ...labels, data: Uint8Array.from(labels.data) };
   results.push(evaluateCase({ case: scan.name, reference_file: file, prediction_file: '', reference, prediction: { ...reference, data: ensemble } }, [{ label: 1, name: 'nodule' }]));
 }
 const summary = summarise(results, [{ label: 1, name: 'nodule' }]);

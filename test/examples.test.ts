@@ -18,6 +18,28 @@ const PRINTS: Readonly<Record<string, (text: string) => void>> = {
     const [, dice] = /^Dice ([\d.]+) % on 2 unseen phantoms; \d{4,} bytes of report/m.exec(text)!;
     expect(Number(dice)).toBeGreaterThan(50);
   },
+  'classifier.ts': (text) => expect(Number(/^([\d.]+) % of 128 new images right$/m.exec(text)![1])).toBeGreaterThan(85),
+  'unet.ts': (text) => {
+    const dice = [...text.matchAll(/Dice ([\d.]+)/g)].map(([, value]) => Number(value));
+    expect(dice).toHaveLength(5);
+    expect(dice[4]).toBeGreaterThan(0.75);
+  },
+  'character_model.ts': (text) => {
+    const losses = [...text.matchAll(/loss ([\d.]+)/g)].map(([, value]) => Number(value));
+    expect(losses[3]).toBeLessThan(0.3);
+    expect(text).toMatch(/^one for sorrow, two for joy, three.{80,}$/m);
+  },
+  'custom_op.ts': (text) => {
+    const [, value, gradient] = /^value within (\S+), gradient within (\S+)$/m.exec(text)!;
+    expect(Number(value)).toBeLessThan(1e-5);
+    expect(Number(gradient)).toBeLessThan(1e-5);
+  },
+  'lift_kernel.ts': (text) => expect(Number(/^13 workgroups, 3200 results within (\S+) of plain JavaScript$/m.exec(text)![1])).toBeLessThan(2e-3), // sums of 6,400 products
+  'pytorch_weights.ts': (text) => {
+    const logits = /^logits (.*)$/m.exec(text)![1]!.split(' ').map(Number);
+    [0.1244564950466156, -0.5166735649108887, -0.1417224258184433].forEach((expected, i) => expect(logits[i]).toBeCloseTo(expected, 5)); // printed by examples/data/digits.py
+    expect(text).toMatch(/^239 parameters in .*: conv\.weight, bn\.weight, bn\.bias, bn\.running_mean, bn\.running_var, head\.weight, head\.bias$/m);
+  },
 };
 
 describe('examples', () => {
@@ -29,9 +51,9 @@ describe('examples', () => {
     const outfile = join(out, `${basename(file, '.ts')}.mjs`);
     await build({
       entryPoints: [join(root, 'examples', file)], outfile, bundle: true, platform: 'node', format: 'esm', target: 'es2022', packages: 'external', logLevel: 'silent',
-      alias: { voxelgrad: join(root, 'src/index.ts'), 'voxelgrad/sanet': join(root, 'src/sanet.ts') },
+      alias: { voxelgrad: join(root, 'src/index.ts'), 'voxelgrad/kernels': join(root, 'src/kernels.ts'), 'voxelgrad/sanet': join(root, 'src/sanet.ts') },
     });
-    const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { encoding: 'utf8', env: { ...process.env, TMPDIR: temporary } });
+    const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { cwd: root, encoding: 'utf8', env: { ...process.env, TMPDIR: temporary } });
     expect(stderr.replace(/^Warning: max.*$/gm, '').trim()).toBe('');
     expect(status).toBe(0);
     PRINTS[file]!(stdout);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Weights from PyTorch: a .pth file (made by data/digits.py) into a module of the same names, and back out as safetensors.
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  BatchNorm, compile, Conv2d, encodeSafetensors, Linear, maxPool2d, Module, openDevice, parseSafetensors, permute, reshape, spec, type HostTensor, type StateDict, type Tensor,
+} from 'voxelgrad';
+import { parsePth } from 'voxelgrad/sanet';
+
+/** Fields are named as in the PyTorch class, so names of the state dict are the same: `conv.weight`, `bn.running_mean`, ... */
+class Net extends Module {
+  conv = new Conv2d(1, 4, 3, { padding: 1 });
+  bn = new BatchNorm(4);
+  head = new Linear(4 * 4 * 4, 3);
+  forward(x: Tensor): Tensor { // [N, 8, 8, 1]
+    const y = maxPool2d(this.bn.forward(this.conv.forward(x), { relu: true }), { kernel: 2 });
+    return this.head.forward(reshape(permute(y, [0, 3, 1, 2]), [x.shape[0], 4 * 4 * 4])); // PyTorch flattens C, H, W: this layer was trained on that order
+  }
+}
+
+/** What a module takes: f32 values. Counters of batch norm, which no module here has, are left out. */
+const f32 = (tensors: ReadonlyMap<string, HostTensor>): StateDict =>
+  new Map([...tensors].flatMap(([name, { shape, data }]) => data instanceof Float32Array ? [[name, { shape, data }] as const] : []));
+
+using _device = await openDevice();
+const net = new Net();
+const file = process.argv[2] ?? 'examples/data/digits.pth';
+net.loadStateDict(f32(parsePth(readFileSync(file), file))); // strict: names and shapes must fit, and layouts are turned here
+net.eval(); // running statistics, as PyTorch's net.eval()
+
+const predict = await compile(({ x }) => ({ y: net.forward(x) }), { x: spec([1, 8, 8, 1]) });
+const { y } = predict.run({ x: Float32Array.from({ length: 64 }, (_, i) => Math.sin(i * 0.1)) }); // one channel: [N, H, W, 1] is [N, 1, H, W] in memory
+console.log(`logits ${Array.from(await y.data(), (v) => v.toFixed(6)).join(' ')}`);
+
+const out = join(mkdtempSync(join(tmpdir(), 'weights-')), 'digits.safetensors'); // torch: load_state_dict(safetensors.torch.load_file(path), strict=False)
+writeFileSync(out, encodeSafetensors(new Map([...await net.stateDict()].map(([name, entry]) => [name, { dtype: 'F32', ...entry }] as const))));
+const again = new Net();
+again.loadStateDict(f32(parseSafetensors(readFileSync(out), out).tensors));
+console.log(`${again.countParameters()} parameters in ${out}: ${[...(await again.stateDict()).keys()].join(', ')}`);
