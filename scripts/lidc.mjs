@@ -5,7 +5,7 @@
 // `budget` annotation, and dense labels as the upper bound. Each run resumes where it was stopped; all are scored on the same
 // held-out patients; each annotation gets a report beside its own control and the dense labels, and the differences are printed.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -64,12 +64,12 @@ for (const name of chosen) {
   if (!existsSync(held)) {
     // The same patients for every run: the split depends on the data set and the split's seed alone.
     const { fold } = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
-    mkdirSync(held, { recursive: true });
-    const images = readdirSync(join(data, 'imagesTr'));
-    for (const test of fold.test) {
-      const file = images.find((image) => image.startsWith(`${test}_0000.`));
-      copyFileSync(join(data, 'imagesTr', file), join(held, file));
-    }
+    const made = `${held}.part`;
+    rmSync(made, { recursive: true, force: true });
+    mkdirSync(made, { recursive: true });
+    // Named like the cases: in a folder of one file, _0000 would be part of the name.
+    for (const test of fold.test) copyFileSync(join(data, 'imagesTr', `${test}_0000.nii.gz`), join(made, `${test}.nii.gz`));
+    renameSync(made, held);
   }
   voxelgrad('predict', '--input', held, '--output', join(run, 'masks'), '--run', run);
   voxelgrad('eval', join(data, 'labelsTr'), join(run, 'masks'), '--out', run);
@@ -79,7 +79,8 @@ const done = Object.keys(RUNS).filter((name) => existsSync(join(options.out, nam
 const summaries = Object.fromEntries(done.map((name) => [name, JSON.parse(readFileSync(join(options.out, name, 'summary.json'), 'utf8'))]));
 for (const annotation of ANNOTATIONS.filter((name) => done.includes(name))) {
   const run = join(options.out, annotation), record = join(run, 'run.json');
-  writeFileSync(record, `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references: referencesOf(annotation, summaries) }, null, 2)}\n`);
+  writeFileSync(`${record}.part`, `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references: referencesOf(annotation, summaries) }, null, 2)}\n`);
+  renameSync(`${record}.part`, record);
   const others = comparedWith(annotation, done).map((name) => join(options.out, name));
   voxelgrad('report', run, '--data', data, '--title', `SA-Net on LIDC nodules, ${annotation} annotation`, ...(others.length > 0 ? ['--compare', ...others] : []));
 }

@@ -8,6 +8,7 @@ import { show } from '../data/issue.ts';
 import { DataError } from '../errors.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile, digestText, type Digest } from '../files/digest.ts';
+import { FolderLock } from '../files/lock.ts';
 import { readJson } from '../files/regular.ts';
 import type { Plan } from '../methods/plan.ts';
 
@@ -86,11 +87,17 @@ export function assertSameSource(out: string, source: Source): void {
   throw new DataError(`${join(out, SOURCE)}: the masks in this folder come from another run, checkpoint or setting (${before.run}):\n${lines}\n`, 'Choose another output folder, or remove this one.');
 }
 
-/** Writes where the folder's masks come from; true if it said so before. @throws DataError if it said otherwise */
+/**
+ * Writes where the folder's masks come from; true if it said so before. Of two that come at the same moment with different settings,
+ * one has the folder. @throws DataError if it said otherwise
+ */
 export function claimFolder(out: string, source: Source): boolean {
+  makeFolder(out);
+  const lock = FolderLock.take(out, 'source', { patience: 20_000, seize: true });
+  if (!(lock instanceof FolderLock)) throw new DataError(`${out}: another process does not finish saying whose masks lie there, got process ${lock.pid} on ${lock.host}.`, 'Look what it does, and end it.');
+  using _held = lock;
   assertSameSource(out, source);
   const before = sourceOf(out);
-  makeFolder(out);
   // The paths change where the run was moved.
   if (before?.run !== source.run || before.checkpoint !== source.checkpoint) writeFileAtomic(join(out, SOURCE), `${JSON.stringify(source, null, 2)}\n`);
   return before !== undefined;

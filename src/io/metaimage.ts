@@ -56,6 +56,7 @@ function gridOf(file: string, dims: readonly number[], rank: number, fields: Fie
   const mm = MILLIMETRES[units];
   const matrix = list(file, fields, 'TransformMatrix', rank * rank), offset = list(file, fields, 'Offset', rank);
   if (!matrix) tell({ file, message: 'states no orientation (no field TransformMatrix): its axes are taken as left, posterior, superior.', remedy: 'Add TransformMatrix to its header.', doubtful: false }); // as all readers known to us do
+  if (!offset) tell({ file, message: 'states no place (no field Offset): its first voxel is taken to lie at 0, 0, 0.', remedy: 'Add Offset to its header, or convert the scan again from its source.', doubtful: false });
   const stated = list(file, fields, 'ElementSpacing', rank) ?? list(file, fields, 'ElementSize', rank);
   if (!stated) tell({ file, message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.', remedy: 'Add ElementSpacing to its header, or convert the scan again from its source.', doubtful: true });
   const spacing = (stated ?? dims.map(() => 1)).slice(0, 3).map((s) => s * mm);

@@ -108,6 +108,7 @@ export function nrrdGrid(file: string, sizes: readonly number[], fields: Fields,
   const stated = spacings(file, fields, sizes.length, axes)?.map((s, i) => s * along[i]);
   const originText = fields.get('space origin');
   const origin = originText === undefined ? [0, 0, 0] : vectorIn(file, 'space origin', originText.trim()).map((o, i) => o * signs[i] * world[i]);
+  if (originText === undefined) tell({ file, message: 'states no place (no field space origin): its first voxel is taken to lie at 0, 0, 0.', remedy: 'Add the space origin to its header, or convert the scan again from its source.', doubtful: false }); // as all readers known to us do
   if (!directions) {
     if (!stated) tell({ file, message: 'states no voxel spacing (no field space directions), 1 mm is assumed.', remedy: 'Add space directions to its header, or convert the scan again from its source.', doubtful: true });
     const spacing = stated ?? [1, 1, 1];

@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, existsSync, linkSync, mkdirSync, readdirSync, rea
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
+import { sourceDigest } from '../../src/cli/mask_source.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
@@ -224,4 +225,15 @@ it('processes on one folder, twice on the same part, one of them killed: every m
   for (const name of readdirSync(at('cohort_alone'), { recursive: true, encoding: 'utf8' })) {
     if (/\.nii\.gz$|records\/.*json$/.test(name)) expect(bytes('cohort_masks', name), name).toBe(bytes('cohort_alone', name));
   }
+});
+
+it('processes of different settings that begin on one new folder: one has it, the others say so', async () => {
+  const cli = await bundleCli();
+  scans('contested', { a: 1 });
+  const all = ['0.5', '0.6', '0.7'].map((step) => start(cli, 'predict', '-i', at('contested'), '-o', at('contested_masks'), '--run', at('run'), '--step', step));
+  const ended = await Promise.all(all.map((each) => each.ended));
+  expect(ended.map(({ code }) => code).sort()).toEqual([0, 3, 3]);
+  for (const { err } of ended.filter(({ code }) => code === 3)) expect(err).toMatch(/prediction\.json: the masks in this folder come from another run, checkpoint or setting[^]*prediction\.step/);
+  const source = JSON.parse(readFileSync(at('contested_masks/prediction.json'), 'utf8'));
+  expect(JSON.parse(readFileSync(at('contested_masks/records/a.json'), 'utf8')).source).toBe(sourceDigest(source));
 });

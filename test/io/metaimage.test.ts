@@ -44,6 +44,9 @@ describe('place', () => {
     expect((await decode('a.mha', meta({ ElementSpacing: null }))).remarks).toMatchObject([{ doubtful: true, message: 'states no voxel spacing (no field ElementSpacing), 1 mm is assumed.' }]);
     expect((await decode('a.mha', meta({ AnatomicalOrientation: 'RPI' }))).remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/AnatomicalOrientation RPI and TransformMatrix \(RAI\) contradict/) }]);
     expect((await decode('a.mha', meta({ TransformMatrix: null, AnatomicalOrientation: 'LPI' }))).remarks).toMatchObject([{ doubtful: false }, { doubtful: true, message: expect.stringMatching(/the missing TransformMatrix/) }]);
+    const placeless = await decode('a.mha', meta({ Offset: null }));
+    close(affine(placeless.volume), LPS.map((v, i) => (i % 4 === 3 ? 0 : v)));
+    expect(placeless.remarks).toMatchObject([{ doubtful: false, message: 'states no place (no field Offset): its first voxel is taken to lie at 0, 0, 0.' }]);
     const plain = await decode('a.mha', meta({ TransformMatrix: null }));
     close(affine(plain.volume), LPS);
     expect(plain.remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/states no orientation \(no field TransformMatrix\)/) }]);

@@ -70,7 +70,7 @@ describe('place', () => {
   it('says what it takes where the file says nothing', async () => {
     const plain = await decode('a.nrrd', nrrd({ space: null, 'space directions': null, 'space origin': null, spacings: '0.5 0.6 2' }));
     close(affine(plain.volume), [-0.5, 0, 0, 0, 0, -0.6, 0, 0, 0, 0, 2, 0]);
-    expect(plain.remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/states no space/) }]);
+    expect(plain.remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/states no space/) }, { doubtful: false, message: 'states no place (no field space origin): its first voxel is taken to lie at 0, 0, 0.' }]);
     expect((await decode('a.nrrd', nrrd({ 'space directions': null }))).remarks).toMatchObject([{ doubtful: true, message: 'states no voxel spacing (no field space directions), 1 mm is assumed.' }]);
     expect((await decode('a.nrrd', nrrd({ space: null, 'space dimension': '3' }))).remarks).toMatchObject([{ doubtful: false, message: expect.stringMatching(/directions but no space/) }]);
   });
