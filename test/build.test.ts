@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // build.mjs on sample trees: linking, reflection, errors with file and line, the lock, and the types it writes.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -106,6 +106,20 @@ describe('build', () => {
     const matrix = (load: string) => `${SPDX}enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\nvar<workgroup> m: array<f16, 64>;\n@compute @workgroup_size(32)\nfn f() { _ = ${load}; }\n`;
     expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 8u)') }))).toMatchObject({ status: 0 });
     expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 9u)') })).out).toMatch(/a\.wgsl:7:14: .*too small/);
+  });
+
+  it('leaves no chunk of an earlier build behind, which would be published', () => {
+    const root = tree({ 'sample.wgsl': GOOD, 'lib/twice.wgsl': LIB });
+    mkdirSync(join(root, 'src'));
+    for (const entry of ['index', 'sanet']) writeFileSync(join(root, `src/${entry}.ts`), `import { shared } from './shared.ts'; console.log('${entry}', shared);`);
+    const chunks = (shared: string): string[] => {
+      writeFileSync(join(root, 'src/shared.ts'), `export const shared = '${shared}';`);
+      expect(build(root)).toMatchObject({ status: 0 });
+      return readdirSync(join(root, 'dist/chunks')).sort();
+    };
+    const [first, second] = [chunks('first'), chunks('second')];
+    expect(second).toHaveLength(2); // the chunk and its map
+    expect(second).not.toEqual(first);
   });
 
   it('fails --check until the lock is written, and again when a kernel changes', () => {

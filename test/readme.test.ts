@@ -14,7 +14,7 @@ const entry = join(root, 'src/index.ts');
 
 describe('README.md', () => {
   it('the training example runs, and its loss falls', async () => {
-    const [, code] = /## Train something\n+```ts\n([^]*?)```/.exec(readme)!;
+    const [, code] = /```ts\n([^]*?)```/.exec(readme)!;
     const folder = join(root, 'node_modules/.cache/readme-example'); // below node_modules, so that packages are found
     mkdirSync(folder, { recursive: true });
     await build({

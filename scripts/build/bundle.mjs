@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // src -> dist with esbuild. Entry points whose file does not exist are left out.
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const NODE = { voxelgrad: 'src/index.ts', kernels: 'src/kernels.ts', sanet: 'src/sanet.ts', cli: 'src/cli/main.ts' };
@@ -25,6 +25,14 @@ const neighbours = {
   },
 };
 
+/** Chunks are named by their content: those of earlier builds would stay, and be published. */
+function removeOthers(root, written) {
+  const now = new Set(written.map((path) => basename(path)));
+  const chunks = join(root, 'dist/chunks');
+  if (!existsSync(chunks)) return;
+  for (const f of readdirSync(chunks)) if (!now.has(f)) rmSync(join(chunks, f));
+}
+
 /** @returns {Promise<string[]>} files written */
 export async function bundle(root) {
   const common = { absWorkingDir: root, outdir: 'dist', bundle: true, format: 'esm', target: 'es2022', sourcemap: true, metafile: true, logLevel: 'warning' };
@@ -34,6 +42,7 @@ export async function bundle(root) {
     // Splitting: the entry points share one Tensor class, so objects made by one are known to the others.
     const r = await build({ ...common, entryPoints: node, platform: 'node', packages: 'external', splitting: true, chunkNames: 'chunks/[name]-[hash]' });
     out.push(...Object.keys(r.metafile.outputs));
+    removeOthers(root, out);
   }
   const browser = here(root, BROWSER);
   if (Object.keys(browser).length) {

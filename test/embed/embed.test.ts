@@ -62,7 +62,7 @@ describe('the packed package', () => {
 
   it('holds what `exports` and `bin` name, every kernel, and nothing else of the repository', () => {
     const named = JSON.stringify(JSON.parse(readFileSync(join(app.folder, 'node_modules/voxelgrad/package.json'), 'utf8')).exports).match(/\.\/[^"*]+\.(?:js|d\.ts|json)(?=")/g)!;
-    for (const path of [...named, './bin/voxelgrad.mjs', './dist/cli.js', './dist/wgsl/conv.wgsl', './dist/wgsl/conv.json', './kernels/conv.wgsl', './LICENSE']) {
+    for (const path of [...named, './bin/voxelgrad.mjs', './dist/cli.js', './dist/wgsl/conv.wgsl', './dist/wgsl/conv.json', './kernels/conv.wgsl', './LICENSE', './CONTRIBUTING.md', './docs/custom_ops.md', './docs/architecture.svg', './examples/custom_op.ts', './examples/data/digits.pth']) {
       expect(app.files, path).toContain(path.slice(2));
     }
     expect(app.files.filter((f) => /^(src|test|bench|scripts|node_modules)\b/.test(f))).toEqual([]);

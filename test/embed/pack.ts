@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['build.mjs', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'bin', 'docs', 'kernels', 'scripts', 'src'];
+const SOURCES = ['build.mjs', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'bin', 'docs', 'examples', 'kernels', 'scripts', 'src'];
 
 export interface Installed {
   /** A folder with the consumer's files and node_modules. */
