@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const NODE = { voxelgrad: 'src/index.ts', kernels: 'src/kernels.ts', sanet: 'src/sanet.ts', cli: 'src/cli/main.ts' };
-const BROWSER = { 'voxelgrad.browser': 'src/index.ts' };
+const BROWSER = { 'voxelgrad.browser': 'src/index.ts', 'sanet.browser': 'src/sanet.browser.ts' };
 const here = (root, table) => Object.fromEntries(Object.entries(table).filter(([, path]) => existsSync(join(root, path))));
 
 /** A TypeScript file without packages, as a module in this process: build and run time share src/gpu/specialise.ts. */
@@ -47,8 +47,10 @@ export async function bundle(root) {
   const browser = here(root, BROWSER);
   if (Object.keys(browser).length) {
     const r = await build({ ...common, entryPoints: browser, platform: 'browser', plugins: [neighbours] });
-    const foreign = Object.values(r.metafile.outputs).flatMap((o) => o.imports).filter((i) => i.external);
-    if (foreign.length) throw new Error(`dist/voxelgrad.browser.js: imports ${foreign.map((i) => i.path).join(', ')}, expected none`);
+    for (const [file, { imports }] of Object.entries(r.metafile.outputs)) {
+      const foreign = imports.filter((i) => i.external);
+      if (foreign.length) throw new Error(`${file}: imports ${foreign.map((i) => i.path).join(', ')}, expected none`);
+    }
     out.push(...Object.keys(r.metafile.outputs));
   }
   return out.filter((path) => path.endsWith('.js'));
