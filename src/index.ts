@@ -54,12 +54,14 @@ export { interpolationPlan, tableInterpolate, type InterpolationPlan } from './o
 export { maxWithIndex, minWithIndex, topk } from './ops/topk.ts';
 export { tuneShape, type Tuned } from './ops/tune.ts';
 export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, type FoldOptions, type UnfoldOptions } from './ops/windows.ts';
+export { windowAttention, type WindowAttentionOptions } from './ops/window_attention.ts';
 
 export * as init from './nn/init.ts';
 export { PReLU, StarReLU } from './nn/activations.ts';
 export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';
 export { Dropout, Dropout2d, Dropout3d, DropPath, useRandom } from './nn/dropout.ts';
-export { GlobalResponseNorm, GroupNorm, InstanceNorm } from './nn/norms.ts';
+export { BatchStatisticsNorm, GlobalResponseNorm, GroupNorm, InstanceNorm, RMSNorm } from './nn/norms.ts';
+export { SoftMoE } from './nn/soft_moe.ts';
 export { Module, type StateDict, type StateEntry } from './nn/module.ts';
 export { Parameter, type ParameterOptions } from './nn/parameter.ts';
 export { encodeSafetensors, parseSafetensors, type HostTensor, type SafetensorsFile } from './files/safetensors.ts';

@@ -1,12 +1,47 @@
 // SPDX-License-Identifier: MIT
-// Norms whose statistics are those of one sample: nothing depends on the batch, training and evaluation are one.
+// Norms without running statistics: training and evaluation are one.
 import type { Tensor } from '../engine/tensor.ts';
+import { expectArguments, fields, integer, maybe, scalar } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { globalResponseNorm } from '../ops/global_response_norm.ts';
 import { groupNorm, instanceNorm } from '../ops/group_norm.ts';
+import { rmsNorm } from '../ops/norm.ts';
+import { reshape } from '../ops/reshape.ts';
 import { onesInit, zerosInit } from './init.ts';
 import { Module } from './module.ts';
 import { Parameter } from './parameter.ts';
+
+/** x [..., C] by its root mean square over C. */
+export class RMSNorm extends Module {
+  readonly weight: Parameter;
+  private readonly eps: number;
+  constructor(channels: number, eps = 1e-8) {
+    super();
+    expectArguments('RMSNorm', { channels: integer(1), eps: scalar }, [channels, eps]);
+    this.weight = new Parameter([channels], onesInit);
+    this.eps = eps;
+  }
+  forward(x: Tensor): Tensor { return this.scoped(() => rmsNorm(x, this.weight, { eps: this.eps })); }
+}
+
+/** x [N, ..., C] by the statistics of the batch at hand, in evaluation too: PyTorch's batch norm with `track_running_stats` false. */
+export class BatchStatisticsNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  private readonly eps: number;
+  constructor(channels: number, { eps = 1e-5 }: { eps?: number } = {}) {
+    super();
+    expectArguments('BatchStatisticsNorm', { channels: integer(1), options: fields({ eps: maybe(scalar) }) }, [channels, { eps }]);
+    this.weight = new Parameter([channels], onesInit);
+    this.bias = new Parameter([channels], zerosInit);
+    this.eps = eps;
+  }
+  /** `add` is summed in before the ReLU: the residual of a block. */
+  forward(x: Tensor, { relu = false, add = null }: { relu?: boolean; add?: Tensor | null } = {}): Tensor {
+    const whole = (t: Tensor): Tensor => reshape(t, [1, -1, t.shape.at(-1)!]); // one sample holds the batch
+    return this.scoped(() => reshape(groupNorm(whole(x), this.weight, this.bias, { groups: x.shape.at(-1)!, eps: this.eps, relu, add: add && whole(add) }), x.shape));
+  }
+}
 
 /** x [N, ..., C], normalised over positions and the channels of each group. `relu` and the residual `add` are fused. */
 export class GroupNorm extends Module {

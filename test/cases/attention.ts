@@ -2,6 +2,7 @@
 import { attention, attentionPacked, type AttentionOptions } from '../../src/ops/attention.ts';
 import { relativeAttention } from '../../src/ops/relative_attention.ts';
 import { interpolationPlan, tableInterpolate } from '../../src/ops/table_interpolate.ts';
+import { windowAttention, type WindowAttentionOptions } from '../../src/ops/window_attention.ts';
 import { input as x, type Case, type CaseInput, type Family } from './case.ts';
 
 const plain = (name: string, shapes: number[][], options: AttentionOptions, python: string, more: Partial<Case> = {}): Case =>
@@ -11,6 +12,9 @@ const extra = (name: string, shapes: number[][], key: 'bias' | 'keyBias' | 'tau'
   name, inputs: [...shapes.map((s) => x(s)), more], call: (q, k, v, t) => attention(q, k, v, { ...options, [key]: t }), torch: `attention(a, b, c, ${python})`,
 });
 const tokens = (b: number, t: number, c: number): number[][] => [[b, t, c], [b, t, c], [b, t, c]];
+
+const windowed = (name: string, qkv: number[], table: number[], options: WindowAttentionOptions, python: string, more: Partial<Case> = {}): Case =>
+  ({ name, inputs: [x(qkv), x(table)], call: (a, b) => windowAttention(a, b, options), torch: `window_attention(a, b, ${python})`, ...more });
 
 export const attentions: Family = {
   attention: [
@@ -53,6 +57,14 @@ export const attentions: Family = {
       torch: 'relative_attention(a, b, c, d, 2)', f16: true },
     { name: 'flat grid, scale', inputs: [x([1, 1, 7, 5, 15]), x([1, 5]), x([13, 5]), x([9, 5])], call: (qkv, d, h, w) => relativeAttention(qkv, d, h, w, { heads: 1, scale: 0.2 }),
       torch: 'relative_attention(a, b, c, d, 1, 0.2)', grad: [0, 2, 3] }, // one layer: its table moves all scores alike, so the gradient is 0,
+  ],
+  windowAttention: [
+    windowed('volume, shifted', [2, 4, 6, 4, 24], [45, 2], { heads: 2, window: [2, 3, 2], shift: 1 }, '2, (2, 3, 2), (1, 1, 1)', { f16: true }),
+    windowed('plane', [2, 6, 4, 18], [15, 3], { heads: 3, window: [3, 2] }, '3, (3, 2), (0, 0)'),
+    windowed('shifted along one axis', [1, 3, 4, 9, 12], [5 * 7 * 5, 1], { heads: 1, window: [3, 4, 3], shift: [0, 0, 2] }, '1, (3, 4, 3), (0, 0, 2)'),
+    windowed('a table for larger windows', [1, 2, 6, 4, 24], [5 * 5 * 7, 2], { heads: 2, window: [2, 3, 2], shift: [0, 1, 1], reach: [3, 3, 4] }, '2, (2, 3, 2), (0, 1, 1), (3, 3, 4)'),
+    windowed('one shifted window', [1, 4, 12], [7, 2], { heads: 2, window: 4, shift: 2 }, '2, (4,), (2,)'),
+    windowed('wide heads, windows of 64', [1, 8, 4, 8, 120], [343, 2], { heads: 2, window: 4, shift: [2, 0, 2] }, '2, (4, 4, 4), (2, 0, 2)', { bench: true }),
   ],
   tableInterpolate: [
     { name: '7 x 9 pairs, 4 taps', inputs: [x([13, 3])],

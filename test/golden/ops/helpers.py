@@ -102,6 +102,25 @@ def relative_attention(qkv, d, h, w, heads, scale=None):
     return attention(q, k, v, heads, scale, bias).unflatten(1, grid)
 
 
+def window_attention(qkv, table, heads, window, shift, reach=None):
+    """Swin's, token by token: which window and region of the rolled map each token is in says which pairs see each other, and at what score."""
+    sides, axes, reach = qkv.shape[1:-1], tuple(range(1, qkv.dim() - 1)), reach or window
+    rolled = qkv.roll(tuple(-s for s in shift), axes)
+    places = torch.cartesian_prod(*(torch.arange(n) for n in sides)).reshape(-1, len(sides))  # [T, axes]
+    cell = places // torch.tensor(window)
+    region = torch.stack([torch.where(p >= n - s, 2, torch.where(p >= n - w, 1, 0)) if s else 0 * p
+                          for p, n, w, s in zip(places.T, sides, window, shift)], -1)
+    together = (cell[:, None] == cell[None, :]).all(-1)
+    beside = (region[:, None] == region[None, :]).all(-1)
+    offset = places[:, None] - places[None, :] + torch.tensor(reach) - 1
+    row = 0
+    for axis, r in enumerate(reach):
+        row = row * (2 * r - 1) + offset[..., axis].clamp(0, 2 * r - 2)
+    bias = table[row].movedim(-1, 0) + torch.where(beside, 0.0, -100.0)
+    y = attention(*rolled.flatten(1, -2).chunk(3, -1), heads=heads, bias=bias.masked_fill(~together, -torch.inf))
+    return y.unflatten(1, sides).roll(shift, axes)
+
+
 def windows(x, window, stride, pad):
     """[N, H, W, C] with zeros before it, as windows [N, Y, X, KH, KW, C]."""
     padded = F.pad(x, (0, 0, pad[1], 0, pad[0], 0))
