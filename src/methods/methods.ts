@@ -5,14 +5,16 @@ import type { Method } from './method.ts';
 import type { MethodPlan, Plan } from './plan.ts';
 import { convunet } from './convunet.ts';
 import { crossTeaching } from './cross_teaching.ts';
+import { ctn } from './ctn.ts';
 import { eoformer } from './eoformer.ts';
 import { henet } from './henet.ts';
 import { sanet } from './sanet/method.ts';
+import { swinSmt } from './swin_smt.ts';
 import { unet2d } from './unet2d.ts';
 import { unet3d } from './unet3d.ts';
 import { vnet } from './vnet.ts';
 
-const methods: Record<string, Method> = { sanet, vnet, unet2d, unet3d, cross_teaching: crossTeaching, eoformer, convunet, henet };
+const methods: Record<string, Method> = { sanet, vnet, unet2d, unet3d, cross_teaching: crossTeaching, eoformer, convunet, henet, ctn, swin_smt: swinSmt };
 export const METHODS: Readonly<Record<string, Method>> = methods;
 
 /** Adds a method of one's own, which plans may then name. @throws UsageError where a method of that name is there already */

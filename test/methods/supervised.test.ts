@@ -63,6 +63,8 @@ describe.each([
   ['eoformer', (p: any) => { p.method.network.dropPath = 0.3; }],
   ['convunet', (p: any) => { p.method.network.dropPath = 0.3; }],
   ['henet', () => {}],
+  ['ctn', (p: any) => { p.method.network.dropout = 0.05; }],
+  ['swin_smt', () => {}],
   ['cross_teaching', (p: any) => { p.method.vnet.dropout = 0.5; p.method.cross.slices = [4, 4]; p.method.cross.warmStart = 0; }],
 ])('%s', (method, change) => {
   const plan = smallPlan(method, change);
@@ -98,5 +100,5 @@ it('a plan that does not fit its method says so', () => {
   expect(() => smallPlan('vnet', (p) => { p.method.sam = {}; })).toThrow(/method\.sam: unknown field/);
   expect(() => smallPlan('vnet', (p) => { p.evaluation.headline = 'sam'; })).toThrow(/expected "ensemble" or "vnet"/);
   expect(() => ablate(smallPlan('vnet'), ['msa'])).toThrow(/expected nothing: vnet has no parts/);
-  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d, unet3d, cross_teaching/);
+  expect(() => presetPlan('tiny', 'toString')).toThrow(/method: got "toString", expected sanet, vnet, unet2d, unet3d, cross_teaching, eoformer, convunet, henet, ctn, swin_smt/);
 });
