@@ -49,7 +49,7 @@ describe('values', () => {
   it('refuses weights that do not fit', () => {
     const x = tensor(X([3, 4]), { shape: [3, 4] });
     expect(() => layerNorm(x, tensor([1, 2, 3]), tensor([1, 2, 3]))).toThrow('layer_norm: got a weight [3] for [3,4], expected [4].');
-    expect(() => layerNorm(x, tensor([1, 2, 3, 4]))).toThrow('expected both or neither');
+    expect(() => layerNorm(x, null, tensor([1, 2, 3, 4]))).toThrow('layer_norm: got beta without gamma, expected both, gamma alone or neither.');
     expect(() => softmax(x, 2)).toThrow('softmax: got axis 2 for [3,4], expected -2 to 1.');
   });
 });
