@@ -23,7 +23,8 @@ import { madeOf, masksRoot, sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
 import { progress } from './progress.ts';
 import { readRecord } from './run_record.ts';
-import { csvText, table } from './text.ts';
+import { csvText } from '../report/csv.ts';
+import { table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options { readonly out?: string; readonly surfaceMm?: number; readonly theta?: number; readonly networks: boolean; readonly allowMissing?: boolean }

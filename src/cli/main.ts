@@ -20,6 +20,7 @@ const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: 
   label: { summary: 'dense masks for the training cases', load: async () => (await import('./label.ts')).label },
   predict: { summary: 'masks for new scans', load: async () => (await import('./predict.ts')).predict },
   eval: { summary: 'predicted masks against reference masks', load: async () => (await import('./eval.ts')).evalVerb },
+  compare: { summary: 'methods side by side: tables, tests, figures', load: async () => (await import('./compare.ts')).compare },
   report: { summary: 'one HTML file about a run', load: async () => (await import('./report.ts')).report },
 };
 

@@ -18,6 +18,7 @@ import { evaluatedWords } from './known_run.ts';
 import { readPlanFile } from './plan_file.ts';
 import { evaluationOf, evaluationsBeside } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
+import { viewerLibrary } from './viewer_library.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options { readonly data?: string; readonly compare?: readonly string[]; readonly title?: string; readonly out?: string }
@@ -66,6 +67,7 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   const said = [...evaluation.notices, ...notices, ...runs.flatMap((run) => (run.summaries[0]!.evaluated?.cases === summary.evaluated?.cases ? [] : [`${run.name} is compared on ${evaluatedWords(run.summaries[0]!.evaluated)}.`]))];
   for (const run of runs.slice(1)) if (run.summaries[0]!.missing.length > 0) said.push(`${run.name} lacks predictions of ${run.summaries[0]!.missing.length} cases, ${run.summaries[0]!.missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`);
   for (const notice of said) context.note(notice);
+  const overlays = data === undefined ? [] : await overlaysOf(summary, await openDataset(data), context);
   return {
     title: options.title ?? `SA-Net: ${plan?.name ?? name(folder)}`,
     date: new Date().toISOString().slice(0, 10),
@@ -73,7 +75,7 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
     ...(plan && { annotation: { scheme: schemeOf(plan) } }),
     ...(log.length > 0 && { log }),
     ...(runs.length > 1 && { runs }),
-    ...(data !== undefined && { overlays: await overlaysOf(summary, await openDataset(data), context) }),
+    ...(data !== undefined && { overlays }), ...(overlays.length > 0 && { viewer: viewerLibrary() }),
     ...recorded(record), ...beside,
     ...(summary.evaluated && { evaluated: evaluatedWords(summary.evaluated) }),
     ...(plan && { headline: plan.evaluation.headline }),

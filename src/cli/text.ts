@@ -20,15 +20,6 @@ export function shellWord(word: string): string {
 
 export const commandLine = (words: readonly string[]): string => ['voxelgrad', ...words.map(shellWord)].join(' ');
 
-/**
- * A name in a CSV file. Spreadsheets compute what begins like a formula, whoever named the case: an apostrophe before it makes it a
- * text. Quoted where a separator of any language's spreadsheet, a quote or a line end is in it.
- */
-export function csvText(text: string): string {
-  const safe = /^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
-  return /[",;\t\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
 /** Seconds in two units at most, rounded before they are divided. */
 export function duration(seconds: number): string {
   if (seconds < 1) return `${Math.max(10, Math.round(seconds * 100) * 10)} ms`;

@@ -4,7 +4,7 @@
 import { bootstrapPairedDifference, type BootstrapOptions } from './bootstrap.ts';
 import { holm, mean } from './statistics.ts';
 import { pairedT } from './student.ts';
-import { METRIC_UNITS, type MetricName, type Summary } from './summary.ts';
+import { aggregate, METRIC_UNITS, type Aggregate, type MetricName, type Summary } from './summary.ts';
 import { wilcoxonSignedRank } from './wilcoxon.ts';
 
 /** A run: one summary, or one a fold (other cases) or seed (the same cases, averaged). */
@@ -20,6 +20,8 @@ export interface Comparison {
   metric: MetricName;
   unit: '%' | 'mm';
   n_cases: number;
+  /** Cases that one of the two has and that are in no pair: not evaluated or undefined in the other. */
+  n_unpaired: number;
   /** Mean of run minus baseline. */
   difference: number | null;
   /** Paired bootstrap interval over cases. */
@@ -45,7 +47,7 @@ export function compareRuns(baseline: Run, runs: readonly Run[], metric: MetricN
     const interval = bootstrapPairedDifference(x, y, bootstrap);
     const t = x.length > 1 ? pairedT(x, y) : null;
     return {
-      run: run.name, baseline: baseline.name, metric, unit, n_cases: x.length,
+      run: run.name, baseline: baseline.name, metric, unit, n_cases: x.length, n_unpaired: casesOf(baseline, run).size - x.length,
       difference: mean(x.map((value, i) => value - y[i])), ci: interval && [interval.low, interval.high],
       p: test?.p ?? null, p_holm: null, rank_biserial: test?.rankBiserial ?? null, t: t && { p: t.p, d_z: t.effect },
     };
@@ -53,6 +55,17 @@ export function compareRuns(baseline: Run, runs: readonly Run[], metric: MetricN
   const tested = comparisons.filter((c) => c.p !== null);
   holm(tested.map((c) => c.p!)).forEach((p, i) => { tested[i].p_holm = p; });
   return comparisons;
+}
+
+/** Names of all cases that runs were asked for. */
+export const casesOf = (...runs: readonly Run[]): Set<string> =>
+  new Set(runs.flatMap(({ summaries }) => summaries.flatMap(({ metric_per_case, missing }) => [...metric_per_case.map((c) => c.case), ...missing])));
+
+/** A metric of a run over all its cases: seeds of one case are averaged, folds stand side by side. */
+export function runAggregate(run: Run, metric: MetricName, bootstrap: BootstrapOptions = {}): Aggregate {
+  const scores = [...pairScores(run, metric).values()];
+  const labels = [...new Set(scores.flatMap((c) => [...c.keys()]))];
+  return aggregate(labels.map((label) => scores.map((c) => ({ [metric]: mean(c.get(label) ?? []) }))), metric, bootstrap);
 }
 
 /** case -> label -> scores, one a summary that has them. */

@@ -184,7 +184,8 @@ function summariseGroup(columns: (ClassMetrics | undefined)[][], absent: readonl
   };
 }
 
-function aggregate(columns: (ClassMetrics | undefined)[][], name: MetricName, bootstrap: BootstrapOptions): Aggregate {
+/** Columns as above, of which only the metric itself is asked. */
+export function aggregate(columns: (Partial<Record<MetricName, number | null>> | undefined)[][], name: MetricName, bootstrap: BootstrapOptions): Aggregate {
   const unit = METRIC_UNITS[name];
   const all = columns.map((column) => column.map((m) => scaled(m?.[name] ?? null, unit)));
   const cases = all[0]?.map((_, i) => i).filter((i) => all.some((column) => column[i] !== null)) ?? [];

@@ -31,6 +31,8 @@ export interface ReportInput {
   log?: LogRow[];
   /** Volumes to show; `chooseOverlayCases` says which ones to load. */
   overlays?: OverlayCase[];
+  /** Text of regl, which lets the overlays' surfaces be turned; without it there are still pictures of them alone. */
+  viewer?: string;
   /** Ablations, annotation schemes, folds, seeds. The first run is the one the others are compared with. */
   runs?: Run[];
   stages?: Stage[];

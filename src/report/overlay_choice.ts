@@ -23,6 +23,15 @@ export function rankCases(summary: Summary): RankedCase[] {
 export function chooseOverlayCases(summary: Summary): string[] {
   const ranked = rankCases(summary);
   if (ranked.length === 0) return [];
-  const middle = Math.floor((ranked.length - 1) / 2);
-  return [...new Set([0, middle, ranked.length - 1].map((rank) => ranked[rank].case))];
+  return [...new Set([0, middleOf(ranked.length), ranked.length - 1].map((rank) => ranked[rank].case))];
+}
+
+const middleOf = (n: number): number => Math.floor((n - 1) / 2);
+
+/** What a place from 0 among `n` is called; nothing for most. */
+export function placeOf(rank: number, n: number): 'Best' | 'Worst' | 'Median' | '' {
+  if (rank < 0) return '';
+  if (rank === 0) return 'Best';
+  if (rank === n - 1) return 'Worst';
+  return rank === middleOf(n) ? 'Median' : '';
 }

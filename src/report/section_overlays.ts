@@ -7,7 +7,7 @@ import { counted, fixed, percent } from './format.ts';
 import { legend } from './figure.ts';
 import { anchor, html, Html } from './html.ts';
 import type { OverlayCase } from './input.ts';
-import { rankCases, type RankedCase } from './overlay_choice.ts';
+import { placeOf, rankCases, type RankedCase } from './overlay_choice.ts';
 import { caseViews, outline, type PlaneView } from './overlay_planes.ts';
 import { PREDICTION, REFERENCE, WRONG_CLASS } from './palette.ts';
 
@@ -37,20 +37,13 @@ function caseFigure(overlay: OverlayCase, id: string, ranked: readonly RankedCas
   const rank = ranked.findIndex((entry) => entry.case === overlay.case);
   const row = (view: PlaneView): Html => html`<div class="side">${view.plane}<br>slice ${view.slice}</div>${LAYERS.map((layer) => panel(view, layer, field, bar, `${id}-${view.plane}`, overlay.case))}`;
   return html`<section class="case" id="${anchor('overlay', overlay.case)}">
-    <h3>${placeOf(rank, ranked.length)}${overlay.case}</h3>
+    <h3>${placeOf(rank, ranked.length) && `${placeOf(rank, ranked.length)}: `}${overlay.case}</h3>
     <p class="small">${rank >= 0 && html`Dice ${percent(ranked[rank].dice)}, ${ordinal(rank + 1)} of ${counted(ranked.length, 'case')}. `}Voxels ${overlay.spacing.map((s) => fixed(s, 2)).join(' × ')} mm (slice × row × column); grey from ${fixed(window.low, 0)} to ${fixed(window.high, 0)}${overlay.window?.unit ? ` ${overlay.window.unit}` : ''}; bar ${bar} mm.</p>
     <div class="views">
       <div class="corner"></div>${LAYERS.map((layer) => html`<div class="head">${layer}</div>`)}
       ${planes.map(row)}
     </div>
   </section>`;
-}
-
-function placeOf(rank: number, n: number): string {
-  if (rank < 0) return '';
-  if (rank === 0) return 'Best: ';
-  if (rank === n - 1) return 'Worst: ';
-  return rank === Math.floor((n - 1) / 2) ? 'Median: ' : '';
 }
 
 function ordinal(n: number): string {

@@ -4,16 +4,30 @@
 import * as Plot from '@observablehq/plot';
 import { mean, standardDeviation } from '../metrics/statistics.ts';
 import type { Summary } from '../metrics/summary.ts';
+import type { OverlayCase } from './input.ts';
+import { placeOf, rankCases } from './overlay_choice.ts';
+import { distanceFigure, type SurfaceCase } from './section_distances.ts';
 import { chart, figure, legend } from './figure.ts';
 import { counted, fixed, interval, meanStd, percent, signed } from './format.ts';
 import { html, Html } from './html.ts';
 import { ACCENT, PREDICTION, REFERENCE, SERIES } from './palette.ts';
 
-export function surfacesSection(summary: Summary | undefined): Html | null {
+export function surfacesSection(summary: Summary | undefined, overlays: readonly OverlayCase[] = [], turning = false): Html | null {
   if (!summary) return null;
   const figures = [histogramFigure(summary), blandAltman(summary)].filter((each) => each !== null);
   if (figures.length === 0) return null;
-  return html`<div class="pair">${figures}</div>${surfaceDiceTable(summary)}`;
+  return html`<div class="pair">${figures}</div>${surfaceDiceTable(summary)}${distanceFigure(surfaceCases(summary, overlays), summary.settings.surface_mm, turning)}`;
+}
+
+/** The overlays' cases, best first. */
+function surfaceCases(summary: Summary, overlays: readonly OverlayCase[]): SurfaceCase[] {
+  const ranked = rankCases(summary);
+  return ranked.flatMap(({ case: name, dice }, rank) => {
+    const overlay = overlays.find((o) => o.case === name);
+    if (!overlay) return [];
+    const { size, spacing, reference, prediction } = overlay;
+    return [{ title: placeOf(rank, ranked.length), note: `${name}, Dice ${percent(dice)}`, reference: { data: reference, size, spacing }, prediction: { data: prediction, size, spacing } }];
+  });
 }
 
 function histogramFigure({ surface_histogram: histogram, classes }: Summary): Html | null {

@@ -55,13 +55,22 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .views .head { font-size: .82rem; color: var(--soft); align-self: end; }
 .views .side { font-size: .82rem; color: var(--soft); align-self: center; }
 .views svg { display: block; width: 100%; background: #000; break-inside: avoid; }
+.turned { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem 1.25rem; }
+.turned .small { margin: 0 0 .2rem; overflow-wrap: anywhere; }
+.beside { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .3rem; }
+.beside svg, .beside canvas { display: block; width: 100%; aspect-ratio: 1; background: var(--panel); }
+.beside canvas { cursor: grab; touch-action: none; }
+.beside canvas[hidden] { display: none; }
+.beside canvas:focus-visible { outline: 2px solid var(--accent); }
+ul.notes { margin: .5rem 0; padding-left: 1.2rem; max-width: 52rem; font-size: .875rem; }
+td strong { font-weight: 750; }
 footer { margin-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size: .85rem; }
 footer p { max-width: none; padding-top: 1rem; border-top: 1px solid var(--line); }
-@media (max-width: 40rem) { .pair { grid-template-columns: 1fr; } .views { grid-template-columns: repeat(3, 1fr); } .views .side, .views .corner { grid-column: 1 / -1; } .views .corner { display: none; } }
+@media (max-width: 40rem) { .turned { grid-template-columns: 1fr; } .pair { grid-template-columns: 1fr; } .views { grid-template-columns: repeat(3, 1fr); } .views .side, .views .corner { grid-column: 1 / -1; } .views .corner { display: none; } }
 @media print {
   @page { margin: 16mm 14mm; }
   body { font-size: 10.5pt; }
-  nav { display: none; }
+  nav, .beside canvas, .turned-hint { display: none; }
   main, header, footer { max-width: none; padding-inline: 0; }
   a { color: inherit; text-decoration: none; }
   h2, h3, caption, thead { break-after: avoid; }
