@@ -6,7 +6,7 @@ import { encode } from 'fast-png';
 import type { SurfaceMesh } from '../metrics/surface_mesh.ts';
 import { distanceColour } from './palette.ts';
 
-/** Corners within a cube of side 2 around the origin, with outward normals and colours of the distance. */
+/** Corners within a ball of radius 1 around the origin, with outward normals and colours of the distance. */
 export interface ColouredSurface {
   positions: Float32Array;
   normals: Float32Array;
@@ -31,8 +31,10 @@ export function colouredSurface(meshes: readonly SurfaceMesh[], tolerance: numbe
   const triangles = Uint32Array.from(meshes.flatMap((m) => { const own = [...m.triangles].map((i) => i + first); first += m.distances.length; return own; }));
   const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
   positions.forEach((v, i) => { low[i % 3] = Math.min(low[i % 3]!, v); high[i % 3] = Math.max(high[i % 3]!, v); });
-  const half = Math.hypot(...low.map((v, a) => (high[a]! - v) / 2)) || 1; // of the diagonal: nothing leaves the picture when it is turned
-  const placed = positions.map((v, i) => (v - (low[i % 3]! + high[i % 3]!) / 2) / half);
+  const centred = positions.map((v, i) => v - (low[i % 3]! + high[i % 3]!) / 2);
+  let reach = 0; // of the farthest corner: nothing leaves the picture when it is turned
+  for (let i = 0; i < centred.length; i += 3) reach = Math.max(reach, Math.hypot(centred[i]!, centred[i + 1]!, centred[i + 2]!));
+  const placed = centred.map((v) => v / (1.04 * reach));
   return { positions: placed, normals: normalsOf(placed, triangles), colours: Uint8Array.from(distances.flatMap((d) => [...distanceColour(d, tolerance)])), triangles };
 }
 
