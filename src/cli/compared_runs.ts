@@ -11,7 +11,7 @@ import { casesOf, type Run } from '../metrics/compare.ts';
 import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { Summary } from '../metrics/summary.ts';
 import { networkSizes } from '../train/cost.ts';
-import { readLog } from '../train/run_log.ts';
+import { readLog } from '../io/node/run/log.ts';
 import { evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';

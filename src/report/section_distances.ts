@@ -3,6 +3,7 @@
 
 import type { LabelMap } from '../metrics/mask.ts';
 import { predictedSurface } from '../metrics/surface_mesh.ts';
+import { dataUri } from './base64.ts';
 import { figure, legend } from './figure.ts';
 import { fixed } from './format.ts';
 import { html, Html } from './html.ts';
@@ -47,10 +48,10 @@ function drawnCase({ title, note, reference, prediction }: SurfaceCase, toleranc
   const words = html`<p class="small"><strong>${title}</strong><br>${note}</p>`;
   if (meshes.length === 0) return { picture: html`<div class="surface">${words}<p class="small">Nothing is predicted.</p></div>`, fewer: false };
   const surface = colouredSurface(meshes, tolerance);
-  const still = Buffer.from(stillPicture(surface, SIDE)).toString('base64');
+  const still = dataUri(stillPicture(surface, SIDE));
   const { data, corners } = packed(surface);
   return {
-    picture: html`<div class="surface">${words}<div class="beside"><svg viewBox="0 0 ${SIDE} ${SIDE}" role="img" aria-label="${`${title}: surface by distance to the reference`}"><image width="${SIDE}" height="${SIDE}" href="data:image/png;base64,${still}"/></svg>${turning && html`<canvas hidden tabindex="0" role="img" aria-label="${`${title}: surface to be turned`}" data-corners="${corners}" data-surface="${data}"></canvas>`}</div></div>`,
+    picture: html`<div class="surface">${words}<div class="beside"><svg viewBox="0 0 ${SIDE} ${SIDE}" role="img" aria-label="${`${title}: surface by distance to the reference`}"><image width="${SIDE}" height="${SIDE}" href="${still}"/></svg>${turning && html`<canvas hidden tabindex="0" role="img" aria-label="${`${title}: surface to be turned`}" data-corners="${corners}" data-surface="${data}"></canvas>`}</div></div>`,
     fewer: meshes.some((mesh) => mesh.triangles.length / 3 < mesh.whole),
   };
 }

@@ -3,6 +3,7 @@
 
 import { encode } from 'fast-png';
 import type { Summary } from '../metrics/summary.ts';
+import { dataUri } from './base64.ts';
 import { counted, fixed, percent } from './format.ts';
 import { legend } from './figure.ts';
 import { anchor, html, Html } from './html.ts';
@@ -95,12 +96,4 @@ function errorColours({ reference, prediction }: PlaneView): Uint8Array {
   return rgba;
 }
 
-function pngUri(data: Uint8Array, width: number, height: number, channels: number): string {
-  return `data:image/png;base64,${base64(encode({ width, height, data, channels, depth: 8 }))}`;
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 2 ** 14) text += String.fromCharCode(...bytes.subarray(at, at + 2 ** 14)); // as many arguments as every engine takes
-  return btoa(text);
-}
+const pngUri = (data: Uint8Array, width: number, height: number, channels: number): string => dataUri(encode({ width, height, data, channels, depth: 8 }));

@@ -4,6 +4,7 @@
 
 import { encode } from 'fast-png';
 import type { SurfaceMesh } from '../metrics/surface_mesh.ts';
+import { base64 } from './base64.ts';
 import { distanceColour } from './palette.ts';
 
 /** Corners within a ball of radius 1 around the origin, with outward normals and colours of the distance. */
@@ -56,11 +57,13 @@ function normalsOf(p: Float32Array, triangles: Uint32Array): Float32Array {
 /** Bytes for the viewer: positions (16 bits), normals, colours (8 bits), then the triangles' corners (16 or 32 bits). */
 export function packed({ positions, normals, colours, triangles }: ColouredSurface): { data: string; corners: number; triangles: number } {
   const corners = positions.length / 3;
-  const parts = [
+  const bytes = new Uint8Array(12 * corners + triangles.length * (corners > 65535 ? 4 : 2));
+  let at = 0;
+  for (const part of [
     new Uint8Array(Int16Array.from(positions, (v) => Math.round(v * 32767)).buffer), new Uint8Array(Int8Array.from(normals, (v) => Math.round(v * 127)).buffer), colours,
-    new Uint8Array((corners > 65535 ? triangles : Uint16Array.from(triangles)).buffer),
-  ];
-  return { data: Buffer.concat(parts).toString('base64'), corners, triangles: triangles.length / 3 };
+    new Uint8Array((corners > 65535 ? Uint32Array.from(triangles) : Uint16Array.from(triangles)).buffer),
+  ]) { bytes.set(part, at); at += part.length; }
+  return { data: base64(bytes), corners, triangles: triangles.length / 3 };
 }
 
 /** What is seen of a surface by light from the eye, as the viewer's shader has it. */
