@@ -76,7 +76,7 @@ const BINS = 4;
  * (keys and values are these means as they are); a convolution adds what is near. Means and resizing are sums whose weights add to 1, so
  * the projection may follow them: the same numbers from a fraction of the voxels.
  */
-class CrossScale extends Module {
+export class CrossScale extends Module {
   /** Of the three maps, the finest first. */
   readonly project: Conv3d[];
   readonly out: Conv3d;
