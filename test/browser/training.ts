@@ -2,7 +2,7 @@
 // A worker that trains: files of a data set in, a mask out; the run in the origin's private file system. No Node anywhere.
 import type * as Sanet from '../../src/sanet.browser.ts';
 
-export interface Request { readonly files: ReadonlyMap<string, Blob>; readonly scan: string }
+export interface Request { readonly files: ReadonlyMap<string, Blob>; readonly scan: string; readonly sam: boolean }
 export interface Trained {
   readonly error?: string;
   readonly adapter: string;
@@ -19,15 +19,15 @@ export interface Trained {
 
 const message = (work: Promise<unknown>): Promise<string> => work.then(() => 'not refused', (error: unknown) => String((error as Error).message));
 
-async function trainHere(vg: typeof Sanet, { files, scan }: Request): Promise<Omit<Trained, 'error'>> {
+async function trainHere(vg: typeof Sanet, { files, scan, sam }: Request): Promise<Omit<Trained, 'error'>> {
   const device = await vg.openDevice();
   const dataset = await vg.openDataset('phantoms', files);
   const plan = vg.inferPlan(await vg.fingerprintOf(dataset), 'demo');
-  // SwiftShader has no GPU below it: two small networks without SAM.
+  // SwiftShader has no GPU below it: smaller networks than the preset's.
   plan.data.roi = [8, 32, 32];
   plan.data.jitter = [1, 2, 2];
-  plan.method.sam.enabled = false;
-  plan.method.cross.enabled = false;
+  Object.assign(plan.method.sam, { enabled: sam, size: 32, width: 48, depth: 1, heads: 2 });
+  plan.method.cross.enabled = sam;
   plan.method.cross.slices = [4, 4];
   Object.assign(plan.method.network2d, { stem: 4, useMSA: false, useBGC: false, useRM: false });
   Object.assign(plan.training, { iterations: 5, selections: 1, checkpointEvery: 2 });
