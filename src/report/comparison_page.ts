@@ -62,7 +62,7 @@ export function bubbles({ rows, reference, alpha }: MethodTable): Html | null {
       Plot.ruleY([-Math.log10(alpha)], { stroke: '#1b2733', strokeDasharray: '4,3' }),
       Plot.text([`p = ${fixed(alpha, 2)}`], { y: -Math.log10(alpha), frameAnchor: 'right', textAnchor: 'end', dy: -8, dx: -4 }),
       Plot.dot(points, { x: 'jaccard', y: 'significance', r: (d) => d.parameters ?? 0, fill: (d) => (d.own ? MUTED : ACCENT), fillOpacity: 0.35, stroke: (d) => (d.own ? MUTED : ACCENT), title: (d) => `${d.name}: Jaccard ${fixed(d.jaccard)} %, p ${pValue(d.p)}, ${millions(d.parameters)}` }),
-      Plot.text(points, { x: 'jaccard', y: 'significance', text: (d) => shortened(d.name), fill: '#1b2733', dy: -12 }),
+      Plot.text(points, { x: 'jaccard', y: 'significance', text: (d) => shortened(d.name), fill: '#1b2733', stroke: '#fff', strokeWidth: 3, dy: -12 }),
     ],
   });
   return figure(svg, html`<strong>Mean Jaccard index, significance of the difference from “${reference}” (grey) and size of the model</strong> (area: trainable parameters). Above the dashed line: significant. The reference itself stands at p = 1; p below ${SMALLEST} is drawn there.`);
