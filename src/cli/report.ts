@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad report: what a run folder holds, as one HTML file. Everything but the evaluation may be missing.
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { loadCase, type Dataset } from '../data/dataset.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { toRas } from '../data/orientation.ts';
+import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { readVolume } from '../io/node/volume.ts';
+import { UsageError } from '../errors.ts';
+import { digestFiles } from '../files/digest.ts';
 import type { Run } from '../metrics/compare.ts';
 import type { Summary } from '../metrics/summary.ts';
 import type { OverlayCase, ReportInput } from '../report/input.ts';
@@ -15,6 +18,7 @@ import { writeFileAtomic } from '../files/atomic.ts';
 import type { Plan } from '../methods/plan.ts';
 import { readLog } from '../io/node/run/log.ts';
 import { evaluatedWords } from './known_run.ts';
+import { madeOf } from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
 import { evaluationOf, evaluationsBeside } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
@@ -39,6 +43,12 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
     const { prediction_file: predicted } = files;
     if (!scan || predicted === null || !existsSync(files.reference_file) || !existsSync(predicted)) {
       context.note(`${name}: no overlay, its image or masks are not where they were evaluated`);
+      continue;
+    }
+    // A data set may hold another patient's scan under that name.
+    const made = (await madeOf(predicted, name))?.scan;
+    if (made !== undefined && made.digest !== (await digestFiles(await scanFiles(scan.images[0]!))).digest) {
+      context.note(`${name}: no overlay, ${scan.images[0]} is not the scan that its mask was made of`);
       continue;
     }
     const { image } = await loadCase(dataset, { ...scan, label: undefined });
@@ -84,6 +94,18 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   };
 }
 
+/** Whether a file with content is there that begins as no page does. */
+function isOther(file: string): boolean {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
+  const handle = openSync(file, 'r'), head = Buffer.alloc(64);
+  try {
+    const length = readSync(handle, head, 0, head.length, 0);
+    return length > 0 && !/^\s*<(!doctype html|html)/i.test(head.toString('latin1', 0, length));
+  } finally {
+    closeSync(handle);
+  }
+}
+
 export const report: Verb = {
   configure: (command) => {
     command.argument('<run>', 'folder with summary.json (voxelgrad eval), and what training left: plan.json, log.jsonl')
@@ -94,6 +116,7 @@ export const report: Verb = {
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const file = options.out ?? join(folder, 'report.html');
+    if (isOther(file)) throw new UsageError(`--out: ${file} is there and no report, expected a new file or an HTML file.`, 'Name another file: the report would replace it.');
     const input = await inputOf(folder, options, context);
     writeFileAtomic(file, renderReport(input));
     return { text: file, json: { file, cases: input.summary!.metric_per_case.length, overlays: (input.overlays ?? []).map((o) => o.case) } };

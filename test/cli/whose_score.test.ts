@@ -250,6 +250,21 @@ describe('masks of one run', () => {
     copyFileSync(at('both/summary.json'), at('run_c/summary.json'));
     expect(await report(at('run_c'))).toMatchObject({ code: 3, err: expect.stringMatching(/the evaluation of another run, got masks of .*run, expected masks of .*run_c/) });
   });
+  it('are drawn over the scans that they were made of, and over no other of that name', async () => {
+    await masksOf('drawn', 'predict', { [E]: 1, [F]: 1 });
+    await verb('eval', at('data'), at('drawn'));
+    const overlays = async (data: string): Promise<{ shown: string[]; err: string }> => {
+      const { out, err } = await verb('report', at('run'), '--data', at(data), '--json');
+      return { shown: JSON.parse(out).overlays.sort(), err };
+    };
+    expect((await overlays('data')).shown).toEqual([E, F]);
+    cpSync(at('data'), at('other_data'), { recursive: true });
+    copyFileSync(imageOf(A), at('other_data/imagesTr', `${E}_0000.nii.gz`));
+    expect(await overlays('other_data')).toEqual({ shown: [F], err: expect.stringMatching(new RegExp(`${E}: no overlay, .*${E}_0000\\.nii\\.gz is not the scan that its mask was made of`)) });
+    const before = readFileSync(imageOf(F));
+    expect(await verb('report', at('run'), '--out', imageOf(F))).toMatchObject({ code: 2, err: expect.stringMatching(/--out: .* is there and no report/) });
+    expect(readFileSync(imageOf(F))).toEqual(before);
+  });
   it('networks of other cases or weights are left out of it', async () => {
     await masksOf('networks', 'predict', { [E]: 1, [F]: 1 });
     mkdirSync(at('networks/sam'));
