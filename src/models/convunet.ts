@@ -28,8 +28,6 @@ export interface ConvUNETConfig {
   readonly dropPath: number;
 }
 
-const EPS = 1e-6;
-
 /** Depthwise 1 x 1 x 1 convolution: a factor and a summand for every channel, which need no kernel of convolution. */
 class PerChannel extends Module {
   readonly weight: Parameter;
@@ -53,10 +51,10 @@ class ConvBlock extends Module {
   readonly drop_path: DropPath;
   constructor(channels: number, dropPath: number) {
     super();
-    this.norm = new LayerNorm(channels, EPS);
+    this.norm = new LayerNorm(channels);
     Object.assign(this.attn, { 0: new PerChannel(channels), 2: new Conv3d(channels, channels, 4, { padding: 3, dilation: 2, groups: channels, bias: true }) });
     this.val = new PerChannel(channels);
-    this.grn = new GlobalResponseNorm(channels, { eps: EPS });
+    this.grn = new GlobalResponseNorm(channels);
     this.proj = new PerChannel(channels);
     this.drop_path = new DropPath(dropPath);
   }
@@ -76,7 +74,7 @@ class ConvNet extends Module {
     const half = (from: number, to: number): Conv3d => new Conv3d(from, to, 4, { stride: 2, padding: 1, bias: true });
     const widths = Array.from({ length: stages }, (_, i) => width * 2 ** i);
     const rate = (block: number): number => dropPath * block / Math.max(1, stages * blocks - 1);
-    this.down_samplers = widths.map((to, i) => i === 0 ? new Sequential(half(inChannels, to), new LayerNorm(to, EPS)) : new Sequential(new LayerNorm(to / 2, EPS), half(to / 2, to)));
+    this.down_samplers = widths.map((to, i) => i === 0 ? new Sequential(half(inChannels, to), new LayerNorm(to)) : new Sequential(new LayerNorm(to / 2), half(to / 2, to)));
     this.stages = widths.map((channels, i) => new Sequential(...Array.from({ length: blocks }, (_, j) => new ConvBlock(channels, rate(i * blocks + j)))));
   }
   /** The map of each stage, the finest first. */
@@ -109,7 +107,7 @@ export class ConvUNET extends Module {
   /** x [B, D, H, W, in], sides multiples of 2^stages -> logits [B, D, H, W, K] */
   forward(x: Tensor): Tensor {
     const image = castTo(x, this.storage);
-    const maps = [image, ...this.backbone.forward(image).map((map) => layerNorm(map, null, null, { eps: EPS }))];
+    const maps = [image, ...this.backbone.forward(image).map((map) => layerNorm(map))];
     const [deepest, ...skips] = maps.map((map, i) => this.encoders[i]!.forward(map)).reverse();
     const y = this.decoders.reduce((below, decoder, i) => decoder.forward(below, skips[i]!), deepest!);
     return castTo(this.output.forward(y), 'f32');
