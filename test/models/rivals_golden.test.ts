@@ -3,8 +3,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { ConvUNET } from '../../src/models/convunet.ts';
+import { CTN } from '../../src/models/ctn/ctn.ts';
 import { EoFormer } from '../../src/models/eoformer/eoformer.ts';
 import { HENet } from '../../src/models/henet.ts';
+import { SwinSMT } from '../../src/models/swin_smt/swin_smt.ts';
 import { UNet2D } from '../../src/models/unet2d.ts';
 import { UNet3D } from '../../src/models/unet3d.ts';
 import { VNet } from '../../src/models/vnet.ts';
@@ -17,6 +19,7 @@ afterAll(() => device.close());
 const NUMBERS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const numbered = (before: string, offset: number, after: string) => (_: string, i: string): string => `${before}${NUMBERS[Number(i) + offset]}${after}`;
 const EDGES = ['sbx', 'sby', 'sbz'];
+const TRANSFORMER: Names = [[/\.reduce\./, '.reduction.'], [/attn\.table/, 'attn.relative_position_bias_table'], [/mlp\.0/, 'mlp.fc1'], [/mlp\.2/, 'mlp.fc2']];
 const size = { inChannels: 1, classes: 2 };
 
 const CASES: Record<string, { make: () => Parameters<typeof compareRival>[1]; names: Names }> = {
@@ -56,6 +59,19 @@ const CASES: Record<string, { make: () => Parameters<typeof compareRival>[1]; na
     make: () => new HENet({ widths: [4, 8, 16, 32], attention: 16, ...size }),
     names: [[/^ace\.features\.0/, 'ace.conv1.conv'], [/^ace\.features\.3/, 'ace.conv2.conv'], [/^ace\.fc\.0/, 'ace.fc1'], [/^ace\.fc\.2/, 'ace.fc2'], [/^csnb\.reduce/, 'csnb.project'],
       [/^(en|de)coder\.(\d)\.0/, '$1coders.$2.conv1.conv'], [/^(en|de)coder\.(\d)\.3/, '$1coders.$2.conv2.conv'], [/^up/, 'ups'], [/^head/, 'out']],
+  },
+  ctn: {
+    make: () => new CTN({ width: 4, swin: { dim: 8, depths: [2, 2, 2, 2], heads: [1, 2, 4, 8], window: [2, 7, 7] }, ...size, dropout: 0 }),
+    names: [[/^stem\.0/, 'conv1'], [/^stem\.1/, 'bn1'], [/^stages\.(\d)/, (_, i) => `layer${Number(i) + 1}.blocks`], [/short\.0/, 'downsample.conv'], [/short\.1/, 'downsample.bn'],
+      [/^swin\.embed/, 'swin.patch_embed.proj'], [/^swin\.stages\.(\d)/, 'swin.layers.$1.blocks'], [/^swin\.merge\.(\d)/, 'swin.layers.$1.downsample'], ...TRANSFORMER,
+      [/^dec(\d)/, 'decoder$1'], [/body\.0/, 'conv1.conv'], [/body\.1/, 'conv1.bn'], [/body\.3/, 'conv2.conv'], [/body\.4/, 'conv2.bn'], [/gate\.0/, 'gate.conv'], [/gate\.1/, 'gate.bn'],
+      [/^head\.0/, 'head.conv1'], [/^head\.2/, 'head.conv2']],
+  },
+  swin_smt: {
+    make: () => new SwinSMT({ width: 8, depths: [2, 2, 2, 2], heads: [1, 2, 4, 8], window: 7, experts: 4, expertStages: 3, inChannels: 2, classes: 2 }),
+    names: [[/^embed/, 'patch_embed'], [/^stages\.(\d)/, 'stages.$1.blocks'], [/^before\.(\d)/, 'stages.$1.conv'], [/^merge\.(\d)/, 'stages.$1.downsample'], ...TRANSFORMER,
+      [/\.slot\./, '.slot_embeds.'], [/(experts\.\d)\.0/, '$1.lin1'], [/(experts\.\d)\.2/, '$1.lin2'], [/^skip/, 'encoders'], [/^bottom/, 'encoders.4'],
+      [/^up\.(\d)\.up/, 'decoders.$1.transp_conv'], [/^up\.(\d)\.block/, 'decoders.$1.conv_block'], [/^head/, 'out']],
   },
 };
 
