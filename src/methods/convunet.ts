@@ -12,6 +12,9 @@ const SIZES = {
   demo: { width: 4, stages: 3, blocks: 1, dropPath: 0 },
 };
 
+/** Few iterations need large steps. */
+const RATES = { paper: 3e-4, base: 1e-3, tiny: 5e-3, demo: 5e-3 };
+
 export const convunet = supervised('convunet', {
   network: z.strictObject({
     width: integer(2, 128).describe('channels at full resolution and of the first stage'),
@@ -19,7 +22,7 @@ export const convunet = supervised('convunet', {
     blocks: integer(1, 16).describe('blocks of each stage'),
     dropPath: number(0, 0.9).describe('share of samples that skip the deepest block, less towards the first'),
   }),
-  preset: (preset) => ({ network: { ...SIZES[preset] }, rate: preset === 'paper' ? 3e-4 : 1e-3, decay: 1e-5 }),
+  preset: (preset) => ({ network: { ...SIZES[preset] }, rate: RATES[preset], decay: 1e-5 }),
   make: (network, classes, storage) => new ConvUNET({ ...network, inChannels: 1, classes }, storage),
   contradictions({ data: { roi }, method: { network: { stages } } }) {
     const multiple = 2 ** stages;
