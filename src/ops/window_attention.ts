@@ -65,7 +65,7 @@ export const windowAttention = door('windowAttention', {
   const sides = qkv.shape.slice(1, -1);
   const spread = (v: PerAxis): number[] => typeof v === 'number' ? sides.map(() => v) : [...v];
   const [w, s, r] = [spread(window), spread(shift), spread(reach)] as [number[], number[], number[]];
-  if (sides.length < 1 || [w, s, r].some((list) => list.length !== sides.length) || sides.some((n, i) => n % w[i]! !== 0)) {
+  if (sides.length < 1 || [w, s, r].some((list) => list.length !== sides.length) || sides.some((n, i) => n < 1 || n % w[i]! !== 0)) {
     throw new ShapeError(`windowAttention: got [${qkv.shape}] and window [${w}], shift [${s}], reach [${r}], expected [B, (D,) H, W, 3C] with sides that are multiples of the window.`, 'Pad before the layer that makes q, k and v.');
   }
   if (s.some((n, i) => n >= w[i]!) || r.some((n, i) => n < w[i]!)) throw new ShapeError(`windowAttention: got shift [${s}] and reach [${r}] for window [${w}], expected a shift below it and a reach of at least it.`);

@@ -26,6 +26,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   conv3d: 'as conv2d', convTranspose2d: 'as conv2d', convTranspose3d: 'as conv2d',
   attention: 'q, k and v have one batch; PyTorch broadcasts it', relativeAttention: 'tables must fit the grid, an empty one too',
   gather: 'an index has the sizes of x but along the axis; PyTorch takes the start of x',
+  windowAttention: 'a map without places has no windows, and a table has a column a head',
   reshape: 'rows are cut from a row count that the table fixes',
 };
 /** Where PyTorch's own gradient is NaN, by op. */
