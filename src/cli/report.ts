@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad report: what a run folder holds, as one HTML file. Everything but the evaluation may be missing.
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, readSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { loadCase, type Dataset } from '../data/dataset.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
@@ -94,9 +94,9 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   };
 }
 
-/** Whether a file with content is there that begins as no page does. */
+/** Whether a file with content is there that begins as no page does. A link is replaced, and what it leads to is left alone. */
 function isOther(file: string): boolean {
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
+  if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) return false;
   const handle = openSync(file, 'r'), head = Buffer.alloc(64);
   try {
     const length = readSync(handle, head, 0, head.length, 0);
