@@ -152,8 +152,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     const made = await ingredients(name), why = await whyAgain(out, name, maskOf(name), made);
     if (why !== undefined) missing.set(name, { made, why });
   }
-  const deviceBytes = missing.size > 0 ? await predictionDeviceBytes(plan) : 0;
   using device = await openDevice({ tiles: tunedTiles });
+  const deviceBytes = missing.size > 0 ? await predictionDeviceBytes(plan, device) : 0;
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);
   const continued = claimFolder(out, source);

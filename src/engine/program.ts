@@ -37,8 +37,9 @@ export interface ProgramReport {
   readonly dispatches: number;
   readonly pipelines: number;
   readonly slots: number;
-  /** Bytes of activation slots, and the largest sum of live bytes, which no plan can go below. */
+  /** Bytes of activation slots, of the largest of them, and the largest sum of live bytes, which no plan can go below. */
   readonly slotBytes: number;
+  readonly largestSlot: number;
   readonly lowerBound: number;
   readonly flops: number;
   /** The tensors that hold the most bytes for the longest. */
@@ -68,6 +69,8 @@ interface Call { readonly pipeline: GPUComputePipeline; readonly group: GPUBindG
 
 /** Work per submit: a driver watchdog must not fire on a slow adapter. */
 const FLOPS_PER_SUBMIT = 2e11;
+/** Dispatches per submit: a GPU starts on the first while the host records the next. */
+const DISPATCHES_PER_SUBMIT = 500;
 
 export class Program<O> implements Disposable {
   private readonly device: Device;
@@ -273,7 +276,7 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
   }) as O;
   const summary: ProgramReport = {
     dispatches: listing.length, pipelines, slots: memory.slotBytes.length,
-    slotBytes: memory.slotBytes.reduce((s, b) => s + b, 0), lowerBound: memory.lowerBound,
+    slotBytes: memory.slotBytes.reduce((s, b) => s + b, 0), largestSlot: Math.max(0, ...memory.slotBytes), lowerBound: memory.lowerBound,
     flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),
     largest: plan.lifetimes.map((l, i) => ({ ...l, name: plan.names[i]! })).sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1)).slice(0, 10),
   };
@@ -303,7 +306,7 @@ Promise<{ submits: Call[][]; listing: PlannedDispatch[]; pipelines: number }> {
   const listing: PlannedDispatch[] = [];
   let flops = 0;
   for (const step of steps) {
-    if (flops > FLOPS_PER_SUBMIT) { submits.push([]); flops = 0; }
+    if (flops > FLOPS_PER_SUBMIT || submits.at(-1)!.length >= DISPATCHES_PER_SUBMIT) { submits.push([]); flops = 0; }
     flops += step.flops;
     for (const d of step.dispatches) {
       const pipeline = compiled.get(variantKey(d))!;

@@ -211,6 +211,9 @@ export class Device implements Disposable {
     if (this.watch) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
   }
 
+  /** Bytes that may still be taken: of the budget where there is one, else as many as one binding may have, for WebGPU does not say how large a GPU is. */
+  get room(): number { return this.budget < Infinity ? this.budget - this.live : this.caps.limits.maxStorageBufferBindingSize; }
+
   memory(): MemoryUse {
     return { live: this.live, pooled: this.pooled, peak: this.peak, buffers: this.own.size };
   }

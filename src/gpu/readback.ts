@@ -60,14 +60,50 @@ export class Readback implements Disposable {
 
   /** The bytes of each range, in the order asked for; views that end with this object. */
   async views(): Promise<Uint8Array<ArrayBuffer>[]> {
-    await Promise.all(this.staging.map((buffer) => this.device.wait(buffer.mapAsync(0x1)))).catch((cause: unknown) => {
-      this.device.check();
-      throw new DeviceLostError('device: reading back failed.', 'Open a new device.', { cause });
-    });
-    this.device.check();
-    const mapped = this.staging.map((buffer) => buffer.getMappedRange());
-    return this.places.map(({ staging, at }, i) => new Uint8Array(mapped[staging]!, at, this.ranges[i]!.bytes));
+    const whole = await mapped(this.device, this.staging);
+    return this.places.map(({ staging, at }, i) => new Uint8Array(whole[staging]!, at, this.ranges[i]!.bytes));
   }
 
   [Symbol.dispose](): void { for (const buffer of this.staging) buffer.destroy(); }
+}
+
+/** What many runs leave, in one piece: each range is copied aside when it is added, before the next run overwrites it, and one wait brings them all. */
+export class Gathering implements Disposable {
+  private readonly device: Device;
+  private readonly staging: GPUBuffer;
+  private readonly taken: { readonly at: number; readonly bytes: number }[] = [];
+  private end = 0;
+
+  /** `bytes`: of all ranges that will be added, whose sizes are multiples of 4. */
+  constructor(device: Device, bytes: number) {
+    device.check();
+    this.device = device;
+    this.staging = device.gpu.createBuffer({ size: Math.max(4, bytes), usage: 0x1 | 0x8, label: 'gathering' }); // MAP_READ | COPY_DST
+  }
+
+  add({ buffer, offset, bytes }: DeviceRange): void {
+    const encoder = this.device.gpu.createCommandEncoder({ label: 'gathering' });
+    encoder.copyBufferToBuffer(buffer, offset, this.staging, this.end, bytes);
+    this.device.gpu.queue.submit([encoder.finish()]);
+    this.taken.push({ at: this.end, bytes });
+    this.end += bytes;
+  }
+
+  /** The bytes of each range, in the order added; views that end with this object. */
+  async views(): Promise<Uint8Array<ArrayBuffer>[]> {
+    const whole = await mapped(this.device, [this.staging]);
+    return this.taken.map(({ at, bytes }) => new Uint8Array(whole[0]!, at, bytes));
+  }
+
+  [Symbol.dispose](): void { this.staging.destroy(); }
+}
+
+/** The contents of staging buffers, once the device has come to their copies. @throws what the device met, DeviceLostError */
+async function mapped(device: Device, staging: readonly GPUBuffer[]): Promise<ArrayBuffer[]> {
+  await Promise.all(staging.map((buffer) => device.wait(buffer.mapAsync(0x1)))).catch((cause: unknown) => {
+    device.check();
+    throw new DeviceLostError('device: reading back failed.', 'Open a new device.', { cause });
+  });
+  device.check();
+  return staging.map((buffer) => buffer.getMappedRange());
 }

@@ -3,7 +3,7 @@
 // exchange that SA-Net took from them, from pseudo labels of the pass that is trained.
 import { z } from 'zod';
 import { spec } from '../engine/dtype.ts';
-import { compile, type Inputs } from '../engine/program.ts';
+import type { Inputs } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
 import { oneHotOf, segLoss } from '../losses/segmentation.ts';
@@ -17,6 +17,7 @@ import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
 import { decayGroups } from '../optim/optimiser.ts';
 import { Philox } from '../random/philox.ts';
+import { densePredictor } from './batches.ts';
 import { networkList, type Method } from './method.ts';
 import { flag, integer, number, rate, share } from './plan_fields.ts';
 import type { Plan } from './plan.ts';
@@ -103,23 +104,16 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
   },
   async predictor(plan, nets: Nets) {
     const size = plan.data.roi as Size3;
-    for (const { net } of networkList(nets)) net.eval();
-    const program = await compile(({ image }) => {
-      const volume = reshape(image, [1, ...size, 1]);
+    return densePredictor(plan, Object.values(nets), (image, n) => {
       const slices = (plane: Plane): Tensor => {
         const { count, height, width } = planeShape(size, plane);
         const fit = fitSlices(height, width, 1);
-        const stack = plane === 'transverse' ? reshape(volume, [count, height, width, 1]) : permute(reshape(volume, [...size, 1]), [1, 0, 2, 3]);
-        const p = softmax(toNative(nets[plane].forward(toNetwork(stack, fit)), fit), -1);
-        return plane === 'transverse' ? p : permute(p, [1, 0, 2, 3]);
+        const stacks = plane === 'transverse' ? image : permute(image, [0, 2, 1, 3]);
+        const p = softmax(toNative(nets[plane].forward(toNetwork(reshape(stacks, [n * count, height, width, 1]), fit)), fit), -1);
+        return plane === 'transverse' ? p : permute(reshape(p, [n, count, height, width, plan.classes.length]), [0, 2, 1, 3, 4]);
       };
-      return { vnet: softmax(nets.vnet.forward(volume), -1), transverse: slices('transverse'), coronal: slices('coronal') };
-    }, { image: spec(size) });
-    for (const { net } of networkList(nets)) net.train();
-    return {
-      run: async (image) => Object.fromEntries(await Promise.all(Object.entries(program.run({ image })).map(async ([name, p]) => [name, await p.data() as Float32Array] as const))),
-      dispose: () => program.dispose(),
-    };
+      return { vnet: softmax(nets.vnet.forward(reshape(image, [n, ...size, 1])), -1), transverse: slices('transverse'), coronal: slices('coronal') };
+    });
   },
 };
 

@@ -7,6 +7,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import type { Sample } from '../data/sample.ts';
 import type { Module } from '../nn/module.ts';
 import type { Optimiser, ParameterGroup } from '../optim/optimiser.ts';
+import type { RoiNetworks } from '../predict/predict_volume.ts';
 import type { MethodPlan, Plan, Preset } from './plan.ts';
 
 /** Networks by name, in the order of every list and file. Names are those of files, logs and masks. */
@@ -39,12 +40,8 @@ export interface Step<F = any> {
   dispose(): void;
 }
 
-/** Trained networks on one ROI. Ground truth is never read here. */
-export interface RoiPredictor {
-  /** image: normalised ROI [D, H, W]. Class probabilities [D, H, W, K] by network. */
-  run(image: Float32Array): Promise<Record<string, Float32Array>>;
-  dispose(): void;
-}
+/** Trained networks on ROIs. Ground truth is never read here. */
+export interface RoiPredictor extends RoiNetworks { dispose(): void }
 
 /** `M` is the method's part of a plan, `F` what a volume feeds to its step. */
 export interface Method<M extends MethodPlan = any, F = any> {

@@ -14,6 +14,7 @@ import { slice } from '../ops/layout.ts';
 import { add, mulScalar } from '../ops/pointwise.ts';
 import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
+import { densePredictor } from './batches.ts';
 import type { Method, Step, StepResult } from './method.ts';
 import { Philox } from '../random/philox.ts';
 import { integer, number, rate } from './plan_fields.ts';
@@ -78,11 +79,8 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
     step: (plan, nets, optimisers, stepOptions) => compileStep(plan, name, nets[name], new StepContext(nets, optimisers), stepOptions),
     async predictor(plan, nets) {
       const net: Segmenter = nets[name];
-      const size = plan.data.roi;
-      net.eval();
-      const program = await compile(({ image }) => ({ p: softmax(net.forward(reshape(image, options.slices ? [...size, 1] : [1, ...size, 1])), -1) }), { image: spec(size) });
-      net.train();
-      return { run: async (image) => ({ [name]: await program.run({ image }).p.data() as Float32Array }), dispose: () => program.dispose() };
+      const [d, ...plane] = plan.data.roi;
+      return densePredictor(plan, [net], (image, n) => ({ [name]: softmax(net.forward(reshape(image, options.slices ? [n * d, ...plane, 1] : [n, d, ...plane, 1])), -1) }));
     },
   };
 }

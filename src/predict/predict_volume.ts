@@ -7,8 +7,21 @@ import type { Triple } from '../data/geometry.ts';
 import { crop } from '../data/roi.ts';
 import type { PreparedCase } from '../data/sample.ts';
 
-/** Networks on one ROI: class probabilities [D, H, W, K] by name. */
-export interface RoiNetworks { run(image: Float32Array): Promise<Readonly<Record<string, Float32Array>>> }
+/** Networks on ROIs. */
+export interface RoiNetworks {
+  /** ROIs that a run takes at most. */
+  readonly most: number;
+  /** images: normalised ROIs [D, H, W]. For each, class probabilities [D, H, W, K] by network. */
+  run(images: readonly Float32Array[]): Promise<Readonly<Record<string, Float32Array>>[]>;
+}
+
+/** Probabilities of ROIs that a run has on the host together, unless one ROI alone has more. */
+const RUN_BYTES = 2 ** 24;
+
+/** ROIs [D, H, W] of a run at most: a power of two, 16 where they are small. */
+export function roisAtOnce(roi: Readonly<Triple>, classes: number, networks: number): number {
+  return 2 ** Math.max(0, Math.min(4, Math.floor(Math.log2(RUN_BYTES / (4 * networks * classes * roi[0] * roi[1] * roi[2])))));
+}
 
 /** How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. */
 export interface Windows { readonly roi: Triple; readonly step: number; readonly mirror: boolean; readonly classes: number }
@@ -38,20 +51,55 @@ export function blendWeights(roi: Triple): Float32Array {
 /** The eight ways to mirror a volume, unchanged first. */
 const MIRRORS: readonly Flips[] = Array.from({ length: 8 }, (_, i) => [(i & 4) > 0, (i & 2) > 0, (i & 1) > 0]);
 
+type Scan = Pick<PreparedCase, 'image' | 'grid' | 'outside'>;
 /** Labels [D, H, W] of each network and of the mean of their probabilities, on the prepared grid. */
-export async function predictVolume({ roi, step, mirror, classes }: Windows, networks: RoiNetworks, { image, grid: { size }, outside }: Pick<PreparedCase, 'image' | 'grid' | 'outside'>): Promise<Record<string, Uint8Array>> {
-  const mirrors = mirror ? MIRRORS : MIRRORS.slice(0, 1);
-  const slab = new Slab([...size], roi, classes);
-  for (const start of patchStarts([...size], roi, step)) {
-    slab.finish(start[0]); // patches come in the order of their slices
-    const patch = crop(image, [...size], start, roi, outside);
-    for (const flips of mirrors) {
-      const outputs = await networks.run(flips.includes(true) ? moveVoxels(patch, roi, { flips, turns: 0, scale: 0, shift: 0 }) : patch);
-      for (const [name, p] of Object.entries(outputs)) slab.add(name, p, start, flips);
+type Labels = Record<string, Uint8Array>;
+
+export async function predictVolume(windows: Windows, networks: RoiNetworks, scan: Scan): Promise<Labels> {
+  let found: Labels = {};
+  await predictVolumes(windows, networks, [scan], (_, labels) => { found = labels; });
+  return found;
+}
+
+/** Scans one after another, whose patches share runs; `done` gets the labels of each as soon as it has them, in order. */
+export async function predictVolumes<S extends Scan>(windows: Windows, networks: RoiNetworks, scans: Iterable<S>, done: (scan: S, labels: Labels) => void): Promise<void> {
+  let waiting: Patch[] = [];
+  const run = async (): Promise<void> => {
+    const outputs = await networks.run(waiting.map(({ image }) => image));
+    waiting.forEach(({ take }, i) => { take(outputs[i]!); });
+    waiting = [];
+  };
+  for (const scan of scans) {
+    for (const patch of patchesOf(windows, scan, (labels) => { done(scan, labels); })) {
+      waiting.push(patch);
+      if (waiting.length === networks.most) await run();
     }
   }
-  slab.finish(size[0]);
-  return slab.labels;
+  if (waiting.length > 0) await run();
+}
+
+/** A patch as networks see it, and what becomes of their probabilities; these come in the order of the patches. */
+interface Patch { readonly image: Float32Array; take(outputs: Readonly<Record<string, Float32Array>>): void }
+
+function* patchesOf({ roi, step, mirror, classes }: Windows, { image, grid: { size }, outside }: Scan, done: (labels: Labels) => void): Generator<Patch> {
+  const slab = new Slab([...size], roi, classes);
+  const starts = patchStarts([...size], roi, step);
+  let left = starts.length * (mirror ? 8 : 1);
+  for (const start of starts) {
+    const patch = crop(image, [...size], start, roi, outside);
+    for (const flips of mirror ? MIRRORS : MIRRORS.slice(0, 1)) {
+      yield {
+        image: flips.includes(true) ? moveVoxels(patch, roi, { flips, turns: 0, scale: 0, shift: 0 }) : patch,
+        take(outputs) {
+          slab.finish(start[0]); // patches come in the order of their slices
+          for (const [name, p] of Object.entries(outputs)) slab.add(name, p, start, flips);
+          if (--left > 0) return;
+          slab.finish(size[0]);
+          done(slab.labels);
+        },
+      };
+    }
+  }
 }
 
 /** Weighted sums of probabilities over a moving window of slices. The common weight of a voxel cancels in the argmax. */
@@ -127,13 +175,14 @@ export function argmax(volumes: readonly Float32Array[], classes: number, label:
 
 /**
  * Bytes of host memory that a scan takes at most: while it is read (16-bit voxels, three times, and floats), or while it is
- * predicted (the image, a patch's probabilities, the sums of a slab, the labels of every output on both grids).
+ * predicted (the image, the patches of a run on their way to the device, their probabilities on the way back, the sums of a slab, the
+ * labels of every output on both grids).
  */
 export function predictionBytes({ roi, classes }: Windows, networks: number, native: Triple, grid: Triple, resampled: boolean): number {
   const voxels = (size: Triple): number => size[0] * size[1] * size[2];
   const reading = voxels(native) * (6 + (resampled ? 12 : 4));
   const sums = networks * classes * 4 * Math.min(roi[0], grid[0]) * grid[1] * grid[2];
-  const patch = 4 * voxels(roi) * (2 + networks * classes);
+  const patches = 4 * voxels(roi) * roisAtOnce(roi, classes, networks) * (2 + 2 * networks * classes);
   const labels = (networks + 1) * (voxels(grid) + voxels(native));
-  return Math.max(reading, 4 * voxels(grid) + patch + sums + labels);
+  return Math.max(reading, 4 * voxels(grid) + patches + sums + labels);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a plan costs before anything is trained: parameters of every network and module, memory and work of one iteration.
-import { openDevice, type DeviceOptions, type TunedTiles } from '../gpu/device.ts';
+import { openDevice, type Device, type DeviceOptions, type TunedTiles } from '../gpu/device.ts';
 import { dryDevice } from '../gpu/dry.ts';
 import { Module } from '../nn/module.ts';
 import { networkList } from '../methods/method.ts';
@@ -39,12 +39,15 @@ export async function iterationCost(plan: Plan, gpuDevice = dryDevice(), tiles?:
   return { memoryBytes: device.memory().peak, flops: programs.reduce((n, p) => n + p.runs * p.flops, 0), programs };
 }
 
-/** Bytes on the device while scans are predicted: weights, activations of every program, what goes in and out. No device is current afterwards. */
-export async function predictionDeviceBytes(plan: Plan): Promise<number> {
-  using device = await openDevice({ gpuDevice: dryDevice() });
+/** Bytes at most on a device like this one while scans are predicted: weights, activations of every program, what goes in and out. */
+export async function predictionDeviceBytes(plan: Plan, { caps, room }: Pick<Device, 'caps' | 'room'>): Promise<number> {
+  const { maxStorageBufferBindingSize, maxBufferSize } = caps.limits;
+  using device = await openDevice({ gpuDevice: dryDevice({ software: caps.software, limits: { maxStorageBufferBindingSize, maxBufferSize } }), ...(caps.software && { memoryBudget: room }) });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
-  await methodOf(plan).predictor(plan, nets);
+  const predictor = await methodOf(plan).predictor(plan, nets);
+  const roi = new Float32Array(plan.data.roi.reduce((a, b) => a * b, 1));
+  for (const n of [predictor.most, predictor.most - 1]) if (n > 0) await predictor.run(new Array<Float32Array>(n).fill(roi)); // between them, runs of every size
   return device.memory().peak;
 }
 

@@ -2,22 +2,21 @@
 // Dice of each network and of the ensemble on a fixed list of cases, on annotated voxels alone: choosing a model must not see
 // more labels than training did.
 import type { PreparedCase } from '../data/sample.ts';
-import { predictVolume, type RoiNetworks } from '../predict/predict_volume.ts';
+import { predictVolumes, type RoiNetworks } from '../predict/predict_volume.ts';
 import { windowsOf } from './inference.ts';
 import type { Plan } from '../methods/plan.ts';
 
 /** Mean Dice over cases and the classes they have, by output name; 0 where an output misses everything. */
 export async function validate(plan: Plan, networks: RoiNetworks, cases: readonly PreparedCase[]): Promise<Record<string, number>> {
   const sums = new Map<string, { total: number; count: number }>();
-  for (const scan of cases) {
-    if (!scan.label) continue;
-    for (const [name, predicted] of Object.entries(await predictVolume(windowsOf(plan), networks, scan))) {
+  await predictVolumes(windowsOf(plan), networks, cases.filter(({ label }) => label), (scan, labels) => {
+    for (const [name, predicted] of Object.entries(labels)) {
       const dice = meanDice(scan, predicted, plan.classes.length);
       if (dice === null) continue;
       const sum = sums.get(name) ?? { total: 0, count: 0 };
       sums.set(name, { total: sum.total + dice, count: sum.count + 1 });
     }
-  }
+  });
   return Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
 }
 

@@ -7,7 +7,7 @@ import { orientGeometry, rasOrientation, toRas } from '../../src/data/orientatio
 import type { Geometry, Triple } from '../../src/data/geometry.ts';
 import type { Volume } from '../../src/data/volume.ts';
 import { onStoredGrid, prepareScan, scanBytes, segment, windowsOf } from '../../src/train/inference.ts';
-import { blendWeights, patchStarts, predictVolume, type RoiNetworks } from '../../src/predict/predict_volume.ts';
+import { blendWeights, patchStarts, predictVolume, roisAtOnce, type RoiNetworks } from '../../src/predict/predict_volume.ts';
 import { consensusClicks } from '../../src/methods/sanet/prompts.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
@@ -22,13 +22,16 @@ function planFor(roi: Triple, change: (plan: Plan) => void = () => {}): Plan {
 }
 
 /** Probability of class 1 = the image itself, so that the label says whether a voxel is above one half. */
-const threshold: RoiNetworks = {
-  run: async (image) => {
-    const p = new Float32Array(image.length * 2);
-    image.forEach((v, i) => { p[2 * i] = 1 - v; p[2 * i + 1] = v; });
-    return { transverse: p };
-  },
-};
+const threshold = oneByOne((image) => {
+  const p = new Float32Array(image.length * 2);
+  image.forEach((v, i) => { p[2 * i] = 1 - v; p[2 * i + 1] = v; });
+  return { transverse: p };
+});
+
+/** A stand-in for networks, told what to say of each ROI. */
+function oneByOne(say: (image: Float32Array) => Record<string, Float32Array>, most = 3): RoiNetworks {
+  return { most, run: async (images) => { expect(images.length).toBeLessThanOrEqual(most); return images.map(say); } };
+}
 
 // Without it, arrays that nobody holds any more would be counted.
 setFlagsFromString('--expose-gc');
@@ -80,7 +83,7 @@ describe('predictVolume', () => {
     const plan = planFor(roi, (p) => { p.classes = ['background', 'a', 'b']; });
     let call = 0;
     const patches: Float32Array[][] = [];
-    const networks: RoiNetworks = { run: async (image) => { call++; const pair = [noise(image.length * classes, call), noise(image.length * classes, 1000 + call)]; patches.push(pair); return { sam: pair[0]!, coronal: pair[1]! }; } };
+    const networks = oneByOne((image) => { call++; const pair = [noise(image.length * classes, call), noise(image.length * classes, 1000 + call)]; patches.push(pair); return { sam: pair[0]!, coronal: pair[1]! }; });
     const got = await predictVolume(windowsOf(plan), networks, scanOf(size, new Float32Array(size[0] * size[1] * size[2])));
     const weights = blendWeights(roi);
     const sums = [0, 1].map(() => new Float64Array(size[0] * size[1] * size[2] * classes));
@@ -108,15 +111,13 @@ describe('predictVolume', () => {
     // A network that leans to the end of every axis: mirroring takes the lean away.
     let runs = 0;
     const roi: Triple = [4, 4, 4];
-    const leaning: RoiNetworks = {
-      run: async (patch) => {
-        runs++;
-        const p = new Float32Array(patch.length * 2);
-        for (let i = 0; i < patch.length; i++) p[2 * i + 1] = patch[i]! + 0.5 * (Math.floor(i / 16) / 3 + (Math.floor(i / 4) % 4) / 3 + (i % 4) / 3 - 1.5);
-        for (let i = 0; i < patch.length; i++) p[2 * i] = 1 - p[2 * i + 1]!;
-        return { sam: p };
-      },
-    };
+    const leaning = oneByOne((patch) => {
+      runs++;
+      const p = new Float32Array(patch.length * 2);
+      for (let i = 0; i < patch.length; i++) p[2 * i + 1] = patch[i]! + 0.5 * (Math.floor(i / 16) / 3 + (Math.floor(i / 4) % 4) / 3 + (i % 4) / 3 - 1.5);
+      for (let i = 0; i < patch.length; i++) p[2 * i] = 1 - p[2 * i + 1]!;
+      return { sam: p };
+    });
     const expected = Uint8Array.from(image, (v) => (v > 0.5 ? 1 : 0));
     const plain = await predictVolume(windowsOf(planFor(roi)), leaning, scanOf(size, image));
     expect(plain.sam).not.toEqual(expected);
@@ -134,7 +135,7 @@ describe('predictVolume', () => {
     const held = (): number => { collect(); return process.memoryUsage().arrayBuffers; };
     const before = held() - image.byteLength;
     let [peak, run] = [0, 0];
-    const networks: RoiNetworks = { run: async () => { if (run++ % 8 === 0) peak = Math.max(peak, held() - before); return { sam: p, transverse: p, coronal: p }; } };
+    const networks = oneByOne(() => { if (run++ % 8 === 0) peak = Math.max(peak, held() - before); return { sam: p, transverse: p, coronal: p }; }, roisAtOnce(roi, 5, 3));
     await predictVolume(windowsOf(plan), networks, scanOf(size, image));
     const bytes = scanBytes(plan, size, size);
     expect(peak).toBeLessThan(bytes);

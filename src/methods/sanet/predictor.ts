@@ -1,106 +1,119 @@
 // SPDX-License-Identifier: MIT
-// Trained networks on one ROI: both 2D networks on every slice, a click from their consensus, SAM (specification 3.6, 5.4).
+// Trained networks on ROIs: both 2D networks on every slice, a click from their consensus, SAM (specification 3.6, 5.4).
 // Ground truth is never read here.
-import { spec } from '../../engine/dtype.ts';
-import { compile, type Program } from '../../engine/program.ts';
-import type { Tensor } from '../../engine/tensor.ts';
+import { zeros, type Tensor } from '../../engine/tensor.ts';
 import { currentDevice } from '../../gpu/device.ts';
+import { expand } from '../../ops/expand.ts';
+import { concat } from '../../ops/layout.ts';
+import { permute } from '../../ops/permute.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { softmax } from '../../ops/softmax.ts';
-import { fitSlices, planeShape, toNative, toNetwork, type Plane, type Size3 } from '../../models/sanet/planes.ts';
+import { fitSlices, planeShape, PLANES, toNative, toNetwork, type Plane, type Size3 } from '../../models/sanet/planes.ts';
+import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
+import { roisAtOnce } from '../../predict/predict_volume.ts';
 import { consensusClicks } from './prompts.ts';
-import { samDecode } from './forward.ts';
 import { networkList, type RoiPredictor } from '../method.ts';
+import { Batches } from '../batches.ts';
 import { assertPrecision } from '../precision.ts';
 import type { SanetNetworks } from './networks.ts';
 import type { SanetPlan } from './plan.ts';
 
-/** Slices that go through a 2D network at once. */
-const CHUNK = 16;
+/** Slices that go through a 2D network at once, if a ROI has so many. */
+const LEAST = 16;
+
+type Probabilities = Record<string, Float32Array>;
 
 export class Predictor implements RoiPredictor {
+  readonly most: number;
   private readonly size: Size3;
   private readonly classes: number;
-  private readonly planes: { plane: Plane; chunk: number; program: Program<{ p: Tensor }> }[];
-  private readonly encoder: Program<{ embedding: Tensor }> | null;
-  private readonly decoder: Program<{ p: Tensor }> | null;
+  private readonly planes: readonly { plane: Plane; slices: Batches }[];
+  private readonly sam: Batches | null;
 
-  private constructor(parts: { size: Size3; classes: number; planes: Predictor['planes']; encoder: Predictor['encoder']; decoder: Predictor['decoder'] }) {
+  private constructor(parts: { most: number; size: Size3; classes: number; planes: Predictor['planes']; sam: Batches | null }) {
+    this.most = parts.most;
     this.size = parts.size;
     this.classes = parts.classes;
     this.planes = parts.planes;
-    this.encoder = parts.encoder;
-    this.decoder = parts.decoder;
+    this.sam = parts.sam;
   }
 
-  /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. */
-  static async create(plan: SanetPlan, nets: SanetNetworks): Promise<Predictor> {
+  /**
+   * Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. `joined`: whether ROIs share
+   * runs. A processor is full without it, and sums over other numbers of slices are rounded otherwise: there the bits stay those of one ROI alone.
+   */
+  static async create(plan: SanetPlan, nets: SanetNetworks, joined = !currentDevice().caps.software): Promise<Predictor> {
     assertPrecision(plan, currentDevice());
     const size = plan.data.roi as Size3;
     const classes = plan.classes.length;
-    for (const { net } of networkList(nets)) net.eval();
-    const planes: Predictor['planes'] = [];
-    for (const plane of ['transverse', 'coronal'] as const) {
+    const most = roisAtOnce(size, classes, networkList(nets).length);
+    const planes: { plane: Plane; slices: Batches }[] = [];
+    for (const plane of PLANES) {
       const net = nets[plane];
       if (!net) continue;
       const { count, height, width } = planeShape(size, plane);
       const fit = fitSlices(height, width, plan.method.network2d.resize);
-      const chunk = Math.min(CHUNK, count);
-      const program = await compile(({ slices }) => ({
-        p: softmax(toNative(net.forward(toNetwork(reshape(slices, [chunk, height, width, 1]), fit)).logits, fit), -1),
-      }), { slices: spec([chunk, height, width]) });
-      planes.push({ plane, chunk, program });
+      const slices = await Batches.create({
+        nets: [net], shapes: { slice: [height, width] },
+        run: ({ slice }, n) => ({ p: softmax(toNative(net.forward(toNetwork(reshape(slice!, [n, height, width, 1]), fit)).logits, fit), -1) }),
+      }, Math.min(LEAST, count), joined ? most * count : 0);
+      planes.push({ plane, slices });
     }
     const { sam } = nets;
-    const encoder = sam ? await compile(({ image }) => ({ embedding: sam.encode(reshape(image, [1, ...size, 1])) }), { image: spec(size) }) : null;
-    const g = sam ? sam.config.size / 16 : 0;
-    const decoder = sam ? await compile(({ embedding, coords, labels }) => ({
-      p: softmax(samDecode(sam, embedding, { coords, labels }, size).logits, -1),
-    }), { embedding: spec([1, g, g, g, 384]), coords: spec([classes - 1, 1, 3]), labels: spec([classes - 1, 1]) }) : null;
-    for (const { net } of networkList(nets)) net.train();
-    return new Predictor({ size, classes, planes, encoder, decoder });
+    const whole = sam ? await Batches.create({
+      nets: [sam], shapes: { image: size, coords: [classes - 1, 1, 3], labels: [classes - 1, 1] },
+      run: ({ image, coords, labels }, n) => ({ sam: softmax(samLogits(sam, image!, coords!, labels!, [n, classes - 1], size), -1) }),
+    }, 1, joined ? most : 0) : null;
+    return new Predictor({ most, size, classes, planes, sam: whole });
   }
 
-  /** image: normalised ROI [D, H, W]. */
-  async run(image: Float32Array): Promise<Record<string, Float32Array>> {
-    const out: Record<string, Float32Array> = {};
-    for (const { plane, chunk, program } of this.planes) out[plane] = await this.slices(image, plane, chunk, program);
-    if (this.encoder && this.decoder) {
-      const clicks = consensusClicks([out.transverse, out.coronal].filter((p) => p !== undefined), this.size, this.classes);
-      const { embedding } = this.encoder.run({ image });
-      const { p } = this.decoder.run({ embedding, ...clicks });
-      out.sam = await p.data() as Float32Array;
-    }
-    return out;
-  }
-
-  private async slices(image: Float32Array, plane: Plane, chunk: number, program: Program<{ p: Tensor }>): Promise<Float32Array> {
-    const { count, height, width } = planeShape(this.size, plane);
-    const k = this.classes;
-    const volume = new Float32Array(image.length * k);
-    const slices = new Float32Array(chunk * height * width);
-    for (let start = 0; start < count; start += chunk) {
-      const first = Math.min(start, count - chunk); // the last chunk overlaps the one before: every run has full chunks
-      for (let s = 0; s < chunk; s++) copySlice(image, slices.subarray(s * height * width), this.size, plane, first + s, 1, false);
-      const p = await program.run({ slices }).p.data() as Float32Array;
-      for (let s = 0; s < chunk; s++) copySlice(volume, p.subarray(s * height * width * k), this.size, plane, first + s, k, true);
-    }
-    return volume;
+  /** images: normalised ROIs [D, H, W]. */
+  async run(images: readonly Float32Array[]): Promise<Probabilities[]> {
+    const { size, classes, planes, sam } = this;
+    const slices = planes.length === 0 ? [] : await Batches.run(planes.map(({ plane, slices: batches }) => {
+      const { count } = planeShape(size, plane);
+      return { batches, count: images.length * count, item: (i: number) => ({ slice: sliceOf(images[Math.floor(i / count)]!, size, plane, i % count) }) };
+    }));
+    const out = images.map((_, roi) => Object.fromEntries(planes.map(({ plane }, i): [string, Float32Array] => {
+      const { count } = planeShape(size, plane);
+      return [plane, volumeOf(slices[i]!.slice(roi * count, (roi + 1) * count).map(({ p }) => p!), size, plane, classes)];
+    })));
+    if (!sam) return out;
+    const clicks = out.map((found) => consensusClicks(Object.values(found), size, classes));
+    const [predicted] = await Batches.run([{ batches: sam, count: images.length, item: (i) => ({ image: images[i]!, ...clicks[i]! }) }]);
+    return out.map((found, i) => ({ ...found, ...predicted![i]! }));
   }
 
   dispose(): void {
-    for (const { program } of this.planes) program.dispose();
-    this.encoder?.dispose();
-    this.decoder?.dispose();
+    for (const { slices } of this.planes) slices.dispose();
+    this.sam?.dispose();
   }
 }
 
-/** Copies slice `at` of a volume [D, H, W, c] to or from a slice buffer [h, w, c]. */
-function copySlice(volume: Float32Array, slice: Float32Array, [d, h, w]: Size3, plane: Plane, at: number, c: number, back: boolean): void {
-  const rows = plane === 'transverse' ? h : d;
-  for (let r = 0; r < rows; r++) {
-    const start = (plane === 'transverse' ? at * h + r : r * h + at) * w * c;
-    if (back) volume.set(slice.subarray(r * w * c, (r + 1) * w * c), start);
-    else slice.set(volume.subarray(start, start + w * c), r * w * c);
-  }
+/** Logits [n, D, H, W, K] of n volumes [n, D, H, W], a click [n, K-1, ...] for each foreground class; the background's are 0. */
+function samLogits(sam: SamMed3D, image: Tensor, coords: Tensor, labels: Tensor, [n, clicks]: readonly [number, number], size: Size3): Tensor {
+  const embedding = sam.encode(reshape(image, [n, ...size, 1]));
+  const [, ...grid] = embedding.shape;
+  const each = clicks === 1 ? embedding : reshape(expand(reshape(embedding, [n, 1, ...grid]), [n, clicks, ...grid]), [n * clicks, ...grid]);
+  const low = sam.decode(each, { coords: reshape(coords, [n * clicks, 1, 3]), labels: reshape(labels, [n * clicks, 1]) });
+  const foreground = permute(reshape(sam.upsample(low, size), [n, clicks, ...size]), [0, 2, 3, 4, 1]);
+  return concat([zeros([n, ...size, 1]), foreground], { axis: -1 });
+}
+
+/** Slice `at` [h, w] of a volume [D, H, W]. */
+function sliceOf(volume: Float32Array, [d, h, w]: Size3, plane: Plane, at: number): Float32Array {
+  if (plane === 'transverse') return volume.subarray(at * h * w, (at + 1) * h * w);
+  const slice = new Float32Array(d * w);
+  for (let z = 0; z < d; z++) slice.set(volume.subarray((z * h + at) * w, (z * h + at + 1) * w), z * w);
+  return slice;
+}
+
+/** All slices [h, w, c] of a plane as a volume [D, H, W, c]. */
+function volumeOf(slices: readonly Float32Array[], [d, h, w]: Size3, plane: Plane, c: number): Float32Array {
+  const volume = new Float32Array(d * h * w * c);
+  slices.forEach((slice, at) => {
+    if (plane === 'transverse') volume.set(slice, at * slice.length);
+    else for (let z = 0; z < d; z++) volume.set(slice.subarray(z * w * c, (z + 1) * w * c), (z * h + at) * w * c);
+  });
+  return volume;
 }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Predictors take many regions at once: what each is given is to the bit what it would be given alone, and comes back in one piece.
+import { describe, expect, it } from 'vitest';
+import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { methodOf } from '../../src/methods/methods.ts';
+import type { Plan } from '../../src/methods/plan.ts';
+import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
+import { Predictor } from '../../src/methods/sanet/predictor.ts';
+import { buildNetworks } from '../../src/train/networks.ts';
+import { presetPlan } from '../../src/train/presets.ts';
+import { stepPlan } from '../train/phantom_step.ts';
+
+function compared(method: string): Plan {
+  const plan = presetPlan('demo', method);
+  plan.data.roi = [16, 32, 32];
+  return plan;
+}
+
+const noise = (n: number, seed: number): Float32Array => {
+  let state = seed;
+  return Float32Array.from({ length: n }, () => { state = (state * 1664525 + 1013904223) >>> 0; return 2 * (state / 2 ** 32) - 1; });
+};
+
+/** How often the host waits for values while `f` runs. */
+async function waits(device: Device, f: () => Promise<unknown>): Promise<number> {
+  let count = 0;
+  const { gpu } = device;
+  const create = gpu.createBuffer.bind(gpu);
+  gpu.createBuffer = (descriptor) => {
+    const buffer = create(descriptor);
+    const map = buffer.mapAsync.bind(buffer);
+    buffer.mapAsync = (...args) => { count++; return map(...args); };
+    return buffer;
+  };
+  try { await f(); } finally { gpu.createBuffer = create; }
+  return count;
+}
+
+const apart = (a: Float32Array, b: Float32Array): number => a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), a.length === b.length ? 0 : Infinity);
+
+/** Read-backs of a run: SA-Net's clicks are found by the host, between its 2D networks and SAM. How far apart probabilities may be. */
+describe.each<[string, () => Plan, number, number]>([
+  ['sanet', () => stepPlan('full', 3), 2, 0], ['sanet joined', () => stepPlan('full', 3), 2, 1e-4], ['vnet', () => compared('vnet'), 1, 0], ['unet2d', () => compared('unet2d'), 1, 0], ['cross_teaching', () => compared('cross_teaching'), 1, 0],
+])('%s', (title, makePlan, readBacks, most) => {
+  it('says of five regions together what it says of each alone, and is waited for as often as for one', async () => {
+    using device = await openDevice();
+    const plan = makePlan();
+    const nets = buildNetworks(plan);
+    const predictor = title === 'sanet joined' ? await Predictor.create(plan as SanetPlan, nets, true) : await methodOf(plan).predictor(plan, nets);
+    const images = [1, 2, 3, 4, 5].map((seed) => noise(plan.data.roi.reduce((a, b) => a * b, 1), seed));
+    expect(predictor.most).toBeGreaterThanOrEqual(images.length);
+    let together: Awaited<ReturnType<typeof predictor.run>> = [];
+    expect(await waits(device, async () => { together = await predictor.run(images); })).toBe(readBacks);
+    for (const [i, image] of images.entries()) {
+      const [alone] = await predictor.run([image]);
+      expect(Object.keys(alone!).sort()).toEqual(Object.keys(methodOf(plan).networks(plan)).sort());
+      for (const [name, p] of Object.entries(alone!)) expect(apart(p, together[i]![name]!), `${name} of region ${i}`).toBeLessThanOrEqual(most);
+    }
+    for (const [name, p] of Object.entries(together[0]!)) expect(apart(p, together[1]![name]!), name).toBeGreaterThan(most);
+    predictor.dispose();
+  });
+});
