@@ -6,6 +6,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import { currentDevice, type Device } from '../gpu/device.ts';
 import { Gathering } from '../gpu/readback.ts';
 import type { Module } from '../nn/module.ts';
+import { BatchStatisticsNorm } from '../nn/norms.ts';
 import { roisAtOnce } from '../predict/predict_volume.ts';
 import type { RoiPredictor } from './method.ts';
 import type { Plan } from './plan.ts';
@@ -44,13 +45,17 @@ export class Batches {
     this.sizes = [least];
   }
 
-  /** `least` items a run at least, at most `most` and what fits into half of the memory that is left. */
-  static async create(forward: Forward, least: number, most: number): Promise<Batches> {
+  /**
+   * `least` items a run at least; if they may be `joined`, at most `most` and what fits into half of the memory that is left. A processor is full
+   * without, and sums of other sizes are rounded otherwise: there the bits stay. Networks that normalise by the batch would see one item in another.
+   */
+  static async create(forward: Forward, least: number, most: number, joined = !currentDevice().caps.software): Promise<Batches> {
     const device = currentDevice();
+    const grows = joined && !forward.nets.some((net) => [...net.modules()].some((m) => m instanceof BatchStatisticsNorm));
     const batches = new Batches(device, forward, least);
     const { slotBytes, largestSlot } = (await batches.program(least)).report();
     const fits = (times: number): boolean => slotBytes * times <= device.room * SHARE && largestSlot * times <= device.caps.limits.maxStorageBufferBindingSize;
-    for (let times = 4; least * times <= most && fits(times); times *= 4) batches.sizes.unshift(least * times);
+    for (let times = 4; grows && least * times <= most && fits(times); times *= 4) batches.sizes.unshift(least * times);
     return batches;
   }
 
@@ -122,9 +127,9 @@ export class Batches {
 }
 
 /** Predictor of networks that see whole ROIs: image [n, D, H, W] -> class probabilities of each, n times [D, H, W, K] one after another. */
-export async function densePredictor(plan: Plan, nets: readonly Module[], probabilities: (image: Tensor, n: number) => Tensors): Promise<RoiPredictor> {
+export async function densePredictor(plan: Plan, nets: readonly Module[], probabilities: (image: Tensor, n: number) => Tensors, joined?: boolean): Promise<RoiPredictor> {
   const most = roisAtOnce(plan.data.roi, plan.classes.length, nets.length);
-  const batches = await Batches.create({ nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image!, n) }, 1, most);
+  const batches = await Batches.create({ nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image!, n) }, 1, most, joined);
   return {
     most,
     run: async (images) => (await Batches.run([{ batches, count: images.length, item: (i) => ({ image: images[i]! }) }]))[0]!,

@@ -23,7 +23,7 @@ import { storageOf } from './precision.ts';
 import { chooseSlices } from './slices.ts';
 import { StepContext } from './step_context.ts';
 
-/** x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. */
+/** x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. In evaluation, those of one item say nothing of another but through a `BatchStatisticsNorm`. */
 export interface Segmenter extends Module { forward(x: Tensor): Tensor }
 
 /** A supervised network's part of a plan; `N` are its sizes. */

@@ -2,10 +2,14 @@
 // Predictors take many regions at once: what each is given is to the bit what it would be given alone, and comes back in one piece.
 import { describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { densePredictor } from '../../src/methods/batches.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { Predictor } from '../../src/methods/sanet/predictor.ts';
+import type { Segmenter } from '../../src/methods/supervised.ts';
+import { reshape } from '../../src/ops/reshape.ts';
+import { softmax } from '../../src/ops/softmax.ts';
 import { buildNetworks } from '../../src/train/networks.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { stepPlan } from '../train/phantom_step.ts';
@@ -40,7 +44,7 @@ const apart = (a: Float32Array, b: Float32Array): number => a.reduce((most, v, i
 
 /** Read-backs of a run: SA-Net's clicks are found by the host, between its 2D networks and SAM. How far apart probabilities may be. */
 describe.each<[string, () => Plan, number, number]>([
-  ['sanet', () => stepPlan('full', 3), 2, 0], ['sanet joined', () => stepPlan('full', 3), 2, 1e-4], ['vnet', () => compared('vnet'), 1, 0], ['unet2d', () => compared('unet2d'), 1, 0], ['cross_teaching', () => compared('cross_teaching'), 1, 0],
+  ['sanet', () => stepPlan('full', 3), 2, 0], ['sanet joined', () => stepPlan('full', 3), 2, 1e-4], ['vnet', () => compared('vnet'), 1, 0], ['unet2d', () => compared('unet2d'), 1, 0], ['cross_teaching', () => compared('cross_teaching'), 1, 0], ['ctn', () => compared('ctn'), 1, 0],
 ])('%s', (title, makePlan, readBacks, most) => {
   it('says of five regions together what it says of each alone, and is waited for as often as for one', async () => {
     using device = await openDevice();
@@ -59,4 +63,16 @@ describe.each<[string, () => Plan, number, number]>([
     for (const [name, p] of Object.entries(together[0]!)) expect(apart(p, together[1]![name]!), name).toBeGreaterThan(most);
     predictor.dispose();
   });
+});
+
+it.each([['unet3d', 1e-5], ['ctn', 0]])('%s: a region is the same whatever shares its run', async (method, most) => {
+  using _device = await openDevice();
+  const plan = compared(method);
+  const nets = buildNetworks(plan);
+  const net = nets[method] as Segmenter;
+  const predictor = await densePredictor(plan, [net], (image, n) => ({ p: softmax(net.forward(reshape(image, [n, ...plan.data.roi, 1])), -1) }), true);
+  const of = (seed: number): Float32Array => noise(16 * 32 * 32, seed);
+  const [alone] = await predictor.run([of(1)]);
+  for (const company of [[2, 3, 4], [5, 6, 7]]) expect(apart(alone!.p!, (await predictor.run([1, ...company].map(of)))[0]!.p!)).toBeLessThanOrEqual(most);
+  predictor.dispose();
 });

@@ -38,11 +38,8 @@ export class Predictor implements RoiPredictor {
     this.sam = parts.sam;
   }
 
-  /**
-   * Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. `joined`: whether ROIs share
-   * runs. A processor is full without it, and sums over other numbers of slices are rounded otherwise: there the bits stay those of one ROI alone.
-   */
-  static async create(plan: SanetPlan, nets: SanetNetworks, joined = !currentDevice().caps.software): Promise<Predictor> {
+  /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. `joined`: as in `Batches.create`. */
+  static async create(plan: SanetPlan, nets: SanetNetworks, joined?: boolean): Promise<Predictor> {
     assertPrecision(plan, currentDevice());
     const size = plan.data.roi as Size3;
     const classes = plan.classes.length;
@@ -56,14 +53,14 @@ export class Predictor implements RoiPredictor {
       const slices = await Batches.create({
         nets: [net], shapes: { slice: [height, width] },
         run: ({ slice }, n) => ({ p: softmax(toNative(net.forward(toNetwork(reshape(slice!, [n, height, width, 1]), fit)).logits, fit), -1) }),
-      }, Math.min(LEAST, count), joined ? most * count : 0);
+      }, Math.min(LEAST, count), most * count, joined);
       planes.push({ plane, slices });
     }
     const { sam } = nets;
     const whole = sam ? await Batches.create({
       nets: [sam], shapes: { image: size, coords: [classes - 1, 1, 3], labels: [classes - 1, 1] },
       run: ({ image, coords, labels }, n) => ({ sam: softmax(samLogits(sam, image!, coords!, labels!, [n, classes - 1], size), -1) }),
-    }, 1, joined ? most : 0) : null;
+    }, 1, most, joined) : null;
     return new Predictor({ most, size, classes, planes, sam: whole });
   }
 
