@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backward } from '../../src/engine/autograd.ts';
 import { ShapeError } from '../../src/errors.ts';
 import { fromF16, numel } from '../../src/engine/dtype.ts';
 import { evaluate } from '../../src/engine/program.ts';
@@ -8,6 +9,8 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import {
   adaptiveAvgPool2d, adaptiveAvgPool3d, avgPool1d, avgPool2d, avgPool3d, globalAvgPool, maxPool1d, maxPool2d, maxPool3d, maxPoolWithIndices, type AvgPoolOptions,
 } from '../../src/ops/pool.ts';
+import { mul } from '../../src/ops/pointwise.ts';
+import { sum } from '../../src/ops/reduce.ts';
 import { half, nmse, noise, rounded } from '../kernels/harness.ts';
 import { checkGradient, checkLinear, flat, indices } from './check.ts';
 
@@ -79,6 +82,16 @@ describe('max pool', () => {
   it.each(cases.slice(0, 12).filter(([shape]) => numel(shape) < 900))('gradient of %j by %j', async (shape, o) => {
     const x = noise(numel(shape), 6);
     await checkGradient((t) => MAX[shape.length - 3](t, o), (v) => reference(v, shape, o, 'max').values, shape, x);
+  });
+  it('a window of padding alone is -infinity and gives nobody a gradient', async () => {
+    // PyTorch 2 on a processor gives the first window's gradient to the first value of the second sample.
+    const x = tensor([-5, -6, 70, 80], { shape: [2, 2, 1] });
+    const { y, g } = evaluate(() => {
+      const out = maxPool1d(x, { kernel: 2, stride: 1, padding: 1, dilation: 3 });
+      return { y: out, g: backward(sum(mul(out, tensor([3, 5], { shape: [2, 1, 1] }))), [x]).get(x)! };
+    });
+    expect([...await y.data()]).toEqual([-Infinity, -Infinity]);
+    expect([...await g.data()]).toEqual([0, 0, 0, 0]);
   });
 });
 
