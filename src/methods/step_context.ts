@@ -17,6 +17,9 @@ import type { Networks, Optimisers, Scheduled, StepResult } from './method.ts';
 export class StepContext implements Disposable {
   /** Of the coming iteration; set before each. */
   scheduled: Scheduled = { iteration: 0 };
+  /** Runs of the program of a volume in an iteration, and which of them comes next: each draws its own numbers. */
+  volumes = 1;
+  volume = 0;
   private readonly nets: Networks;
   private readonly optimisers: Optimisers;
   private readonly means = new Map<string, Tensor>();
@@ -32,9 +35,9 @@ export class StepContext implements Disposable {
     return hostScalars(1, 'f32', () => Float32Array.of(this.scheduled[name]!), name);
   }
 
-  /** Numbers of a network's random layers, a function of the run's seed and the iteration. Programs of one iteration take ranges of their own. */
-  random(seed: number, firstOp = 0): RandomSource {
-    return new RandomSource({ seed, stream: STREAMS.dropout, step: () => this.scheduled.iteration, firstOp });
+  /** Numbers of a network's random layers, a function of the run's seed, the iteration and the volume. */
+  random(seed: number): RandomSource {
+    return new RandomSource({ seed, stream: STREAMS.dropout, step: () => this.scheduled.iteration * this.volumes + this.volume });
   }
 
   /**

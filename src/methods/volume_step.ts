@@ -9,6 +9,7 @@ const compileOf = <X>() => compile as unknown as (step: (x: X) => StepResult, ex
 
 /** `train` sees the inputs of one volume, `X` as `example` has them, which counts `share` in its iteration, and tells `context` what is learnt from it. */
 export async function compileVolumeStep<X, F extends Feed>(context: StepContext, batch: number, example: Example, options: CompileOptions, train: (x: X, share: number) => void): Promise<Step<F>> {
+  context.volumes = batch;
   const program = await compileOf<X>()((x) => {
     if (batch === 1) return context.whole(() => train(x, 1));
     train(x, 1 / batch);
@@ -20,7 +21,10 @@ export async function compileVolumeStep<X, F extends Feed>(context: StepContext,
     run(volumes, scheduled) {
       context.scheduled = scheduled;
       let result: StepResult = {};
-      for (const feed of volumes) result = program.run(feed);
+      for (const [b, feed] of volumes.entries()) {
+        context.volume = b;
+        result = program.run(feed);
+      }
       return update ? update.run() : result;
     },
     dispose() {
