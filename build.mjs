@@ -25,19 +25,26 @@ const cache = join(root, 'node_modules/.cache/voxelgrad');
 const sha256 = (...parts) => parts.reduce((h, p) => h.update(p), createHash('sha256')).digest('hex');
 // Reflection and verdicts hold for one text, one version of these scripts and one Dawn.
 const tool = sha256(
-  ...readdirSync(join(home, 'scripts/build')).sort().map((f) => readFileSync(join(home, 'scripts/build', f))),
+  ...readdirSync(join(home, 'scripts/build'))
+    .sort()
+    .map((f) => readFileSync(join(home, 'scripts/build', f))),
   readFileSync(join(home, 'src/gpu/specialise.ts')),
   readFileSync(join(home, 'node_modules/webgpu/package.json')),
 );
 const problems = [];
 
-const files = readdirSync(kernels).filter((f) => f.endsWith('.wgsl')).sort();
+const files = readdirSync(kernels)
+  .filter((f) => f.endsWith('.wgsl'))
+  .sort();
 const wanted = positionals.map((p) => `${basename(p, '.wgsl')}.wgsl`);
 for (const w of wanted) if (!files.includes(w)) problems.push(`kernels/${w}: no such file`);
-const linked = files.filter((f) => !wanted.length || wanted.includes(f)).flatMap((file) => attempt(() => ({ file, wgsl: link(kernels, file) })) ?? []);
+const linked = files
+  .filter((f) => !wanted.length || wanted.includes(f))
+  .flatMap((file) => attempt(() => ({ file, wgsl: link(kernels, file) })) ?? []);
 
 let specialiseModule;
-const text = async () => (specialiseModule ??= await (await import('./scripts/build/bundle.mjs')).importTypescript(join(home, 'src/gpu/specialise.ts')));
+const text = async () =>
+  (specialiseModule ??= await (await import('./scripts/build/bundle.mjs')).importTypescript(join(home, 'src/gpu/specialise.ts')));
 const good = [];
 for (const { file, wgsl } of linked) {
   const path = join(cache, `${sha256(tool, wgsl)}.json`);
@@ -120,7 +127,10 @@ function lock() {
 
 function removeStale() {
   const names = new Set(files.map((f) => basename(f, '.wgsl')));
-  for (const [dir, pattern] of [['src/gen', /^(.+)\.ts$/], ['dist/wgsl', /^(.+)\.(?:wgsl|json)$/]]) {
+  for (const [dir, pattern] of [
+    ['src/gen', /^(.+)\.ts$/],
+    ['dist/wgsl', /^(.+)\.(?:wgsl|json)$/],
+  ]) {
     mkdirSync(join(root, dir), { recursive: true });
     for (const f of readdirSync(join(root, dir))) {
       const name = pattern.exec(f)?.[1];

@@ -7,7 +7,13 @@ import { numel } from './inputs.mjs';
 const BACKWARD = 3; // forward and both gradients, in multiples of the forward pass
 
 function matmul(n) {
-  return { kind: 'matmul', inputs: { a: { shape: [n, n] }, b: { shape: [n, n] }, g: { shape: [n, n] } }, y: [n, n], gradients: ['a', 'b'], flops: 2 * n ** 3 };
+  return {
+    kind: 'matmul',
+    inputs: { a: { shape: [n, n] }, b: { shape: [n, n] }, g: { shape: [n, n] } },
+    y: [n, n],
+    gradients: ['a', 'b'],
+    flops: 2 * n ** 3,
+  };
 }
 
 function conv({ n, size, from, to, kernel, stride = 1, padding = 0, rank = 2, groups = 1 }) {
@@ -16,7 +22,13 @@ function conv({ n, size, from, to, kernel, stride = 1, padding = 0, rank = 2, gr
   const y = [n, ...space(out), to];
   const w = [to, ...space(kernel), from / groups];
   return {
-    kind: 'conv', rank, stride, padding, groups, y, gradients: ['x', 'w'],
+    kind: 'conv',
+    rank,
+    stride,
+    padding,
+    groups,
+    y,
+    gradients: ['x', 'w'],
     inputs: { x: { shape: [n, ...space(size), from] }, w: { shape: w, scale: 1 / Math.sqrt(numel(w) / to) }, g: { shape: y } },
     flops: 2 * numel(y) * kernel ** rank * (from / groups),
   };
@@ -24,19 +36,35 @@ function conv({ n, size, from, to, kernel, stride = 1, padding = 0, rank = 2, gr
 
 function norm(kind, shape, more) {
   const affine = { gamma: { shape: [shape.at(-1)], scale: 0.2, offset: 1 }, beta: { shape: [shape.at(-1)] } };
-  return { kind, y: shape, inputs: { x: { shape }, ...affine, g: { shape } }, gradients: ['x', 'gamma', 'beta'], bytes: 8 * numel(shape), ...more };
+  return {
+    kind,
+    y: shape,
+    inputs: { x: { shape }, ...affine, g: { shape } },
+    gradients: ['x', 'gamma', 'beta'],
+    bytes: 8 * numel(shape),
+    ...more,
+  };
 }
 
 const attention = ([heads, tokens, d]) => ({
-  kind: 'attention', heads, inputs: Object.fromEntries(['q', 'k', 'v', 'g'].map((name) => [name, { shape: [1, heads, tokens, d] }])), y: [1, heads, tokens, d],
-  gradients: ['q', 'k', 'v'], flops: 4 * heads * tokens ** 2 * d, backward: 3.5,
+  kind: 'attention',
+  heads,
+  inputs: Object.fromEntries(['q', 'k', 'v', 'g'].map((name) => [name, { shape: [1, heads, tokens, d] }])),
+  y: [1, heads, tokens, d],
+  gradients: ['q', 'k', 'v'],
+  flops: 4 * heads * tokens ** 2 * d,
+  backward: 3.5,
 });
 
 const big = { shape: [2 ** 24] };
 
-const named = (table) => Object.entries(table).map(([name, c]) => ({
-  name, dtype: 'f32', ...c, passes: c.kind === 'step' ? ['step'] : c.gradients.length > 0 ? ['forward', 'backward'] : ['forward'],
-}));
+const named = (table) =>
+  Object.entries(table).map(([name, c]) => ({
+    name,
+    dtype: 'f32',
+    ...c,
+    passes: c.kind === 'step' ? ['step'] : c.gradients.length > 0 ? ['forward', 'backward'] : ['forward'],
+  }));
 
 export const CASES = named({
   matmul512: matmul(512),
@@ -48,7 +76,13 @@ export const CASES = named({
   conv3d_32_48: conv({ n: 1, size: 48, from: 32, to: 32, kernel: 3, padding: 1, rank: 3 }),
   dwconv3x3_64_56: conv({ n: 4, size: 56, from: 64, to: 64, kernel: 3, padding: 1, groups: 64 }),
   attn_6x512x64: attention([6, 512, 64]),
-  softmax_3072x512: { kind: 'softmax', inputs: { x: { shape: [3072, 512] }, g: { shape: [3072, 512] } }, y: [3072, 512], gradients: ['x'], bytes: 8 * 3072 * 512 },
+  softmax_3072x512: {
+    kind: 'softmax',
+    inputs: { x: { shape: [3072, 512] }, g: { shape: [3072, 512] } },
+    y: [3072, 512],
+    gradients: ['x'],
+    bytes: 8 * 3072 * 512,
+  },
   layernorm_4096x512: norm('layernorm', [4096, 512]),
   groupnorm_32_48c: norm('groupnorm', [1, 48, 48, 48, 32], { groups: 8 }),
   batchnorm_4x64x56: norm('batchnorm', [4, 56, 56, 64]),
@@ -68,11 +102,17 @@ const LARGE = named({
 });
 
 /** What bench/gpu.mjs adds: the large cases, and those with products in f16. */
-export const GPU_CASES = [...LARGE, ...[...CASES, ...LARGE].filter((c) => ['matmul', 'conv', 'attention'].includes(c.kind)).map((c) => ({ ...c, name: `${c.name}_f16`, dtype: 'f16' }))];
+export const GPU_CASES = [
+  ...LARGE,
+  ...[...CASES, ...LARGE]
+    .filter((c) => ['matmul', 'conv', 'attention'].includes(c.kind))
+    .map((c) => ({ ...c, name: `${c.name}_f16`, dtype: 'f16' })),
+];
 
 /** Gradients of convolutions cost twice the forward pass. `backward` = forward and gradients together. */
 export const workOf = ({ flops, bytes, backward = BACKWARD }, pass) => ({
-  flops: flops && flops * (pass === 'backward' ? backward : 1), bytes: bytes && bytes * (pass === 'backward' ? 2.5 : 1),
+  flops: flops && flops * (pass === 'backward' ? backward : 1),
+  bytes: bytes && bytes * (pass === 'backward' ? 2.5 : 1),
 });
 
 /** Names and shapes of what a pass gives: the result, then a gradient for each input. */

@@ -11,17 +11,31 @@ function others() {
   let ns = 0;
   for (const task of readdirSync('/proc/self/task')) {
     if (task === String(process.pid)) continue;
-    try { ns += Number(readFileSync(`/proc/self/task/${task}/schedstat`, 'utf8').split(' ')[0]); } catch { /* a thread that has ended meanwhile */ }
+    try {
+      ns += Number(readFileSync(`/proc/self/task/${task}/schedstat`, 'utf8').split(' ')[0]);
+    } catch {
+      /* a thread that has ended meanwhile */
+    }
   }
   return ns;
 }
 
 /** @returns {() => () => number} a function that starts a measurement; the one it returns ends it, with milliseconds */
 export function stopwatch(name) {
-  if (name === 'wall') return () => { const start = performance.now(); return () => performance.now() - start; };
+  if (name === 'wall')
+    return () => {
+      const start = performance.now();
+      return () => performance.now() - start;
+    };
   if (process.platform !== 'linux') throw new Error('--clock driver: needs /proc.');
   const cores = os.availableParallelism();
-  return () => { const start = others(); return () => (others() - start) / cores / 1e6; };
+  return () => {
+    const start = others();
+    return () => (others() - start) / cores / 1e6;
+  };
 }
 
-export const median = (values) => { const sorted = [...values].sort((a, b) => a - b); return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2; };
+export const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+};

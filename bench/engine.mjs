@@ -13,6 +13,19 @@ export const generate = () => execFileSync(process.execPath, ['build.mjs', '--ge
 /** The public module (src/index.ts), or another one below src. */
 export async function importEngine(path = 'index.ts') {
   const outfile = join(root, `node_modules/.cache/voxelgrad/bench-${process.pid}.mjs`);
-  await build({ entryPoints: [join(root, 'src', path)], bundle: true, format: 'esm', platform: 'node', target: 'es2022', packages: 'external', outfile, logLevel: 'error' });
-  try { return await import(outfile); } finally { rmSync(outfile); }
+  await build({
+    entryPoints: [join(root, 'src', path)],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2022',
+    packages: 'external',
+    outfile,
+    logLevel: 'error',
+  });
+  try {
+    return await import(outfile);
+  } finally {
+    rmSync(outfile);
+  }
 }

@@ -7,17 +7,28 @@ export class EngineProcess {
   #child = null;
   #clock;
 
-  constructor(name, clock) { this.name = name; this.#clock = clock; }
+  constructor(name, clock) {
+    this.name = name;
+    this.#clock = clock;
+  }
 
   /** @returns the worker's answer, or { ok: false, error } */
   async ask(type, request = {}, seconds = 120) {
     if (!this.#child) {
       // A shader cache would make the first step of the second engine, or of the second run, look better than it is.
-      this.#child = fork(join(import.meta.dirname, 'worker.mjs'), [this.name, this.#clock], { env: { ...process.env, MESA_SHADER_CACHE_DISABLE: 'true' }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+      this.#child = fork(join(import.meta.dirname, 'worker.mjs'), [this.name, this.#clock], {
+        env: { ...process.env, MESA_SHADER_CACHE_DISABLE: 'true' },
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      });
       this.stderr = '';
-      this.#child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr = (this.stderr + text).slice(-4000); });
+      this.#child.stderr.setEncoding('utf8').on('data', (text) => {
+        this.stderr = (this.stderr + text).slice(-4000);
+      });
       const opened = await this.#exchange('open', {}, 120);
-      if (!opened.ok) { this.end(); return opened; }
+      if (!opened.ok) {
+        this.end();
+        return opened;
+      }
       Object.assign(this, { adapter: opened.adapter, driver: opened.driver });
     }
     return type === 'open' ? { ok: true } : this.#exchange(type, request, seconds);

@@ -11,7 +11,8 @@ export function lanesOf({ kernel, spec, overrides }) {
   if (/^\d/.test(size)) return parseInt(size, 10);
   if (size in kernel.overrides) return overrides[size] ?? kernel.overrides[size].default;
   const value = spec[size] ?? new RegExp(`const ${size}(?::\\s*u32)? = (\\w+)`).exec(kernel.wgsl)?.[1];
-  if (!/^\d+u?$/.test(value ?? '')) throw new Error(`${kernel.file} ${kernel.entry}: workgroup size ${size} is ${value}, expected a number`);
+  if (!/^\d+u?$/.test(value ?? ''))
+    throw new Error(`${kernel.file} ${kernel.entry}: workgroup size ${size} is ${value}, expected a number`);
   return parseInt(value, 10);
 }
 
@@ -35,8 +36,15 @@ export function sheetOf(dispatches, { processors, gflops, gbs, dispatch_us, effi
     const share = Math.min(1, row.groups / processors);
     const moved = (part) => row.bytes / gbs / 1e3 / Math.min(1, 4 * part); // a quarter of the processors can fill the memory bus
     const us = (part) => Math.max(dispatch_us, moved(part), row.flops / gflops / 1e3 / part);
-    const floor = us(share), full = us(1);
-    return { ...row, floor, full, lost: floor - full, estimate: dispatch_us + Math.max(moved(share), row.flops / gflops / 1e3 / share / efficiency) };
+    const floor = us(share),
+      full = us(1);
+    return {
+      ...row,
+      floor,
+      full,
+      lost: floor - full,
+      estimate: dispatch_us + Math.max(moved(share), row.flops / gflops / 1e3 / share / efficiency),
+    };
   });
 }
 
@@ -45,7 +53,13 @@ export function byKernel(rows) {
   const kernels = new Map();
   for (const row of rows) {
     const sum = kernels.get(row.kernel) ?? { kernel: row.kernel, dispatches: 0, floor: 0, lost: 0, estimate: 0 };
-    kernels.set(row.kernel, { ...sum, dispatches: sum.dispatches + (row.runs ?? 1), floor: sum.floor + row.floor * (row.runs ?? 1), estimate: sum.estimate + row.estimate * (row.runs ?? 1), lost: sum.lost + row.lost * (row.runs ?? 1) });
+    kernels.set(row.kernel, {
+      ...sum,
+      dispatches: sum.dispatches + (row.runs ?? 1),
+      floor: sum.floor + row.floor * (row.runs ?? 1),
+      estimate: sum.estimate + row.estimate * (row.runs ?? 1),
+      lost: sum.lost + row.lost * (row.runs ?? 1),
+    });
   }
   return [...kernels.values()].sort((a, b) => b.floor - a.floor);
 }

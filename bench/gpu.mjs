@@ -15,9 +15,19 @@ import { machine, record } from './results.mjs';
 import { torchIteration, torchRows } from './torch.mjs';
 
 const { values: flags } = parseArgs({
-  options: { python: { type: 'string', default: 'python3' }, 'skip-tests': { type: 'boolean' }, case: { type: 'string' }, 'any-adapter': { type: 'boolean' }, preset: { type: 'string', default: 'base' } },
+  options: {
+    python: { type: 'string', default: 'python3' },
+    'skip-tests': { type: 'boolean' },
+    case: { type: 'string' },
+    'any-adapter': { type: 'boolean' },
+    preset: { type: 'string', default: 'base' },
+  },
 });
-const MODES = [{ mode: 'f32', dtype: 'f32', tf32: false }, { mode: 'tf32', dtype: 'f32', tf32: true }, { mode: 'f16', dtype: 'f16', tf32: false }];
+const MODES = [
+  { mode: 'f32', dtype: 'f32', tf32: false },
+  { mode: 'tf32', dtype: 'f32', tf32: true },
+  { mode: 'f16', dtype: 'f16', tf32: false },
+];
 const modesOf = (c) => MODES.filter(({ dtype }) => dtype === c.dtype);
 const cases = [...CASES, ...GPU_CASES].filter((c) => !flags.case || new RegExp(flags.case).test(c.name));
 
@@ -32,30 +42,53 @@ const opened = await ours.ask('open');
 if (!opened.ok) throw new Error(opened.error);
 if (!flags['any-adapter'] && !/nvidia/i.test(`${ours.adapter} ${ours.driver}`)) {
   ours.end();
-  throw new Error(`got the adapter "${ours.adapter}", expected an NVIDIA GPU. \`npx voxelgrad doctor\` says what is missing; --any-adapter runs all the same.`);
+  throw new Error(
+    `got the adapter "${ours.adapter}", expected an NVIDIA GPU. \`npx voxelgrad doctor\` says what is missing; --any-adapter runs all the same.`,
+  );
 }
 console.log(`${ours.adapter}, ${ours.driver}`);
 
 /** Times of PyTorch by case and pass; a python without torch or without CUDA leaves the columns empty. */
-const torch = Object.fromEntries(MODES.map(({ mode, ...options }) => {
-  try {
-    const device = flags['any-adapter'] ? 'cpu' : 'cuda';
-    return [mode, new Map(torchRows(flags.python, cases.filter((c) => c.dtype === options.dtype), { ...options, device }).map((row) => [`${row.case} ${row.pass}`, row]))];
-  } catch (e) {
-    console.error(`PyTorch ${mode}: ${String(e.message).split('\n')[0]}`);
-    return [mode, new Map()];
-  }
-}));
+const torch = Object.fromEntries(
+  MODES.map(({ mode, ...options }) => {
+    try {
+      const device = flags['any-adapter'] ? 'cpu' : 'cuda';
+      return [
+        mode,
+        new Map(
+          torchRows(
+            flags.python,
+            cases.filter((c) => c.dtype === options.dtype),
+            { ...options, device },
+          ).map((row) => [`${row.case} ${row.pass}`, row]),
+        ),
+      ];
+    } catch (e) {
+      console.error(`PyTorch ${mode}: ${String(e.message).split('\n')[0]}`);
+      return [mode, new Map()];
+    }
+  }),
+);
 
 for (const c of cases) {
   for (const pass of c.passes) {
     const measured = await measure(c, pass);
     const others = Object.fromEntries(modesOf(c).map(({ mode }) => [mode, torch[mode].get(`${c.name} ${pass}`)]));
-    const text = modesOf(c).map(({ mode }) => (others[mode] ? `torch ${mode} ${others[mode].ms.toFixed(3)} ms${measured.ms ? ` (${(100 * others[mode].ms / measured.ms).toFixed(0)} %)` : ''}` : `torch ${mode} -`)).join('  ');
-    console.log(`${c.name.padEnd(22)} ${pass.padEnd(8)} ours ${measured.ms ? `${measured.ms.toFixed(3)} ms  ${rate(c, pass, measured.ms)}` : measured.problem}  ${text}`);
+    const text = modesOf(c)
+      .map(({ mode }) =>
+        others[mode]
+          ? `torch ${mode} ${others[mode].ms.toFixed(3)} ms${measured.ms ? ` (${((100 * others[mode].ms) / measured.ms).toFixed(0)} %)` : ''}`
+          : `torch ${mode} -`,
+      )
+      .join('  ');
+    console.log(
+      `${c.name.padEnd(22)} ${pass.padEnd(8)} ours ${measured.ms ? `${measured.ms.toFixed(3)} ms  ${rate(c, pass, measured.ms)}` : measured.problem}  ${text}`,
+    );
     const base = machine(ours);
     record({ ...base, case: c.name, pass, engine: 'ours', ...measured });
-    for (const { mode } of modesOf(c)) if (others[mode]) record({ ...base, case: c.name, pass, engine: `torch-${mode}`, ms: others[mode].ms, torch: others[mode].torch }, base.adapter);
+    for (const { mode } of modesOf(c))
+      if (others[mode])
+        record({ ...base, case: c.name, pass, engine: `torch-${mode}`, ms: others[mode].ms, torch: others[mode].torch }, base.adapter);
   }
 }
 ours.end();
@@ -63,7 +96,10 @@ iteration(flags.preset);
 
 /** SA-Net here, and in PyTorch with TF32 off and on. */
 function iteration(preset) {
-  const own = spawnSync(process.execPath, [join(root, 'bench/sanet.mjs'), '--preset', preset, '--oracle', '--json', '--record'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const own = spawnSync(process.execPath, [join(root, 'bench/sanet.mjs'), '--preset', preset, '--oracle', '--json', '--record'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   if (own.status !== 0) {
     console.error(`sanet_${preset}: exit code ${own.status}`);
     process.exitCode = 1;
@@ -74,7 +110,7 @@ function iteration(preset) {
     try {
       const { ms: theirs, torch: version } = torchIteration(flags.python, { preset, tf32, device: flags['any-adapter'] ? 'cpu' : 'cuda' });
       record({ ...machine(ours), case: name, pass: 'step', engine: `torch-${mode}`, ms: theirs, torch: version });
-      return `torch ${mode} ${theirs.toFixed(1)} ms (${(100 * theirs / ms).toFixed(0)} %)`;
+      return `torch ${mode} ${theirs.toFixed(1)} ms (${((100 * theirs) / ms).toFixed(0)} %)`;
     } catch (e) {
       return `torch ${mode} - (${String(e.message).split('\n')[0]})`;
     }

@@ -10,7 +10,9 @@ import { stepModel } from './engines/ours.mjs';
 import { noise, numel } from './inputs.mjs';
 import { machine, record } from './results.mjs';
 
-const { values: flags } = parseArgs({ options: { json: { type: 'boolean' }, record: { type: 'boolean' }, only: { type: 'string' }, clock: { type: 'string', default: 'wall' } } });
+const { values: flags } = parseArgs({
+  options: { json: { type: 'boolean' }, record: { type: 'boolean' }, only: { type: 'string' }, clock: { type: 'string', default: 'wall' } },
+});
 generate();
 const vg = await importEngine();
 const device = await vg.openDevice();
@@ -55,11 +57,14 @@ async function voxels(n) {
 async function slices(n) {
   const { net, opt } = stepModel(vg);
   const image = input([n, 32, 32, 3]);
-  const program = await vg.compile((t) => {
-    const loss = vg.mean(vg.square(net.forward(t.image)));
-    opt.step(vg.backward(loss, net.parameters()));
-    return { loss };
-  }, { image });
+  const program = await vg.compile(
+    (t) => {
+      const loss = vg.mean(vg.square(net.forward(t.image)));
+      opt.step(vg.backward(loss, net.parameters()));
+      return { loss };
+    },
+    { image },
+  );
   const ms = await timed(program);
   image.dispose();
   opt.dispose();
@@ -90,7 +95,14 @@ async function nodes(n) {
     for (let i = 0; i < n / 5; i++) y = vg.add(vg.softmax(vg.matmul(y, t.w)), t.x); // three nodes, and two and more in backward
     return { g: vg.backward(vg.sum(y), [t.x]).get(t.x) };
   };
-  const compile = async () => { const start = performance.now(); const p = await vg.compile(step, { x, w }); const ms = performance.now() - start; const { dispatches: count } = p.report(); p.dispose(); return { ms, count }; };
+  const compile = async () => {
+    const start = performance.now();
+    const p = await vg.compile(step, { x, w });
+    const ms = performance.now() - start;
+    const { dispatches: count } = p.report();
+    p.dispose();
+    return { ms, count };
+  };
   await compile();
   const { ms, count } = await compile();
   if (!flags.json) console.log(`         ${n} nodes asked for, ${count} dispatches`);
@@ -127,13 +139,30 @@ async function replay() {
   const program = await vg.compile(chain(count), { x });
   const { gpu } = device;
   let made = 0;
-  for (const name of ['createBuffer', 'createBindGroup', 'createBindGroupLayout', 'createPipelineLayout', 'createShaderModule', 'createComputePipeline', 'createComputePipelineAsync', 'createQuerySet', 'createTexture']) {
+  for (const name of [
+    'createBuffer',
+    'createBindGroup',
+    'createBindGroupLayout',
+    'createPipelineLayout',
+    'createShaderModule',
+    'createComputePipeline',
+    'createComputePipelineAsync',
+    'createQuerySet',
+    'createTexture',
+  ]) {
     const original = gpu[name].bind(gpu);
-    gpu[name] = (...args) => { made++; return original(...args); };
+    gpu[name] = (...args) => {
+      made++;
+      return original(...args);
+    };
   }
   const submit = gpu.queue.submit.bind(gpu.queue);
   let submitted = 0;
-  gpu.queue.submit = (...args) => { const start = performance.now(); submit(...args); submitted += performance.now() - start; };
+  gpu.queue.submit = (...args) => {
+    const start = performance.now();
+    submit(...args);
+    submitted += performance.now() - start;
+  };
   const whole = [];
   const encode = [];
   for (let i = 0; i < 100; i++) {
@@ -147,8 +176,13 @@ async function replay() {
   }
   program.dispose();
   x.dispose();
-  const perDispatch = (times) => Number((Math.min(...times) * 1e3 / count).toFixed(2));
-  return { dispatches: count, us_per_dispatch: perDispatch(encode), us_per_dispatch_with_submit: perDispatch(whole), gpu_objects_per_run: made / 100 };
+  const perDispatch = (times) => Number(((Math.min(...times) * 1e3) / count).toFixed(2));
+  return {
+    dispatches: count,
+    us_per_dispatch: perDispatch(encode),
+    us_per_dispatch_with_submit: perDispatch(whole),
+    gpu_objects_per_run: made / 100,
+  };
 }
 
 let failed = 0;
@@ -161,13 +195,21 @@ for (const { name, sizes, run, most, limit } of wanted) {
   if (grows > most || late) failed++;
   const row = { series: name, sizes, ms: costs.map((c) => Number(c.toPrecision(4))), exponent: Number(grows.toFixed(2)), most };
   if (flags.record) record({ ...machine({ adapter: device.info.name, driver: device.info.driver }), clock: flags.clock, ...row });
-  console.log(flags.json ? JSON.stringify(row) : `${name.padEnd(18)} ${sizes.map((n, i) => `${n}: ${row.ms[i]} ms`).join('  ')}  grows as n^${row.exponent}${grows > most ? `, expected at most ${most}` : ''}${late ? `, expected ${limit.ms} ms at ${limit.at}` : ''}`);
+  console.log(
+    flags.json
+      ? JSON.stringify(row)
+      : `${name.padEnd(18)} ${sizes.map((n, i) => `${n}: ${row.ms[i]} ms`).join('  ')}  grows as n^${row.exponent}${grows > most ? `, expected at most ${most}` : ''}${late ? `, expected ${limit.ms} ms at ${limit.at}` : ''}`,
+  );
 }
 if (!flags.only || 'replay'.includes(flags.only)) {
   const row = await replay();
   if (row.gpu_objects_per_run > 0) failed++;
   if (flags.record) record({ ...machine({ adapter: device.info.name, driver: device.info.driver }), series: 'replay', ...row });
-  console.log(flags.json ? JSON.stringify({ series: 'replay', ...row }) : `replay             ${row.us_per_dispatch} us of JavaScript a dispatch (${row.us_per_dispatch_with_submit} with submit), ${row.gpu_objects_per_run} GPU objects made a run`);
+  console.log(
+    flags.json
+      ? JSON.stringify({ series: 'replay', ...row })
+      : `replay             ${row.us_per_dispatch} us of JavaScript a dispatch (${row.us_per_dispatch_with_submit} with submit), ${row.gpu_objects_per_run} GPU objects made a run`,
+  );
 }
 device.close();
 process.exitCode = failed > 0 ? 1 : 0;

@@ -22,10 +22,13 @@ function half(v) {
 }
 
 /** Inputs of a case by name, in our layout; of an f16 case numbers that f16 holds. */
-export const inputsOf = ({ inputs, dtype }) => Object.fromEntries(Object.entries(inputs).map(([name, { shape, scale = 1, offset = 0 }], i) => {
-  const values = noise(numel(shape), 17 * i + 3).map((v) => v * scale + offset);
-  return [name, dtype === 'f16' ? values.map(half) : values];
-}));
+export const inputsOf = ({ inputs, dtype }) =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, scale = 1, offset = 0 }], i) => {
+      const values = noise(numel(shape), 17 * i + 3).map((v) => v * scale + offset);
+      return [name, dtype === 'f16' ? values.map(half) : values];
+    }),
+  );
 
 /** Axes of a dense array in another order. */
 export function permute(values, shape, order) {
@@ -56,5 +59,5 @@ export const permuted = (shape, order) => order.map((axis) => shape[axis]);
 /** Up to `count` fixed places of an array of n values. */
 export function places(n, count = 256, seed = 99) {
   if (n <= count) return Array.from({ length: n }, (_, i) => i);
-  return Array.from(noise(count, seed), (v) => Math.min(n - 1, Math.floor((v + 1) / 2 * n)));
+  return Array.from(noise(count, seed), (v) => Math.min(n - 1, Math.floor(((v + 1) / 2) * n)));
 }

@@ -35,7 +35,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lane: v
 /** Milliseconds of a dispatch: the median of samples long enough that waiting for the queue weighs little. */
 async function timed(device, wait, code, buffers, groups) {
   const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute: { module: device.createShaderModule({ code }) } });
-  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+  const group = device.createBindGroup({
+    layout: pipeline.getBindGroupLayout(0),
+    entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+  });
   const sample = async (runs) => {
     const start = performance.now();
     const encoder = device.createCommandEncoder();
@@ -49,7 +52,7 @@ async function timed(device, wait, code, buffers, groups) {
     return (performance.now() - start) / runs;
   };
   await sample(1); // compilation
-  const runs = Math.max(1, Math.ceil(FLOOR_MS / await sample(1)));
+  const runs = Math.max(1, Math.ceil(FLOOR_MS / (await sample(1))));
   const times = [];
   while (times.length < SAMPLES) times.push(await sample(runs));
   return median(times);
@@ -59,8 +62,8 @@ async function timed(device, wait, code, buffers, groups) {
 export async function limitsOf(device, wait) {
   const buffer = (size) => device.createBuffer({ size, usage: 0x80 }); // STORAGE
   const [x, y] = [buffer(COPY_BYTES), buffer(COPY_BYTES)];
-  const gflops = FLOPS / await timed(device, wait, multiplyAdds, [y], GROUPS) / 1e6;
-  const gbs = 2 * COPY_BYTES / await timed(device, wait, copy, [y, x], COPY_BYTES / 16 / LANES) / 1e6;
+  const gflops = FLOPS / (await timed(device, wait, multiplyAdds, [y], GROUPS)) / 1e6;
+  const gbs = (2 * COPY_BYTES) / (await timed(device, wait, copy, [y, x], COPY_BYTES / 16 / LANES)) / 1e6;
   x.destroy();
   y.destroy();
   return { gflops, gbs };

@@ -7,17 +7,39 @@ import { join } from 'node:path';
 import { root } from './engine.mjs';
 
 const folder = join(import.meta.dirname, 'results');
-const quiet = (f) => { try { return f(); } catch { return null; } };
+const quiet = (f) => {
+  try {
+    return f();
+  } catch {
+    return null;
+  }
+};
 
 /** When, where and with what. `load` is the machine's run queue over the last minute: above its cores, wall times mean little. */
 export const machine = ({ adapter, driver }) => ({
-  date: new Date().toISOString().slice(0, 19), adapter, driver, dawn: JSON.parse(readFileSync(join(root, 'node_modules/webgpu/package.json'), 'utf8')).version,
-  node: process.versions.node, cores: os.cpus().length, load: Number(os.loadavg()[0].toFixed(1)),
-  commit: quiet(() => execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()),
+  date: new Date().toISOString().slice(0, 19),
+  adapter,
+  driver,
+  dawn: JSON.parse(readFileSync(join(root, 'node_modules/webgpu/package.json'), 'utf8')).version,
+  node: process.versions.node,
+  cores: os.cpus().length,
+  load: Number(os.loadavg()[0].toFixed(1)),
+  commit: quiet(() =>
+    execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim(),
+  ),
 });
 
 /** Appends a row to the file of its adapter. */
 export function record(row, name = row.adapter) {
   mkdirSync(folder, { recursive: true });
-  appendFileSync(join(folder, `${name.toLowerCase().replace(/[^a-z0-9.]+/g, '-').replace(/^-|-$/g, '')}.jsonl`), `${JSON.stringify(row)}\n`);
+  appendFileSync(
+    join(
+      folder,
+      `${name
+        .toLowerCase()
+        .replace(/[^a-z0-9.]+/g, '-')
+        .replace(/^-|-$/g, '')}.jsonl`,
+    ),
+    `${JSON.stringify(row)}\n`,
+  );
 }

@@ -15,18 +15,35 @@ function rateOf(c, pass, ms, limits) {
 export function measurement(c, pass, measured, { clock, limits }) {
   const { share } = rateOf(c, pass, measured.ms, limits);
   return {
-    case: c.name, pass, engine: measured.engine, ms: round(measured.ms), fastest_ms: round(measured.fastest), first_ms: round(measured.first_ms), error: Number(measured.error.toPrecision(2)), clock,
-    ...(share && { of_limit: Number(share.toFixed(3)) }), ...measured.facts,
+    case: c.name,
+    pass,
+    engine: measured.engine,
+    ms: round(measured.ms),
+    fastest_ms: round(measured.fastest),
+    first_ms: round(measured.first_ms),
+    error: Number(measured.error.toPrecision(2)),
+    clock,
+    ...(share && { of_limit: Number(share.toFixed(3)) }),
+    ...measured.facts,
   };
 }
 
 /** `ratio` above 1: we are faster. */
-export const comparison = (c, pass, ours, peer) =>
-  ({ case: c.name, pass, adapter: ours.adapter, ours_ms: round(ours.ms), peer: peer.engine, peer_ms: round(peer.ms), ratio: Number((peer.ms / ours.ms).toFixed(3)) });
+export const comparison = (c, pass, ours, peer) => ({
+  case: c.name,
+  pass,
+  adapter: ours.adapter,
+  ours_ms: round(ours.ms),
+  peer: peer.engine,
+  peer_ms: round(peer.ms),
+  ratio: Number((peer.ms / ours.ms).toFixed(3)),
+});
 
 export function line(c, pass, measured, { ours, limits }) {
   const { value, unit, share } = rateOf(c, pass, measured.ms, limits);
   const ratio = ours && measured !== ours ? `  ratio ${(measured.ms / ours.ms).toFixed(2)}` : '';
-  return `${c.name.padEnd(20)} ${pass.padEnd(8)} ${measured.engine.padEnd(6)} ${measured.ms.toFixed(2).padStart(9)} ms  ${`${value.toFixed(2)} ${unit}`.padStart(15)}${share ? ` ${(100 * share).toFixed(0).padStart(3)} %` : ''}`
-    + `  first ${(measured.first_ms / 1000).toFixed(2)} s  error ${measured.error.toExponential(1)}${ratio}`;
+  return (
+    `${c.name.padEnd(20)} ${pass.padEnd(8)} ${measured.engine.padEnd(6)} ${measured.ms.toFixed(2).padStart(9)} ms  ${`${value.toFixed(2)} ${unit}`.padStart(15)}${share ? ` ${(100 * share).toFixed(0).padStart(3)} %` : ''}` +
+    `  first ${(measured.first_ms / 1000).toFixed(2)} s  error ${measured.error.toExponential(1)}${ratio}`
+  );
 }

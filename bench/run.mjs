@@ -27,20 +27,36 @@ const HELP = `npm run bench [-- options]
 
 const { values: flags } = parseArgs({
   options: {
-    case: { type: 'string' }, pass: { type: 'string' }, peers: { type: 'boolean' }, ort: { type: 'boolean' }, torch: { type: 'string' }, samples: { type: 'string', default: '7' },
-    clock: { type: 'string', default: 'wall' }, json: { type: 'boolean' }, record: { type: 'boolean' }, help: { type: 'boolean' },
+    case: { type: 'string' },
+    pass: { type: 'string' },
+    peers: { type: 'boolean' },
+    ort: { type: 'boolean' },
+    torch: { type: 'string' },
+    samples: { type: 'string', default: '7' },
+    clock: { type: 'string', default: 'wall' },
+    json: { type: 'boolean' },
+    record: { type: 'boolean' },
+    help: { type: 'boolean' },
   },
 });
-if (flags.help) { console.log(HELP); process.exit(0); }
+if (flags.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 
 const SAMPLE_MS = 20;
 
 if ((flags.peers || flags.ort) && !existsSync(join(import.meta.dirname, 'node_modules'))) {
   console.error('installing the peers below bench/ (once)');
-  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: import.meta.dirname, stdio: ['ignore', 2, 2] });
+  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 2, 2],
+  });
 }
 generate();
-const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.ort ? ['ort'] : [])].map((name) => new EngineProcess(name, flags.clock));
+const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.ort ? ['ort'] : [])].map(
+  (name) => new EngineProcess(name, flags.clock),
+);
 const chosen = CASES.filter((c) => !flags.case || new RegExp(flags.case).test(c.name));
 const say = flags.json ? () => {} : (line) => console.log(line);
 let failures = 0;
@@ -58,7 +74,9 @@ async function adapterLimits() {
   if (flags.clock !== 'wall') return undefined;
   const { ok, limits: found, error } = await engines[0].ask('limits');
   if (!ok) throw new Error(`ours: ${error}`);
-  say(`limits of ${engines[0].adapter}: ${found.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${found.gbs.toFixed(1)} GB/s of copying; rows give their share`);
+  say(
+    `limits of ${engines[0].adapter}: ${found.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${found.gbs.toFixed(1)} GB/s of copying; rows give their share`,
+  );
   return found;
 }
 
@@ -70,7 +88,10 @@ async function compare(c, pass) {
     if (!problem) ready.push(engine);
     else {
       say(`${c.name} ${pass}: ${engine.name} left out, ${problem}`);
-      if (engine.name === 'ours') { failures++; console.error(`${c.name} ${pass}: ${problem}`); }
+      if (engine.name === 'ours') {
+        failures++;
+        console.error(`${c.name} ${pass}: ${problem}`);
+      }
     }
   }
   const times = new Map(ready.map((engine) => [engine, []]));
@@ -82,10 +103,22 @@ async function compare(c, pass) {
     }
   }
   for (const engine of engines) await engine.ask('release');
-  report(c, pass, ready.filter((engine) => times.get(engine).length > 0).map((engine) => ({
-    engine: engine.name, ms: median(times.get(engine)), fastest: Math.min(...times.get(engine)), error: engine.error, first_ms: engine.first_ms, facts: engine.facts,
-    adapter: engine.adapter, driver: engine.driver,
-  })));
+  report(
+    c,
+    pass,
+    ready
+      .filter((engine) => times.get(engine).length > 0)
+      .map((engine) => ({
+        engine: engine.name,
+        ms: median(times.get(engine)),
+        fastest: Math.min(...times.get(engine)),
+        error: engine.error,
+        first_ms: engine.first_ms,
+        facts: engine.facts,
+        adapter: engine.adapter,
+        driver: engine.driver,
+      })),
+  );
 }
 
 /** @returns what is wrong with the engine's answer, or undefined */
@@ -113,6 +146,8 @@ function report(c, pass, rows) {
   }
   if (flags.torch) {
     const ms = torchTimes(flags.torch, c, pass);
-    say(`${c.name.padEnd(20)} ${pass.padEnd(8)} torch  ${ms === null ? '        -' : ms.toFixed(2).padStart(9)} ms  (context: PyTorch on the processor, without this adapter)`);
+    say(
+      `${c.name.padEnd(20)} ${pass.padEnd(8)} torch  ${ms === null ? '        -' : ms.toFixed(2).padStart(9)} ms  (context: PyTorch on the processor, without this adapter)`,
+    );
   }
 }

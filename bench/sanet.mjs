@@ -9,8 +9,12 @@ import { machine, record } from './results.mjs';
 
 const { values: flags } = parseArgs({
   options: {
-    preset: { type: 'string', default: 'tiny' }, iterations: { type: 'string', default: '5' }, clock: { type: 'string', default: 'wall' },
-    oracle: { type: 'boolean' }, json: { type: 'boolean' }, record: { type: 'boolean' },
+    preset: { type: 'string', default: 'tiny' },
+    iterations: { type: 'string', default: '5' },
+    clock: { type: 'string', default: 'wall' },
+    oracle: { type: 'boolean' },
+    json: { type: 'boolean' },
+    record: { type: 'boolean' },
   },
 });
 generate();
@@ -22,7 +26,10 @@ async function profile(step, volumes, scheduled) {
   const inputs = new Map();
   for (const { program } of step.programs) {
     const run = program.run.bind(program);
-    program.run = (input) => { inputs.set(program, input); return run(input); };
+    program.run = (input) => {
+      inputs.set(program, input);
+      return run(input);
+    };
   }
   step.run(volumes, scheduled);
   await device.sync();
@@ -38,7 +45,14 @@ async function profile(step, volumes, scheduled) {
       kernels.set(entry, row);
     }
     const { slotBytes, dispatches, flops } = program.report();
-    programs.push({ program: name, runs, ms: times.reduce((sum, { ms }) => sum + ms, 0), dispatches, gflop: flops / 1e9, slot_mib: slotBytes / 2 ** 20 });
+    programs.push({
+      program: name,
+      runs,
+      ms: times.reduce((sum, { ms }) => sum + ms, 0),
+      dispatches,
+      gflop: flops / 1e9,
+      slot_mib: slotBytes / 2 ** 20,
+    });
   }
   return { kernels: [...kernels.values()].sort((a, b) => b.ms - a.ms), programs };
 }
@@ -65,8 +79,14 @@ for (const preset of flags.preset.split(',')) {
   }
   const { kernels, programs } = await profile(step, await sampler.iteration(0), scheduled);
   const row = {
-    case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}`, pass: 'step', engine: 'ours', ms: round(median(samples.slice(1))), first_ms: round(samples[0]), clock: flags.clock,
-    dispatches: programs.reduce((n, p) => n + p.runs * p.dispatches, 0), gflop: round(programs.reduce((n, p) => n + p.runs * p.gflop, 0)),
+    case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}`,
+    pass: 'step',
+    engine: 'ours',
+    ms: round(median(samples.slice(1))),
+    first_ms: round(samples[0]),
+    clock: flags.clock,
+    dispatches: programs.reduce((n, p) => n + p.runs * p.dispatches, 0),
+    gflop: round(programs.reduce((n, p) => n + p.runs * p.gflop, 0)),
     programs: programs.map((p) => ({ ...p, ms: round(p.ms), gflop: round(p.gflop), slot_mib: round(p.slot_mib) })),
     dearest: kernels.slice(0, 10).map((k) => ({ ...k, ms: round(k.ms) })),
   };
@@ -80,9 +100,19 @@ device.close();
 
 function print({ case: name, ms, first_ms: first, gflop, programs }, kernels) {
   const total = kernels.reduce((sum, k) => sum + k.ms, 0);
-  console.log(`${name}: ${ms.toFixed(0)} ms an iteration (${(gflop / ms * 1000).toFixed(1)} GFLOP/s), the first ${(first / 1000).toFixed(1)} s`);
-  for (const p of programs) console.log(`  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${p.ms.toFixed(1).padStart(8)} ms  ${String(p.dispatches).padStart(5)} dispatches  ${p.gflop.toFixed(1).padStart(7)} GFLOP  slots ${p.slot_mib.toFixed(0)} MiB`);
-  for (const k of kernels.slice(0, 20)) console.log(`  ${k.kernel.padEnd(26)} ${k.ms.toFixed(1).padStart(8)} ms  ${(100 * k.ms / total).toFixed(1).padStart(5)} %  ${String(k.dispatches).padStart(5)} dispatches`);
+  console.log(
+    `${name}: ${ms.toFixed(0)} ms an iteration (${((gflop / ms) * 1000).toFixed(1)} GFLOP/s), the first ${(first / 1000).toFixed(1)} s`,
+  );
+  for (const p of programs)
+    console.log(
+      `  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${p.ms.toFixed(1).padStart(8)} ms  ${String(p.dispatches).padStart(5)} dispatches  ${p.gflop.toFixed(1).padStart(7)} GFLOP  slots ${p.slot_mib.toFixed(0)} MiB`,
+    );
+  for (const k of kernels.slice(0, 20))
+    console.log(
+      `  ${k.kernel.padEnd(26)} ${k.ms.toFixed(1).padStart(8)} ms  ${((100 * k.ms) / total).toFixed(1).padStart(5)} %  ${String(k.dispatches).padStart(5)} dispatches`,
+    );
 }
 
-function round(x) { return Number(x.toPrecision(5)); }
+function round(x) {
+  return Number(x.toPrecision(5));
+}

@@ -19,16 +19,25 @@ const HELP = `node bench/sheet.mjs [options]
 
 const { values: flags } = parseArgs({
   options: {
-    caps: { type: 'string', default: join(import.meta.dirname, 'adapters/nvidia-h200.json') }, case: { type: 'string' }, preset: { type: 'string', default: 'tiny' },
-    method: { type: 'string', default: 'sanet' }, json: { type: 'boolean' }, help: { type: 'boolean' },
+    caps: { type: 'string', default: join(import.meta.dirname, 'adapters/nvidia-h200.json') },
+    case: { type: 'string' },
+    preset: { type: 'string', default: 'tiny' },
+    method: { type: 'string', default: 'sanet' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean' },
   },
 });
-if (flags.help) { console.log(HELP); process.exit(0); }
+if (flags.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 
 const facts = JSON.parse(readFileSync(flags.caps, 'utf8'));
 generate();
 const vg = await importEngine('../bench/sheet_modules.ts');
-if (flags.case) for (const c of CASES.filter((each) => new RegExp(flags.case).test(each.name) && each.kind !== 'step')) for (const pass of c.passes) show(`${c.name} ${pass}`, await ofCase(c, pass));
+if (flags.case)
+  for (const c of CASES.filter((each) => new RegExp(flags.case).test(each.name) && each.kind !== 'step'))
+    for (const pass of c.passes) show(`${c.name} ${pass}`, await ofCase(c, pass));
 else show(`${flags.method} ${flags.preset}`, await ofIteration());
 
 async function ofCase(c, pass) {
@@ -59,14 +68,29 @@ function show(title, rows) {
   const runs = (row) => row.runs ?? 1;
   const sum = (f) => rows.reduce((n, row) => n + f(row) * runs(row), 0);
   const total = sum(() => 1);
-  console.log(`${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms because processors idle`);
-  const bands = [[1, 7], [8, 32], [33, facts.rates.processors - 1], [facts.rates.processors, 4 * facts.rates.processors - 1], [4 * facts.rates.processors, Infinity]];
-  console.log(`workgroups: ${bands.map(([low, high]) => `${low}${high === Infinity ? ' and more' : `-${high}`}: ${rows.reduce((n, r) => n + (r.groups >= low && r.groups <= high ? runs(r) : 0), 0)}`).join(', ')}`);
+  console.log(
+    `${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms because processors idle`,
+  );
+  const bands = [
+    [1, 7],
+    [8, 32],
+    [33, facts.rates.processors - 1],
+    [facts.rates.processors, 4 * facts.rates.processors - 1],
+    [4 * facts.rates.processors, Infinity],
+  ];
+  console.log(
+    `workgroups: ${bands.map(([low, high]) => `${low}${high === Infinity ? ' and more' : `-${high}`}: ${rows.reduce((n, r) => n + (r.groups >= low && r.groups <= high ? runs(r) : 0), 0)}`).join(', ')}`,
+  );
   const profile = facts.profile?.[title] ?? {}; // as it was then, without what has changed since
   console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${profile ? '  measured ms' : ''}`);
-  for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined)) console.log(`${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}${measured(profile[k.kernel], k)}`);
+  for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
+    console.log(
+      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}${measured(profile[k.kernel], k)}`,
+    );
   console.log('\nthe ten that lose most    workgroups      lanes       MB      MFLOP   floor us    lost us');
   for (const r of [...rows].sort((a, b) => b.lost * runs(b) - a.lost * runs(a)).slice(0, 10)) {
-    console.log(`${`${r.kernel}${runs(r) > 1 ? ` x ${runs(r)}` : ''}`.padEnd(26)}${String(r.groups).padStart(10)}${String(r.lanes).padStart(11)}${(r.bytes / 1e6).toFixed(2).padStart(9)}${(r.flops / 1e6).toFixed(1).padStart(11)}${r.floor.toFixed(1).padStart(11)}${r.lost.toFixed(1).padStart(11)}   ${r.label}`);
+    console.log(
+      `${`${r.kernel}${runs(r) > 1 ? ` x ${runs(r)}` : ''}`.padEnd(26)}${String(r.groups).padStart(10)}${String(r.lanes).padStart(11)}${(r.bytes / 1e6).toFixed(2).padStart(9)}${(r.flops / 1e6).toFixed(1).padStart(11)}${r.floor.toFixed(1).padStart(11)}${r.lost.toFixed(1).padStart(11)}   ${r.label}`,
+    );
   }
 }

@@ -13,18 +13,30 @@ export const BN_EPS = 1e-5;
 /** `add`: index of the layer whose output is added before the ReLU. */
 export const LAYERS = [
   { from: 3, to: 32, stride: 1 },
-  { from: 32, to: 32, stride: 1 }, { from: 32, to: 32, stride: 1, add: 0 },
+  { from: 32, to: 32, stride: 1 },
+  { from: 32, to: 32, stride: 1, add: 0 },
   { from: 32, to: 64, stride: 2 },
-  { from: 64, to: 64, stride: 1 }, { from: 64, to: 64, stride: 1, add: 3 },
+  { from: 64, to: 64, stride: 1 },
+  { from: 64, to: 64, stride: 1, add: 3 },
 ];
 
 /** By name, in our layout: convN.weight [O, 3, 3, I], bnN.weight, bnN.bias, fc.weight [10, 64], fc.bias. */
 export function parameters() {
-  const shapes = LAYERS.flatMap(({ from, to }, i) => [[`conv${i}.weight`, [to, 3, 3, from], Math.sqrt(2 / (9 * from))], [`bn${i}.weight`, [to], 0], [`bn${i}.bias`, [to], 0]]);
+  const shapes = LAYERS.flatMap(({ from, to }, i) => [
+    [`conv${i}.weight`, [to, 3, 3, from], Math.sqrt(2 / (9 * from))],
+    [`bn${i}.weight`, [to], 0],
+    [`bn${i}.bias`, [to], 0],
+  ]);
   shapes.push(['fc.weight', [CLASSES, 64], 0.2], ['fc.bias', [CLASSES], 0]);
-  return Object.fromEntries(shapes.map(([name, shape, scale], i) => [name, {
-    shape, values: /^bn\d\.weight$/.test(name) ? new Float32Array(numel(shape)).fill(1) : noise(numel(shape), 1000 + i).map((v) => v * scale),
-  }]));
+  return Object.fromEntries(
+    shapes.map(([name, shape, scale], i) => [
+      name,
+      {
+        shape,
+        values: /^bn\d\.weight$/.test(name) ? new Float32Array(numel(shape)).fill(1) : noise(numel(shape), 1000 + i).map((v) => v * scale),
+      },
+    ]),
+  );
 }
 
 /** image [8, 64, 64, 3], one-hot target [8, 10]. */

@@ -31,11 +31,18 @@ const handlers = {
     const first_ms = performance.now() - start;
     if (c.kind === 'step') {
       const losses = [await current.loss()];
-      while (losses.length < 4) { current.run(); losses.push(await current.loss()); }
+      while (losses.length < 4) {
+        current.run();
+        losses.push(await current.loss());
+      }
       return { first_ms, values: { y: losses }, facts: current.facts?.() };
     }
     const outputs = await current.read();
-    return { first_ms, values: Object.fromEntries(Object.entries(places).map(([output, at]) => [output, at.map((i) => outputs[output][i])])), facts: current.facts?.() };
+    return {
+      first_ms,
+      values: Object.fromEntries(Object.entries(places).map(([output, at]) => [output, at.map((i) => outputs[output][i])])),
+      facts: current.facts?.(),
+    };
   },
 
   /** Warms up and decides how many runs one sample holds, so that waiting for the queue weighs little. */
@@ -68,7 +75,7 @@ const handlers = {
 
 process.on('message', async ({ type, ...request }) => {
   try {
-    process.send({ ok: true, ...await handlers[type](request) });
+    process.send({ ok: true, ...(await handlers[type](request)) });
   } catch (e) {
     process.send({ ok: false, error: String(e?.message ?? e).split('\n')[0] });
   }

@@ -12,7 +12,9 @@ if (existsSync(cli)) {
     if (code === 'EPIPE' || lost) return;
     lost = true;
     process.exitCode = 1;
-    process.stderr.write(`error: standard output: could not be written, ${code === 'ENOSPC' ? 'the disk is full' : message}.\nhint: Free space, or send it elsewhere; what it holds by now is not whole.\n`);
+    process.stderr.write(
+      `error: standard output: could not be written, ${code === 'ENOSPC' ? 'the disk is full' : message}.\nhint: Free space, or send it elsewhere; what it holds by now is not whole.\n`,
+    );
   });
   process.stderr.on('error', () => {});
   // What nobody awaited (a promise of a lost device) is reported and fails the run; it does not tear the process down.

@@ -27,7 +27,9 @@ const voxelgrad = (name, ...args) => stage(name, process.execPath, [join(root, '
 const finished = existsSync(join(run, 'checkpoints', 'final.safetensors'));
 if (finished) rmSync(out, { recursive: true });
 
-console.log('Training ends after five minutes at most; all the rest takes one or two on two cores. Training says what it will take on the adapter here.');
+console.log(
+  'Training ends after five minutes at most; all the rest takes one or two on two cores. Training says what it will take on the adapter here.',
+);
 stage('set-up', process.execPath, [join(root, 'scripts', 'setup.mjs')]);
 if (!existsSync(join(data, 'annotations.json'))) {
   rmSync(data, { recursive: true, force: true });
@@ -36,12 +38,30 @@ if (!existsSync(join(data, 'annotations.json'))) {
 }
 const resume = existsSync(join(run, 'plan.json'));
 // 120 iterations, or as many as five minutes allow.
-voxelgrad('train', 'train', data, '--run', run, ...(resume ? ['--resume'] : ['--preset', 'demo', '--iterations', '120', '--max-minutes', '5']));
+voxelgrad(
+  'train',
+  'train',
+  data,
+  '--run',
+  run,
+  ...(resume ? ['--resume'] : ['--preset', 'demo', '--iterations', '120', '--max-minutes', '5']),
+);
 voxelgrad('predict held-out scans', 'predict', '--input', join(data, 'imagesTs'), '--output', masks, '--run', run);
 voxelgrad('evaluate', 'eval', join(data, 'labelsTs'), masks, '--out', run);
 voxelgrad('report', 'report', run, '--data', data, '--title', 'SA-Net on phantoms: every third slice of both planes annotated');
 
 console.log('\n== done');
 for (const [name, seconds] of times) console.log(`${name.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s`);
-console.log(`${'all'.padEnd(28)} ${times.reduce((sum, [, s]) => sum + s, 0).toFixed(1).padStart(7)} s`);
-for (const [what, path] of [['data set', data], ['run', run], ['masks', masks], ['report', join(run, 'report.html')]]) console.log(`${what.padEnd(10)} ${relative(process.cwd(), path)}`);
+console.log(
+  `${'all'.padEnd(28)} ${times
+    .reduce((sum, [, s]) => sum + s, 0)
+    .toFixed(1)
+    .padStart(7)} s`,
+);
+for (const [what, path] of [
+  ['data set', data],
+  ['run', run],
+  ['masks', masks],
+  ['report', join(run, 'report.html')],
+])
+  console.log(`${what.padEnd(10)} ${relative(process.cwd(), path)}`);

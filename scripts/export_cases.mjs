@@ -18,7 +18,13 @@ export async function loadCases(more = '') {
     const outfile = join(dir, 'cases.mjs');
     await build({
       stdin: { contents: `${TABLES} ${more}`, resolveDir: root, loader: 'ts' },
-      bundle: true, format: 'esm', platform: 'node', target: 'node20', packages: 'external', outfile, logLevel: 'error',
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      packages: 'external',
+      outfile,
+      logLevel: 'error',
     });
     return await import(pathToFileURL(outfile).href);
   } finally {
@@ -27,10 +33,20 @@ export async function loadCases(more = '') {
 }
 
 if (process.argv[1] === import.meta.filename && process.argv[2] === 'specials') {
-  const { specials, named, UPSTREAM } = await loadCases("export { specials } from './test/golden/specials/index.ts'; export { named, UPSTREAM } from './test/golden/specials/form.ts';");
-  const bits = (values, dtype) => Array.from(new Uint32Array((dtype ? Int32Array.from(values, (v) => v | 0) : Float32Array.from(values)).buffer));
-  const families = Object.fromEntries(Object.entries(specials).map(([name, table]) => [name, named(table).map((row) =>
-    ({ ...row, inputs: row.inputs.map(({ values, ...input }) => ({ ...input, bits: bits(values, input.dtype) })) }))]));
+  const { specials, named, UPSTREAM } = await loadCases(
+    "export { specials } from './test/golden/specials/index.ts'; export { named, UPSTREAM } from './test/golden/specials/form.ts';",
+  );
+  const bits = (values, dtype) =>
+    Array.from(new Uint32Array((dtype ? Int32Array.from(values, (v) => v | 0) : Float32Array.from(values)).buffer));
+  const families = Object.fromEntries(
+    Object.entries(specials).map(([name, table]) => [
+      name,
+      named(table).map((row) => ({
+        ...row,
+        inputs: row.inputs.map(({ values, ...input }) => ({ ...input, bits: bits(values, input.dtype) })),
+      })),
+    ]),
+  );
   console.log(JSON.stringify({ upstream: bits(UPSTREAM), families }));
 } else if (process.argv[1] === import.meta.filename) {
   const { families, rows } = await loadCases();

@@ -14,8 +14,11 @@ import { ANNOTATIONS, comparedWith, referencesOf, table } from './lidc/results.m
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values: options } = parseArgs({
   options: {
-    source: { type: 'string', default: join(root, '../shared/data/lidc-nodules-voi') }, out: { type: 'string', default: join(root, 'runs/lidc') },
-    preset: { type: 'string', default: 'tiny' }, iterations: { type: 'string', default: '1000' }, only: { type: 'string' },
+    source: { type: 'string', default: join(root, '../shared/data/lidc-nodules-voi') },
+    out: { type: 'string', default: join(root, 'runs/lidc') },
+    preset: { type: 'string', default: 'tiny' },
+    iterations: { type: 'string', default: '1000' },
+    only: { type: 'string' },
   },
 });
 const RUNS = {
@@ -44,7 +47,9 @@ function voxelgrad(...args) {
 const data = join(options.out, 'data');
 if (!existsSync(join(data, 'dataset.json'))) {
   if (!existsSync(options.source)) {
-    console.error(`lidc: ${options.source} is missing. Name a folder of LIDC volumes of interest (index.csv, image/, nodule_mask/) with --source.`);
+    console.error(
+      `lidc: ${options.source} is missing. Name a folder of LIDC volumes of interest (index.csv, image/, nodule_mask/) with --source.`,
+    );
     process.exit(3);
   }
   voxelgrad('import', options.source, '--to', data, '--min-slices', '8');
@@ -54,8 +59,15 @@ for (const name of chosen) {
   const trained = () => existsSync(join(run, 'checkpoints', 'final.safetensors'));
   if (!trained()) {
     const fresh = !existsSync(join(run, 'checkpoints', 'latest.safetensors'));
-    voxelgrad('train', data, '--run', run, ...(fresh ? ['--preset', options.preset, '--iterations', options.iterations, ...RUNS[name]] : ['--resume']));
-    if (!trained()) { // Ctrl-C: training has saved and ended as it should
+    voxelgrad(
+      'train',
+      data,
+      '--run',
+      run,
+      ...(fresh ? ['--preset', options.preset, '--iterations', options.iterations, ...RUNS[name]] : ['--resume']),
+    );
+    if (!trained()) {
+      // Ctrl-C: training has saved and ended as it should
       console.error('lidc: stopped. Run the same command again to go on.');
       process.exit(130);
     }
@@ -78,11 +90,23 @@ for (const name of chosen) {
 const done = Object.keys(RUNS).filter((name) => existsSync(join(options.out, name, 'summary.json')));
 const summaries = Object.fromEntries(done.map((name) => [name, JSON.parse(readFileSync(join(options.out, name, 'summary.json'), 'utf8'))]));
 for (const annotation of ANNOTATIONS.filter((name) => done.includes(name))) {
-  const run = join(options.out, annotation), record = join(run, 'run.json');
-  writeFileSync(`${record}.part`, `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references: referencesOf(annotation, summaries) }, null, 2)}\n`);
+  const run = join(options.out, annotation),
+    record = join(run, 'run.json');
+  writeFileSync(
+    `${record}.part`,
+    `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references: referencesOf(annotation, summaries) }, null, 2)}\n`,
+  );
   renameSync(`${record}.part`, record);
   const others = comparedWith(annotation, done).map((name) => join(options.out, name));
-  voxelgrad('report', run, '--data', data, '--title', `SA-Net on LIDC nodules, ${annotation} annotation`, ...(others.length > 0 ? ['--compare', ...others] : []));
+  voxelgrad(
+    'report',
+    run,
+    '--data',
+    data,
+    '--title',
+    `SA-Net on LIDC nodules, ${annotation} annotation`,
+    ...(others.length > 0 ? ['--compare', ...others] : []),
+  );
 }
 
 const { compareRuns } = await import('../dist/sanet.js'); // set-up has built it

@@ -14,7 +14,8 @@ const { families, api, elsewhere, differentiable } = await loadCases(`export * a
 /** Ops: calls, and what they are tested against. */
 function* ops() {
   for (const [op, cases] of Object.values(families).flatMap(Object.entries)) {
-    if (op in api) yield [op, elsewhere[op] ? [elsewhere[op]] : cases, `PyTorch float64, ${cases.length} ${cases.length === 1 ? 'row' : 'rows'}`];
+    if (op in api)
+      yield [op, elsewhere[op] ? [elsewhere[op]] : cases, `PyTorch float64, ${cases.length} ${cases.length === 1 ? 'row' : 'rows'}`];
   }
   for (const [op, one] of Object.entries(elsewhere)) if (op in api && one.against) yield [op, [one], one.against];
 }
@@ -23,7 +24,9 @@ async function page() {
   const lines = [];
   const device = await api.openDevice({ backend: 'null', validateOnly: true }); // tracing allocates and computes nothing
   for (const [op, cases, against] of ops()) {
-    lines.push(`| \`${op}\` | ${cases.some(differentiable) ? 'yes' : '**none**'} | ${cases.some((c) => c.f16) ? 'yes' : '-'} | ${against} |`);
+    lines.push(
+      `| \`${op}\` | ${cases.some(differentiable) ? 'yes' : '**none**'} | ${cases.some((c) => c.f16) ? 'yes' : '-'} | ${against} |`,
+    );
   }
   device.close();
   return `# Ops

@@ -17,8 +17,9 @@ function installedMatchesLock(lockText) {
   const record = join(modules, '.package-lock.json');
   if (!existsSync(record)) return false;
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
-  return Object.entries(JSON.parse(lockText).packages).every(([path, want]) =>
-    path === '' || (installed[path] ? installed[path].version === want.version : want.optional === true));
+  return Object.entries(JSON.parse(lockText).packages).every(
+    ([path, want]) => path === '' || (installed[path] ? installed[path].version === want.version : want.optional === true),
+  );
 }
 
 function packagesStage() {
@@ -28,9 +29,15 @@ function packagesStage() {
   const matches = installedMatchesLock(lockText);
   if (!matches) {
     // npm is a .cmd file on Windows, which only a shell starts.
-    const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+    const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: root,
+      stdio: 'inherit',
+      shell: process.platform === 'win32',
+    });
     if (npm.error || npm.status !== 0) {
-      throw new Error(`npm ci failed${npm.error ? ` (${npm.error.message})` : ` with exit code ${npm.status}`}. Is the npm registry reachable (npm ping)?`);
+      throw new Error(
+        `npm ci failed${npm.error ? ` (${npm.error.message})` : ` with exit code ${npm.status}`}. Is the npm registry reachable (npm ping)?`,
+      );
     }
   }
   writeFileSync(stamp, hash);

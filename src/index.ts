@@ -4,14 +4,36 @@
 
 export * from './errors.ts';
 
-export { currentDevice, openDevice, type Caps, type Device, type DeviceInfo, type DeviceOptions, type MemoryUse, type TunedTiles } from './gpu/device.ts';
+export type { Caps, DeviceInfo, TunedTiles } from './gpu/caps.ts';
+export { currentDevice, openDevice, type Device, type DeviceOptions, type MemoryUse } from './gpu/device.ts';
 export type { KernelDef } from './gpu/kernel.ts';
 export type { KernelTime } from './gpu/profile.ts';
 
 export { backward, type Grads } from './engine/autograd.ts';
 export { fromF16, spec, toF16, type DType, type HostArray, type Spec } from './engine/dtype.ts';
-export { defineOp, dispatch, expectDType, grid1d, once, type Dispatch, type LowerContext, type OpDef, type Ref, type Thunk, type VjpContext } from './engine/op.ts';
-export { compile, evaluate, type CompileOptions, type Example, type Feed, type Inputs, type Program, type ProgramReport } from './engine/program.ts';
+export {
+  defineOp,
+  dispatch,
+  expectDType,
+  grid1d,
+  once,
+  type Dispatch,
+  type LowerContext,
+  type OpDef,
+  type Ref,
+  type Thunk,
+  type VjpContext,
+} from './engine/op.ts';
+export {
+  compile,
+  evaluate,
+  type CompileOptions,
+  type Example,
+  type Feed,
+  type Inputs,
+  type Program,
+  type ProgramReport,
+} from './engine/program.ts';
 export { full, tensor, Tensor, zeros } from './engine/tensor.ts';
 export { scope } from './engine/scope.ts';
 export { hostScalars, named, noGrad } from './engine/trace.ts';
@@ -38,12 +60,32 @@ export { oneHot } from './ops/one_hot.ts';
 export { permute, transpose } from './ops/permute.ts';
 export * from './ops/pointwise.ts';
 export {
-  adaptiveAvgPool2d, adaptiveAvgPool3d, avgPool1d, avgPool2d, avgPool3d, globalAvgPool, maxPool1d, maxPool2d, maxPool3d, maxPoolWithIndices, type AvgPoolOptions,
+  adaptiveAvgPool2d,
+  adaptiveAvgPool3d,
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  globalAvgPool,
+  maxPool1d,
+  maxPool2d,
+  maxPool3d,
+  maxPoolWithIndices,
+  type AvgPoolOptions,
 } from './ops/pool.ts';
 export type { PoolOptions } from './ops/pool_axes.ts';
 export { putRows } from './ops/put_rows.ts';
 export { dropout, normal, RandomSource, uniform, type RandomOptions } from './ops/random.ts';
-export { channelShuffle, depthToSpace, repeatInterleave, slicesToVolume, spaceToDepth, tile, volumeToSlices, type BlockOptions, type Plane } from './ops/rearrange.ts';
+export {
+  channelShuffle,
+  depthToSpace,
+  repeatInterleave,
+  slicesToVolume,
+  spaceToDepth,
+  tile,
+  volumeToSlices,
+  type BlockOptions,
+  type Plane,
+} from './ops/rearrange.ts';
 export { argmax, argmin, countNonzero, max, mean, min, prod, sum, sumAbs, sumSquares, type ReduceOptions } from './ops/reduce.ts';
 export { relativeAttention } from './ops/relative_attention.ts';
 export { reshape } from './ops/reshape.ts';

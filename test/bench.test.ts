@@ -8,13 +8,28 @@ import { expect, it } from 'vitest';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const load = (file: string) => import(join(root, 'bench', file));
 
-it('times a case whose result is right, against the adapter\'s limits, one JSON line a measurement', () => {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [join(root, 'bench/run.mjs'), '--case', 'conv1x1', '--samples', '1', '--json'], { cwd: root, encoding: 'utf8' });
+it("times a case whose result is right, against the adapter's limits, one JSON line a measurement", () => {
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [join(root, 'bench/run.mjs'), '--case', 'conv1x1', '--samples', '1', '--json'],
+    { cwd: root, encoding: 'utf8' },
+  );
   expect(status, stderr).toBe(0);
-  const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(lines.map((l) => l.pass)).toEqual(['forward', 'backward']);
   for (const l of lines) {
-    expect(l).toMatchObject({ case: 'conv1x1_256_64_40', engine: 'ours', clock: 'wall', ms: expect.any(Number), first_ms: expect.any(Number), of_limit: expect.any(Number), adapter: expect.any(String) });
+    expect(l).toMatchObject({
+      case: 'conv1x1_256_64_40',
+      engine: 'ours',
+      clock: 'wall',
+      ms: expect.any(Number),
+      first_ms: expect.any(Number),
+      of_limit: expect.any(Number),
+      adapter: expect.any(String),
+    });
     expect(l.error).toBeLessThan(1e-5);
     expect(l.of_limit).toBeGreaterThan(0);
   }
@@ -26,9 +41,19 @@ it('a comparison is one line with a ratio above 1 where we are faster', async ()
   const c = CASES.find(({ name }: { name: string }) => name === 'matmul512');
   const ours = { engine: 'ours', adapter: 'a', ms: 10, fastest: 9, first_ms: 100, error: 1e-7 };
   const peer = { ...ours, engine: 'jaxjs', ms: 25 };
-  expect(comparison(c, 'backward', ours, peer)).toEqual({ case: 'matmul512', pass: 'backward', adapter: 'a', ours_ms: 10, peer: 'jaxjs', peer_ms: 25, ratio: 2.5 });
+  expect(comparison(c, 'backward', ours, peer)).toEqual({
+    case: 'matmul512',
+    pass: 'backward',
+    adapter: 'a',
+    ours_ms: 10,
+    peer: 'jaxjs',
+    peer_ms: 25,
+    ratio: 2.5,
+  });
   // 2 * 512^3 operations in 10 ms are 26.8 GFLOP/s; forward and both gradients three times that.
   expect(measurement(c, 'forward', ours, { clock: 'wall', limits: { gflops: 100, gbs: 5 } }).of_limit).toBe(0.268);
   expect(measurement(c, 'backward', ours, { clock: 'driver' })).not.toHaveProperty('of_limit');
-  expect(line(c, 'backward', peer, { ours, limits: { gflops: 100, gbs: 5 } })).toMatch(/^matmul512 +backward jaxjs +25\.00 ms +32\.21 GFLOP\/s +32 % .* ratio 2\.50$/);
+  expect(line(c, 'backward', peer, { ours, limits: { gflops: 100, gbs: 5 } })).toMatch(
+    /^matmul512 +backward jaxjs +25\.00 ms +32\.21 GFLOP\/s +32 % .* ratio 2\.50$/,
+  );
 });

@@ -43,7 +43,9 @@ function tree(files: Record<string, string>): string {
   return root;
 }
 function build(root: string, ...flags: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, '../build.mjs'), '--root', root, ...flags], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, '../build.mjs'), '--root', root, ...flags], {
+    encoding: 'utf8',
+  });
   return { status, out: stdout + stderr };
 }
 afterAll(() => trees.forEach((root) => rmSync(root, { recursive: true })));
@@ -55,14 +57,18 @@ describe('build', () => {
     const { forward, backward } = (await import(pathToFileURL(join(root, 'src/gen/sample.ts')).href)) as Record<string, KernelDef>;
     expect(forward.wgsl.split('\n').slice(0, 3)).toEqual([SPDX.trim(), 'enable subgroups;', '// @line sample.wgsl:2']);
     expect(forward.bindings.map((b) => [b.name, b.binding, b.kind, b.type])).toEqual([
-      ['params', 0, 'uniform', 'Params'], ['x', 1, 'read', 'array<T>'], ['y', 2, 'read_write', 'array<T>'],
+      ['params', 0, 'uniform', 'Params'],
+      ['x', 1, 'read', 'array<T>'],
+      ['y', 2, 'read_write', 'array<T>'],
     ]);
     expect(forward.params).toEqual({ size: 8, fields: { n: { offset: 0, type: 'u32' }, s: { offset: 4, type: 'f32' } } });
     expect(forward.overrides).toEqual({ WG: { type: 'u32', default: 8 }, HALF: { type: 'u32', default: 4 } });
     expect(forward.spec).toEqual({ T: ['f32', 'f16'], r: ['*'] });
     expect(backward.bindings.map((b) => b.name)).toEqual(['y']);
     expect(backward.spec).toEqual({ T: ['f32', 'f16'], N: ['2u', '1u'] });
-    expect(readFileSync(join(root, 'src/gen/sample.ts'), 'utf8')).toContain("forward: KernelDef<'x' | 'y', 'n' | 's', 'WG' | 'HALF', 'T' | 'r'>");
+    expect(readFileSync(join(root, 'src/gen/sample.ts'), 'utf8')).toContain(
+      "forward: KernelDef<'x' | 'y', 'n' | 's', 'WG' | 'HALF', 'T' | 'r'>",
+    );
     expect(JSON.parse(readFileSync(join(root, 'dist/wgsl/sample.json'), 'utf8')).entries[1].workgroup).toEqual(['1']);
     expect(readFileSync(join(root, 'dist/wgsl/sample.wgsl'), 'utf8')).toBe(forward.wgsl);
   });
@@ -86,12 +92,36 @@ describe('build', () => {
     ['no licence line', 'fn f() {}\n', /a\.wgsl:1:1: first line/],
     ['a missing import', `${SPDX}// @import "lib/none.wgsl"\n`, /a\.wgsl:2:1: cannot import/],
     ['a spec tag that cannot be rewritten', `${SPDX}fn f() { } ; // @spec 1 2\n`, /a\.wgsl:2:1: a @spec line is/],
-    ['an override without default', `${SPDX}override W: u32;\n@compute @workgroup_size(W)\nfn f() { }\n`, /a\.wgsl:2:1: override W needs a default/],
-    ['too many invocations', `${SPDX}override W: u32 = 512u;\n@compute @workgroup_size(W)\nfn f() { }\n`, /a\.wgsl:4:1: f: .*(limit|exceed)/],
-    ['too much workgroup memory', `${SPDX}var<workgroup> m: array<f32, 5000>;\n@compute @workgroup_size(1)\nfn f() { m[0] = 1.0; }\n`, /a\.wgsl:4:1: f: .*16384/],
-    ['a Params field of another type', `${SPDX}struct Params { v: vec2<f32> }\n@group(0) @binding(0) var<uniform> params: Params;\n@compute @workgroup_size(1)\nfn f() { _ = params.v; }\n`, /a\.wgsl:2:1: Params\.v: vec2/],
-    ['a binding number used twice', `${SPDX}@group(0) @binding(1) var<storage, read_write> a: array<u32>;\n@group(0) @binding(1) var<storage, read_write> b: array<u32>;\n@compute @workgroup_size(1)\nfn f() { a[0] = b[0]; }\n`, /a\.wgsl:4:1: f: bindings a and b have the same number 1/],
-    ['nine storage buffers', `${SPDX}${[1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `@group(0) @binding(${n}) var<storage, read_write> b${n}: array<u32>;\n`).join('')}@compute @workgroup_size(1)\nfn f() { b1[0] = b2[0] + b3[0] + b4[0] + b5[0] + b6[0] + b7[0] + b8[0] + b9[0]; }\n`, /f: 9 storage buffers/],
+    [
+      'an override without default',
+      `${SPDX}override W: u32;\n@compute @workgroup_size(W)\nfn f() { }\n`,
+      /a\.wgsl:2:1: override W needs a default/,
+    ],
+    [
+      'too many invocations',
+      `${SPDX}override W: u32 = 512u;\n@compute @workgroup_size(W)\nfn f() { }\n`,
+      /a\.wgsl:4:1: f: .*(limit|exceed)/,
+    ],
+    [
+      'too much workgroup memory',
+      `${SPDX}var<workgroup> m: array<f32, 5000>;\n@compute @workgroup_size(1)\nfn f() { m[0] = 1.0; }\n`,
+      /a\.wgsl:4:1: f: .*16384/,
+    ],
+    [
+      'a Params field of another type',
+      `${SPDX}struct Params { v: vec2<f32> }\n@group(0) @binding(0) var<uniform> params: Params;\n@compute @workgroup_size(1)\nfn f() { _ = params.v; }\n`,
+      /a\.wgsl:2:1: Params\.v: vec2/,
+    ],
+    [
+      'a binding number used twice',
+      `${SPDX}@group(0) @binding(1) var<storage, read_write> a: array<u32>;\n@group(0) @binding(1) var<storage, read_write> b: array<u32>;\n@compute @workgroup_size(1)\nfn f() { a[0] = b[0]; }\n`,
+      /a\.wgsl:4:1: f: bindings a and b have the same number 1/,
+    ],
+    [
+      'nine storage buffers',
+      `${SPDX}${[1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `@group(0) @binding(${n}) var<storage, read_write> b${n}: array<u32>;\n`).join('')}@compute @workgroup_size(1)\nfn f() { b1[0] = b2[0] + b3[0] + b4[0] + b5[0] + b6[0] + b7[0] + b8[0] + b9[0]; }\n`,
+      /f: 9 storage buffers/,
+    ],
   ])('refuses %s', (_, wgsl, message) => {
     const { status, out } = build(tree({ 'a.wgsl': wgsl }));
     expect(out).toMatch(message);
@@ -99,19 +129,27 @@ describe('build', () => {
   });
 
   it('lets a kernel with a @limits line pass the default limits', () => {
-    expect(build(tree({ 'a.wgsl': `${SPDX}// @limits maxComputeInvocationsPerWorkgroup=512\n@compute @workgroup_size(512)\nfn f() { }\n` }))).toMatchObject({ status: 0 });
+    expect(
+      build(tree({ 'a.wgsl': `${SPDX}// @limits maxComputeInvocationsPerWorkgroup=512\n@compute @workgroup_size(512)\nfn f() { }\n` })),
+    ).toMatchObject({ status: 0 });
   });
 
   it('checks the types of subgroup matrices for smaller subgroups than the null adapter has', () => {
-    const matrix = (load: string) => `${SPDX}enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\nvar<workgroup> m: array<f16, 64>;\n@compute @workgroup_size(32)\nfn f() { _ = ${load}; }\n`;
-    expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 8u)') }))).toMatchObject({ status: 0 });
-    expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 9u)') })).out).toMatch(/a\.wgsl:7:14: .*too small/);
+    const matrix = (load: string) =>
+      `${SPDX}enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\nvar<workgroup> m: array<f16, 64>;\n@compute @workgroup_size(32)\nfn f() { _ = ${load}; }\n`;
+    expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 8u)') }))).toMatchObject({
+      status: 0,
+    });
+    expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 9u)') })).out).toMatch(
+      /a\.wgsl:7:14: .*too small/,
+    );
   });
 
   it('leaves no chunk of an earlier build behind, which would be published', () => {
     const root = tree({ 'sample.wgsl': GOOD, 'lib/twice.wgsl': LIB });
     mkdirSync(join(root, 'src'));
-    for (const entry of ['index', 'sanet']) writeFileSync(join(root, `src/${entry}.ts`), `import { shared } from './shared.ts'; console.log('${entry}', shared);`);
+    for (const entry of ['index', 'sanet'])
+      writeFileSync(join(root, `src/${entry}.ts`), `import { shared } from './shared.ts'; console.log('${entry}', shared);`);
     const chunks = (shared: string): string[] => {
       writeFileSync(join(root, 'src/shared.ts'), `export const shared = '${shared}';`);
       expect(build(root)).toMatchObject({ status: 0 });
@@ -133,7 +171,12 @@ describe('build', () => {
 });
 
 describe('specialise', () => {
-  const def = { file: 's.wgsl', entry: 'f', wgsl: 'alias T = f32; // @spec f32 f16\nfn f() {\n  let r = a + 1.0; // @spec *\n}\n', spec: { T: ['f32', 'f16'], r: ['*'] } };
+  const def = {
+    file: 's.wgsl',
+    entry: 'f',
+    wgsl: 'alias T = f32; // @spec f32 f16\nfn f() {\n  let r = a + 1.0; // @spec *\n}\n',
+    spec: { T: ['f32', 'f16'], r: ['*'] },
+  };
   it('rewrites tagged lines and nothing else', () => {
     expect(specialise(def, { r: 'min(a, b)' })).toBe(def.wgsl.replace('a + 1.0', 'min(a, b)'));
     expect(specialise(def, { T: 'f16' })).toBe(`enable f16; ${def.wgsl.replace('= f32', '= f16')}`);
@@ -156,7 +199,12 @@ describe('specialise', () => {
   });
   it('finds the file and line of linked text', () => {
     const linked = 'one\n// @line lib/a.wgsl:1\na1\na2\n// @line s.wgsl:3\nthree\n';
-    expect([1, 3, 4, 6].map((line) => sourceLine('s.wgsl', linked, line))).toEqual(['kernels/s.wgsl:1', 'kernels/lib/a.wgsl:1', 'kernels/lib/a.wgsl:2', 'kernels/s.wgsl:3']);
+    expect([1, 3, 4, 6].map((line) => sourceLine('s.wgsl', linked, line))).toEqual([
+      'kernels/s.wgsl:1',
+      'kernels/lib/a.wgsl:1',
+      'kernels/lib/a.wgsl:2',
+      'kernels/s.wgsl:3',
+    ]);
   });
 });
 

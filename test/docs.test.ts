@@ -11,7 +11,10 @@ import { METHODS } from '../src/methods/methods.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-const docs = readdirSync(join(root, 'docs')).filter((f) => f.endsWith('.md')).sort().map((f) => `docs/${f}`);
+const docs = readdirSync(join(root, 'docs'))
+  .filter((f) => f.endsWith('.md'))
+  .sort()
+  .map((f) => `docs/${f}`);
 const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...docs];
 
 /** `ts` blocks of a page, and the file that each is said to come from. */
@@ -24,12 +27,22 @@ describe('pages', () => {
   it('have programs', () => expect(programs).toEqual(expect.arrayContaining(['docs/custom_ops.md', 'docs/memory.md', 'docs/porting.md'])));
 
   it.each(programs)('%s: its program prints what it says', async (page) => {
-    const code = blocks(page).filter(({ file }) => !file).map((b) => b.code).join('\n');
+    const code = blocks(page)
+      .filter(({ file }) => !file)
+      .map((b) => b.code)
+      .join('\n');
     const folder = join(root, 'node_modules/.cache/docs'); // below node_modules, so that packages are found
     mkdirSync(folder, { recursive: true });
     const outfile = join(folder, `${page.replace(/\W/g, '_')}.mjs`);
     await build({
-      stdin: { contents: code, loader: 'ts', resolveDir: root }, outfile, bundle: true, platform: 'node', format: 'esm', target: 'es2022', packages: 'external', logLevel: 'silent',
+      stdin: { contents: code, loader: 'ts', resolveDir: root },
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'es2022',
+      packages: 'external',
+      logLevel: 'silent',
       alias: { voxelgrad: join(root, 'src/index.ts') },
     });
     const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { encoding: 'utf8' });
@@ -41,14 +54,23 @@ describe('pages', () => {
   });
 
   it('show lines of the files that they name', () => {
-    const shown = pages.flatMap((page) => blocks(page).filter(({ file }) => file).map((b) => ({ page, ...b })));
+    const shown = pages.flatMap((page) =>
+      blocks(page)
+        .filter(({ file }) => file)
+        .map((b) => ({ page, ...b })),
+    );
     expect(shown.length).toBeGreaterThan(5);
-    for (const { page, file, code } of shown) expect(trimmed(read(file)).join('\n'), `${page}: ${file}`).toContain(trimmed(code).join('\n').trim());
+    for (const { page, file, code } of shown)
+      expect(trimmed(read(file)).join('\n'), `${page}: ${file}`).toContain(trimmed(code).join('\n').trim());
   });
 
   it('link to what is there', () => {
-    const broken = pages.flatMap((page) => [...read(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, to]) => to!).filter((to) => !/^https?:/.test(to) && !existsSync(join(root, dirname(page), to)))
-      .map((to) => `${page}: ${to}`));
+    const broken = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)]
+        .map(([, to]) => to!)
+        .filter((to) => !/^https?:/.test(to) && !existsSync(join(root, dirname(page), to)))
+        .map((to) => `${page}: ${to}`),
+    );
     expect(broken).toEqual([]);
   });
 });

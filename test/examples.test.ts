@@ -34,26 +34,49 @@ const PRINTS: Readonly<Record<string, (text: string) => void>> = {
     expect(Number(value)).toBeLessThan(1e-5);
     expect(Number(gradient)).toBeLessThan(1e-5);
   },
-  'lift_kernel.ts': (text) => expect(Number(/^13 workgroups, 3200 results within (\S+) of plain JavaScript$/m.exec(text)![1])).toBeLessThan(2e-3), // sums of 6,400 products
+  'lift_kernel.ts': (text) =>
+    expect(Number(/^13 workgroups, 3200 results within (\S+) of plain JavaScript$/m.exec(text)![1])).toBeLessThan(2e-3), // sums of 6,400 products
   'pytorch_weights.ts': (text) => {
     const logits = /^logits (.*)$/m.exec(text)![1]!.split(' ').map(Number);
     [0.1244564950466156, -0.5166735649108887, -0.1417224258184433].forEach((expected, i) => expect(logits[i]).toBeCloseTo(expected, 5)); // printed by examples/data/digits.py
-    expect(text).toMatch(/^239 parameters in .*: conv\.weight, bn\.weight, bn\.bias, bn\.running_mean, bn\.running_var, head\.weight, head\.bias$/m);
+    expect(text).toMatch(
+      /^239 parameters in .*: conv\.weight, bn\.weight, bn\.bias, bn\.running_mean, bn\.running_var, head\.weight, head\.bias$/m,
+    );
   },
 };
 
 describe('examples', () => {
-  it('are all looked at', () => expect(readdirSync(join(root, 'examples')).filter((f) => f.endsWith('.ts')).sort()).toEqual(Object.keys(PRINTS).sort()));
+  it('are all looked at', () =>
+    expect(
+      readdirSync(join(root, 'examples'))
+        .filter((f) => f.endsWith('.ts'))
+        .sort(),
+    ).toEqual(Object.keys(PRINTS).sort()));
 
   it.each(Object.keys(PRINTS))('%s', async (file) => {
     expect(readFileSync(join(root, 'examples', file), 'utf8').split('\n').length - 1).toBeLessThanOrEqual(60);
     mkdirSync(out, { recursive: true });
     const outfile = join(out, `${basename(file, '.ts')}.mjs`);
     await build({
-      entryPoints: [join(root, 'examples', file)], outfile, bundle: true, platform: 'node', format: 'esm', target: 'es2022', packages: 'external', logLevel: 'silent',
-      alias: { voxelgrad: join(root, 'src/index.ts'), 'voxelgrad/kernels': join(root, 'src/kernels.ts'), 'voxelgrad/sanet': join(root, 'src/sanet.ts') },
+      entryPoints: [join(root, 'examples', file)],
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'es2022',
+      packages: 'external',
+      logLevel: 'silent',
+      alias: {
+        voxelgrad: join(root, 'src/index.ts'),
+        'voxelgrad/kernels': join(root, 'src/kernels.ts'),
+        'voxelgrad/sanet': join(root, 'src/sanet.ts'),
+      },
     });
-    const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { cwd: root, encoding: 'utf8', env: { ...process.env, TMPDIR: temporary } });
+    const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, TMPDIR: temporary },
+    });
     expect(stderr.replace(/^Warning: max.*$/gm, '').trim()).toBe('');
     expect(status).toBe(0);
     PRINTS[file]!(stdout);

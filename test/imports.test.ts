@@ -7,7 +7,10 @@ import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const filesBelow = (folder: string, ending: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith(ending)).map((f) => join(folder, f)).sort();
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((f) => f.endsWith(ending))
+    .map((f) => join(folder, f))
+    .sort();
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 /** Folders of src that each one may import, besides itself. Files directly in src are called by their name. */
@@ -44,13 +47,25 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 /** The folder of src, or the file where it is directly in src; the doors of io are places of their own. */
 const place = (file: string): string => /^src\/(io\/(?:node|browser)(?=\/)|[^/]+)/.exec(file)![1]!;
 
-interface Import { readonly from: string; readonly to: string; readonly typeOnly: boolean }
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
 
 /** Relative imports and re-exports of a file, static and dynamic. */
 function importsOf(file: string): Import[] {
-  const text = read(file).replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
-  const found = text.matchAll(/(?:^|[\n;])\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]\s*\)/g);
-  return [...found].map((m) => ({ from: file, to: relative(root, resolve(root, dirname(file), (m[2] ?? m[3])!)), typeOnly: m[1] !== undefined }));
+  const text = read(file)
+    .replace(/\/\*[^]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '');
+  const found = text.matchAll(
+    /(?:^|[\n;])\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]\s*\)/g,
+  );
+  return [...found].map((m) => ({
+    from: file,
+    to: relative(root, resolve(root, dirname(file), (m[2] ?? m[3])!)),
+    typeOnly: m[1] !== undefined,
+  }));
 }
 
 const sources = filesBelow('src', '.ts').filter((f) => !f.startsWith('src/gen/'));
@@ -58,7 +73,10 @@ const imports = sources.flatMap(importsOf);
 
 /** What is wrong with an import, or nothing. */
 function fault({ from, to, typeOnly }: Import): string | undefined {
-  if (!to.startsWith('src/')) return to === 'package.json' || to.startsWith('scripts/setup/') && from.startsWith('src/cli/') ? undefined : `${from} imports ${to}, outside src`;
+  if (!to.startsWith('src/'))
+    return to === 'package.json' || (to.startsWith('scripts/setup/') && from.startsWith('src/cli/'))
+      ? undefined
+      : `${from} imports ${to}, outside src`;
   if (!to.endsWith('.ts')) return `${from} imports ${to} without the .ts extension`;
   const [a, b] = [place(from), place(to)];
   if (a === b) return undefined;
@@ -72,28 +90,47 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
 describe('imports', () => {
   it('are found at all', () => {
     expect(imports.length).toBeGreaterThan(50);
-    expect(importsOf('src/cli/main.ts').map((i) => i.to)).toEqual(expect.arrayContaining(['package.json', 'src/cli/failure.ts', 'src/cli/doctor.ts', 'src/cli/verb.ts']));
+    expect(importsOf('src/cli/main.ts').map((i) => i.to)).toEqual(
+      expect.arrayContaining(['package.json', 'src/cli/failure.ts', 'src/cli/doctor.ts', 'src/cli/verb.ts']),
+    );
   });
 
   it('point where CONTRIBUTING.md lets them', () => expect(imports.map(fault).filter(Boolean)).toEqual([]));
 
   it.each<[string, string, boolean]>([
-    ['src/data/volume.ts', 'src/engine/tensor.ts', true], ['src/metrics/edt.ts', 'src/data/volume.ts', true], ['src/engine/op.ts', 'src/ops/conv.ts', false],
-    ['src/report/html.ts', 'src/train/plan.ts', false], ['src/gpu/device.ts', 'src/engine/tensor.ts', false], ['src/files/zip.ts', 'src/errors', false],
-    ['src/engine/op.ts', 'test/x.ts', false], ['src/newfolder/x.ts', 'src/errors.ts', false],
+    ['src/data/volume.ts', 'src/engine/tensor.ts', true],
+    ['src/metrics/edt.ts', 'src/data/volume.ts', true],
+    ['src/engine/op.ts', 'src/ops/conv.ts', false],
+    ['src/report/html.ts', 'src/train/plan.ts', false],
+    ['src/gpu/device.ts', 'src/engine/tensor.ts', false],
+    ['src/files/zip.ts', 'src/errors', false],
+    ['src/engine/op.ts', 'test/x.ts', false],
+    ['src/newfolder/x.ts', 'src/errors.ts', false],
   ])('a rule that can break: %s -> %s', (from, to, typeOnly) => expect(fault({ from, to, typeOnly })).toBeDefined());
 
   it('only src/gpu opens devices and compiles, only it and the engine make buffers', () => {
     const using = (call: RegExp, folders: RegExp) => sources.filter((f) => !folders.test(f) && call.test(read(f)));
-    expect(using(/\.(createComputePipeline(Async)?|createShaderModule|requestAdapter|requestDevice)\(/, /^src\/(gpu\/|kernels\.ts)/)).toEqual([]);
+    expect(
+      using(/\.(createComputePipeline(Async)?|createShaderModule|requestAdapter|requestDevice)\(/, /^src\/(gpu\/|kernels\.ts)/),
+    ).toEqual([]);
     expect(using(/\.createBuffer\(/, /^src\/(gpu|engine)\//)).toEqual([]);
   });
 
   it('no WGSL text in src', () => expect(sources.filter((f) => /@compute\b|@group\(\d|var<storage/.test(read(f)))).toEqual([]));
 
   it('what a page runs reaches no module of Node, but where a neighbour for the page stands beside it', () => {
-    const below = new Map(sources.map((f) => [f, importsOf(f).filter((i) => !i.typeOnly).map((i) => i.to)]));
-    const packages = (file: string): string[] => [...read(file).matchAll(/^(?:import|export) (?!type\s)(?:[^'";=()]*? from )?['"]([^'".][^'"]*)['"]|\bimport\('([^'.][^']*)'\)/gm)].map((m) => (m[1] ?? m[2])!);
+    const below = new Map(
+      sources.map((f) => [
+        f,
+        importsOf(f)
+          .filter((i) => !i.typeOnly)
+          .map((i) => i.to),
+      ]),
+    );
+    const packages = (file: string): string[] =>
+      [
+        ...read(file).matchAll(/^(?:import|export) (?!type\s)(?:[^'";=()]*? from )?['"]([^'".][^'"]*)['"]|\bimport\('([^'.][^']*)'\)/gm),
+      ].map((m) => (m[1] ?? m[2])!);
     const found = new Map<string, string>();
     const walk = (file: string, from: string): void => {
       if (found.has(file) || sources.includes(file.replace(/ts$/, 'browser.ts'))) return;
@@ -103,17 +140,30 @@ describe('imports', () => {
     const PURE = ['data', 'train', 'methods', 'predict', 'metrics', 'report', 'losses', 'optim', 'random', 'models', 'io/browser'];
     for (const file of sources.filter((f) => PURE.includes(place(f)) || f.endsWith('.browser.ts'))) walk(file, file);
     const IN_A_PAGE = ['zod', 'fflate', '@noble/hashes', '@cornerstonejs', '@observablehq/plot', 'linkedom', 'fast-png'];
-    const node = [...found].filter(([file]) => packages(file).some((name) => !IN_A_PAGE.some((known) => name === known || name.startsWith(`${known}/`))));
+    const node = [...found].filter(([file]) =>
+      packages(file).some((name) => !IN_A_PAGE.some((known) => name === known || name.startsWith(`${known}/`))),
+    );
     expect(node.map(([, way]) => way)).toEqual([]);
     expect([...found.keys()].filter((f) => /\b(process|Buffer)\.|\bsetImmediate\(/.test(read(f)))).toEqual([]);
     expect(packages('src/io/node/dataset/open.ts')).toContain('node:fs');
   });
 
   it('there are no circles of values', () => {
-    const below = new Map(sources.map((f) => [f, importsOf(f).filter((i) => !i.typeOnly).map((i) => i.to)]));
-    const done = new Set<string>(), circles: string[] = [];
+    const below = new Map(
+      sources.map((f) => [
+        f,
+        importsOf(f)
+          .filter((i) => !i.typeOnly)
+          .map((i) => i.to),
+      ]),
+    );
+    const done = new Set<string>(),
+      circles: string[] = [];
     const walk = (file: string, way: readonly string[]): void => {
-      if (way.includes(file)) { circles.push([...way.slice(way.indexOf(file)), file].join(' -> ')); return; }
+      if (way.includes(file)) {
+        circles.push([...way.slice(way.indexOf(file)), file].join(' -> '));
+        return;
+      }
       if (done.has(file)) return;
       for (const next of below.get(file) ?? []) walk(next, [...way, file]);
       done.add(file);
@@ -124,7 +174,10 @@ describe('imports', () => {
 
   it('no barrels: a file of re-exports is a public entry point', () => {
     const barrels = sources.filter((f) => {
-      const code = read(f).replace(/\/\*[^]*?\*\//g, '').split('\n').filter((l) => l.trim() && !l.trim().startsWith('//'));
+      const code = read(f)
+        .replace(/\/\*[^]*?\*\//g, '')
+        .split('\n')
+        .filter((l) => l.trim() && !l.trim().startsWith('//'));
       return code.length > 0 && code.every((l) => /^export (type )?(\{|\*)|^\s+[\w, ]+,?$|^\} from/.test(l));
     });
     expect(barrels.filter((f) => !['src/index.ts', 'src/kernels.ts', 'src/sanet.ts', 'src/sanet.browser.ts'].includes(f))).toEqual([]);
@@ -140,17 +193,25 @@ describe('lengths', () => {
     expect(long).toEqual([]);
   });
 
-  it('engine and kernels stay within 7,500 lines each', () => {
+  it('the engine stays within 11,500 formatted lines, the kernels within 9,000', () => {
     const count: Record<string, number> = {};
     for (const file of sources) count[place(file)] = (count[place(file)] ?? 0) + lines(file);
     count.kernels = wgsl.reduce((n, f) => n + lines(f), 0);
-    console.log(`lines: ${Object.entries(count).map(([folder, n]) => `${folder} ${n}`).join(', ')}`);
-    expect((count.gpu ?? 0) + (count.engine ?? 0) + (count.ops ?? 0)).toBeLessThanOrEqual(7500);
-    expect(count.kernels).toBeLessThanOrEqual(7500);
+    console.log(
+      `lines: ${Object.entries(count)
+        .map(([folder, n]) => `${folder} ${n}`)
+        .join(', ')}`,
+    );
+    expect((count.gpu ?? 0) + (count.engine ?? 0) + (count.ops ?? 0)).toBeLessThanOrEqual(11_500);
+    expect(count.kernels).toBeLessThanOrEqual(9000);
   });
 
   it('every file says its licence in its first line', () => {
     // kernels/lib holds fragments; the linked text begins with its kernel's first line.
-    expect([...sources, ...wgsl.filter((f) => !f.startsWith('kernels/lib/'))].filter((f) => !/^(#!.*\n)?\/\/ SPDX-License-Identifier: MIT\n/.test(read(f)))).toEqual([]);
+    expect(
+      [...sources, ...wgsl.filter((f) => !f.startsWith('kernels/lib/'))].filter(
+        (f) => !/^(#!.*\n)?\/\/ SPDX-License-Identifier: MIT\n/.test(read(f)),
+      ),
+    ).toEqual([]);
   });
 });

@@ -5,7 +5,9 @@ import { describe, it } from 'vitest';
 /** `it` and `describe` where `there`; elsewhere one skipped test in the place of each, with the reason. Nothing of its body runs. */
 export function needs(there: unknown, what: string): { it: typeof it; describe: typeof describe } {
   if (there) return { it, describe };
-  const skipped = (name: string): void => { it(name, ({ skip }) => skip(`needs ${what}`)); };
+  const skipped = (name: string): void => {
+    it(name, ({ skip }) => skip(`needs ${what}`));
+  };
   const instead = Object.assign(skipped, { each: () => skipped });
   return { it: instead as unknown as typeof it, describe: instead as unknown as typeof describe };
 }

@@ -16,6 +16,7 @@ export default class SkipReporter implements Reporter {
         entry.files.add(module.relativeModuleId);
       }
     }
-    for (const [reason, { count, files }] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) console.log(`skipped: ${count} test${count === 1 ? '' : 's'}, ${reason} (${[...files].join(', ')})`);
+    for (const [reason, { count, files }] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1)))
+      console.log(`skipped: ${count} test${count === 1 ? '' : 's'}, ${reason} (${[...files].join(', ')})`);
   }
 }

@@ -10,9 +10,17 @@ import { given, likeOf, ncOrder, returned } from './layout.mjs';
 /** Iterator helpers, which jax-js's einsum needs and Node has from 22 on; there they work on a list at once. */
 function iteratorHelpers() {
   const prototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
-  for (const name of ['map', 'filter', 'flatMap']) prototype[name] ??= function helper(f) { return [...this][name](f)[Symbol.iterator](); };
-  for (const name of ['reduce', 'some', 'every', 'find', 'forEach']) prototype[name] ??= function helper(...args) { return [...this][name](...args); };
-  prototype.toArray ??= function toArray() { return [...this]; };
+  for (const name of ['map', 'filter', 'flatMap'])
+    prototype[name] ??= function helper(f) {
+      return [...this][name](f)[Symbol.iterator]();
+    };
+  for (const name of ['reduce', 'some', 'every', 'find', 'forEach'])
+    prototype[name] ??= function helper(...args) {
+      return [...this][name](...args);
+    };
+  prototype.toArray ??= function toArray() {
+    return [...this];
+  };
 }
 
 export async function open() {
@@ -23,7 +31,12 @@ export async function open() {
   await jax.init('webgpu');
   jax.defaultDevice('webgpu');
   const device = devices[0];
-  return { name: device.adapterInfo.device, driver: device.adapterInfo.description, device, prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(jax, device) : prepareOp(jax, device, c, pass, inputs)) };
+  return {
+    name: device.adapterInfo.device,
+    driver: device.adapterInfo.description,
+    device,
+    prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(jax, device) : prepareOp(jax, device, c, pass, inputs)),
+  };
 }
 
 const pads = (padding, rank) => Array(rank).fill([padding, padding]);
@@ -31,13 +44,17 @@ const affine = (y, gamma, beta, shape) => y.mul(gamma.reshape(shape)).add(beta.r
 
 const OPS = {
   matmul: ({ numpy: np }, [a, b]) => np.matmul(a, b),
-  conv: ({ lax }, [x, w], { rank, stride, padding, groups }) => lax.convGeneralDilated(x, w, Array(rank).fill(stride), pads(padding, rank), { featureGroupCount: groups }),
+  conv: ({ lax }, [x, w], { rank, stride, padding, groups }) =>
+    lax.convGeneralDilated(x, w, Array(rank).fill(stride), pads(padding, rank), { featureGroupCount: groups }),
   attention: ({ nn }, [q, k, v]) => nn.dotProductAttention(q, k, v),
   softmax: ({ nn }, [x]) => nn.softmax(x, -1),
   layernorm: ({ nn }, [x, gamma, beta]) => affine(nn.standardize(x, -1, { epsilon: 1e-5 }), gamma, beta, [-1]),
   groupnorm: ({ nn }, [x, gamma, beta], { groups }) => {
     const { shape } = x;
-    return affine(nn.standardize(x.reshape([shape[0], groups, -1]), -1, { epsilon: 1e-5 }).reshape(shape), gamma, beta, [-1, ...shape.slice(2).map(() => 1)]);
+    return affine(nn.standardize(x.reshape([shape[0], groups, -1]), -1, { epsilon: 1e-5 }).reshape(shape), gamma, beta, [
+      -1,
+      ...shape.slice(2).map(() => 1),
+    ]);
   },
   batchnorm: ({ nn }, [x, gamma, beta]) => affine(nn.standardize(x, [0, 2, 3], { epsilon: 1e-5 }), gamma, beta, [-1, 1, 1]),
   add: (_, [x, z]) => x.add(z),
@@ -53,20 +70,29 @@ async function finish(ready, device) {
 function prepareOp(jax, device, c, pass, inputs) {
   const { numpy: np, jit, vjp, blockUntilReady } = jax;
   const names = c.gradients.length > 0 ? c.gradients : Object.keys(inputs);
-  const arrays = Object.fromEntries(Object.entries(inputs).map(([name, host]) => {
-    const { values, shape } = given(ncOrder(c, name, c.inputs[name].shape.length), host, c.inputs[name].shape);
-    return [name, np.array(values).reshape(shape)];
-  }));
+  const arrays = Object.fromEntries(
+    Object.entries(inputs).map(([name, host]) => {
+      const { values, shape } = given(ncOrder(c, name, c.inputs[name].shape.length), host, c.inputs[name].shape);
+      return [name, np.array(values).reshape(shape)];
+    }),
+  );
   const forward = (...args) => OPS[c.kind](jax, args, c);
-  const f = jit(pass === 'forward' ? forward : (g, ...args) => {
-    const [y, pull] = vjp(forward, args);
-    const grads = pull(g);
-    pull.dispose();
-    return [y, ...grads];
-  });
+  const f = jit(
+    pass === 'forward'
+      ? forward
+      : (g, ...args) => {
+          const [y, pull] = vjp(forward, args);
+          const grads = pull(g);
+          pull.dispose();
+          return [y, ...grads];
+        },
+  );
   const outputs = Object.entries(outputsOf(c, pass));
   let out = [];
-  const drop = () => { for (const a of out) a.dispose(); out = []; };
+  const drop = () => {
+    for (const a of out) a.dispose();
+    out = [];
+  };
   return {
     run() {
       drop();
@@ -74,9 +100,15 @@ function prepareOp(jax, device, c, pass, inputs) {
       out = [pass === 'forward' ? f(...args) : f(arrays.g.ref, ...args)].flat();
     },
     wait: () => finish(blockUntilReady(out), device),
-    read: async () => Object.fromEntries(await Promise.all(outputs.map(async ([name, shape], i) => [
-      name, returned(ncOrder(c, likeOf(c, name), shape.length), await out[i].ref.data(), shape),
-    ]))),
+    read: async () =>
+      Object.fromEntries(
+        await Promise.all(
+          outputs.map(async ([name, shape], i) => [
+            name,
+            returned(ncOrder(c, likeOf(c, name), shape.length), await out[i].ref.data(), shape),
+          ]),
+        ),
+      ),
     dispose() {
       drop();
       f.dispose?.();
@@ -87,7 +119,10 @@ function prepareOp(jax, device, c, pass, inputs) {
 
 function prepareStep(jax, device) {
   const { numpy: np, nn, lax, jit, valueAndGrad, blockUntilReady } = jax;
-  const given4 = ({ shape, values }) => (shape.length === 4 ? np.array(permute(values, shape, channelsFirst(4))).reshape(permuted(shape, channelsFirst(4))) : np.array(values).reshape(shape));
+  const given4 = ({ shape, values }) =>
+    shape.length === 4
+      ? np.array(permute(values, shape, channelsFirst(4))).reshape(permuted(shape, channelsFirst(4)))
+      : np.array(values).reshape(shape);
   const start = data.parameters();
   const names = Object.keys(start);
   const zeros = (name) => given4({ shape: start[name].shape, values: new Float32Array(start[name].values.length) });
@@ -107,7 +142,11 @@ function prepareStep(jax, device) {
       outs.push(data.LAYERS.some((l) => l.add === i) ? h.ref : null);
     });
     const logits = np.matmul(np.mean(h, [2, 3]), p['fc.weight'].transpose()).add(p['fc.bias']);
-    return nn.logSoftmax(logits, -1).mul(wanted).sum().mul(-1 / data.BATCH);
+    return nn
+      .logSoftmax(logits, -1)
+      .mul(wanted)
+      .sum()
+      .mul(-1 / data.BATCH);
   };
   const { lr, beta1, beta2, eps } = data.ADAM;
   const f = jit((p, m, v, correction1, correction2, input, wanted) => {
@@ -117,13 +156,22 @@ function prepareStep(jax, device) {
     for (const n of names) {
       next.m[n] = m[n].mul(beta1).add(grads[n].ref.mul(1 - beta1));
       next.v[n] = v[n].mul(beta2).add(np.square(grads[n]).mul(1 - beta2));
-      next.p[n] = p[n].sub(next.m[n].ref.mul(correction1.ref).mul(lr).div(np.sqrt(next.v[n].ref.mul(correction2.ref)).add(eps)));
+      next.p[n] = p[n].sub(
+        next.m[n].ref
+          .mul(correction1.ref)
+          .mul(lr)
+          .div(np.sqrt(next.v[n].ref.mul(correction2.ref)).add(eps)),
+      );
     }
     correction1.dispose();
     correction2.dispose();
     return [value, next.p, next.m, next.v];
   });
-  let state = { p: Object.fromEntries(names.map((n) => [n, given4(start[n])])), m: Object.fromEntries(names.map((n) => [n, zeros(n)])), v: Object.fromEntries(names.map((n) => [n, zeros(n)])) };
+  let state = {
+    p: Object.fromEntries(names.map((n) => [n, given4(start[n])])),
+    m: Object.fromEntries(names.map((n) => [n, zeros(n)])),
+    v: Object.fromEntries(names.map((n) => [n, zeros(n)])),
+  };
   let value;
   let t = 0;
   return {

@@ -16,7 +16,8 @@ export function tfOrder({ kind, groups }, name, rank) {
 }
 
 /** Values and shape for the engine. */
-export const given = (order, values, shape) => (order ? { values: permute(values, shape, order), shape: permuted(shape, order) } : { values, shape });
+export const given = (order, values, shape) =>
+  order ? { values: permute(values, shape, order), shape: permuted(shape, order) } : { values, shape };
 
 /** And back: values that the engine returned, for a tensor that is `shape` in our layout. */
 export const returned = (order, values, shape) => (order ? permute(values, permuted(shape, order), inverse(order)) : values);

@@ -7,7 +7,11 @@ import { oneNode } from './onnx.mjs';
 
 const OPS = {
   matmul: () => ['MatMul', ['a', 'b']],
-  conv: ({ rank, stride, padding, groups }) => ['Conv', ['x', 'w'], { strides: Array(rank).fill(stride), pads: Array(2 * rank).fill(padding), group: groups }],
+  conv: ({ rank, stride, padding, groups }) => [
+    'Conv',
+    ['x', 'w'],
+    { strides: Array(rank).fill(stride), pads: Array(2 * rank).fill(padding), group: groups },
+  ],
   softmax: () => ['Softmax', ['x'], { axis: 1 }],
   layernorm: () => ['LayerNormalization', ['x', 'gamma', 'beta'], { axis: 1, epsilon: 1e-5 }],
   add: () => ['Add', ['x', 'z']],
@@ -29,11 +33,17 @@ async function prepare(InferenceSession, Tensor, c, pass, inputs) {
     shapes[name] = shape;
   }
   const order = ncOrder(c, likeOf(c, 'y'), c.y.length);
-  const session = await InferenceSession.create(oneNode(op, shapes, order ? permuted(c.y, order) : c.y, attributes), { executionProviders: ['webgpu'] });
+  const session = await InferenceSession.create(oneNode(op, shapes, order ? permuted(c.y, order) : c.y, attributes), {
+    executionProviders: ['webgpu'],
+  });
   let pending = Promise.resolve();
   let out;
   return {
-    run() { pending = pending.then(async () => { out = await session.run(feeds); }); },
+    run() {
+      pending = pending.then(async () => {
+        out = await session.run(feeds);
+      });
+    },
     wait: () => pending,
     read: async () => ({ y: returned(order, out.y.data, c.y) }),
     dispose: () => session.release(),

@@ -6,7 +6,13 @@ import { importEngine } from '../engine.mjs';
 export async function open() {
   const vg = await importEngine();
   const device = await vg.openDevice();
-  return { ...device.info, device: device.gpu, sync: () => device.sync(), prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(vg, device) : prepareOp(vg, device, c, pass, inputs)), close: () => device.close() };
+  return {
+    ...device.info,
+    device: device.gpu,
+    sync: () => device.sync(),
+    prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(vg, device) : prepareOp(vg, device, c, pass, inputs)),
+    close: () => device.close(),
+  };
 }
 
 const OPS = {
@@ -37,13 +43,18 @@ export function programOf(vg, c, pass, tensors) {
 }
 
 async function prepareOp(vg, device, c, pass, inputs) {
-  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, vg.tensor(values, { shape: c.inputs[name].shape, dtype: c.dtype })]));
+  const tensors = Object.fromEntries(
+    Object.entries(inputs).map(([name, values]) => [name, vg.tensor(values, { shape: c.inputs[name].shape, dtype: c.dtype })]),
+  );
   const program = await programOf(vg, c, pass, tensors);
   let out;
   return {
-    run() { out = program.run(); },
+    run() {
+      out = program.run();
+    },
     wait: () => device.sync(),
-    read: async () => Object.fromEntries(await Promise.all(Object.entries(out).map(async ([name, t]) => [name, hostValues(vg, t.dtype, await t.data())]))),
+    read: async () =>
+      Object.fromEntries(await Promise.all(Object.entries(out).map(async ([name, t]) => [name, hostValues(vg, t.dtype, await t.data())]))),
     facts: () => ({ dispatches: program.report().dispatches }),
     dispose() {
       program.dispose();
@@ -84,7 +95,10 @@ export function stepModel(vg) {
 async function prepareStep(vg, device) {
   const { net, opt } = stepModel(vg);
   const { image, target } = data.batch();
-  const example = { image: vg.tensor(image, { shape: [data.BATCH, data.SIZE, data.SIZE, 3] }), target: vg.tensor(target, { shape: [data.BATCH, data.CLASSES] }) };
+  const example = {
+    image: vg.tensor(image, { shape: [data.BATCH, data.SIZE, data.SIZE, 3] }),
+    target: vg.tensor(target, { shape: [data.BATCH, data.CLASSES] }),
+  };
   const program = await vg.compile((t) => {
     const loss = vg.mulScalar(vg.sum(vg.mul(vg.logSoftmax(net.forward(t.image)), t.target)), -1 / data.BATCH);
     opt.step(vg.backward(loss, net.parameters()));
@@ -92,10 +106,16 @@ async function prepareStep(vg, device) {
   }, example);
   let loss;
   return {
-    run() { ({ loss } = program.run()); },
+    run() {
+      ({ loss } = program.run());
+    },
     wait: () => device.sync(),
     loss: () => loss.item(),
-    facts: () => ({ dispatches: program.report().dispatches, pipelines: program.report().pipelines, slotBytes: program.report().slotBytes }),
+    facts: () => ({
+      dispatches: program.report().dispatches,
+      pipelines: program.report().pipelines,
+      slotBytes: program.report().slotBytes,
+    }),
     dispose() {
       program.dispose();
       opt.dispose();

@@ -13,13 +13,27 @@ import { given, likeOf, returned, tfOrder } from './layout.mjs';
 async function importTensorFlow() {
   const resolveDir = join(import.meta.dirname, '..');
   const outfile = join(resolveDir, `node_modules/.cache-tfjs-${process.pid}.mjs`);
-  const contents = ['export * from "@tensorflow/tfjs-core";', ...['tfjs-core/dist/register_all_gradients', 'tfjs-core/dist/public/chained_ops/register_all_chained_ops', 'tfjs-backend-webgpu']
-    .map((path) => `import "@tensorflow/${path}";`)].join('\n');
+  const contents = [
+    'export * from "@tensorflow/tfjs-core";',
+    ...['tfjs-core/dist/register_all_gradients', 'tfjs-core/dist/public/chained_ops/register_all_chained_ops', 'tfjs-backend-webgpu'].map(
+      (path) => `import "@tensorflow/${path}";`,
+    ),
+  ].join('\n');
   await build({
-    stdin: { contents, resolveDir }, bundle: true, format: 'esm', platform: 'node', mainFields: ['module', 'main'], outfile, logLevel: 'error',
+    stdin: { contents, resolveDir },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    mainFields: ['module', 'main'],
+    outfile,
+    logLevel: 'error',
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });
-  try { return await import(outfile); } finally { rmSync(outfile); }
+  try {
+    return await import(outfile);
+  } finally {
+    rmSync(outfile);
+  }
 }
 
 export async function open() {
@@ -30,14 +44,27 @@ export async function open() {
   await tf.setBackend('webgpu');
   await tf.ready();
   const device = devices[0];
-  return { name: device.adapterInfo.device, driver: device.adapterInfo.description, device, prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(tf, device) : prepareOp(tf, device, c, pass, inputs)) };
+  return {
+    name: device.adapterInfo.device,
+    driver: device.adapterInfo.description,
+    device,
+    prepare: (c, pass, inputs) => (c.kind === 'step' ? prepareStep(tf, device) : prepareOp(tf, device, c, pass, inputs)),
+  };
 }
 
 const standard = (tf, x, axes) => {
   const { mean, variance } = tf.moments(x, axes, true);
   return x.sub(mean).mul(variance.add(1e-5).rsqrt());
 };
-const pads = (padding) => (padding === 0 ? 'valid' : [[0, 0], [padding, padding], [padding, padding], [0, 0]]);
+const pads = (padding) =>
+  padding === 0
+    ? 'valid'
+    : [
+        [0, 0],
+        [padding, padding],
+        [padding, padding],
+        [0, 0],
+      ];
 
 const OPS = {
   matmul: (tf, [a, b]) => tf.matMul(a, b),
@@ -54,7 +81,10 @@ const OPS = {
   // Affine before the last reshape: its binary ops are wrong where they broadcast in five dimensions.
   groupnorm(tf, [x, gamma, beta], { groups, y: shape }) {
     const split = (t, rows) => t.reshape([...rows, groups, shape.at(-1) / groups]);
-    return standard(tf, split(x, [shape[0], -1]), [1, 3]).mul(split(gamma, [1, 1])).add(split(beta, [1, 1])).reshape(shape);
+    return standard(tf, split(x, [shape[0], -1]), [1, 3])
+      .mul(split(gamma, [1, 1]))
+      .add(split(beta, [1, 1]))
+      .reshape(shape);
   },
   batchnorm: (tf, [x, gamma, beta]) => standard(tf, x, [0, 1, 2]).mul(gamma).add(beta),
   add: (tf, [x, z]) => tf.add(x, z),
@@ -71,15 +101,20 @@ async function finish(tf, device) {
 
 function prepareOp(tf, device, c, pass, inputs) {
   const names = c.gradients.length > 0 ? c.gradients : Object.keys(inputs);
-  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, host]) => {
-    const { values, shape } = given(tfOrder(c, name, c.inputs[name].shape.length), host, c.inputs[name].shape);
-    return [name, tf.tensor(values, shape)];
-  }));
+  const tensors = Object.fromEntries(
+    Object.entries(inputs).map(([name, host]) => {
+      const { values, shape } = given(tfOrder(c, name, c.inputs[name].shape.length), host, c.inputs[name].shape);
+      return [name, tf.tensor(values, shape)];
+    }),
+  );
   const forward = (...args) => OPS[c.kind](tf, args, c);
   const args = names.map((name) => tensors[name]);
   const outputs = Object.entries(outputsOf(c, pass));
   let out = [];
-  const drop = () => { tf.dispose(out); out = []; };
+  const drop = () => {
+    tf.dispose(out);
+    out = [];
+  };
   return {
     run() {
       drop();
@@ -90,9 +125,15 @@ function prepareOp(tf, device, c, pass, inputs) {
       }
     },
     wait: () => finish(tf, device),
-    read: async () => Object.fromEntries(await Promise.all(outputs.map(async ([name, shape], i) => [
-      name, returned(name === 'y' ? null : tfOrder(c, likeOf(c, name), shape.length), await out[i].data(), shape),
-    ]))),
+    read: async () =>
+      Object.fromEntries(
+        await Promise.all(
+          outputs.map(async ([name, shape], i) => [
+            name,
+            returned(name === 'y' ? null : tfOrder(c, likeOf(c, name), shape.length), await out[i].data(), shape),
+          ]),
+        ),
+      ),
     dispose() {
       drop();
       tf.dispose(Object.values(tensors));
@@ -101,10 +142,15 @@ function prepareOp(tf, device, c, pass, inputs) {
 }
 
 function prepareStep(tf, device) {
-  const variables = Object.fromEntries(Object.entries(data.parameters()).map(([name, { shape, values }]) => {
-    const order = shape.length === 4 ? [1, 2, 3, 0] : null;
-    return [name, tf.variable(tf.tensor(order ? permute(values, shape, order) : values, order ? permuted(shape, order) : shape), true, name)];
-  }));
+  const variables = Object.fromEntries(
+    Object.entries(data.parameters()).map(([name, { shape, values }]) => {
+      const order = shape.length === 4 ? [1, 2, 3, 0] : null;
+      return [
+        name,
+        tf.variable(tf.tensor(order ? permute(values, shape, order) : values, order ? permuted(shape, order) : shape), true, name),
+      ];
+    }),
+  );
   const { image, target } = data.batch();
   const x = tf.tensor(image, [data.BATCH, data.SIZE, data.SIZE, 3]);
   const y = tf.tensor(target, [data.BATCH, data.CLASSES]);
@@ -113,14 +159,21 @@ function prepareStep(tf, device) {
     let h = x;
     data.LAYERS.forEach(({ stride, add }, i) => {
       // Stride 2 pads both sides by one, as the others do; 'same' would pad one side.
-      h = stride === 1 ? tf.conv2d(h, variables[`conv${i}.weight`], 1, 'same') : tf.conv2d(h, variables[`conv${i}.weight`], stride, 1, 'NHWC', 1, 'floor');
+      h =
+        stride === 1
+          ? tf.conv2d(h, variables[`conv${i}.weight`], 1, 'same')
+          : tf.conv2d(h, variables[`conv${i}.weight`], stride, 1, 'NHWC', 1, 'floor');
       h = standard(tf, h, [0, 1, 2]).mul(variables[`bn${i}.weight`]).add(variables[`bn${i}.bias`]);
       if (add !== undefined) h = h.add(outs[add]);
       h = tf.relu(h);
       outs.push(h);
     });
     const logits = tf.matMul(h.mean([1, 2]), variables['fc.weight'], false, true).add(variables['fc.bias']);
-    return tf.logSoftmax(logits).mul(y).sum().mul(-1 / data.BATCH);
+    return tf
+      .logSoftmax(logits)
+      .mul(y)
+      .sum()
+      .mul(-1 / data.BATCH);
   };
   const optimizer = tf.train.adam(data.ADAM.lr, data.ADAM.beta1, data.ADAM.beta2, data.ADAM.eps);
   let value;
@@ -131,6 +184,10 @@ function prepareStep(tf, device) {
     },
     wait: () => finish(tf, device),
     loss: async () => (await value.data())[0],
-    dispose() { tf.disposeVariables(); tf.dispose([x, y, value]); optimizer.dispose(); },
+    dispose() {
+      tf.disposeVariables();
+      tf.dispose([x, y, value]);
+      optimizer.dispose();
+    },
   };
 }

@@ -13,7 +13,11 @@ await build({
     contents: `export { openDevice } from './gpu/device.ts'; export { compile } from './engine/program.ts'; export { backward } from './engine/autograd.ts';
 export { tensor } from './engine/tensor.ts'; export { attention } from './ops/attention.ts'; export { sum } from './ops/reduce.ts'; export { mul } from './ops/pointwise.ts';`,
   },
-  bundle: true, format: 'esm', platform: 'node', packages: 'external', outfile,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  packages: 'external',
+  outfile,
 });
 const { openDevice, compile, backward, tensor, attention, sum, mul } = await import(outfile);
 
@@ -27,10 +31,19 @@ const CASES = {
 const REPS = 5;
 const device = await openDevice();
 console.log(device.info.driver);
-const cpu = () => { const { user, system } = process.cpuUsage(); return (user + system) / 2000; };
+const cpu = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 2000;
+};
 const random = (shape, seed) => {
   let x = seed * 7919;
-  return tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => { x = (Math.imul(x, 1664525) + 1013904223) >>> 0; return x / 2 ** 31 - 1; }), { shape });
+  return tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
+      x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+      return x / 2 ** 31 - 1;
+    }),
+    { shape },
+  );
 };
 const timed = async (program) => {
   const times = [];
@@ -48,7 +61,8 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys
   const [batch, heads, tokens, d] = [shape[0], shape[1], shape.at(-2), shape.at(-1)];
   const [q, k, v, w] = [1, 2, 3, 4].map((seed) => random(shape, seed));
   const options = {
-    cosine, ...(bias && { bias: random([heads, tokens, tokens], 5) }),
+    cosine,
+    ...(bias && { bias: random([heads, tokens, tokens], 5) }),
     ...(keys && { keyBias: random([batch, tokens], 6), tau: random([heads], 7) }),
     ...(grid && { positions: { grid, tables: random([grid.reduce((s, n) => s + 2 * n - 1, 0), d], 8) } }),
   };
@@ -67,7 +81,9 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys
   const end = cpu();
   const [f, fb] = [await timed(forward), await timed(both)];
   const flops = 4e-6 * q.size * tokens;
-  console.log(`${name}: forward ${f.toFixed(1)} ms ${(flops / f).toFixed(1)} GFLOP/s, first ${(middle - start).toFixed(0)} ms | with gradients ${fb.toFixed(1)} ms ${(3.5 * flops / fb).toFixed(1)} GFLOP/s, first ${(end - middle).toFixed(0)} ms`);
+  console.log(
+    `${name}: forward ${f.toFixed(1)} ms ${(flops / f).toFixed(1)} GFLOP/s, first ${(middle - start).toFixed(0)} ms | with gradients ${fb.toFixed(1)} ms ${((3.5 * flops) / fb).toFixed(1)} GFLOP/s, first ${(end - middle).toFixed(0)} ms`,
+  );
   const kernels = new Map();
   for (const { label, ms } of await both.profile()) {
     const entry = label.split(' ').at(-1);

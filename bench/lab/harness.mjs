@@ -13,9 +13,15 @@ export async function open() {
   const adapter = await gpu.requestAdapter();
   const device = await adapter.requestDevice({
     requiredFeatures: ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f)),
-    requiredLimits: { maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize, maxBufferSize: adapter.limits.maxBufferSize },
+    requiredLimits: {
+      maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
+      maxBufferSize: adapter.limits.maxBufferSize,
+    },
   });
-  device.addEventListener('uncapturederror', (e) => { console.error(e.error.message); process.exit(1); });
+  device.addEventListener('uncapturederror', (e) => {
+    console.error(e.error.message);
+    process.exit(1);
+  });
   const name = /Mesa \d+/.exec(adapter.info.description)?.[0] ?? adapter.info.description;
   return { gpu, device, name, driver: adapter.info.description, adapter };
 }
@@ -23,7 +29,10 @@ export async function open() {
 export const random = (n, seed = 1) => {
   const out = new Float32Array(n);
   let s = seed >>> 0;
-  for (let i = 0; i < n; i++) { s = (Math.imul(s, 1664525) + 1013904223) >>> 0; out[i] = (s >>> 8) / 2 ** 23 - 1; }
+  for (let i = 0; i < n; i++) {
+    s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
+    out[i] = (s >>> 8) / 2 ** 23 - 1;
+  }
   return out;
 };
 
@@ -31,9 +40,15 @@ export const random = (n, seed = 1) => {
 export async function importSource(modules) {
   const root = join(import.meta.dirname, '../..');
   const outfile = join(root, `node_modules/.cache/voxelgrad/lab-${process.pid}.mjs`);
-  const contents = Object.entries(modules).map(([name, path]) => `export * as ${name} from './src/${path}';`).join('\n');
+  const contents = Object.entries(modules)
+    .map(([name, path]) => `export * as ${name} from './src/${path}';`)
+    .join('\n');
   await build({ stdin: { contents, resolveDir: root }, bundle: true, format: 'esm', platform: 'node', packages: 'external', outfile });
-  try { return await import(outfile); } finally { rmSync(outfile); }
+  try {
+    return await import(outfile);
+  } finally {
+    rmSync(outfile);
+  }
 }
 
 /** Nanoseconds of processor time that this process's threads but the main one (which polls) have had: the driver's. */
@@ -41,13 +56,19 @@ function driverTime() {
   let ns = 0;
   for (const tid of readdirSync('/proc/self/task')) {
     if (tid === String(process.pid)) continue;
-    try { ns += Number(readFileSync(`/proc/self/task/${tid}/schedstat`, 'utf8').split(' ')[0]); } catch { /* a thread that has ended */ }
+    try {
+      ns += Number(readFileSync(`/proc/self/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
+    } catch {
+      /* a thread that has ended */
+    }
   }
   return ns;
 }
 
 export class Lab {
-  constructor({ gpu, device, name, driver, adapter }) { Object.assign(this, { gpu, device, name, driver, adapter }); }
+  constructor({ gpu, device, name, driver, adapter }) {
+    Object.assign(this, { gpu, device, name, driver, adapter });
+  }
 
   buffer(data) {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
@@ -89,7 +110,11 @@ export class Lab {
     const e = this.device.createCommandEncoder();
     const pass = e.beginComputePass();
     for (let r = 0; r < repeat; r++) {
-      for (const c of calls) { pass.setPipeline(c.pipeline); pass.setBindGroup(0, c.group); pass.dispatchWorkgroups(...c.grid); }
+      for (const c of calls) {
+        pass.setPipeline(c.pipeline);
+        pass.setBindGroup(0, c.group);
+        pass.dispatchWorkgroups(...c.grid);
+      }
     }
     pass.end();
     const before = driverTime();
@@ -112,7 +137,8 @@ export class Lab {
 
 /** Largest difference relative to the largest reference value. */
 export function error(got, want) {
-  let worst = 0, scale = 1e-30;
+  let worst = 0,
+    scale = 1e-30;
   for (let i = 0; i < want.length; i++) {
     const d = Math.abs(got[i] - want[i]);
     worst = Number.isNaN(d) ? Infinity : Math.max(worst, d);

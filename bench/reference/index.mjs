@@ -21,10 +21,12 @@ const KINDS = { matmul, conv, attention, softmax, layernorm, groupnorm, batchnor
 /** @returns {Record<string, { at: number[], want: number[] }>} */
 export function reference(c, pass) {
   const functions = KINDS[c.kind](inputsOf(c), c);
-  return Object.fromEntries(Object.entries(outputsOf(c, pass)).map(([name, shape]) => {
-    const at = places(numel(shape));
-    return [name, { at, want: at.map(functions[name]) }];
-  }));
+  return Object.fromEntries(
+    Object.entries(outputsOf(c, pass)).map(([name, shape]) => {
+      const at = places(numel(shape));
+      return [name, { at, want: at.map(functions[name]) }];
+    }),
+  );
 }
 
 /** Largest difference allowed: sums are f32 throughout, what is stored may have eleven bits. */

@@ -35,13 +35,14 @@ function normalised({ x, gamma, beta, g }, c, sets, setOf) {
     const h = hat(i);
     dgamma[i % c] += g[i] * h;
     dbeta[i % c] += g[i];
-    a[setOf(i)] += g[i] * gamma[i % c] / count;
-    b[setOf(i)] += g[i] * gamma[i % c] * h / count;
+    a[setOf(i)] += (g[i] * gamma[i % c]) / count;
+    b[setOf(i)] += (g[i] * gamma[i % c] * h) / count;
   }
   return {
     y: (i) => hat(i) * gamma[i % c] + beta[i % c],
     dx: (i) => (g[i] * gamma[i % c] - a[setOf(i)] - hat(i) * b[setOf(i)]) * inverse[setOf(i)],
-    dgamma: (i) => dgamma[i], dbeta: (i) => dbeta[i],
+    dgamma: (i) => dgamma[i],
+    dbeta: (i) => dbeta[i],
   };
 }
 

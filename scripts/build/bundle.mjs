@@ -35,12 +35,28 @@ function removeOthers(root, written) {
 
 /** @returns {Promise<string[]>} files written */
 export async function bundle(root) {
-  const common = { absWorkingDir: root, outdir: 'dist', bundle: true, format: 'esm', target: 'es2022', sourcemap: true, metafile: true, logLevel: 'warning' };
+  const common = {
+    absWorkingDir: root,
+    outdir: 'dist',
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    sourcemap: true,
+    metafile: true,
+    logLevel: 'warning',
+  };
   const out = [];
   const node = here(root, NODE);
   if (Object.keys(node).length) {
     // Splitting: the entry points share one Tensor class, so objects made by one are known to the others.
-    const r = await build({ ...common, entryPoints: node, platform: 'node', packages: 'external', splitting: true, chunkNames: 'chunks/[name]-[hash]' });
+    const r = await build({
+      ...common,
+      entryPoints: node,
+      platform: 'node',
+      packages: 'external',
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
+    });
     out.push(...Object.keys(r.metafile.outputs));
     removeOthers(root, out);
   }

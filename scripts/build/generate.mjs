@@ -11,7 +11,9 @@ export function typescript({ file, entries }, wgsl) {
     const storage = e.bindings.filter((b) => b.kind !== 'uniform').map((b) => b.name);
     const args = [storage, Object.keys(e.params?.fields ?? {}), Object.keys(e.overrides), Object.keys(e.spec)].map(union);
     const { workgroup: _, ...def } = e;
-    const fields = Object.entries({ file, ...def }).map(([k, v]) => `  ${k}: ${JSON.stringify(v)},\n`).join('');
+    const fields = Object.entries({ file, ...def })
+      .map(([k, v]) => `  ${k}: ${JSON.stringify(v)},\n`)
+      .join('');
     return `export const ${e.entry}: KernelDef<${args.join(', ')}> = {\n${fields}  wgsl,\n};\n`;
   });
   return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/${file}. Do not edit.\nimport type { KernelDef } from '../gpu/kernel.ts';\n\nconst wgsl = ${quote(wgsl)};\n\n${defs.join('\n')}`;

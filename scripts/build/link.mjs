@@ -14,7 +14,8 @@ export function link(root, file) {
   const hoisted = new Set(); // directives of libraries: WGSL wants them before every declaration
   const text = include(root, file, seen, hoisted, []);
   const lines = text.split('\n');
-  if (lines[0] !== '// SPDX-License-Identifier: MIT') throw new KernelError(`kernels/${file}:1:1: first line must be \`// SPDX-License-Identifier: MIT\``);
+  if (lines[0] !== '// SPDX-License-Identifier: MIT')
+    throw new KernelError(`kernels/${file}:1:1: first line must be \`// SPDX-License-Identifier: MIT\``);
   const own = new Set(lines.filter((l) => DIRECTIVE.test(l)).map((l) => DIRECTIVE.exec(l)[0].trim()));
   const extra = [...hoisted].filter((d) => !own.has(d));
   if (extra.length) lines.splice(1, 0, ...extra, `// @line ${file}:2`);

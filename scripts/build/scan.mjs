@@ -13,11 +13,17 @@ export function blankComments(text) {
 export function scan(wgsl) {
   const text = blankComments(wgsl);
   const out = [];
-  let depth = 0, start = 0, line = 1, startLine = 0;
+  let depth = 0,
+    start = 0,
+    line = 1,
+    startLine = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text[i];
     if (c === '\n') line++;
-    else if (startLine === 0 && !/\s/.test(c)) { start = i; startLine = line; }
+    else if (startLine === 0 && !/\s/.test(c)) {
+      start = i;
+      startLine = line;
+    }
     if (c === '{') depth++;
     if (c === '}') depth--;
     if (depth === 0 && (c === ';' || c === '}') && startLine > 0) {

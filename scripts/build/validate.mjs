@@ -10,13 +10,16 @@ export async function openNull() {
   const buffer = device.createBuffer({ size: 65536, usage: GPU_STORAGE | GPU_UNIFORM });
   return { gpu, device, buffer, close: () => device.destroy() };
 }
-const GPU_UNIFORM = 0x40, GPU_STORAGE = 0x80;
+const GPU_UNIFORM = 0x40,
+  GPU_STORAGE = 0x80;
 
 /** @returns {Promise<string[]>} problems, as `kernels/FILE:line:col: message` */
 export async function validate({ device, buffer }, kernel, wgsl, { specialise, sourceLine }) {
   const problems = new Set();
   for (const { spec, entries } of variants(kernel)) {
-    const label = Object.entries(spec).map(([k, v]) => ` [${k} = ${v}]`).join('');
+    const label = Object.entries(spec)
+      .map(([k, v]) => ` [${k} = ${v}]`)
+      .join('');
     const code = specialise({ ...entries[0], file: kernel.file, wgsl }, spec);
     device.pushErrorScope('validation');
     const module = device.createShaderModule({ code });
@@ -31,7 +34,11 @@ export async function validate({ device, buffer }, kernel, wgsl, { specialise, s
       const problem = await pipeline(device, buffer, module, entry);
       // A kernel that says what it needs may pass the default limits; it has been parsed and type-checked all the same.
       // Subgroup matrices need whole subgroups, and the null adapter claims 128 lanes: a workgroup for smaller ones is parsed and type-checked only.
-      if (problem && !(kernel.limits.length && /limit|exceed|larger than|maximum/i.test(problem)) && !/multiple of the device maxSubgroupSize/.test(problem)) {
+      if (
+        problem &&
+        !(kernel.limits.length && /limit|exceed|larger than|maximum/i.test(problem)) &&
+        !/multiple of the device maxSubgroupSize/.test(problem)
+      ) {
         problems.add(`${at(kernel.file, code, entry.entry, sourceLine)}:1: ${entry.entry}: ${problem}${label}`);
       }
     }
@@ -45,9 +52,14 @@ async function pipeline(device, buffer, module, { entry, bindings }) {
     if (!bindings.length) return undefined;
     // An automatic layout holds exactly what the entry point uses: this fails if reflection said more or less.
     device.pushErrorScope('validation');
-    device.createBindGroup({ layout: pipe.getBindGroupLayout(0), entries: bindings.map((b) => ({ binding: b.binding, resource: { buffer } })) });
+    device.createBindGroup({
+      layout: pipe.getBindGroupLayout(0),
+      entries: bindings.map((b) => ({ binding: b.binding, resource: { buffer } })),
+    });
     const wrong = await device.popErrorScope();
-    return wrong ? `bindings found (${bindings.map((b) => b.name).join(', ')}) are not those used: ${wrong.message.split('\n')[0]}` : undefined;
+    return wrong
+      ? `bindings found (${bindings.map((b) => b.name).join(', ')}) are not those used: ${wrong.message.split('\n')[0]}`
+      : undefined;
   } catch (e) {
     return e.message.trim().split('\n')[0];
   }
@@ -62,7 +74,8 @@ function variants({ entries }) {
   const out = [{ spec: {}, entries }];
   const seen = new Map(entries.flatMap((e) => Object.entries(e.spec)));
   for (const [name, values] of seen) {
-    for (const value of values[0] === '*' ? [] : values.slice(1)) out.push({ spec: { [name]: value }, entries: entries.filter((e) => name in e.spec) });
+    for (const value of values[0] === '*' ? [] : values.slice(1))
+      out.push({ spec: { [name]: value }, entries: entries.filter((e) => name in e.spec) });
   }
   return out;
 }

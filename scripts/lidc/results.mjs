@@ -22,14 +22,31 @@ export function table(summaries, compareRuns) {
   const signed = (v) => `${v < 0 ? '-' : '+'}${Math.abs(v).toFixed(1)}`;
   const show = ({ mean, ci }) => `${mean === null ? '-' : mean.toFixed(1)}${ci ? ` [${ci.map((v) => v.toFixed(1)).join(', ')}]` : ''}`;
   const lines = [`${'run'.padEnd(18)}  ${'Dice %'.padEnd(21)}  boundary F1 %`];
-  for (const [name, { foreground: { metrics } }] of Object.entries(summaries)) lines.push(`${name.padEnd(18)}  ${show(metrics.Dice).padEnd(21)}  ${show(metrics.BF)}`);
+  for (const [
+    name,
+    {
+      foreground: { metrics },
+    },
+  ] of Object.entries(summaries))
+    lines.push(`${name.padEnd(18)}  ${show(metrics.Dice).padEnd(21)}  ${show(metrics.BF)}`);
   for (const annotation of ANNOTATIONS) {
     const [own, alone] = [summaries[annotation], summaries[`${annotation}_alone`]];
     if (!own || !alone) continue;
     lines.push('', `${annotation}: SA-Net minus sparse labels alone, paired, 95 % interval`);
-    for (const [metric, title] of [['Dice', 'Dice'], ['BF', 'boundary F1']]) {
-      const [{ difference, ci, n_cases: n, p }] = compareRuns({ name: 'alone', summaries: [alone] }, [{ name: annotation, summaries: [own] }], metric);
-      lines.push(difference === null ? `  ${title}: no case in common` : `  ${title.padEnd(12)} ${signed(difference)} points${ci ? ` [${ci.map(signed).join(', ')}]` : ''}, ${n} cases, Wilcoxon p ${p === null ? '-' : p < 1e-4 ? '< 0.0001' : p.toFixed(4)}`);
+    for (const [metric, title] of [
+      ['Dice', 'Dice'],
+      ['BF', 'boundary F1'],
+    ]) {
+      const [{ difference, ci, n_cases: n, p }] = compareRuns(
+        { name: 'alone', summaries: [alone] },
+        [{ name: annotation, summaries: [own] }],
+        metric,
+      );
+      lines.push(
+        difference === null
+          ? `  ${title}: no case in common`
+          : `  ${title.padEnd(12)} ${signed(difference)} points${ci ? ` [${ci.map(signed).join(', ')}]` : ''}, ${n} cases, Wilcoxon p ${p === null ? '-' : p < 1e-4 ? '< 0.0001' : p.toFixed(4)}`,
+      );
     }
   }
   return lines.join('\n');

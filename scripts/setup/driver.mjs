@@ -43,13 +43,22 @@ export function parseSources(files) {
 export function backportsList(sources, key) {
   const mirror = sources.find(({ suite }) => suite === 'bookworm')?.uri ?? 'http://deb.debian.org/debian';
   const security = sources.find(({ suite }) => suite === 'bookworm-security')?.uri;
-  const suites = [[mirror, 'bookworm'], [mirror, 'bookworm-updates'], ...(security ? [[security, 'bookworm-security']] : []), [mirror, 'bookworm-backports']];
+  const suites = [
+    [mirror, 'bookworm'],
+    [mirror, 'bookworm-updates'],
+    ...(security ? [[security, 'bookworm-security']] : []),
+    [mirror, 'bookworm-backports'],
+  ];
   return suites.map(([uri, suite]) => `deb [signed-by=${key}] ${uri} ${suite} main\n`).join('');
 }
 
 function readSystemSources() {
   const folder = '/etc/apt/sources.list.d';
-  const parts = existsSync(folder) ? readdirSync(folder).filter((f) => /\.(list|sources)$/.test(f)).map((f) => join(folder, f)) : [];
+  const parts = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((f) => /\.(list|sources)$/.test(f))
+        .map((f) => join(folder, f))
+    : [];
   return ['/etc/apt/sources.list', ...parts].filter((f) => existsSync(f)).map((f) => readFileSync(f, 'utf8'));
 }
 
@@ -62,15 +71,24 @@ function rootPrefix() {
 
 function installLavapipe() {
   const prefix = rootPrefix();
-  if (!prefix) throw new Error(`No Vulkan adapter answers, and installing the software one needs root or sudo. Run this command once as root, or ask who may.`);
+  if (!prefix)
+    throw new Error(
+      `No Vulkan adapter answers, and installing the software one needs root or sudo. Run this command once as root, or ask who may.`,
+    );
   const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-apt-'));
   try {
     const list = join(folder, 'backports.list');
     writeFileSync(list, backportsList(parseSources(readSystemSources()), '/usr/share/keyrings/debian-archive-keyring.gpg'));
     for (const part of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, part), { recursive: true });
     // Lists and caches of this call live in the folder, so that the system's own apt state is left as it was.
-    const options = [`Dir::Etc::sourcelist=${list}`, 'Dir::Etc::sourceparts=-', `Dir::State::lists=${join(folder, 'lists')}`,
-      `Dir::Cache=${join(folder, 'cache')}`, 'APT::Sandbox::User=root', 'DPkg::Lock::Timeout=300'].flatMap((o) => ['-o', o]);
+    const options = [
+      `Dir::Etc::sourcelist=${list}`,
+      'Dir::Etc::sourceparts=-',
+      `Dir::State::lists=${join(folder, 'lists')}`,
+      `Dir::Cache=${join(folder, 'cache')}`,
+      'APT::Sandbox::User=root',
+      'DPkg::Lock::Timeout=300',
+    ].flatMap((o) => ['-o', o]);
     const apt = (...args) => {
       const [command, ...rest] = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...options, ...args];
       const child = spawnSync(command, rest, { encoding: 'utf8' });
@@ -90,7 +108,7 @@ export function driverStage() {
   let { adapter, said } = probe();
   if (adapter) return describe(adapter);
   const os = system();
-  if (os.id !== 'debian' || os.version !== '12' || process.arch !== 'x64' && process.arch !== 'arm64') {
+  if (os.id !== 'debian' || os.version !== '12' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
     throw new Error(`No WebGPU adapter answers on this system. ${adviceFor(os)}\nDawn said: ${said || 'nothing'}`);
   }
   installLavapipe();

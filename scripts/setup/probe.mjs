@@ -7,4 +7,8 @@ const gpu = create([]);
 const adapter = await gpu.requestAdapter();
 const info = adapter?.info;
 const real = info && info.device !== 'null-backend';
-console.log(JSON.stringify(real ? { vendor: info.vendor, architecture: info.architecture, device: info.device, description: info.description } : null));
+console.log(
+  JSON.stringify(
+    real ? { vendor: info.vendor, architecture: info.architecture, device: info.device, description: info.description } : null,
+  ),
+);

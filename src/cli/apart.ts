@@ -17,7 +17,9 @@ function real(path: string): string {
   try {
     return realpathSync.native(absolute);
   } catch {
-    return dirname(absolute) === absolute ? absolute : join(real(dirname(absolute)), absolute.slice(dirname(absolute).length).replace(/^[\\/]+/, ''));
+    return dirname(absolute) === absolute
+      ? absolute
+      : join(real(dirname(absolute)), absolute.slice(dirname(absolute).length).replace(/^[\\/]+/, ''));
   }
 }
 
@@ -34,11 +36,19 @@ function places(path: string): string[] {
 /** @throws UsageError unless `output`, of this option, is neither `input` nor inside it nor around it */
 export function assertApart(input: string, output: string, option = '--output'): void {
   const [own, target] = [identity(input), identity(output)];
-  const relation = target !== undefined && target === own ? 'is'
-    : own !== undefined && statSync(input).isDirectory() && places(output).includes(own) ? 'lies inside'
-    : target !== undefined && places(input).includes(target) ? 'holds'
-    : undefined;
-  if (relation !== undefined) throw new UsageError(`${option}: ${output} ${relation} the input ${input}: results would lie among scans, and might replace them.`, 'Choose a folder of its own, beside the input.');
+  const relation =
+    target !== undefined && target === own
+      ? 'is'
+      : own !== undefined && statSync(input).isDirectory() && places(output).includes(own)
+        ? 'lies inside'
+        : target !== undefined && places(input).includes(target)
+          ? 'holds'
+          : undefined;
+  if (relation !== undefined)
+    throw new UsageError(
+      `${option}: ${output} ${relation} the input ${input}: results would lie among scans, and might replace them.`,
+      'Choose a folder of its own, beside the input.',
+    );
 }
 
 /** @throws UsageError where a file to be written is one of `files`, or a link to it, or what it links to */
@@ -46,14 +56,17 @@ export function assertNotAmong(targets: readonly string[], files: readonly strin
   const sources = new Map(files.map((file) => [identity(file), file]));
   for (const target of targets) {
     const source = sources.get(identity(target) ?? '');
-    if (source !== undefined) throw new UsageError(`--output: ${target} is the scan ${source}: its mask would replace it.`, 'Choose a folder of its own.');
+    if (source !== undefined)
+      throw new UsageError(`--output: ${target} is the scan ${source}: its mask would replace it.`, 'Choose a folder of its own.');
   }
 }
 
 /** The volumes that lie in a folder. */
 export function volumesAt(folder: string): string[] {
   try {
-    return readdirSync(folder).filter((name) => !name.startsWith('.') && volumeEnding(name) !== undefined).sort();
+    return readdirSync(folder)
+      .filter((name) => !name.startsWith('.') && volumeEnding(name) !== undefined)
+      .sort();
   } catch {
     return [];
   }

@@ -36,37 +36,70 @@ export interface Group extends Run {
   readonly seconds: number | null;
 }
 
-const some = (names: readonly string[]): string => `${names.slice(0, 5).join(', ')}${names.length > 5 ? `, ... (${names.length} in all)` : ''}`;
+const some = (names: readonly string[]): string =>
+  `${names.slice(0, 5).join(', ')}${names.length > 5 ? `, ... (${names.length} in all)` : ''}`;
 
 /** A run and its headline evaluation. @throws DataError where that is none of held-out cases */
 export async function comparedRun(folder: string): Promise<ComparedRun> {
-  if (!existsSync(folder)) throw new DataError(`${folder}: no such folder, expected a run.`, 'Name the folder given to `voxelgrad train --run`.');
-  const plan = runPlan(folder), record = readRecord(folder), log = readLog(folder);
+  if (!existsSync(folder))
+    throw new DataError(`${folder}: no such folder, expected a run.`, 'Name the folder given to `voxelgrad train --run`.');
+  const plan = runPlan(folder),
+    record = readRecord(folder),
+    log = readLog(folder);
   const { summary, notices, file } = await evaluationOf(folder);
-  const fold = record.fold as Fold | undefined, seen = new Set([...fold?.train ?? [], ...fold?.selection ?? []]);
+  const fold = record.fold as Fold | undefined,
+    seen = new Set([...(fold?.train ?? []), ...(fold?.selection ?? [])]);
   const trained = summary.metric_per_case.map((c) => c.case).filter((name) => seen.has(name));
   const known = summary.evaluated?.cases ?? 'not known';
   if (known === 'trained on' || (known === 'not known' && trained.length > 0)) {
-    throw new DataError(`${file}: no held-out result, got cases that the model was trained on or its weights were chosen by${known === 'trained on' ? '' : ` (${some(trained)})`}, expected others.`, 'Predict and evaluate the cases of its test fold: voxelgrad predict, voxelgrad eval.');
+    throw new DataError(
+      `${file}: no held-out result, got cases that the model was trained on or its weights were chosen by${known === 'trained on' ? '' : ` (${some(trained)})`}, expected others.`,
+      'Predict and evaluate the cases of its test fold: voxelgrad predict, voxelgrad eval.',
+    );
   }
-  if (summary.metric_per_case.some((c) => c.n_copied)) throw new DataError(`${file}: masks with labels copied into them, expected the network's own.`, 'Evaluate masks that `voxelgrad predict` made.');
-  const trainSeconds = record.stages?.find((stage) => stage.name === 'train')?.seconds, iterations = log.at(-1)?.iteration;
-  return { folder, plan, record, summary, notices: notices.map((notice) => `${folder}: ${notice}`), seconds: trainSeconds !== undefined && iterations ? trainSeconds / iterations : null };
+  if (summary.metric_per_case.some((c) => c.n_copied))
+    throw new DataError(
+      `${file}: masks with labels copied into them, expected the network's own.`,
+      'Evaluate masks that `voxelgrad predict` made.',
+    );
+  const trainSeconds = record.stages?.find((stage) => stage.name === 'train')?.seconds,
+    iterations = log.at(-1)?.iteration;
+  return {
+    folder,
+    plan,
+    record,
+    summary,
+    notices: notices.map((notice) => `${folder}: ${notice}`),
+    seconds: trainSeconds !== undefined && iterations ? trainSeconds / iterations : null,
+  };
 }
 
 /** Parts of the method that are off: switching them off changes nothing. */
 function partsOff(plan: Plan): string[] {
-  return Object.entries(methodOf(plan).parts).filter(([, apply]) => {
-    const changed = structuredClone(plan.method);
-    apply(changed);
-    return JSON.stringify(changed) === JSON.stringify(plan.method);
-  }).map(([part]) => part);
+  return Object.entries(methodOf(plan).parts)
+    .filter(([, apply]) => {
+      const changed = structuredClone(plan.method);
+      apply(changed);
+      return JSON.stringify(changed) === JSON.stringify(plan.method);
+    })
+    .map(([part]) => part);
 }
 
 /** What makes two runs the same method on the same data: all but fold, seed and names. */
-function settingsOf({ plan: { name: _name, preset: _preset, split: { fold: _fold, ...split }, training: { seed: _seed, ...training }, ...rest }, record }: ComparedRun): Record<string, string> {
-  const flat = (value: unknown, path: string): [string, string][] => typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`)) : [[path, JSON.stringify(value)]];
+function settingsOf({
+  plan: {
+    name: _name,
+    preset: _preset,
+    split: { fold: _fold, ...split },
+    training: { seed: _seed, ...training },
+    ...rest
+  },
+  record,
+}: ComparedRun): Record<string, string> {
+  const flat = (value: unknown, path: string): [string, string][] =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`))
+      : [[path, JSON.stringify(value)]];
   return Object.fromEntries([...flat({ ...rest, split, training }, ''), ['data', dataOf(record)]]);
 }
 
@@ -77,21 +110,29 @@ export function groupRuns(runs: readonly ComparedRun[]): Group[] {
   const groups = new Map<string, ComparedRun[]>();
   for (const run of runs) {
     const key = JSON.stringify(settingsOf(run));
-    groups.set(key, [...groups.get(key) ?? [], run]);
+    groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   const drafts = [...groups.values()].map((members) => {
-    const { plan } = members[0]!, off = partsOff(plan);
+    const { plan } = members[0]!,
+      off = partsOff(plan);
     return { members, off, name: off.length > 0 ? `${plan.method.name} without ${off.join(', ')}` : plan.method.name };
   });
   return drafts.map(({ members, off, name }) => {
-    const [first] = members, own = settingsOf(first!);
+    const [first] = members,
+      own = settingsOf(first!);
     const twins = drafts.filter((d) => d.name === name && d.members !== members).map((d) => settingsOf(d.members[0]!));
     const differing = Object.keys(own).filter((path) => twins.some((other) => other[path] !== own[path]));
-    const shown = differing.slice(0, 3).map((path) => `${path} ${own[path]!.replaceAll('"', '')}`).join(', ');
+    const shown = differing
+      .slice(0, 3)
+      .map((path) => `${path} ${own[path]!.replaceAll('"', '')}`)
+      .join(', ');
     const unique = differing.length > 3 ? `${shown}, ... in ${basename(resolve(first!.folder))}` : shown;
     const seconds = members.flatMap((run) => run.seconds ?? []);
     return {
-      name: differing.length === 0 ? name : `${name} (${unique})`, off, runs: members, summaries: members.map((run) => run.summary),
+      name: differing.length === 0 ? name : `${name} (${unique})`,
+      off,
+      runs: members,
+      summaries: members.map((run) => run.summary),
       parameters: Object.values(networkSizes(first!.plan)).reduce((n, { total }) => n + total, 0),
       seconds: seconds.length === 0 ? null : seconds.reduce((a, b) => a + b, 0) / seconds.length,
     };
@@ -101,27 +142,49 @@ export function groupRuns(runs: readonly ComparedRun[]): Group[] {
 /** @throws DataError naming what makes runs incomparable */
 export function assertComparable(runs: readonly ComparedRun[]): void {
   const again = 'Evaluate all runs in the same way on the same references: voxelgrad eval.';
-  const folders = new Map<string, string>(), weights = new Map<string, string>();
+  const folders = new Map<string, string>(),
+    weights = new Map<string, string>();
   const references = new Map<string, { digest: string; theta: number; folder: string }>();
   const [first] = runs;
   const scoring = ({ summary: { classes, settings } }: ComparedRun): [string, string][] => [
-    ['classes', classes.map(({ label, name }) => `${label} ${name}`).join(', ')], ['tolerance of surface Dice', `${settings.surface_mm} mm`], ['rule of the boundary tolerance', settings.theta_rule], ['label that is not scored', String(settings.ignore_label)],
+    ['classes', classes.map(({ label, name }) => `${label} ${name}`).join(', ')],
+    ['tolerance of surface Dice', `${settings.surface_mm} mm`],
+    ['rule of the boundary tolerance', settings.theta_rule],
+    ['label that is not scored', String(settings.ignore_label)],
   ];
   for (const run of runs) {
-    const { folder, summary } = run, path = realPath(folder), made = summary.evaluated?.masks?.weights;
-    for (const [map, key] of [[folders, path], [weights, made]] as const) {
+    const { folder, summary } = run,
+      path = realPath(folder),
+      made = summary.evaluated?.masks?.weights;
+    for (const [map, key] of [
+      [folders, path],
+      [weights, made],
+    ] as const) {
       if (key === undefined) continue;
-      if (map.has(key)) throw new DataError(`${folder}: the same run as ${map.get(key)}, expected every run once.`, 'Leave one of them out: it would count twice.');
+      if (map.has(key))
+        throw new DataError(
+          `${folder}: the same run as ${map.get(key)}, expected every run once.`,
+          'Leave one of them out: it would count twice.',
+        );
       map.set(key, folder);
     }
     scoring(run).forEach(([what, value], i) => {
       const expected = scoring(first!)[i]![1];
-      if (value !== expected) throw new DataError(`${folder}: scored in another way than ${first!.folder}: ${what}, got ${value}, expected ${expected}.`, again);
+      if (value !== expected)
+        throw new DataError(`${folder}: scored in another way than ${first!.folder}: ${what}, got ${value}, expected ${expected}.`, again);
     });
     for (const { case: name, reference_digest: digest = '', theta } of summary.metric_per_case) {
       const before = references.get(name);
-      if (before && before.digest !== '' && digest !== '' && before.digest !== digest) throw new DataError(`${folder}: ${name} was scored against another reference than in ${before.folder}, expected the same labels.`, again);
-      if (before && theta !== before.theta) throw new DataError(`${folder}: ${name} was scored within another tolerance than in ${before.folder}, got ${theta} voxels, expected ${before.theta}.`, again);
+      if (before && before.digest !== '' && digest !== '' && before.digest !== digest)
+        throw new DataError(
+          `${folder}: ${name} was scored against another reference than in ${before.folder}, expected the same labels.`,
+          again,
+        );
+      if (before && theta !== before.theta)
+        throw new DataError(
+          `${folder}: ${name} was scored within another tolerance than in ${before.folder}, got ${theta} voxels, expected ${before.theta}.`,
+          again,
+        );
       if (!before || before.digest === '') references.set(name, { digest, theta, folder });
     }
   }
@@ -131,18 +194,27 @@ export function assertComparable(runs: readonly ComparedRun[]): void {
 export function assertCommonCases(groups: readonly Group[], reference: Group): void {
   const scored = (group: Group): string[] => group.summaries.flatMap((s) => s.metric_per_case.map((c) => c.case));
   const base = new Set(scored(reference));
-  for (const group of groups) if (!scored(group).some((name) => base.has(name))) throw new DataError(`${group.name}: no case in common with ${reference.name}, got ${some(scored(group))}, expected some of ${some([...base])}.`, 'Compare runs of the same folds, or evaluate them on the same cases.');
+  for (const group of groups)
+    if (!scored(group).some((name) => base.has(name)))
+      throw new DataError(
+        `${group.name}: no case in common with ${reference.name}, got ${some(scored(group))}, expected some of ${some([...base])}.`,
+        'Compare runs of the same folds, or evaluate them on the same cases.',
+      );
 }
 
 /** Everything in which runs differ, or that a reader must know of one of them. */
 export function differencesBetween(groups: readonly Group[]): string[] {
-  const runs = groups.flatMap((group) => group.runs), notices: string[] = [];
+  const runs = groups.flatMap((group) => group.runs),
+    notices: string[] = [];
   const facts: [string, (run: ComparedRun) => string][] = [
     ['data set (hash)', ({ record }) => dataOf(record)],
     ['mark of the labels trained on', ({ record, summary }) => record.labelSource ?? summary.settings.trained_label_source ?? 'none'],
     ['mark of the reference labels', ({ summary }) => summary.settings.label_source ?? 'none'],
     ['annotation scheme', ({ plan: { annotation } }) => annotation.use],
-    ['share annotated', ({ record }) => (record.annotation?.voxels == null ? 'not recorded' : `${(100 * record.annotation.voxels).toFixed(1)} %`)],
+    [
+      'share annotated',
+      ({ record }) => (record.annotation?.voxels == null ? 'not recorded' : `${(100 * record.annotation.voxels).toFixed(1)} %`),
+    ],
     ['seed of the annotation', ({ plan: { annotation } }) => String(annotation.seed)],
     ['split', ({ plan: { split } }) => `${split.folds} folds, seed ${split.seed}, ${split.selectionShare} for selection`],
     ['training iterations', ({ plan: { training } }) => String(training.iterations)],
@@ -152,20 +224,35 @@ export function differencesBetween(groups: readonly Group[]): string[] {
   ];
   for (const [what, of] of facts) {
     const values = new Map<string, string[]>();
-    for (const run of runs) values.set(of(run), [...values.get(of(run)) ?? [], basename(resolve(run.folder))]);
-    if (values.size > 1) notices.push(`The runs differ in their ${what}: ${[...values].map(([value, names]) => `${value} (${some(names)})`).join('; ')}.`);
+    for (const run of runs) values.set(of(run), [...(values.get(of(run)) ?? []), basename(resolve(run.folder))]);
+    if (values.size > 1)
+      notices.push(`The runs differ in their ${what}: ${[...values].map(([value, names]) => `${value} (${some(names)})`).join('; ')}.`);
   }
-  const places = (group: Group): string => [...new Set(group.runs.map(({ plan: { split, training } }) => `fold ${split.fold + 1} seed ${training.seed}`))].sort().join(', ');
-  if (new Set(groups.map(places)).size > 1) notices.push(`Folds and seeds differ: ${groups.map((group) => `${group.name}: ${places(group)}`).join('; ')}.`);
-  const cases = groups.map((group) => casesOf(group)), common = [...cases[0]!].filter((name) => cases.every((c) => c.has(name)));
-  if (cases.some((c) => c.size !== common.length)) notices.push(`The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i]!.size}`).join('; ')}; ${common.length} are common to all. Means are over each method's own cases, differences and tests over pairs.`);
+  const places = (group: Group): string =>
+    [...new Set(group.runs.map(({ plan: { split, training } }) => `fold ${split.fold + 1} seed ${training.seed}`))].sort().join(', ');
+  if (new Set(groups.map(places)).size > 1)
+    notices.push(`Folds and seeds differ: ${groups.map((group) => `${group.name}: ${places(group)}`).join('; ')}.`);
+  const cases = groups.map((group) => casesOf(group)),
+    common = [...cases[0]!].filter((name) => cases.every((c) => c.has(name)));
+  if (cases.some((c) => c.size !== common.length))
+    notices.push(
+      `The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i]!.size}`).join('; ')}; ${common.length} are common to all. Means are over each method's own cases, differences and tests over pairs.`,
+    );
   const undigested = runs.filter(({ summary }) => summary.metric_per_case.some((c) => c.reference_digest === undefined));
-  if (undigested.length > 0) notices.push(`Whether the reference labels are the same is not known, for evaluations that do not record their content: ${some(undigested.map((run) => run.folder))}.`);
+  if (undigested.length > 0)
+    notices.push(
+      `Whether the reference labels are the same is not known, for evaluations that do not record their content: ${some(undigested.map((run) => run.folder))}.`,
+    );
   for (const { folder, summary, notices: own } of runs) {
     notices.push(...own);
-    if ((summary.evaluated?.cases ?? 'not known') === 'not known') notices.push(`${folder}: evaluated on ${evaluatedWords(summary.evaluated)}.`);
-    if (summary.missing.length > 0) notices.push(`${folder}: no prediction for ${some(summary.missing)}, ${summary.missing_scored ? 'scored as empty masks' : 'left out'}.`);
-    if (summary.evaluated && summary.evaluated.changed.length > 0) notices.push(`${folder}: masks that are not as they were predicted: ${some(summary.evaluated.changed)}.`);
+    if ((summary.evaluated?.cases ?? 'not known') === 'not known')
+      notices.push(`${folder}: evaluated on ${evaluatedWords(summary.evaluated)}.`);
+    if (summary.missing.length > 0)
+      notices.push(
+        `${folder}: no prediction for ${some(summary.missing)}, ${summary.missing_scored ? 'scored as empty masks' : 'left out'}.`,
+      );
+    if (summary.evaluated && summary.evaluated.changed.length > 0)
+      notices.push(`${folder}: masks that are not as they were predicted: ${some(summary.evaluated.changed)}.`);
   }
   return [...notices, ...new Set(runs.flatMap(({ summary }) => labelSourceNotes(summary.settings)))];
 }

@@ -8,11 +8,20 @@ import { mul } from '../ops/pointwise.ts';
 import { sum } from '../ops/reduce.ts';
 import type { Outcome, Verb } from './verb.ts';
 
-interface Missing { readonly what: string; readonly remedy: string }
+interface Missing {
+  readonly what: string;
+  readonly remedy: string;
+}
 
 interface Findings {
   readonly versions: { readonly node: string; readonly platform: string };
-  readonly adapter: { readonly name: string; readonly vendor: string; readonly driver: string; readonly backend: string; readonly software: boolean } | null;
+  readonly adapter: {
+    readonly name: string;
+    readonly vendor: string;
+    readonly driver: string;
+    readonly backend: string;
+    readonly software: boolean;
+  } | null;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   readonly kernel: { readonly ok: boolean; readonly detail: string };
@@ -38,10 +47,19 @@ async function compute(): Promise<{ ok: boolean; detail: string }> {
 
 async function missingOptions({ caps }: Device): Promise<Missing[]> {
   const missing: Missing[] = [];
-  if (caps.software) missing.push({ what: 'a GPU: this adapter computes on the processor', remedy: 'Fine for tests and small jobs. With a GPU, install its vendor\'s Vulkan driver.' });
-  if (!caps.f16) missing.push({ what: 'shader-f16: tensors of dtype f16', remedy: 'A newer graphics driver. Plans with training.precision "f32" need none.' });
+  if (caps.software)
+    missing.push({
+      what: 'a GPU: this adapter computes on the processor',
+      remedy: "Fine for tests and small jobs. With a GPU, install its vendor's Vulkan driver.",
+    });
+  if (!caps.f16)
+    missing.push({
+      what: 'shader-f16: tensors of dtype f16',
+      remedy: 'A newer graphics driver. Plans with training.precision "f32" need none.',
+    });
   if (!caps.timestamps) missing.push({ what: 'timestamp-query: kernel times in profile()', remedy: 'A newer graphics driver.' });
-  if (!caps.subgroupMatrix && !caps.software) missing.push({ what: 'subgroup matrices: tensor cores', remedy: 'A GPU and driver with VK_KHR_cooperative_matrix.' });
+  if (!caps.subgroupMatrix && !caps.software)
+    missing.push({ what: 'subgroup matrices: tensor cores', remedy: 'A GPU and driver with VK_KHR_cooperative_matrix.' });
   return missing;
 }
 
@@ -51,8 +69,16 @@ async function examine(): Promise<Findings> {
   try {
     device = await openDevice();
   } catch (error) {
-    if (error instanceof LimitError) { // there is an adapter, and it will not do
-      return { versions, adapter: null, features: [], limits: {}, kernel: { ok: false, detail: `not run: ${error.message}` }, missing: [{ what: 'subgroups: a feature that kernels need', remedy: error.hint ?? '' }] };
+    if (error instanceof LimitError) {
+      // there is an adapter, and it will not do
+      return {
+        versions,
+        adapter: null,
+        features: [],
+        limits: {},
+        kernel: { ok: false, detail: `not run: ${error.message}` },
+        missing: [{ what: 'subgroups: a feature that kernels need', remedy: error.hint ?? '' }],
+      };
     }
     if (!(error instanceof DeviceLostError)) throw error;
     const missing = [{ what: 'a WebGPU adapter', remedy: adviceFor(system()) }];
@@ -68,18 +94,32 @@ async function examine(): Promise<Findings> {
   return {
     versions,
     adapter: { ...open.info, backend: BACKEND[process.platform] ?? 'Vulkan', software: open.caps.software },
-    features: [...open.gpu.features].sort(), limits, kernel, missing: await missingOptions(open),
+    features: [...open.gpu.features].sort(),
+    limits,
+    kernel,
+    missing: await missingOptions(open),
   };
 }
 
-const LIMITS_SHOWN = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupsPerDimension'];
+const LIMITS_SHOWN = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+];
 
 function describe({ versions, adapter, features, limits, kernel, missing }: Findings): string {
   const row = (name: string, value: string) => `${name.padEnd(10)}${value}`;
   const lines = [row('node', `${versions.node} (${versions.platform})`)];
   if (adapter) {
-    lines.push(row('adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}`), row('vendor', adapter.vendor), row('driver', adapter.driver), row('backend', adapter.backend));
+    lines.push(
+      row('adapter', `${adapter.name}${adapter.software ? ' (software)' : ''}`),
+      row('vendor', adapter.vendor),
+      row('driver', adapter.driver),
+      row('backend', adapter.backend),
+    );
     lines.push(row('features', features.join(', ') || 'none'));
     for (const name of LIMITS_SHOWN) lines.push(row(name === LIMITS_SHOWN[0] ? 'limits' : '', `${name} ${limits[name]}`));
   } else {

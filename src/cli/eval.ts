@@ -13,7 +13,14 @@ import { DataError } from '../errors.ts';
 import { METHODS, methodOf } from '../methods/methods.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile } from '../files/digest.ts';
-import { DEFAULT_SURFACE_MM, evaluateCase, type CaseResult, type ClassMetrics, type EvaluationCase, type LabelClass } from '../metrics/evaluate.ts';
+import {
+  DEFAULT_SURFACE_MM,
+  evaluateCase,
+  type CaseResult,
+  type ClassMetrics,
+  type EvaluationCase,
+  type LabelClass,
+} from '../metrics/evaluate.ts';
 import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { LabelMap } from '../metrics/mask.ts';
 import { METRIC_NAMES, summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
@@ -27,7 +34,13 @@ import { csvText } from '../report/csv.ts';
 import { table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
-interface Options { readonly out?: string; readonly surfaceMm?: number; readonly theta?: number; readonly networks: boolean; readonly allowMissing?: boolean }
+interface Options {
+  readonly out?: string;
+  readonly surfaceMm?: number;
+  readonly theta?: number;
+  readonly networks: boolean;
+  readonly allowMissing?: boolean;
+}
 
 /** The data set that a folder is, or that holds it: it knows the classes, the annotation and what was never drawn. */
 async function datasetOf(path: string): Promise<Dataset | undefined> {
@@ -38,10 +51,15 @@ async function datasetOf(path: string): Promise<Dataset | undefined> {
 function labelMap(file: string, volume: Volume, dataset?: Dataset): LabelMap {
   const { data, size, spacing } = toRas(volume);
   const wrong = data.findIndex((v) => !Number.isInteger(v) || v < 0 || v > 255);
-  if (wrong >= 0) throw new DataError(`${file}: not a mask, got the value ${data[wrong]}, expected whole numbers from 0 to 255.`, 'Was this the image?');
+  if (wrong >= 0)
+    throw new DataError(`${file}: not a mask, got the value ${data[wrong]}, expected whole numbers from 0 to 255.`, 'Was this the image?');
   const highest = dataset && dataset.info.classes.length - 1;
   const stranger = highest === undefined ? -1 : data.findIndex((v) => v > highest && v !== dataset!.info.ignore);
-  if (stranger >= 0) throw new DataError(`${file}: label values outside the data set's, got ${data[stranger]}, expected 0 to ${highest}.`, 'Was it made for another data set? Else add the class to dataset.json.');
+  if (stranger >= 0)
+    throw new DataError(
+      `${file}: label values outside the data set's, got ${data[stranger]}, expected 0 to ${highest}.`,
+      'Was it made for another data set? Else add the class to dataset.json.',
+    );
   return { data: Uint8Array.from(data), size, spacing };
 }
 
@@ -50,19 +68,34 @@ const emptyLike = ({ data, size, spacing }: LabelMap): LabelMap => ({ data: new 
 
 /** A case in memory; `copied` says whether the mask holds labels, null: that is to be found out. */
 async function load({ name, reference, prediction }: Pair, { dataset, seen, copied }: Work): Promise<EvaluationCase> {
-  const a = await readVolume(reference), b = prediction === null ? null : await readVolume(prediction);
+  const a = await readVolume(reference),
+    b = prediction === null ? null : await readVolume(prediction);
   if (b) assertSameGeometry(a, reference, b, prediction!);
   const mask = labelMap(reference, a, dataset);
   const predicted = b ? labelMap(prediction!, b, dataset) : emptyLike(mask);
   const size = [...mask.size] as Triple;
   const annotated = b === null ? undefined : seen && dataset ? seen.planes(dataset, name, size) : dataset?.annotations.planes.get(name);
-  const own = b === null || !seen || copied === false || (copied === null && seen.part(name) !== TRAINED) ? undefined : await seen.copied(name, dataset);
-  if (own && own.length !== mask.data.length) throw new DataError(`${reference}: not on the grid of the labels that were copied, got ${size.join(' x ')} voxels.`, 'Evaluate against masks on the grid of the scans.');
+  const own =
+    b === null || !seen || copied === false || (copied === null && seen.part(name) !== TRAINED)
+      ? undefined
+      : await seen.copied(name, dataset);
+  if (own && own.length !== mask.data.length)
+    throw new DataError(
+      `${reference}: not on the grid of the labels that were copied, got ${size.join(' x ')} voxels.`,
+      'Evaluate against masks on the grid of the scans.',
+    );
   const isCopy = own !== undefined && (copied === true || equalWhere(own, mask, predicted));
   return {
-    case: name, reference_file: reference, prediction_file: prediction, reference_digest: (await digestFile(reference)).digest,
+    case: name,
+    reference_file: reference,
+    prediction_file: prediction,
+    reference_digest: (await digestFile(reference)).digest,
     ...(prediction !== null && { prediction_digest: (await digestFile(prediction)).digest }),
-    reference: mask, prediction: predicted, ...(annotated && { annotated }), ...(isCopy && { copied: own }), unlabelled: dataset?.annotations.unlabelled.get(name) ?? [],
+    reference: mask,
+    prediction: predicted,
+    ...(annotated && { annotated }),
+    ...(isCopy && { copied: own }),
+    unlabelled: dataset?.annotations.unlabelled.get(name) ?? [],
   };
 }
 
@@ -80,14 +113,21 @@ function equalWhere(marked: Uint8Array, { data: a }: LabelMap, { data: b }: Labe
 /** Without a data set, the classes are the values that occur anywhere: every case is then scored for the same ones. */
 async function classesIn(pairs: readonly Pair[]): Promise<LabelClass[]> {
   const found = new Set<number>();
-  for (const file of pairs.flatMap((pair) => [pair.reference, pair.prediction ?? []].flat())) for (const value of labelMap(file, await readVolume(file)).data) found.add(value);
-  return [...found].filter((value) => value > 0).sort((a, b) => a - b).map((label) => ({ label, name: `class_${label}` }));
+  for (const file of pairs.flatMap((pair) => [pair.reference, pair.prediction ?? []].flat()))
+    for (const value of labelMap(file, await readVolume(file)).data) found.add(value);
+  return [...found]
+    .filter((value) => value > 0)
+    .sort((a, b) => a - b)
+    .map((label) => ({ label, name: `class_${label}` }));
 }
 
 /** What the command line says, else the plan of the masks' run. */
 function tolerances({ surfaceMm, theta }: Options, run: KnownRun | undefined): { surfaceMm: number; theta: number | undefined } {
   const planned = run?.plan.evaluation;
-  return { surfaceMm: surfaceMm ?? planned?.surfaceMm ?? DEFAULT_SURFACE_MM, theta: theta ?? (planned?.boundaryTolerance === 'auto' ? undefined : planned?.boundaryTolerance) };
+  return {
+    surfaceMm: surfaceMm ?? planned?.surfaceMm ?? DEFAULT_SURFACE_MM,
+    theta: theta ?? (planned?.boundaryTolerance === 'auto' ? undefined : planned?.boundaryTolerance),
+  };
 }
 
 interface Work {
@@ -104,17 +144,30 @@ interface Work {
 
 /** Scores every pair; cases that the run was trained on are never averaged with others. */
 async function score(work: Work, context: Context): Promise<Summary> {
-  const { pairing: { pairs, unused, notEvaluated }, dataset, run, seen, options, masks } = work;
+  const {
+    pairing: { pairs, unused, notEvaluated },
+    dataset,
+    run,
+    seen,
+    options,
+    masks,
+  } = work;
   const { surfaceMm, theta } = tolerances(options, run);
   const [labelSource, trainedLabelSource] = [dataset?.info.json.label_source, run && readRecord(run.folder).labelSource];
-  const settings = { surfaceMm, ...(labelSource !== undefined && { labelSource }), ...(trainedLabelSource !== undefined && { trainedLabelSource }), ...(theta !== undefined && { theta }), ...(dataset?.info.ignore !== undefined && { ignoreLabel: dataset.info.ignore }) };
-  const classes = dataset?.info.classes.slice(1).map(({ value, name }): LabelClass => ({ label: value, name })) ?? await classesIn(pairs);
+  const settings = {
+    surfaceMm,
+    ...(labelSource !== undefined && { labelSource }),
+    ...(trainedLabelSource !== undefined && { trainedLabelSource }),
+    ...(theta !== undefined && { theta }),
+    ...(dataset?.info.ignore !== undefined && { ignoreLabel: dataset.info.ignore }),
+  };
+  const classes = dataset?.info.classes.slice(1).map(({ value, name }): LabelClass => ({ label: value, name })) ?? (await classesIn(pairs));
   const step = progress(work.title, context);
-  const patients = new Map([...dataset?.training ?? [], ...dataset?.test ?? []].map((c) => [c.name, c.patient]));
+  const patients = new Map([...(dataset?.training ?? []), ...(dataset?.test ?? [])].map((c) => [c.name, c.patient]));
   const sides = { trained: side(), others: side() };
   for (const [i, pair] of pairs.entries()) {
     const made = pair.prediction === null ? undefined : await madeOf(pair.prediction, pair.name);
-    const at = seen && await seen.trainedOn(pair.name, made?.scan, pair.reference) ? sides.trained : sides.others;
+    const at = seen && (await seen.trainedOn(pair.name, made?.scan, pair.reference)) ? sides.trained : sides.others;
     at.patients.add(patients.get(pair.name) ?? pair.name);
     at.names.push(pair.name);
     if (pair.prediction === null) at.missing.push(pair.name);
@@ -123,46 +176,98 @@ async function score(work: Work, context: Context): Promise<Summary> {
     step(i + 1, pairs.length, pair.name);
   }
   const put = ({ results, missing, changed, patients: { size }, names }: Side, cases: Evaluated['cases'], more: SummaryFacts): Summary =>
-    summarise(results, classes, { ...settings, missing, missingScored: !options.allowMissing, evaluated: { cases, n_cases: names.length, n_patients: size, masks, changed }, ...more });
+    summarise(results, classes, {
+      ...settings,
+      missing,
+      missingScored: !options.allowMissing,
+      evaluated: { cases, n_cases: names.length, n_patients: size, masks, changed },
+      ...more,
+    });
   const { trained, others } = sides;
   if (others.names.length === 0) return put(trained, 'trained on', { unused, notEvaluated });
   const training = trained.names.length > 0 ? put(trained, 'trained on', {}) : undefined;
   return put(others, run?.proved ? 'held out' : 'not known', { unused, notEvaluated, ...(training && { training }) });
 }
 
-interface Side { readonly results: CaseResult[]; readonly names: string[]; readonly missing: string[]; readonly changed: string[]; readonly patients: Set<string> }
+interface Side {
+  readonly results: CaseResult[];
+  readonly names: string[];
+  readonly missing: string[];
+  readonly changed: string[];
+  readonly patients: Set<string>;
+}
 const side = (): Side => ({ results: [], names: [], missing: [], changed: [], patients: new Set() });
 
 /** Folders of single networks that may lie beside the headline's masks, as `predict` writes them. */
-const networksOf = (run: KnownRun | undefined): string[] => [...new Set(['ensemble', ...(run ? [methodOf(run.plan)] : Object.values(METHODS)).flatMap(({ outputs }) => outputs)])];
+const networksOf = (run: KnownRun | undefined): string[] => [
+  ...new Set(['ensemble', ...(run ? [methodOf(run.plan)] : Object.values(METHODS)).flatMap(({ outputs }) => outputs)]),
+];
 
 const COLUMNS = ['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD'] as const;
 
 /** One line a case and class; undefined values are empty. Cases that the model was trained on, and those without a prediction, say so. */
 function csvOf(summary: Summary): string {
   const columns: (keyof ClassMetrics)[] = [...METRIC_NAMES, 'TP', 'FP', 'FN', 'TN'];
-  const rows = [summary, ...(summary.training ? [summary.training] : [])].flatMap(({ metric_per_case: scored, missing, missing_scored, evaluated, classes }) => [
-    ...scored.flatMap((c) => Object.entries(c.metrics).map(([label, m]) => [csvText(c.case), label, ...columns.map((name) => m[name] ?? ''), evaluated?.cases ?? '', c.prediction_file === null ? 'missing' : c.n_copied ? 'annotated voxels copied; not scored' : ''].join(','))),
-    ...(missing_scored ? [] : missing).flatMap((name) => classes.map(({ label }) => [csvText(name), label, ...columns.map(() => ''), evaluated?.cases ?? '', 'missing'].join(','))),
-  ]);
+  const rows = [summary, ...(summary.training ? [summary.training] : [])].flatMap(
+    ({ metric_per_case: scored, missing, missing_scored, evaluated, classes }) => [
+      ...scored.flatMap((c) =>
+        Object.entries(c.metrics).map(([label, m]) =>
+          [
+            csvText(c.case),
+            label,
+            ...columns.map((name) => m[name] ?? ''),
+            evaluated?.cases ?? '',
+            c.prediction_file === null ? 'missing' : c.n_copied ? 'annotated voxels copied; not scored' : '',
+          ].join(','),
+        ),
+      ),
+      ...(missing_scored ? [] : missing).flatMap((name) =>
+        classes.map(({ label }) => [csvText(name), label, ...columns.map(() => ''), evaluated?.cases ?? '', 'missing'].join(',')),
+      ),
+    ],
+  );
   return `${['case', 'label', ...columns, 'model', 'prediction'].join(',')}\n${rows.join('\n')}\n`;
 }
 
-const some = (names: readonly string[]): string => `${names.slice(0, 8).join(', ')}${names.length > 8 ? `, ... (${names.length} in all)` : ''}`;
+const some = (names: readonly string[]): string =>
+  `${names.slice(0, 8).join(', ')}${names.length > 8 ? `, ... (${names.length} in all)` : ''}`;
 
 /** Everything that a reader of the numbers must know and the numbers do not say. */
 function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, metric_per_case, settings }: Summary): string[] {
   const copied = metric_per_case.filter((c) => c.n_copied).length;
-  const same = metric_per_case.filter((c) => c.prediction_digest !== undefined && c.prediction_digest === c.reference_digest && Object.values(c.metrics).some((m) => m.n_ref > 0)).map((c) => c.case);
+  const same = metric_per_case
+    .filter(
+      (c) =>
+        c.prediction_digest !== undefined &&
+        c.prediction_digest === c.reference_digest &&
+        Object.values(c.metrics).some((m) => m.n_ref > 0),
+    )
+    .map((c) => c.case);
   return [
-    ...(missing.length > 0 ? [`${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${some(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`] : []),
-    ...(unused.length > 0 ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${some(unused)}.`] : []),
+    ...(missing.length > 0
+      ? [
+          `${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${some(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`,
+        ]
+      : []),
+    ...(unused.length > 0
+      ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${some(unused)}.`]
+      : []),
     ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${some(names)}.`),
-    ...(copied > 0 ? [`Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined (${copied} cases).`] : []),
-    ...(evaluated && evaluated.changed.length > 0 ? [`Not the masks that were written there (changed since, or never finished): ${some(evaluated.changed)}.`] : []),
+    ...(copied > 0
+      ? [
+          `Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined (${copied} cases).`,
+        ]
+      : []),
+    ...(evaluated && evaluated.changed.length > 0
+      ? [`Not the masks that were written there (changed since, or never finished): ${some(evaluated.changed)}.`]
+      : []),
     ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${some(same)}.`] : []),
-    ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.'] : []),
-    ...(evaluated?.cases === 'not known' ? ['Whether the model was trained on these cases is not known: no run is known to have made these masks.'] : []),
+    ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null
+      ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.']
+      : []),
+    ...(evaluated?.cases === 'not known'
+      ? ['Whether the model was trained on these cases is not known: no run is known to have made these masks.']
+      : []),
     ...labelSourceNotes(settings),
   ];
 }
@@ -170,51 +275,87 @@ function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, me
 function tableOf({ classes, foreground }: Summary): string {
   const value = (group: Summary['foreground'], name: (typeof COLUMNS)[number]): string => {
     const { mean, ci, unit } = group.metrics[name];
-    return mean === null ? '-' : `${mean.toFixed(2)}${unit === 'mm' ? ' mm' : ''}${ci ? ` [${ci.map((v) => v.toFixed(2)).join(', ')}]` : ''}`;
+    return mean === null
+      ? '-'
+      : `${mean.toFixed(2)}${unit === 'mm' ? ' mm' : ''}${ci ? ` [${ci.map((v) => v.toFixed(2)).join(', ')}]` : ''}`;
   };
   const rows = [...classes.map((c) => ({ name: c.name, group: c as Summary['foreground'] })), { name: 'foreground', group: foreground }];
-  return table(['class', ...COLUMNS, 'defined', 'missed', 'spurious', 'both empty', 'unlabelled', 'not predicted'],
-    rows.map(({ name, group: g }) => [name, ...COLUMNS.map((c) => value(g, c)), ...[g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled, g.n_not_predicted].map(String)]));
+  return table(
+    ['class', ...COLUMNS, 'defined', 'missed', 'spurious', 'both empty', 'unlabelled', 'not predicted'],
+    rows.map(({ name, group: g }) => [
+      name,
+      ...COLUMNS.map((c) => value(g, c)),
+      ...[g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled, g.n_not_predicted].map(String),
+    ]),
+  );
 }
 
 function describe(summary: Summary): string {
-  const { settings: { theta, surface_mm }, evaluated, training } = summary;
+  const {
+    settings: { theta, surface_mm },
+    evaluated,
+    training,
+  } = summary;
   return [
     ...(evaluated ? [`${evaluatedWords(evaluated)}:`] : []),
     tableOf(summary),
     ...(training ? [`${evaluatedWords(training.evaluated!)}, apart from the above:`, tableOf(training)] : []),
     `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ${surface_mm} mm.`,
     ...remarks(summary).map((remark) => `note: ${remark}`),
-    ...(training ? remarks(training).filter((remark) => !remarks(summary).includes(remark)).map((remark) => `note, trained on: ${remark}`) : []),
+    ...(training
+      ? remarks(training)
+          .filter((remark) => !remarks(summary).includes(remark))
+          .map((remark) => `note, trained on: ${remark}`)
+      : []),
   ].join('\n');
 }
 
 export const evalVerb: Verb = {
   configure: (command) => {
-    command.argument('<reference>', 'a data set, a folder of masks, or one mask').argument('<prediction>', 'a folder of masks named like the references, or one mask')
+    command
+      .argument('<reference>', 'a data set, a folder of masks, or one mask')
+      .argument('<prediction>', 'a folder of masks named like the references, or one mask')
       .option('--out <folder>', 'where summary.json and metrics.csv go (default: the folder of the predictions)')
       .option('--no-networks', 'only the masks themselves, not those of single networks in folders below')
       .option('--allow-missing', 'leave references without a prediction out of the means, instead of scoring them as empty masks')
-      .option('--surface-mm <mm>', 'tolerance of surface Dice (default: as the run\'s plan says, else 2)', number(0, 100))
-      .option('--theta <voxels>', 'tolerance of boundary F1 (default: as the run\'s plan says, else 0.75 % of the diagonal, rounded up)', number(0, 100))
-      .addHelpText('after', `
+      .option('--surface-mm <mm>', "tolerance of surface Dice (default: as the run's plan says, else 2)", number(0, 100))
+      .option(
+        '--theta <voxels>',
+        "tolerance of boundary F1 (default: as the run's plan says, else 0.75 % of the diagonal, rounded up)",
+        number(0, 100),
+      )
+      .addHelpText(
+        'after',
+        `
 Exit code 3, after all is written, if references have no prediction or predictions no reference; 0 with --allow-missing. A part of a data
 set (labelsTr, labelsTs, a run's fold) is expected to be predicted whole as soon as one of its cases is.
 Cases that the masks' run was trained on are scored apart from the others; voxels that \`label\` copied are not scored.
-${NAME_RULE}`);
+${NAME_RULE}`,
+      );
   },
   async run([reference, prediction], options: Options, context): Promise<Outcome> {
     const start = performance.now();
-    const masks = isFolder(prediction) ? prediction : dirname(prediction), folder = options.out ?? masks;
-    const run = await knownRun(masks), source = sourceOf(masksRoot(masks));
+    const masks = isFolder(prediction) ? prediction : dirname(prediction),
+      folder = options.out ?? masks;
+    const run = await knownRun(masks),
+      source = sourceOf(masksRoot(masks));
     assertOwnMasks(run, masks, folder);
-    if (source?.verb === 'label' && !run) throw new DataError(`${masks}: holds labels that were copied where they are annotated, and the run that says where is not there, got ${source.run}, expected it with its run.json.`, 'Put the run back, or evaluate masks that `voxelgrad predict` made of these scans.');
+    if (source?.verb === 'label' && !run)
+      throw new DataError(
+        `${masks}: holds labels that were copied where they are annotated, and the run that says where is not there, got ${source.run}, expected it with its run.json.`,
+        'Put the run back, or evaluate masks that `voxelgrad predict` made of these scans.',
+      );
     const seen = run && new Seen(run);
     const pairing = await pairsOf(reference, prediction, (name) => seen?.part(name));
     const dataset = await datasetOf(reference);
     const work = {
-      dataset, run, seen, options, copied: source?.verb === undefined ? null : source.verb === 'label',
-      masks: source?.verb === undefined ? null : { verb: source.verb, run: source.run, weights: source.weights!, iteration: source.iteration! },
+      dataset,
+      run,
+      seen,
+      options,
+      copied: source?.verb === undefined ? null : source.verb === 'label',
+      masks:
+        source?.verb === undefined ? null : { verb: source.verb, run: source.run, weights: source.weights!, iteration: source.iteration! },
     };
     const save = (name: string, summary: Summary): string => {
       const file = join(folder, name);
@@ -230,7 +371,11 @@ ${NAME_RULE}`);
       const own = join(masks, name);
       if (options.networks && isFolder(prediction) && isFolder(own)) {
         const pairs = await sameCases(pairing.pairs, own);
-        if (pairs.some((pair) => pair.prediction !== null)) networks[name] = save(`summary_${name}.json`, await score({ ...work, pairing: { ...pairing, pairs }, title: `eval ${name}` }, context));
+        if (pairs.some((pair) => pair.prediction !== null))
+          networks[name] = save(
+            `summary_${name}.json`,
+            await score({ ...work, pairing: { ...pairing, pairs }, title: `eval ${name}` }, context),
+          );
       }
       if (networks[name] === undefined) removeSummary(join(folder, `summary_${name}.json`));
     }
@@ -244,5 +389,7 @@ ${NAME_RULE}`);
 function removeSummary(file: string): void {
   try {
     if (Array.isArray((JSON.parse(readFileSync(file, 'utf8')) as Partial<Summary> | null)?.metric_per_case)) rmSync(file);
-  } catch { /* not there, or not ours */ }
+  } catch {
+    /* not there, or not ours */
+  }
 }

@@ -7,7 +7,11 @@ import { nameKey } from '../data/names.ts';
 import { DataError } from '../errors.ts';
 
 /** A case: its reference, and its prediction if there is one. */
-export interface Pair { readonly name: string; readonly reference: string; readonly prediction: string | null }
+export interface Pair {
+  readonly name: string;
+  readonly reference: string;
+  readonly prediction: string | null;
+}
 
 export interface Pairing {
   readonly pairs: readonly Pair[];
@@ -21,12 +25,14 @@ export const isFolder = (path: string): boolean => existsSync(path) && statSync(
 
 /** Volumes of a folder by case name, however an accent is stored. @throws DataError where two would be one case */
 export async function volumesIn(folder: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>(), keys = new Map<string, string>();
+  const found = new Map<string, string>(),
+    keys = new Map<string, string>();
   for (const file of await listFiles(folder)) {
     const name = volumeStem(file)?.normalize('NFC');
     if (name === undefined) continue;
     const other = keys.get(nameKey(name));
-    if (other !== undefined) throw new DataError(`${join(folder, file)}: two masks of one case, got ${other} too, expected one.`, 'Rename or remove one of them.');
+    if (other !== undefined)
+      throw new DataError(`${join(folder, file)}: two masks of one case, got ${other} too, expected one.`, 'Rename or remove one of them.');
     keys.set(nameKey(name), join(folder, file));
     found.set(name, join(folder, file));
   }
@@ -40,7 +46,11 @@ async function referencesIn(path: string): Promise<Map<string, string>> {
   for (const folder of ['labelsTr', 'labelsTs'].map((name) => join(path, name)).filter(isFolder)) {
     for (const [name, file] of await volumesIn(folder)) {
       const other = found.get(name);
-      if (other !== undefined) throw new DataError(`${file}: two references for one case, got ${other} too, expected one.`, 'Name with REFERENCE the folder that is meant.');
+      if (other !== undefined)
+        throw new DataError(
+          `${file}: two references for one case, got ${other} too, expected one.`,
+          'Name with REFERENCE the folder that is meant.',
+        );
       found.set(name, file);
     }
   }
@@ -52,16 +62,24 @@ async function referencesIn(path: string): Promise<Map<string, string>> {
  * case, by default the folder of its reference.
  */
 export async function pairsOf(reference: string, prediction: string, part: (name: string) => string | undefined): Promise<Pairing> {
-  if (!isFolder(reference) && !isFolder(prediction)) return { pairs: [{ name: volumeStem(basename(reference)) ?? reference, reference, prediction }], unused: [], notEvaluated: {} };
-  for (const [file, folder] of [[reference, prediction], [prediction, reference]] as const) {
-    if (existsSync(file) && !isFolder(file) && isFolder(folder)) throw new DataError(`${file}: a file, but ${folder} is a folder, expected two masks or two folders.`, `Name the mask in ${folder} that belongs to it, or the folder that holds ${basename(file)}.`);
+  if (!isFolder(reference) && !isFolder(prediction))
+    return { pairs: [{ name: volumeStem(basename(reference)) ?? reference, reference, prediction }], unused: [], notEvaluated: {} };
+  for (const [file, folder] of [
+    [reference, prediction],
+    [prediction, reference],
+  ] as const) {
+    if (existsSync(file) && !isFolder(file) && isFolder(folder))
+      throw new DataError(
+        `${file}: a file, but ${folder} is a folder, expected two masks or two folders.`,
+        `Name the mask in ${folder} that belongs to it, or the folder that holds ${basename(file)}.`,
+      );
   }
   const [references, predictions] = [await referencesIn(reference), await volumesIn(prediction)];
   if (predictions.size === 0) throw new DataError(`${prediction}: no volume, expected predicted masks named like the references.`);
   const parts = new Map<string, string[]>();
   for (const [name, file] of references) {
     const own = part(name) ?? basename(dirname(resolve(file)));
-    parts.set(own, [...parts.get(own) ?? [], name]);
+    parts.set(own, [...(parts.get(own) ?? []), name]);
   }
   const pairs: Pair[] = [];
   const notEvaluated: Record<string, string[]> = {};
@@ -69,8 +87,15 @@ export async function pairsOf(reference: string, prediction: string, part: (name
     if (!names.some((name) => predictions.has(name))) notEvaluated[own] = names;
     else for (const name of names) pairs.push({ name, reference: references.get(name)!, prediction: predictions.get(name) ?? null });
   }
-  const unused = [...predictions].filter(([name]) => !references.has(name)).map(([, file]) => file).sort();
-  if (pairs.length === 0) throw new DataError(`${unused[0]}: no reference for it in ${reference}, expected a mask named "${volumeStem(basename(unused[0]!))}".`, 'Name predictions like their cases, or take this file away.');
+  const unused = [...predictions]
+    .filter(([name]) => !references.has(name))
+    .map(([, file]) => file)
+    .sort();
+  if (pairs.length === 0)
+    throw new DataError(
+      `${unused[0]}: no reference for it in ${reference}, expected a mask named "${volumeStem(basename(unused[0]!))}".`,
+      'Name predictions like their cases, or take this file away.',
+    );
   return { pairs: pairs.sort((a, b) => (a.name < b.name ? -1 : 1)), unused, notEvaluated };
 }
 

@@ -13,7 +13,9 @@ export interface Failure {
 }
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
-  error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string' && typeof (error as NodeJS.ErrnoException).code === 'string';
+  error instanceof Error &&
+  typeof (error as NodeJS.ErrnoException).syscall === 'string' &&
+  typeof (error as NodeJS.ErrnoException).code === 'string';
 
 function exitCodeOf(error: VoxelgradError): ExitCode {
   if (error instanceof UsageError) return 2;

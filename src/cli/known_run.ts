@@ -21,7 +21,13 @@ import { readRecord, recordStage, updateRecord } from './run_record.ts';
 import { runPlan } from './segment_cases.ts';
 
 /** `proved`: the masks are surely of this run; else somebody says so, and what it was not trained on may have trained another. */
-export interface KnownRun { readonly folder: string; readonly plan: Plan; readonly fold: Fold; readonly dataset: string | undefined; readonly proved: boolean }
+export interface KnownRun {
+  readonly folder: string;
+  readonly plan: Plan;
+  readonly fold: Fold;
+  readonly dataset: string | undefined;
+  readonly proved: boolean;
+}
 
 /** The part of the data that a run was trained on. */
 export const TRAINED = 'cases that were trained on';
@@ -30,7 +36,11 @@ const isRun = (folder: string): boolean => existsSync(join(folder, 'run.json')) 
 
 /** A path without links, where it exists. */
 export function realPath(path: string): string {
-  try { return realpathSync.native(path); } catch { return resolve(path); }
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 /** Weights that a run holds now. */
@@ -51,18 +61,30 @@ export async function knownRun(masks: string): Promise<KnownRun | undefined> {
   const source = sourceOf(masksRoot(masks));
   const candidates = [source?.run, masks, dirname(resolve(masks))].filter((f) => f !== undefined).filter(isRun);
   let proved: string | undefined;
-  for (const each of candidates) if (source === undefined || (typeof source.weights === 'string' && await madeMasksOf(each, source.weights))) proved ??= each;
+  for (const each of candidates)
+    if (source === undefined || (typeof source.weights === 'string' && (await madeMasksOf(each, source.weights)))) proved ??= each;
   const folder = proved ?? candidates[0];
   if (folder === undefined) return undefined;
-  const record = readRecord(folder), fold = record.fold as Fold | undefined;
-  return !Array.isArray(fold?.train) || !Array.isArray(fold.selection) ? undefined : { folder, plan: runPlan(folder), fold, dataset: record.dataset, proved: proved !== undefined };
+  const record = readRecord(folder),
+    fold = record.fold as Fold | undefined;
+  return !Array.isArray(fold?.train) || !Array.isArray(fold.selection)
+    ? undefined
+    : { folder, plan: runPlan(folder), fold, dataset: record.dataset, proved: proved !== undefined };
 }
 
 /** @throws DataError where the result of other masks would be written into a run's folder */
 export function assertOwnMasks(run: KnownRun | undefined, masks: string, out: string): void {
   if (!isRun(out) || (run?.proved && realPath(run.folder) === realPath(out))) return;
-  const of = run === undefined ? 'do not say which run they come from (no prediction.json)' : run.proved ? `come from ${run.folder}` : `are said to come from ${run.folder}, which has made none of such weights`;
-  throw new DataError(`${out}: a run, but the masks in ${masks} ${of}, expected its own.`, 'Name another folder with --out: the report of that run would take the result for its own.');
+  const of =
+    run === undefined
+      ? 'do not say which run they come from (no prediction.json)'
+      : run.proved
+        ? `come from ${run.folder}`
+        : `are said to come from ${run.folder}, which has made none of such weights`;
+  throw new DataError(
+    `${out}: a run, but the masks in ${masks} ${of}, expected its own.`,
+    'Name another folder with --out: the report of that run would take the result for its own.',
+  );
 }
 
 /** What a run says of the cases that it saw; data sets are opened once. */
@@ -80,10 +102,13 @@ export class Seen {
   /** The data set that the run was trained on, if it is still there. */
   private dataset(): Promise<Dataset | undefined> {
     const { dataset } = this.run;
-    return this.opened ??= dataset === undefined || !existsSync(dataset) ? Promise.resolve(undefined) : openDataset(dataset).catch((error) => {
-      if (error instanceof DataError) return undefined;
-      throw error;
-    });
+    return (this.opened ??=
+      dataset === undefined || !existsSync(dataset)
+        ? Promise.resolve(undefined)
+        : openDataset(dataset).catch((error) => {
+            if (error instanceof DataError) return undefined;
+            throw error;
+          }));
   }
 
   /** Which side of the run's split a name is on; undefined where it is on none. */
@@ -100,7 +125,7 @@ export class Seen {
     if (scan !== undefined && dataset) {
       for (const trained of this.trained) if ((await this.image(dataset, trained, scan.bytes))?.digest === scan.digest) return true;
       const elsewhere = !`${realPath(reference)}/`.startsWith(`${realPath(dataset.folder)}/`);
-      if (elsewhere && await this.image(dataset, name, undefined) !== undefined) return false;
+      if (elsewhere && (await this.image(dataset, name, undefined)) !== undefined) return false;
     }
     return this.trained.has(name);
   }
@@ -112,7 +137,7 @@ export class Seen {
     const files = await scanFiles(file);
     if (bytes !== undefined && files.reduce((n, f) => n + statSync(f).size, 0) !== bytes) return undefined;
     let digest = this.images.get(name);
-    if (!digest) this.images.set(name, digest = digestFiles(files));
+    if (!digest) this.images.set(name, (digest = digestFiles(files)));
     return digest;
   }
 
@@ -125,26 +150,42 @@ export class Seen {
 
   /** Where `label` copied the labels: 1 on annotated voxels, on the RAS grid. @throws DataError where the labels are not there */
   async copied(name: string, reference: Dataset | undefined): Promise<Uint8Array> {
-    const dataset = await this.dataset() ?? reference;
+    const dataset = (await this.dataset()) ?? reference;
     const scan = dataset?.training.find((c) => c.name === name);
-    if (!dataset || scan?.label === undefined) throw new DataError(`${name}: its mask holds labels that were copied where they are annotated, and the data set that says where is not there, got ${this.run.dataset ?? 'no record of it'}, expected it at its place.`, 'Put the data set back, or evaluate masks that `voxelgrad predict` made of these scans.');
+    if (!dataset || scan?.label === undefined)
+      throw new DataError(
+        `${name}: its mask holds labels that were copied where they are annotated, and the data set that says where is not there, got ${this.run.dataset ?? 'no record of it'}, expected it at its place.`,
+        'Put the data set back, or evaluate masks that `voxelgrad predict` made of these scans.',
+      );
     const { image, weight } = await loadCase(dataset, scan);
     return annotated(this.run.plan, name, image.size as Triple, weight)!;
   }
 }
 
-export interface EvaluatedFiles { readonly summary: string; readonly networks: Readonly<Record<string, string>>; readonly seconds: number }
+export interface EvaluatedFiles {
+  readonly summary: string;
+  readonly networks: Readonly<Record<string, string>>;
+  readonly seconds: number;
+}
 
 /** Writes into the run's record what was evaluated and where the result is. */
-export function recordEvaluation(run: KnownRun, { evaluated, training: trained }: Summary, { summary, networks, seconds }: EvaluatedFiles): void {
+export function recordEvaluation(
+  run: KnownRun,
+  { evaluated, training: trained }: Summary,
+  { summary, networks, seconds }: EvaluatedFiles,
+): void {
   const file = resolve(summary);
   updateRecord(run.folder, ({ evaluations: before = {} }) => {
     const training = trained || evaluated?.cases === 'trained on' ? { training: file } : {};
     // Cases that were trained on never replace held-out ones.
-    if (evaluated?.cases === 'trained on' && before.headline !== undefined && before.headline !== file) return { evaluations: { ...before, ...training } };
+    if (evaluated?.cases === 'trained on' && before.headline !== undefined && before.headline !== file)
+      return { evaluations: { ...before, ...training } };
     const all = Object.entries({ [run.plan.evaluation.headline]: summary, ...networks });
     const paths = all.length > 1 ? Object.fromEntries(all.map(([name, path]) => [name, resolve(path)])) : {};
-    return { evaluations: { ...before, ...training, headline: file, networks: paths }, ...(evaluated && { evaluated: evaluatedWords(evaluated) }) };
+    return {
+      evaluations: { ...before, ...training, headline: file, networks: paths },
+      ...(evaluated && { evaluated: evaluatedWords(evaluated) }),
+    };
   });
   recordStage(run.folder, { name: `evaluate ${basename(dirname(file))}`, seconds }, false);
 }
@@ -156,5 +197,7 @@ export function evaluatedWords(evaluated: Summary['evaluated']): string {
   const of = patients < n ? ` of ${patients} patient${patients === 1 ? '' : 's'}` : '';
   const plural = n === 1 ? '' : 's';
   if (cases === 'held out') return `${n} held-out case${plural}${of}`;
-  return cases === 'trained on' ? `${n} case${plural}${of} that the model was trained on` : `${n} case${plural}${of} (whether the model was trained on ${n === 1 ? 'it' : 'them'} is not known)`;
+  return cases === 'trained on'
+    ? `${n} case${plural}${of} that the model was trained on`
+    : `${n} case${plural}${of} (whether the model was trained on ${n === 1 ? 'it' : 'them'} is not known)`;
 }

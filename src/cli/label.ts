@@ -14,11 +14,16 @@ import { assertApart } from './apart.ts';
 import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
 import type { Outcome, Verb } from './verb.ts';
 
-interface Options { readonly run: string; readonly output: string; readonly checkpoint?: Which }
+interface Options {
+  readonly run: string;
+  readonly output: string;
+  readonly checkpoint?: Which;
+}
 
 export const label: Verb = {
   configure: (command) => {
-    command.argument('<dataset>', 'the data set that was trained on')
+    command
+      .argument('<dataset>', 'the data set that was trained on')
       .requiredOption('--run <folder>', 'run folder of voxelgrad train')
       .requiredOption('-o, --output <folder>', 'dense masks go here; those of each network into folders below')
       .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']))
@@ -28,26 +33,47 @@ export const label: Verb = {
     const plan = runPlan(options.run);
     const dataset = await openDataset(folder);
     assertClasses(plan, dataset);
-    for (const place of new Set([folder, ...dataset.training.flatMap((c) => [...c.images, c.label ?? folder].map((file) => dirname(file)))])) assertApart(place, options.output);
+    for (const place of new Set([
+      folder,
+      ...dataset.training.flatMap((c) => [...c.images, c.label ?? folder].map((file) => dirname(file))),
+    ]))
+      assertApart(place, options.output);
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
     const truth = new Map<string, { label: Uint8Array; weight: Uint8Array }>();
-    const result = await segmentCases({
-      verb: 'label', plan, run: options.run, out: options.output, scans: new Map([...byName].map(([name, c]) => [name, c.images[0]!])), ...(options.checkpoint && { checkpoint: options.checkpoint }),
-      // What is copied: the labels, where this plan says that they are annotated.
-      truth: async (name) => digestText(JSON.stringify([
-        (await digestFiles(await scanFiles(byName.get(name)!.label!))).digest, plan.annotation, dataset.info.ignore ?? null, plan.annotation.use === 'dataset' ? dataset.annotations.planes.get(name) ?? 'all' : null,
-      ])),
-      read: async (name) => {
-        const loaded = await loadCase(dataset, byName.get(name)!);
-        truth.clear();
-        truth.set(name, { label: loaded.label!, weight: annotated(plan, name, loaded.image.size as Triple, loaded.weight)! });
-        return loaded;
+    const result = await segmentCases(
+      {
+        verb: 'label',
+        plan,
+        run: options.run,
+        out: options.output,
+        scans: new Map([...byName].map(([name, c]) => [name, c.images[0]!])),
+        ...(options.checkpoint && { checkpoint: options.checkpoint }),
+        // What is copied: the labels, where this plan says that they are annotated.
+        truth: async (name) =>
+          digestText(
+            JSON.stringify([
+              (await digestFiles(await scanFiles(byName.get(name)!.label!))).digest,
+              plan.annotation,
+              dataset.info.ignore ?? null,
+              plan.annotation.use === 'dataset' ? (dataset.annotations.planes.get(name) ?? 'all') : null,
+            ]),
+          ),
+        read: async (name) => {
+          const loaded = await loadCase(dataset, byName.get(name)!);
+          truth.clear();
+          truth.set(name, { label: loaded.label!, weight: annotated(plan, name, loaded.image.size as Triple, loaded.weight)! });
+          return loaded;
+        },
+        finish: (mask, name) => {
+          const { label: own, weight } = truth.get(name)!;
+          for (let i = 0; i < mask.length; i++) if (weight[i]) mask[i] = own[i]!;
+        },
       },
-      finish: (mask, name) => {
-        const { label: own, weight } = truth.get(name)!;
-        for (let i = 0; i < mask.length; i++) if (weight[i]) mask[i] = own[i]!;
-      },
-    }, context);
-    return { text: `${result.files.length} dense masks in ${options.output}, ${result.written} of them new (${result.seconds.toFixed(1)} s on ${result.adapter}): ground truth where annotated, predictions elsewhere.`, json: result };
+      context,
+    );
+    return {
+      text: `${result.files.length} dense masks in ${options.output}, ${result.written} of them new (${result.seconds.toFixed(1)} s on ${result.adapter}): ground truth where annotated, predictions elsewhere.`,
+      json: result,
+    };
   },
 };

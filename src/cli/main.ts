@@ -10,8 +10,14 @@ import { processOutput, type Output } from './output.ts';
 import type { ExitCode, Verb } from './verb.ts';
 
 const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Verb> }>> = {
-  doctor: { summary: 'the GPU adapter: what is there, what is missing, does it compute', load: async () => (await import('./doctor.ts')).doctor },
-  tune: { summary: 'time the kernels\' tiles on this adapter, and remember the fastest', load: async () => (await import('./tune.ts')).tune },
+  doctor: {
+    summary: 'the GPU adapter: what is there, what is missing, does it compute',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  tune: {
+    summary: "time the kernels' tiles on this adapter, and remember the fastest",
+    load: async () => (await import('./tune.ts')).tune,
+  },
   check: { summary: 'geometry, labels, annotation and names of a data set', load: async () => (await import('./check.ts')).check },
   import: { summary: 'CT volumes, DICOM, LUNA16 or LIDC into a data set', load: async () => (await import('./import.ts')).importVerb },
   sparsify: { summary: 'simulate sparse annotation', load: async () => (await import('./sparsify.ts')).sparsify },
@@ -34,7 +40,7 @@ export async function main(argv: readonly string[], output: Output = processOutp
   const program = new Command('voxelgrad')
     .description('3D CT segmentation from sparse annotation, on WebGPU. Not for clinical use.')
     .version(manifest.version)
-    .addHelpText('after', '\nExit codes: 0 done, 1 failure, 2 usage, 3 data. `voxelgrad VERB --help` shows a verb\'s options.')
+    .addHelpText('after', "\nExit codes: 0 done, 1 failure, 2 usage, 3 data. `voxelgrad VERB --help` shows a verb's options.")
     .configureOutput({ writeOut: output.stdout, writeErr: () => {} }) // usage errors are printed below, like all others
     .exitOverride();
 
@@ -53,7 +59,9 @@ export async function main(argv: readonly string[], output: Output = processOutp
           if (!said.has(text)) stderr(text); // a file may be read again and again
           said.add(text);
         };
-        const outcome = await hearRemarks(warn, () => verb.run(command.processedArgs, command.opts(), { json, argv, note: json ? stderr : stdout }));
+        const outcome = await hearRemarks(warn, () =>
+          verb.run(command.processedArgs, command.opts(), { json, argv, note: json ? stderr : stdout }),
+        );
         stdout(json ? JSON.stringify(outcome.json, null, 2) : outcome.text);
         exitCode = outcome.exitCode ?? 0;
       });
@@ -62,8 +70,18 @@ export async function main(argv: readonly string[], output: Output = processOutp
     else await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
-    const { stack, exitCode: code, ...failure } = error instanceof CommanderError
-      ? { code: 'USAGE', message: error.message.replace(/^error: /, ''), hint: `voxelgrad ${chosen && chosen in VERBS ? `${chosen} ` : ''}--help shows what it takes.`, exitCode: 2 as const, stack: undefined }
+    const {
+      stack,
+      exitCode: code,
+      ...failure
+    } = error instanceof CommanderError
+      ? {
+          code: 'USAGE',
+          message: error.message.replace(/^error: /, ''),
+          hint: `voxelgrad ${chosen && chosen in VERBS ? `${chosen} ` : ''}--help shows what it takes.`,
+          exitCode: 2 as const,
+          stack: undefined,
+        }
       : failureOf(error);
     stderr(stack ?? `error: ${failure.message}`);
     if (failure.hint) stderr(`hint: ${failure.hint}`);

@@ -53,22 +53,28 @@ const recordFile = (folder: string, name: string): string => join(folder, RECORD
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What prediction.json says, unchecked but for `run`; undefined where there is none. @throws DataError where it is damaged */
-export function sourceOf(folder: string): Partial<Source> & { readonly run: string } | undefined {
+export function sourceOf(folder: string): (Partial<Source> & { readonly run: string }) | undefined {
   const file = join(folder, SOURCE);
   if (!existsSync(file)) return undefined;
   const source = readJson(file, 'Remove it, or predict again into another folder.');
   const run = isObject(source) ? source.run : undefined;
-  if (typeof run !== 'string') throw new DataError(`${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : show(run)}, expected the folder of a run.`, 'Remove it, or predict again into another folder.');
+  if (typeof run !== 'string')
+    throw new DataError(
+      `${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : show(run)}, expected the folder of a run.`,
+      'Remove it, or predict again into another folder.',
+    );
   return source as Partial<Source> & { run: string };
 }
 
 /** The folder with the records of the masks in `folder`: itself, or the one above, whose networks' masks it holds. */
-export const masksRoot = (folder: string): string => [folder, dirname(resolve(folder))].find((at) => existsSync(join(at, SOURCE))) ?? folder;
+export const masksRoot = (folder: string): string =>
+  [folder, dirname(resolve(folder))].find((at) => existsSync(join(at, SOURCE))) ?? folder;
 
 /** A source without the paths, which may change without changing a mask. */
 const content = ({ run: _run, checkpoint: _checkpoint, ...rest }: Partial<Source>): Record<string, unknown> => rest;
 
-export const sourceDigest = (source: Partial<Source>): Digest => digestText(JSON.stringify(Object.entries(content(source)).sort(([a], [b]) => (a < b ? -1 : 1))));
+export const sourceDigest = (source: Partial<Source>): Digest =>
+  digestText(JSON.stringify(Object.entries(content(source)).sort(([a], [b]) => (a < b ? -1 : 1))));
 
 /** Fields by dotted path, as JSON. */
 function fields(value: unknown, path = ''): [string, string][] {
@@ -84,7 +90,10 @@ export function assertSameSource(out: string, source: Source): void {
   const differing = [...new Set([...then.keys(), ...now.keys()])].filter((key) => then.get(key) !== now.get(key));
   if (differing.length === 0) return;
   const lines = differing.map((key) => `  ${key}: got ${now.get(key) ?? 'nothing'}, expected ${then.get(key) ?? 'nothing'}`).join('\n');
-  throw new DataError(`${join(out, SOURCE)}: the masks in this folder come from another run, checkpoint or setting (${before.run}):\n${lines}\n`, 'Choose another output folder, or remove this one.');
+  throw new DataError(
+    `${join(out, SOURCE)}: the masks in this folder come from another run, checkpoint or setting (${before.run}):\n${lines}\n`,
+    'Choose another output folder, or remove this one.',
+  );
 }
 
 /**
@@ -94,12 +103,17 @@ export function assertSameSource(out: string, source: Source): void {
 export function claimFolder(out: string, source: Source): boolean {
   makeFolder(out);
   const lock = FolderLock.take(out, 'source', { patience: 20_000, seize: true });
-  if (!(lock instanceof FolderLock)) throw new DataError(`${out}: another process does not finish saying whose masks lie there, got process ${lock.pid} on ${lock.host}.`, 'Look what it does, and end it.');
+  if (!(lock instanceof FolderLock))
+    throw new DataError(
+      `${out}: another process does not finish saying whose masks lie there, got process ${lock.pid} on ${lock.host}.`,
+      'Look what it does, and end it.',
+    );
   using _held = lock;
   assertSameSource(out, source);
   const before = sourceOf(out);
   // The paths change where the run was moved.
-  if (before?.run !== source.run || before.checkpoint !== source.checkpoint) writeFileAtomic(join(out, SOURCE), `${JSON.stringify(source, null, 2)}\n`);
+  if (before?.run !== source.run || before.checkpoint !== source.checkpoint)
+    writeFileAtomic(join(out, SOURCE), `${JSON.stringify(source, null, 2)}\n`);
   return before !== undefined;
 }
 
@@ -107,16 +121,27 @@ export function claimFolder(out: string, source: Source): boolean {
 export function recordOf(folder: string, name: string): CaseRecord | undefined {
   try {
     const record: unknown = readJson(recordFile(folder, name));
-    const whole = isObject(record) && record.version === 1 && record.case === name && typeof record.source === 'string' && isObject(record.scan) && isObject(record.masks) && Object.values(record.masks).every((digest) => typeof digest === 'string');
-    return whole ? record as unknown as CaseRecord : undefined;
+    const whole =
+      isObject(record) &&
+      record.version === 1 &&
+      record.case === name &&
+      typeof record.source === 'string' &&
+      isObject(record.scan) &&
+      isObject(record.masks) &&
+      Object.values(record.masks).every((digest) => typeof digest === 'string');
+    return whole ? (record as unknown as CaseRecord) : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** What a mask was made of, and whether it still is what was written; undefined where nothing is recorded. */
-export async function madeOf(mask: string, name: string): Promise<{ readonly scan: CaseRecord['scan']; readonly asWritten: boolean } | undefined> {
-  const root = masksRoot(dirname(mask)), source = sourceOf(root);
+export async function madeOf(
+  mask: string,
+  name: string,
+): Promise<{ readonly scan: CaseRecord['scan']; readonly asWritten: boolean } | undefined> {
+  const root = masksRoot(dirname(mask)),
+    source = sourceOf(root);
   if (source === undefined) return undefined;
   const record = recordOf(root, name);
   if (record === undefined) return undefined;

@@ -10,7 +10,10 @@ export interface Output {
 
 /** Node takes a short write into a file (a disk that fills up) for a whole one: the rest would be missing without a word. */
 function writeWhole(text: string): void {
-  if (!fstatSync(1).isFile()) { process.stdout.write(text); return; }
+  if (!fstatSync(1).isFile()) {
+    process.stdout.write(text);
+    return;
+  }
   const bytes = Buffer.from(text);
   try {
     for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at);
@@ -19,4 +22,9 @@ function writeWhole(text: string): void {
   }
 }
 
-export const processOutput: Output = { stdout: writeWhole, stderr: (text) => { process.stderr.write(text); } };
+export const processOutput: Output = {
+  stdout: writeWhole,
+  stderr: (text) => {
+    process.stderr.write(text);
+  },
+};

@@ -19,19 +19,28 @@ async function productRate(device: Device): Promise<number> {
     return (performance.now() - start) / 1000;
   };
   await times(1); // compiles
-  let n = 2, seconds = await times(n);
-  while (seconds < 0.1 && n < 1000) seconds = await times(n *= 4);
+  let n = 2,
+    seconds = await times(n);
+  while (seconds < 0.1 && n < 1000) seconds = await times((n *= 4));
   // The shortest of a few: others compute here, too.
   for (let again = 0; again < 4; again++) seconds = Math.min(seconds, await times(n));
   return (n * 2 * SIDE ** 3) / seconds;
 }
 
 /** A line for a run of more than a minute. `limit`: minutes after which the clock ends it. */
-export async function paceLine(device: Device, { flops, iterations }: { readonly flops: number; readonly iterations: number }, limit: number | null): Promise<string | undefined> {
-  const each = flops / (await productRate(device) * REACHED);
+export async function paceLine(
+  device: Device,
+  { flops, iterations }: { readonly flops: number; readonly iterations: number },
+  limit: number | null,
+): Promise<string | undefined> {
+  const each = flops / ((await productRate(device)) * REACHED);
   const whole = each * iterations;
   if (whole < 60) return undefined;
   const stopped = limit !== null && limit * 60 < whole;
-  return `an iteration will take about ${duration(each)} on ${device.info.name}${device.caps.software ? ' (software: a GPU is many times faster)' : ''}, by its ${(flops / 1e9).toFixed(0)} GFLOP and a quick measurement, right within a factor of three where nothing else computes; `
-    + (stopped ? `the clock ends training after ${duration(limit * 60)}` : `${iterations} iterations about ${duration(whole)}, beside validation`);
+  return (
+    `an iteration will take about ${duration(each)} on ${device.info.name}${device.caps.software ? ' (software: a GPU is many times faster)' : ''}, by its ${(flops / 1e9).toFixed(0)} GFLOP and a quick measurement, right within a factor of three where nothing else computes; ` +
+    (stopped
+      ? `the clock ends training after ${duration(limit * 60)}`
+      : `${iterations} iterations about ${duration(whole)}, beside validation`)
+  );
 }

@@ -16,7 +16,15 @@ import { number } from './numbers.ts';
 import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
-interface Options { readonly input: string; readonly output: string; readonly run: string; readonly checkpoint?: Which; readonly step?: number; readonly tta?: boolean; readonly part?: string }
+interface Options {
+  readonly input: string;
+  readonly output: string;
+  readonly run: string;
+  readonly checkpoint?: Which;
+  readonly step?: number;
+  readonly tta?: boolean;
+  readonly part?: string;
+}
 
 /** Channels of the data set whose folder of images this is; 1 where it is none, or lists its files itself. */
 async function channelsOf(folder: string): Promise<number> {
@@ -24,14 +32,17 @@ async function channelsOf(folder: string): Promise<number> {
   if (!/^images(Tr|Ts)$/i.test(basename(resolve(folder))) || !existsSync(join(dataset, 'dataset.json'))) return 1;
   // Its labels may be of a kind that training refuses: nothing here depends on them.
   const json = readJson(join(dataset, 'dataset.json')) as Readonly<Record<string, object | undefined>> | null;
-  return json?.dataset !== undefined || json?.training !== undefined ? 1 : Object.keys(json?.channel_names ?? json?.modality ?? { 0: 'CT' }).length;
+  return json?.dataset !== undefined || json?.training !== undefined
+    ? 1
+    : Object.keys(json?.channel_names ?? json?.modality ?? { 0: 'CT' }).length;
 }
 
 /** The volumes of a folder by case name: of a case with several channels, the first. */
 async function volumesByCase(folder: string): Promise<Map<string, string>> {
   const channels = await channelsOf(folder);
   const stems = new Map<string, string>();
-  const found = new Map<string, string>(), keys = new Map<string, string>();
+  const found = new Map<string, string>(),
+    keys = new Map<string, string>();
   for (const file of await listFiles(folder)) {
     const stem = volumeStem(file);
     if (stem === undefined || (channels > 1 && Number(/_(\d{4})$/.exec(stem)?.[1] ?? 0) > 0)) continue;
@@ -39,9 +50,14 @@ async function volumesByCase(folder: string): Promise<Map<string, string>> {
   }
   const names = caseNames([...stems.values()], channelNumbered([...stems.values()], basename(resolve(folder))));
   for (const [file, stem] of stems) {
-    const name = names.get(stem)!, other = keys.get(nameKey(name));
+    const name = names.get(stem)!,
+      other = keys.get(nameKey(name));
     assertCaseName(name, join(folder, file));
-    if (other !== undefined) throw new DataError(`${join(folder, file)}: duplicate case name "${name}", got ${other} too, expected one file a case.`, 'Rename or remove one of them.');
+    if (other !== undefined)
+      throw new DataError(
+        `${join(folder, file)}: duplicate case name "${name}", got ${other} too, expected one file a case.`,
+        'Rename or remove one of them.',
+      );
     keys.set(nameKey(name), join(folder, file));
     found.set(name, join(folder, file));
   }
@@ -52,18 +68,29 @@ async function volumesByCase(folder: string): Promise<Map<string, string>> {
 async function scansIn(path: string, context: Context): Promise<Map<string, string>> {
   if (!existsSync(path)) throw new DataError(`${path}: does not exist, expected a volume or a folder of volumes.`, 'Check the path.');
   if (!statSync(path).isDirectory()) {
-    const [folder, file] = [dirname(resolve(path)), basename(resolve(path))], stem = volumeStem(file);
-    if (stem === undefined) { assertCaseName(file, path); return new Map([[file, path]]); }
+    const [folder, file] = [dirname(resolve(path)), basename(resolve(path))],
+      stem = volumeStem(file);
+    if (stem === undefined) {
+      assertCaseName(file, path);
+      return new Map([[file, path]]);
+    }
     const stems = (await listFiles(folder)).flatMap((name) => volumeStem(name) ?? []);
     const name = channelNumbered(stems, basename(folder)) ? caseNames([stem], true).get(stem)! : stem;
     assertCaseName(name, path);
     return new Map([[name, path]]);
   }
-  if (sourceOf(path) !== undefined) throw new DataError(`${path}: holds masks that voxelgrad predicted (prediction.json), expected scans.`, 'Name the folder of the scans.');
+  if (sourceOf(path) !== undefined)
+    throw new DataError(
+      `${path}: holds masks that voxelgrad predicted (prediction.json), expected scans.`,
+      'Name the folder of the scans.',
+    );
   const found = await volumesByCase(path);
   const entries = (await readdir(path, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
   const isFolder = (name: string): boolean => statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
-  const folders = entries.map((e) => e.name).filter(isFolder).sort();
+  const folders = entries
+    .map((e) => e.name)
+    .filter(isFolder)
+    .sort();
   if (found.size > 0) {
     if (folders.length > 0) context.note(`${path}: folders beside the volumes are not read: ${folders.join(', ')}`);
     return found;
@@ -71,12 +98,20 @@ async function scansIn(path: string, context: Context): Promise<Map<string, stri
   // As import does: a folder for each series, or the slices of one.
   for (const name of folders) if ((await listFiles(join(path, name))).length > 0) found.set(name, join(path, name));
   if (found.size === 0 && entries.length > 0) found.set(basename(resolve(path)), path);
-  if (found.size === 0) throw new DataError(`${path}: no volume in it, expected .nii, .nii.gz, .nrrd, .mha or .mhd files, or folders of DICOM slices.`, 'Check the path, or convert the scans.');
+  if (found.size === 0)
+    throw new DataError(
+      `${path}: no volume in it, expected .nii, .nii.gz, .nrrd, .mha or .mhd files, or folders of DICOM slices.`,
+      'Check the path, or convert the scans.',
+    );
   const keys = new Map<string, string>();
   for (const [name, file] of found) {
     assertCaseName(name, file);
     const other = keys.get(nameKey(name));
-    if (other !== undefined) throw new DataError(`${file}: duplicate case name "${name}", got ${other} too, expected one folder a case.`, 'Rename or remove one of them.');
+    if (other !== undefined)
+      throw new DataError(
+        `${file}: duplicate case name "${name}", got ${other} too, expected one folder a case.`,
+        'Rename or remove one of them.',
+      );
     keys.set(nameKey(name), file);
   }
   return found;
@@ -87,13 +122,15 @@ function partOf(names: readonly string[], part: string | undefined): string[] {
   if (part === undefined) return [...names];
   const match = /^(\d+)\/(\d+)$/.exec(part);
   const [i, n] = match ? [Number(match[1]), Number(match[2])] : [0, 0];
-  if (i < 1 || n < 1 || i > n) throw new UsageError(`--part: got "${part}", expected i/n with 1 <= i <= n.`, 'For example 2/5: every fifth scan, from the second.');
+  if (i < 1 || n < 1 || i > n)
+    throw new UsageError(`--part: got "${part}", expected i/n with 1 <= i <= n.`, 'For example 2/5: every fifth scan, from the second.');
   return names.filter((_, at) => at % n === i - 1);
 }
 
 export const predict: Verb = {
   configure: (command) => {
-    command.requiredOption('-i, --input <path>', 'a scan, a folder of scans, or a folder of DICOM series')
+    command
+      .requiredOption('-i, --input <path>', 'a scan, a folder of scans, or a folder of DICOM series')
       .requiredOption('-o, --output <folder>', 'masks go here; those of each network into folders below')
       .requiredOption('--run <folder>', 'run folder of voxelgrad train')
       .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']))
@@ -109,16 +146,27 @@ export const predict: Verb = {
     const scans = await scansIn(options.input, context);
     assertApart(options.input, options.output);
     const part = new Map(partOf([...scans.keys()].sort(), options.part).map((name) => [name, scans.get(name)!]));
-    const result = await segmentCases({
-      verb: 'predict', plan, run: options.run, out: options.output, scans: part, ...(options.checkpoint && { checkpoint: options.checkpoint }),
-      read: async (name) => {
-        const volume = await readVolume(scans.get(name)!);
-        const { data: _data, ...stored } = volume;
-        return { image: toRas(volume), stored };
+    const result = await segmentCases(
+      {
+        verb: 'predict',
+        plan,
+        run: options.run,
+        out: options.output,
+        scans: part,
+        ...(options.checkpoint && { checkpoint: options.checkpoint }),
+        read: async (name) => {
+          const volume = await readVolume(scans.get(name)!);
+          const { data: _data, ...stored } = volume;
+          return { image: toRas(volume), stored };
+        },
       },
-    }, context);
+      context,
+    );
     const kept = result.files.length - result.written;
     const again = result.again.length > 0 ? `, ${result.again.length} of them again` : '';
-    return { text: `${result.written} masks written to ${options.output}${again}${kept > 0 ? `, ${kept} kept` : ''} (${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`, json: result };
+    return {
+      text: `${result.written} masks written to ${options.output}${again}${kept > 0 ? `, ${kept} kept` : ''} (${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`,
+      json: result,
+    };
   },
 };

@@ -17,7 +17,12 @@ export function progress(title: string, context: Context): Progress {
       tenth = now;
     };
   }
-  const bar = new SingleBar({ format: `${title} {bar} {value}/{total} {name} {left}`, stream: process.stderr, clearOnComplete: true, hideCursor: false });
+  const bar = new SingleBar({
+    format: `${title} {bar} {value}/{total} {name} {left}`,
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: false,
+  });
   const leftOf = timeLeft();
   return (done, total, name) => {
     const shown = { name: printable(name, 60), left: leftOf(done, total) };

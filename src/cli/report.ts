@@ -25,12 +25,21 @@ import { readRecord, type RunRecord } from './run_record.ts';
 import { viewerLibrary } from './viewer_library.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
-interface Options { readonly data?: string; readonly compare?: readonly string[]; readonly title?: string; readonly out?: string }
+interface Options {
+  readonly data?: string;
+  readonly compare?: readonly string[];
+  readonly title?: string;
+  readonly out?: string;
+}
 
 /** What run.json adds to a report: its facts. */
 function recorded({ annotation, evaluated, references, stages, machine }: RunRecord): Partial<ReportInput> {
   return {
-    ...(annotation && { annotation }), ...(evaluated !== undefined && { evaluated }), ...(references && { references }), ...(stages && { stages }), ...(machine && { machine }),
+    ...(annotation && { annotation }),
+    ...(evaluated !== undefined && { evaluated }),
+    ...(references && { references }),
+    ...(stages && { stages }),
+    ...(machine && { machine }),
   };
 }
 
@@ -54,17 +63,23 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
     const { image } = await loadCase(dataset, { ...scan, label: undefined });
     const mask = async (file: string) => Uint8Array.from(toRas(await readVolume(file)).data);
     overlays.push({
-      case: name, size: image.size, spacing: image.spacing, image: image.data, orientation: 'RAS',
-      reference: await mask(files.reference_file), prediction: await mask(predicted),
+      case: name,
+      size: image.size,
+      spacing: image.spacing,
+      image: image.data,
+      orientation: 'RAS',
+      reference: await mask(files.reference_file),
+      prediction: await mask(predicted),
     });
   }
   return overlays;
 }
 
-const schemeOf = ({ annotation }: Plan): string => annotation.use === 'dataset' ? 'as the data set says' : annotation.use;
+const schemeOf = ({ annotation }: Plan): string => (annotation.use === 'dataset' ? 'as the data set says' : annotation.use);
 
 async function inputOf(folder: string, options: Options, context: Context): Promise<ReportInput> {
-  const evaluation = await evaluationOf(folder), { summary } = evaluation;
+  const evaluation = await evaluationOf(folder),
+    { summary } = evaluation;
   const { notices, ...beside } = await evaluationsBeside(folder, evaluation);
   const at = (name: string) => join(folder, name);
   const plan = existsSync(at('plan.json')) ? readPlanFile(at('plan.json')) : undefined;
@@ -74,8 +89,20 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   const name = (run: string) => basename(resolve(run));
   const runs: Run[] = [{ name: name(folder), summaries: [summary] }];
   for (const run of options.compare ?? []) runs.push({ name: name(run), summaries: [(await evaluationOf(run)).summary] });
-  const said = [...evaluation.notices, ...notices, ...runs.flatMap((run) => (run.summaries[0]!.evaluated?.cases === summary.evaluated?.cases ? [] : [`${run.name} is compared on ${evaluatedWords(run.summaries[0]!.evaluated)}.`]))];
-  for (const run of runs.slice(1)) if (run.summaries[0]!.missing.length > 0) said.push(`${run.name} lacks predictions of ${run.summaries[0]!.missing.length} cases, ${run.summaries[0]!.missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`);
+  const said = [
+    ...evaluation.notices,
+    ...notices,
+    ...runs.flatMap((run) =>
+      run.summaries[0]!.evaluated?.cases === summary.evaluated?.cases
+        ? []
+        : [`${run.name} is compared on ${evaluatedWords(run.summaries[0]!.evaluated)}.`],
+    ),
+  ];
+  for (const run of runs.slice(1))
+    if (run.summaries[0]!.missing.length > 0)
+      said.push(
+        `${run.name} lacks predictions of ${run.summaries[0]!.missing.length} cases, ${run.summaries[0]!.missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`,
+      );
   for (const notice of said) context.note(notice);
   const overlays = data === undefined ? [] : await overlaysOf(summary, await openDataset(data), context);
   return {
@@ -85,19 +112,27 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
     ...(plan && { annotation: { scheme: schemeOf(plan) } }),
     ...(log.length > 0 && { log }),
     ...(runs.length > 1 && { runs }),
-    ...(data !== undefined && { overlays }), ...(overlays.length > 0 && { viewer: viewerLibrary() }),
-    ...recorded(record), ...beside,
+    ...(data !== undefined && { overlays }),
+    ...(overlays.length > 0 && { viewer: viewerLibrary() }),
+    ...recorded(record),
+    ...beside,
     ...(summary.evaluated && { evaluated: evaluatedWords(summary.evaluated) }),
     ...(plan && { headline: plan.evaluation.headline }),
     ...(said.length > 0 && { notices: said }),
-    ...((record.provenance ?? plan) && { provenance: { ...record.provenance, ...(plan && { plan, seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed } }) } }),
+    ...((record.provenance ?? plan) && {
+      provenance: {
+        ...record.provenance,
+        ...(plan && { plan, seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed } }),
+      },
+    }),
   };
 }
 
 /** Whether a file with content is there that begins as no page does. A link is replaced, and what it leads to is left alone. */
 function isOther(file: string): boolean {
   if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) return false;
-  const handle = openSync(file, 'r'), head = Buffer.alloc(64);
+  const handle = openSync(file, 'r'),
+    head = Buffer.alloc(64);
   try {
     const length = readSync(handle, head, 0, head.length, 0);
     return length > 0 && !/^\s*<(!doctype html|html)/i.test(head.toString('latin1', 0, length));
@@ -108,7 +143,8 @@ function isOther(file: string): boolean {
 
 export const report: Verb = {
   configure: (command) => {
-    command.argument('<run>', 'folder with summary.json (voxelgrad eval), and what training left: plan.json, log.jsonl')
+    command
+      .argument('<run>', 'folder with summary.json (voxelgrad eval), and what training left: plan.json, log.jsonl')
       .option('--data <dataset>', 'shows the best, median and worst case from its images (default: the data set that was trained on)')
       .option('--compare <runs...>', 'other runs on the same cases, tested against this one')
       .option('--title <text>')
@@ -116,9 +152,16 @@ export const report: Verb = {
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const file = options.out ?? join(folder, 'report.html');
-    if (isOther(file)) throw new UsageError(`--out: ${file} is there and no report, expected a new file or an HTML file.`, 'Name another file: the report would replace it.');
+    if (isOther(file))
+      throw new UsageError(
+        `--out: ${file} is there and no report, expected a new file or an HTML file.`,
+        'Name another file: the report would replace it.',
+      );
     const input = await inputOf(folder, options, context);
     writeFileAtomic(file, renderReport(input));
-    return { text: file, json: { file, cases: input.summary!.metric_per_case.length, overlays: (input.overlays ?? []).map((o) => o.case) } };
+    return {
+      text: file,
+      json: { file, cases: input.summary!.metric_per_case.length, overlays: (input.overlays ?? []).map((o) => o.case) },
+    };
   },
 };

@@ -48,7 +48,8 @@ export function readRecord(run: string): RunRecord {
   if (!existsSync(file)) return { version: 1 };
   const hint = 'Remove it: voxelgrad train --resume writes it anew.';
   const record = readJson(file, hint);
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) throw new DataError(`${file}: not a run record, got ${show(record)}, expected an object.`, hint);
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    throw new DataError(`${file}: not a run record, got ${show(record)}, expected an object.`, hint);
   const parsed = runRecordSchema.safeParse(record);
   if (!parsed.success) throw new DataError(`${file}: ${issueText(parsed.error, record)}.`, hint);
   return record as RunRecord;
@@ -59,7 +60,11 @@ export function updateRecord(run: string, change: (before: RunRecord) => Partial
   // Milliseconds, whoever has it: what still holds it after so long is of another machine, and has died there.
   let lock = FolderLock.take(run, 'record', { patience: 20_000 });
   if (!(lock instanceof FolderLock)) lock = FolderLock.take(run, 'record', { seize: true });
-  if (!(lock instanceof FolderLock)) throw new DataError(`${fileOf(run)}: another process does not finish writing it, got process ${lock.pid} on ${lock.host}.`, 'Look what it does, and end it.');
+  if (!(lock instanceof FolderLock))
+    throw new DataError(
+      `${fileOf(run)}: another process does not finish writing it, got process ${lock.pid} on ${lock.host}.`,
+      'Look what it does, and end it.',
+    );
   using _held = lock;
   const before = readRecord(run);
   const record = { ...before, ...change(before) };
@@ -71,8 +76,12 @@ export function updateRecord(run: string, change: (before: RunRecord) => Partial
 export function recordStage(run: string, stage: Stage, add: boolean): void {
   updateRecord(run, ({ stages = [] }) => {
     const before = stages.find((s) => s.name === stage.name);
-    const peak = Math.max(stage.peakBytes ?? 0, add ? before?.peakBytes ?? 0 : 0);
-    const now: Stage = { name: stage.name, seconds: stage.seconds + (add ? before?.seconds ?? 0 : 0), ...(peak > 0 && { peakBytes: peak }) };
+    const peak = Math.max(stage.peakBytes ?? 0, add ? (before?.peakBytes ?? 0) : 0);
+    const now: Stage = {
+      name: stage.name,
+      seconds: stage.seconds + (add ? (before?.seconds ?? 0) : 0),
+      ...(peak > 0 && { peakBytes: peak }),
+    };
     return { stages: before ? stages.map((s) => (s === before ? now : s)) : [...stages, now] };
   });
 }
@@ -86,14 +95,22 @@ export function recordWeights(run: string, weights: string): void {
 export function machineOf({ info, caps }: Device): NonNullable<ReportInput['machine']> {
   const cpus = os.cpus();
   return {
-    adapter: `${info.name}${caps.software ? ' (software)' : ''}`, driver: info.driver, backend: { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan',
+    adapter: `${info.name}${caps.software ? ' (software)' : ''}`,
+    driver: info.driver,
+    backend: { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan',
     host: `${cpus[0]?.model.trim() ?? 'unknown processor'}, ${cpus.length} threads, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, ${os.type()} ${os.release()}`,
     limits: { ...caps.limits },
   };
 }
 
 /** The facts of a run that is about to begin, or goes on with data that changed. */
-export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Survey, changes: readonly DataChange[], command: string): Partial<RunRecord> {
+export function firstFacts(
+  plan: Plan,
+  dataset: Dataset,
+  { annotated, hash }: Survey,
+  changes: readonly DataChange[],
+  command: string,
+): Partial<RunRecord> {
   const { json } = dataset.info;
   const text = (key: string): string | undefined => (typeof json[key] === 'string' ? json[key] : undefined);
   const source = text('reference');
@@ -104,10 +121,15 @@ export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Su
     ...(mark !== undefined && { labelSource: mark }),
     annotation: { scheme: plan.annotation.use === 'dataset' ? 'as the data set says' : plan.annotation.use, ...annotated },
     provenance: {
-      datasets: [{
-        name: `${json.name ?? basename(resolve(dataset.folder))}${mark === undefined ? '' : ` (masks: ${mark})`}`, cases: dataset.training.length + dataset.test.length, hash,
-        ...(licence !== undefined && { licence }), ...(source !== undefined && { source }),
-      }],
+      datasets: [
+        {
+          name: `${json.name ?? basename(resolve(dataset.folder))}${mark === undefined ? '' : ` (masks: ${mark})`}`,
+          cases: dataset.training.length + dataset.test.length,
+          hash,
+          ...(licence !== undefined && { licence }),
+          ...(source !== undefined && { source }),
+        },
+      ],
       command,
       seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed },
       version: manifest.version,
@@ -115,7 +137,10 @@ export function firstFacts(plan: Plan, dataset: Dataset, { annotated, hash }: Su
       limitations: [
         'Research software: not a medical device, not for clinical use.',
         ...(mark === undefined ? [] : [labelSourceNote(mark)]),
-        ...changes.map(({ iteration, files }) => `The data set was changed after ${iteration} iterations: ${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more files` : ''}.`),
+        ...changes.map(
+          ({ iteration, files }) =>
+            `The data set was changed after ${iteration} iterations: ${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more files` : ''}.`,
+        ),
         `One fold (${plan.split.fold + 1} of ${plan.split.folds}) and one seed: differences between single runs include their noise.`,
       ],
     },

@@ -25,7 +25,17 @@ import type { Plan } from '../methods/plan.ts';
 import { checkpointPath } from '../io/node/run/folder.ts';
 import { assertTrainedWith } from '../train/trained_plan.ts';
 import { assertNotAmong, volumesAt } from './apart.ts';
-import { assertSameSource, claimFolder, recordCase, sourceDigest, sourceOf, UNRECORDED, whyAgain, type Ingredients, type Source } from './mask_source.ts';
+import {
+  assertSameSource,
+  claimFolder,
+  recordCase,
+  sourceDigest,
+  sourceOf,
+  UNRECORDED,
+  whyAgain,
+  type Ingredients,
+  type Source,
+} from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
 import { progress } from './progress.ts';
 import { readRecord, recordStage, recordWeights } from './run_record.ts';
@@ -41,7 +51,8 @@ export type Which = 'best' | 'final' | 'latest';
 
 export function runPlan(run: string): Plan {
   const file = join(run, 'plan.json');
-  if (!existsSync(file)) throw new DataError(`${run}: no plan.json, so this is no run folder.`, 'Name the folder given to `voxelgrad train --run`.');
+  if (!existsSync(file))
+    throw new DataError(`${run}: no plan.json, so this is no run folder.`, 'Name the folder given to `voxelgrad train --run`.');
   return readPlanFile(file);
 }
 
@@ -70,8 +81,18 @@ export interface Job {
 }
 
 /** A case that had masks which could not be kept, and why. */
-export interface Again { readonly name: string; readonly why: string }
-export interface JobResult { readonly files: string[]; readonly written: number; readonly again: readonly Again[]; readonly checkpoint: string; readonly adapter: string; readonly seconds: number }
+export interface Again {
+  readonly name: string;
+  readonly why: string;
+}
+export interface JobResult {
+  readonly files: string[];
+  readonly written: number;
+  readonly again: readonly Again[];
+  readonly checkpoint: string;
+  readonly adapter: string;
+  readonly seconds: number;
+}
 
 /** Beside arrays: the runtime, the decoder of volumes, shaders and their compiler, garbage not yet collected. Measured on a software adapter: 110 to 140 MiB. */
 const RUNTIME_BYTES = 384 * 2 ** 20;
@@ -79,7 +100,11 @@ const RUNTIME_BYTES = 384 * 2 ** 20;
 const bytesText = (n: number): string => (n < 0.1 * 2 ** 30 ? `${Math.ceil(n / 2 ** 20)} MiB` : `${(n / 2 ** 30).toFixed(2)} GiB`);
 
 /** What a scan takes beside what is taken already, and whether the device's part comes out of the host's memory. */
-interface Need { readonly scan: number; readonly device: number; readonly software: boolean }
+interface Need {
+  readonly scan: number;
+  readonly device: number;
+  readonly software: boolean;
+}
 
 /** Says what a scan will take, and refuses before it is taken; returns the bytes of the largest scan said so far. */
 function announce(name: string, size: Triple, { scan, device, software }: Need, said: number, context: Context): number {
@@ -88,8 +113,15 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
   const host = Math.max(process.memoryUsage.rss() + more, process.resourceUsage().maxRSS * 1024);
   const free = freeMemory();
   const words = `${name}: ${size.join(' x ')} voxels to predict`;
-  if (scan > 1.5 * said) context.note(`${words}, at most ${bytesText(host)} of memory${free === undefined ? '' : ` of ${bytesText(free + process.memoryUsage.rss())} there is`}; on the device at most ${bytesText(device)}${software ? ', part of it (software adapter)' : ''}`);
-  if (free !== undefined && more > free) throw new LimitError(`${words} take ${bytesText(more)} more memory, got ${bytesText(free)} free.`, 'Crop the scan, close other programs, or use a larger machine.');
+  if (scan > 1.5 * said)
+    context.note(
+      `${words}, at most ${bytesText(host)} of memory${free === undefined ? '' : ` of ${bytesText(free + process.memoryUsage.rss())} there is`}; on the device at most ${bytesText(device)}${software ? ', part of it (software adapter)' : ''}`,
+    );
+  if (free !== undefined && more > free)
+    throw new LimitError(
+      `${words} take ${bytesText(more)} more memory, got ${bytesText(free)} free.`,
+      'Crop the scan, close other programs, or use a larger machine.',
+    );
   return Math.max(said, scan);
 }
 
@@ -105,7 +137,11 @@ async function readWeights(path: string) {
 /** @throws DataError where the output folder holds volumes that no prediction.json accounts for */
 function assertOurs(out: string): void {
   const strangers = sourceOf(out) === undefined ? volumesAt(out) : [];
-  if (strangers.length > 0) throw new DataError(`${out}: holds volumes that are not known to be masks of a run, got ${strangers.slice(0, 3).join(', ')}${strangers.length > 3 ? ', ...' : ''}, expected a new or empty folder, or one with prediction.json.`, 'Choose another output folder: masks would lie among these files, or replace them.');
+  if (strangers.length > 0)
+    throw new DataError(
+      `${out}: holds volumes that are not known to be masks of a run, got ${strangers.slice(0, 3).join(', ')}${strangers.length > 3 ? ', ...' : ''}, expected a new or empty folder, or one with prediction.json.`,
+      'Choose another output folder: masks would lie among these files, or replace them.',
+    );
 }
 
 /** A mask that nobody recorded as it is may be a person's correction: it is put aside, never overwritten. Returns its place. */
@@ -137,19 +173,33 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const { state, tensors, sealed, weights } = await readWeights(checkpoint);
   if (!sealed) context.note(`${checkpoint}: of an older version, without a checksum: damage would not be seen`);
   if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
-  else if (state.plan !== planDigest(runPlan(job.run))) context.note(`${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`);
+  else if (state.plan !== planDigest(runPlan(job.run)))
+    context.note(
+      `${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`,
+    );
   readRecord(job.run); // damaged, it says so before the work, not after
   const source: Source = {
-    version: 2, verb: job.verb, run: resolve(job.run), checkpoint: resolve(checkpoint), weights, iteration: state.iteration, plan: state.plan,
-    prediction: plan.prediction, headline: plan.evaluation.headline, voxelgrad: manifest.version,
+    version: 2,
+    verb: job.verb,
+    run: resolve(job.run),
+    checkpoint: resolve(checkpoint),
+    weights,
+    iteration: state.iteration,
+    plan: state.plan,
+    prediction: plan.prediction,
+    headline: plan.evaluation.headline,
+    voxelgrad: manifest.version,
   };
   assertSameSource(out, source);
   const ingredients = async (name: string): Promise<Ingredients> => ({
-    source: sourceDigest(source), scan: await digestFiles(await scanFiles(job.scans.get(name)!)), ...(job.truth && { truth: await job.truth(name) }),
+    source: sourceDigest(source),
+    scan: await digestFiles(await scanFiles(job.scans.get(name)!)),
+    ...(job.truth && { truth: await job.truth(name) }),
   });
   const missing = new Map<string, { readonly made: Ingredients; readonly why: string }>();
   for (const name of names) {
-    const made = await ingredients(name), why = await whyAgain(out, name, maskOf(name), made);
+    const made = await ingredients(name),
+      why = await whyAgain(out, name, maskOf(name), made);
     if (why !== undefined) missing.set(name, { made, why });
   }
   using device = await openDevice({ tiles: tunedTiles });
@@ -162,13 +212,20 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const show = progress('predicting', context);
   const again: Again[] = [];
   let predictor: RoiPredictor | null = null;
-  let said = 0, written = 0;
+  let said = 0,
+    written = 0;
   for (const [name, { made, why }] of missing) {
     // Another process may have done it meanwhile.
-    if (written > 0 && await whyAgain(out, name, maskOf(name), made) === undefined) continue;
+    if (written > 0 && (await whyAgain(out, name, maskOf(name), made)) === undefined) continue;
     const { image, stored } = await job.read(name);
-    const grid = [...plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size] as Triple;
-    said = announce(name, grid, { scan: scanBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software }, said, context);
+    const grid = [...(plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size)] as Triple;
+    said = announce(
+      name,
+      grid,
+      { scan: scanBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software },
+      said,
+      context,
+    );
     const scan = prepareScan(plan, name, image, stored);
     predictor ??= await methodOf(plan).predictor(plan, nets); // after the first scan: one that cannot be read says so at once
     const masks = await segment(plan, predictor, scan);

@@ -9,8 +9,13 @@ import type { Outcome, Verb } from './verb.ts';
 
 export const sparsify: Verb = {
   configure: (command) => {
-    command.argument('<dataset>', 'folder with dataset.json; its annotations.json is replaced ("unlabelled" is kept)')
-      .addOption(new Option('--mode <mode>', 'both: every 3rd slice of both planes; transverse: every 3rd; budget: every 6th of both').choices(Object.keys(SPARSE_MODES)).makeOptionMandatory())
+    command
+      .argument('<dataset>', 'folder with dataset.json; its annotations.json is replaced ("unlabelled" is kept)')
+      .addOption(
+        new Option('--mode <mode>', 'both: every 3rd slice of both planes; transverse: every 3rd; budget: every 6th of both')
+          .choices(Object.keys(SPARSE_MODES))
+          .makeOptionMandatory(),
+      )
       .option('--seed <n>', 'draws the first slice of each case', integer(0, 2 ** 32 - 1), 1337)
       .option('--force', 'replace an annotation that sparsify did not write; a copy is kept beside it');
   },

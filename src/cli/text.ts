@@ -4,7 +4,14 @@
 /** Columns as wide as their widest cell, two spaces apart. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  return [head, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()).join('\n');
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 export const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
@@ -13,8 +20,9 @@ export const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 export function shellWord(word: string): string {
   if (/^[\w./:=,+@%][\w./:=,+@%-]*$|^--?[\w-]+$/.test(word)) return word;
   if (process.platform === 'win32') return `"${word.replaceAll('"', '""')}"`;
-  if (!/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(word)) return `'${word.replaceAll('\'', '\'\\\'\'')}'`;
-  const bytes = (char: string): string => [...new TextEncoder().encode(char)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  if (!/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(word)) return `'${word.replaceAll("'", "'\\''")}'`;
+  const bytes = (char: string): string =>
+    [...new TextEncoder().encode(char)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
   return `$'${word.replace(/['\\]/g, '\\$&').replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, bytes)}'`;
 }
 

@@ -30,8 +30,21 @@ import { tunedTiles } from './tuned_tiles.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
-  readonly run: string; readonly plan?: string; readonly preset?: Preset; readonly method?: string; readonly fold?: number; readonly iterations?: number; readonly epochs?: number;
-  readonly maxMinutes?: number; readonly seed?: number; readonly annotation?: Plan['annotation']['use']; readonly ablate?: string; readonly init?: string; readonly resume?: boolean; readonly force?: boolean; readonly dataChanged?: boolean;
+  readonly run: string;
+  readonly plan?: string;
+  readonly preset?: Preset;
+  readonly method?: string;
+  readonly fold?: number;
+  readonly iterations?: number;
+  readonly epochs?: number;
+  readonly maxMinutes?: number;
+  readonly seed?: number;
+  readonly annotation?: Plan['annotation']['use'];
+  readonly ablate?: string;
+  readonly init?: string;
+  readonly resume?: boolean;
+  readonly force?: boolean;
+  readonly dataChanged?: boolean;
 }
 
 /** Options that make a plan; a resumed run has its own. */
@@ -54,7 +67,7 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
   if (options.fold !== undefined) plan.split.fold = options.fold;
   if (options.iterations !== undefined) plan.training.iterations = options.iterations;
   if (options.epochs !== undefined) {
-    const cases = Math.round((dataset.training.length * (plan.split.folds - 1) / plan.split.folds) * (1 - plan.split.selectionShare));
+    const cases = Math.round(((dataset.training.length * (plan.split.folds - 1)) / plan.split.folds) * (1 - plan.split.selectionShare));
     plan.training.iterations = Math.max(1, Math.round((options.epochs * cases) / plan.training.batch));
     context.note(`${options.epochs} epochs of about ${cases} cases: ${plan.training.iterations} iterations`);
   }
@@ -72,50 +85,94 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
 async function assertSameCases(plan: Plan, dataset: Dataset, { run, dataChanged = false }: Options): Promise<void> {
   const { fold, provenance } = readRecord(run);
   if (fold !== undefined && !isDeepStrictEqual(fold, foldOf(plan, dataset))) {
-    throw new DataError(`${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`, 'Name the data set of the run, as it was; else train into a new folder.');
+    throw new DataError(
+      `${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`,
+      'Name the data set of the run, as it was; else train into a new folder.',
+    );
   }
   const hash = provenance?.datasets?.[0]?.hash;
   if (hash === undefined || dataChanged || (await newestCheckpoint(run)).state.data) return;
-  if (hash !== `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`) refuseChanged(dataset.folder, [`some that ${join(run, 'run.json')} has the sum of`]);
+  if (hash !== `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`)
+    refuseChanged(dataset.folder, [`some that ${join(run, 'run.json')} has the sum of`]);
 }
 
 /** Losses of the device in a row, without an iteration between them, that end a run. */
 const PATIENCE = 3;
 
-interface Session { readonly plan: Plan; readonly dataset: Dataset; readonly options: Options; readonly signal: AbortSignal; readonly argv: readonly string[]; onProgress(p: Progress): void }
+interface Session {
+  readonly plan: Plan;
+  readonly dataset: Dataset;
+  readonly options: Options;
+  readonly signal: AbortSignal;
+  readonly argv: readonly string[];
+  onProgress(p: Progress): void;
+}
 
 /** Trains, and opens the device anew where it is lost, as long as that gets further. */
-async function survive({ plan, dataset, options, signal, argv, onProgress }: Session, context: Context): Promise<TrainOutcome & { record: RunRecord }> {
+async function survive(
+  { plan, dataset, options, signal, argv, onProgress }: Session,
+  context: Context,
+): Promise<TrainOutcome & { record: RunRecord }> {
   let resume = options.resume ?? false;
   let furthest = 0;
   for (let lost = 0; ;) {
     // A run goes on with the tiles that it began with, whatever has been tuned since.
-    const begun = resume ? (await newestCheckpoint(options.run)).state.tiles ?? {} : undefined;
+    const begun = resume ? ((await newestCheckpoint(options.run)).state.tiles ?? {}) : undefined;
     using device = await openDevice({ tiles: (info) => begun ?? tunedTiles(info) });
     try {
       const outcome = await runTraining({
-        plan, dataset, folder: options.run, resume, force: options.force ?? false, dataChanged: options.dataChanged ?? false, ...(options.init && { init: options.init }), signal,
+        plan,
+        dataset,
+        folder: options.run,
+        resume,
+        force: options.force ?? false,
+        dataChanged: options.dataChanged ?? false,
+        ...(options.init && { init: options.init }),
+        signal,
         onProgress: (p) => {
-          if (p.stage === 'train' && p.done > furthest) { furthest = p.done; lost = 0; }
+          if (p.stage === 'train' && p.done > furthest) {
+            furthest = p.done;
+            lost = 0;
+          }
           onProgress(p);
         },
         onCompiled: async (work) => {
           const line = await paceLine(device, work, plan.training.maxMinutes);
           if (line) context.note(line);
         },
-        onInit: ({ file, loaded, drawn, unused }) => context.note([`${file}: weights of ${loaded.join(', ')}`, ...(drawn.length ? [`${drawn.join(', ')} drawn from the seed`] : []),
-          ...(unused.length ? [`${unused.length} tensors not used (${unused.slice(0, 3).join(', ')}${unused.length > 3 ? ', ...' : ''})`] : [])].join('; ')),
+        onInit: ({ file, loaded, drawn, unused }) =>
+          context.note(
+            [
+              `${file}: weights of ${loaded.join(', ')}`,
+              ...(drawn.length ? [`${drawn.join(', ')} drawn from the seed`] : []),
+              ...(unused.length
+                ? [`${unused.length} tensors not used (${unused.slice(0, 3).join(', ')}${unused.length > 3 ? ', ...' : ''})`]
+                : []),
+            ].join('; '),
+          ),
         onSurvey: (found, fold, changes) => {
-          updateRecord(options.run, ({ provenance }) => ({ ...firstFacts(plan, dataset, found, changes, (resume && provenance?.command) || commandLine(argv)), fold, machine: machineOf(device) }));
+          updateRecord(options.run, ({ provenance }) => ({
+            ...firstFacts(plan, dataset, found, changes, (resume && provenance?.command) || commandLine(argv)),
+            fold,
+            machine: machineOf(device),
+          }));
         },
       });
       const { state, finished, fold } = outcome;
       const peakBytes = device.memory().peak;
       const names = { compile: 'compile kernels', train: 'train', validate: 'validate while training' };
-      const stages = (['compile', 'train', 'validate'] as const).map((key) => ({ name: names[key], seconds: state.stages[key], ...(key === 'train' && { peakBytes }) }));
+      const stages = (['compile', 'train', 'validate'] as const).map((key) => ({
+        name: names[key],
+        seconds: state.stages[key],
+        ...(key === 'train' && { peakBytes }),
+      }));
       const { data: _sums, ...shown } = state; // of every file: the checkpoints have them
       const record = updateRecord(options.run, (before) => ({
-        fold, finished, state: shown, machine: machineOf(device), dataset: resolve(dataset.folder),
+        fold,
+        finished,
+        state: shown,
+        machine: machineOf(device),
+        dataset: resolve(dataset.folder),
         stages: [...stages, ...(before.stages ?? []).filter((stage) => !Object.values(names).includes(stage.name))],
       }));
       return { ...outcome, record };
@@ -129,7 +186,8 @@ async function survive({ plan, dataset, options, signal, argv, onProgress }: Ses
 
 export const train: Verb = {
   configure: (command: Command) => {
-    command.argument('<dataset>', 'folder with dataset.json')
+    command
+      .argument('<dataset>', 'folder with dataset.json')
       .requiredOption('--run <folder>', 'where plan, checkpoints and log go')
       .option('--plan <file>', 'a plan (voxelgrad plan writes one; default: plan.json of the data set, else the preset)')
       .addOption(new Option('--preset <name>', 'sizes of the networks, fitted to the data set (default: tiny)').choices([...PRESETS]))
@@ -137,26 +195,50 @@ export const train: Verb = {
       .option('--fold <k>', 'fold held out', integer(0, 19))
       .option('--iterations <n>', 'length of the run', integer(1, 10_000_000))
       .option('--epochs <n>', 'length in passes over the training cases', integer(1, 100_000))
-      .option('--max-minutes <m>', 'length by the clock: fixes the iterations after the first ten; with --iterations, whichever is shorter', number(0.1, 100_000))
+      .option(
+        '--max-minutes <m>',
+        'length by the clock: fixes the iterations after the first ten; with --iterations, whichever is shorter',
+        number(0.1, 100_000),
+      )
       .option('--seed <n>', 'weights, order, augmentation, clicks', integer(0, 2 ** 31 - 1))
-      .addOption(new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices(['dataset', 'dense', 'both', 'transverse', 'budget']))
+      .addOption(
+        new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices([
+          'dataset',
+          'dense',
+          'both',
+          'transverse',
+          'budget',
+        ]),
+      )
       .option('--ablate <parts>', 'switch parts of the method off, comma separated; of sanet: msa, bgc, rm, cross, 2d, sam')
-      .option('--init <file>', 'start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM\'s)')
+      .option(
+        '--init <file>',
+        "start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM's)",
+      )
       .option('--resume', 'go on with the run in the folder')
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
       .option('--force', 'train where a process of another machine, or one that cannot be told, may hold the folder');
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const planFile = join(options.run, 'plan.json');
-    if (options.resume && !existsSync(planFile)) throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
+    if (options.resume && !existsSync(planFile))
+      throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
     const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
-    if (options.resume && given.length > 0) throw new UsageError(`--resume: got --${given[0]!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`, 'Leave the option out, or start a new run folder.');
+    if (options.resume && given.length > 0)
+      throw new UsageError(
+        `--resume: got --${given[0]!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`,
+        'Leave the option out, or start a new run folder.',
+      );
     assertOneSource(options);
     if (!options.resume) await assertNoRun(folderStore(options.run));
     const dataset = await openDataset(folder);
     const plan = options.resume ? readPlanFile(planFile) : await planOf(dataset, options, context);
     if (options.resume) await assertSameCases(plan, dataset, options);
-    else if (options.init === undefined && frozenNetworks(plan).length > 0) throw new UsageError(`--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`, 'Name them with --init, or set trainable to true.');
+    else if (options.init === undefined && frozenNetworks(plan).length > 0)
+      throw new UsageError(
+        `--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`,
+        'Name them with --init, or set trainable to true.',
+      );
 
     const stop = new AbortController();
     const onSignal = (): void => {
@@ -168,11 +250,17 @@ export const train: Verb = {
     process.on('SIGTERM', onSignal);
     const show = trainingProgress(context);
     try {
-      const { state, finished, record } = await survive({ plan, dataset, options, signal: stop.signal, argv: context.argv, onProgress: show.update }, context);
+      const { state, finished, record } = await survive(
+        { plan, dataset, options, signal: stop.signal, argv: context.argv, onProgress: show.update },
+        context,
+      );
       const again = commandLine(['train', folder, '--run', options.run, '--resume']);
-      const best = state.best ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}` : 'no validation yet';
+      const best = state.best
+        ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}`
+        : 'no validation yet';
       return {
-        text: finished ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`
+        text: finished
+          ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`
           : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
         json: { ...record, resume: finished ? null : again },
       };

@@ -5,12 +5,25 @@ import type { Progress } from '../train/loop.ts';
 import { timeLeft } from './text.ts';
 import type { Context } from './verb.ts';
 
-const losses = ({ loss }: Progress): string => Object.entries(loss ?? {}).map(([name, v]) => `${name} ${v.toFixed(3)}`).join('  ');
-const scores = ({ dice }: Progress): string => Object.entries(dice ?? {}).map(([name, v]) => `${name} ${(100 * v).toFixed(1)} %`).join('  ');
+const losses = ({ loss }: Progress): string =>
+  Object.entries(loss ?? {})
+    .map(([name, v]) => `${name} ${v.toFixed(3)}`)
+    .join('  ');
+const scores = ({ dice }: Progress): string =>
+  Object.entries(dice ?? {})
+    .map(([name, v]) => `${name} ${(100 * v).toFixed(1)} %`)
+    .join('  ');
 
 export function trainingProgress(context: Context): { update(p: Progress): void; end(): void } {
   const terminal = process.stderr.isTTY && !context.json;
-  const bar = terminal ? new SingleBar({ format: 'training {bar} {value}/{total}  {left}  {text}', stream: process.stderr, clearOnComplete: false, hideCursor: false }) : null;
+  const bar = terminal
+    ? new SingleBar({
+        format: 'training {bar} {value}/{total}  {left}  {text}',
+        stream: process.stderr,
+        clearOnComplete: false,
+        hideCursor: false,
+      })
+    : null;
   const leftOf = timeLeft(); // by the pace of this process, after its shaders were compiled
   let text = '';
   let compiled = 0;
@@ -36,6 +49,8 @@ export function trainingProgress(context: Context): { update(p: Progress): void;
         }
       }
     },
-    end() { bar?.stop(); },
+    end() {
+      bar?.stop();
+    },
   };
 }

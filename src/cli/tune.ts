@@ -12,16 +12,24 @@ import { table } from './text.ts';
 import { rememberTiles, tunedTilesFile } from './tuned_tiles.ts';
 import type { Outcome, Verb } from './verb.ts';
 
-interface Options { readonly plan?: string; readonly preset?: Preset; readonly method?: string }
+interface Options {
+  readonly plan?: string;
+  readonly preset?: Preset;
+  readonly method?: string;
+}
 
 const faster = ({ ms, builtInMs }: Tuned): string => `${(builtInMs / ms).toFixed(2)}x`;
 
 export const tune: Verb = {
   configure: (command: Command) => {
-    command.addOption(new Option('--preset <name>', 'networks whose products are timed (default: tiny)').choices([...PRESETS]))
+    command
+      .addOption(new Option('--preset <name>', 'networks whose products are timed (default: tiny)').choices([...PRESETS]))
       .addOption(new Option('--method <name>', 'whose networks they are (default: sanet)').choices(Object.keys(METHODS)))
       .option('--plan <file>', 'the networks of a plan instead')
-      .addHelpText('after', `\nTimes the kernels' tiles on this adapter, each checked against the built-in one, and keeps the faster ones in\n${tunedTilesFile()}. Later runs of train, label and predict take them;\na run keeps the tiles that it was begun with. Let nothing else run meanwhile.`);
+      .addHelpText(
+        'after',
+        `\nTimes the kernels' tiles on this adapter, each checked against the built-in one, and keeps the faster ones in\n${tunedTilesFile()}. Later runs of train, label and predict take them;\na run keeps the tiles that it was begun with. Let nothing else run meanwhile.`,
+      );
   },
   async run(_, options: Options, context): Promise<Outcome> {
     assertOneSource(options);
@@ -39,10 +47,20 @@ export const tune: Verb = {
     }
     rememberTiles(info, Object.fromEntries(rows.map(({ shape, tile }) => [shape, tile])));
     const changed = rows.filter(({ tile, builtIn }) => tile !== builtIn);
-    const lines = changed.length === 0 ? [] : [table(['products', 'built in', 'ms', 'tuned', 'ms', 'faster'],
-      changed.map((row) => [row.shape, row.builtIn, row.builtInMs.toFixed(2), row.tile, row.ms.toFixed(2), faster(row)]))];
+    const lines =
+      changed.length === 0
+        ? []
+        : [
+            table(
+              ['products', 'built in', 'ms', 'tuned', 'ms', 'faster'],
+              changed.map((row) => [row.shape, row.builtIn, row.builtInMs.toFixed(2), row.tile, row.ms.toFixed(2), faster(row)]),
+            ),
+          ];
     return {
-      text: [...lines, `${info.name}: ${changed.length} of ${rows.length} shape classes get another tile than the built-in one. Kept in ${tunedTilesFile()}`].join('\n'),
+      text: [
+        ...lines,
+        `${info.name}: ${changed.length} of ${rows.length} shape classes get another tile than the built-in one. Kept in ${tunedTilesFile()}`,
+      ].join('\n'),
       json: { adapter: info, file: tunedTilesFile(), rows },
     };
   },

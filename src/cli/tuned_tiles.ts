@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { readJson } from '../files/regular.ts';
-import type { DeviceInfo, TunedTiles } from '../gpu/device.ts';
+import type { DeviceInfo, TunedTiles } from '../gpu/caps.ts';
 
 export const tunedTilesFile = (): string => join(homedir(), '.cache', 'voxelgrad', 'tiles.json');
 

@@ -30,10 +30,21 @@ export interface AugmentationOdds {
 }
 
 /** ConvUNET's. */
-export const AUGMENTATION_ODDS: AugmentationOdds = { flip: 0.5, rotate90: 0.2, scale: { probability: 0.1, range: 0.1 }, shift: { probability: 0.1, range: 0.1 } };
+export const AUGMENTATION_ODDS: AugmentationOdds = {
+  flip: 0.5,
+  rotate90: 0.2,
+  scale: { probability: 0.1, range: 0.1 },
+  shift: { probability: 0.1, range: 0.1 },
+};
 
 /** Draws the augmentation of element `op` of iteration `step` for regions of shape `size`: a function of the arguments. */
-export function drawAugmentation(seed: number, step: number, op: number, size: Triple, odds: AugmentationOdds = AUGMENTATION_ODDS): Augmentation {
+export function drawAugmentation(
+  seed: number,
+  step: number,
+  op: number,
+  size: Triple,
+  odds: AugmentationOdds = AUGMENTATION_ODDS,
+): Augmentation {
   // One element for each decision, whatever is decided, so that no draw moves another.
   const u = new Philox(seed, 'augment').uniform(step, op, 9);
   const square = size[1] === size[2];
@@ -50,12 +61,14 @@ export function moveVoxels<A extends VoxelArray>(data: A, [D, H, W]: Triple, { f
   const quarter = ((turns % 4) + 4) % 4;
   if (quarter % 2 === 1 && H !== W) throw new RangeError(`moveVoxels: ${turns} quarter turns need H = W, got ${H} and ${W}.`);
   const out = new (data.constructor as new (n: number) => A)(data.length);
-  for (let d = 0, i = 0; d < D; d++) for (let h = 0; h < H; h++) for (let w = 0; w < W; w++, i++) {
-    // Output (h, w) comes from here in the flipped array, and that from the mirrored place in the source.
-    const y = quarter === 0 ? h : quarter === 1 ? w : quarter === 2 ? H - 1 - h : W - 1 - w;
-    const x = quarter === 0 ? w : quarter === 1 ? H - 1 - h : quarter === 2 ? W - 1 - w : h;
-    out[i] = data[((flips[0] ? D - 1 - d : d) * H + (flips[1] ? H - 1 - y : y)) * W + (flips[2] ? W - 1 - x : x)];
-  }
+  for (let d = 0, i = 0; d < D; d++)
+    for (let h = 0; h < H; h++)
+      for (let w = 0; w < W; w++, i++) {
+        // Output (h, w) comes from here in the flipped array, and that from the mirrored place in the source.
+        const y = quarter === 0 ? h : quarter === 1 ? w : quarter === 2 ? H - 1 - h : W - 1 - w;
+        const x = quarter === 0 ? w : quarter === 1 ? H - 1 - h : quarter === 2 ? W - 1 - w : h;
+        out[i] = data[((flips[0] ? D - 1 - d : d) * H + (flips[1] ? H - 1 - y : y)) * W + (flips[2] ? W - 1 - x : x)];
+      }
   return out;
 }
 

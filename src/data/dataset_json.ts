@@ -35,7 +35,10 @@ const DatasetJson = z.looseObject({
 export type DatasetJson = z.infer<typeof DatasetJson>;
 
 /** A foreground or background class. */
-export interface LabelClass { readonly name: string; readonly value: number }
+export interface LabelClass {
+  readonly name: string;
+  readonly value: number;
+}
 
 /** What dataset.json says, checked. `classes[i].value === i`; `ignore` is the value of unannotated voxels or undefined. */
 export interface DatasetInfo {
@@ -59,7 +62,13 @@ export async function datasetInfo(source: CaseSource, hear: Hear): Promise<Datas
   }
   const parsed = DatasetJson.safeParse(content);
   if (!parsed.success) {
-    for (const text of issueTexts(parsed.error, content)) hear(new DataError(`${file}: ${text}.`, 'Write for example {"channel_names": {"0": "CT"}, "labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"}.'));
+    for (const text of issueTexts(parsed.error, content))
+      hear(
+        new DataError(
+          `${file}: ${text}.`,
+          'Write for example {"channel_names": {"0": "CT"}, "labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"}.',
+        ),
+      );
     return undefined;
   }
   const json = parsed.data;
@@ -67,7 +76,9 @@ export async function datasetInfo(source: CaseSource, hear: Hear): Promise<Datas
   const ending = VOLUME_ENDINGS.find((e) => e === (json.file_ending ?? '.nii.gz'));
   if (!ending) hear(new DataError(`${file}: file_ending, got "${json.file_ending}", expected one of ${VOLUME_ENDINGS.join(', ')}.`));
   if (!labels || !ending) return undefined;
-  const channels = Object.entries(json.channel_names ?? json.modality ?? { 0: 'CT' }).sort((a, b) => Number(a[0]) - Number(b[0])).map(([, name]) => name);
+  const channels = Object.entries(json.channel_names ?? json.modality ?? { 0: 'CT' })
+    .sort((a, b) => Number(a[0]) - Number(b[0]))
+    .map(([, name]) => name);
   return { json, ...labels, channels, ending };
 }
 
@@ -78,22 +89,38 @@ function readLabels(file: string, labels: DatasetJson['labels'], hear: Hear): Pi
     right = false;
     hear(new DataError(`${file}: ${what}.`, hint));
   };
-  const all = Object.entries(labels).flatMap(([key, value]): LabelClass[] => {
-    if (Array.isArray(value)) {
-      wrong(`labels.${key}, got a region of several values, expected one integer`, 'Region-based labels are not supported: give each structure its own value.');
-      return [];
-    }
-    const [name, number] = typeof value === 'string' ? [value, Number(key)] : [key, value];
-    if (/[\0-\x1f\x7f-\x9f]/.test(name)) wrong(`labels, got the name ${JSON.stringify(name)}, expected one without control characters`, 'Rename the class.');
-    if (!Number.isInteger(number) || number < 0 || number > 255) { wrong(`labels.${key}, got ${value}, expected an integer from 0 to 255`); return []; }
-    return [{ name, value: number }];
-  }).sort((a, b) => a.value - b.value);
+  const all = Object.entries(labels)
+    .flatMap(([key, value]): LabelClass[] => {
+      if (Array.isArray(value)) {
+        wrong(
+          `labels.${key}, got a region of several values, expected one integer`,
+          'Region-based labels are not supported: give each structure its own value.',
+        );
+        return [];
+      }
+      const [name, number] = typeof value === 'string' ? [value, Number(key)] : [key, value];
+      if (/[\0-\x1f\x7f-\x9f]/.test(name))
+        wrong(`labels, got the name ${JSON.stringify(name)}, expected one without control characters`, 'Rename the class.');
+      if (!Number.isInteger(number) || number < 0 || number > 255) {
+        wrong(`labels.${key}, got ${value}, expected an integer from 0 to 255`);
+        return [];
+      }
+      return [{ name, value: number }];
+    })
+    .sort((a, b) => a.value - b.value);
   const ignore = all.find((c) => c.name === 'ignore')?.value;
   const classes = all.filter((c) => c.name !== 'ignore');
   // One class out of place moves all behind it: the first says it.
   const stray = right ? classes.findIndex((c, i) => c.value !== i) : -1;
-  if (stray >= 0) wrong(`labels are not consecutive, got "${classes[stray]!.name}": ${classes[stray]!.value}, expected ${stray}`, ignore === stray ? '"ignore" must be the highest label.' : 'Background is 0 and the others follow without a gap: renumber the labels.');
-  if (right && ignore !== undefined && ignore < classes.length) wrong(`labels.ignore, got ${ignore}, expected ${classes.length} (the highest)`, 'Renumber the labels.');
+  if (stray >= 0)
+    wrong(
+      `labels are not consecutive, got "${classes[stray]!.name}": ${classes[stray]!.value}, expected ${stray}`,
+      ignore === stray
+        ? '"ignore" must be the highest label.'
+        : 'Background is 0 and the others follow without a gap: renumber the labels.',
+    );
+  if (right && ignore !== undefined && ignore < classes.length)
+    wrong(`labels.ignore, got ${ignore}, expected ${classes.length} (the highest)`, 'Renumber the labels.');
   if (classes.length < 2) wrong(`labels, got ${classes.length} class, expected background and at least one more`);
   return right ? { classes, ignore } : undefined;
 }
@@ -101,6 +128,10 @@ function readLabels(file: string, labels: DatasetJson['labels'], hear: Hear): Pi
 /** `name` inside the data set; DataError if it is absolute or leads out of it. */
 export function insideSource(source: CaseSource, name: string, where: string): string {
   const path = source.inside(name);
-  if (path === undefined) throw new DataError(`${where}: a path that leads out of the data set, got "${name}", expected a file below ${source.folder}.`, 'Copy or link the file into the data set and name it there.');
+  if (path === undefined)
+    throw new DataError(
+      `${where}: a path that leads out of the data set, got "${name}", expected a file below ${source.folder}.`,
+      'Copy or link the file into the data set and name it there.',
+    );
   return path;
 }

@@ -32,4 +32,6 @@ export function findingOf(file: string, error: DataError, others: readonly strin
 /** Hears of problems: throws the first, or keeps them and lets the work go on. */
 export type Hear = (error: DataError) => void;
 
-export const raise: Hear = (error) => { throw error; };
+export const raise: Hear = (error) => {
+  throw error;
+};

@@ -4,7 +4,11 @@ import { DataError } from '../errors.ts';
 import { Philox } from '../random/philox.ts';
 
 /** One fold: cases to train on, to select the model on (10 % of the training part), and to test on. */
-export interface Fold { readonly train: readonly string[]; readonly selection: readonly string[]; readonly test: readonly string[] }
+export interface Fold {
+  readonly train: readonly string[];
+  readonly selection: readonly string[];
+  readonly test: readonly string[];
+}
 
 /** How to split. */
 export interface FoldOptions {
@@ -26,11 +30,15 @@ const STREAM = 66; // outside STREAMS: the split is data, not part of a training
 export function makeFolds(cases: readonly { readonly name: string; readonly patient: string }[], options: FoldOptions): Fold[] {
   const { seed, folds = 5, selection = 0.1, fixed } = options;
   const byPatient = new Map<string, string[]>();
-  for (const { name, patient } of [...cases].sort((a, b) => (a.name < b.name ? -1 : 1))) byPatient.set(patient, [...(byPatient.get(patient) ?? []), name]);
+  for (const { name, patient } of [...cases].sort((a, b) => (a.name < b.name ? -1 : 1)))
+    byPatient.set(patient, [...(byPatient.get(patient) ?? []), name]);
   const patients = [...byPatient.keys()].sort();
   const needed = folds + (selection > 0 ? 1 : 0);
   if (folds < 2 || patients.length < needed) {
-    throw new DataError(`folds: too few patients to split, got ${patients.length} for ${folds} folds, expected at least ${Math.max(needed, 3)} patients and 2 folds.`, 'Use fewer folds, or add patients.');
+    throw new DataError(
+      `folds: too few patients to split, got ${patients.length} for ${folds} folds, expected at least ${Math.max(needed, 3)} patients and 2 folds.`,
+      'Use fewer folds, or add patients.',
+    );
   }
   const rng = new Philox(seed, STREAM);
   const shuffled = [...rng.permutation(0, 0, patients.length)].map((i) => patients[i]);
@@ -56,7 +64,10 @@ function fixedFold(fixed: Readonly<Record<string, number>>, patient: string, nam
   const values = new Set(names.map((name) => fixed[name]));
   const [fold] = values;
   if (values.size !== 1 || fold === undefined || fold >= folds) {
-    throw new DataError(`dataset.json: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for all of: ${names.join(', ')}.`, 'Correct "folds", or remove it to split by chance.');
+    throw new DataError(
+      `dataset.json: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for all of: ${names.join(', ')}.`,
+      'Correct "folds", or remove it to split by chance.',
+    );
   }
   return fold;
 }

@@ -33,7 +33,8 @@ export function axisVector(g: Geometry, axis: number): Triple {
 export function voxelToWorld(g: Geometry, index: Triple): Triple {
   const world: Triple = [...g.origin];
   for (let axis = 0; axis < 3; axis++) {
-    const v = axisVector(g, axis), length = index[axis] * g.spacing[axis];
+    const v = axisVector(g, axis),
+      length = index[axis] * g.spacing[axis];
     for (let i = 0; i < 3; i++) world[i] += v[i] * length;
   }
   return world;
@@ -42,7 +43,9 @@ export function voxelToWorld(g: Geometry, index: Triple): Triple {
 /** Voxel index [d, h, w] (fractional) of a world position [x, y, z]: the matrix is inverted, never abs()'d. */
 export function worldToVoxel(g: Geometry, world: Triple): Triple {
   const m = g.direction;
-  const x = world[0] - g.origin[0], y = world[1] - g.origin[1], z = world[2] - g.origin[2];
+  const x = world[0] - g.origin[0],
+    y = world[1] - g.origin[1],
+    z = world[2] - g.origin[2];
   const det = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
   // Cramer's rule, one column (array axis W, H, D) replaced at a time.
   const w = (x * (m[4] * m[8] - m[5] * m[7]) - m[1] * (y * m[8] - m[5] * z) + m[2] * (y * m[7] - m[4] * z)) / det;
@@ -55,7 +58,7 @@ export function worldToVoxel(g: Geometry, world: Triple): Triple {
 export function gridDifference(a: Geometry, b: Geometry): number {
   let worst = 0;
   for (let corner = 0; corner < 8; corner++) {
-    const index = [0, 1, 2].map((axis) => (corner >> axis) & 1 ? b.size[axis] - 1 : 0) as Triple;
+    const index = [0, 1, 2].map((axis) => ((corner >> axis) & 1 ? b.size[axis] - 1 : 0)) as Triple;
     const seen = worldToVoxel(a, voxelToWorld(b, index));
     for (let axis = 0; axis < 3; axis++) worst = Math.max(worst, Math.abs(seen[axis] - index[axis]));
   }
@@ -70,8 +73,10 @@ export function sameGeometry(a: Geometry, b: Geometry, tolerance = GRID_TOLERANC
 /** The grid on four lines, the order of each named. */
 export function describeGeometry(g: Geometry): string {
   const list = (v: readonly number[]): string => v.map((x) => String(Math.round(x * 1e6) / 1e6)).join(', ');
-  return `  size [D,H,W]    ${list(g.size)}\n  spacing [D,H,W] ${list(g.spacing)} mm\n`
-    + `  origin [x,y,z]  ${list(g.origin)} mm (LPS)\n  direction       ${list(g.direction)}`;
+  return (
+    `  size [D,H,W]    ${list(g.size)}\n  spacing [D,H,W] ${list(g.spacing)} mm\n` +
+    `  origin [x,y,z]  ${list(g.origin)} mm (LPS)\n  direction       ${list(g.direction)}`
+  );
 }
 
 /** Throws a DataError that prints both grids unless `sameGeometry(a, b)`. */
@@ -83,7 +88,7 @@ export function assertSameGeometry(a: Geometry, nameA: string, b: Geometry, name
     : `got size ${b.size.join('x')}, expected ${a.size.join('x')}`;
   throw new DataError(
     `${nameB}: lies on another grid than ${nameA}, ${what}.\n${nameA}\n${describeGeometry(a)}\n${nameB}\n${describeGeometry(b)}\n`,
-    'Resample one onto the other\'s grid; if only the header is wrong and the voxels correspond, copy the image\'s header to the label (voxelgrad check --fix-header).',
+    "Resample one onto the other's grid; if only the header is wrong and the voxels correspond, copy the image's header to the label (voxelgrad check --fix-header).",
   );
 }
 
@@ -95,15 +100,18 @@ export function assertOrthogonal(file: string, axes: readonly (readonly number[]
   const norm = (v: readonly number[]): number => Math.hypot(v[0], v[1], v[2]);
   for (let i = 0; i < 3; i++) {
     if (!(norm(axes[i]) > 0) || !Number.isFinite(norm(axes[i]))) {
-      throw new DataError(`${file}: axis ${'xyz'[i]} has no direction, got (${axes[i].join(', ')}), expected a vector of positive finite length.`,
-        'The orientation in the header is damaged: convert the scan again from its source.');
+      throw new DataError(
+        `${file}: axis ${'xyz'[i]} has no direction, got (${axes[i].join(', ')}), expected a vector of positive finite length.`,
+        'The orientation in the header is damaged: convert the scan again from its source.',
+      );
     }
     for (let j = 0; j < i; j++) {
       const cosine = (axes[i][0] * axes[j][0] + axes[i][1] * axes[j][1] + axes[i][2] * axes[j][2]) / norm(axes[i]) / norm(axes[j]);
       if (Math.abs(cosine) > SHEAR_TOLERANCE) {
         throw new DataError(
           `${file}: voxel axes ${'xyz'[j]} and ${'xyz'[i]} are not perpendicular, got a cosine of ${cosine.toPrecision(4)}, expected 0.`,
-          'Resample the scan to an orthogonal grid first (a tilted gantry or a sheared affine cannot be kept).');
+          'Resample the scan to an orthogonal grid first (a tilted gantry or a sheared affine cannot be kept).',
+        );
       }
     }
   }

@@ -22,7 +22,9 @@ export interface UnlabelledProposal {
  */
 export function inferUnlabelled(dataset: Dataset, counts: ClassCounts): UnlabelledProposal {
   const classes = dataset.info.classes;
-  const present = classes.slice(1).map((c) => ({ value: c.value, name: c.name, cases: [...counts.values()].filter((n) => n[c.value] > 0).length }));
+  const present = classes
+    .slice(1)
+    .map((c) => ({ value: c.value, name: c.name, cases: [...counts.values()].filter((n) => n[c.value] > 0).length }));
   const unlabelled: Record<string, number[]> = {};
   if (classes.length > 2) {
     for (const [name, n] of counts) {

@@ -4,17 +4,21 @@ import type { Triple } from './geometry.ts';
 
 /** A maximum (dilation) or minimum (erosion) over (2 radius + 1)^2 neighbourhoods of each slice [S, h, w]; what lies outside a slice is ignored. */
 function extremum(slices: Uint8Array, [S, h, w]: Triple, radius: number, pick: (a: number, b: number) => number): Uint8Array {
-  const rows = new Uint8Array(slices.length), out = new Uint8Array(slices.length);
-  for (let s = 0; s < S * h; s++) for (let x = 0; x < w; x++) {
-    let v = slices[s * w + x];
-    for (let k = Math.max(0, x - radius); k <= Math.min(w - 1, x + radius); k++) v = pick(v, slices[s * w + k]);
-    rows[s * w + x] = v;
-  }
-  for (let s = 0; s < S; s++) for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
-    let v = rows[(s * h + y) * w + x];
-    for (let k = Math.max(0, y - radius); k <= Math.min(h - 1, y + radius); k++) v = pick(v, rows[(s * h + k) * w + x]);
-    out[(s * h + y) * w + x] = v;
-  }
+  const rows = new Uint8Array(slices.length),
+    out = new Uint8Array(slices.length);
+  for (let s = 0; s < S * h; s++)
+    for (let x = 0; x < w; x++) {
+      let v = slices[s * w + x];
+      for (let k = Math.max(0, x - radius); k <= Math.min(w - 1, x + radius); k++) v = pick(v, slices[s * w + k]);
+      rows[s * w + x] = v;
+    }
+  for (let s = 0; s < S; s++)
+    for (let y = 0; y < h; y++)
+      for (let x = 0; x < w; x++) {
+        let v = rows[(s * h + y) * w + x];
+        for (let k = Math.max(0, y - radius); k <= Math.min(h - 1, y + radius); k++) v = pick(v, rows[(s * h + k) * w + x]);
+        out[(s * h + y) * w + x] = v;
+      }
   return out;
 }
 
@@ -30,11 +34,19 @@ export const boundaryRadius = (h: number, w: number): number => (Math.max(h, w) 
  * Boundary target of label slices [S, h, w] with classes 0..classes-1: the union over foreground classes of
  * dilate(class) - erode(class). `valid` is 1 where every voxel of the (2 radius + 1)^2 neighbourhood has weight > 0.
  */
-export function boundaryTarget(label: Uint8Array, weight: ArrayLike<number>, shape: Triple, classes: number, radius = boundaryRadius(shape[1], shape[2])): { target: Uint8Array; valid: Uint8Array } {
-  const target = new Uint8Array(label.length), mask = new Uint8Array(label.length);
+export function boundaryTarget(
+  label: Uint8Array,
+  weight: ArrayLike<number>,
+  shape: Triple,
+  classes: number,
+  radius = boundaryRadius(shape[1], shape[2]),
+): { target: Uint8Array; valid: Uint8Array } {
+  const target = new Uint8Array(label.length),
+    mask = new Uint8Array(label.length);
   for (let c = 1; c < classes; c++) {
     for (let i = 0; i < label.length; i++) mask[i] = label[i] === c ? 1 : 0;
-    const outer = dilate(mask, shape, radius), inner = erode(mask, shape, radius);
+    const outer = dilate(mask, shape, radius),
+      inner = erode(mask, shape, radius);
     for (let i = 0; i < label.length; i++) target[i] |= outer[i] & (inner[i] ^ 1);
   }
   for (let i = 0; i < mask.length; i++) mask[i] = weight[i] > 0 ? 1 : 0;
@@ -43,17 +55,27 @@ export function boundaryTarget(label: Uint8Array, weight: ArrayLike<number>, sha
 
 /** Components of a mask [D, H, W] joined by faces (6 neighbours): labels 1..n (0 outside) and voxels of each, `sizes[0]` unused. */
 export function connectedComponents(mask: ArrayLike<number>, [D, H, W]: Triple): { labels: Int32Array; sizes: number[] } {
-  const labels = new Int32Array(D * H * W), sizes = [0], plane = H * W;
+  const labels = new Int32Array(D * H * W),
+    sizes = [0],
+    plane = H * W;
   const queue = new Int32Array(D * H * W);
   for (let seed = 0; seed < labels.length; seed++) {
     if (!mask[seed] || labels[seed]) continue;
     const name = sizes.length;
-    let head = 0, tail = 0;
+    let head = 0,
+      tail = 0;
     queue[tail++] = seed;
     labels[seed] = name;
-    const visit = (i: number): void => { if (mask[i] && !labels[i]) { labels[i] = name; queue[tail++] = i; } };
+    const visit = (i: number): void => {
+      if (mask[i] && !labels[i]) {
+        labels[i] = name;
+        queue[tail++] = i;
+      }
+    };
     while (head < tail) {
-      const i = queue[head++], w = i % W, h = Math.floor(i / W) % H;
+      const i = queue[head++],
+        w = i % W,
+        h = Math.floor(i / W) % H;
       if (w > 0) visit(i - 1);
       if (w < W - 1) visit(i + 1);
       if (h > 0) visit(i - W);

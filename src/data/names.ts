@@ -24,10 +24,12 @@ export const channelNumbered = (stems: readonly string[], folder: string): boole
  */
 export function caseNames(stems: readonly string[], channels: boolean): Map<string, string> {
   const all = new Set(stems);
-  return new Map(stems.map((stem) => {
-    const bare = stem.replace(CHANNEL, '');
-    return [stem, bare !== '' && (channels || all.has(bare)) ? bare : stem];
-  }));
+  return new Map(
+    stems.map((stem) => {
+      const bare = stem.replace(CHANNEL, '');
+      return [stem, bare !== '' && (channels || all.has(bare)) ? bare : stem];
+    }),
+  );
 }
 
 /** Names of devices on Windows, with any ending. */
@@ -51,5 +53,9 @@ export function nameFault(name: string): string | undefined {
 /** @throws DataError naming the file */
 export function assertCaseName(name: string, file: string): void {
   const fault = nameFault(name);
-  if (fault !== undefined) throw new DataError(`${file}: case name ${fault}, got ${JSON.stringify(name)}, expected a file name that every system can store.`, 'Rename the file.');
+  if (fault !== undefined)
+    throw new DataError(
+      `${file}: case name ${fault}, got ${JSON.stringify(name)}, expected a file name that every system can store.`,
+      'Rename the file.',
+    );
 }

@@ -6,20 +6,34 @@ import { assertSameGeometry, axisVector, voxelToWorld, type Geometry, type Tripl
 import type { Volume, VoxelArray } from './volume.ts';
 
 /** Canonical array axis k is source axis `axes[k]`, reversed where `flips[k]`. */
-export interface Orientation { readonly axes: Triple; readonly flips: readonly [boolean, boolean, boolean] }
+export interface Orientation {
+  readonly axes: Triple;
+  readonly flips: readonly [boolean, boolean, boolean];
+}
 
-const PERMUTATIONS: readonly Triple[] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+const PERMUTATIONS: readonly Triple[] = [
+  [0, 1, 2],
+  [0, 2, 1],
+  [1, 0, 2],
+  [1, 2, 0],
+  [2, 0, 1],
+  [2, 1, 0],
+];
 // D grows to Superior (+z in LPS), H to Anterior (-y), W to Right (-x): world axis and sign of each canonical axis.
 const WORLD_AXIS: Triple = [2, 1, 0];
 const WORLD_SIGN: Triple = [1, -1, -1];
 
 /** The permutation and flips that bring `g` closest to RAS (largest sum of cosines; oblique grids keep their tilt). */
 export function rasOrientation(g: Geometry): Orientation {
-  let best = PERMUTATIONS[0], bestScore = -1;
+  let best = PERMUTATIONS[0],
+    bestScore = -1;
   for (const axes of PERMUTATIONS) {
     let score = 0;
     for (let k = 0; k < 3; k++) score += Math.abs(axisVector(g, axes[k])[WORLD_AXIS[k]]);
-    if (score > bestScore + 1e-9) { best = axes; bestScore = score; }
+    if (score > bestScore + 1e-9) {
+      best = axes;
+      bestScore = score;
+    }
   }
   const flip = (k: number): boolean => axisVector(g, best[k])[WORLD_AXIS[k]] * WORLD_SIGN[k] < 0;
   return { axes: best, flips: [flip(0), flip(1), flip(2)] };
@@ -27,8 +41,12 @@ export function rasOrientation(g: Geometry): Orientation {
 
 /** The orientation that undoes `o`. */
 function inverse(o: Orientation): Orientation {
-  const axes: Triple = [0, 0, 0], flips: [boolean, boolean, boolean] = [false, false, false];
-  for (let k = 0; k < 3; k++) { axes[o.axes[k]] = k; flips[o.axes[k]] = o.flips[k]; }
+  const axes: Triple = [0, 0, 0],
+    flips: [boolean, boolean, boolean] = [false, false, false];
+  for (let k = 0; k < 3; k++) {
+    axes[o.axes[k]] = k;
+    flips[o.axes[k]] = o.flips[k];
+  }
   return { axes, flips };
 }
 
@@ -37,7 +55,8 @@ export function orientGeometry(g: Geometry, o: Orientation): Geometry {
   const first: Triple = [0, 0, 0];
   const direction = new Array<number>(9);
   for (let k = 0; k < 3; k++) {
-    const source = o.axes[k], v = axisVector(g, source);
+    const source = o.axes[k],
+      v = axisVector(g, source);
     if (o.flips[k]) first[source] = g.size[source] - 1;
     for (let i = 0; i < 3; i++) direction[3 * i + 2 - k] = (o.flips[k] ? -v[i] : v[i]) + 0; // + 0: no negative zeros
   }

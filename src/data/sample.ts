@@ -16,7 +16,13 @@ export interface Sample {
 }
 
 /** Intensities are clamped to [low, high], mapped linearly to [outLow, outHigh], then standardised over the volume if `zScore`. */
-export interface IntensityWindow { readonly low: number; readonly high: number; readonly outLow: number; readonly outHigh: number; readonly zScore: boolean }
+export interface IntensityWindow {
+  readonly low: number;
+  readonly high: number;
+  readonly outLow: number;
+  readonly outHigh: number;
+  readonly zScore: boolean;
+}
 
 /** Windows of specification 7.1 and 7.2, HU. */
 export const WINDOWS = {
@@ -48,9 +54,14 @@ export function normalise(image: ArrayLike<number>, window: IntensityWindow): { 
   const out = new Float32Array(image.length); // plain loops: TypedArray.from takes ten times as long
   for (let i = 0; i < out.length; i++) out[i] = outLow + scale * (Math.min(high, Math.max(low, image[i])) - low);
   if (!zScore) return { image: out, outside: outLow };
-  let sum = 0, squares = 0;
-  for (const v of out) { sum += v; squares += v * v; }
-  const mean = sum / out.length, deviation = Math.sqrt(Math.max(0, squares / out.length - mean * mean)) || 1; // a constant volume becomes 0
+  let sum = 0,
+    squares = 0;
+  for (const v of out) {
+    sum += v;
+    squares += v * v;
+  }
+  const mean = sum / out.length,
+    deviation = Math.sqrt(Math.max(0, squares / out.length - mean * mean)) || 1; // a constant volume becomes 0
   for (let i = 0; i < out.length; i++) out[i] = (out[i] - mean) / deviation;
   return { image: out, outside: (outLow - mean) / deviation };
 }
@@ -64,5 +75,14 @@ export function prepareCase(loaded: LoadedCase, spacing: Triple | null, window: 
   const same = step.every((s) => Math.abs(s - 1) < 1e-6);
   const scalar = same ? data : resizeLinear(new Float32Array(data), native.size, grid.size, 1, step);
   const nearest = (v: Uint8Array | null): Uint8Array | null => (v && !same ? resizeNearest(v, native.size, grid.size, step) : v);
-  return { name: loaded.name, ...normalise(scalar, window), label: nearest(label), weight: nearest(weight), grid, native, stored: loaded.stored, unlabelled: loaded.unlabelled };
+  return {
+    name: loaded.name,
+    ...normalise(scalar, window),
+    label: nearest(label),
+    weight: nearest(weight),
+    grid,
+    native,
+    stored: loaded.stored,
+    unlabelled: loaded.unlabelled,
+  };
 }

@@ -17,7 +17,11 @@ export const SPARSE_MODES = {
 export type SparseMode = keyof typeof SPARSE_MODES;
 
 /** Shares annotated, each from 0 to 1. */
-export interface AnnotatedShare { readonly transverse: number; readonly coronal: number; readonly voxels: number }
+export interface AnnotatedShare {
+  readonly transverse: number;
+  readonly coronal: number;
+  readonly voxels: number;
+}
 
 const STREAM = 65; // outside STREAMS: annotation is data, not part of a training run
 
@@ -43,6 +47,7 @@ export function sparsePlanes(name: string, size: Triple, mode: SparseMode, seed:
 /** The shares that `planes` annotate of a volume `size` = [D, H, W]; everything if `planes` is undefined. */
 export function annotatedShare(size: Triple, planes: Planes | undefined): AnnotatedShare {
   if (!planes) return { transverse: 1, coronal: 1, voxels: 1 };
-  const transverse = new Set(planes.transverse).size / size[0], coronal = new Set(planes.coronal).size / size[1];
+  const transverse = new Set(planes.transverse).size / size[0],
+    coronal = new Set(planes.coronal).size / size[1];
   return { transverse, coronal, voxels: 1 - (1 - transverse) * (1 - coronal) };
 }

@@ -6,4 +6,6 @@ import type { Geometry } from './geometry.ts';
 export type VoxelArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array;
 
 /** Voxels [D, H, W], W fastest, and where they lie. */
-export interface Volume extends Geometry { readonly data: VoxelArray }
+export interface Volume extends Geometry {
+  readonly data: VoxelArray;
+}

@@ -21,12 +21,21 @@ export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
   const wanted = new Set(params);
   expectArguments('backward', { params: listOf(aTensor) }, [[...wanted]]);
   const trace = currentTrace();
-  if (!trace) throw new VoxelgradError('TRACE', 'backward: called outside of a traced step.', 'Call it inside the function given to compile() or evaluate().');
-  if (loss.size !== 1) throw new ShapeError(`backward: loss has shape [${loss.shape}], expected one element.`, 'Reduce it with sum() or mean().');
+  if (!trace)
+    throw new VoxelgradError(
+      'TRACE',
+      'backward: called outside of a traced step.',
+      'Call it inside the function given to compile() or evaluate().',
+    );
+  if (loss.size !== 1)
+    throw new ShapeError(`backward: loss has shape [${loss.shape}], expected one element.`, 'Reduce it with sum() or mean().');
   for (const t of [loss, ...wanted]) trace.expectOwn('backward', t);
   const { reached, missing } = dependants(trace.nodes, wanted, loss);
   if (missing.length > 0) {
-    throw new MissingGradientError(`backward: no gradient for ${missing.join(', ')}.`, 'Give the op a vjp, or call it inside noGrad(); gradients of gradients are not built.');
+    throw new MissingGradientError(
+      `backward: no gradient for ${missing.join(', ')}.`,
+      'Give the op a vjp, or call it inside noGrad(); gradients of gradients are not built.',
+    );
   }
   const grads = new Map<Tensor, Tensor>();
   return gradients(() => {
@@ -42,7 +51,8 @@ export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
         if (!input || !thunk || !(wanted.has(input) || (input.node && onPath.get(node)?.has(input)))) return;
         named(`grad(${node.label})`, () => {
           const g = thunk();
-          if (g.size !== input.size) throw new ShapeError(`${node.label}: gradient of input ${i} has shape [${g.shape}], expected [${input.shape}].`);
+          if (g.size !== input.size)
+            throw new ShapeError(`${node.label}: gradient of input ${i} has shape [${g.shape}], expected [${input.shape}].`);
           const before = grads.get(input);
           grads.set(input, before ? accumulate(before, g) : g);
         });
@@ -83,7 +93,10 @@ function dependants(nodes: readonly Node[], wanted: ReadonlySet<Tensor>, loss: T
   const missing: string[] = [];
   for (const node of forward.reverse()) {
     if (!results(node).some((t) => needed.has(t))) continue;
-    if (!node.op.vjp || node.gradient) { missing.push(node.label); continue; }
+    if (!node.op.vjp || node.gradient) {
+      missing.push(node.label);
+      continue;
+    }
     reached.push(node);
     for (const t of onPath.get(node)!) needed.add(t);
   }

@@ -41,10 +41,14 @@ export function byteSize({ shape, dtype }: Spec): number {
 
 export function hostArray(dtype: DType, bytes: ArrayBuffer, length: number): HostArray {
   switch (dtype) {
-    case 'f32': return new Float32Array(bytes, 0, length);
-    case 'f16': return new Uint16Array(bytes, 0, length);
-    case 'i32': return new Int32Array(bytes, 0, length);
-    case 'u32': return new Uint32Array(bytes, 0, length);
+    case 'f32':
+      return new Float32Array(bytes, 0, length);
+    case 'f16':
+      return new Uint16Array(bytes, 0, length);
+    case 'i32':
+      return new Int32Array(bytes, 0, length);
+    case 'u32':
+      return new Uint32Array(bytes, 0, length);
   }
 }
 
@@ -57,17 +61,24 @@ export function isHostOf(dtype: DType, values: unknown): values is HostArray {
 /** Bits are copied as they are, so another kind of array would be read as other numbers. @throws DTypeError naming `where`. */
 export function expectHost(where: string, dtype: DType, values: unknown): void {
   if (isHostOf(dtype, values)) return;
-  throw new DTypeError(`${where}: got ${Object.prototype.toString.call(values).slice(8, -1)}, expected ${HOST[dtype]} for ${dtype}.`, 'Convert the values first; f16 travels as bits.');
+  throw new DTypeError(
+    `${where}: got ${Object.prototype.toString.call(values).slice(8, -1)}, expected ${HOST[dtype]} for ${dtype}.`,
+    'Convert the values first; f16 travels as bits.',
+  );
 }
 
 /** Numbers as the host array of a dtype (f16 rounded to nearest even). @throws DTypeError for what an integer dtype cannot hold */
 export function toHost(dtype: DType, values: ArrayLike<number>): HostArray {
   if (dtype === 'i32' || dtype === 'u32') expectIntegers(dtype, values);
   switch (dtype) {
-    case 'f32': return Float32Array.from(values);
-    case 'f16': return Uint16Array.from(values, toF16);
-    case 'i32': return Int32Array.from(values);
-    case 'u32': return Uint32Array.from(values);
+    case 'f32':
+      return Float32Array.from(values);
+    case 'f16':
+      return Uint16Array.from(values, toF16);
+    case 'i32':
+      return Int32Array.from(values);
+    case 'u32':
+      return Uint32Array.from(values);
   }
 }
 
@@ -77,7 +88,11 @@ function expectIntegers(dtype: 'i32' | 'u32', values: ArrayLike<number>): void {
   const [least, most] = INTEGERS[dtype];
   for (let i = 0; i < values.length; i++) {
     const v = values[i]!;
-    if (!(Number.isInteger(v) && v >= least && v <= most)) throw new DTypeError(`tensor: got ${v} at ${i}, expected integers from ${least} to ${most} for ${dtype}.`, 'Round or convert the numbers first.');
+    if (!(Number.isInteger(v) && v >= least && v <= most))
+      throw new DTypeError(
+        `tensor: got ${v} at ${i}, expected integers from ${least} to ${most} for ${dtype}.`,
+        'Round or convert the numbers first.',
+      );
   }
 }
 
@@ -92,7 +107,8 @@ export function toF16(value: number): number {
   const abs = bits & 0x7fffffff;
   if (abs >= 0x7f800000) return sign | (abs > 0x7f800000 ? 0x7e00 : 0x7c00);
   if (abs >= 0x477ff000) return sign | 0x7c00; // rounds past 65504
-  if (abs < 0x38800000) { // subnormal: a multiple of 2^-24
+  if (abs < 0x38800000) {
+    // subnormal: a multiple of 2^-24
     const scaled = Math.abs(f32[0]!) * 16777216;
     const low = Math.floor(scaled);
     const rest = scaled - low;
@@ -106,8 +122,7 @@ export function toF16(value: number): number {
 export function fromF16(bits: number): number {
   const exponent = (bits >>> 10) & 0x1f;
   const fraction = bits & 0x3ff;
-  const magnitude = exponent === 0 ? fraction * 2 ** -24
-    : exponent === 31 ? (fraction ? NaN : Infinity)
-      : (1 + fraction / 1024) * 2 ** (exponent - 15);
+  const magnitude =
+    exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction ? NaN : Infinity) : (1 + fraction / 1024) * 2 ** (exponent - 15);
   return bits & 0x8000 ? -magnitude : magnitude;
 }

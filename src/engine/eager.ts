@@ -24,7 +24,14 @@ export function executeNow(op: Op, inputs: readonly (Tensor | null)[], specs: re
 }
 
 /** Lowers and submits one op call on concrete tensors. */
-export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | null)[], outputs: readonly Tensor[], attrs: unknown, label: string): void {
+export function executeInto(
+  device: Device,
+  op: Op,
+  inputs: readonly (Tensor | null)[],
+  outputs: readonly Tensor[],
+  attrs: unknown,
+  label: string,
+): void {
   const { dispatches, scratch } = lowerCall(op, inputs, outputs, attrs, device.caps);
   if (dispatches.length === 0) return;
   for (const t of inputs) if (t) expectDevice(label, device, t.storage);
@@ -44,7 +51,11 @@ export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | n
       const storageOf = (name: string): Storage => {
         const ref = d.bindings[name];
         if (!ref) throw new VoxelgradError('INTERNAL', `${label}: ${d.def.entry} needs binding ${name}.`);
-        return ref.role === 'scratch' ? temporaries[ref.index]! : ref.role === 'input' ? inputs[ref.index]!.storage : outputs[ref.index]!.storage;
+        return ref.role === 'scratch'
+          ? temporaries[ref.index]!
+          : ref.role === 'input'
+            ? inputs[ref.index]!.storage
+            : outputs[ref.index]!.storage;
       };
       let uniform: GPUBindingResource | null = null;
       if (d.def.params) {
@@ -54,7 +65,14 @@ export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | n
         uniform = { buffer };
       }
       pass.setPipeline(pipeline);
-      pass.setBindGroup(0, device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries: bindEntries(device, d, storageOf, uniform, label) }));
+      pass.setBindGroup(
+        0,
+        device.gpu.createBindGroup({
+          label,
+          layout: pipeline.getBindGroupLayout(0),
+          entries: bindEntries(device, d, storageOf, uniform, label),
+        }),
+      );
       pass.dispatchWorkgroups(...d.grid);
     }
     pass.end();
@@ -67,22 +85,37 @@ export function executeInto(device: Device, op: Op, inputs: readonly (Tensor | n
 
 /** @throws VoxelgradError DEVICE for memory of another device. */
 export function expectDevice(where: string, device: Device, storage: Storage): void {
-  if (storage.device !== device) throw new VoxelgradError('DEVICE', `${where}: got memory of another device than the one it runs on.`, 'Make all tensors of a computation on one device.');
+  if (storage.device !== device)
+    throw new VoxelgradError(
+      'DEVICE',
+      `${where}: got memory of another device than the one it runs on.`,
+      'Make all tensors of a computation on one device.',
+    );
 }
 
 /** Bind group entries of one dispatch. @throws LimitError when a range is larger than the device can bind, or the grid too wide. */
-export function bindEntries(device: Device, d: Dispatch, storageOf: (name: string) => Storage, uniform: GPUBindingResource | null, label: string): GPUBindGroupEntry[] {
+export function bindEntries(
+  device: Device,
+  d: Dispatch,
+  storageOf: (name: string) => Storage,
+  uniform: GPUBindingResource | null,
+  label: string,
+): GPUBindGroupEntry[] {
   const { maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = device.caps.limits;
   if (d.grid.some((n) => n > maxComputeWorkgroupsPerDimension)) {
-    throw new LimitError(`${label}: ${d.def.entry} asks for ${d.grid.join(' x ')} workgroups, got limit maxComputeWorkgroupsPerDimension ${maxComputeWorkgroupsPerDimension}.`,
-      'Fold one-dimensional work with grid1d().');
+    throw new LimitError(
+      `${label}: ${d.def.entry} asks for ${d.grid.join(' x ')} workgroups, got limit maxComputeWorkgroupsPerDimension ${maxComputeWorkgroupsPerDimension}.`,
+      'Fold one-dimensional work with grid1d().',
+    );
   }
   return d.def.bindings.map((b) => {
     if (b.kind === 'uniform') return { binding: b.binding, resource: uniform! };
     const { buffer, offset, bytes } = storageOf(b.name);
     if (bytes > maxStorageBufferBindingSize) {
-      throw new LimitError(`${label}: ${d.def.entry} binds ${bytes} bytes as ${b.name}, got limit maxStorageBufferBindingSize ${maxStorageBufferBindingSize}.`,
-        'Use a smaller batch, patch or preset.');
+      throw new LimitError(
+        `${label}: ${d.def.entry} binds ${bytes} bytes as ${b.name}, got limit maxStorageBufferBindingSize ${maxStorageBufferBindingSize}.`,
+        'Use a smaller batch, patch or preset.',
+      );
     }
     return { binding: b.binding, resource: { buffer, offset, size: bytes } };
   });

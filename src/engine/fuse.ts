@@ -8,18 +8,26 @@ import { knownPlace, mutatedBy, rootOf } from './schedule.ts';
 import type { Storage, Tensor } from './tensor.ts';
 import type { Node } from './trace.ts';
 
-interface FusedAttrs extends Expression { readonly spec: { shape: readonly number[]; dtype: Tensor['dtype'] } }
+interface FusedAttrs extends Expression {
+  readonly spec: { shape: readonly number[]; dtype: Tensor['dtype'] };
+}
 
 const fusedOp = {
   name: 'fused',
-  call: () => { throw new Error('fused: made by fusion only'); },
+  call: () => {
+    throw new Error('fused: made by fusion only');
+  },
   infer: (_: unknown, a: FusedAttrs) => a.spec,
   lower: (c: Parameters<Op['lower']>[0]) => lowerPointwise(c, c.attrs as FusedAttrs),
   pointwise: (a: FusedAttrs) => a,
 } as unknown as Op;
 
 /** What a node overwrites. A producer absorbed over it would read too late. */
-interface Write { readonly at: number; readonly roots: readonly Tensor[]; readonly places: readonly Storage[] }
+interface Write {
+  readonly at: number;
+  readonly roots: readonly Tensor[];
+  readonly places: readonly Storage[];
+}
 
 interface Context {
   readonly uses: ReadonlyMap<Tensor, number>;
@@ -66,22 +74,29 @@ function writesOf(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>):
 }
 
 /** Writes one producer of `node` (position `end`) into its expression, if it may go. */
-function absorbOne(node: Node, end: number, { uses, made, positions, writes, placed, keep }: Context): { node: Node; absorbed: Node } | null {
+function absorbOne(
+  node: Node,
+  end: number,
+  { uses, made, positions, writes, placed, keep }: Context,
+): { node: Node; absorbed: Node } | null {
   const own = node.op.pointwise!(node.attrs as never);
   const output = node.outputs[0]!;
   for (const [at, t] of node.inputs.entries()) {
     const producer = t && made.get(t);
     if (!t || !producer?.op.pointwise || uses.get(t) !== 1 || keep(t)) continue;
     // A smaller producer would be computed again for every element it is broadcast to; integers need their own evaluation type.
-    if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32')) continue;
+    if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32'))
+      continue;
     const start = positions.get(producer)!;
     const between = writes.filter((w) => w.at > start && w.at < end);
     const clashes = producer.inputs.some((x) => {
       if (!x) return false;
       const place = knownPlace(x, placed);
       // One dispatch must not bind a buffer both for reading and for writing.
-      return (place && placed.get(output)?.buffer === place.buffer)
-        || between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))));
+      return (
+        (place && placed.get(output)?.buffer === place.buffer) ||
+        between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))))
+      );
     });
     if (clashes) continue;
     const merged = merge(node, own, at, producer, producer.op.pointwise(producer.attrs as never));
@@ -98,11 +113,12 @@ function merge(node: Node, own: Expression, at: number, producer: Node, inner: E
     return found >= 0 ? found : inputs.push(t) - 1;
   };
   const innerAt = producer.inputs.map((t) => indexOf(t!));
-  const ownAt = node.inputs.map((t, i) => i === at ? -1 : inputs.indexOf(t));
+  const ownAt = node.inputs.map((t, i) => (i === at ? -1 : inputs.indexOf(t)));
   const consts = [...own.consts, ...inner.consts];
   if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) return null;
   const letter = (i: number): string => 'abcd'[i]!;
-  const shifted = inner.expr.replace(/\bp(\d)\b/g, (_, k: string) => `p${Number(k) + own.consts.length}`)
+  const shifted = inner.expr
+    .replace(/\bp(\d)\b/g, (_, k: string) => `p${Number(k) + own.consts.length}`)
     .replace(/\b[abcd]\b/g, (c) => letter(innerAt['abcd'.indexOf(c)]!));
   const expr = own.expr.replace(/\b[abcd]\b/g, (c) => {
     const i = 'abcd'.indexOf(c);
@@ -110,7 +126,12 @@ function merge(node: Node, own: Expression, at: number, producer: Node, inner: E
   });
   const output = node.outputs[0]!;
   return {
-    op: fusedOp, inputs, outputs: node.outputs, detached: node.detached, gradient: node.gradient, label: `${node.label} + ${producer.op.name}`,
+    op: fusedOp,
+    inputs,
+    outputs: node.outputs,
+    detached: node.detached,
+    gradient: node.gradient,
+    label: `${node.label} + ${producer.op.name}`,
     attrs: { expr, consts, spec: { shape: output.shape, dtype: output.dtype } } satisfies FusedAttrs,
   };
 }
@@ -119,4 +140,6 @@ function mentions(expr: string, input: number): number {
   return [...expr.matchAll(/\b[abcd]\b/g)].filter((m) => m[0] === 'abcd'[input]).length;
 }
 
-function isLeafExpression(expr: string): boolean { return /^[a-d]$/.test(expr); }
+function isLeafExpression(expr: string): boolean {
+  return /^[a-d]$/.test(expr);
+}

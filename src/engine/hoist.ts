@@ -10,9 +10,11 @@ import type { Node } from './trace.ts';
  */
 export function hoist(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>): Node[] {
   /** Memory of a node's tensors that somebody writes during the step, temporaries apart. */
-  const shared = new Set([...placed.values(), ...nodes.flatMap(mutatedBy).flatMap((t) => knownPlace(t, placed) ?? [])].map((s) => s.buffer));
-  const memoryOf = (node: Node): Storage[] => [...node.inputs, ...node.outputs]
-    .flatMap((t) => (t && knownPlace(t, placed)) ?? []).filter((s) => shared.has(s.buffer));
+  const shared = new Set(
+    [...placed.values(), ...nodes.flatMap(mutatedBy).flatMap((t) => knownPlace(t, placed) ?? [])].map((s) => s.buffer),
+  );
+  const memoryOf = (node: Node): Storage[] =>
+    [...node.inputs, ...node.outputs].flatMap((t) => (t && knownPlace(t, placed)) ?? []).filter((s) => shared.has(s.buffer));
 
   const places: Node[][] = [[]]; // a node that stays, and behind it those that moved there; before the first, nobody
   const madeAt = new Map<Tensor, number>();
@@ -25,12 +27,14 @@ export function hoist(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storag
       if (!node.op.view) for (const t of node.outputs) madeAt.set(t, at);
     } else {
       at = Math.max(0, ...node.inputs.map((t) => (t && madeAt.get(rootOf(t))) ?? 0));
-      for (const storage of memory) for (const t of touches.get(storage.buffer) ?? []) if (t.storage.overlaps(storage)) at = Math.max(at, t.at);
+      for (const storage of memory)
+        for (const t of touches.get(storage.buffer) ?? []) if (t.storage.overlaps(storage)) at = Math.max(at, t.at);
       places[at]!.push(node);
     }
     for (const storage of memory) {
       const list = touches.get(storage.buffer);
-      if (list) list.push({ storage, at }); else touches.set(storage.buffer, [{ storage, at }]);
+      if (list) list.push({ storage, at });
+      else touches.set(storage.buffer, [{ storage, at }]);
     }
   }
   return places.flat();

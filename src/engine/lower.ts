@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What an op is: a shape rule, a lowering to kernel dispatches, a gradient, a cost; and the pure half of calling it.
 import type { Kinds } from '../check.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import type { KernelDef } from '../gpu/kernel.ts';
 import type { Variant } from '../gpu/pipelines.ts';
 import { fill } from '../gen/fill.ts';
@@ -77,18 +77,30 @@ export interface OpDef<Args extends unknown[], A, R> {
 export type Op = OpDef<never[], unknown, unknown>;
 
 /** The pure half of `lower`: symbolic buffers in, dispatches and scratch sizes out. */
-export function lowerCall(op: Op, inputs: readonly (Spec | null)[], outputs: readonly Spec[], attrs: unknown, caps: Caps): { dispatches: Dispatch[]; scratch: Spec[] } {
+export function lowerCall(
+  op: Op,
+  inputs: readonly (Spec | null)[],
+  outputs: readonly Spec[],
+  attrs: unknown,
+  caps: Caps,
+): { dispatches: Dispatch[]; scratch: Spec[] } {
   const written = [...outputs, ...(op.mutates?.(attrs) ?? []).flatMap((i) => inputs[i] ?? [])];
   if (written.every(isEmpty)) return { dispatches: [], scratch: [] };
   const { empty = 0 } = op;
   if (empty !== 'lower' && inputs.some((s) => s !== null && isEmpty(s))) {
-    return { dispatches: outputs.flatMap((s, index) => isEmpty(s) ? [] : [filled({ shape: s.shape, dtype: s.dtype, role: 'output', index }, empty)]), scratch: [] };
+    return {
+      dispatches: outputs.flatMap((s, index) =>
+        isEmpty(s) ? [] : [filled({ shape: s.shape, dtype: s.dtype, role: 'output', index }, empty)],
+      ),
+      scratch: [],
+    };
   }
   const scratch: Spec[] = [];
   const dispatches = op.lower({
     inputs: inputs.map((s, index) => s && { shape: s.shape, dtype: s.dtype, role: 'input' as const, index }),
     outputs: outputs.map((s, index) => ({ shape: s.shape, dtype: s.dtype, role: 'output' as const, index })),
-    attrs, caps,
+    attrs,
+    caps,
     scratch(shape, dtype = 'f32') {
       scratch.push({ shape, dtype });
       return { shape, dtype, role: 'scratch', index: scratch.length - 1 };
@@ -108,12 +120,19 @@ type Names<T> = T extends KernelDef<infer B, infer P, infer O, infer S> ? { b: B
 
 /** A kernel call; wrong binding, field, override and spec names are TypeScript errors. */
 export function dispatch<K extends KernelDef<never, never, never, never> | KernelDef>(
-  def: K, bindings: Record<Names<K>['b'], Ref>, params: Record<Names<K>['p'], number>, grid: readonly [number, number, number],
+  def: K,
+  bindings: Record<Names<K>['b'], Ref>,
+  params: Record<Names<K>['p'], number>,
+  grid: readonly [number, number, number],
   options: { spec?: Partial<Record<Names<K>['s'], string>>; overrides?: Partial<Record<Names<K>['o'], number>> } = {},
 ): Dispatch {
   return {
-    def: def as KernelDef, bindings, params, grid,
-    spec: (options.spec ?? {}) as Record<string, string>, overrides: (options.overrides ?? {}) as Record<string, number>,
+    def: def as KernelDef,
+    bindings,
+    params,
+    grid,
+    spec: (options.spec ?? {}) as Record<string, string>,
+    overrides: (options.overrides ?? {}) as Record<string, number>,
   };
 }
 

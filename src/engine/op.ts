@@ -17,8 +17,12 @@ export function defineOp<Args extends unknown[], A, R = Tensor>(def: OpDef<Args,
   return (...args) => {
     if (def.takes) expectArguments(def.name, def.takes, args);
     const { inputs, attrs } = def.call(...args);
-    const outputs = apply(op, inputs.map((t) => t ?? null), attrs);
-    const result = def.result ? def.result(outputs) : outputs[0] as R;
+    const outputs = apply(
+      op,
+      inputs.map((t) => t ?? null),
+      attrs,
+    );
+    const result = def.result ? def.result(outputs) : (outputs[0] as R);
     if (outputs.length > 1 && !currentTrace()) disposeOthers(outputs, result); // what only a gradient would read
     return result;
   };
@@ -26,14 +30,18 @@ export function defineOp<Args extends unknown[], A, R = Tensor>(def: OpDef<Args,
 
 /** Calls an op: recorded inside a trace, executed at once outside. */
 export function apply(op: Op, inputs: readonly (Tensor | null)[], attrs: unknown): Tensor[] {
-  inputs.forEach((t, i) => { if (t !== null && !(t instanceof Tensor)) throw new VoxelgradError('USAGE', `${op.name}: got ${shown(t)} as input ${i}, expected a tensor.`); });
+  inputs.forEach((t, i) => {
+    if (t !== null && !(t instanceof Tensor))
+      throw new VoxelgradError('USAGE', `${op.name}: got ${shown(t)} as input ${i}, expected a tensor.`);
+  });
   const inferred = op.infer(inputs, attrs);
   const specs = Array.isArray(inferred) ? inferred : [inferred];
   for (const s of specs) expectSpec(op.name, s);
   const trace = currentTrace();
   if (trace) return trace.add(op, inputs, specs, attrs);
   for (const t of inputs) {
-    if (t?.isSymbolic) throw new VoxelgradError('TRACE', `${op.name}: got a tensor of a traced step outside of it.`, 'Return it from the step instead.');
+    if (t?.isSymbolic)
+      throw new VoxelgradError('TRACE', `${op.name}: got a tensor of a traced step outside of it.`, 'Return it from the step instead.');
   }
   return executeNow(op, inputs, specs, attrs);
 }
@@ -43,8 +51,13 @@ export function expectDType(name: string, inputs: readonly (Spec | null)[], ...a
   const present = inputs.filter((s): s is Spec => s !== null);
   const dtype = present[0]!.dtype;
   for (const s of present) {
-    if (!allowed.includes(s.dtype)) throw new DTypeError(`${name}: got dtype ${s.dtype}, expected ${allowed.join(' or ')}.`, 'Convert with cast().');
-    if (s.dtype !== dtype) throw new DTypeError(`${name}: got dtypes ${present.map((p) => p.dtype).join(', ')}, expected one.`, 'There is no implicit promotion: convert with cast().');
+    if (!allowed.includes(s.dtype))
+      throw new DTypeError(`${name}: got dtype ${s.dtype}, expected ${allowed.join(' or ')}.`, 'Convert with cast().');
+    if (s.dtype !== dtype)
+      throw new DTypeError(
+        `${name}: got dtypes ${present.map((p) => p.dtype).join(', ')}, expected one.`,
+        'There is no implicit promotion: convert with cast().',
+      );
   }
   return dtype;
 }

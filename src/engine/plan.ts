@@ -22,7 +22,9 @@ export interface MemoryPlan {
  * since WebGPU tracks usage per buffer and disjoint ranges of one cannot be bound for reading and writing in one dispatch.
  */
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
-  const order = lifetimes.map((_, i) => i).sort((i, j) => lifetimes[j]!.bytes - lifetimes[i]!.bytes || lifetimes[i]!.first - lifetimes[j]!.first);
+  const order = lifetimes
+    .map((_, i) => i)
+    .sort((i, j) => lifetimes[j]!.bytes - lifetimes[i]!.bytes || lifetimes[i]!.first - lifetimes[j]!.first);
   const slotOf = new Array<number>(lifetimes.length);
   const slotBytes: number[] = [];
   const taken: { first: number; last: number }[][] = []; // by slot, sorted by first
@@ -47,7 +49,8 @@ function insertAt(list: readonly { first: number; last: number }[], life: Lifeti
   let high = list.length;
   while (low < high) {
     const mid = (low + high) >> 1;
-    if (list[mid]!.first < life.first) low = mid + 1; else high = mid;
+    if (list[mid]!.first < life.first) low = mid + 1;
+    else high = mid;
   }
   const before = list[low - 1];
   const after = list[low];

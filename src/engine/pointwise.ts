@@ -52,15 +52,36 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
     readBy[`${name.toUpperCase()}_FORM`] = form(div, mod, n);
   });
   strided(inputs, out.shape, params, !simple);
-  const evaluation = evaluationType(inputs.map((r) => r.dtype), out.dtype);
+  const evaluation = evaluationType(
+    inputs.map((r) => r.dtype),
+    out.dtype,
+  );
   const [a, b, cc, d] = all;
   const spec = { E: evaluation, R: out.dtype, r: e.expr.replace(/\bp(\d)\b/g, 'params.p$1') };
   if (quads) {
-    const given = Object.fromEntries(NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i]!.dtype}>` : all[i]!.dtype]));
-    return [dispatch(pointwise_quads, { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out }, params as never, grid1d(Math.ceil(n / 4 / 64)), { spec: { ...spec, ...given }, overrides: readBy })];
+    const given = Object.fromEntries(
+      NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i]!.dtype}>` : all[i]!.dtype]),
+    );
+    return [
+      dispatch(
+        pointwise_quads,
+        { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out },
+        params as never,
+        grid1d(Math.ceil(n / 4 / 64)),
+        { spec: { ...spec, ...given }, overrides: readBy },
+      ),
+    ];
   }
   const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), all[i]!.dtype]));
-  return [dispatch(simple ? pointwise : pointwise_strided, { a_in: a, b_in: b, c_in: cc, d_in: d, y: out }, params as never, grid1d(Math.ceil(n / 64)), { spec: { ...types, ...spec }, overrides: simple ? readBy : {} })];
+  return [
+    dispatch(
+      simple ? pointwise : pointwise_strided,
+      { a_in: a, b_in: b, c_in: cc, d_in: d, y: out },
+      params as never,
+      grid1d(Math.ceil(n / 64)),
+      { spec: { ...types, ...spec }, overrides: simple ? readBy : {} },
+    ),
+  ];
 }
 
 /** The number in pointwise.wgsl of the cheapest way to read an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
@@ -100,23 +121,34 @@ function strided(inputs: readonly Ref[], out: readonly number[], params: Record<
   const sizes: number[] = [];
   const strides: number[][] = [];
   if (needed) {
-    const steps = inputs.map((r) => new Array<number>(out.length).fill(1).map((_, i) => {
-      const at = i - (out.length - r.shape.length);
-      return at < 0 || r.shape[at] === 1 ? 0 : numel(r.shape.slice(at + 1));
-    }));
+    const steps = inputs.map((r) =>
+      new Array<number>(out.length).fill(1).map((_, i) => {
+        const at = i - (out.length - r.shape.length);
+        return at < 0 || r.shape[at] === 1 ? 0 : numel(r.shape.slice(at + 1));
+      }),
+    );
     for (let i = out.length - 1; i >= 0; i--) {
       if (out[i] === 1) continue;
       const here = steps.map((s) => s[i]!);
       const below = strides.at(-1);
       const size = sizes.at(-1);
       if (below && size !== undefined && here.every((s, k) => s === below[k]! * size)) sizes[sizes.length - 1] = size * out[i]!;
-      else { sizes.push(out[i]!); strides.push(here); }
+      else {
+        sizes.push(out[i]!);
+        strides.push(here);
+      }
     }
-    if (sizes.length > 6) throw new ShapeError(`pointwise: broadcasting over ${sizes.length} separate axes, expected at most 6.`, 'Reshape or expand an input first.');
+    if (sizes.length > 6)
+      throw new ShapeError(
+        `pointwise: broadcasting over ${sizes.length} separate axes, expected at most 6.`,
+        'Reshape or expand an input first.',
+      );
   }
   for (let axis = 0; axis < 6; axis++) {
     if (axis < 5) params[`size${axis}`] = sizes[axis] ?? 1;
-    NAMES.forEach((name, i) => { params[`${name}${axis}`] = strides[axis]?.[i < inputs.length ? i : 0] ?? 0; });
+    NAMES.forEach((name, i) => {
+      params[`${name}${axis}`] = strides[axis]?.[i < inputs.length ? i : 0] ?? 0;
+    });
   }
 }
 

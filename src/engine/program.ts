@@ -4,12 +4,10 @@
 import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors.ts';
 import { callable, expectArguments, fields, flag, instance, maybe } from '../check.ts';
 import { currentDevice, Device, onDevice } from '../gpu/device.ts';
-import type { KernelDef } from '../gpu/kernel.ts';
-import { packParams } from '../gpu/params.ts';
-import { variantKey } from '../gpu/pipelines.ts';
 import { timestamps, type KernelTime } from '../gpu/profile.ts';
 import { byteSize, expectHost, expectSpec, type HostArray, type Spec } from './dtype.ts';
-import { bindEntries, executeInto, expectDevice } from './eager.ts';
+import { executeInto, expectDevice } from './eager.ts';
+import { freeze, type Call, type Owned, type PlannedDispatch } from './freeze.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
 import { expectKnown, indicesOf, watchNode } from './indices.ts';
@@ -46,31 +44,11 @@ export interface ProgramReport {
   readonly largest: readonly { name: string; bytes: number; first: number; last: number }[];
 }
 
-interface KnownIndices { readonly storage: Storage; readonly below: number; readonly label: string }
-
-/** One dispatch on paper: what an adapter will be asked for. */
-export interface PlannedDispatch {
+interface KnownIndices {
+  readonly storage: Storage;
+  readonly below: number;
   readonly label: string;
-  readonly kernel: KernelDef;
-  readonly spec: Readonly<Record<string, string>>;
-  readonly overrides: Readonly<Record<string, number>>;
-  /** Workgroups. */
-  readonly grid: readonly [number, number, number];
-  /** Of all that it binds, once each. */
-  readonly bytes: number;
-  /** Operations of the op that it belongs to, and how many dispatches that op has. */
-  readonly op: { readonly flops: number; readonly dispatches: number };
 }
-
-/** What goes when the program goes. */
-interface Owned { release(): void }
-
-interface Call { readonly pipeline: GPUComputePipeline; readonly group: GPUBindGroup; readonly x: number; readonly y: number; readonly z: number; readonly label: string }
-
-/** Work per submit: a driver watchdog must not fire on a slow adapter. */
-const FLOPS_PER_SUBMIT = 2e11;
-/** Dispatches per submit: a GPU starts on the first while the host records the next. */
-const DISPATCHES_PER_SUBMIT = 500;
 
 export class Program<O> implements Disposable {
   private readonly device: Device;
@@ -90,7 +68,19 @@ export class Program<O> implements Disposable {
   private disposed = false;
 
   /** Use `compile()`. */
-  constructor(parts: { device: Device; feeds: Map<string, Tensor>; trace: Trace; submits: Call[][]; outputs: O; owned: Owned[]; bound: Storage[]; indices: KnownIndices[]; mutated: Storage[]; summary: ProgramReport; listing: PlannedDispatch[] }) {
+  constructor(parts: {
+    device: Device;
+    feeds: Map<string, Tensor>;
+    trace: Trace;
+    submits: Call[][];
+    outputs: O;
+    owned: Owned[];
+    bound: Storage[];
+    indices: KnownIndices[];
+    mutated: Storage[];
+    summary: ProgramReport;
+    listing: PlannedDispatch[];
+  }) {
     this.device = parts.device;
     this.feeds = parts.feeds;
     this.trace = parts.trace;
@@ -116,7 +106,10 @@ export class Program<O> implements Disposable {
       const pass = encoder.beginComputePass();
       let last: GPUComputePipeline | null = null;
       for (const call of calls) {
-        if (call.pipeline !== last) { pass.setPipeline(call.pipeline); last = call.pipeline; }
+        if (call.pipeline !== last) {
+          pass.setPipeline(call.pipeline);
+          last = call.pipeline;
+        }
         pass.setBindGroup(0, call.group);
         pass.dispatchWorkgroups(call.x, call.y, call.z);
       }
@@ -132,19 +125,29 @@ export class Program<O> implements Disposable {
     return timestamps(this.device, this.submits);
   }
 
-  report(): ProgramReport { return this.summary; }
+  report(): ProgramReport {
+    return this.summary;
+  }
 
   /** Every dispatch of a run in order, as it was lowered for the device. */
-  dispatches(): readonly PlannedDispatch[] { return this.listing; }
+  dispatches(): readonly PlannedDispatch[] {
+    return this.listing;
+  }
 
   /** One line a dispatch: label, kernel, workgroups. */
-  toString(): string { return this.listing.map(({ label, kernel, grid }) => `${label}  ${kernel.entry}  ${grid.join('x')}`).join('\n'); }
+  toString(): string {
+    return this.listing.map(({ label, kernel, grid }) => `${label}  ${kernel.entry}  ${grid.join('x')}`).join('\n');
+  }
 
   private prepare(input: Feed): void {
     if (this.disposed) throw new DisposedError('program: run after dispose().');
     this.device.check();
     if (this.bound.some((s) => s.left)) {
-      throw new VoxelgradError('ORDER', 'program: a parameter that it reads has moved into the memory of an optimiser since it was compiled.', 'Compile it after the optimiser is made.');
+      throw new VoxelgradError(
+        'ORDER',
+        'program: a parameter that it reads has moved into the memory of an optimiser since it was compiled.',
+        'Compile it after the optimiser is made.',
+      );
     }
     const missing = new Set(this.feeds.keys());
     mapTree<HostArray | Tensor, void>('program: input', input, isFeed, (value, path) => {
@@ -157,7 +160,8 @@ export class Program<O> implements Disposable {
       if (value instanceof Tensor) this.copyIn(target, value, path);
       else {
         expectHost(`program: input ${path}`, target.dtype, value);
-        if (value.length !== target.size) throw new ShapeError(`program: input ${path} has ${value.length} values, expected ${target.size} for [${target.shape}].`);
+        if (value.length !== target.size)
+          throw new ShapeError(`program: input ${path} has ${value.length} values, expected ${target.size} for [${target.shape}].`);
         target.write(value);
       }
     });
@@ -184,7 +188,9 @@ export class Program<O> implements Disposable {
     for (const s of this.owned) s.release();
   }
 
-  [Symbol.dispose](): void { this.dispose(); }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 const isTensor = (x: unknown): boolean => x instanceof Tensor;
@@ -200,7 +206,11 @@ function makeInputs(device: Device, example: Example, owned: Owned[]): { inputs:
     if (leaf instanceof Tensor) return leaf;
     expectSpec(`compile: input ${path}`, leaf);
     const made = new Tensor({ shape: leaf.shape, dtype: leaf.dtype }, Storage.alloc(device, byteSize(leaf), `input ${path}`), null, path);
-    owned.push({ release: () => { made.dispose(); } });
+    owned.push({
+      release: () => {
+        made.dispose();
+      },
+    });
     feeds.set(path, made);
     return made;
   });
@@ -211,7 +221,11 @@ function makeInputs(device: Device, example: Example, owned: Owned[]): { inputs:
  * Traces `step` on the example and freezes it. Compilation of pipelines runs in parallel.
  * @throws MissingGradientError, ShapeError from the step; LimitError; KernelCompileError
  */
-export async function compile<I extends Example, O extends Tree<Tensor>>(step: (input: Inputs<I>) => O, example: I, options: CompileOptions = {}): Promise<Program<O>> {
+export async function compile<I extends Example, O extends Tree<Tensor>>(
+  step: (input: Inputs<I>) => O,
+  example: I,
+  options: CompileOptions = {},
+): Promise<Program<O>> {
   expectArguments('compile', { step: callable, options: OPTIONS }, [step, options]);
   const { device = currentDevice() } = options;
   device.check();
@@ -228,9 +242,19 @@ export async function compile<I extends Example, O extends Tree<Tensor>>(step: (
 }
 
 /** The program of a trace. What it allocates is noted in `owned`. */
-async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<string, Tensor>, trace: Trace, result: O, owned: Owned[], options: CompileOptions): Promise<Program<O>> {
+async function assemble<O extends Tree<Tensor>>(
+  device: Device,
+  feeds: Map<string, Tensor>,
+  trace: Trace,
+  result: O,
+  owned: Owned[],
+  options: CompileOptions,
+): Promise<Program<O>> {
   const results = new Set<Tensor>();
-  mapTree<Tensor, void>('compile: result', result, isTensor, (t) => { trace.expectOwn('compile', t); results.add(rootOf(t)); });
+  mapTree<Tensor, void>('compile: result', result, isTensor, (t) => {
+    trace.expectOwn('compile', t);
+    results.add(rootOf(t));
+  });
   const fixed = new Map<Tensor, Storage>();
   for (const t of results) {
     if (!t.node || trace.placed.has(t)) continue;
@@ -247,23 +271,37 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
   const limit = device.caps.limits.maxStorageBufferBindingSize;
   plan.lifetimes.forEach(({ bytes }, i) => {
     if (bytes > limit) {
-      throw new LimitError(`${plan.names[i]}: a tensor of ${bytes} bytes, got limit maxStorageBufferBindingSize ${limit}.`, 'Use a smaller batch, patch or preset.');
+      throw new LimitError(
+        `${plan.names[i]}: a tensor of ${bytes} bytes, got limit maxStorageBufferBindingSize ${limit}.`,
+        'Use a smaller batch, patch or preset.',
+      );
     }
   });
   // What the step reads by reference stays, whoever disposes the tensors.
-  const bound = [...new Set(nodes.flatMap((n) => n.inputs.flatMap((x) => x ? rootOf(x) : [])))].filter((t) => !t.node).map((t) => {
-    expectDevice(`compile: ${t.name ?? 'a tensor'} [${t.shape}]`, device, t.storage);
-    owned.push(t.storage.retain());
-    return t.storage;
-  });
+  const bound = [...new Set(nodes.flatMap((n) => n.inputs.flatMap((x) => (x ? rootOf(x) : []))))]
+    .filter((t) => !t.node)
+    .map((t) => {
+      expectDevice(`compile: ${t.name ?? 'a tensor'} [${t.shape}]`, device, t.storage);
+      owned.push(t.storage.retain());
+      return t.storage;
+    });
   const overwritten = new Set(live.flatMap(mutatedBy).map(rootOf));
-  const indices = uses.flat().map((use) => ({ ...use, index: rootOf(use.index) })).filter(({ index }) => !index.node && !overwritten.has(index))
+  const indices = uses
+    .flat()
+    .map((use) => ({ ...use, index: rootOf(use.index) }))
+    .filter(({ index }) => !index.node && !overwritten.has(index))
     .map(({ index, below, label }) => ({ storage: index.storage, below, label }));
-  const mutated = [...fixed.values(), ...[...overwritten].flatMap((t) => t.node ? [] : [t.storage])];
+  const mutated = [...fixed.values(), ...[...overwritten].flatMap((t) => (t.node ? [] : [t.storage]))];
   const buffers = device.slotPool.take(memory.slotBytes);
-  owned.push({ release: () => { device.slotPool.release(buffers); } });
-  const storageOf = (place: Place): Storage => place instanceof Storage ? place
-    : new Storage(device, buffers[memory.slotOf[place.life]!]!, 0, plan.lifetimes[place.life]!.bytes, false);
+  owned.push({
+    release: () => {
+      device.slotPool.release(buffers);
+    },
+  });
+  const storageOf = (place: Place): Storage =>
+    place instanceof Storage
+      ? place
+      : new Storage(device, buffers[memory.slotOf[place.life]!]!, 0, plan.lifetimes[place.life]!.bytes, false);
 
   const { submits, listing, pipelines } = await freeze(device, plan.steps, storageOf, owned, options.onProgress);
   const outputs = mapTree<Tensor, Tensor>('compile: result', result, isTensor, (t) => {
@@ -271,85 +309,27 @@ async function assemble<O extends Tree<Tensor>>(device: Device, feeds: Map<strin
     const place = plan.placeOf(t);
     if (!(place instanceof Storage)) throw new VoxelgradError('INTERNAL', `compile: output ${t.node.label} was planned into a slot.`);
     const made = new Tensor({ shape: t.shape, dtype: t.dtype }, place.retain(), null, t.name);
-    owned.push({ release: () => { made.dispose(); } });
+    owned.push({
+      release: () => {
+        made.dispose();
+      },
+    });
     return made;
   }) as O;
   const summary: ProgramReport = {
-    dispatches: listing.length, pipelines, slots: memory.slotBytes.length,
-    slotBytes: memory.slotBytes.reduce((s, b) => s + b, 0), largestSlot: Math.max(0, ...memory.slotBytes), lowerBound: memory.lowerBound,
+    dispatches: listing.length,
+    pipelines,
+    slots: memory.slotBytes.length,
+    slotBytes: memory.slotBytes.reduce((s, b) => s + b, 0),
+    largestSlot: Math.max(0, ...memory.slotBytes),
+    lowerBound: memory.lowerBound,
     flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),
-    largest: plan.lifetimes.map((l, i) => ({ ...l, name: plan.names[i]! })).sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1)).slice(0, 10),
+    largest: plan.lifetimes
+      .map((l, i) => ({ ...l, name: plan.names[i]! }))
+      .sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1))
+      .slice(0, 10),
   };
   return new Program({ device, feeds, trace, submits, outputs, owned, bound, indices, mutated, summary, listing });
-}
-
-/** Compiles every distinct pipeline in parallel, builds every bind group, packs every Params into one uniform arena. */
-async function freeze(device: Device, steps: ReturnType<typeof schedule>['steps'], storageOf: (place: Place) => Storage, owned: Owned[], onProgress?: (done: number, total: number) => void):
-Promise<{ submits: Call[][]; listing: PlannedDispatch[]; pipelines: number }> {
-  const variants = new Map(steps.flatMap((s) => s.dispatches).map((d) => [variantKey(d), d]));
-  let done = 0;
-  const compiled = new Map(await Promise.all([...variants].map(async ([key, d]) => {
-    const pipeline = await device.pipelines.compile(d);
-    onProgress?.(++done, variants.size);
-    return [key, pipeline] as const;
-  })));
-
-  const { params, offsetOf } = packArena(steps);
-  const arena = params.byteLength > 0
-    ? new Storage(device, device.alloc(params.byteLength, 'params', 0x40 | 0x8), 0, params.byteLength, true) : null; // UNIFORM | COPY_DST
-  if (arena) {
-    owned.push(arena);
-    device.gpu.queue.writeBuffer(arena.buffer, 0, params as Uint8Array<ArrayBuffer>);
-  }
-
-  const submits: Call[][] = [[]];
-  const listing: PlannedDispatch[] = [];
-  let flops = 0;
-  for (const step of steps) {
-    if (flops > FLOPS_PER_SUBMIT || submits.at(-1)!.length >= DISPATCHES_PER_SUBMIT) { submits.push([]); flops = 0; }
-    flops += step.flops;
-    for (const d of step.dispatches) {
-      const pipeline = compiled.get(variantKey(d))!;
-      const { label } = step.node;
-      const uniform = d.def.params ? { buffer: arena!.buffer, offset: offsetOf(d), size: d.def.params.size } : null;
-      const entries = bindEntries(device, d, (name) => storageOf(step.place(d, name)), uniform, label);
-      const group = device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
-      submits.at(-1)!.push({ pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}` });
-      const bytes = d.def.bindings.reduce((n, { kind, name }) => n + (kind === 'uniform' ? 0 : storageOf(step.place(d, name)).bytes), 0);
-      listing.push({ label, kernel: d.def, spec: d.spec, overrides: d.overrides, grid: d.grid, bytes, op: { flops: step.flops, dispatches: step.dispatches.length } });
-    }
-  }
-  return { submits: submits.filter((calls) => calls.length > 0), listing, pipelines: variants.size };
-}
-
-type Step = ReturnType<typeof schedule>['steps'][number];
-
-/** Every distinct Params struct once, at offsets a uniform binding may have (256 bytes). */
-function packArena(steps: readonly Step[]): { params: Uint8Array; offsetOf: (d: Step['dispatches'][number]) => number } {
-  const offsets = new Map<string, number>();
-  const keys = new Map<unknown, string>();
-  const chunks: Uint8Array[] = [];
-  let end = 0;
-  for (const d of steps.flatMap((s) => s.dispatches)) {
-    if (!d.def.params) continue;
-    const bytes = new Uint8Array(packParams(d.def, d.params));
-    const key = bytesKey(bytes);
-    keys.set(d, key);
-    if (offsets.has(key)) continue;
-    offsets.set(key, end);
-    const padded = new Uint8Array(Math.ceil(bytes.length / 256) * 256);
-    padded.set(bytes);
-    chunks.push(padded);
-    end += padded.length;
-  }
-  const params = new Uint8Array(end);
-  let at = 0;
-  for (const chunk of chunks) { params.set(chunk, at); at += chunk.length; }
-  return { params, offsetOf: (d) => offsets.get(keys.get(d)!)! };
-}
-
-function bytesKey(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }
 
 /**
@@ -362,10 +342,13 @@ export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
   const { trace, result } = record(step, device);
   const results: Tensor[] = [];
   const real = new Map<Tensor, Tensor>();
-  const concrete = (t: Tensor): Tensor => t.node ? real.get(t)! : t;
+  const concrete = (t: Tensor): Tensor => (t.node ? real.get(t)! : t);
   let kept = new Set<Tensor>();
   try {
-    mapTree<Tensor, void>('evaluate: result', result, isTensor, (t) => { trace.expectOwn('evaluate', t); results.push(t); });
+    mapTree<Tensor, void>('evaluate: result', result, isTensor, (t) => {
+      trace.expectOwn('evaluate', t);
+      results.push(t);
+    });
     for (const { tensor, values } of trace.scalars) tensor.write(values());
     const given = new Map([...trace.placed].map(([t, storage]) => [rootOf(t), storage]));
     for (const node of liveNodes(trace.nodes, results, trace.placed)) {

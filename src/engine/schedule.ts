@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // From a trace to an ordered list of kernel calls over abstract memory: dead nodes dropped, views resolved, lifetimes found.
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { byteSize, type Spec } from './dtype.ts';
 import { lowerCall, type Dispatch } from './lower.ts';
 import type { Lifetime } from './plan.ts';
@@ -93,7 +93,8 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
     });
     const temporaries = scratch.map((s) => claim(s, at, `${node.label} scratch`));
     steps.push({
-      node, dispatches,
+      node,
+      dispatches,
       flops: (dispatches.length > 0 && node.op.flops?.(node.inputs, node.outputs, node.attrs)) || 0,
       place(d, binding) {
         const ref = d.bindings[binding];

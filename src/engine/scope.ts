@@ -25,7 +25,10 @@ export function scope<T>(f: () => T): T {
   expectArguments('scope', { f: callable }, [f]);
   if (currentTrace()) return expectSync('scope', f());
   const made = new Set<Tensor>();
-  const outer = setCreationHook((t) => { made.add(t); outer?.(t); });
+  const outer = setCreationHook((t) => {
+    made.add(t);
+    outer?.(t);
+  });
   try {
     const result = expectSync('scope', f());
     for (const t of tensorsIn(result)) made.delete(t);

@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: MIT
 // A tensor is a shape, a dtype and either memory on the device or a place in a trace.
 import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
-import { dtype as aDType, expectArguments, fields, instance, integer, maybe, scalar, shape as aShape, shown, text, values as aList, type Kinds } from '../check.ts';
+import {
+  dtype as aDType,
+  expectArguments,
+  fields,
+  instance,
+  integer,
+  maybe,
+  scalar,
+  shape as aShape,
+  shown,
+  text,
+  values as aList,
+  type Kinds,
+} from '../check.ts';
 import { currentDevice, Device } from '../gpu/device.ts';
 import { Readback } from '../gpu/readback.ts';
 import { byteSize, expectHost, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
@@ -39,9 +52,14 @@ export class Storage {
   }
 
   /** A range of this one, which keeps all of it. */
-  part(offset: number, bytes: number): Storage { return new Storage(this.device, this.buffer, this.offset + offset, bytes, false, this); }
+  part(offset: number, bytes: number): Storage {
+    return new Storage(this.device, this.buffer, this.offset + offset, bytes, false, this);
+  }
 
-  retain(): this { this.users++; return this; }
+  retain(): this {
+    this.users++;
+    return this;
+  }
   release(): void {
     if (--this.users !== 0) return;
     if (this.owned) this.device.free(this.buffer);
@@ -81,26 +99,40 @@ export class Tensor implements Spec, Disposable {
     expectArguments('Tensor.fromBuffer', FROM_BUFFER, [buffer, spec, options]);
     const { offset = 0, device = currentDevice() } = options;
     const bytes = byteSize(spec);
-    if (offset % 4 !== 0) throw new ShapeError(`Tensor.fromBuffer: got offset ${offset}, expected a multiple of 4.`, 'A kernel binds it at a multiple of 256.');
+    if (offset % 4 !== 0)
+      throw new ShapeError(`Tensor.fromBuffer: got offset ${offset}, expected a multiple of 4.`, 'A kernel binds it at a multiple of 256.');
     if (offset + bytes > buffer.size) {
-      throw new ShapeError(`Tensor.fromBuffer: [${spec.shape}] ${spec.dtype} needs ${bytes} bytes from offset ${offset}, got a buffer of ${buffer.size}.`);
+      throw new ShapeError(
+        `Tensor.fromBuffer: [${spec.shape}] ${spec.dtype} needs ${bytes} bytes from offset ${offset}, got a buffer of ${buffer.size}.`,
+      );
     }
     return new Tensor(spec, new Storage(device, buffer, offset, bytes, false));
   }
 
-  get size(): number { return numel(this.shape); }
-  get isSymbolic(): boolean { return this.memory === null && !this.disposed && this.node !== null; }
+  get size(): number {
+    return numel(this.shape);
+  }
+  get isSymbolic(): boolean {
+    return this.memory === null && !this.disposed && this.node !== null;
+  }
 
   /** The memory behind a tensor. Inside a trace there is none. */
   get storage(): Storage {
     if (this.disposed) throw new DisposedError(`tensor${this.name ? ` ${this.name}` : ''} [${this.shape}]: used after dispose().`);
     this.memory ??= this.materialise();
-    if (!this.memory) throw new VoxelgradError('TRACE', `tensor [${this.shape}]: has no values while a step is being traced.`, 'Return it from the step and read it after run().');
+    if (!this.memory)
+      throw new VoxelgradError(
+        'TRACE',
+        `tensor [${this.shape}]: has no values while a step is being traced.`,
+        'Return it from the step and read it after run().',
+      );
     return this.memory;
   }
 
   /** Subclasses that keep host values until first use (Parameter) move them to the device here. */
-  protected materialise(): Storage | null { return null; }
+  protected materialise(): Storage | null {
+    return null;
+  }
 
   /** Moves a persistent tensor's values into another range, for example of an optimiser's arena. */
   protected moveTo(storage: Storage): void {
@@ -108,7 +140,9 @@ export class Tensor implements Spec, Disposable {
     this.memory?.release();
     this.memory = storage;
   }
-  protected get hasMemory(): boolean { return this.memory !== null; }
+  protected get hasMemory(): boolean {
+    return this.memory !== null;
+  }
 
   /** The range of a GPU buffer that holds this tensor's values, for use outside the engine. */
   get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
@@ -133,7 +167,8 @@ export class Tensor implements Spec, Disposable {
   write(values: HostArray): void {
     const where = `write${this.name ? ` ${this.name}` : ''}`;
     expectHost(where, this.dtype, values);
-    if (values.length !== this.size) throw new ShapeError(`${where}: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
+    if (values.length !== this.size)
+      throw new ShapeError(`${where}: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
     const { device, buffer, offset } = this.storage;
     writeBuffer(device, buffer, offset, values);
     this.storage.holds = this.dtype === 'u32' || this.dtype === 'i32' ? rangeOf(values) : null;
@@ -146,7 +181,9 @@ export class Tensor implements Spec, Disposable {
     this.memory = null;
   }
 
-  [Symbol.dispose](): void { this.dispose(); }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 function rangeOf(values: HostArray): { low: number; high: number } | null {
@@ -155,7 +192,8 @@ function rangeOf(values: HostArray): { low: number; high: number } | null {
   let high = low;
   for (let i = 1; i < values.length; i++) {
     const v = values[i]!;
-    if (v < low) low = v; else if (v > high) high = v;
+    if (v < low) low = v;
+    else if (v > high) high = v;
   }
   return { low, high };
 }
@@ -163,7 +201,10 @@ function rangeOf(values: HostArray): { low: number; high: number } | null {
 /** Values of many tensors, brought back together: one wait whatever their number. */
 export async function readTogether(tensors: readonly Tensor[]): Promise<HostArray[]> {
   if (tensors.length === 0) return [];
-  using readback = new Readback(tensors[0]!.storage.device, tensors.map((t) => ({ buffer: t.storage.buffer, offset: t.storage.offset, bytes: byteSize(t) })));
+  using readback = new Readback(
+    tensors[0]!.storage.device,
+    tensors.map((t) => ({ buffer: t.storage.buffer, offset: t.storage.offset, bytes: byteSize(t) })),
+  );
   return (await readback.views()).map((bytes, i) => hostArray(tensors[i]!.dtype, bytes.slice().buffer, tensors[i]!.size));
 }
 
@@ -178,18 +219,26 @@ export function writeBuffer(device: Device, buffer: GPUBuffer, offset: number, v
   device.gpu.queue.writeBuffer(buffer, offset, padded);
 }
 
-interface Made { dtype?: DType; name?: string }
+interface Made {
+  dtype?: DType;
+  name?: string;
+}
 const MADE = { dtype: maybe(aDType), name: maybe(text) };
 const FROM_BUFFER: Kinds = {
-  buffer: (where, what, v) => { if (typeof (v as GPUBuffer | null)?.size !== 'number') throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUBuffer.`); },
-  spec: fields({ shape: aShape, dtype: aDType }), options: fields({ offset: maybe(integer(0)), device: maybe(instance('a device', Device)) }),
+  buffer: (where, what, v) => {
+    if (typeof (v as GPUBuffer | null)?.size !== 'number')
+      throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUBuffer.`);
+  },
+  spec: fields({ shape: aShape, dtype: aDType }),
+  options: fields({ offset: maybe(integer(0)), device: maybe(instance('a device', Device)) }),
 };
 
 /** A tensor from host numbers. @throws ShapeError if their count does not fit the shape, DTypeError for numbers that the dtype has not. */
 export function tensor(values: ArrayLike<number> | HostArray, options: Made & { shape?: readonly number[] } = {}): Tensor {
   expectArguments('tensor', { values: aList, options: fields({ ...MADE, shape: maybe(aShape) }) }, [values, options]);
   const { dtype = 'f32', shape = [values.length], name } = options;
-  if (numel(shape) !== values.length) throw new ShapeError(`tensor: got ${values.length} values, expected ${numel(shape)} for shape [${shape}].`);
+  if (numel(shape) !== values.length)
+    throw new ShapeError(`tensor: got ${values.length} values, expected ${numel(shape)} for shape [${shape}].`);
   const device = currentDevice();
   const host = isHostOf(dtype, values) ? values : toHost(dtype, values);
   const made = new Tensor({ shape: [...shape], dtype }, Storage.alloc(device, byteSize({ shape, dtype }), name ?? 'tensor'), null, name);

@@ -33,15 +33,24 @@ export class Trace {
   private readonly constants: Tensor[] = [];
   private readonly made = new WeakSet<Tensor>();
 
-  constructor(device: Device) { this.device = device; }
+  constructor(device: Device) {
+    this.device = device;
+  }
 
   /** @throws VoxelgradError TRACE for a tensor that another step made. */
   expectOwn(where: string, t: Tensor): void {
-    if (t.node && !this.made.has(t)) throw new VoxelgradError('TRACE', `${where}: got a tensor that another traced step made, [${t.shape}] of ${t.node.label}.`, 'Return it from that step, and give this one the result.');
+    if (t.node && !this.made.has(t))
+      throw new VoxelgradError(
+        'TRACE',
+        `${where}: got a tensor that another traced step made, [${t.shape}] of ${t.node.label}.`,
+        'Return it from that step, and give this one the result.',
+      );
   }
 
   /** Notes a constant; a tensor of `tensor()` and the like comes here by itself. */
-  keep(t: Tensor): void { this.constants.push(t); }
+  keep(t: Tensor): void {
+    this.constants.push(t);
+  }
 
   /** Gives back constants and placed ranges, but for `kept`. */
   release(kept?: ReadonlySet<Tensor>): void {
@@ -53,7 +62,12 @@ export class Trace {
     for (const t of inputs) if (t) this.expectOwn(op.name, t);
     const path = scopes.join('.');
     const node: Node = {
-      op, inputs, outputs: [], attrs, detached: gradOff > 0, gradient: walking > 0,
+      op,
+      inputs,
+      outputs: [],
+      attrs,
+      detached: gradOff > 0,
+      gradient: walking > 0,
       label: `${op.name}#${this.nodes.length}${path ? ` ${path}` : ''}`,
     };
     for (const s of specs) {
@@ -71,21 +85,34 @@ let gradOff = 0;
 let walking = 0;
 const scopes: string[] = [];
 
-export function currentTrace(): Trace | null { return current; }
+export function currentTrace(): Trace | null {
+  return current;
+}
 
 /** @throws VoxelgradError USAGE for what an asynchronous function returns: work that goes on later would be no part of what is done now. */
 export function expectSync<T>(where: string, result: T): T {
   if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') return result;
   (result as PromiseLike<unknown>).then(undefined, () => undefined); // it fails as soon as it meets a tensor
-  throw new VoxelgradError('USAGE', `${where}: got an asynchronous function, expected one that returns at once.`, 'Await its inputs before and read its results after.');
+  throw new VoxelgradError(
+    'USAGE',
+    `${where}: got an asynchronous function, expected one that returns at once.`,
+    'Await its inputs before and read its results after.',
+  );
 }
 
 /** Runs `step` with every op call recorded instead of executed, on behalf of `device`. Traces do not nest. */
 export function record<T>(step: () => T, device: Device = currentDevice()): { trace: Trace; result: T } {
-  if (current) throw new VoxelgradError('TRACE', 'compile: called while another step is being traced.', 'Compile the inner step first and call run() outside.');
+  if (current)
+    throw new VoxelgradError(
+      'TRACE',
+      'compile: called while another step is being traced.',
+      'Compile the inner step first and call run() outside.',
+    );
   const trace = new Trace(device);
   current = trace;
-  const outer = setCreationHook((t) => { trace.keep(t); });
+  const outer = setCreationHook((t) => {
+    trace.keep(t);
+  });
   try {
     return { trace, result: expectSync('compile', onDevice(device, step)) };
   } catch (e) {
@@ -101,20 +128,32 @@ export function record<T>(step: () => T, device: Device = currentDevice()): { tr
 export function noGrad<T>(f: () => T): T {
   expectArguments('noGrad', { f: callable }, [f]);
   gradOff++;
-  try { return expectSync('noGrad', f()); } finally { gradOff--; }
+  try {
+    return expectSync('noGrad', f());
+  } finally {
+    gradOff--;
+  }
 }
 
 /** Ops inside are gradients: constants to this reverse walk, and an error to one that meets them. */
 export function gradients<T>(f: () => T): T {
   walking++;
-  try { return noGrad(f); } finally { walking--; }
+  try {
+    return noGrad(f);
+  } finally {
+    walking--;
+  }
 }
 
 /** Names the ops made inside, for labels and profiles; nested names are joined by dots. */
 export function named<T>(name: string, f: () => T): T {
   expectArguments('named', { name: text, f: callable }, [name, f]);
   scopes.push(name);
-  try { return expectSync('named', f()); } finally { scopes.pop(); }
+  try {
+    return expectSync('named', f());
+  } finally {
+    scopes.pop();
+  }
 }
 
 /**

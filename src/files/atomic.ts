@@ -55,7 +55,11 @@ export function removeLeftovers(folder: string): void {
     if (owner === undefined || !isDead(owner)) continue;
     const found = fs.lstatSync(join(folder, name), { throwIfNoEntry: false });
     if (!found || !(found.isFile() || found.isDirectory()) || (process.getuid && found.uid !== process.getuid())) continue;
-    try { fs.rmSync(join(folder, name), { recursive: true, force: true }); } catch { /* litter is no reason to stop the work */ }
+    try {
+      fs.rmSync(join(folder, name), { recursive: true, force: true });
+    } catch {
+      /* litter is no reason to stop the work */
+    }
   }
 }
 
@@ -76,7 +80,12 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Ctrl-C while folders are half made: they go, then the process by the same signal; where another listener is, it decides. */
 function end(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;
-  for (const aside of asides) try { discard(aside); } catch { /* the next process does it */ }
+  for (const aside of asides)
+    try {
+      discard(aside);
+    } catch {
+      /* the next process does it */
+    }
   process.off(signal, end);
   process.kill(process.pid, signal);
 }
@@ -98,21 +107,35 @@ export function folderAside(path: string): string {
 
 /** Removes a temporary file or folder, if it is still there. */
 export function discard(aside: string): void {
-  try { fs.rmSync(aside, { recursive: true, force: true }); } finally { asides.delete(aside); }
+  try {
+    fs.rmSync(aside, { recursive: true, force: true });
+  } finally {
+    asides.delete(aside);
+  }
   if (asides.size === 0) for (const signal of SIGNALS) process.off(signal, end);
 }
 
 /** Renaming replaces whatever has the name, `/dev/null` too: only a file may, or a link (the link goes, what it leads to stays). @throws DataError */
 export function assertReplaceable(path: string): void {
   const found = fs.statSync(path, { throwIfNoEntry: false });
-  const special = found && !found.isFile() && !found.isDirectory() ? kindOf(found) : fs.existsSync(dirname(path)) && fs.realpathSync(dirname(path)) === '/dev' ? 'a name among the devices' : undefined;
-  if (special !== undefined) throw new DataError(`${path}: could not be written, got ${special}, expected a file or nothing of that name.`, 'Choose another name.');
+  const special =
+    found && !found.isFile() && !found.isDirectory()
+      ? kindOf(found)
+      : fs.existsSync(dirname(path)) && fs.realpathSync(dirname(path)) === '/dev'
+        ? 'a name among the devices'
+        : undefined;
+  if (special !== undefined)
+    throw new DataError(`${path}: could not be written, got ${special}, expected a file or nothing of that name.`, 'Choose another name.');
 }
 
 export function flushFolder(path: string): void {
   if (process.platform === 'win32') return; // a folder cannot be opened there
   const handle = fs.openSync(path, 'r');
-  try { fs.fsyncSync(handle); } finally { fs.closeSync(handle); }
+  try {
+    fs.fsyncSync(handle);
+  } finally {
+    fs.closeSync(handle);
+  }
 }
 
 /**

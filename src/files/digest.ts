@@ -7,7 +7,10 @@ import { assertFile } from './regular.ts';
 /** `sha256:` and 64 hexadecimal digits. */
 export type Digest = string;
 
-export interface FileDigest { readonly digest: Digest; readonly bytes: number }
+export interface FileDigest {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
 
 /** @throws DataError where it is no file */
 export async function digestFile(path: string): Promise<FileDigest> {

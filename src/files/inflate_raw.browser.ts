@@ -9,13 +9,19 @@ const PIECE = 1 << 16;
 export function inflateRaw(packed: Uint8Array, most: number): Uint8Array {
   const parts: Uint8Array[] = [];
   let length = 0;
-  const stream = new Inflate((part) => { parts.push(part); length += part.length; });
+  const stream = new Inflate((part) => {
+    parts.push(part);
+    length += part.length;
+  });
   for (let at = 0; at < packed.length; at += PIECE) {
     stream.push(packed.subarray(at, at + PIECE), at + PIECE >= packed.length);
     if (length > most) throw new Error(`more than ${most} bytes`);
   }
   const out = new Uint8Array(length);
   let at = 0;
-  for (const part of parts) { out.set(part, at); at += part.length; }
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
   return out;
 }

@@ -14,16 +14,24 @@ function inspect(text: string): string | undefined {
   let twice: string | undefined;
   for (let at = 0; at < text.length; at++) {
     const c = text.charCodeAt(at);
-    if (c === 0x7b || c === 0x5b) { // { [
+    if (c === 0x7b || c === 0x5b) {
+      // { [
       if (keys.push(c === 0x7b ? new Set() : null) > MAX_DEPTH) throw new Error(`nested more than ${MAX_DEPTH} levels deep`);
-    } else if (c === 0x7d || c === 0x5d) keys.pop(); // } ]
-    else if (c === 0x22) { // a string
+    } else if (c === 0x7d || c === 0x5d)
+      keys.pop(); // } ]
+    else if (c === 0x22) {
+      // a string
       const start = at;
       let escaped = false;
-      for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) { escaped = true; at++; }
+      for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++)
+        if (text.charCodeAt(at) === 0x5c) {
+          escaped = true;
+          at++;
+        }
       const known = keys[keys.length - 1];
       if (!known || !isKey(text, at + 1)) continue;
-      const raw = text.slice(start, at + 1), key = escaped ? unescaped(raw) : raw.slice(1, -1);
+      const raw = text.slice(start, at + 1),
+        key = escaped ? unescaped(raw) : raw.slice(1, -1);
       if (known.has(key)) twice ??= key;
       known.add(key);
     }
@@ -39,7 +47,13 @@ function isKey(text: string, at: number): boolean {
   return false;
 }
 
-const unescaped = (raw: string): string => { try { return String(JSON.parse(raw)); } catch { return raw; } };
+const unescaped = (raw: string): string => {
+  try {
+    return String(JSON.parse(raw));
+  } catch {
+    return raw;
+  }
+};
 
 /**
  * The value of a JSON text; `where` names it. A byte order mark is passed over.
@@ -60,6 +74,7 @@ export function parseJson(source: Uint8Array | string, where: string, hint = 'Lo
   } catch (cause) {
     throw new DataError(`${where}: not JSON: ${printable((cause as Error).message, 200)}.`, hint, { cause });
   }
-  if (twice !== undefined) throw new DataError(`${where}: ${printable(JSON.stringify(twice), 200)} is there twice in one object.`, 'Keep one of them.');
+  if (twice !== undefined)
+    throw new DataError(`${where}: ${printable(JSON.stringify(twice), 200)} is there twice in one object.`, 'Keep one of them.');
   return value;
 }

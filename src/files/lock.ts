@@ -8,10 +8,17 @@ import { writeError } from './atomic.ts';
 import { lifeOf, numberOf, PROCESS, thisProcess, type Life } from './owner.ts';
 
 /** Who has a folder that could not be taken. */
-export interface Held { readonly pid: number; readonly host: string; readonly life: Life }
+export interface Held {
+  readonly pid: number;
+  readonly host: string;
+  readonly life: Life;
+}
 
 const LOCK = new RegExp(`^\\.(\\w+)\\.(${PROCESS.source})\\.([\\w-]*)\\.lock$`);
-const lockName = (kind: string): string => `.${kind}.${thisProcess()}.${hostname().replace(/[^\w-]/g, '').slice(0, 64)}.lock`;
+const lockName = (kind: string): string =>
+  `.${kind}.${thisProcess()}.${hostname()
+    .replace(/[^\w-]/g, '')
+    .slice(0, 64)}.lock`;
 
 /** Files of this process: one of the same name that is not among them was left by another that had its number. */
 const held = new Set<string>();
@@ -20,7 +27,9 @@ const bed = new Int32Array(new SharedArrayBuffer(4));
 /** A folder held for one kind of work until it is disposed of or the process ends. */
 export class FolderLock implements Disposable {
   private readonly path: string;
-  private readonly onExit = (): void => { fs.rmSync(this.path, { force: true }); };
+  private readonly onExit = (): void => {
+    fs.rmSync(this.path, { force: true });
+  };
 
   private constructor(path: string) {
     this.path = path;

@@ -5,7 +5,13 @@ import fs from 'node:fs';
 import { hostname } from 'node:os';
 
 const digest = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length);
-const quietly = (read: () => string): string => { try { return read(); } catch { return ''; } };
+const quietly = (read: () => string): string => {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+};
 
 const bootId = (): string => quietly(() => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'));
 /** Many machines are called "localhost": without an id of its own a machine is another one each time it starts. */
@@ -26,7 +32,7 @@ const ownerOf = (pid: number): string => `${machine()}-${boot()}-${pid}-${status
 let own: string | undefined;
 
 /** This process: machine, boot, number, start. */
-export const thisProcess = (): string => own ??= ownerOf(process.pid);
+export const thisProcess = (): string => (own ??= ownerOf(process.pid));
 
 /** What `thisProcess` gives, as a pattern to find it by. */
 export const PROCESS = /[0-9a-f]{8}-[0-9a-f]{4}-\d{1,10}-[0-9a-z]{1,13}/;

@@ -7,8 +7,16 @@ import { GlobalRef, PlainObject, unpickle, type PickleGlobal } from './unpickle.
 import { ZipFile } from './zip.ts';
 
 const STORAGES: Readonly<Record<string, StoredType>> = {
-  FloatStorage: 'F32', DoubleStorage: 'F64', HalfStorage: 'F16', BFloat16Storage: 'BF16', LongStorage: 'I64', IntStorage: 'I32',
-  ShortStorage: 'I16', CharStorage: 'I8', ByteStorage: 'U8', BoolStorage: 'BOOL',
+  FloatStorage: 'F32',
+  DoubleStorage: 'F64',
+  HalfStorage: 'F16',
+  BFloat16Storage: 'BF16',
+  LongStorage: 'I64',
+  IntStorage: 'I32',
+  ShortStorage: 'I16',
+  CharStorage: 'I8',
+  ByteStorage: 'U8',
+  BoolStorage: 'BOOL',
 };
 const DTYPES = ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'];
 /** Where checkpoints keep the state dict when they hold more than it (SAM-Med3D: model_state_dict). */
@@ -17,7 +25,8 @@ const NESTS = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 'mod
 /** PyTorch's own bound. */
 const MAX_RANK = 64;
 /** What the tensors of a file may take together: every storage a few times over, for views of it (weights that are tied count once). */
-const ROOM = 64 * 2 ** 20, TIMES = 8;
+const ROOM = 64 * 2 ** 20,
+  TIMES = 8;
 
 /** Values of one storage; the legacy container brings them after the pickle. */
 class PthStorage {
@@ -25,7 +34,11 @@ class PthStorage {
   readonly key: string;
   readonly dtype: StoredType;
   readonly count: number;
-  constructor(key: string, dtype: StoredType, count: number) { this.key = key; this.dtype = dtype; this.count = count; }
+  constructor(key: string, dtype: StoredType, count: number) {
+    this.key = key;
+    this.dtype = dtype;
+    this.count = count;
+  }
 }
 
 class PthTensor {
@@ -46,7 +59,8 @@ const areCounts = (v: unknown): v is number[] => Array.isArray(v) && v.every(isC
 
 function rebuildTensor(args: readonly unknown[]): PthTensor {
   const [storage, offset, shape, strides] = args;
-  if (Array.isArray(shape) && shape.length > MAX_RANK) throw new Error(`tensor of ${shape.length} dimensions, expected at most ${MAX_RANK}`);
+  if (Array.isArray(shape) && shape.length > MAX_RANK)
+    throw new Error(`tensor of ${shape.length} dimensions, expected at most ${MAX_RANK}`);
   if (!(storage instanceof PthStorage) || !isCount(offset) || !areCounts(shape) || !areCounts(strides) || shape.length !== strides.length) {
     throw new Error('arguments are not (storage, offset, size, stride)');
   }
@@ -63,17 +77,24 @@ function numpyScalar([type, raw]: readonly unknown[]): unknown {
   if (!(raw instanceof Uint8Array)) throw new Error('scalar without bytes');
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   switch (kind) {
-    case 'f8': return view.getFloat64(0, true);
-    case 'f4': return view.getFloat32(0, true);
-    case 'i8': return Number(view.getBigInt64(0, true));
-    case 'i4': return view.getInt32(0, true);
-    case 'b1': return view.getUint8(0) !== 0;
-    default: throw new Error(`scalar of type ${textOf(kind)}`);
+    case 'f8':
+      return view.getFloat64(0, true);
+    case 'f4':
+      return view.getFloat32(0, true);
+    case 'i8':
+      return Number(view.getBigInt64(0, true));
+    case 'i4':
+      return view.getInt32(0, true);
+    case 'b1':
+      return view.getUint8(0) !== 0;
+    default:
+      throw new Error(`scalar of type ${textOf(kind)}`);
   }
 }
 
 /** A plain value in words. Never `String()` of a list: 400 bytes of nested tuples would be gigabytes of text. */
-const textOf = (value: unknown): string => (typeof value === 'object' || typeof value === 'function' ? 'something that is no plain value' : String(value));
+const textOf = (value: unknown): string =>
+  typeof value === 'object' || typeof value === 'function' ? 'something that is no plain value' : String(value);
 
 function texts(values: readonly unknown[]): string[] {
   if (values.some((v) => typeof v !== 'string' && typeof v !== 'number')) throw new Error('arguments are not texts or numbers');
@@ -108,7 +129,10 @@ const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>
   ['collections.Counter', { call: dict }],
   // Its first argument makes missing values; there is nobody here to ask for one.
   ['collections.defaultdict', { call: ([, ...items]) => dict(items) }],
-  ...['int', 'float', 'str', 'bool', 'list', 'dict', 'tuple'].flatMap((name): [string, PickleGlobal][] => [[`builtins.${name}`, {}], [`__builtin__.${name}`, {}]]),
+  ...['int', 'float', 'str', 'bool', 'list', 'dict', 'tuple'].flatMap((name): [string, PickleGlobal][] => [
+    [`builtins.${name}`, {}],
+    [`__builtin__.${name}`, {}],
+  ]),
   ['torch._utils._rebuild_tensor_v2', { call: rebuildTensor }],
   ['torch._utils._rebuild_tensor', { call: rebuildTensor }],
   ['torch._utils._rebuild_parameter', { call: ([data]) => data }],
@@ -119,7 +143,11 @@ const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>
   ['numpy.dtype', { call: ([kind]) => plain({ kind }) }],
   ['numpy.core.multiarray.scalar', { call: numpyScalar }],
   ['numpy._core.multiarray.scalar', { call: numpyScalar }],
-  ...['builtins', '__builtin__'].flatMap((module): [string, PickleGlobal][] => [[`${module}.set`, { call: sequence }], [`${module}.bytearray`, { call: ([raw]) => raw === undefined ? new Uint8Array() : raw instanceof Uint8Array ? raw : encoded([raw]) }], [`${module}.complex`, { call: texts }]]),
+  ...['builtins', '__builtin__'].flatMap((module): [string, PickleGlobal][] => [
+    [`${module}.set`, { call: sequence }],
+    [`${module}.bytearray`, { call: ([raw]) => (raw === undefined ? new Uint8Array() : raw instanceof Uint8Array ? raw : encoded([raw])) }],
+    [`${module}.complex`, { call: texts }],
+  ]),
   ...Object.keys(STORAGES).map((name): [string, PickleGlobal] => [`torch.${name}`, {}]),
   ...DTYPES.map((name): [string, PickleGlobal] => [`torch.${name}`, {}]),
 ]);
@@ -133,7 +161,8 @@ function storageLoader(where: string, storages: Map<string, PthStorage>): (id: u
       throw new DataError(`${where}: the pickle refers to something that is no plain storage.`);
     }
     const known = storages.get(key);
-    if (known && (known.dtype !== dtype || known.count !== count)) throw new DataError(`${where}: storage "${key}" is declared in two ways.`);
+    if (known && (known.dtype !== dtype || known.count !== count))
+      throw new DataError(`${where}: storage "${key}" is declared in two ways.`);
     const storage = known ?? new PthStorage(key, dtype, count);
     storages.set(key, storage);
     return storage;
@@ -142,14 +171,22 @@ function storageLoader(where: string, storages: Map<string, PthStorage>): (id: u
 
 function attach(storage: PthStorage, bytes: Uint8Array, where: string): void {
   const expected = storage.count * bytesPerElement(storage.dtype);
-  if (bytes.length !== expected) throw new DataError(`${where}: storage "${storage.key}" has ${bytes.length} bytes, expected ${expected}.`, 'The file is truncated or damaged: copy it again.');
+  if (bytes.length !== expected)
+    throw new DataError(
+      `${where}: storage "${storage.key}" has ${bytes.length} bytes, expected ${expected}.`,
+      'The file is truncated or damaged: copy it again.',
+    );
   storage.bytes = bytes;
 }
 
 function readZip(bytes: Uint8Array, where: string): unknown {
   const zip = new ZipFile(bytes, where);
   const pickle = zip.names.find((name) => name.endsWith('/data.pkl'));
-  if (!pickle) throw new DataError(`${where}: a zip file without data.pkl, expected one written by torch.save.`, 'TorchScript and plain zip files are not read.');
+  if (!pickle)
+    throw new DataError(
+      `${where}: a zip file without data.pkl, expected one written by torch.save.`,
+      'TorchScript and plain zip files are not read.',
+    );
   const folder = pickle.slice(0, -'data.pkl'.length);
   const order = zip.has(`${folder}byteorder`) ? new TextDecoder().decode(zip.read(`${folder}byteorder`)) : 'little';
   if (order !== 'little') throw new DataError(`${where}: byte order "${order}", expected "little".`);
@@ -172,7 +209,8 @@ function readLegacy(bytes: Uint8Array, where: string): unknown {
   if (next() !== LEGACY_MAGIC) throw new DataError(`${where}: not a .pth file (a pickle without PyTorch's magic number).`);
   const [version, system] = [next(), next()];
   if (version !== 1001) throw new DataError(`${where}: legacy format version ${textOf(version)}, expected 1001.`);
-  if (!(system instanceof Map) || system.get('little_endian') !== true) throw new DataError(`${where}: written on a big-endian machine, expected little-endian.`);
+  if (!(system instanceof Map) || system.get('little_endian') !== true)
+    throw new DataError(`${where}: written on a big-endian machine, expected little-endian.`);
   const root = next();
   const keys = next();
   if (!Array.isArray(keys)) throw new DataError(`${where}: no list of storages after the pickle.`);
@@ -180,9 +218,14 @@ function readLegacy(bytes: Uint8Array, where: string): unknown {
     const storage = storages.get(key as string);
     if (!storage) throw new DataError(`${where}: storage "${textOf(key)}" belongs to no tensor.`);
     const length = storage.count * bytesPerElement(storage.dtype);
-    if (at + 8 + length > bytes.length) throw new DataError(`${where}: truncated in storage "${storage.key}": ${8 + length} bytes at ${at}, got ${bytes.length - at}.`, 'Copy the file again.');
+    if (at + 8 + length > bytes.length)
+      throw new DataError(
+        `${where}: truncated in storage "${storage.key}": ${8 + length} bytes at ${at}, got ${bytes.length - at}.`,
+        'Copy the file again.',
+      );
     const count = new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigUint64(0, true);
-    if (count !== BigInt(storage.count)) throw new DataError(`${where}: storage "${storage.key}" has ${count} elements, expected ${storage.count}.`);
+    if (count !== BigInt(storage.count))
+      throw new DataError(`${where}: storage "${storage.key}" has ${count} elements, expected ${storage.count}.`);
     attach(storage, bytes.subarray(at + 8, at + 8 + length), where);
     at += 8 + length;
   }
@@ -191,7 +234,8 @@ function readLegacy(bytes: Uint8Array, where: string): unknown {
 
 /** Row-major values of a strided window into a storage. */
 function materialise({ storage, offset, shape, strides }: PthTensor, where: string): HostTensor {
-  if (!storage.bytes) throw new DataError(`${where}: storage "${storage.key}" is missing.`, 'The file is truncated or damaged: copy it again.');
+  if (!storage.bytes)
+    throw new DataError(`${where}: storage "${storage.key}" is missing.`, 'The file is truncated or damaged: copy it again.');
   const width = bytesPerElement(storage.dtype);
   const size = shape.reduce((n, d) => n * d, 1);
   let expected = 1;
@@ -221,7 +265,12 @@ function findStateDict(root: unknown, where: string): Map<unknown, unknown> {
   if (hasTensors(root)) return root;
   const nested = root instanceof Map ? NESTS.map((name) => root.get(name)).find(hasTensors) : undefined;
   if (nested) return nested;
-  const found = root instanceof Map ? `a dict of ${[...root.keys()].slice(0, 8).map(textOf).join(', ')}` : root instanceof PthTensor ? 'one tensor' : typeof root;
+  const found =
+    root instanceof Map
+      ? `a dict of ${[...root.keys()].slice(0, 8).map(textOf).join(', ')}`
+      : root instanceof PthTensor
+        ? 'one tensor'
+        : typeof root;
   throw new DataError(`${where}: no state dict found, got ${found}, expected tensors by name or one of ${NESTS.join(', ')}.`);
 }
 
@@ -232,26 +281,34 @@ function findStateDict(root: unknown, where: string): Map<unknown, unknown> {
  */
 export function parsePth(bytes: Uint8Array, where = 'pth'): Map<string, HostTensor> {
   const isZip = bytes[0] === 0x50 && bytes[1] === 0x4b;
-  if (!isZip && bytes[0] !== 0x80) throw new DataError(`${where}: not a .pth file, got bytes ${[...bytes.subarray(0, 4)].join(' ')}, expected a zip file or a pickle.`);
+  if (!isZip && bytes[0] !== 0x80)
+    throw new DataError(`${where}: not a .pth file, got bytes ${[...bytes.subarray(0, 4)].join(' ')}, expected a zip file or a pickle.`);
   const state = findStateDict(isZip ? readZip(bytes, where) : readLegacy(bytes, where), where);
   return materialised(state, where);
 }
 
 function materialised(state: ReadonlyMap<unknown, unknown>, where: string): Map<string, HostTensor> {
-  const storages = new Set<PthStorage>(), known = new Map<string, HostTensor>(), tensors = new Map<string, HostTensor>();
+  const storages = new Set<PthStorage>(),
+    known = new Map<string, HostTensor>(),
+    tensors = new Map<string, HostTensor>();
   for (const value of state.values()) if (value instanceof PthTensor) storages.add(value.storage);
   const most = ROOM + TIMES * [...storages].reduce((n, { bytes }) => n + (bytes?.length ?? 0), 0);
   let taken = 0;
   for (const [name, value] of state) {
     if (!(value instanceof PthTensor)) continue;
-    if (typeof name !== 'string' && typeof name !== 'number') throw new DataError(`${where}: a tensor's name, got ${textOf(name)}, expected a text.`);
+    if (typeof name !== 'string' && typeof name !== 'number')
+      throw new DataError(`${where}: a tensor's name, got ${textOf(name)}, expected a text.`);
     const { storage, offset, shape, strides } = value;
     const view = JSON.stringify([storage.key, offset, shape, strides]);
     let tensor = known.get(view);
     if (!tensor) {
       taken += shape.reduce((n, d) => n * d, bytesPerElement(storage.dtype));
-      if (taken > most) throw new DataError(`${where}: its tensors take more than ${most} bytes, got ${taken} by "${textOf(name)}", expected views that share little of their storages.`, 'Save copies instead of views: {k: v.clone() for k, v in state.items()}.');
-      known.set(view, tensor = materialise(value, where));
+      if (taken > most)
+        throw new DataError(
+          `${where}: its tensors take more than ${most} bytes, got ${taken} by "${textOf(name)}", expected views that share little of their storages.`,
+          'Save copies instead of views: {k: v.clone() for k, v in state.items()}.',
+        );
+      known.set(view, (tensor = materialise(value, where)));
     }
     tensors.set(String(name), tensor);
   }

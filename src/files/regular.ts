@@ -7,23 +7,52 @@ import { parseJson } from './json.ts';
 
 /** "a folder", "a FIFO", ...: what stands where a file is expected. */
 export function kindOf(found: fs.Stats): string {
-  return found.isFile() ? 'a file' : found.isDirectory() ? 'a folder' : found.isFIFO() ? 'a FIFO' : found.isSocket() ? 'a socket' : 'a device';
+  return found.isFile()
+    ? 'a file'
+    : found.isDirectory()
+      ? 'a folder'
+      : found.isFIFO()
+        ? 'a FIFO'
+        : found.isSocket()
+          ? 'a socket'
+          : 'a device';
 }
 
-const WHY: Readonly<Record<string, string>> = { ENOENT: 'no such file', EISDIR: 'a folder, not a file', ENOTDIR: 'a file where a folder is needed', EACCES: 'no permission to read', ELOOP: 'a link that leads to itself', ENAMETOOLONG: 'a name too long for the file system' };
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EISDIR: 'a folder, not a file',
+  ENOTDIR: 'a file where a folder is needed',
+  EACCES: 'no permission to read',
+  ELOOP: 'a link that leads to itself',
+  ENAMETOOLONG: 'a name too long for the file system',
+};
 
 /** The DataError for a path that the system would not open; a link that leads to nothing is named with where it leads. */
 export function unreadable(file: string, cause: unknown): DataError {
   const code = (cause as NodeJS.ErrnoException).code;
   const target = code === 'ENOENT' ? linkedTo(file) : undefined;
-  if (target === undefined) return new DataError(`${file}: cannot be read, got ${WHY[code ?? ''] ?? String(code ?? cause)}, expected a readable file.`, 'Check the path and its permissions.', { cause });
+  if (target === undefined)
+    return new DataError(
+      `${file}: cannot be read, got ${WHY[code ?? ''] ?? String(code ?? cause)}, expected a readable file.`,
+      'Check the path and its permissions.',
+      { cause },
+    );
   const annexed = /[\\/]annex[\\/]objects[\\/]/.test(target);
-  return new DataError(`${file}: cannot be read, got a link to ${target}, which is not there, expected a readable file.`,
-    annexed ? 'Its content was not fetched: run `git annex get` (or `datalad get`) on it.' : 'Put the file where the link leads, or a copy in the place of the link.', { cause });
+  return new DataError(
+    `${file}: cannot be read, got a link to ${target}, which is not there, expected a readable file.`,
+    annexed
+      ? 'Its content was not fetched: run `git annex get` (or `datalad get`) on it.'
+      : 'Put the file where the link leads, or a copy in the place of the link.',
+    { cause },
+  );
 }
 
 function linkedTo(file: string): string | undefined {
-  try { return fs.readlinkSync(resolve(file)); } catch { return undefined; }
+  try {
+    return fs.readlinkSync(resolve(file));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Looks before anyone opens: `file` exists and is a file; its size. @throws DataError */
@@ -34,7 +63,11 @@ export function assertFile(file: string): number {
   } catch (cause) {
     throw unreadable(file, cause);
   }
-  if (!found.isFile()) throw new DataError(`${file}: cannot be read, got ${kindOf(found)}, expected a file.`, found.isDirectory() ? 'Name a file in it.' : 'Put a copy of its content there, as a file.');
+  if (!found.isFile())
+    throw new DataError(
+      `${file}: cannot be read, got ${kindOf(found)}, expected a file.`,
+      found.isDirectory() ? 'Name a file in it.' : 'Put a copy of its content there, as a file.',
+    );
   return found.size;
 }
 

@@ -5,12 +5,24 @@ import { DataError } from '../errors.ts';
 import { crc32 } from './crc.ts';
 import { inflateRaw } from './inflate_raw.ts';
 
-interface Entry { method: number; encrypted: boolean; crc: number; packed: number; size: number; header: number }
+interface Entry {
+  method: number;
+  encrypted: boolean;
+  crc: number;
+  packed: number;
+  size: number;
+  header: number;
+}
 
-const END = 0x06054b50, END64 = 0x06064b50, LOCATOR64 = 0x07064b50, CENTRAL = 0x02014b50, LOCAL = 0x04034b50;
+const END = 0x06054b50,
+  END64 = 0x06064b50,
+  LOCATOR64 = 0x07064b50,
+  CENTRAL = 0x02014b50,
+  LOCAL = 0x04034b50;
 const LONG = 0xffffffff;
 /** What the entries of a file may unpack to together: weights hardly shrink when they are packed, only bombs grow a hundredfold. */
-const ROOM = 64 * 2 ** 20, TIMES = 20;
+const ROOM = 64 * 2 ** 20,
+  TIMES = 20;
 
 export class ZipFile {
   private readonly bytes: Uint8Array;
@@ -27,9 +39,13 @@ export class ZipFile {
     this.assertHonest();
   }
 
-  get names(): string[] { return [...this.entries.keys()]; }
+  get names(): string[] {
+    return [...this.entries.keys()];
+  }
 
-  has(name: string): boolean { return this.entries.has(name); }
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
 
   /** Content of one entry. Stored entries are a window into the file, not a copy. */
   read(name: string): Uint8Array {
@@ -54,14 +70,19 @@ export class ZipFile {
 
   /** Entries lie one after another, each byte in one of them alone, and unpack to no more than a file of this length may hold. */
   private assertHonest(): void {
-    let end = 0, unpacked = 0;
+    let end = 0,
+      unpacked = 0;
     for (const [name, entry] of [...this.entries].sort(([, a], [, b]) => a.header - b.header)) {
       if (entry.header < end) throw this.fail(`entry "${name}" overlaps the one before it`);
       end = this.startOf(name, entry) + entry.packed;
       if (entry.method !== 0) unpacked += entry.size;
     }
     const most = ROOM + TIMES * this.bytes.length;
-    if (unpacked > most) throw new DataError(`${this.where}: zip: its entries unpack to ${unpacked} bytes, expected at most ${most} from a file of ${this.bytes.length}.`, 'If it is no attack, save the weights again with torch.save, which packs nothing.');
+    if (unpacked > most)
+      throw new DataError(
+        `${this.where}: zip: its entries unpack to ${unpacked} bytes, expected at most ${most} from a file of ${this.bytes.length}.`,
+        'If it is no attack, save the weights again with torch.save, which packs nothing.',
+      );
   }
 
   private inflate(name: string, { method, size }: Entry, packed: Uint8Array): Uint8Array {
@@ -105,7 +126,11 @@ export class ZipFile {
     for (let i = 0; i < count; i++) {
       this.need(at, 46);
       if (this.view.getUint32(at, true) !== CENTRAL) throw this.fail(`entry ${i} of ${count} is not in the directory`);
-      const [nameLength, extraLength, commentLength] = [28, 30, 32].map((o) => this.view.getUint16(at + o, true)) as [number, number, number];
+      const [nameLength, extraLength, commentLength] = [28, 30, 32].map((o) => this.view.getUint16(at + o, true)) as [
+        number,
+        number,
+        number,
+      ];
       this.need(at + 46, nameLength + extraLength + commentLength);
       const name = new TextDecoder().decode(this.bytes.subarray(at + 46, at + 46 + nameLength));
       if (this.entries.has(name)) throw this.fail(`entry "${name}" is there twice`);
@@ -117,12 +142,17 @@ export class ZipFile {
   private readEntry(at: number, extra: number, extraLength: number): Entry {
     const u32 = (o: number) => this.view.getUint32(at + o, true);
     const entry: Entry = {
-      encrypted: (this.view.getUint16(at + 8, true) & 1) === 1, method: this.view.getUint16(at + 10, true),
-      crc: u32(16), packed: u32(20), size: u32(24), header: u32(42),
+      encrypted: (this.view.getUint16(at + 8, true) & 1) === 1,
+      method: this.view.getUint16(at + 10, true),
+      crc: u32(16),
+      packed: u32(20),
+      size: u32(24),
+      header: u32(42),
     };
     for (let p = extra; p + 4 <= extra + extraLength;) {
       const [id, length] = [this.view.getUint16(p, true), this.view.getUint16(p + 2, true)];
-      if (id === 1) { // zip64: only the fields that did not fit, in this order
+      if (id === 1) {
+        // zip64: only the fields that did not fit, in this order
         let q = p + 4;
         for (const field of ['size', 'packed', 'header'] as const) {
           if (entry[field] !== LONG) continue;

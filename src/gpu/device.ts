@@ -2,6 +2,7 @@
 // One open GPU device: its abilities, its memory account, its pipelines, and the errors it has met.
 import { callable, expectArguments, fields, flag, maybe, number, oneOf, shown, text, type Kind } from '../check.ts';
 import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../errors.ts';
+import type { Caps, DeviceInfo, MatrixSizes, TunedTiles } from './caps.ts';
 import { PipelineCache } from './pipelines.ts';
 import { freeMemory, provideGPU, waitAsleep } from './provider.ts';
 import { Readback } from './readback.ts';
@@ -22,44 +23,6 @@ export interface DeviceOptions {
   gpuDevice?: GPUDevice;
   /** Tiles that `tune` found for the adapter that answers. Default: the built-in table alone. */
   tiles?: (info: DeviceInfo) => TunedTiles;
-}
-
-/** Tile by shape class of a product (ops/gemm.ts); a class without one takes the built-in table's. */
-export type TunedTiles = Readonly<Record<string, string>>;
-
-/** A product of M x K and K x N that one instruction of a subgroup computes. */
-export interface MatrixSizes { readonly M: number; readonly N: number; readonly K: number }
-
-/** What lowering may ask about the device. Plain data, so that `lower()` stays pure. */
-export interface Caps {
-  readonly f16: boolean;
-  readonly subgroups: boolean;
-  readonly timestamps: boolean;
-  /** Sizes of the subgroup matrices (tensor cores) that multiply f16 and add in f32; null where there are none. */
-  readonly subgroupMatrix: MatrixSizes | null;
-  /** A processor, not a GPU, executes the kernels: register tiles win over workgroup memory. */
-  readonly software: boolean;
-  /** Smallest subgroup the adapter may use: 8 on Lavapipe, 32 on NVIDIA. */
-  readonly subgroupSize: number;
-  /** Largest one: with subgroup matrices a workgroup must be a multiple of it. */
-  readonly subgroupSizeMax: number;
-  /** Adapter and driver version as the driver writes them; rows of tuned choices match it. */
-  readonly driver: string;
-  readonly tiles: TunedTiles;
-  readonly limits: {
-    readonly maxStorageBufferBindingSize: number;
-    readonly maxBufferSize: number;
-    readonly maxComputeWorkgroupStorageSize: number;
-    readonly maxComputeInvocationsPerWorkgroup: number;
-    readonly maxComputeWorkgroupsPerDimension: number;
-    readonly maxStorageBuffersPerShaderStage: number;
-  };
-}
-
-export interface DeviceInfo {
-  readonly vendor: string;
-  readonly name: string;
-  readonly driver: string;
 }
 
 export interface MemoryUse {
@@ -113,24 +76,35 @@ export class Device implements Disposable {
       const { error } = event as GPUUncapturedErrorEvent;
       this.pipelines.forgetUnproved();
       const name = error.constructor.name;
-      this.errors.push(name === 'GPUOutOfMemoryError'
-        ? new LimitError(`device: out of GPU memory. ${error.message}`, 'Use a smaller batch, patch or preset.')
-        : new VoxelgradError('GPU', error.message));
+      this.errors.push(
+        name === 'GPUOutOfMemoryError'
+          ? new LimitError(`device: out of GPU memory. ${error.message}`, 'Use a smaller batch, patch or preset.')
+          : new VoxelgradError('GPU', error.message),
+      );
     };
     gpu.addEventListener('uncapturederror', this.onError);
-    void gpu.lost.then((lost) => { if (!this.closed) this.lostReason = lost.message || lost.reason || 'unknown reason'; });
+    void gpu.lost.then((lost) => {
+      if (!this.closed) this.lostReason = lost.message || lost.reason || 'unknown reason';
+    });
   }
 
   /** Buffers that programs share for activations, largest first (engine/plan.ts). */
-  get slots(): readonly GPUBuffer[] { return this.slotPool.buffers; }
+  get slots(): readonly GPUBuffer[] {
+    return this.slotPool.buffers;
+  }
 
-  get isLost(): boolean { return this.lostReason !== null; }
+  get isLost(): boolean {
+    return this.lostReason !== null;
+  }
 
   /** Throws what has gone wrong since the last check: a lost device first, then the oldest GPU error. */
   check(): void {
     if (this.closed) throw new DisposedError('device: used after close().');
     if (this.lostReason !== null) {
-      throw new DeviceLostError(`device: the GPU device was lost (${this.lostReason}).`, 'Open a new device and restore from the last checkpoint.');
+      throw new DeviceLostError(
+        `device: the GPU device was lost (${this.lostReason}).`,
+        'Open a new device and restore from the last checkpoint.',
+      );
     }
     const met = this.errors.splice(0);
     const [first] = met;
@@ -144,7 +118,11 @@ export class Device implements Disposable {
   /** @throws LimitError where no buffer may be so large */
   expectRoom(bytes: number, label: string): void {
     const { maxBufferSize } = this.caps.limits;
-    if (bytes > maxBufferSize) throw new LimitError(`${label}: needs one buffer of ${bytes} bytes, got limit maxBufferSize ${maxBufferSize}.`, 'Use a smaller batch or patch.');
+    if (bytes > maxBufferSize)
+      throw new LimitError(
+        `${label}: needs one buffer of ${bytes} bytes, got limit maxBufferSize ${maxBufferSize}.`,
+        'Use a smaller batch or patch.',
+      );
   }
 
   /** A storage buffer of at least `bytes`. Throws LimitError before the driver is asked when it cannot fit. */
@@ -153,12 +131,18 @@ export class Device implements Disposable {
     this.expectRoom(size, label);
     if (usage === STORAGE) {
       const again = this.spare.get(size)?.pop();
-      if (again) { this.pooled -= size; this.live += size; return again; }
+      if (again) {
+        this.pooled -= size;
+        this.live += size;
+        return again;
+      }
     }
     if (this.live + this.pooled + size > this.budget) this.trim();
     if (this.live + this.pooled + size > this.budget) {
-      throw new LimitError(`${label}: ${size} bytes more than the memory budget allows, got ${this.live} bytes in use, expected at most ${this.budget}.`,
-        'Use a smaller batch, patch or preset, or raise memoryBudget.');
+      throw new LimitError(
+        `${label}: ${size} bytes more than the memory budget allows, got ${this.live} bytes in use, expected at most ${this.budget}.`,
+        'Use a smaller batch, patch or preset, or raise memoryBudget.',
+      );
     }
     const buffer = this.gpu.createBuffer({ size, usage, label });
     this.live += size;
@@ -173,7 +157,8 @@ export class Device implements Disposable {
     this.live -= buffer.size;
     if (buffer.usage === STORAGE) {
       const list = this.spare.get(buffer.size);
-      if (list) list.push(buffer); else this.spare.set(buffer.size, [buffer]);
+      if (list) list.push(buffer);
+      else this.spare.set(buffer.size, [buffer]);
       this.pooled += buffer.size;
     } else {
       this.destroy(buffer);
@@ -212,7 +197,9 @@ export class Device implements Disposable {
   }
 
   /** Bytes that may still be taken: of the budget where there is one, else as many as one binding may have, for WebGPU does not say how large a GPU is. */
-  get room(): number { return this.budget < Infinity ? this.budget - this.live : this.caps.limits.maxStorageBufferBindingSize; }
+  get room(): number {
+    return this.budget < Infinity ? this.budget - this.live : this.caps.limits.maxStorageBufferBindingSize;
+  }
 
   memory(): MemoryUse {
     return { live: this.live, pooled: this.pooled, peak: this.peak, buffers: this.own.size };
@@ -229,7 +216,9 @@ export class Device implements Disposable {
     else this.gpu.destroy();
   }
 
-  [Symbol.dispose](): void { this.close(); }
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /** The device that tensors are made on: the one opened last and not closed. */
@@ -243,7 +232,11 @@ export function currentDevice(): Device {
 export function onDevice<T>(device: Device, f: () => T): T {
   const before = chosen;
   chosen = device;
-  try { return f(); } finally { chosen = before; }
+  try {
+    return f();
+  } finally {
+    chosen = before;
+  }
 }
 
 function opened(device: Device): Device {
@@ -261,7 +254,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   if (options.gpuDevice) {
     const { gpuDevice, tiles, memoryBudget = Infinity } = options;
     const info = infoOf(gpuDevice.adapterInfo);
-    expectSubgroups(gpuDevice.features, info, 'Ask for it: requestDevice({ requiredFeatures: [\'subgroups\'] }).');
+    expectSubgroups(gpuDevice.features, info, "Ask for it: requestDevice({ requiredFeatures: ['subgroups'] }).");
     return opened(new Device(gpuDevice, info, capsOf(gpuDevice, gpuDevice.adapterInfo, tiles?.(info)), true, memoryBudget, options.debug));
   }
   if (options.backend === 'null' && !options.validateOnly) {
@@ -274,12 +267,22 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
   const info = infoOf(adapter.info);
   if (options.adapter && !info.name.toLowerCase().includes(options.adapter.toLowerCase())) {
-    throw new DeviceLostError(`openDevice: no adapter named like "${options.adapter}", got "${info.name}".`, 'Leave `adapter` out to take it.');
+    throw new DeviceLostError(
+      `openDevice: no adapter named like "${options.adapter}", got "${info.name}".`,
+      'Leave `adapter` out to take it.',
+    );
   }
-  if (!options.validateOnly) expectSubgroups(adapter.features, info, 'Install a newer graphics driver, or Mesa Lavapipe 25 (`npm run setup` says how).');
+  if (!options.validateOnly)
+    expectSubgroups(adapter.features, info, 'Install a newer graphics driver, or Mesa Lavapipe 25 (`npm run setup` says how).');
   const requiredLimits: Record<string, number> = {};
-  for (const key of ['maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup',
-    'maxComputeWorkgroupSizeX', 'maxStorageBuffersPerShaderStage'] as const) {
+  for (const key of [
+    'maxStorageBufferBindingSize',
+    'maxBufferSize',
+    'maxComputeWorkgroupStorageSize',
+    'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupSizeX',
+    'maxStorageBuffersPerShaderStage',
+  ] as const) {
     requiredLimits[key] = adapter.limits[key];
   }
   const device = await adapter.requestDevice({
@@ -294,16 +297,26 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
 }
 
 const aDevice: Kind = (where, what, v) => {
-  if (!(v as GPUDevice | null)?.features || !(v as GPUDevice).limits) throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUDevice.`);
+  if (!(v as GPUDevice | null)?.features || !(v as GPUDevice).limits)
+    throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUDevice.`);
 };
 const OPTIONS = fields({
-  adapter: maybe(text), backend: maybe(oneOf('vulkan', 'metal', 'd3d12', 'null')), validateOnly: maybe(flag), memoryBudget: maybe(number(0)), gpuDevice: maybe(aDevice), tiles: maybe(callable), debug: maybe(flag),
+  adapter: maybe(text),
+  backend: maybe(oneOf('vulkan', 'metal', 'd3d12', 'null')),
+  validateOnly: maybe(flag),
+  memoryBudget: maybe(number(0)),
+  gpuDevice: maybe(aDevice),
+  tiles: maybe(callable),
+  debug: maybe(flag),
 });
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */
 function expectSubgroups(features: GPUSupportedFeatures, { name }: DeviceInfo, hint: string): void {
   if (features.has('subgroups' as GPUFeatureName)) return;
-  throw new LimitError(`openDevice: got "${name}" without the WebGPU feature \`subgroups\`, expected it, for the kernels are written with it.`, hint);
+  throw new LimitError(
+    `openDevice: got "${name}" without the WebGPU feature \`subgroups\`, expected it, for the kernels are written with it.`,
+    hint,
+  );
 }
 
 function infoOf(info: GPUAdapterInfo): DeviceInfo {
@@ -336,8 +349,12 @@ function capsOf(device: GPUDevice, info: GPUAdapterInfo, tiles: TunedTiles = {})
 
 /** Of the sizes that the adapter lists for f16 added in f32, the largest that kernels/lib/matrices.wgsl can take. */
 function matrixSizes(info: GPUAdapterInfo): MatrixSizes | null {
-  const { subgroupMatrixConfigs: all = [] } = info as { subgroupMatrixConfigs?: Iterable<MatrixSizes & { componentType: string; resultComponentType: string }> };
-  const fit = [...all].filter(({ M, N, K, componentType, resultComponentType }) =>
-    componentType === 'f16' && resultComponentType === 'f32' && [M, N, K].every((size) => size === 8 || size === 16));
+  const { subgroupMatrixConfigs: all = [] } = info as {
+    subgroupMatrixConfigs?: Iterable<MatrixSizes & { componentType: string; resultComponentType: string }>;
+  };
+  const fit = [...all].filter(
+    ({ M, N, K, componentType, resultComponentType }) =>
+      componentType === 'f16' && resultComponentType === 'f32' && [M, N, K].every((size) => size === 8 || size === 16),
+  );
   return fit.map(({ M, N, K }) => ({ M, N, K })).sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)[0] ?? null;
 }

@@ -42,18 +42,25 @@ const caches = new WeakMap<GPUDevice, PipelineCache>();
 /** Uniform buffers a compiled kernel keeps, one for every params it saw lately. The collector frees those it lets go. */
 const KEPT = 64;
 
-export function kernel<B extends string, P extends string, O extends string, S extends string>(def: KernelDef<B, P, O, S>): Kernel<B, P, O, S> {
+export function kernel<B extends string, P extends string, O extends string, S extends string>(
+  def: KernelDef<B, P, O, S>,
+): Kernel<B, P, O, S> {
   const plain = def as unknown as KernelDef;
   return {
     def,
     async compile(device, options = {}) {
-      expectArguments(def.entry, { device: aDevice, options: fields({ spec: maybe(named(text)), overrides: maybe(named(scalar)) }) }, [device, options]);
+      expectArguments(def.entry, { device: aDevice, options: fields({ spec: maybe(named(text)), overrides: maybe(named(scalar)) }) }, [
+        device,
+        options,
+      ]);
       let cache = caches.get(device);
-      if (!cache) caches.set(device, cache = new PipelineCache(device));
+      if (!cache) caches.set(device, (cache = new PipelineCache(device)));
       // A kernel that does not compile is this call's error, not one of the caller's uncaptured ones.
       device.pushErrorScope('validation');
       const compiling = cache.compile({
-        def: plain, spec: withSubgroups(plain, (options.spec ?? {}) as Record<string, string>, device), overrides: (options.overrides ?? {}) as Record<string, number>,
+        def: plain,
+        spec: withSubgroups(plain, (options.spec ?? {}) as Record<string, string>, device),
+        overrides: (options.overrides ?? {}) as Record<string, number>,
       });
       void device.popErrorScope().catch(() => null);
       const pipeline = await compiling;
@@ -78,22 +85,32 @@ export function kernel<B extends string, P extends string, O extends string, S e
   };
 }
 
-const named = (kind: Kind): Kind => (where, what, v) => {
-  if (typeof v !== 'object' || v === null) throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected values by name.`);
-  for (const [name, value] of Object.entries(v)) kind(where, `${what}.${name}`, value);
+const named =
+  (kind: Kind): Kind =>
+  (where, what, v) => {
+    if (typeof v !== 'object' || v === null)
+      throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected values by name.`);
+    for (const [name, value] of Object.entries(v)) kind(where, `${what}.${name}`, value);
+  };
+const aDevice: Kind = (where, what, v) => {
+  callable(where, `${what}.createComputePipelineAsync`, (v as GPUDevice | null | undefined)?.createComputePipelineAsync);
 };
-const aDevice: Kind = (where, what, v) => { callable(where, `${what}.createComputePipelineAsync`, (v as GPUDevice | null | undefined)?.createComputePipelineAsync); };
-const bufferOf = (b: Binding): GPUBuffer => 'buffer' in b ? b.buffer : b;
+const bufferOf = (b: Binding): GPUBuffer => ('buffer' in b ? b.buffer : b);
 const aBinding: Kind = (where, what, v) => {
   const buffer = typeof v === 'object' && v !== null ? bufferOf(v as Binding) : undefined;
-  if (typeof buffer?.size !== 'number') throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUBuffer or a range of one.`);
+  if (typeof buffer?.size !== 'number')
+    throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUBuffer or a range of one.`);
 };
 
 /** @throws LimitError unless each dimension is one that the device can take */
 function expectGrid({ limits }: GPUDevice, entry: string, grid: Grid): [number, number, number] {
   const most = limits.maxComputeWorkgroupsPerDimension;
-  const full = Array.isArray(grid) ? [...grid as readonly number[], 1, 1].slice(0, Math.max(3, grid.length)) : [];
-  if (full.length !== 3 || full.some((n) => !Number.isInteger(n) || n < 0 || n > most)) throw new LimitError(`${entry}: got a grid of ${shown(grid)} workgroups, expected one to three integers from 0 to ${most}.`, 'One-dimensional work is folded over two dimensions: see the head of the kernel file.');
+  const full = Array.isArray(grid) ? [...(grid as readonly number[]), 1, 1].slice(0, Math.max(3, grid.length)) : [];
+  if (full.length !== 3 || full.some((n) => !Number.isInteger(n) || n < 0 || n > most))
+    throw new LimitError(
+      `${entry}: got a grid of ${shown(grid)} workgroups, expected one to three integers from 0 to ${most}.`,
+      'One-dimensional work is folded over two dimensions: see the head of the kernel file.',
+    );
   return full as [number, number, number];
 }
 
@@ -103,16 +120,39 @@ function expectBindings({ limits }: GPUDevice, { entry, bindings }: KernelDef, g
   for (const { name, kind } of bindings) {
     if (kind === 'uniform') continue;
     const bound = given[name];
-    if (!bound) throw new VoxelgradError('USAGE', `${entry}: got no binding ${name}, expected ${bindings.filter((b) => b.kind !== 'uniform').map((b) => b.name).join(', ')}.`);
+    if (!bound)
+      throw new VoxelgradError(
+        'USAGE',
+        `${entry}: got no binding ${name}, expected ${bindings
+          .filter((b) => b.kind !== 'uniform')
+          .map((b) => b.name)
+          .join(', ')}.`,
+      );
     const buffer = bufferOf(bound);
     const { offset = 0, size = buffer.size - offset } = 'buffer' in bound ? bound : {};
     if (!(buffer.usage & 0x80)) throw new VoxelgradError('USAGE', `${entry}: got a buffer without GPUBufferUsage.STORAGE as ${name}.`);
-    if (!(Number.isInteger(offset) && offset >= 0 && offset % limits.minStorageBufferOffsetAlignment === 0 && size > 0 && offset + size <= buffer.size)) {
-      throw new VoxelgradError('USAGE', `${entry}: got bytes ${offset} to ${offset + size} of a buffer of ${buffer.size} as ${name}, expected a range of it from a multiple of ${limits.minStorageBufferOffsetAlignment}.`);
+    if (!(
+      Number.isInteger(offset) &&
+      offset >= 0 &&
+      offset % limits.minStorageBufferOffsetAlignment === 0 &&
+      size > 0 &&
+      offset + size <= buffer.size
+    )) {
+      throw new VoxelgradError(
+        'USAGE',
+        `${entry}: got bytes ${offset} to ${offset + size} of a buffer of ${buffer.size} as ${name}, expected a range of it from a multiple of ${limits.minStorageBufferOffsetAlignment}.`,
+      );
     }
-    if (size > limits.maxStorageBufferBindingSize) throw new LimitError(`${entry}: binds ${size} bytes as ${name}, got limit maxStorageBufferBindingSize ${limits.maxStorageBufferBindingSize}.`);
+    if (size > limits.maxStorageBufferBindingSize)
+      throw new LimitError(
+        `${entry}: binds ${size} bytes as ${name}, got limit maxStorageBufferBindingSize ${limits.maxStorageBufferBindingSize}.`,
+      );
     const other = modes.get(buffer);
-    if (other && other.kind !== kind) throw new VoxelgradError('USAGE', `${entry}: got one buffer as ${other.name} (${other.kind}) and as ${name} (${kind}), expected two.`);
+    if (other && other.kind !== kind)
+      throw new VoxelgradError(
+        'USAGE',
+        `${entry}: got one buffer as ${other.name} (${other.kind}) and as ${name} (${kind}), expected two.`,
+      );
     modes.set(buffer, { name, kind });
   }
 }

@@ -25,7 +25,10 @@ export interface KernelDef<B extends string = string, P extends string = string,
   readonly wgsl: string;
   /** Resources that this entry point uses, `params` (uniform, binding 0) included. */
   readonly bindings: readonly BindingDef[];
-  readonly params: { readonly size: number; readonly fields: Readonly<Record<P, { readonly offset: number; readonly type: ScalarType }>> } | null;
+  readonly params: {
+    readonly size: number;
+    readonly fields: Readonly<Record<P, { readonly offset: number; readonly type: ScalarType }>>;
+  } | null;
   /** Tagged one-line declarations that may be rewritten; first value is the default. `['*']` = any expression. */
   readonly spec: Readonly<Record<S, readonly string[]>>;
   readonly overrides: Readonly<Record<O, { readonly type: string; readonly default: number | boolean }>>;

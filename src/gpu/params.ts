@@ -13,7 +13,10 @@ export function packParams(def: KernelDef, params: Readonly<Record<string, numbe
     const value = params[name];
     if (value === undefined) throw new VoxelgradError('INTERNAL', `${def.entry}: params.${name} is missing.`);
     if (type !== 'f32' && !(Number.isInteger(value) && value >= RANGE[type][0] && value <= RANGE[type][1])) {
-      throw new LimitError(`${def.entry}: params.${name} got ${value}, expected an integer from ${RANGE[type].join(' to ')}.`, 'Use smaller sizes.');
+      throw new LimitError(
+        `${def.entry}: params.${name} got ${value}, expected an integer from ${RANGE[type].join(' to ')}.`,
+        'Use smaller sizes.',
+      );
     }
     if (type === 'f32') view.setFloat32(offset, value, true);
     else if (type === 'i32') view.setInt32(offset, value, true);

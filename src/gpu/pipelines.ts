@@ -23,9 +23,13 @@ export class PipelineCache {
   private readonly unproved = new Map<string, GPUComputePipeline>();
   private readonly pending = new Map<string, Promise<GPUComputePipeline>>();
 
-  constructor(gpu: GPUDevice) { this.gpu = gpu; }
+  constructor(gpu: GPUDevice) {
+    this.gpu = gpu;
+  }
 
-  get size(): number { return new Set([...this.pipelines.keys(), ...this.unproved.keys()]).size; }
+  get size(): number {
+    return new Set([...this.pipelines.keys(), ...this.unproved.keys()]).size;
+  }
 
   /** After an error of the device any of these may be the invalid one: the next use compiles again, and says why it fails. */
   forgetUnproved(): void {
@@ -52,10 +56,18 @@ export class PipelineCache {
     if (done) return done;
     let pending = this.pending.get(key);
     if (!pending) {
-      pending = this.gpu.createComputePipelineAsync(this.descriptor(variant, key)).then(
-        (pipeline) => { this.pipelines.set(key, pipeline); return pipeline; },
-        async (cause: unknown) => { throw await this.explain(variant, cause); },
-      ).finally(() => this.pending.delete(key));
+      pending = this.gpu
+        .createComputePipelineAsync(this.descriptor(variant, key))
+        .then(
+          (pipeline) => {
+            this.pipelines.set(key, pipeline);
+            return pipeline;
+          },
+          async (cause: unknown) => {
+            throw await this.explain(variant, cause);
+          },
+        )
+        .finally(() => this.pending.delete(key));
       this.pending.set(key, pending);
     }
     return pending;
@@ -74,7 +86,8 @@ export class PipelineCache {
   private descriptor(variant: Variant, label: string): GPUComputePipelineDescriptor {
     expectSubgroups(variant.def, variant.spec, variant.overrides, this.gpu);
     return {
-      label, layout: 'auto',
+      label,
+      layout: 'auto',
       compute: { module: this.module(variant), entryPoint: variant.def.entry, constants: { ...variant.overrides } },
     };
   }
@@ -82,7 +95,8 @@ export class PipelineCache {
   private async explain(variant: Variant, cause: unknown): Promise<KernelCompileError> {
     const info = await this.module(variant).getCompilationInfo();
     const { file, wgsl } = variant.def;
-    const lines = info.messages.filter((m) => m.type === 'error')
+    const lines = info.messages
+      .filter((m) => m.type === 'error')
       .map((m) => `${sourceLine(file, wgsl, m.lineNum)}:${m.linePos}: ${m.message}`);
     const reason = lines.length > 0 ? lines.join('\n') : (cause as Error).message;
     return new KernelCompileError(`${variant.def.entry} (${variantKey(variant)}): ${reason}`);

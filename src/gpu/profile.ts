@@ -8,17 +8,25 @@ export interface KernelTime {
   readonly ms: number;
 }
 
-interface TimedCall { readonly pipeline: GPUComputePipeline; readonly group: GPUBindGroup; readonly x: number; readonly y: number; readonly z: number; readonly label: string }
+interface TimedCall {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+  readonly label: string;
+}
 
 /** Queries in one set, by WebGPU's limit of 4,096. */
 const BATCH = 2048;
 
 /** Times of all calls in order. What a run submits apart, for the sake of a driver watchdog, is submitted apart here too. */
 export async function timestamps(device: Device, submits: readonly (readonly TimedCall[])[]): Promise<KernelTime[]> {
-  if (!device.caps.timestamps) throw new LimitError('profile: the adapter has no timestamp-query feature.', 'Time whole runs with sync() instead.');
+  if (!device.caps.timestamps)
+    throw new LimitError('profile: the adapter has no timestamp-query feature.', 'Time whole runs with sync() instead.');
   const times: KernelTime[] = [];
   for (const calls of submits) {
-    for (let start = 0; start < calls.length; start += BATCH) times.push(...await timeBatch(device, calls.slice(start, start + BATCH)));
+    for (let start = 0; start < calls.length; start += BATCH) times.push(...(await timeBatch(device, calls.slice(start, start + BATCH))));
   }
   return times;
 }
@@ -30,7 +38,9 @@ async function timeBatch(device: Device, calls: readonly TimedCall[]): Promise<K
   const buffer = gpu.createBuffer({ size: count * 8, usage: 0x200 | 0x4, label: 'timestamps' }); // QUERY_RESOLVE | COPY_SRC
   const encoder = gpu.createCommandEncoder();
   calls.forEach((call, i) => {
-    const pass = encoder.beginComputePass({ timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 } });
+    const pass = encoder.beginComputePass({
+      timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
+    });
     pass.setPipeline(call.pipeline);
     pass.setBindGroup(0, call.group);
     pass.dispatchWorkgroups(call.x, call.y, call.z);

@@ -4,10 +4,7 @@
 import os from 'node:os';
 
 /** Toggles given to Dawn: experimental features visible, timestamps not rounded to 65,536 ns, f16 on NVIDIA. */
-const TOGGLES = [
-  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
-  'disable-dawn-features=timestamp_quantization',
-];
+const TOGGLES = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia', 'disable-dawn-features=timestamp_quantization'];
 
 /**
  * By backend. The object that create() returns must stay alive, or every pending promise would hang; and none of what it holds (a driver's instance, its
@@ -23,7 +20,7 @@ const instances = new Map<string | undefined, GPU>();
 export async function provideGPU(backend?: string): Promise<GPU> {
   const { create } = await import('webgpu');
   let gpu = instances.get(backend);
-  if (!gpu) instances.set(backend, gpu = create(backend ? [...TOGGLES, `backend=${backend}`] : TOGGLES));
+  if (!gpu) instances.set(backend, (gpu = create(backend ? [...TOGGLES, `backend=${backend}`] : TOGGLES)));
   return gpu;
 }
 
@@ -38,10 +35,14 @@ export function freeMemory(): number | undefined {
  */
 export async function waitAsleep<T>(promise: Promise<T>): Promise<T> {
   let pending = true;
-  const settled = (): void => { pending = false; };
+  const settled = (): void => {
+    pending = false;
+  };
   promise.then(settled, settled);
   for (let ms = 0.02; ; ms = Math.min(1.02 * ms, 5)) {
-    await new Promise((turn) => { setImmediate(turn); });
+    await new Promise((turn) => {
+      setImmediate(turn);
+    });
     if (!pending) return promise;
     Atomics.wait(bed, 0, 0, ms);
   }

@@ -4,7 +4,11 @@
 import { DeviceLostError } from '../errors.ts';
 import type { Device } from './device.ts';
 
-export interface DeviceRange { readonly buffer: GPUBuffer; readonly offset: number; readonly bytes: number }
+export interface DeviceRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
 
 /** Neighbours this near are copied with what lies between them. */
 const GAP = 1024;
@@ -12,8 +16,17 @@ const GAP = 1024;
 const STAGING = 2 ** 29;
 
 /** Where a range lies in the staging buffers. */
-interface Place { staging: number; at: number }
-interface Copy { readonly buffer: GPUBuffer; readonly offset: number; bytes: number; readonly staging: number; readonly at: number }
+interface Place {
+  staging: number;
+  at: number;
+}
+interface Copy {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  bytes: number;
+  readonly staging: number;
+  readonly at: number;
+}
 
 const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
@@ -21,7 +34,9 @@ const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 export function layoutReadback(ranges: readonly DeviceRange[]): { copies: Copy[]; places: Place[]; sizes: number[] } {
   const order = new Map<GPUBuffer, number>();
   for (const { buffer } of ranges) if (!order.has(buffer)) order.set(buffer, order.size);
-  const sorted = ranges.map((range, index) => ({ ...range, index })).sort((a, b) => order.get(a.buffer)! - order.get(b.buffer)! || a.offset - b.offset);
+  const sorted = ranges
+    .map((range, index) => ({ ...range, index }))
+    .sort((a, b) => order.get(a.buffer)! - order.get(b.buffer)! || a.offset - b.offset);
   const copies: Copy[] = [];
   const places: Place[] = [];
   const sizes: number[] = [];
@@ -32,7 +47,7 @@ export function layoutReadback(ranges: readonly DeviceRange[]): { copies: Copy[]
       copy.bytes = Math.max(copy.bytes, end - copy.offset);
     } else {
       if (sizes.length === 0 || sizes.at(-1)! + end - offset > STAGING) sizes.push(0);
-      copies.push(copy = { buffer, offset, bytes: end - offset, staging: sizes.length - 1, at: sizes.at(-1)! });
+      copies.push((copy = { buffer, offset, bytes: end - offset, staging: sizes.length - 1, at: sizes.at(-1)! }));
     }
     sizes[copy.staging] = copy.at + copy.bytes;
     places[index] = { staging: copy.staging, at: copy.at + offset - copy.offset };
@@ -54,7 +69,8 @@ export class Readback implements Disposable {
     this.places = places;
     this.staging = sizes.map((size) => device.gpu.createBuffer({ size: Math.max(4, size), usage: 0x1 | 0x8, label: 'readback' })); // MAP_READ | COPY_DST
     const encoder = device.gpu.createCommandEncoder({ label: 'readback' });
-    for (const { buffer, offset, bytes, staging, at } of copies) encoder.copyBufferToBuffer(buffer, offset, this.staging[staging]!, at, bytes);
+    for (const { buffer, offset, bytes, staging, at } of copies)
+      encoder.copyBufferToBuffer(buffer, offset, this.staging[staging]!, at, bytes);
     device.gpu.queue.submit([encoder.finish()]);
   }
 
@@ -64,7 +80,9 @@ export class Readback implements Disposable {
     return this.places.map(({ staging, at }, i) => new Uint8Array(whole[staging]!, at, this.ranges[i]!.bytes));
   }
 
-  [Symbol.dispose](): void { for (const buffer of this.staging) buffer.destroy(); }
+  [Symbol.dispose](): void {
+    for (const buffer of this.staging) buffer.destroy();
+  }
 }
 
 /** What many runs leave, in one piece: each range is copied aside when it is added, before the next run overwrites it, and one wait brings them all. */
@@ -95,7 +113,9 @@ export class Gathering implements Disposable {
     return this.taken.map(({ at, bytes }) => new Uint8Array(whole[0]!, at, bytes));
   }
 
-  [Symbol.dispose](): void { this.staging.destroy(); }
+  [Symbol.dispose](): void {
+    this.staging.destroy();
+  }
 }
 
 /** The contents of staging buffers, once the device has come to their copies. @throws what the device met, DeviceLostError */

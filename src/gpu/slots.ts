@@ -8,7 +8,9 @@ export class SlotPool {
   private readonly users = new Map<GPUBuffer, number>();
   private readonly device: Device;
 
-  constructor(device: Device) { this.device = device; }
+  constructor(device: Device) {
+    this.device = device;
+  }
 
   /** A buffer for every slot of a program: the i-th largest slot takes the i-th largest buffer, if it is large enough. Give them back with `release`. */
   take(slotBytes: readonly number[]): GPUBuffer[] {
@@ -38,7 +40,10 @@ export class SlotPool {
   release(taken: readonly GPUBuffer[]): void {
     for (const buffer of taken) {
       const left = this.users.get(buffer)! - 1;
-      if (left > 0) { this.users.set(buffer, left); continue; }
+      if (left > 0) {
+        this.users.set(buffer, left);
+        continue;
+      }
       this.users.delete(buffer);
       this.buffers.splice(this.buffers.indexOf(buffer), 1);
       this.device.free(buffer);

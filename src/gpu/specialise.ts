@@ -25,15 +25,23 @@ export function specLines(wgsl: string): SpecLine[] {
     if (!/;\s*\/\/\s*@spec\b/.test(text)) continue;
     const m = SPEC_LINE.exec(text);
     const listed = m?.[5].trim().split(/\s+/) ?? [''];
-    if (!m || listed[0] === '') throw new KernelCompileError(`line ${i + 1}: a @spec line is \`alias|const|let|var NAME = VALUE; // @spec VALUES\`, got \`${text.trim()}\`.`);
+    if (!m || listed[0] === '')
+      throw new KernelCompileError(
+        `line ${i + 1}: a @spec line is \`alias|const|let|var NAME = VALUE; // @spec VALUES\`, got \`${text.trim()}\`.`,
+      );
     const leader = /^(\w+):$/.exec(listed[0])?.[1];
     const values = leader ? listed.slice(1) : listed[0] === '*' ? ['*'] : [m[3], ...listed.filter((v) => v !== m[3])];
     out.push({ name: leader ?? m[2], follows: leader !== undefined, line: i + 1, values });
   }
   for (const follower of out.filter((s) => s.follows)) {
     const leader = out.find((s) => s.name === follower.name && !s.follows);
-    if (leader?.values.length !== follower.values.length || !wgsl.split('\n')[leader.line - 1].includes(`@spec ${leader.values.join(' ')}`)) {
-      throw new KernelCompileError(`line ${follower.line}: got ${follower.values.length} values for the ${leader?.values.length ?? 0} of ${follower.name}, whose first must be its default.`);
+    if (
+      leader?.values.length !== follower.values.length ||
+      !wgsl.split('\n')[leader.line - 1].includes(`@spec ${leader.values.join(' ')}`)
+    ) {
+      throw new KernelCompileError(
+        `line ${follower.line}: got ${follower.values.length} values for the ${leader?.values.length ?? 0} of ${follower.name}, whose first must be its default.`,
+      );
     }
   }
   return out;
@@ -44,9 +52,12 @@ export function specialise(def: Pick<KernelDef, 'file' | 'entry' | 'wgsl' | 'spe
   const where = `kernels/${def.file} ${def.entry}`;
   for (const [name, value] of Object.entries(spec)) {
     const allowed = def.spec[name];
-    if (!allowed) throw new KernelCompileError(`${where}: unknown spec ${name}, expected one of ${Object.keys(def.spec).join(', ') || '(none)'}.`);
+    if (!allowed)
+      throw new KernelCompileError(`${where}: unknown spec ${name}, expected one of ${Object.keys(def.spec).join(', ') || '(none)'}.`);
     if (/[\n;]/.test(value) || (allowed[0] !== '*' && !allowed.includes(value))) {
-      throw new KernelCompileError(`${where}: spec ${name}, got ${value}, expected ${allowed[0] === '*' ? 'one expression' : allowed.join(' or ')}.`);
+      throw new KernelCompileError(
+        `${where}: spec ${name}, got ${value}, expected ${allowed[0] === '*' ? 'one expression' : allowed.join(' or ')}.`,
+      );
     }
   }
   const lines = def.wgsl.split('\n');

@@ -13,9 +13,12 @@ import { say, type ByteSource, type Input, type Remark } from './source.ts';
 
 /** The DataError for a name that is none of a volume's. */
 export function unknownKind(file: string): DataError {
-  const name = file.split(/[\\/]/).pop()!, pair = /\.(hdr|img)(\.gz)?$/i.test(name);
-  return new DataError(`${file}: unknown kind of volume, got "${name}", expected a name ending in ${VOLUME_ENDINGS.join(', ')} or a folder of DICOM files.`,
-    pair ? 'Convert the pair .hdr and .img to one .nii.gz file.' : undefined);
+  const name = file.split(/[\\/]/).pop()!,
+    pair = /\.(hdr|img)(\.gz)?$/i.test(name);
+  return new DataError(
+    `${file}: unknown kind of volume, got "${name}", expected a name ending in ${VOLUME_ENDINGS.join(', ')} or a folder of DICOM files.`,
+    pair ? 'Convert the pair .hdr and .img to one .nii.gz file.' : undefined,
+  );
 }
 
 /** The name of the file beside `file` that holds its voxels, if they are not in `file` itself. DataError as `decodeVolume`. */
@@ -24,7 +27,8 @@ export async function dataFileOf(file: string, source: ByteSource): Promise<stri
   if (!ending) throw unknownKind(file);
   if (ending === '.nii' || ending === '.nii.gz') return undefined;
   const head = await source.read(0, Math.min(source.size, HEAD_BYTES));
-  const meta = ending === '.mha' || ending === '.mhd', name = meta ? parseMetaFields(file, head).dataFile : parseNrrdFields(file, head).fields.get('data file');
+  const meta = ending === '.mha' || ending === '.mhd',
+    name = meta ? parseMetaFields(file, head).dataFile : parseNrrdFields(file, head).fields.get('data file');
   return name === undefined || (meta && isLocal(name)) ? undefined : besideName(file, name);
 }
 
@@ -37,8 +41,17 @@ export async function decodeVolume(from: Omit<Input, 'tell'> & Partial<Pick<Inpu
   const ending = volumeEnding(file);
   if (!ending) throw unknownKind(file);
   const remarks: Remark[] = [];
-  const input: Input = { ...from, tell: (remark) => { remarks.push(remark); } };
-  const volume = await (ending === '.nii' || ending === '.nii.gz' ? readNifti(input, ending === '.nii.gz') : ending === '.mha' || ending === '.mhd' ? readMetaImage(input) : readNrrd(input));
+  const input: Input = {
+    ...from,
+    tell: (remark) => {
+      remarks.push(remark);
+    },
+  };
+  const volume = await (ending === '.nii' || ending === '.nii.gz'
+    ? readNifti(input, ending === '.nii.gz')
+    : ending === '.mha' || ending === '.mhd'
+      ? readMetaImage(input)
+      : readNrrd(input));
   say(remarks, tell);
   return volume;
 }

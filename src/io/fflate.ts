@@ -10,7 +10,8 @@ const PIECE = 1 << 16;
 
 /** Where `trailer` stands first from `from` on, or -1. */
 function find(bytes: Uint8Array, trailer: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(trailer[0], from); at >= 0; at = bytes.indexOf(trailer[0], at + 1)) if (trailer.every((byte, i) => bytes[at + i] === byte)) return at;
+  for (let at = bytes.indexOf(trailer[0], from); at >= 0; at = bytes.indexOf(trailer[0], at + 1))
+    if (trailer.every((byte, i) => bytes[at + i] === byte)) return at;
   return -1;
 }
 
@@ -25,8 +26,14 @@ function endsIn(bytes: Uint8Array, trailer: Uint8Array, from: number): boolean {
 async function* unpack(file: string, bytes: Uint8Array, coding: Coding): AsyncGenerator<Uint8Array> {
   const gzip = coding === 'gzip';
   checkCoding(file, bytes, coding);
-  let trailer = new Trailer(gzip), out: Uint8Array[] = [], followed = false, from = 0;
-  const take = (chunk: Uint8Array): void => { trailer.add(chunk); out.push(chunk); };
+  let trailer = new Trailer(gzip),
+    out: Uint8Array[] = [],
+    followed = false,
+    from = 0;
+  const take = (chunk: Uint8Array): void => {
+    trailer.add(chunk);
+    out.push(chunk);
+  };
   const stream = gzip ? new Gunzip(take) : new Inflate(take);
   if (stream instanceof Gunzip) {
     stream.onmember = (at) => {
@@ -56,7 +63,10 @@ async function* unpack(file: string, bytes: Uint8Array, coding: Coding): AsyncGe
 }
 
 async function pack(parts: readonly Uint8Array[], coding: Coding): Promise<Uint8Array[]> {
-  const out: Uint8Array[] = [], take = (chunk: Uint8Array): void => { out.push(chunk); };
+  const out: Uint8Array[] = [],
+    take = (chunk: Uint8Array): void => {
+      out.push(chunk);
+    };
   const stream = coding === 'gzip' ? new Gzip({ level: LEVEL, mtime: 0 }, take) : new Zlib({ level: LEVEL }, take);
   for (const part of parts) for (let at = 0; at < part.length; at += 1 << 20) stream.push(part.subarray(at, at + (1 << 20)));
   stream.push(new Uint8Array(0), true);

@@ -13,19 +13,27 @@ import type { ByteSource, Input } from './source.ts';
 export async function readNrrd({ file, source, beside, codec, tell }: Input): Promise<Volume> {
   const { fields, end } = parseNrrdFields(file, await source.read(0, Math.min(source.size, HEAD_BYTES)));
   const rank = integerIn(file, 'dimension', fields.get('dimension') ?? '', 1);
-  const sizes = (fields.get('sizes') ?? '').trim().split(/\s+/).filter(Boolean).map((word) => numberIn(word) ?? NaN);
+  const sizes = (fields.get('sizes') ?? '')
+    .trim()
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((word) => numberIn(word) ?? NaN);
   if (sizes.length !== rank) throw badField(file, 'sizes', fields.get('sizes'), 'as many integers as "dimension" says');
-  const element = nrrdElement(file, fields.get('type')), encoding = nrrdEncoding(file, fields.get('encoding'));
+  const element = nrrdElement(file, fields.get('type')),
+    encoding = nrrdEncoding(file, fields.get('encoding'));
   const { dims, grid } = nrrdGrid(file, sizes, fields, tell);
-  const count = dims.reduce((a, b) => a * b, 1), promised = { dims, bytes: count * elementBytes(element) };
+  const count = dims.reduce((a, b) => a * b, 1),
+    promised = { dims, bytes: count * elementBytes(element) };
   const number = fields.get('number');
-  if (number !== undefined && integerIn(file, 'number', number, 1) !== count) throw badField(file, 'number', number, `${count} as sizes say`);
+  if (number !== undefined && integerIn(file, 'number', number, 1) !== count)
+    throw badField(file, 'number', number, `${count} as sizes say`);
 
   const name = fields.get('data file');
   const data = name === undefined ? source : await beside(besideName(file, name));
   const dataFile = name === undefined ? file : file.replace(/[^\\/]*$/, name);
   let start = name === undefined ? end! : 0;
-  const lines = integerIn(file, 'line skip', fields.get('line skip') ?? '0', 0), skip = integerIn(file, 'byte skip', fields.get('byte skip') ?? '0', -1);
+  const lines = integerIn(file, 'line skip', fields.get('line skip') ?? '0', 0),
+    skip = integerIn(file, 'byte skip', fields.get('byte skip') ?? '0', -1);
   if (skip < 0 && encoding !== 'raw') throw badField(file, 'byte skip', fields.get('byte skip'), `0 or more in encoding ${encoding}`);
   if (lines > 0) start = await afterLines(file, data, start, lines);
 
@@ -45,7 +53,8 @@ export async function readNrrd({ file, source, beside, codec, tell }: Input): Pr
     bytes = await storedVoxels(dataFile, data, skip < 0 ? Math.max(0, data.size - promised.bytes) : start + skip, promised);
   }
   const endian = fields.get('endian')?.toLowerCase();
-  if (endian !== 'little' && endian !== 'big' && (endian !== undefined || elementBytes(element) > 1)) throw badField(file, 'endian', fields.get('endian'), 'little or big');
+  if (endian !== 'little' && endian !== 'big' && (endian !== undefined || elementBytes(element) > 1))
+    throw badField(file, 'endian', fields.get('endian'), 'little or big');
   const voxels = voxelsOf(file, bytes, element, endian !== 'big');
   checkFinite(file, voxels, dims);
   return { ...grid, data: voxels };

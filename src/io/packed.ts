@@ -24,8 +24,10 @@ export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes
 const isZlib = (bytes: Uint8Array): boolean => (bytes[0] & 15) === 8 && ((bytes[0] << 8) | bytes[1]) % 31 === 0 && (bytes[1] & 32) === 0;
 
 const AGAIN = 'Copy or download the file again.';
-export const early = (file: string, cause?: unknown): DataError => new DataError(`${file}: the compressed data stop early (truncated file).`, AGAIN, { cause });
-export const damaged = (file: string, why: string, cause?: unknown): DataError => new DataError(`${file}: the compressed data are corrupt (${why}).`, AGAIN, { cause });
+export const early = (file: string, cause?: unknown): DataError =>
+  new DataError(`${file}: the compressed data stop early (truncated file).`, AGAIN, { cause });
+export const damaged = (file: string, why: string, cause?: unknown): DataError =>
+  new DataError(`${file}: the compressed data are corrupt (${why}).`, AGAIN, { cause });
 
 /** DataError unless `bytes` begin as `coding` does. */
 export function checkCoding(file: string, bytes: Uint8Array, coding: Coding): void {
@@ -33,10 +35,12 @@ export function checkCoding(file: string, bytes: Uint8Array, coding: Coding): vo
 }
 
 function adler32(bytes: Uint8Array, sum: number): number {
-  let a = sum & 0xffff, b = sum >>> 16;
+  let a = sum & 0xffff,
+    b = sum >>> 16;
   for (let i = 0; i < bytes.length;) {
     for (const end = Math.min(i + 2600, bytes.length); i < end; i++) b += a += bytes[i]; // so many sums stay below 2^31
-    a %= 65521; b %= 65521;
+    a %= 65521;
+    b %= 65521;
   }
   return ((b << 16) | a) >>> 0;
 }
@@ -48,7 +52,10 @@ export class Trailer {
   readonly #gzip: boolean;
   #sum: number;
   #length = 0;
-  constructor(gzip: boolean) { this.#gzip = gzip; this.#sum = gzip ? 0 : 1; }
+  constructor(gzip: boolean) {
+    this.#gzip = gzip;
+    this.#sum = gzip ? 0 : 1;
+  }
   add(chunk: Uint8Array): void {
     this.#sum = this.#gzip ? crc32(chunk, this.#sum) : adler32(chunk, this.#sum);
     this.#length += chunk.length;
@@ -68,7 +75,9 @@ export class Inflated {
   /** Bytes taken so far. */
   taken = 0;
 
-  constructor(pieces: AsyncIterable<Uint8Array>) { this.#pieces = pieces[Symbol.asyncIterator](); }
+  constructor(pieces: AsyncIterable<Uint8Array>) {
+    this.#pieces = pieces[Symbol.asyncIterator]();
+  }
 
   async #next(): Promise<boolean> {
     while (this.#piece.length === 0) {
@@ -83,7 +92,7 @@ export class Inflated {
   async take(count: number): Promise<Uint8Array> {
     const out = new Uint8Array(count);
     let filled = 0;
-    while (filled < count && await this.#next()) {
+    while (filled < count && (await this.#next())) {
       const part = this.#piece.subarray(0, count - filled);
       out.set(part, filled);
       this.#piece = this.#piece.subarray(part.length);
@@ -96,7 +105,7 @@ export class Inflated {
   /** Passes over `count` bytes. */
   async skip(count: number): Promise<void> {
     const end = this.taken + count;
-    while (this.taken < end && await this.#next()) {
+    while (this.taken < end && (await this.#next())) {
       const part = Math.min(this.#piece.length, end - this.taken);
       this.#piece = this.#piece.subarray(part);
       this.taken += part;
@@ -104,5 +113,7 @@ export class Inflated {
   }
 
   /** What is left, to the check sum: at most `most` bytes of it, and then one more. */
-  rest(most: number): Promise<Uint8Array> { return this.take(most + 1); }
+  rest(most: number): Promise<Uint8Array> {
+    return this.take(most + 1);
+  }
 }

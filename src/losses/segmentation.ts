@@ -24,7 +24,10 @@ function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
   const logp = logSoftmax(logits, -1);
   if (!present) return logp;
   const k = logits.shape.at(-1)!;
-  const first = tensor(Float32Array.from({ length: k }, (_, c) => c === 0 ? 1 : 0), { shape: [k] });
+  const first = tensor(
+    Float32Array.from({ length: k }, (_, c) => (c === 0 ? 1 : 0)),
+    { shape: [k] },
+  );
   // 1 for background and for every missing class
   const joins = maximum(addScalar(neg(present), 1), first);
   // log-sum-exp over those, shifted by their maximum: a confident voxel's probabilities underflow. Not -inf, since 0 * inf is NaN.
@@ -54,10 +57,19 @@ function softDiceLoss(p: Tensor, g: Tensor, weight: Tensor): Tensor {
 }
 
 /** Factors of the two halves of Lseg; 0 leaves one out. */
-export interface SegFactors { readonly ce: number; readonly dice: number }
+export interface SegFactors {
+  readonly ce: number;
+  readonly dice: number;
+}
 
 /** Lseg = ce * weighted cross entropy + dice * weighted Dice. logits [..., K]; oneHot [..., K]; weight [...]. Scalar. */
-export function segLoss(logits: Tensor, oneHot: Tensor, weight: Tensor, present?: Present, { ce, dice }: SegFactors = { ce: 0.5, dice: 0.5 }): Tensor {
+export function segLoss(
+  logits: Tensor,
+  oneHot: Tensor,
+  weight: Tensor,
+  present?: Present,
+  { ce, dice }: SegFactors = { ce: 0.5, dice: 0.5 },
+): Tensor {
   const logp = marginalLogProbabilities(logits, present);
   const target = noGrad(() => marginalTarget(oneHot, present));
   const terms: Tensor[] = [];
@@ -112,5 +124,9 @@ export function boundaryLoss(logits: Tensor, boundary: Tensor, u: Tensor): Tenso
 }
 
 /** max(z, 0) - z y + log(1 + exp(-|z|)), element by element. A row, for the slopes of its parts are not that of the whole at 0. */
-export const bceWithLogits = two(row('bce_with_logits', 2, 'largest(a, 0.0) - a * b + log1p_near(exp(-abs(a)))',
-  (g, [z, y]) => [() => slope.bceWithLogits([g, z!, y!]), () => neg(mul(g, z!))]));
+export const bceWithLogits = two(
+  row('bce_with_logits', 2, 'largest(a, 0.0) - a * b + log1p_near(exp(-abs(a)))', (g, [z, y]) => [
+    () => slope.bceWithLogits([g, z!, y!]),
+    () => neg(mul(g, z!)),
+  ]),
+);

@@ -28,7 +28,11 @@ interface Forward {
   run(inputs: Tensors, n: number): Tensors;
 }
 
-interface Job { readonly batches: Batches; readonly count: number; item(i: number): Values }
+interface Job {
+  readonly batches: Batches;
+  readonly count: number;
+  item(i: number): Values;
+}
 
 export class Batches {
   private readonly device: Device;
@@ -54,7 +58,8 @@ export class Batches {
     const grows = joined && !forward.nets.some((net) => [...net.modules()].some((m) => m instanceof BatchStatisticsNorm));
     const batches = new Batches(device, forward, least);
     const { slotBytes, largestSlot } = (await batches.program(least)).report();
-    const fits = (times: number): boolean => slotBytes * times <= device.room * SHARE && largestSlot * times <= device.caps.limits.maxStorageBufferBindingSize;
+    const fits = (times: number): boolean =>
+      slotBytes * times <= device.room * SHARE && largestSlot * times <= device.caps.limits.maxStorageBufferBindingSize;
     for (let times = 4; grows && least * times <= most && fits(times); times *= 4) batches.sizes.unshift(least * times);
     return batches;
   }
@@ -65,11 +70,21 @@ export class Batches {
     const parts = jobs.flatMap(({ batches, count }, job) => batches.parts(count).map((part) => ({ ...part, job })));
     const programs: Program<Tensors>[] = [];
     for (const { job, size } of parts) programs.push(await jobs[job]!.batches.program(size));
-    using gathering = new Gathering(device, parts.reduce((n, { job, size }) => n + size * jobs[job]!.batches.itemBytes, 0));
+    using gathering = new Gathering(
+      device,
+      parts.reduce((n, { job, size }) => n + size * jobs[job]!.batches.itemBytes, 0),
+    );
     const names = parts.map(({ job, first, size }, p) => {
       const { batches, item } = jobs[job]!;
       const results = Object.entries(programs[p]!.run(batches.joined(size, (i) => item(first + i))));
-      for (const [, { storage: { buffer, offset }, size: values }] of results) gathering.add({ buffer, offset, bytes: 4 * values });
+      for (const [
+        ,
+        {
+          storage: { buffer, offset },
+          size: values,
+        },
+      ] of results)
+        gathering.add({ buffer, offset, bytes: 4 * values });
       return results.map(([name]) => name);
     });
     if (device.watch) await device.sync(); // indices that it found wrong
@@ -100,16 +115,23 @@ export class Batches {
   }
 
   private async program(size: number): Promise<Program<Tensors>> {
-    const { programs, forward: { nets, shapes, run } } = this;
+    const {
+      programs,
+      forward: { nets, shapes, run },
+    } = this;
     const known = programs.get(size);
     if (known) return known;
     for (const net of nets) net.eval();
     const example = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, spec([size, ...shape])]));
-    const compiling = compile((inputs: Tensors) => {
-      const results = run(inputs, size);
-      this.itemBytes = Object.values(results).reduce((n, t) => n + 4 * t.size, 0) / size;
-      return results;
-    }, example, { device: this.device });
+    const compiling = compile(
+      (inputs: Tensors) => {
+        const results = run(inputs, size);
+        this.itemBytes = Object.values(results).reduce((n, t) => n + 4 * t.size, 0) / size;
+        return results;
+      },
+      example,
+      { device: this.device },
+    );
     for (const net of nets) net.train(); // it has been traced, training may go on
     const program = await compiling;
     programs.set(size, program);
@@ -118,21 +140,37 @@ export class Batches {
 
   private joined(size: number, item: (i: number) => Values): Values {
     if (size === 1) return item(0);
-    const inputs = Object.fromEntries(Object.entries(this.forward.shapes).map(([name, shape]) => [name, new Float32Array(size * numel(shape))]));
+    const inputs = Object.fromEntries(
+      Object.entries(this.forward.shapes).map(([name, shape]) => [name, new Float32Array(size * numel(shape))]),
+    );
     for (let i = 0; i < size; i++) for (const [name, values] of Object.entries(item(i))) inputs[name]!.set(values, i * values.length);
     return inputs;
   }
 
-  dispose(): void { for (const program of this.programs.values()) program.dispose(); }
+  dispose(): void {
+    for (const program of this.programs.values()) program.dispose();
+  }
 }
 
 /** Predictor of networks that see whole ROIs: image [n, D, H, W] -> class probabilities of each, n times [D, H, W, K] one after another. */
-export async function densePredictor(plan: Plan, nets: readonly Module[], probabilities: (image: Tensor, n: number) => Tensors, joined?: boolean): Promise<RoiPredictor> {
+export async function densePredictor(
+  plan: Plan,
+  nets: readonly Module[],
+  probabilities: (image: Tensor, n: number) => Tensors,
+  joined?: boolean,
+): Promise<RoiPredictor> {
   const most = roisAtOnce(plan.data.roi, plan.classes.length, nets.length);
-  const batches = await Batches.create({ nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image!, n) }, 1, most, joined);
+  const batches = await Batches.create(
+    { nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image!, n) },
+    1,
+    most,
+    joined,
+  );
   return {
     most,
     run: async (images) => (await Batches.run([{ batches, count: images.length, item: (i) => ({ image: images[i]! }) }]))[0]!,
-    dispose: () => { batches.dispose(); },
+    dispose: () => {
+      batches.dispose();
+    },
   };
 }

@@ -24,11 +24,20 @@ export const convunet = supervised('convunet', {
   }),
   preset: (preset) => ({ network: { ...SIZES[preset] }, rate: RATES[preset], decay: 1e-5 }),
   make: (network, classes, storage) => new ConvUNET({ ...network, inChannels: 1, classes }, storage),
-  contradictions({ data: { roi }, method: { network: { stages } } }) {
+  contradictions({
+    data: { roi },
+    method: {
+      network: { stages },
+    },
+  }) {
     const multiple = 2 ** stages;
     return [
-      ...roi.flatMap((n, i) => n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${stages} stages`]),
-      ...(roi.some((n) => n > multiple) ? [] : [`data.roi: got ${roi}, expected a side above ${multiple} with ${stages} stages (instance norm makes 0 of a single voxel)`]),
+      ...roi.flatMap((n, i) =>
+        n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${stages} stages`],
+      ),
+      ...(roi.some((n) => n > multiple)
+        ? []
+        : [`data.roi: got ${roi}, expected a side above ${multiple} with ${stages} stages (instance norm makes 0 of a single voxel)`]),
     ];
   },
 });

@@ -9,7 +9,17 @@ import { noGrad } from '../engine/trace.ts';
 import { oneHotOf, segLoss } from '../losses/segmentation.ts';
 import { UNet2D } from '../models/unet2d.ts';
 import { VNet } from '../models/vnet.ts';
-import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork, type Plane, type Size3 } from '../models/sanet/planes.ts';
+import {
+  fitSlices,
+  planeShape,
+  PLANES,
+  putSlices,
+  takeSlices,
+  toNative,
+  toNetwork,
+  type Plane,
+  type Size3,
+} from '../models/sanet/planes.ts';
 import { useRandom } from '../nn/dropout.ts';
 import { mul } from '../ops/pointwise.ts';
 import { permute } from '../ops/permute.ts';
@@ -35,12 +45,17 @@ const schema = z.strictObject({
   name: z.literal('cross_teaching'),
   vnet: z.strictObject({ width: integer(2, 64), dropout: number(0, 0.9) }),
   unet: z.strictObject({ width: integer(2, 128) }),
-  rate: rate().describe('learning rate of all three networks'), decay: number(0, 1).describe('weight decay'),
+  rate: rate().describe('learning rate of all three networks'),
+  decay: number(0, 1).describe('weight decay'),
   cross: z.strictObject({
     enabled: flag().describe('false: no exchange, sparse labels alone'),
     slices: z.tuple([integer(1, 512), integer(1, 512)]).describe('transverse and coronal slices of an iteration, annotated ones first'),
-    lambdaMax: number(0, 10).describe('largest weight of pseudo labels'), warmStart: number(0, 0.9).describe('share of the iterations with annotated voxels only'),
-    hardThreshold: number(0.5, 1), softThreshold: number(0.5, 1), quality: z.enum(['dice', 'accuracy']), qualityBar: share(),
+    lambdaMax: number(0, 10).describe('largest weight of pseudo labels'),
+    warmStart: number(0, 0.9).describe('share of the iterations with annotated voxels only'),
+    hardThreshold: number(0.5, 1),
+    softThreshold: number(0.5, 1),
+    quality: z.enum(['dice', 'accuracy']),
+    qualityBar: share(),
   }),
   loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
 });
@@ -59,30 +74,65 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     const small = preset === 'tiny' || preset === 'demo';
     const [vnet, unet] = WIDTHS[preset];
     const method: Fields = {
-      name: 'cross_teaching', vnet: { width: vnet, dropout: small ? 0 : 0.5 }, unet: { width: unet }, rate: 1e-3, decay: 1e-4,
-      cross: { enabled: true, slices: small ? [8, 8] : [16, 16], lambdaMax: small ? 0.5 : 0.1, warmStart: 1 / 6, hardThreshold: 0.9, softThreshold: 0.7, quality: 'dice', qualityBar: 0.85 },
+      name: 'cross_teaching',
+      vnet: { width: vnet, dropout: small ? 0 : 0.5 },
+      unet: { width: unet },
+      rate: 1e-3,
+      decay: 1e-4,
+      cross: {
+        enabled: true,
+        slices: small ? [8, 8] : [16, 16],
+        lambdaMax: small ? 0.5 : 0.1,
+        warmStart: 1 / 6,
+        hardThreshold: 0.9,
+        softThreshold: 0.7,
+        quality: 'dice',
+        qualityBar: 0.85,
+      },
       loss: { ce: 0.5, dice: 0.5 },
     };
-    return { ...before, method, optimiser: { ...optimiser, ...(!small && { schedule: 'constant' as const }) }, augmentation, training, prediction, evaluation };
+    return {
+      ...before,
+      method,
+      optimiser: { ...optimiser, ...(!small && { schedule: 'constant' as const }) },
+      augmentation,
+      training,
+      prediction,
+      evaluation,
+    };
   },
   severalClasses({ method: { cross } }) {
     cross.quality = 'accuracy';
     cross.qualityBar = 0.98;
   },
   contradictions: ({ data: { roi }, method: { cross, loss } }) => [
-    ...roi.flatMap((n, i) => n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method "cross_teaching"`]),
-    ...(cross.softThreshold <= cross.hardThreshold ? [] : [`method.cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`]),
-    ...(loss.ce + loss.dice > 0 ? [] : ['method.loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)']),
+    ...roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method "cross_teaching"`])),
+    ...(cross.softThreshold <= cross.hardThreshold
+      ? []
+      : [`method.cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`]),
+    ...(loss.ce + loss.dice > 0
+      ? []
+      : ['method.loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)']),
   ],
-  parts: { cross: ({ cross }) => { cross.enabled = false; } },
+  parts: {
+    cross: ({ cross }) => {
+      cross.enabled = false;
+    },
+  },
   outputs: ['vnet', 'transverse', 'coronal'],
   bare: 'vnet',
   networks(plan) {
-    const { classes, method: { vnet, unet } } = plan;
+    const {
+      classes,
+      method: { vnet, unet },
+    } = plan;
     const net2d = (): UNet2D => new UNet2D({ width: unet.width, inChannels: 1, classes: classes.length }, storageOf(plan));
     return { vnet: new VNet({ ...vnet, inChannels: 1, classes: classes.length }, storageOf(plan)), transverse: net2d(), coronal: net2d() };
   },
-  groups: ({ method }, nets: Nets) => Object.fromEntries(networkList(nets).map(({ name, net }) => [name, { groups: decayGroups(net.parameters(), method.decay), rate: method.rate }])),
+  groups: ({ method }, nets: Nets) =>
+    Object.fromEntries(
+      networkList(nets).map(({ name, net }) => [name, { groups: decayGroups(net.parameters(), method.decay), rate: method.rate }]),
+    ),
   schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
   feed({ classes, training: { seed }, method: { cross } }, { sample, unlabelled, n }) {
     const order = new Philox(seed, 'order');
@@ -91,8 +141,12 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
       return planeFeed(chooseSlices(sample, name, cross.slices[i]!, order.uniform(n, i + 1, count)), count);
     };
     return {
-      image: sample.image, label: Float32Array.from(sample.label), annotated: Float32Array.from(sample.weight),
-      present: Float32Array.from(classes, (_, c) => unlabelled.includes(c) ? 0 : 1), transverse: plane('transverse', 0), coronal: plane('coronal', 1),
+      image: sample.image,
+      label: Float32Array.from(sample.label),
+      annotated: Float32Array.from(sample.weight),
+      present: Float32Array.from(classes, (_, c) => (unlabelled.includes(c) ? 0 : 1)),
+      transverse: plane('transverse', 0),
+      coronal: plane('coronal', 1),
     };
   },
   step(plan, nets: Nets, optimisers, { partial, ...options }) {
@@ -100,7 +154,9 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     const { batch, seed } = plan.training;
     for (const { net } of networkList(nets)) net.train();
     useRandom(nets.vnet, context.random(seed));
-    return compileVolumeStep(context, batch, stepExample(plan), options, (x: Inputs<ReturnType<typeof stepExample>>, share) => trainAll(plan, nets, x, context, partial, share));
+    return compileVolumeStep(context, batch, stepExample(plan), options, (x: Inputs<ReturnType<typeof stepExample>>, share) =>
+      trainAll(plan, nets, x, context, partial, share),
+    );
   },
   async predictor(plan, nets: Nets) {
     const size = plan.data.roi as Size3;
@@ -112,7 +168,11 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
         const p = softmax(toNative(nets[plane].forward(toNetwork(reshape(stacks, [n * count, height, width, 1]), fit)), fit), -1);
         return plane === 'transverse' ? p : permute(reshape(p, [n, count, height, width, plan.classes.length]), [0, 2, 1, 3, 4]);
       };
-      return { vnet: softmax(nets.vnet.forward(reshape(image, [n, ...size, 1])), -1), transverse: slices('transverse'), coronal: slices('coronal') };
+      return {
+        vnet: softmax(nets.vnet.forward(reshape(image, [n, ...size, 1])), -1),
+        transverse: slices('transverse'),
+        coronal: slices('coronal'),
+      };
     });
   },
 };
@@ -122,12 +182,29 @@ function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
     const { count } = planeShape(roi, name);
     return { index: spec([Math.min(cross.slices[i]!, count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
-  return { image: spec(roi), label: spec(roi), annotated: spec(roi), present: spec([classes.length]), transverse: plane('transverse', 0), coronal: plane('coronal', 1) };
+  return {
+    image: spec(roi),
+    label: spec(roi),
+    annotated: spec(roi),
+    present: spec([classes.length]),
+    transverse: plane('transverse', 0),
+    coronal: plane('coronal', 1),
+  };
 }
 
 /** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */
-function trainAll(plan: CrossPlan, nets: Nets, x: Inputs<ReturnType<typeof stepExample>>, context: StepContext, partial: boolean, share: number): void {
-  const { classes: { length: classes }, method: { cross: exchange, loss } } = plan;
+function trainAll(
+  plan: CrossPlan,
+  nets: Nets,
+  x: Inputs<ReturnType<typeof stepExample>>,
+  context: StepContext,
+  partial: boolean,
+  share: number,
+): void {
+  const {
+    classes: { length: classes },
+    method: { cross: exchange, loss },
+  } = plan;
   const size = x.image.shape as unknown as Size3;
   const present = partial ? x.present : undefined;
   const volume = reshape(x.image, [...size, 1]);
@@ -138,13 +215,35 @@ function trainAll(plan: CrossPlan, nets: Nets, x: Inputs<ReturnType<typeof stepE
     return toNative(nets[plane].forward(noGrad(() => toNetwork(takeSlices(volume, plane, x[plane].index), fit))), fit);
   });
   const sparse: Supervision = { target: x.label, weight: x.annotated };
-  const cross = exchange.enabled ? noGrad(() => {
-    const [transverse, coronal] = PLANES.map((plane, i) => putSlices(probabilities(seen[i]!), plane, x[plane].inverse)) as [Tensor, Tensor];
-    const chosen = mul(reshape(x.transverse.chosen, [size[0], 1, 1]), reshape(x.coronal.chosen, [size[1], 1]));
-    return crossTargets({ sam: probabilities(logits), transverse, coronal }, { label: x.label, annotated: x.annotated }, chosen, context.scalar('lambda'), exchange);
-  }) : null;
+  const cross = exchange.enabled
+    ? noGrad(() => {
+        const [transverse, coronal] = PLANES.map((plane, i) => putSlices(probabilities(seen[i]!), plane, x[plane].inverse)) as [
+          Tensor,
+          Tensor,
+        ];
+        const chosen = mul(reshape(x.transverse.chosen, [size[0], 1, 1]), reshape(x.coronal.chosen, [size[1], 1]));
+        return crossTargets(
+          { sam: probabilities(logits), transverse, coronal },
+          { label: x.label, annotated: x.annotated },
+          chosen,
+          context.scalar('lambda'),
+          exchange,
+        );
+      })
+    : null;
   if (cross) context.report({ quality: cross.quality, [AGREEMENT]: cross.agreement }, share);
-  const learn = (name: keyof Nets, z: Tensor, { target, weight }: Supervision): void => context.learn(name, segLoss(z, noGrad(() => oneHotOf(target, classes)), weight, present, loss), share);
+  const learn = (name: keyof Nets, z: Tensor, { target, weight }: Supervision): void =>
+    context.learn(
+      name,
+      segLoss(
+        z,
+        noGrad(() => oneHotOf(target, classes)),
+        weight,
+        present,
+        loss,
+      ),
+      share,
+    );
   learn('vnet', logits, cross?.sam ?? sparse);
   PLANES.forEach((plane, i) => learn(plane, seen[i]!, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index)));
 }

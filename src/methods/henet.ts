@@ -22,11 +22,22 @@ export const henet = supervised('henet', {
   }),
   preset: (preset) => ({ network: structuredClone(SIZES[preset]), rate: RATES[preset], decay: 1e-4 }),
   make: (network, classes, storage) => new HENet({ ...network, inChannels: 1, classes }, storage),
-  contradictions({ data: { roi }, method: { network: { widths } } }) {
+  contradictions({
+    data: { roi },
+    method: {
+      network: { widths },
+    },
+  }) {
     const multiple = 2 ** (widths.length - 1);
     return [
-      ...roi.flatMap((n, i) => n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${widths.length} levels`]),
-      ...(roi.some((n) => n > multiple) ? [] : [`data.roi: got ${roi}, expected a side above ${multiple} with ${widths.length} levels (instance norm makes 0 of a single voxel)`]),
+      ...roi.flatMap((n, i) =>
+        n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${widths.length} levels`],
+      ),
+      ...(roi.some((n) => n > multiple)
+        ? []
+        : [
+            `data.roi: got ${roi}, expected a side above ${multiple} with ${widths.length} levels (instance norm makes 0 of a single voxel)`,
+          ]),
     ];
   },
 });

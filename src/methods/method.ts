@@ -18,7 +18,11 @@ export const networkList = (nets: Networks): { name: string; net: Module }[] => 
 export type Optimisers = ReadonlyMap<string, Optimiser>;
 
 /** What one network's parameters are updated with; `rate` is the learning rate before its schedule. */
-export interface NetworkGroups { readonly groups: readonly ParameterGroup[]; readonly rate: number; readonly decay?: number }
+export interface NetworkGroups {
+  readonly groups: readonly ParameterGroup[];
+  readonly rate: number;
+  readonly decay?: number;
+}
 
 /** Scalars [1] of one iteration: a network's name is its loss, `NAME_norm` and `NAME_scale` its gradient's norm and loss scale, all else measures. */
 export type StepResult = Record<string, Tensor>;
@@ -26,10 +30,16 @@ export type StepResult = Record<string, Tensor>;
 export type Scheduled = Readonly<Record<string, number>> & { readonly iteration: number };
 
 /** `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. */
-export interface StepOptions extends CompileOptions { readonly partial: boolean }
+export interface StepOptions extends CompileOptions {
+  readonly partial: boolean;
+}
 
 /** A cut and augmented region, the classes that its case has no labels of, and its number in the run, which every draw follows from. */
-export interface Drawn { readonly sample: Sample; readonly unlabelled: readonly number[]; readonly n: number }
+export interface Drawn {
+  readonly sample: Sample;
+  readonly unlabelled: readonly number[];
+  readonly n: number;
+}
 
 /** One iteration, compiled. `F` is what a volume's feed holds. */
 export interface Step<F = any> {
@@ -41,7 +51,9 @@ export interface Step<F = any> {
 }
 
 /** Trained networks on ROIs. Ground truth is never read here. */
-export interface RoiPredictor extends RoiNetworks { dispose(): void }
+export interface RoiPredictor extends RoiNetworks {
+  dispose(): void;
+}
 
 /** `M` is the method's part of a plan, `F` what a volume feeds to its step. */
 export interface Method<M extends MethodPlan = any, F = any> {

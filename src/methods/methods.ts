@@ -14,12 +14,24 @@ import { unet2d } from './unet2d.ts';
 import { unet3d } from './unet3d.ts';
 import { vnet } from './vnet.ts';
 
-const methods: Record<string, Method> = { sanet, vnet, unet2d, unet3d, cross_teaching: crossTeaching, eoformer, convunet, henet, ctn, swin_smt: swinSmt };
+const methods: Record<string, Method> = {
+  sanet,
+  vnet,
+  unet2d,
+  unet3d,
+  cross_teaching: crossTeaching,
+  eoformer,
+  convunet,
+  henet,
+  ctn,
+  swin_smt: swinSmt,
+};
 export const METHODS: Readonly<Record<string, Method>> = methods;
 
 /** Adds a method of one's own, which plans may then name. @throws UsageError where a method of that name is there already */
 export function addMethod(method: Method): void {
-  if (Object.hasOwn(methods, method.name)) throw new UsageError(`addMethod: got "${method.name}", which is a method already.`, 'Give yours another name.');
+  if (Object.hasOwn(methods, method.name))
+    throw new UsageError(`addMethod: got "${method.name}", which is a method already.`, 'Give yours another name.');
   methods[method.name] = method;
 }
 

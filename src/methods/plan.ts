@@ -10,13 +10,21 @@ const data = z.strictObject({
   sampling: z.enum(['centre', 'foreground']).describe('crops around the centre of each volume, or random patches, some on the foreground'),
   foregroundShare: share().describe('share of random patches centred on an annotated foreground voxel'),
   jitter: triple(integer(0, 128)).describe('largest random shift [z, y, x] of a centred crop, voxels'),
-  window: z.tuple([number(-4096, 4096), number(-4096, 32767)]).refine(([low, high]) => low < high, { error: 'expected low < high' }).describe('[20] intensities kept, HU'),
-  normalise: z.enum(['-1..1', '0..1', 'z-score']).describe('[20] what the window becomes; z-score: 0..1, then mean 0 and deviation 1 of each volume'),
+  window: z
+    .tuple([number(-4096, 4096), number(-4096, 32767)])
+    .refine(([low, high]) => low < high, { error: 'expected low < high' })
+    .describe('[20] intensities kept, HU'),
+  normalise: z
+    .enum(['-1..1', '0..1', 'z-score'])
+    .describe('[20] what the window becomes; z-score: 0..1, then mean 0 and deviation 1 of each volume'),
 });
 
 const annotation = z.strictObject({
-  use: z.enum(['dataset', 'dense', 'both', 'transverse', 'budget'])
-    .describe('[17, 18] "dataset": annotations.json and the ignore label; "dense": all there is (upper bound); else simulated: every 3rd slice of both planes, every 3rd transverse, every 6th of both'),
+  use: z
+    .enum(['dataset', 'dense', 'both', 'transverse', 'budget'])
+    .describe(
+      '[17, 18] "dataset": annotations.json and the ignore label; "dense": all there is (upper bound); else simulated: every 3rd slice of both planes, every 3rd transverse, every 6th of both',
+    ),
   seed: integer(0, 2 ** 31 - 1).describe('phase of the simulated slices, drawn once a case'),
 });
 
@@ -27,23 +35,36 @@ const split = z.strictObject({
   seed: integer(0, 2 ** 31 - 1),
 });
 
-const optimiser = z.strictObject({
-  betas: z.tuple([number(0, 0.999999), number(0, 0.999999)]), epsilon: number(1e-12, 1e-3),
-  schedule: z.enum(['poly', 'constant']), power: number(0, 4), warmUp: number(0, 0.5).describe('share of the iterations'),
-  clipNorm: number(1e-3, 1e6).describe('global norm of each network\'s gradient'),
-}).describe('what the updates of all networks share; rates and decay are the method\'s');
+const optimiser = z
+  .strictObject({
+    betas: z.tuple([number(0, 0.999999), number(0, 0.999999)]),
+    epsilon: number(1e-12, 1e-3),
+    schedule: z.enum(['poly', 'constant']),
+    power: number(0, 4),
+    warmUp: number(0, 0.5).describe('share of the iterations'),
+    clipNorm: number(1e-3, 1e6).describe("global norm of each network's gradient"),
+  })
+  .describe("what the updates of all networks share; rates and decay are the method's");
 
 const chance = (largest: number) => z.strictObject({ probability: share(), range: number(0, largest) });
 const augmentation = z.strictObject({ flip: share(), rotate90: share(), scale: chance(0.9), shift: chance(1) });
 
 const training = z.strictObject({
   iterations: integer(1, 10_000_000),
-  maxMinutes: number(0.1, 100_000).nullable().describe('time that shortens `iterations` once, after the first ten; null: iterations as given'),
+  maxMinutes: number(0.1, 100_000)
+    .nullable()
+    .describe('time that shortens `iterations` once, after the first ten; null: iterations as given'),
   batch: integer(1, 64).describe('volumes of an iteration'),
   seed: integer(0, 2 ** 31 - 1),
-  precision: z.enum(['f32', 'mixed']).describe('mixed: f16 activations, and weights where they meet them; f32 master weights, sums, norms, graphs and losses; needs shader-f16'),
+  precision: z
+    .enum(['f32', 'mixed'])
+    .describe(
+      'mixed: f16 activations, and weights where they meet them; f32 master weights, sums, norms, graphs and losses; needs shader-f16',
+    ),
   selections: integer(1, 1000).describe('validations in a run; the best one is kept'),
-  checkpointEvery: z.union([z.literal('auto'), integer(1, 1_000_000)]).describe('iterations; auto: as often as a twentieth of the time allows'),
+  checkpointEvery: z
+    .union([z.literal('auto'), integer(1, 1_000_000)])
+    .describe('iterations; auto: as often as a twentieth of the time allows'),
 });
 
 const prediction = z.strictObject({
@@ -54,7 +75,11 @@ const prediction = z.strictObject({
 });
 
 const evaluation = z.strictObject({
-  headline: z.string().min(1).max(100).describe('[2] the output that is reported first and selects checkpoints: "ensemble" or a network\'s name; all are always evaluated'),
+  headline: z
+    .string()
+    .min(1)
+    .max(100)
+    .describe('[2] the output that is reported first and selects checkpoints: "ensemble" or a network\'s name; all are always evaluated'),
   boundaryTolerance: z.union([z.literal('auto'), number(0, 100)]).describe('[21] voxels; auto: ceil(0.75 % of the diagonal)'),
   surfaceMm: number(0, 100),
   test: choice(['wilcoxon-holm'], ['paired-t']).describe('[22] between runs, on the Jaccard index of each case'),
@@ -66,18 +91,25 @@ export type Preset = (typeof PRESETS)[number];
 const fields = {
   version: z.literal(2),
   preset: z.enum(PRESETS).describe('where fields that the file leaves out come from'),
-  name: z.string().regex(/^[\p{L}\p{M}\p{N}_.-]+$/u, { error: 'expected letters, digits, ".", "-" and "_"' }).max(100),
+  name: z
+    .string()
+    .regex(/^[\p{L}\p{M}\p{N}_.-]+$/u, { error: 'expected letters, digits, ".", "-" and "_"' })
+    .max(100),
   classes: z.array(z.string().min(1)).min(2).max(256).describe('names by label value, background first'),
-  data, annotation, split,
+  data,
+  annotation,
+  split,
 };
 const rest = { optimiser, augmentation, training, prediction, evaluation };
 
 /** The schema of whole plans of one method. Items 23, 24 and 27 concern notation and compared networks: they decide nothing in a run. */
-export const schemaWith = <M extends z.ZodType>(method: M) => z.strictObject({ ...fields, method, ...rest })
-  .describe('numbers in brackets are open questions of the paper: docs/method.md, part D');
+export const schemaWith = <M extends z.ZodType>(method: M) =>
+  z.strictObject({ ...fields, method, ...rest }).describe('numbers in brackets are open questions of the paper: docs/method.md, part D');
 
 /** What every method's part of a plan has. */
-export interface MethodPlan { readonly name: string }
+export interface MethodPlan {
+  readonly name: string;
+}
 
 /** A complete, checked plan; `M` is the method's part. */
 export type Plan<M extends MethodPlan = MethodPlan> = z.infer<z.ZodObject<typeof fields & typeof rest>> & { method: M };

@@ -8,7 +8,9 @@ export function chooseSlices(sample: Sample, plane: Plane, wanted: number, u: Fl
   const { count, height, width } = planeShape(sample.size, plane);
   const voxels = new Float64Array(count);
   const [, h, w] = sample.size;
-  sample.weight.forEach((v, i) => { if (v) voxels[plane === 'transverse' ? Math.floor(i / (h * w)) : Math.floor(i / w) % h]!++; });
+  sample.weight.forEach((v, i) => {
+    if (v) voxels[plane === 'transverse' ? Math.floor(i / (h * w)) : Math.floor(i / w) % h]!++;
+  });
   const whole = Math.max(...voxels) > 0.99 * height * width ? height * width : Math.max(...voxels);
   const rank = (s: number): number => (voxels[s]! >= 0.99 * whole && whole > 0 ? 1 : 0);
   const order = Array.from({ length: count }, (_, s) => s).sort((a, b) => rank(b) - rank(a) || u[a]! - u[b]!);
@@ -16,7 +18,9 @@ export function chooseSlices(sample: Sample, plane: Plane, wanted: number, u: Fl
 }
 
 export type PlaneFeed = {
-  readonly index: Uint32Array; readonly inverse: Uint32Array; readonly chosen: Float32Array;
+  readonly index: Uint32Array;
+  readonly inverse: Uint32Array;
+  readonly chosen: Float32Array;
   /** ESG's neighbours instead of a search for them. */
   readonly selected?: Uint32Array;
 };
@@ -25,6 +29,9 @@ export type PlaneFeed = {
 export function planeFeed(index: Uint32Array, count: number): PlaneFeed {
   const inverse = new Uint32Array(count);
   const chosen = new Float32Array(count);
-  index.forEach((s, i) => { inverse[s] = i; chosen[s] = 1; });
+  index.forEach((s, i) => {
+    inverse[s] = i;
+    chosen[s] = 1;
+  });
   return { index, inverse, chosen };
 }

@@ -75,19 +75,29 @@ export class StepContext implements Disposable {
 
   /** One update of every network with the gradients gathered, and the means, which start again at 0. Compile it after the programs that gather. */
   compileUpdate(options: CompileOptions): Promise<Program<StepResult>> {
-    return compile((): StepResult => {
-      const means = Object.fromEntries([...this.means].map(([key, sum]) => {
-        const mean = mulScalar(sum, 1);
-        clear(sum);
-        return [key, mean];
-      }));
-      return Object.assign(means, ...[...this.optimisers].map(([name, optimiser]) => measuresOf(name, optimiser, optimiser.step())));
-    }, {}, options);
+    return compile(
+      (): StepResult => {
+        const means = Object.fromEntries(
+          [...this.means].map(([key, sum]) => {
+            const mean = mulScalar(sum, 1);
+            clear(sum);
+            return [key, mean];
+          }),
+        );
+        return Object.assign(means, ...[...this.optimisers].map(([name, optimiser]) => measuresOf(name, optimiser, optimiser.step())));
+      },
+      {},
+      options,
+    );
   }
 
-  [Symbol.dispose](): void { for (const sum of this.means.values()) sum.dispose(); }
+  [Symbol.dispose](): void {
+    for (const sum of this.means.values()) sum.dispose();
+  }
 }
 
 /** In a trace, after `Optimiser.step()` returned `clip`: the norm of its network's gradient before clipping and, where it has one, its loss scale. */
-const measuresOf = (name: string, optimiser: Optimiser, clip: Tensor): StepResult =>
-  ({ [`${name}_norm`]: slice(clip, { axis: 0, start: 1 }), ...(optimiser.lossScale && { [`${name}_scale`]: optimiser.lossScale.current() }) });
+const measuresOf = (name: string, optimiser: Optimiser, clip: Tensor): StepResult => ({
+  [`${name}_norm`]: slice(clip, { axis: 0, start: 1 }),
+  ...(optimiser.lossScale && { [`${name}_scale`]: optimiser.lossScale.current() }),
+});

@@ -24,13 +24,27 @@ import { chooseSlices } from './slices.ts';
 import { StepContext } from './step_context.ts';
 
 /** x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. In evaluation, those of one item say nothing of another but through a `BatchStatisticsNorm`. */
-export interface Segmenter extends Module { forward(x: Tensor): Tensor }
+export interface Segmenter extends Module {
+  forward(x: Tensor): Tensor;
+}
 
 /** A supervised network's part of a plan; `N` are its sizes. */
-export interface SupervisedFields<N> { name: string; network: N; rate: number; decay: number; slices?: number; loss: { ce: number; dice: number } }
+export interface SupervisedFields<N> {
+  name: string;
+  network: N;
+  rate: number;
+  decay: number;
+  slices?: number;
+  loss: { ce: number; dice: number };
+}
 
 /** Host arrays of one volume, [D, H, W] each, or of its chosen slices, [S, H, W]; present [K]. */
-export type VolumeFeed = { readonly image: Float32Array; readonly label: Float32Array; readonly annotated: Float32Array; readonly present: Float32Array };
+export type VolumeFeed = {
+  readonly image: Float32Array;
+  readonly label: Float32Array;
+  readonly annotated: Float32Array;
+  readonly present: Float32Array;
+};
 
 export interface SupervisedOptions<N> {
   /** Of `method.network`. */
@@ -49,18 +63,31 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
   return {
     name,
     schema: z.strictObject({
-      name: z.literal(name), network: options.network, rate: rate().describe('learning rate'), decay: number(0, 1).describe('weight decay'),
+      name: z.literal(name),
+      network: options.network,
+      rate: rate().describe('learning rate'),
+      decay: number(0, 1).describe('weight decay'),
       ...(options.slices && { slices: integer(1, 512).describe('transverse slices of a volume in an iteration, annotated ones first') }),
       loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
     }) as unknown as z.ZodType<SupervisedFields<N>>,
     preset(preset, shared) {
       options.shared?.(preset, shared);
       const { optimiser, augmentation, training, prediction, evaluation, ...before } = shared;
-      return { ...before, method: { name, ...options.preset(preset), loss: { ce: 0.5, dice: 0.5 } }, optimiser, augmentation, training, prediction, evaluation };
+      return {
+        ...before,
+        method: { name, ...options.preset(preset), loss: { ce: 0.5, dice: 0.5 } },
+        optimiser,
+        augmentation,
+        training,
+        prediction,
+        evaluation,
+      };
     },
     contradictions: (plan) => [
-      ...(plan.method.loss.ce + plan.method.loss.dice > 0 ? [] : ['method.loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)']),
-      ...options.contradictions?.(plan) ?? [],
+      ...(plan.method.loss.ce + plan.method.loss.dice > 0
+        ? []
+        : ['method.loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)']),
+      ...(options.contradictions?.(plan) ?? []),
     ],
     parts: {},
     outputs: [name],
@@ -69,59 +96,100 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
     groups: ({ method }, nets) => ({ [name]: { groups: decayGroups(nets[name].parameters(), method.decay), rate: method.rate } }),
     schedule: () => ({}),
     feed(plan, { sample, unlabelled, n }) {
-      const chosen = options.slices ? chooseSlices(sample, 'transverse', seenOf(plan)[0]!, new Philox(plan.training.seed, 'order').uniform(n, 1, sample.size[0])) : null;
-      const part = (values: ArrayLike<number>): Float32Array => chosen ? takeSlices(values, sample.size, chosen) : Float32Array.from(values);
+      const chosen = options.slices
+        ? chooseSlices(sample, 'transverse', seenOf(plan)[0]!, new Philox(plan.training.seed, 'order').uniform(n, 1, sample.size[0]))
+        : null;
+      const part = (values: ArrayLike<number>): Float32Array =>
+        chosen ? takeSlices(values, sample.size, chosen) : Float32Array.from(values);
       return {
-        image: part(sample.image), label: part(sample.label), annotated: part(sample.weight),
-        present: Float32Array.from(plan.classes, (_, c) => unlabelled.includes(c) ? 0 : 1),
+        image: part(sample.image),
+        label: part(sample.label),
+        annotated: part(sample.weight),
+        present: Float32Array.from(plan.classes, (_, c) => (unlabelled.includes(c) ? 0 : 1)),
       };
     },
     step: (plan, nets, optimisers, stepOptions) => compileStep(plan, name, nets[name], new StepContext(nets, optimisers), stepOptions),
     async predictor(plan, nets) {
       const net: Segmenter = nets[name];
       const [d, ...plane] = plan.data.roi;
-      return densePredictor(plan, [net], (image, n) => ({ [name]: softmax(net.forward(reshape(image, options.slices ? [n * d, ...plane, 1] : [n, d, ...plane, 1])), -1) }));
+      return densePredictor(plan, [net], (image, n) => ({
+        [name]: softmax(net.forward(reshape(image, options.slices ? [n * d, ...plane, 1] : [n, d, ...plane, 1])), -1),
+      }));
     },
   };
 }
 
 /** What a network sees of one volume: [D, H, W], or of slices [S, H, W]. */
-const seenOf = ({ data: { roi: [d, h, w] }, method: { slices } }: Plan<SupervisedFields<unknown>>): number[] => [Math.min(slices ?? d, d), h, w];
+const seenOf = ({
+  data: {
+    roi: [d, h, w],
+  },
+  method: { slices },
+}: Plan<SupervisedFields<unknown>>): number[] => [Math.min(slices ?? d, d), h, w];
 
 /** Slices of a volume [D, H, W] one after another. */
 function takeSlices(values: ArrayLike<number>, [, h, w]: readonly number[], index: Uint32Array): Float32Array {
   const size = h! * w!;
   const out = new Float32Array(index.length * size);
-  index.forEach((s, i) => { for (let k = 0; k < size; k++) out[i * size + k] = values[s * size + k]!; });
+  index.forEach((s, i) => {
+    for (let k = 0; k < size; k++) out[i * size + k] = values[s * size + k]!;
+  });
   return out;
 }
 
 /** All volumes of an iteration as one tensor; the loss is the mean of theirs. */
-async function compileStep(plan: Plan<SupervisedFields<unknown>>, name: string, net: Segmenter, context: StepContext, { partial, ...options }: { partial: boolean }): Promise<Step<VolumeFeed>> {
-  const { classes, training: { batch }, method: { loss: factors, slices } } = plan;
+async function compileStep(
+  plan: Plan<SupervisedFields<unknown>>,
+  name: string,
+  net: Segmenter,
+  context: StepContext,
+  { partial, ...options }: { partial: boolean },
+): Promise<Step<VolumeFeed>> {
+  const {
+    classes,
+    training: { batch },
+    method: { loss: factors, slices },
+  } = plan;
   const seen = seenOf(plan);
   const shape = [batch, ...seen];
   net.train();
   useRandom(net, context.random(plan.training.seed));
-  const program = await compile(({ image, label, annotated, present }): StepResult => context.whole(() => {
-    const logits = reshape(net.forward(reshape(image, slices === undefined ? [...shape, 1] : [batch * seen[0]!, ...seen.slice(1), 1])), [...shape, classes.length]);
-    const oneHot = noGrad(() => oneHotOf(label, classes.length));
-    const of = (x: Tensor, b: number): Tensor => reshape(slice(x, { axis: 0, start: b, end: b + 1 }), x.shape.slice(1));
-    const losses = Array.from({ length: batch }, (_, b) => segLoss(of(logits, b), of(oneHot, b), of(annotated, b), partial ? of(present, b) : undefined, factors));
-    context.learn(name, mulScalar(losses.reduce(add), 1 / batch));
-  }), { image: spec(shape), label: spec(shape), annotated: spec(shape), present: spec([batch, classes.length]) }, options);
+  const program = await compile(
+    ({ image, label, annotated, present }): StepResult =>
+      context.whole(() => {
+        const logits = reshape(
+          net.forward(reshape(image, slices === undefined ? [...shape, 1] : [batch * seen[0]!, ...seen.slice(1), 1])),
+          [...shape, classes.length],
+        );
+        const oneHot = noGrad(() => oneHotOf(label, classes.length));
+        const of = (x: Tensor, b: number): Tensor => reshape(slice(x, { axis: 0, start: b, end: b + 1 }), x.shape.slice(1));
+        const losses = Array.from({ length: batch }, (_, b) =>
+          segLoss(of(logits, b), of(oneHot, b), of(annotated, b), partial ? of(present, b) : undefined, factors),
+        );
+        context.learn(name, mulScalar(losses.reduce(add), 1 / batch));
+      }),
+    { image: spec(shape), label: spec(shape), annotated: spec(shape), present: spec([batch, classes.length]) },
+    options,
+  );
   const joined = (volumes: readonly VolumeFeed[], key: keyof VolumeFeed): Float32Array => {
     if (volumes.length === 1) return volumes[0]![key];
     const size = volumes[0]![key].length;
     const out = new Float32Array(size * volumes.length);
-    volumes.forEach((volume, b) => { out.set(volume[key], b * size); });
+    volumes.forEach((volume, b) => {
+      out.set(volume[key], b * size);
+    });
     return out;
   };
   return {
     programs: [{ name: 'step', runs: 1, program }],
     run(volumes, scheduled) {
       context.scheduled = scheduled;
-      return program.run({ image: joined(volumes, 'image'), label: joined(volumes, 'label'), annotated: joined(volumes, 'annotated'), present: joined(volumes, 'present') });
+      return program.run({
+        image: joined(volumes, 'image'),
+        label: joined(volumes, 'label'),
+        annotated: joined(volumes, 'annotated'),
+        present: joined(volumes, 'present'),
+      });
     },
     dispose() {
       program.dispose();

@@ -24,15 +24,32 @@ export const swinSmt = supervised('swin_smt', {
   }),
   preset: (preset) => ({ network: structuredClone(SIZES[preset]), rate: preset === 'paper' ? 1e-4 : 1e-3, decay: 1e-5 }),
   make: (network, classes, storage) => new SwinSMT({ ...network, inChannels: 1, classes }, storage),
-  contradictions({ data: { roi }, method: { network: { width, depths, heads, expertStages } } }) {
+  contradictions({
+    data: { roi },
+    method: {
+      network: { width, depths, heads, expertStages },
+    },
+  }) {
     const stages = depths.length;
     const multiple = 2 ** (stages + 1);
     return [
-      ...heads.length === stages ? [] : [`method.network.heads: got ${heads.length} stages, expected ${stages} as in depths`],
-      ...heads.flatMap((n, i) => width * 2 ** i % n === 0 ? [] : [`method.network.heads.${i}: got ${n}, expected a divisor of the stage's ${width * 2 ** i} channels`]),
-      ...expertStages <= stages ? [] : [`method.network.expertStages: got ${expertStages}, expected at most the ${stages} stages that there are`],
-      ...roi.flatMap((n, i) => n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${stages} stages`]),
-      ...roi.every((n) => n === multiple) ? [`data.roi: got ${roi.join(' x ')}, expected a side above ${multiple} with ${stages} stages (the deepest map would be one voxel, of which there is no variance)`] : [],
+      ...(heads.length === stages ? [] : [`method.network.heads: got ${heads.length} stages, expected ${stages} as in depths`]),
+      ...heads.flatMap((n, i) =>
+        (width * 2 ** i) % n === 0
+          ? []
+          : [`method.network.heads.${i}: got ${n}, expected a divisor of the stage's ${width * 2 ** i} channels`],
+      ),
+      ...(expertStages <= stages
+        ? []
+        : [`method.network.expertStages: got ${expertStages}, expected at most the ${stages} stages that there are`]),
+      ...roi.flatMap((n, i) =>
+        n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${stages} stages`],
+      ),
+      ...(roi.every((n) => n === multiple)
+        ? [
+            `data.roi: got ${roi.join(' x ')}, expected a side above ${multiple} with ${stages} stages (the deepest map would be one voxel, of which there is no variance)`,
+          ]
+        : []),
     ];
   },
 });

@@ -19,11 +19,20 @@ export const unet3d = supervised('unet3d', {
   }),
   preset: (preset) => ({ network: structuredClone(SIZES[preset]), rate: 1e-3, decay: 1e-4 }),
   make: ({ widths, blocks }, classes, storage) => new UNet3D({ widths, blocks, inChannels: 1, classes }, storage),
-  contradictions({ data: { roi }, method: { network: { widths, blocks } } }) {
+  contradictions({
+    data: { roi },
+    method: {
+      network: { widths, blocks },
+    },
+  }) {
     const multiple = 2 ** (widths.length - 1);
     return [
-      ...(widths.length === blocks.length ? [] : [`method.network.blocks: got ${blocks.length} stages, expected ${widths.length} as in widths`]),
-      ...roi.flatMap((n, i) => n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${widths.length} stages`]),
+      ...(widths.length === blocks.length
+        ? []
+        : [`method.network.blocks: got ${blocks.length} stages, expected ${widths.length} as in widths`]),
+      ...roi.flatMap((n, i) =>
+        n % multiple === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of ${multiple} with ${widths.length} stages`],
+      ),
     ];
   },
 });

@@ -8,8 +8,16 @@ import { supervised } from './supervised.ts';
 const WIDTHS = { paper: 16, base: 16, tiny: 8, demo: 4 } as const;
 
 export const vnet = supervised('vnet', {
-  network: z.strictObject({ width: integer(2, 64).describe('channels of the first stage'), dropout: number(0, 0.9).describe('of whole channels, after the bottleneck and before the head') }),
-  preset: (preset) => ({ network: { width: WIDTHS[preset], dropout: preset === 'paper' || preset === 'base' ? 0.5 : 0 }, rate: 1e-3, decay: 1e-4 }),
+  network: z.strictObject({
+    width: integer(2, 64).describe('channels of the first stage'),
+    dropout: number(0, 0.9).describe('of whole channels, after the bottleneck and before the head'),
+  }),
+  preset: (preset) => ({
+    network: { width: WIDTHS[preset], dropout: preset === 'paper' || preset === 'base' ? 0.5 : 0 },
+    rate: 1e-3,
+    decay: 1e-4,
+  }),
   make: ({ width, dropout }, classes, storage) => new VNet({ width, dropout, inChannels: 1, classes }, storage),
-  contradictions: ({ data: { roi } }) => roi.flatMap((n, i) => n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method "vnet"`]),
+  contradictions: ({ data: { roi } }) =>
+    roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method "vnet"`])),
 });

@@ -5,16 +5,27 @@ import type { Step, StepResult } from './method.ts';
 import type { StepContext } from './step_context.ts';
 
 /** TypeScript cannot infer the inputs of an example that it does not know. */
-const compileOf = <X>() => compile as unknown as (step: (x: X) => StepResult, example: Example, options: CompileOptions) => Promise<Program<StepResult>>;
+const compileOf = <X>() =>
+  compile as unknown as (step: (x: X) => StepResult, example: Example, options: CompileOptions) => Promise<Program<StepResult>>;
 
 /** `train` sees the inputs of one volume, `X` as `example` has them, which counts `share` in its iteration, and tells `context` what is learnt from it. */
-export async function compileVolumeStep<X, F extends Feed>(context: StepContext, batch: number, example: Example, options: CompileOptions, train: (x: X, share: number) => void): Promise<Step<F>> {
+export async function compileVolumeStep<X, F extends Feed>(
+  context: StepContext,
+  batch: number,
+  example: Example,
+  options: CompileOptions,
+  train: (x: X, share: number) => void,
+): Promise<Step<F>> {
   context.volumes = batch;
-  const program = await compileOf<X>()((x) => {
-    if (batch === 1) return context.whole(() => train(x, 1));
-    train(x, 1 / batch);
-    return {};
-  }, example, options);
+  const program = await compileOf<X>()(
+    (x) => {
+      if (batch === 1) return context.whole(() => train(x, 1));
+      train(x, 1 / batch);
+      return {};
+    },
+    example,
+    options,
+  );
   const update = batch === 1 ? null : await context.compileUpdate(options);
   return {
     programs: [{ name: 'step', runs: batch, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],

@@ -57,7 +57,8 @@ export function boundaryVoxels({ mask, size, origin, volume }: BoxedMask, planar
  * to show: then the face is scored, so that such a prediction cannot escape its score.
  */
 export function scoredVoxels(marks: Uint8Array): Uint32Array {
-  let scored = 0, face = 0;
+  let scored = 0,
+    face = 0;
   for (const mark of marks) {
     if (mark === SCORED) scored++;
     else if (mark === FACE) face++;

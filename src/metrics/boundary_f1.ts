@@ -31,11 +31,14 @@ export function boundaryF1(pair: MaskPair | null, theta: number): BoundaryF1 | n
 export function boundaryF1PerSlice(pair: MaskPair | null, theta: number): number | null {
   if (pair === null) return null;
   const [d, h, w] = pair.size;
-  let sum = 0, slices = 0;
+  let sum = 0,
+    slices = 0;
   for (let z = 0; z < d; z++) {
     const slice = (mask: Uint8Array): BoxedMask => ({
-      mask: mask.subarray(z * h * w, (z + 1) * h * w), size: [1, h, w],
-      origin: [pair.origin[0] + z, pair.origin[1], pair.origin[2]], volume: pair.volume,
+      mask: mask.subarray(z * h * w, (z + 1) * h * w),
+      size: [1, h, w],
+      origin: [pair.origin[0] + z, pair.origin[1], pair.origin[2]],
+      volume: pair.volume,
     });
     const score = matchBoundaries(slice(pair.reference), slice(pair.prediction), theta, true);
     if (score === null) continue;
@@ -46,8 +49,10 @@ export function boundaryF1PerSlice(pair: MaskPair | null, theta: number): number
 }
 
 function matchBoundaries(reference: BoxedMask, prediction: BoxedMask, theta: number, planar: boolean): BoundaryF1 | null {
-  const marksR = boundaryVoxels(reference, planar), marksP = boundaryVoxels(prediction, planar);
-  const scoredR = scoredVoxels(marksR), scoredP = scoredVoxels(marksP);
+  const marksR = boundaryVoxels(reference, planar),
+    marksP = boundaryVoxels(prediction, planar);
+  const scoredR = scoredVoxels(marksR),
+    scoredP = scoredVoxels(marksP);
   if (scoredR.length === 0 && scoredP.length === 0) return null;
   if (scoredR.length === 0 || scoredP.length === 0) return { precision: 0, recall: 0, f1: 0 };
   const precision = shareWithin(scoredP, squaredDistances(marksR, reference.size, VOXELS), theta);

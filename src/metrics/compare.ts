@@ -37,7 +37,12 @@ export interface Comparison {
 }
 
 /** Compares every run with the baseline; specification 8 tests the Jaccard index (`IoU`). */
-export function compareRuns(baseline: Run, runs: readonly Run[], metric: MetricName = 'IoU', bootstrap: BootstrapOptions = {}): Comparison[] {
+export function compareRuns(
+  baseline: Run,
+  runs: readonly Run[],
+  metric: MetricName = 'IoU',
+  bootstrap: BootstrapOptions = {},
+): Comparison[] {
   const unit = METRIC_UNITS[metric];
   const scale = unit === '%' ? 100 : 1;
   const base = pairScores(baseline, metric);
@@ -47,25 +52,44 @@ export function compareRuns(baseline: Run, runs: readonly Run[], metric: MetricN
     const interval = bootstrapPairedDifference(x, y, bootstrap);
     const t = x.length > 1 ? pairedT(x, y) : null;
     return {
-      run: run.name, baseline: baseline.name, metric, unit, n_cases: x.length, n_unpaired: casesOf(baseline, run).size - x.length,
-      difference: mean(x.map((value, i) => value - y[i])), ci: interval && [interval.low, interval.high],
-      p: test?.p ?? null, p_holm: null, rank_biserial: test?.rankBiserial ?? null, t: t && { p: t.p, d_z: t.effect },
+      run: run.name,
+      baseline: baseline.name,
+      metric,
+      unit,
+      n_cases: x.length,
+      n_unpaired: casesOf(baseline, run).size - x.length,
+      difference: mean(x.map((value, i) => value - y[i])),
+      ci: interval && [interval.low, interval.high],
+      p: test?.p ?? null,
+      p_holm: null,
+      rank_biserial: test?.rankBiserial ?? null,
+      t: t && { p: t.p, d_z: t.effect },
     };
   });
   const tested = comparisons.filter((c) => c.p !== null);
-  holm(tested.map((c) => c.p!)).forEach((p, i) => { tested[i].p_holm = p; });
+  holm(tested.map((c) => c.p!)).forEach((p, i) => {
+    tested[i].p_holm = p;
+  });
   return comparisons;
 }
 
 /** Names of all cases that runs were asked for. */
 export const casesOf = (...runs: readonly Run[]): Set<string> =>
-  new Set(runs.flatMap(({ summaries }) => summaries.flatMap(({ metric_per_case, missing }) => [...metric_per_case.map((c) => c.case), ...missing])));
+  new Set(
+    runs.flatMap(({ summaries }) =>
+      summaries.flatMap(({ metric_per_case, missing }) => [...metric_per_case.map((c) => c.case), ...missing]),
+    ),
+  );
 
 /** A metric of a run over all its cases: seeds of one case are averaged, folds stand side by side. */
 export function runAggregate(run: Run, metric: MetricName, bootstrap: BootstrapOptions = {}): Aggregate {
   const scores = [...pairScores(run, metric).values()];
   const labels = [...new Set(scores.flatMap((c) => [...c.keys()]))];
-  return aggregate(labels.map((label) => scores.map((c) => ({ [metric]: mean(c.get(label) ?? []) }))), metric, bootstrap);
+  return aggregate(
+    labels.map((label) => scores.map((c) => ({ [metric]: mean(c.get(label) ?? []) }))),
+    metric,
+    bootstrap,
+  );
 }
 
 /** case -> label -> scores, one a summary that has them. */
@@ -88,7 +112,8 @@ function pairScores(run: Run, metric: MetricName): PairScores {
 
 /** Case means over the classes defined in both runs, so that neither gains from a class the other has to answer for. */
 function commonCases(run: PairScores, base: PairScores, scale: number): { x: number[]; y: number[] } {
-  const x: number[] = [], y: number[] = [];
+  const x: number[] = [],
+    y: number[] = [];
   for (const [name, labels] of run) {
     const shared = [...labels.keys()].filter((label) => base.get(name)?.has(label));
     if (shared.length === 0) continue;

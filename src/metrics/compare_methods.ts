@@ -41,17 +41,30 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
   const base = methods.find(({ name }) => name === reference)!;
   const others = methods.filter((method) => method !== base);
   const alpha = Number((1 - (options.level ?? 0.95)).toFixed(9));
-  const each = <T>(of: (metric: Compared) => T): Record<Compared, T> => Object.fromEntries(COMPARED.map((metric) => [metric, of(metric)])) as Record<Compared, T>;
+  const each = <T>(of: (metric: Compared) => T): Record<Compared, T> =>
+    Object.fromEntries(COMPARED.map((metric) => [metric, of(metric)])) as Record<Compared, T>;
   const differences = each((metric) => compareRuns(base, others, metric, options));
   const metrics = methods.map((method) => each((metric) => runAggregate(method, metric, options)));
-  const best = each((metric) => bestOf(methods, metrics.map((m) => m[metric].mean), metric, alpha));
+  const best = each((metric) =>
+    bestOf(
+      methods,
+      metrics.map((m) => m[metric].mean),
+      metric,
+      alpha,
+    ),
+  );
   return {
-    reference, alpha,
+    reference,
+    alpha,
     rows: methods.map((method, i) => ({
-      name: method.name, n_runs: method.summaries.length, n_cases: casesOf(method).size, metrics: metrics[i]!,
+      name: method.name,
+      n_runs: method.summaries.length,
+      n_cases: casesOf(method).size,
+      metrics: metrics[i]!,
       against: method === base ? null : each((metric) => differences[metric][others.indexOf(method)]!),
       best: COMPARED.filter((metric) => best[metric] === i),
-      parameters: method.parameters, seconds: method.seconds,
+      parameters: method.parameters,
+      seconds: method.seconds,
     })),
   };
 }
@@ -62,6 +75,11 @@ function bestOf(methods: readonly Run[], means: readonly (number | null)[], metr
   const order = [...means.keys()].filter((i) => means[i] !== null).sort((i, j) => sign * (means[j]! - means[i]!));
   const [first] = order;
   if (first === undefined || methods.length < 2) return -1;
-  const tests = compareRuns(methods[first]!, methods.filter((_, i) => i !== first), metric, { resamples: 1 });
+  const tests = compareRuns(
+    methods[first]!,
+    methods.filter((_, i) => i !== first),
+    metric,
+    { resamples: 1 },
+  );
   return tests.every((t) => t.p_holm !== null && t.p_holm <= alpha && sign * t.difference! < 0) ? first : -1;
 }

@@ -8,10 +8,14 @@ import type { Triple } from './mask.ts';
 export function squaredDistances(sites: Uint8Array, size: Triple, spacing: Triple): Float64Array {
   const field = Float64Array.from(sites, (site) => (site === 0 ? Infinity : 0));
   const longest = Math.max(...size);
-  const line = new Float64Array(longest), apex = new Int32Array(longest), from = new Float64Array(longest + 1);
+  const line = new Float64Array(longest),
+    apex = new Int32Array(longest),
+    from = new Float64Array(longest + 1);
   const strides = [size[1] * size[2], size[2], 1];
   for (const axis of [2, 1, 0]) {
-    const length = size[axis], stride = strides[axis], step2 = spacing[axis] ** 2;
+    const length = size[axis],
+      stride = strides[axis],
+      step2 = spacing[axis] ** 2;
     if (length === 1) continue;
     const [p, q] = [0, 1, 2].filter((other) => other !== axis);
     for (let i = 0; i < size[p]; i++) {
@@ -24,10 +28,19 @@ export function squaredDistances(sites: Uint8Array, size: Triple, spacing: Tripl
 }
 
 /** Replaces one line f by min over k of f[k] + step2 (i - k)^2. `apex` holds the parabolas in force, `from` where each begins. */
-function lowerEnvelope(field: Float64Array, start: number, stride: number, length: number, step2: number, line: Float64Array, apex: Int32Array, from: Float64Array): void {
+function lowerEnvelope(
+  field: Float64Array,
+  start: number,
+  stride: number,
+  length: number,
+  step2: number,
+  line: Float64Array,
+  apex: Int32Array,
+  from: Float64Array,
+): void {
   let last = -1;
   for (let i = 0, at = start; i < length; i++, at += stride) {
-    const value = line[i] = field[at];
+    const value = (line[i] = field[at]);
     if (value === Infinity) continue;
     let crossing = -Infinity;
     while (last >= 0) {

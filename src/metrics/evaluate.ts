@@ -94,7 +94,9 @@ export function evaluateCase(input: EvaluationCase, classes: readonly LabelClass
   const { prediction, copied } = input;
   assertSameGrid(input.reference, prediction, input.case);
   const ignoreLabel = options.ignoreLabel ?? (copied ? NOT_SCORED : undefined);
-  const reference = copied ? { ...input.reference, data: input.reference.data.map((v, i) => (copied[i] ? ignoreLabel! : v)) } : input.reference;
+  const reference = copied
+    ? { ...input.reference, data: input.reference.data.map((v, i) => (copied[i] ? ignoreLabel! : v)) }
+    : input.reference;
   const { theta = boundaryTolerance(reference.size), surfaceMm = DEFAULT_SURFACE_MM } = options;
   const theta2d = options.theta ?? boundaryTolerance(reference.size.slice(1));
   if (!(theta >= 0) || !(surfaceMm >= 0)) {
@@ -105,11 +107,16 @@ export function evaluateCase(input: EvaluationCase, classes: readonly LabelClass
   const rows = input.annotated ? rowDistances(reference.size, input.annotated) : null;
 
   const result: CaseResult = {
-    case: input.case, reference_file: input.reference_file, prediction_file: input.prediction_file,
+    case: input.case,
+    reference_file: input.reference_file,
+    prediction_file: input.prediction_file,
     ...(input.reference_digest !== undefined && { reference_digest: input.reference_digest }),
     ...(input.prediction_digest !== undefined && { prediction_digest: input.prediction_digest }),
     ...(copied && { n_copied: copied.reduce((n, v) => n + v, 0) }),
-    metrics: {}, unlabelled: [], theta, theta_2d: theta2d,
+    metrics: {},
+    unlabelled: [],
+    theta,
+    theta_2d: theta2d,
     annotated: rows && input.annotated ? shares(reference, input.annotated, rows) : null,
     slice_distance: rows ? {} : null,
     surface_histogram: {},
@@ -123,20 +130,43 @@ export function evaluateCase(input: EvaluationCase, classes: readonly LabelClass
     const surfaces = sparse ? null : surfaceMetrics(reference, prediction, label, theta, theta2d, surfaceMm);
     const voxel = reference.spacing[0] * reference.spacing[1] * reference.spacing[2];
     result.metrics[label] = {
-      ...overlapScores(counts), ...(surfaces?.scores ?? NO_SURFACES), ...counts,
-      volume_ref_mm3: counts.n_ref * voxel, volume_pred_mm3: counts.n_pred * voxel,
+      ...overlapScores(counts),
+      ...(surfaces?.scores ?? NO_SURFACES),
+      ...counts,
+      volume_ref_mm3: counts.n_ref * voxel,
+      volume_pred_mm3: counts.n_pred * voxel,
     };
     if (surfaces?.histogram) result.surface_histogram[label] = surfaces.histogram;
-    if (rows && result.slice_distance) result.slice_distance[label] = overlapByDistance(input.reference, prediction, label, rows, options.ignoreLabel);
+    if (rows && result.slice_distance)
+      result.slice_distance[label] = overlapByDistance(input.reference, prediction, label, rows, options.ignoreLabel);
   }
   return result;
 }
 
-type SurfaceScores = Pick<ClassMetrics, 'BF' | 'BF2D' | 'HD95' | 'ASSD' | 'SurfaceDice' | 'SurfaceDice_1mm' | 'SurfaceDice_2mm' | 'SurfaceDice_3mm'>;
+type SurfaceScores = Pick<
+  ClassMetrics,
+  'BF' | 'BF2D' | 'HD95' | 'ASSD' | 'SurfaceDice' | 'SurfaceDice_1mm' | 'SurfaceDice_2mm' | 'SurfaceDice_3mm'
+>;
 
-const NO_SURFACES: SurfaceScores = { BF: null, BF2D: null, HD95: null, ASSD: null, SurfaceDice: null, SurfaceDice_1mm: null, SurfaceDice_2mm: null, SurfaceDice_3mm: null };
+const NO_SURFACES: SurfaceScores = {
+  BF: null,
+  BF2D: null,
+  HD95: null,
+  ASSD: null,
+  SurfaceDice: null,
+  SurfaceDice_1mm: null,
+  SurfaceDice_2mm: null,
+  SurfaceDice_3mm: null,
+};
 
-function surfaceMetrics(reference: LabelMap, prediction: LabelMap, label: number, theta: number, theta2d: number, surfaceMm: number): { scores: SurfaceScores; histogram: number[] | null } {
+function surfaceMetrics(
+  reference: LabelMap,
+  prediction: LabelMap,
+  label: number,
+  theta: number,
+  theta2d: number,
+  surfaceMm: number,
+): { scores: SurfaceScores; histogram: number[] | null } {
   const pair = cropClass(reference, prediction, label);
   if (pair === null) return { scores: NO_SURFACES, histogram: null };
   const distances = surfaceDistances(pair, reference.spacing);
@@ -157,7 +187,11 @@ function surfaceMetrics(reference: LabelMap, prediction: LabelMap, label: number
   };
 }
 
-function shares({ size }: LabelMap, annotated: AnnotatedSlices, rows: Uint16Array): { transverse: number; coronal: number; voxels: number } {
+function shares(
+  { size }: LabelMap,
+  annotated: AnnotatedSlices,
+  rows: Uint16Array,
+): { transverse: number; coronal: number; voxels: number } {
   return {
     transverse: new Set(annotated.transverse).size / size[0],
     coronal: new Set(annotated.coronal).size / size[1],

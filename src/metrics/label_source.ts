@@ -10,7 +10,13 @@ const MEANING: Readonly<Record<string, string>> = {
 export const labelSourceNote = (mark: string): string => MEANING[mark] ?? `The data set marks its masks as "${mark}".`;
 
 /** Notes on an evaluation: on its reference masks, and on those that the run was trained on where they differ. */
-export function labelSourceNotes({ label_source: reference, trained_label_source: trained }: { label_source?: string; trained_label_source?: string }): string[] {
+export function labelSourceNotes({
+  label_source: reference,
+  trained_label_source: trained,
+}: {
+  label_source?: string;
+  trained_label_source?: string;
+}): string[] {
   return [
     ...(reference === undefined ? [] : [labelSourceNote(reference)]),
     ...(trained === undefined || trained === reference ? [] : [`Trained on masks marked "${trained}". ${labelSourceNote(trained)}`]),

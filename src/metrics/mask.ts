@@ -16,14 +16,21 @@ export interface LabelMap {
 export function assertSameGrid(reference: LabelMap, prediction: LabelMap, where: string): void {
   const voxels = reference.size[0] * reference.size[1] * reference.size[2];
   if (reference.size.some((n, axis) => n !== prediction.size[axis])) {
-    throw new DataError(`${where}: reference and prediction lie on different grids, got ${prediction.size.join(' x ')} voxels, expected ${reference.size.join(' x ')}.`,
-      'Predict again from the image of this case, or resample the prediction to the reference grid.');
+    throw new DataError(
+      `${where}: reference and prediction lie on different grids, got ${prediction.size.join(' x ')} voxels, expected ${reference.size.join(' x ')}.`,
+      'Predict again from the image of this case, or resample the prediction to the reference grid.',
+    );
   }
   if (reference.spacing.some((s, axis) => !(s > 0) || Math.abs(s - prediction.spacing[axis]) > 1e-3 * s)) {
-    throw new DataError(`${where}: reference and prediction differ in spacing, got ${prediction.spacing.join(' x ')} mm, expected ${reference.spacing.join(' x ')} mm.`,
-      'One of the two headers is wrong; distances in mm would be too.');
+    throw new DataError(
+      `${where}: reference and prediction differ in spacing, got ${prediction.spacing.join(' x ')} mm, expected ${reference.spacing.join(' x ')} mm.`,
+      'One of the two headers is wrong; distances in mm would be too.',
+    );
   }
-  for (const [name, map] of [['reference', reference], ['prediction', prediction]] as const) {
+  for (const [name, map] of [
+    ['reference', reference],
+    ['prediction', prediction],
+  ] as const) {
     if (map.data.length !== voxels) {
       throw new DataError(`${where}: the ${name} does not fill its grid, got ${map.data.length} labels, expected ${voxels}.`);
     }
@@ -47,32 +54,44 @@ export interface MaskPair {
  */
 export function cropClass(reference: LabelMap, prediction: LabelMap, label: number): MaskPair | null {
   const [D, H, W] = reference.size;
-  const low = [D, H, W], high = [-1, -1, -1];
+  const low = [D, H, W],
+    high = [-1, -1, -1];
   for (let z = 0, i = 0; z < D; z++) {
     for (let y = 0; y < H; y++) {
-      let first = -1, last = -1;
+      let first = -1,
+        last = -1;
       for (let x = 0; x < W; x++, i++) {
         if (reference.data[i] !== label && prediction.data[i] !== label) continue;
         if (first < 0) first = x;
         last = x;
       }
       if (first < 0) continue;
-      low[0] = Math.min(low[0], z); high[0] = z;
-      low[1] = Math.min(low[1], y); high[1] = Math.max(high[1], y);
-      low[2] = Math.min(low[2], first); high[2] = Math.max(high[2], last);
+      low[0] = Math.min(low[0], z);
+      high[0] = z;
+      low[1] = Math.min(low[1], y);
+      high[1] = Math.max(high[1], y);
+      low[2] = Math.min(low[2], first);
+      high[2] = Math.max(high[2], last);
     }
   }
   if (high[0] < 0) return null;
 
   const [d, h, w] = [high[0] - low[0] + 1, high[1] - low[1] + 1, high[2] - low[2] + 1];
   const pair = { reference: new Uint8Array(d * h * w), prediction: new Uint8Array(d * h * w) };
-  let nReference = 0, nPrediction = 0;
+  let nReference = 0,
+    nPrediction = 0;
   for (let z = 0, i = 0; z < d; z++) {
     for (let y = 0; y < h; y++) {
       let j = ((z + low[0]) * H + y + low[1]) * W + low[2];
       for (let x = 0; x < w; x++, i++, j++) {
-        if (reference.data[j] === label) { pair.reference[i] = 1; nReference++; }
-        if (prediction.data[j] === label) { pair.prediction[i] = 1; nPrediction++; }
+        if (reference.data[j] === label) {
+          pair.reference[i] = 1;
+          nReference++;
+        }
+        if (prediction.data[j] === label) {
+          pair.prediction[i] = 1;
+          nPrediction++;
+        }
       }
     }
   }

@@ -36,7 +36,9 @@ export function confusion(reference: LabelMap, prediction: LabelMap, ignoreLabel
 
 /** Counts of one class, one against all others, from a joint histogram. */
 export function overlapCounts(table: Float64Array, label: number): OverlapCounts {
-  let n_ref = 0, n_pred = 0, total = 0;
+  let n_ref = 0,
+    n_pred = 0,
+    total = 0;
   for (const count of table) total += count;
   for (let other = 0; other < LABELS; other++) {
     n_ref += table[label * LABELS + other];

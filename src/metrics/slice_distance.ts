@@ -37,7 +37,10 @@ export function rowDistances(size: Triple, annotated: AnnotatedSlices): Uint16Ar
 function nearest(length: number, slices: readonly number[], plane: string): number[] | null {
   const wrong = slices.find((k) => !Number.isInteger(k) || k < 0 || k >= length);
   if (wrong !== undefined) {
-    throw new DataError(`annotations: no such ${plane} slice, got ${wrong}, expected 0 to ${length - 1}.`, 'Indices are zero-based on the grid of the stored label.');
+    throw new DataError(
+      `annotations: no such ${plane} slice, got ${wrong}, expected 0 to ${length - 1}.`,
+      'Indices are zero-based on the grid of the stored label.',
+    );
   }
   if (slices.length === 0) return null;
   return Array.from({ length }, (_, i) => Math.min(...slices.map((k) => Math.abs(i - k))));
@@ -51,18 +54,25 @@ export function distanceBin(distance: number): { from: number; to: number } {
 }
 
 /** Overlap of one class in every bin that has voxels, nearest first; voxels whose reference is `ignoreLabel` do not count. */
-export function overlapByDistance(reference: LabelMap, prediction: LabelMap, label: number, rows: Uint16Array, ignoreLabel?: number): DistanceBin[] {
+export function overlapByDistance(
+  reference: LabelMap,
+  prediction: LabelMap,
+  label: number,
+  rows: Uint16Array,
+  ignoreLabel?: number,
+): DistanceBin[] {
   const W = reference.size[2];
   const bins = new Map<number, Omit<DistanceBin, 'Dice'>>();
   for (let row = 0; row < rows.length; row++) {
     const range = distanceBin(rows[row]);
     let bin = bins.get(range.from);
-    if (bin === undefined) bins.set(range.from, bin = { ...range, TP: 0, FP: 0, FN: 0 });
+    if (bin === undefined) bins.set(range.from, (bin = { ...range, TP: 0, FP: 0, FN: 0 }));
     for (let i = row * W; i < (row + 1) * W; i++) {
       const r = reference.data[i];
       if (r === ignoreLabel) continue;
       if (prediction.data[i] === label) {
-        if (r === label) bin.TP++; else bin.FP++;
+        if (r === label) bin.TP++;
+        else bin.FP++;
       } else if (r === label) bin.FN++;
     }
   }

@@ -7,7 +7,9 @@ export function regularisedBeta(x: number, a: number, b: number): number {
   if (x >= 1) return 1;
   if (x > (a + 1) / (a + b + 2)) return 1 - regularisedBeta(1 - x, b, a);
   const TINY = 1e-300;
-  let c = 1, d = 1 / (1 - ((a + b) * x) / (a + 1) || TINY), fraction = d;
+  let c = 1,
+    d = 1 / (1 - ((a + b) * x) / (a + 1) || TINY),
+    fraction = d;
   for (let m = 1; m < 500; m++) {
     const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
     d = 1 / (1 + even * d || TINY);
@@ -28,7 +30,8 @@ export function erfc(x: number): number {
   const density = Math.exp(-x * x) / Math.sqrt(Math.PI);
   if (x < 2.5) {
     // erf(x) = 2 exp(-x^2) / sqrt(pi) * sum x^(2k+1) 2^k / (2k+1)!!, all terms positive.
-    let term = x, sum = x;
+    let term = x,
+      sum = x;
     for (let k = 1; term > sum * 1e-17; k++) sum += term *= (2 * x * x) / (2 * k + 1);
     return 1 - 2 * density * sum;
   }
@@ -39,9 +42,14 @@ export function erfc(x: number): number {
 
 /** log |Gamma(x)| for x > 0, Lanczos approximation (g = 7, nine terms). */
 function logGamma(x: number): number {
-  const coefficients = [676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7];
+  const coefficients = [
+    676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012,
+    9.9843695780195716e-6, 1.5056327351493116e-7,
+  ];
   let sum = 0.99999999999980993;
-  coefficients.forEach((value, i) => { sum += value / (x + i); });
+  coefficients.forEach((value, i) => {
+    sum += value / (x + i);
+  });
   const t = x + 6.5;
   return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
 }

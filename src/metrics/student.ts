@@ -16,9 +16,11 @@ export interface PairedTResult {
 
 /** Tests whether the mean of x - y is zero, differences taken as normal. */
 export function pairedT(x: readonly number[], y: readonly number[]): PairedTResult {
-  if (x.length !== y.length || x.length < 2) throw new DataError(`paired t-test: too few or unequal pairs, got ${x.length} and ${y.length} values, expected at least 2 pairs.`);
+  if (x.length !== y.length || x.length < 2)
+    throw new DataError(`paired t-test: too few or unequal pairs, got ${x.length} and ${y.length} values, expected at least 2 pairs.`);
   const differences = x.map((value, i) => value - y[i]);
-  const centre = mean(differences)!, spread = standardDeviation(differences)!;
+  const centre = mean(differences)!,
+    spread = standardDeviation(differences)!;
   const degreesOfFreedom = x.length - 1;
   if (centre === 0) return { t: 0, p: 1, degreesOfFreedom, effect: 0 };
   const effect = centre / spread;

@@ -11,7 +11,17 @@ import { summariseSliceDistance, type SliceDistanceSummary } from './summary_sli
 
 /** Metrics that are aggregated with spread and interval, and their unit there. */
 export const METRIC_UNITS = {
-  Dice: '%', IoU: '%', BF: '%', BF2D: '%', SurfaceDice: '%', SurfaceDice_1mm: '%', SurfaceDice_2mm: '%', SurfaceDice_3mm: '%', RAVD: '%', HD95: 'mm', ASSD: 'mm',
+  Dice: '%',
+  IoU: '%',
+  BF: '%',
+  BF2D: '%',
+  SurfaceDice: '%',
+  SurfaceDice_1mm: '%',
+  SurfaceDice_2mm: '%',
+  SurfaceDice_3mm: '%',
+  RAVD: '%',
+  HD95: 'mm',
+  ASSD: 'mm',
 } as const;
 export type MetricName = keyof typeof METRIC_UNITS;
 export const METRIC_NAMES = Object.keys(METRIC_UNITS) as MetricName[];
@@ -64,7 +74,19 @@ export interface Evaluated {
 }
 
 export interface Summary {
-  metric_per_case: (Pick<CaseResult, 'case' | 'reference_file' | 'prediction_file' | 'reference_digest' | 'prediction_digest' | 'n_copied' | 'theta' | 'theta_2d' | 'metrics' | 'unlabelled'>)[];
+  metric_per_case: Pick<
+    CaseResult,
+    | 'case'
+    | 'reference_file'
+    | 'prediction_file'
+    | 'reference_digest'
+    | 'prediction_digest'
+    | 'n_copied'
+    | 'theta'
+    | 'theta_2d'
+    | 'metrics'
+    | 'unlabelled'
+  >[];
   /** Cases that have a reference and no prediction. */
   missing: string[];
   /** Whether they were scored as empty masks, which is the rule, or left out of every mean. */
@@ -114,8 +136,13 @@ export interface SummaryFacts {
 }
 
 /** Puts evaluated cases together. Pass the options `evaluateCase` was given: they are written down. */
-export function summarise(cases: readonly CaseResult[], classes: readonly LabelClass[], options: EvaluateOptions & BootstrapOptions & SummaryFacts = {}): Summary {
-  const missing = [...options.missing ?? []], notScored = options.missingScored === false ? missing.length : 0;
+export function summarise(
+  cases: readonly CaseResult[],
+  classes: readonly LabelClass[],
+  options: EvaluateOptions & BootstrapOptions & SummaryFacts = {},
+): Summary {
+  const missing = [...(options.missing ?? [])],
+    notScored = options.missingScored === false ? missing.length : 0;
   const bootstrap = { seed: options.seed ?? 1337, resamples: options.resamples ?? 10_000, level: options.level ?? 0.95 };
   const columns = classes.map(({ label }) => cases.map((result): ClassMetrics | undefined => result.metrics[label]));
   const absent = cases.map((result) => result.prediction_file === null);
@@ -129,7 +156,7 @@ export function summarise(cases: readonly CaseResult[], classes: readonly LabelC
     metric_per_case: cases.map(({ annotated: _annotated, slice_distance: _distance, surface_histogram: _histogram, ...entry }) => entry),
     missing,
     missing_scored: options.missingScored ?? true,
-    unused: [...options.unused ?? []],
+    unused: [...(options.unused ?? [])],
     not_evaluated: options.notEvaluated ?? {},
     evaluated: options.evaluated ?? null,
     training: options.training ?? null,
@@ -168,7 +195,12 @@ function meanOfMeans(means: Means[]): Means {
 }
 
 /** Aggregates columns (one a class, one entry a case, undefined where unlabelled) into one group. `absent`: cases without a prediction; `left`: more of them, left out. */
-function summariseGroup(columns: (ClassMetrics | undefined)[][], absent: readonly boolean[], left: number, bootstrap: BootstrapOptions): Group {
+function summariseGroup(
+  columns: (ClassMetrics | undefined)[][],
+  absent: readonly boolean[],
+  left: number,
+  bootstrap: BootstrapOptions,
+): Group {
   const pairs = columns.flat();
   const count = (is: (m: ClassMetrics) => boolean): number => pairs.filter((m) => m !== undefined && is(m)).length;
   return {
@@ -180,20 +212,30 @@ function summariseGroup(columns: (ClassMetrics | undefined)[][], absent: readonl
     n_unlabelled: pairs.length - count(() => true),
     n_not_predicted: columns.reduce((n, column) => n + left + column.filter((m, i) => m !== undefined && absent[i]).length, 0),
     metrics: Object.fromEntries(METRIC_NAMES.map((name) => [name, aggregate(columns, name, bootstrap)])) as Group['metrics'],
-    convention: Object.fromEntries(METRIC_NAMES.filter((name) => name !== 'RAVD').map((name) => [name, mean(columns.flatMap((column) => mean(column.flatMap((m) => (m ? conventional(m, name) ?? [] : []))) ?? []))])),
+    convention: Object.fromEntries(
+      METRIC_NAMES.filter((name) => name !== 'RAVD').map((name) => [
+        name,
+        mean(columns.flatMap((column) => mean(column.flatMap((m) => (m ? (conventional(m, name) ?? []) : []))) ?? [])),
+      ]),
+    ),
   };
 }
 
 /** Columns as above, of which only the metric itself is asked. */
-export function aggregate(columns: (Partial<Record<MetricName, number | null>> | undefined)[][], name: MetricName, bootstrap: BootstrapOptions): Aggregate {
+export function aggregate(
+  columns: (Partial<Record<MetricName, number | null>> | undefined)[][],
+  name: MetricName,
+  bootstrap: BootstrapOptions,
+): Aggregate {
   const unit = METRIC_UNITS[name];
   const all = columns.map((column) => column.map((m) => scaled(m?.[name] ?? null, unit)));
   const cases = all[0]?.map((_, i) => i).filter((i) => all.some((column) => column[i] !== null)) ?? [];
   const values = all.map((column) => cases.map((i) => column[i]));
   const perCase = cases.map((_, i) => mean(values.flatMap((column) => column[i] ?? []))!);
-  const interval = values.length === 1
-    ? bootstrapMean(perCase, bootstrap)
-    : bootstrapInterval(cases.length, (drawn) => meanOverClasses(values, drawn), bootstrap);
+  const interval =
+    values.length === 1
+      ? bootstrapMean(perCase, bootstrap)
+      : bootstrapInterval(cases.length, (drawn) => meanOverClasses(values, drawn), bootstrap);
   return {
     unit,
     n_defined: values.flat().filter((value) => value !== null).length,
@@ -205,14 +247,22 @@ export function aggregate(columns: (Partial<Record<MetricName, number | null>> |
 
 /** Mean over columns of each column's mean over the drawn cases where it is defined. Plain loops: it runs 10,000 times an interval. */
 function meanOverClasses(values: (number | null)[][], drawn: Uint32Array): number | null {
-  let total = 0, classes = 0;
+  let total = 0,
+    classes = 0;
   for (const column of values) {
-    let sum = 0, n = 0;
+    let sum = 0,
+      n = 0;
     for (let i = 0; i < drawn.length; i++) {
       const value = column[drawn[i]];
-      if (value !== null) { sum += value; n++; }
+      if (value !== null) {
+        sum += value;
+        n++;
+      }
     }
-    if (n > 0) { total += sum / n; classes++; }
+    if (n > 0) {
+      total += sum / n;
+      classes++;
+    }
   }
   return classes === 0 ? null : total / classes;
 }

@@ -31,8 +31,14 @@ export interface SliceDistanceSummary {
 }
 
 /** Null when no case has an annotation record. */
-export function summariseSliceDistance(cases: readonly CaseResult[], classes: readonly LabelClass[], bootstrap: BootstrapOptions): SliceDistanceSummary | null {
-  const known = cases.flatMap(({ slice_distance, annotated }) => (slice_distance && annotated ? [{ bins: slice_distance, annotated }] : []));
+export function summariseSliceDistance(
+  cases: readonly CaseResult[],
+  classes: readonly LabelClass[],
+  bootstrap: BootstrapOptions,
+): SliceDistanceSummary | null {
+  const known = cases.flatMap(({ slice_distance, annotated }) =>
+    slice_distance && annotated ? [{ bins: slice_distance, annotated }] : [],
+  );
   if (known.length === 0) return null;
   const ranges = new Map<number, number>();
   for (const { bins } of known) for (const list of Object.values(bins)) for (const { from, to } of list) ranges.set(from, to);
@@ -40,33 +46,51 @@ export function summariseSliceDistance(cases: readonly CaseResult[], classes: re
   return {
     n_cases: known.length,
     annotated: { transverse: share('transverse'), coronal: share('coronal'), voxels: share('voxels') },
-    rows: [...ranges].sort(([a], [b]) => a - b).map(([from, to]) => {
-      const scores = known.map(({ bins }) => classes.map(({ label }) => {
-        const dice = bins[label]?.find((bin) => bin.from === from)?.Dice;
-        return dice === undefined || dice === null ? null : dice * 100;
-      }));
-      const perCase = scores.flatMap((row) => mean(row.flatMap((value) => value ?? [])) ?? []);
-      const interval = bootstrapMean(perCase, bootstrap);
-      return {
-        from, to, n_defined: perCase.length, mean: mean(perCase), std: standardDeviation(perCase), ci: interval && [interval.low, interval.high],
-        classes: Object.fromEntries(classes.map(({ label }, k) => [label, mean(scores.flatMap((row) => row[k] ?? []))])),
-      };
-    }),
-    contrast: contrast(known.map(({ bins }) => bins), bootstrap),
+    rows: [...ranges]
+      .sort(([a], [b]) => a - b)
+      .map(([from, to]) => {
+        const scores = known.map(({ bins }) =>
+          classes.map(({ label }) => {
+            const dice = bins[label]?.find((bin) => bin.from === from)?.Dice;
+            return dice === undefined || dice === null ? null : dice * 100;
+          }),
+        );
+        const perCase = scores.flatMap((row) => mean(row.flatMap((value) => value ?? [])) ?? []);
+        const interval = bootstrapMean(perCase, bootstrap);
+        return {
+          from,
+          to,
+          n_defined: perCase.length,
+          mean: mean(perCase),
+          std: standardDeviation(perCase),
+          ci: interval && [interval.low, interval.high],
+          classes: Object.fromEntries(classes.map(({ label }, k) => [label, mean(scores.flatMap((row) => row[k] ?? []))])),
+        };
+      }),
+    contrast: contrast(
+      known.map(({ bins }) => bins),
+      bootstrap,
+    ),
   };
 }
 
 function contrast(cases: readonly Record<string, DistanceBin[]>[], bootstrap: BootstrapOptions): SliceDistanceSummary['contrast'] {
   const dice = (bins: readonly DistanceBin[]): number | null => {
     const total = { TP: 0, FP: 0, FN: 0 };
-    for (const { TP, FP, FN } of bins) { total.TP += TP; total.FP += FP; total.FN += FN; }
+    for (const { TP, FP, FN } of bins) {
+      total.TP += TP;
+      total.FP += FP;
+      total.FN += FN;
+    }
     return overlapScores(total).Dice;
   };
-  const annotated: number[] = [], others: number[] = [];
+  const annotated: number[] = [],
+    others: number[] = [];
   for (const byClass of cases) {
     // Only classes defined on both sides: a small organ may miss every annotated plane.
     const both = Object.values(byClass).flatMap((bins) => {
-      const near = dice(bins.filter((bin) => bin.from === 0)), far = dice(bins.filter((bin) => bin.from > 0));
+      const near = dice(bins.filter((bin) => bin.from === 0)),
+        far = dice(bins.filter((bin) => bin.from > 0));
       return near === null || far === null ? [] : [{ near, far }];
     });
     if (both.length === 0) continue;

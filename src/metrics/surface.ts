@@ -21,7 +21,8 @@ const SPACING_ROUNDING = 1e-6;
 /** Distances between the surfaces of one class; null when either mask is empty. */
 export function surfaceDistances(pair: MaskPair | null, spacing: Triple): SurfaceDistances | null {
   if (pair === null || pair.nReference === 0 || pair.nPrediction === 0) return null;
-  const marksR = boundaryVoxels({ ...pair, mask: pair.reference }), marksP = boundaryVoxels({ ...pair, mask: pair.prediction });
+  const marksR = boundaryVoxels({ ...pair, mask: pair.reference }),
+    marksP = boundaryVoxels({ ...pair, mask: pair.prediction });
   return {
     predictionToReference: distancesAt(scoredVoxels(marksP), marksR, pair.size, spacing, pair.reference),
     referenceToPrediction: distancesAt(scoredVoxels(marksR), marksP, pair.size, spacing),

@@ -20,7 +20,9 @@ export function averageHistogram(perCase: readonly (readonly number[])[]): numbe
   const shares = new Array<number>(HISTOGRAM_CENTRES.length).fill(0);
   for (const counts of perCase) {
     const total = counts.reduce((a, b) => a + b, 0);
-    counts.forEach((n, bin) => { shares[bin] += n / total / perCase.length; });
+    counts.forEach((n, bin) => {
+      shares[bin] += n / total / perCase.length;
+    });
   }
   return shares;
 }

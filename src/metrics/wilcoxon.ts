@@ -26,14 +26,22 @@ const EXACT_UP_TO = 25;
 export function wilcoxonSignedRank(x: readonly number[], y: readonly number[], method?: 'exact' | 'normal'): WilcoxonResult {
   if (x.length !== y.length) throw new DataError(`wilcoxon: the pairs do not match, got ${y.length} values, expected ${x.length}.`);
   const differences = x.map((value, i) => value - y[i]).filter((d) => d !== 0);
-  if (differences.some((d) => !Number.isFinite(d))) throw new DataError('wilcoxon: a difference is not a finite number, got NaN or infinity, expected numbers.', 'Leave out the cases where a score is undefined.');
+  if (differences.some((d) => !Number.isFinite(d)))
+    throw new DataError(
+      'wilcoxon: a difference is not a finite number, got NaN or infinity, expected numbers.',
+      'Leave out the cases where a score is undefined.',
+    );
   const n = differences.length;
   const used = method ?? (n <= EXACT_UP_TO ? 'exact' : 'normal');
   if (n === 0) return { W: 0, p: 1, n, rankBiserial: 0, method: used };
 
   const { ranks, ties } = midranks(differences.map(Math.abs));
-  let plus = 0, minus = 0;
-  differences.forEach((d, i) => { if (d > 0) plus += ranks[i]; else minus += ranks[i]; });
+  let plus = 0,
+    minus = 0;
+  differences.forEach((d, i) => {
+    if (d > 0) plus += ranks[i];
+    else minus += ranks[i];
+  });
   const W = Math.min(plus, minus);
   const p = used === 'exact' ? exactP(ranks, W) : normalP(n, ties, W);
   return { W, p, n, rankBiserial: (plus - minus) / (plus + minus), method: used };

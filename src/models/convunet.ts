@@ -52,7 +52,10 @@ class ConvBlock extends Module {
   constructor(channels: number, dropPath: number) {
     super();
     this.norm = new LayerNorm(channels);
-    Object.assign(this.attn, { 0: new PerChannel(channels), 2: new Conv3d(channels, channels, 4, { padding: 3, dilation: 2, groups: channels, bias: true }) });
+    Object.assign(this.attn, {
+      0: new PerChannel(channels),
+      2: new Conv3d(channels, channels, 4, { padding: 3, dilation: 2, groups: channels, bias: true }),
+    });
     this.val = new PerChannel(channels);
     this.grn = new GlobalResponseNorm(channels);
     this.proj = new PerChannel(channels);
@@ -73,14 +76,18 @@ class ConvNet extends Module {
     super();
     const half = (from: number, to: number): Conv3d => new Conv3d(from, to, 4, { stride: 2, padding: 1, bias: true });
     const widths = Array.from({ length: stages }, (_, i) => width * 2 ** i);
-    const rate = (block: number): number => dropPath * block / Math.max(1, stages * blocks - 1);
-    this.down_samplers = widths.map((to, i) => i === 0 ? new Sequential(half(inChannels, to), new LayerNorm(to)) : new Sequential(new LayerNorm(to / 2), half(to / 2, to)));
-    this.stages = widths.map((channels, i) => new Sequential(...Array.from({ length: blocks }, (_, j) => new ConvBlock(channels, rate(i * blocks + j)))));
+    const rate = (block: number): number => (dropPath * block) / Math.max(1, stages * blocks - 1);
+    this.down_samplers = widths.map((to, i) =>
+      i === 0 ? new Sequential(half(inChannels, to), new LayerNorm(to)) : new Sequential(new LayerNorm(to / 2), half(to / 2, to)),
+    );
+    this.stages = widths.map(
+      (channels, i) => new Sequential(...Array.from({ length: blocks }, (_, j) => new ConvBlock(channels, rate(i * blocks + j)))),
+    );
   }
   /** The map of each stage, the finest first. */
   forward(x: Tensor): Tensor[] {
     let y = x;
-    return this.stages.map((stage, i) => y = stage.forward(this.down_samplers[i]!.forward(y)));
+    return this.stages.map((stage, i) => (y = stage.forward(this.down_samplers[i]!.forward(y))));
   }
 }
 

@@ -33,7 +33,9 @@ class ConvNorm extends Module {
     this.conv = new Conv3d(from, to, 3, { padding: 1, stride });
     this.norm = new InstanceNorm(to);
   }
-  forward(x: Tensor): Tensor { return leakyRelu(this.norm.forward(this.conv.forward(x)), 0.01); }
+  forward(x: Tensor): Tensor {
+    return leakyRelu(this.norm.forward(this.conv.forward(x)), 0.01);
+  }
 }
 
 class DoubleConv extends Module {
@@ -44,7 +46,9 @@ class DoubleConv extends Module {
     this.conv1 = new ConvNorm(from, to);
     this.conv2 = new ConvNorm(to, to);
   }
-  forward(x: Tensor): Tensor { return this.conv2.forward(this.conv1.forward(x)); }
+  forward(x: Tensor): Tensor {
+    return this.conv2.forward(this.conv1.forward(x));
+  }
 }
 
 /** Contrast of the image: a window around a centre, both read off the image itself. */
@@ -63,7 +67,9 @@ class ContrastEnhancement extends Module {
   /** x [B, D, H, W, in] -> sigmoid(4 (x - centre) / width), centre and width of each volume */
   forward(x: Tensor): Tensor {
     const z = mean(this.conv2.forward(this.conv1.forward(x)), { axes: [1, 2, 3] });
-    const [c, w] = split(this.fc2.forward(relu(this.fc1.forward(z))), [1, 1], { axis: 1 }).map((t) => reshape(t, [x.shape[0]!, 1, 1, 1, 1])) as [Tensor, Tensor];
+    const [c, w] = split(this.fc2.forward(relu(this.fc1.forward(z))), [1, 1], { axis: 1 }).map((t) =>
+      reshape(t, [x.shape[0]!, 1, 1, 1, 1]),
+    ) as [Tensor, Tensor];
     return sigmoid(div(mulScalar(sub(x, tanh(c)), 4), addScalar(softplus(w), 0.1)));
   }
 }
@@ -93,7 +99,10 @@ export class CrossScale extends Module {
     const x = maps.at(-1)!;
     const tokens = (y: Tensor): Tensor => reshape(y, [y.shape[0]!, y.shape.slice(1, -1).reduce((a, b) => a * b), y.shape.at(-1)!]);
     const near = maps.map((map, i) => this.project[i]!.forward(resize(map, x.shape.slice(1, 4))));
-    const keys = concat(maps.map((map, i) => tokens(this.project[i]!.forward(adaptiveAvgPool3d(map, { size: BINS })))), { axis: 1 });
+    const keys = concat(
+      maps.map((map, i) => tokens(this.project[i]!.forward(adaptiveAvgPool3d(map, { size: BINS })))),
+      { axis: 1 },
+    );
     const q = near.at(-1)!;
     const far = this.out.forward(reshape(attention(tokens(q), keys, keys), q.shape));
     return add(add(x, far), this.local.forward(near.reduce(add)));
@@ -116,7 +125,10 @@ export class HENet extends Module {
     this.ace = new ContrastEnhancement(inChannels);
     this.encoders = widths.map((to, i) => new DoubleConv(widths[i - 1] ?? 2 * inChannels, to));
     this.csnb = new CrossScale(widths.slice(-3), width);
-    const upwards = widths.slice(0, -1).map((to, i) => ({ to, from: widths[i + 1]! })).reverse();
+    const upwards = widths
+      .slice(0, -1)
+      .map((to, i) => ({ to, from: widths[i + 1]! }))
+      .reverse();
     this.ups = upwards.map(({ from, to }) => new ConvTranspose3d(from, to, 2, { stride: 2 }));
     this.decoders = upwards.map(({ to }) => new DoubleConv(2 * to, to));
     this.out = new Conv3d(widths[0]!, classes, 1, { bias: true });
@@ -126,9 +138,17 @@ export class HENet extends Module {
   forward(x: Tensor): Tensor {
     const image = castTo(x, this.storage);
     const maps: Tensor[] = [];
-    for (const encoder of this.encoders) maps.push(encoder.forward(maps.length === 0 ? concat([image, this.ace.forward(image)], { axis: -1 }) : maxPool3d(maps.at(-1)!, { kernel: 2, stride: 2 })));
+    for (const encoder of this.encoders)
+      maps.push(
+        encoder.forward(
+          maps.length === 0 ? concat([image, this.ace.forward(image)], { axis: -1 }) : maxPool3d(maps.at(-1)!, { kernel: 2, stride: 2 }),
+        ),
+      );
     const skips = maps.slice(0, -1).reverse();
-    const y = this.decoders.reduce((below, decoder, i) => decoder.forward(concat([skips[i]!, this.ups[i]!.forward(below)], { axis: -1 })), this.csnb.forward(maps.slice(-3)));
+    const y = this.decoders.reduce(
+      (below, decoder, i) => decoder.forward(concat([skips[i]!, this.ups[i]!.forward(below)], { axis: -1 })),
+      this.csnb.forward(maps.slice(-3)),
+    );
     return castTo(this.out.forward(y), 'f32');
   }
 }

@@ -43,5 +43,7 @@ export class UpBlock extends Module {
     this.conv_block = new ResBlock(2 * to, to);
   }
   /** below [B, D, H, W, from], skip [B, 2D, 2H, 2W, to] -> as skip */
-  forward(below: Tensor, skip: Tensor): Tensor { return this.conv_block.forward(concat([this.transp_conv.forward(below), skip], { axis: -1 })); }
+  forward(below: Tensor, skip: Tensor): Tensor {
+    return this.conv_block.forward(concat([this.transp_conv.forward(below), skip], { axis: -1 }));
+  }
 }

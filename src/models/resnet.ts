@@ -67,11 +67,12 @@ export class ResNet extends Module {
     this.conv1 = conv(inChannels, width, 7, 2);
     this.bn1 = new BatchNorm(width);
     let channels = width;
-    const stage = (index: number): Bottleneck[] => Array.from({ length: blocks[index]! }, (_, b) => {
-      const block = new Bottleneck(channels, width << index, b === 0 && index > 0 ? 2 : 1, zeroInitLastGamma);
-      channels = (width << index) * EXPANSION;
-      return block;
-    });
+    const stage = (index: number): Bottleneck[] =>
+      Array.from({ length: blocks[index]! }, (_, b) => {
+        const block = new Bottleneck(channels, width << index, b === 0 && index > 0 ? 2 : 1, zeroInitLastGamma);
+        channels = (width << index) * EXPANSION;
+        return block;
+      });
     this.layer1 = stage(0);
     this.layer2 = stage(1);
     this.layer3 = stage(2);

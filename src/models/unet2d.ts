@@ -37,7 +37,9 @@ class Up extends Module {
     this.up = new ConvTranspose2d(from, from / 2, 2, { stride: 2 });
     this.conv = new DoubleConv(from, from / 2);
   }
-  forward(below: Tensor, skip: Tensor): Tensor { return this.conv.forward(concat([skip, this.up.forward(below)], { axis: -1 })); }
+  forward(below: Tensor, skip: Tensor): Tensor {
+    return this.conv.forward(concat([skip, this.up.forward(below)], { axis: -1 }));
+  }
 }
 
 export class UNet2D extends Module {

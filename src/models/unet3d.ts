@@ -31,7 +31,9 @@ class ConvNorm extends Module {
     this.conv = new Conv3d(from, to, kernel, { padding: (kernel - 1) / 2, stride, bias });
     this.norm = new InstanceNorm(to, { affine: true });
   }
-  forward(x: Tensor): Tensor { return this.norm.forward(this.conv.forward(x)); }
+  forward(x: Tensor): Tensor {
+    return this.norm.forward(this.conv.forward(x));
+  }
 }
 
 class Residual extends Module {
@@ -59,7 +61,9 @@ class Stage extends Module {
     super();
     this.blocks = Array.from({ length: count }, (_, i) => new Residual(i === 0 ? from : to, to, i === 0 ? stride : 1));
   }
-  forward(x: Tensor): Tensor { return this.blocks.reduce((y, block) => block.forward(y), x); }
+  forward(x: Tensor): Tensor {
+    return this.blocks.reduce((y, block) => block.forward(y), x);
+  }
 }
 
 export class UNet3D extends Module {
@@ -77,7 +81,10 @@ export class UNet3D extends Module {
     const first = widths[0]!;
     this.stem = new ConvNorm(inChannels, first, 3);
     this.stages = widths.map((to, i) => new Stage(i === 0 ? first : widths[i - 1]!, to, blocks[i]!, i === 0 ? 1 : 2));
-    const upwards = widths.slice(0, -1).map((to, i) => ({ to, from: widths[i + 1]! })).reverse();
+    const upwards = widths
+      .slice(0, -1)
+      .map((to, i) => ({ to, from: widths[i + 1]! }))
+      .reverse();
     this.transpconvs = upwards.map(({ from, to }) => new ConvTranspose3d(from, to, 2, { stride: 2 }));
     this.decoder = upwards.map(({ to }) => new ConvNorm(2 * to, to, 3));
     this.seg_layer = new Conv3d(first, classes, 1, { bias: true });
@@ -87,9 +94,11 @@ export class UNet3D extends Module {
   forward(x: Tensor): Tensor {
     const skips: Tensor[] = [];
     let y = rectify(this.stem.forward(castTo(x, this.storage)));
-    for (const stage of this.stages) skips.push(y = stage.forward(y));
+    for (const stage of this.stages) skips.push((y = stage.forward(y)));
     skips.pop();
-    this.transpconvs.forEach((up, i) => { y = rectify(this.decoder[i]!.forward(concat([up.forward(y), skips.pop()!], { axis: -1 }))); });
+    this.transpconvs.forEach((up, i) => {
+      y = rectify(this.decoder[i]!.forward(concat([up.forward(y), skips.pop()!], { axis: -1 })));
+    });
     return castTo(this.seg_layer.forward(y), 'f32');
   }
 }

@@ -26,7 +26,12 @@ class Block extends Module {
   constructor(...layers: Layer[]) {
     super();
     this.count = layers.length;
-    layers.forEach((layer, i) => Object.assign(this.conv, { [3 * i]: layer, [3 * i + 1]: new BatchNorm((layer as Conv3d).weight.torchShape[layer instanceof ConvTranspose3d ? 1 : 0]!) }));
+    layers.forEach((layer, i) =>
+      Object.assign(this.conv, {
+        [3 * i]: layer,
+        [3 * i + 1]: new BatchNorm((layer as Conv3d).weight.torchShape[layer instanceof ConvTranspose3d ? 1 : 0]!),
+      }),
+    );
   }
   forward(x: Tensor): Tensor {
     let y = x;
@@ -35,7 +40,8 @@ class Block extends Module {
   }
 }
 
-const same = (n: number, from: number, to: number): Block => new Block(...Array.from({ length: n }, (_, i) => new Conv3d(i === 0 ? from : to, to, 3, { padding: 1, bias: true })));
+const same = (n: number, from: number, to: number): Block =>
+  new Block(...Array.from({ length: n }, (_, i) => new Conv3d(i === 0 ? from : to, to, 3, { padding: 1, bias: true })));
 const down = (from: number): Block => new Block(new Conv3d(from, 2 * from, 2, { stride: 2, bias: true }));
 const up = (from: number): Block => new Block(new ConvTranspose3d(from, from / 2, 2, { stride: 2 }));
 

@@ -17,7 +17,9 @@ export class PReLU extends Module {
     expectArguments('PReLU', { channels: integer(1), options: fields({ slope: maybe(scalar) }) }, [channels, { slope }]);
     this.weight = new Parameter([channels], constant(slope));
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => prelu(x, castTo(this.weight, x.dtype))); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => prelu(x, castTo(this.weight, x.dtype)));
+  }
 }
 
 /** scale relu(x)^2 + bias, each one learnt number (MetaFormer baselines, Yu et al. 2022). */

@@ -21,7 +21,10 @@ export function layoutArena(specs: readonly (Spec & { name?: string })[], window
   const ranges = specs.map((s) => {
     const bytes = byteSize(s);
     if (bytes > windowBytes) {
-      throw new LimitError(`parameter ${s.name ?? `[${s.shape}]`}: ${bytes} bytes, got limit maxStorageBufferBindingSize ${windowBytes}.`, 'Use a smaller preset.');
+      throw new LimitError(
+        `parameter ${s.name ?? `[${s.shape}]`}: ${bytes} bytes, got limit maxStorageBufferBindingSize ${windowBytes}.`,
+        'Use a smaller preset.',
+      );
     }
     const end = windows.at(-1) ?? Infinity;
     const offset = end + bytes > windowBytes ? 0 : end;
@@ -51,7 +54,9 @@ export class Arena {
   }
 
   /** A range, which keeps its window until it is released. */
-  storage({ window, offset, bytes }: Range): Storage { return this.windows[window]!.part(offset, bytes); }
+  storage({ window, offset, bytes }: Range): Storage {
+    return this.windows[window]!.part(offset, bytes);
+  }
 
   /** A range as a flat f32 tensor, which keeps its window until it is disposed; in a trace it goes with that. */
   flat(range: Range): Tensor {
@@ -59,5 +64,7 @@ export class Arena {
   }
 
   /** Its memory goes when no parameter and no program has a part of it any more. */
-  dispose(): void { for (const window of this.windows) window.release(); }
+  dispose(): void {
+    for (const window of this.windows) window.release();
+  }
 }

@@ -5,4 +5,4 @@ import type { Tensor } from '../engine/tensor.ts';
 import { cast } from '../ops/pointwise.ts';
 
 /** x as `dtype`; x itself where it is that already. */
-export const castTo = (x: Tensor, dtype: DType): Tensor => x.dtype === dtype ? x : cast(x, dtype);
+export const castTo = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : cast(x, dtype));

@@ -16,17 +16,26 @@ export class Dropout extends Module {
     this.p = p;
   }
   /** Axes along which values go together. */
-  protected shared(_x: Tensor): readonly number[] { return []; }
+  protected shared(_x: Tensor): readonly number[] {
+    return [];
+  }
   forward(x: Tensor): Tensor {
     if (!this.training || this.p === 0) return x;
     const random = this.source;
-    if (!random) throw new VoxelgradError('USAGE', `${this.path || this.constructor.name}: dropout in training has no numbers to draw.`, 'Give the network a source: useRandom(net, new RandomSource({ seed, stream, step })).');
+    if (!random)
+      throw new VoxelgradError(
+        'USAGE',
+        `${this.path || this.constructor.name}: dropout in training has no numbers to draw.`,
+        'Give the network a source: useRandom(net, new RandomSource({ seed, stream, step })).',
+      );
     return this.scoped(() => dropout(x, { p: this.p, random, shared: this.shared(x) }));
   }
 }
 
 class ChannelDropout extends Dropout {
-  protected override shared({ shape }: Tensor): readonly number[] { return shape.slice(1, -1).map((_, i) => i + 1); }
+  protected override shared({ shape }: Tensor): readonly number[] {
+    return shape.slice(1, -1).map((_, i) => i + 1);
+  }
 }
 /** x [N, H, W, C]: whole channels of a sample are 0. */
 export class Dropout2d extends ChannelDropout {}
@@ -34,7 +43,9 @@ export class Dropout2d extends ChannelDropout {}
 export class Dropout3d extends ChannelDropout {}
 /** x [N, ...]: whole samples are 0, as a residual branch that they skip (drop path, stochastic depth). */
 export class DropPath extends Dropout {
-  protected override shared({ shape }: Tensor): readonly number[] { return shape.slice(1).map((_, i) => i + 1); }
+  protected override shared({ shape }: Tensor): readonly number[] {
+    return shape.slice(1).map((_, i) => i + 1);
+  }
 }
 
 /** Gives every dropout layer of a network its numbers. */

@@ -6,30 +6,39 @@ import { numel } from '../engine/dtype.ts';
 /** Values of a parameter of PyTorch shape `shape`; `id` is its op id in the init stream. */
 export type Initialiser = (shape: readonly number[], seed: number, id: number) => Float32Array;
 
-export const constant = (value: number): Initialiser => (shape) => new Float32Array(numel(shape)).fill(value);
+export const constant =
+  (value: number): Initialiser =>
+  (shape) =>
+    new Float32Array(numel(shape)).fill(value);
 export const zerosInit = constant(0);
 export const onesInit = constant(1);
 
-export const normal = (std: number): Initialiser => (shape, seed, id) => {
-  const values = new Philox(seed, 'init').normal(0, id, numel(shape));
-  return values.map((v) => Math.fround(v * std));
-};
+export const normal =
+  (std: number): Initialiser =>
+  (shape, seed, id) => {
+    const values = new Philox(seed, 'init').normal(0, id, numel(shape));
+    return values.map((v) => Math.fround(v * std));
+  };
 
 /** Normal cut off at two standard deviations, by drawing again from later elements. */
-export const truncatedNormal = (std: number): Initialiser => (shape, seed, id) => {
-  const n = numel(shape);
-  const out = new Float32Array(n);
-  const source = new Philox(seed, 'init');
-  for (let have = 0, drawn = 0; have < n;) {
-    const want = drawn + Math.ceil((n - have) * 1.06) + 16;
-    const values = source.normal(0, id, want);
-    for (; drawn < want && have < n; drawn++) if (Math.abs(values[drawn]!) <= 2) out[have++] = values[drawn]! * std;
-  }
-  return out;
-};
+export const truncatedNormal =
+  (std: number): Initialiser =>
+  (shape, seed, id) => {
+    const n = numel(shape);
+    const out = new Float32Array(n);
+    const source = new Philox(seed, 'init');
+    for (let have = 0, drawn = 0; have < n;) {
+      const want = drawn + Math.ceil((n - have) * 1.06) + 16;
+      const values = source.normal(0, id, want);
+      for (; drawn < want && have < n; drawn++) if (Math.abs(values[drawn]!) <= 2) out[have++] = values[drawn]! * std;
+    }
+    return out;
+  };
 
-export const uniform = (low: number, high: number): Initialiser => (shape, seed, id) =>
-  new Philox(seed, 'init').uniform(0, id, numel(shape)).map((u) => low + (high - low) * u);
+export const uniform =
+  (low: number, high: number): Initialiser =>
+  (shape, seed, id) =>
+    new Philox(seed, 'init').uniform(0, id, numel(shape)).map((u) => low + (high - low) * u);
 
 /** Kaiming normal, fan out, ReLU gain: standard deviation sqrt(2 / (out * kernel)). */
 export const kaimingFanOut: Initialiser = (shape, seed, id) => normal(Math.sqrt(2 / (shape[0]! * numel(shape.slice(2)))))(shape, seed, id);

@@ -25,7 +25,10 @@ export interface ConvOptions {
   biasInit?: Initialiser;
 }
 
-interface Weights { readonly weight: Parameter; readonly bias?: Parameter }
+interface Weights {
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+}
 function asMet({ weight, bias }: Weights, x: Tensor): { weight: Tensor; bias: Tensor | null } {
   expectArguments('forward', { x: aTensor }, [x]);
   return { weight: castTo(weight, x.dtype), bias: bias ? castTo(bias, x.dtype) : null };
@@ -39,7 +42,8 @@ const CONV = { stride: maybe(count), padding: maybe(integer(0)), dilation: maybe
 function expectConvolution(name: string, given: readonly unknown[], more: Kinds = {}): void {
   expectArguments(name, { inChannels: count, outChannels: count, kernel: listOf(count), options: fields({ ...CONV, ...more }) }, given);
   const [inChannels, outChannels, , { groups = 1 }] = given as [number, number, unknown, { groups?: number }];
-  if (inChannels % groups !== 0 || outChannels % groups !== 0) throw new ShapeError(`${name}: got ${groups} groups for ${inChannels} to ${outChannels} channels, expected a divisor of both.`);
+  if (inChannels % groups !== 0 || outChannels % groups !== 0)
+    throw new ShapeError(`${name}: got ${groups} groups for ${inChannels} to ${outChannels} channels, expected a divisor of both.`);
 }
 
 class Convolution extends Module {
@@ -86,7 +90,15 @@ export class Conv3d extends Convolution {
   }
 }
 
-export interface ConvTransposeOptions { stride?: number; padding?: number; outputPadding?: number; groups?: number; bias?: boolean; init?: Initialiser; biasInit?: Initialiser }
+export interface ConvTransposeOptions {
+  stride?: number;
+  padding?: number;
+  outputPadding?: number;
+  groups?: number;
+  bias?: boolean;
+  init?: Initialiser;
+  biasInit?: Initialiser;
+}
 
 class TransposedConvolution extends Module {
   readonly weight: Parameter;
@@ -99,7 +111,8 @@ class TransposedConvolution extends Module {
     const { stride = 1, padding = 0, outputPadding = 0, groups = 1, bias = true, init = fanInUniform } = options;
     this.attrs = { stride, padding, outputPadding, groups };
     this.weight = new Parameter([inChannels, outChannels / groups, ...kernel], init, { layout: 'conv' });
-    if (bias) this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias((outChannels / groups) * kernel.reduce((a, b) => a * b, 1)));
+    if (bias)
+      this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias((outChannels / groups) * kernel.reduce((a, b) => a * b, 1)));
   }
 }
 
@@ -170,9 +183,14 @@ export class BatchNorm extends Module {
   }
   /** `add` is summed in before the ReLU: the residual of a block. */
   forward(x: Tensor, options: { relu?: boolean; add?: Tensor } = {}): Tensor {
-    return this.scoped(() => batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, {
-      training: this.training, momentum: this.trackStatistics ? 0.1 : 0, relu: options.relu ?? false, add: options.add ?? null,
-    }));
+    return this.scoped(() =>
+      batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, {
+        training: this.training,
+        momentum: this.trackStatistics ? 0.1 : 0,
+        relu: options.relu ?? false,
+        add: options.add ?? null,
+      }),
+    );
   }
 }
 
@@ -183,13 +201,19 @@ export class LayerNorm extends Module {
   private readonly eps: number;
   constructor(channels: number, eps = 1e-5, options: { affine?: boolean; bias?: boolean } = {}) {
     super();
-    expectArguments('LayerNorm', { channels: count, eps: scalar, options: fields({ affine: maybe(flag), bias: maybe(flag) }) }, [channels, eps, options]);
+    expectArguments('LayerNorm', { channels: count, eps: scalar, options: fields({ affine: maybe(flag), bias: maybe(flag) }) }, [
+      channels,
+      eps,
+      options,
+    ]);
     const { affine = true, bias = true } = options;
     if (affine) this.weight = new Parameter([channels], onesInit);
     if (affine && bias) this.bias = new Parameter([channels], zerosInit);
     this.eps = eps;
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => layerNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => layerNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps }));
+  }
 }
 
 /** Convolution (no bias), batch norm and ReLU: the specification's CBR k, or CB k without the ReLU. Padding keeps the size at stride 1. */
@@ -197,16 +221,36 @@ export class CBR extends Module {
   readonly conv: Conv2d;
   readonly bn: BatchNorm;
   private readonly relu: boolean;
-  constructor(inChannels: number, outChannels: number, kernel: number, options: { stride?: number; dilation?: number; relu?: boolean } = {}) {
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernel: number,
+    options: { stride?: number; dilation?: number; relu?: boolean } = {},
+  ) {
     super();
-    expectArguments('CBR', { inChannels: count, outChannels: count, kernel: count, options: fields({ stride: maybe(count), dilation: maybe(count), relu: maybe(flag) }) },
-      [inChannels, outChannels, kernel, options]);
+    expectArguments(
+      'CBR',
+      {
+        inChannels: count,
+        outChannels: count,
+        kernel: count,
+        options: fields({ stride: maybe(count), dilation: maybe(count), relu: maybe(flag) }),
+      },
+      [inChannels, outChannels, kernel, options],
+    );
     const { stride = 1, dilation = 1, relu = true } = options;
-    this.conv = new Conv2d(inChannels, outChannels, kernel, { stride, dilation, padding: (dilation * (kernel - 1)) / 2, init: kaimingFanOut });
+    this.conv = new Conv2d(inChannels, outChannels, kernel, {
+      stride,
+      dilation,
+      padding: (dilation * (kernel - 1)) / 2,
+      init: kaimingFanOut,
+    });
     this.bn = new BatchNorm(outChannels);
     this.relu = relu;
   }
-  forward(x: Tensor): Tensor { return this.bn.forward(this.conv.forward(x), { relu: this.relu }); }
+  forward(x: Tensor): Tensor {
+    return this.bn.forward(this.conv.forward(x), { relu: this.relu });
+  }
 }
 
 /** Layers one after another, named by their index. */
@@ -214,7 +258,9 @@ export class Sequential extends Module {
   constructor(...layers: (Module & { forward(x: Tensor): Tensor })[]) {
     super();
     expectArguments('Sequential', { layers: listOf(instance('a module', Module)) }, [layers]);
-    layers.forEach((layer, i) => { (this as unknown as Record<number, Module>)[i] = layer; });
+    layers.forEach((layer, i) => {
+      (this as unknown as Record<number, Module>)[i] = layer;
+    });
     this.length = layers.length;
   }
   private readonly length: number;

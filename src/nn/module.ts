@@ -7,7 +7,10 @@ import { Parameter } from './parameter.ts';
 import { named } from '../engine/trace.ts';
 
 /** Values of one state-dict entry in PyTorch's layout. */
-export interface StateEntry { readonly shape: readonly number[]; readonly data: Float32Array }
+export interface StateEntry {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
 export type StateDict = Map<string, StateEntry>;
 
 export class Module {
@@ -66,7 +69,9 @@ export class Module {
     return this;
   }
 
-  eval(): this { return this.train(false); }
+  eval(): this {
+    return this.train(false);
+  }
 
   /**
    * Names every parameter and module below this root and draws initial values: entry i of the sorted names takes op id i
@@ -115,7 +120,10 @@ export class Module {
    * @throws StateDictError listing missing, unexpected and misshapen entries, and values of a shared one that differ; nothing is loaded then.
    */
   loadStateDict(dict: ReadonlyMap<string, StateEntry>, options: { strict?: boolean } = {}): void {
-    expectArguments('loadStateDict', { dict: instance('a map of entries', Map), options: fields({ strict: maybe(flag) }) }, [dict, options]);
+    expectArguments('loadStateDict', { dict: instance('a map of entries', Map), options: fields({ strict: maybe(flag) }) }, [
+      dict,
+      options,
+    ]);
     const own = new Map(this.namedState());
     const missing = [...own.keys()].filter((k) => !dict.has(k));
     const unexpected = [...dict.keys()].filter((k) => !own.has(k) && !k.endsWith('num_batches_tracked'));
@@ -126,15 +134,22 @@ export class Module {
       const other = first.get(p);
       first.set(p, other ?? k);
       if (got.shape.join() !== p.torchShape.join()) return [`${k} has shape [${got.shape}], expected [${p.torchShape}]`];
-      if (!isHostOf('f32', got.data) || got.data.length !== p.size) return [`${k} has ${got.data.length} values (${shown(got.data)}), expected a Float32Array of ${p.size}`];
-      return other !== undefined && got.data.some((v, i) => !Object.is(v, dict.get(other)!.data[i])) ? [`${k} has other values than ${other}, expected the same, for they are one parameter`] : [];
+      if (!isHostOf('f32', got.data) || got.data.length !== p.size)
+        return [`${k} has ${got.data.length} values (${shown(got.data)}), expected a Float32Array of ${p.size}`];
+      return other !== undefined && got.data.some((v, i) => !Object.is(v, dict.get(other)!.data[i]))
+        ? [`${k} has other values than ${other}, expected the same, for they are one parameter`]
+        : [];
     });
     const problems = [
-      ...(options.strict === false ? [] : [...missing.map((k) => `${k} is missing`), ...unexpected.map((k) => `${k} is unexpected`)]), ...misshapen,
+      ...(options.strict === false ? [] : [...missing.map((k) => `${k} is missing`), ...unexpected.map((k) => `${k} is unexpected`)]),
+      ...misshapen,
     ];
     if (problems.length > 0) {
       const shown = problems.slice(0, 8).join('; ');
-      throw new StateDictError(`loadStateDict: ${shown}${problems.length > 8 ? `; and ${problems.length - 8} more` : ''}.`, 'Load with { strict: false } to take what fits by name.');
+      throw new StateDictError(
+        `loadStateDict: ${shown}${problems.length > 8 ? `; and ${problems.length - 8} more` : ''}.`,
+        'Load with { strict: false } to take what fits by name.',
+      );
     }
     for (const [k, p] of own) {
       const entry = dict.get(k);

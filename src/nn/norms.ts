@@ -21,7 +21,9 @@ export class RMSNorm extends Module {
     this.weight = new Parameter([channels], onesInit);
     this.eps = eps;
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => rmsNorm(x, this.weight, { eps: this.eps })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => rmsNorm(x, this.weight, { eps: this.eps }));
+  }
 }
 
 /** x [N, ..., C] by the statistics of the batch at hand, in evaluation too: PyTorch's batch norm with `track_running_stats` false. */
@@ -39,7 +41,12 @@ export class BatchStatisticsNorm extends Module {
   /** `add` is summed in before the ReLU: the residual of a block. */
   forward(x: Tensor, { relu = false, add = null }: { relu?: boolean; add?: Tensor | null } = {}): Tensor {
     const whole = (t: Tensor): Tensor => reshape(t, [1, -1, t.shape.at(-1)!]); // one sample holds the batch
-    return this.scoped(() => reshape(groupNorm(whole(x), this.weight, this.bias, { groups: x.shape.at(-1)!, eps: this.eps, relu, add: add && whole(add) }), x.shape));
+    return this.scoped(() =>
+      reshape(
+        groupNorm(whole(x), this.weight, this.bias, { groups: x.shape.at(-1)!, eps: this.eps, relu, add: add && whole(add) }),
+        x.shape,
+      ),
+    );
   }
 }
 
@@ -51,7 +58,8 @@ export class GroupNorm extends Module {
   private readonly eps: number;
   constructor(groups: number, channels: number, { eps = 1e-5 }: { eps?: number } = {}) {
     super();
-    if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0)) throw new ShapeError(`GroupNorm: got ${groups} groups of ${channels} channels, expected groups that divide them.`);
+    if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0))
+      throw new ShapeError(`GroupNorm: got ${groups} groups of ${channels} channels, expected groups that divide them.`);
     this.groups = groups;
     this.eps = eps;
     this.weight = new Parameter([channels], onesInit);
@@ -90,5 +98,7 @@ export class GlobalResponseNorm extends Module {
     this.gamma = new Parameter([channels], zerosInit);
     this.beta = new Parameter([channels], zerosInit);
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => globalResponseNorm(x, this.gamma, this.beta, { eps: this.eps })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => globalResponseNorm(x, this.gamma, this.beta, { eps: this.eps }));
+  }
 }

@@ -19,7 +19,11 @@ export interface ParameterOptions {
   decay?: boolean;
 }
 
-const KINDS = { torchShape: aShape, init: callable, options: fields({ layout: maybe(oneOf('plain', 'conv')), trainable: maybe(flag), decay: maybe(flag) }) };
+const KINDS = {
+  torchShape: aShape,
+  init: callable,
+  options: fields({ layout: maybe(oneOf('plain', 'conv')), trainable: maybe(flag), decay: maybe(flag) }),
+};
 
 /** What blank parameters read; never written. */
 let shared = new Float32Array(0);
@@ -59,14 +63,15 @@ export class Parameter extends Tensor {
   /** Values in PyTorch's layout. */
   setTorchValues(values: Float32Array): void {
     expectHost(`parameter ${this.name ?? ''}`, 'f32', values);
-    if (values.length !== this.size) throw new ShapeError(`parameter ${this.name ?? ''}: got ${values.length} values, expected ${this.size} for [${this.torchShape}].`);
+    if (values.length !== this.size)
+      throw new ShapeError(`parameter ${this.name ?? ''}: got ${values.length} values, expected ${this.size} for [${this.torchShape}].`);
     const own = this.fromTorch(values);
     if (this.hasMemory) this.write(own);
     else this.host = Float32Array.from(own);
   }
 
   async torchValues(): Promise<Float32Array> {
-    const own = this.hasMemory ? await this.data() as Float32Array : this.hostValues();
+    const own = this.hasMemory ? ((await this.data()) as Float32Array) : this.hostValues();
     return this.toTorch(own);
   }
 
@@ -98,14 +103,22 @@ export class Parameter extends Tensor {
   }
 
   /** Another optimiser may take it now. It stays where it is. */
-  free(): void { this.placed = false; }
+  free(): void {
+    this.placed = false;
+  }
 
   /** @throws VoxelgradError ORDER unless no optimiser holds it and it has values, DEVICE where another device holds those. */
   expectFree(): void {
     const where = `parameter ${this.name ?? `[${this.torchShape}]`}`;
-    if (this.placed) throw new VoxelgradError('ORDER', `${where}: got a second optimiser, expected one, which keeps its values.`, 'Dispose the first one before the second is made.');
+    if (this.placed)
+      throw new VoxelgradError(
+        'ORDER',
+        `${where}: got a second optimiser, expected one, which keeps its values.`,
+        'Dispose the first one before the second is made.',
+      );
     if (!this.hasMemory) this.hostValues();
-    else if (this.storage.device !== currentDevice()) throw new VoxelgradError('DEVICE', `${where}: got memory of another device than the optimiser's.`, 'Make both on one device.');
+    else if (this.storage.device !== currentDevice())
+      throw new VoxelgradError('DEVICE', `${where}: got memory of another device than the optimiser's.`, 'Make both on one device.');
   }
 
   protected override materialise(): Storage {
@@ -118,7 +131,12 @@ export class Parameter extends Tensor {
   }
 
   private hostValues(): Float32Array {
-    if (!this.host) throw new VoxelgradError('ORDER', `parameter ${this.name ?? `[${this.torchShape}]`}: has no values.`, 'Call initialise(seed) or loadStateDict() on the model first.');
+    if (!this.host)
+      throw new VoxelgradError(
+        'ORDER',
+        `parameter ${this.name ?? `[${this.torchShape}]`}: has no values.`,
+        'Call initialise(seed) or loadStateDict() on the model first.',
+      );
     return this.host;
   }
 }
@@ -137,7 +155,8 @@ function permuteConv(values: Float32Array, [o, i, ...kernel]: readonly number[],
       for (let c = 0; c < k; c++) {
         const torch = (a * i! + b) * k + c;
         const engine = (a * k + c) * i! + b;
-        if (toEngine) out[engine] = values[torch]!; else out[torch] = values[engine]!;
+        if (toEngine) out[engine] = values[torch]!;
+        else out[torch] = values[engine]!;
       }
     }
   }

@@ -24,7 +24,9 @@ class Expert extends Module {
     this.lin1 = new Linear(dim, 4 * dim);
     this.lin2 = new Linear(4 * dim, dim);
   }
-  forward(x: Tensor): Tensor { return this.lin2.forward(gelu(this.lin1.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.lin2.forward(gelu(this.lin1.forward(x)));
+  }
 }
 
 export class SoftMoE extends Module {
@@ -46,12 +48,16 @@ export class SoftMoE extends Module {
   forward(x: Tensor): Tensor {
     expectArguments('forward', { x: aTensor }, [x]);
     const c = x.shape.at(-1)!;
-    if (x.shape.length < 3) throw new ShapeError(`SoftMoE: got [${x.shape}], expected [B, positions, C] with one or more axes of positions.`);
+    if (x.shape.length < 3)
+      throw new ShapeError(`SoftMoE: got [${x.shape}], expected [B, positions, C] with one or more axes of positions.`);
     const tokens = this.norm.forward(reshape(x, [x.shape[0]!, -1, c]));
     const slots = this.slots(tokens);
     // What a slot takes: softmax over tokens. What a token takes: softmax over the slots of all experts.
     const taken = attention(slots, tokens, tokens, { scale: 1 });
-    const made = concat(split(taken, this.experts.length, { axis: 1 }).map((own, e) => this.experts[e]!.forward(own)), { axis: 1 });
+    const made = concat(
+      split(taken, this.experts.length, { axis: 1 }).map((own, e) => this.experts[e]!.forward(own)),
+      { axis: 1 },
+    );
     return reshape(attention(tokens, slots, made, { scale: 1 }), x.shape);
   }
 
@@ -61,7 +67,10 @@ export class SoftMoE extends Module {
     const [b, n, c] = tokens.shape as [number, number, number];
     const runs = Math.ceil(n / experts);
     const whole = reshape(pad(tokens, { axes: [1], after: [runs * experts - n] }), [b, runs, experts, c]);
-    const shares = tensor(Float32Array.from({ length: runs }, (_, i) => 1 / Math.min(experts, n - i * experts)), { shape: [runs, 1] }); // the last run may be short
+    const shares = tensor(
+      Float32Array.from({ length: runs }, (_, i) => 1 / Math.min(experts, n - i * experts)),
+      { shape: [runs, 1] },
+    ); // the last run may be short
     const means = mul(sum(whole, { axes: 2 }), castTo(shares, tokens.dtype));
     const views = reshape(this.slot_embeds.forward(means), [b, runs, experts, c]);
     return reshape(permute(this.slot_norm.forward(views), [0, 2, 1, 3]), [b, experts * runs, c]);

@@ -13,10 +13,15 @@ export const anActivation = oneOf(...Object.keys(ACT));
 /** dLoss/dInput of the activation; `pre` makes its input again where the output does not determine the gradient. */
 export function activationGrad(act: Activation, g: Tensor, y: Tensor, pre: () => Tensor): Tensor {
   switch (act) {
-    case 'none': return g;
-    case 'relu': return slope.relu([g, y]);
-    case 'sigmoid': return slope.sigmoid([g, y]);
-    case 'silu': return slope.silu([g, pre()]);
-    case 'gelu': return slope.gelu([g, pre()]);
+    case 'none':
+      return g;
+    case 'relu':
+      return slope.relu([g, y]);
+    case 'sigmoid':
+      return slope.sigmoid([g, y]);
+    case 'silu':
+      return slope.silu([g, pre()]);
+    case 'gelu':
+      return slope.gelu([g, pre()]);
   }
 }

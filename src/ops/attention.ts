@@ -6,14 +6,24 @@ import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { expectDType, defineOp, dispatch, grid1d, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { DType, Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { attention as kernel } from '../gen/attention.ts';
 import { attention_positions } from '../gen/attention_positions.ts';
 import { attention_softmax } from '../gen/attention_softmax.ts';
 import { attention_narrow } from '../gen/attention_narrow.ts';
 import { convert } from '../gen/cast.ts';
 import { attentionGrad, type Saved } from './attention_grad.ts';
-import { checkOptional, coreParams, geometry, lanesOf, narrowWidth, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import {
+  checkOptional,
+  coreParams,
+  geometry,
+  lanesOf,
+  narrowWidth,
+  tableRows,
+  type AttentionAttrs,
+  type Geometry,
+  type Strides,
+} from './attention_layout.ts';
 import { keyNorms, queryNorms } from './attention_norms.ts';
 import { chooseTile, lowerGemm } from './gemm.ts';
 import { rowLaunch } from './lanes.ts';
@@ -47,8 +57,10 @@ export const attentionCore = defineOp({
     const g = geometry(q!, k!, v!, attrs);
     checkOptional(g, attrs, bias!, keyBias!, tau!);
     return [
-      { shape: g.outShape, dtype }, { shape: [g.slices, g.rows, 4], dtype: 'f32' }, { shape: [g.slices, g.keys, 4], dtype: 'f32' },
-      ...attrs.grid ? [{ shape: [g.slices, g.rows, tableRows(attrs.grid)], dtype }] : [],
+      { shape: g.outShape, dtype },
+      { shape: [g.slices, g.rows, 4], dtype: 'f32' },
+      { shape: [g.slices, g.keys, 4], dtype: 'f32' },
+      ...(attrs.grid ? [{ shape: [g.slices, g.rows, tableRows(attrs.grid)], dtype }] : []),
     ];
   },
   lower(c): Dispatch[] {
@@ -58,22 +70,34 @@ export const attentionCore = defineOp({
     const T = q!.dtype;
     const wg = lanesOf(c.caps);
     const out = positions ? [positionScores(g, c, wg)] : [];
-    out.push(
-      queryNorms(g, c.attrs, q!, tau!, rows),
-      keyNorms(g, c.attrs, k ?? q!, keyBias!, cols),
-    );
+    out.push(queryNorms(g, c.attrs, q!, tau!, rows), keyNorms(g, c.attrs, k ?? q!, keyBias!, cols));
     const added = positions ?? bias;
     const spec = { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' };
     if (byProducts(g, c.caps, T)) return [...out, ...products(g, c, rows, cols, added, coreParams(g, c.attrs, bias!), spec)];
     const D = narrowWidth(g, c.caps);
     if (D) {
-      return [...out, dispatch(attention_narrow, { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y }, coreParams(g, c.attrs, bias!),
-        grid1d(g.slices * Math.ceil(g.rows / (4 * wg))), { spec: { ...spec, D }, overrides: { WG: wg } })];
+      return [
+        ...out,
+        dispatch(
+          attention_narrow,
+          { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y },
+          coreParams(g, c.attrs, bias!),
+          grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
+          { spec: { ...spec, D }, overrides: { WG: wg } },
+        ),
+      ];
     }
     const chunk = c.caps.software ? 64 : 32;
     const sum = T === 'f32' ? y : c.scratch(y.shape); // sums over chunks of keys are f32
-    out.push(dispatch(kernel, { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y: sum }, coreParams(g, c.attrs, bias!),
-      grid1d(g.slices * Math.ceil(g.rows / (4 * wg))), { spec, overrides: { WG: wg, KC: chunk, CELLS: wg * chunk } }));
+    out.push(
+      dispatch(
+        kernel,
+        { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y: sum },
+        coreParams(g, c.attrs, bias!),
+        grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
+        { spec, overrides: { WG: wg, KC: chunk, CELLS: wg * chunk } },
+      ),
+    );
     const n = g.slices * g.rows * g.dv;
     if (sum !== y) out.push(dispatch(convert, { x: sum, y }, { n }, grid1d(Math.ceil(n / 64)), { spec: { FROM: 'f32', TO: T } }));
     return out;
@@ -81,7 +105,14 @@ export const attentionCore = defineOp({
   vjp(c): (Thunk | null)[] {
     const [q, k, v, bias, keyBias, tau] = c.inputs;
     const all = once(() => attentionGrad(q!, k!, v!, bias!, keyBias!, tau!, c.outputs as Saved, c.grads[0]!, c.attrs));
-    return [() => all().q, k && (() => all().k!), v && (() => all().v!), bias && (() => all().bias!), keyBias && (() => all().keyBias!), tau && (() => all().tau!)];
+    return [
+      () => all().q,
+      k && (() => all().k!),
+      v && (() => all().v!),
+      bias && (() => all().bias!),
+      keyBias && (() => all().keyBias!),
+      tau && (() => all().tau!),
+    ];
   },
   flops([q, k, v], _, attrs) {
     const g = geometry(q!, k!, v!, attrs);
@@ -94,10 +125,18 @@ const SCORES = 256 << 20;
 
 /** Where tensor cores are chosen for both products, and their matrix of scores has room. Not yet timed on a GPU. */
 const byProducts = (g: Geometry, caps: Caps, dtype: DType): boolean =>
-  4 * g.slices * g.rows * g.keys <= Math.min(SCORES, caps.limits.maxStorageBufferBindingSize)
-  && [g.keys, g.dv].every((n) => chooseTile(caps, dtype, g.rows, n, g.slices).family === 'matrices');
+  4 * g.slices * g.rows * g.keys <= Math.min(SCORES, caps.limits.maxStorageBufferBindingSize) &&
+  [g.keys, g.dv].every((n) => chooseTile(caps, dtype, g.rows, n, g.slices).family === 'matrices');
 
-function products(g: Geometry, c: LowerContext<AttentionAttrs>, rows: Ref, cols: Ref, added: Ref | null, params: ReturnType<typeof coreParams>, spec: { T: string; BIAS: string }): Dispatch[] {
+function products(
+  g: Geometry,
+  c: LowerContext<AttentionAttrs>,
+  rows: Ref,
+  cols: Ref,
+  added: Ref | null,
+  params: ReturnType<typeof coreParams>,
+  spec: { T: string; BIAS: string },
+): Dispatch[] {
   const [q, k, v] = c.inputs;
   const shape = [g.slices, g.rows, g.keys];
   const [scores, p] = [c.scratch(shape), c.scratch(shape, q!.dtype)];
@@ -106,19 +145,51 @@ function products(g: Geometry, c: LowerContext<AttentionAttrs>, rows: Ref, cols:
   const whole = [sizes[1] * g.rows * g.keys, g.rows * g.keys] as const;
   const { overrides, grid } = rowLaunch(c.caps, g.slices * g.rows, g.keys);
   return [
-    ...lowerGemm(c, { a: q!, b: k ?? q!, bias: null, y: scores, m: g.rows, n: g.keys, k: g.d, aRow: g.q.t, aK: 1, bK: 1, bCol: g.k.t,
-      first: { a: g.q.first, b: g.k.first }, batch: { sizes, a: batch(g.q), b: batch(g.k) } }),
+    ...lowerGemm(c, {
+      a: q!,
+      b: k ?? q!,
+      bias: null,
+      y: scores,
+      m: g.rows,
+      n: g.keys,
+      k: g.d,
+      aRow: g.q.t,
+      aK: 1,
+      bK: 1,
+      bCol: g.k.t,
+      first: { a: g.q.first, b: g.k.first },
+      batch: { sizes, a: batch(g.q), b: batch(g.k) },
+    }),
     dispatch(attention_softmax, { scores, cols, bias: added ?? q!, rows, p }, params, grid, { spec, overrides }),
-    ...lowerGemm(c, { a: p, b: v ?? q!, bias: null, y: c.outputs[0]!, m: g.rows, n: g.dv, k: g.keys, aRow: g.keys, aK: 1, bK: g.v.t, bCol: 1,
-      first: { a: 0, b: g.v.first }, batch: { sizes, a: whole, b: batch(g.v) }, out: { row: g.y.t, batch: batch(g.y) } }),
+    ...lowerGemm(c, {
+      a: p,
+      b: v ?? q!,
+      bias: null,
+      y: c.outputs[0]!,
+      m: g.rows,
+      n: g.dv,
+      k: g.keys,
+      aRow: g.keys,
+      aK: 1,
+      bK: g.v.t,
+      bCol: 1,
+      first: { a: 0, b: g.v.first },
+      batch: { sizes, a: whole, b: batch(g.v) },
+      out: { row: g.y.t, batch: batch(g.y) },
+    }),
   ];
 }
 
 /** q times every row of the tables. */
 function positionScores(g: Geometry, c: LowerContext<AttentionAttrs>, wg: number): Dispatch {
   const [q, , , tables] = c.inputs;
-  return dispatch(attention_positions, { q: q!, k: tables!, y: c.outputs[3]! },
-    { ...coreParams(g, c.attrs, tables!), keys: tables!.shape[0]! }, grid1d(g.slices * Math.ceil(g.rows / (4 * wg))), { spec: { T: q!.dtype }, overrides: { WG: wg } });
+  return dispatch(
+    attention_positions,
+    { q: q!, k: tables!, y: c.outputs[3]! },
+    { ...coreParams(g, c.attrs, tables!), keys: tables!.shape[0]! },
+    grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
+    { spec: { T: q!.dtype }, overrides: { WG: wg } },
+  );
 }
 
 function attributes(o: AttentionOptions, heads: number): AttentionAttrs {
@@ -126,22 +197,37 @@ function attributes(o: AttentionOptions, heads: number): AttentionAttrs {
 }
 
 const OPTIONS = {
-  heads: maybe(integer(1)), scale: maybe(number()), bias: noneOrTensor, positions: maybe(fields({ tables: aTensor, grid: integers(0) })), keyBias: noneOrTensor, tau: noneOrTensor,
-  cosine: maybe(flag), causal: maybe(flag),
+  heads: maybe(integer(1)),
+  scale: maybe(number()),
+  bias: noneOrTensor,
+  positions: maybe(fields({ tables: aTensor, grid: integers(0) })),
+  keyBias: noneOrTensor,
+  tau: noneOrTensor,
+  cosine: maybe(flag),
+  causal: maybe(flag),
 };
 
 /**
  * Attention of tokens [B, T, C] with `heads` heads split from the channels, or of [B, heads, T, d] or [B, heads, groups, T, d];
  * k and v may have another token count, v another width. The result is laid out like q.
  */
-export const attention = door('attention', { q: aTensor, k: aTensor, v: aTensor, options: maybe(fields(OPTIONS)) },
+export const attention = door(
+  'attention',
+  { q: aTensor, k: aTensor, v: aTensor, options: maybe(fields(OPTIONS)) },
   (q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor => {
-  const heads = q.shape.length === 3 ? options.heads ?? 1 : options.heads ?? 0;
-  return attentionCore([q, k, v, options.bias ?? options.positions?.tables, options.keyBias, options.tau], attributes(options, heads))[0];
-});
+    const heads = q.shape.length === 3 ? (options.heads ?? 1) : (options.heads ?? 0);
+    return attentionCore([q, k, v, options.bias ?? options.positions?.tables, options.keyBias, options.tau], attributes(options, heads))[0];
+  },
+);
 
 /** The same with q, k and v side by side in the channels of one tensor [B, T, 3C], as one linear layer leaves them: no slices are copied. */
-export const attentionPacked = door('attentionPacked', { qkv: aTensor, options: maybe(fields(OPTIONS)) },
+export const attentionPacked = door(
+  'attentionPacked',
+  { qkv: aTensor, options: maybe(fields(OPTIONS)) },
   (qkv: Tensor, options: AttentionOptions = {}): Tensor => {
-  return attentionCore([qkv, null, null, options.bias ?? options.positions?.tables, options.keyBias, options.tau], attributes(options, options.heads ?? 1))[0];
-});
+    return attentionCore(
+      [qkv, null, null, options.bias ?? options.positions?.tables, options.keyBias, options.tau],
+      attributes(options, options.heads ?? 1),
+    )[0];
+  },
+);

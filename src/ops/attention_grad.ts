@@ -4,19 +4,35 @@
 import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import type { Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { attention_dx } from '../gen/attention_dx.ts';
 import { attention_ds } from '../gen/attention_grad.ts';
 import { attention_narrow_dbias, attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
 import { attention_dbias, attention_delta, attention_dpositions } from '../gen/attention_sum_ds.ts';
 import { attention_sums } from '../gen/attention_sums.ts';
-import { biasExtents, coreParams, geometry, lanesOf, narrowWidth, strideParams, tableRows, type AttentionAttrs, type Geometry, type Strides } from './attention_layout.ts';
+import {
+  biasExtents,
+  coreParams,
+  geometry,
+  lanesOf,
+  narrowWidth,
+  strideParams,
+  tableRows,
+  type AttentionAttrs,
+  type Geometry,
+  type Strides,
+} from './attention_layout.ts';
 import { keyNorms } from './attention_norms.ts';
 
 /** Bytes of P and dS held at once: what stays in a processor's caches (bench/lab), or keeps a GPU busy; far below any binding limit. */
 const pieceBytesFor = (caps: Caps): number => (caps.software ? 4 : 16) << 20;
 
-interface Piece { readonly slice0: number; readonly slices: number; readonly row0: number; readonly row_count: number }
+interface Piece {
+  readonly slice0: number;
+  readonly slices: number;
+  readonly row0: number;
+  readonly row_count: number;
+}
 
 /** Whole slices where several fit, else blocks of one slice's queries (a multiple of 32, the tile of a workgroup). */
 function pieces(g: Geometry, bytes: number): Piece[] {
@@ -32,7 +48,10 @@ function pieces(g: Geometry, bytes: number): Piece[] {
   return out;
 }
 
-interface GradAttrs { readonly attrs: AttentionAttrs; readonly pieceBytes: number | null }
+interface GradAttrs {
+  readonly attrs: AttentionAttrs;
+  readonly pieceBytes: number | null;
+}
 
 /** Which output holds which gradient: packed q, k, v share one. */
 function slots(inputs: readonly (unknown | null)[]): { k: number; v: number; bias: number; keyBias: number; tau: number } {
@@ -70,19 +89,50 @@ const gradOp = defineOp({
       const last = p.row0 + p.row_count === g.rows;
       const cosine = attrs.cosine ? 2 : 0;
       const product = (bindings: Parameters<typeof dispatch<typeof attention_dx>>[1], count: number, rest: ProductParams): Dispatch =>
-        dispatch(attention_dx, bindings, { heads: g.heads, groups: g.groups, slice0: p.slice0, slices: p.slices, az: p.row_count * g.keys, scale: g.scale, ...rest },
-          grid1d(p.slices * Math.ceil(count / (4 * wg))), { spec: { T }, overrides: { WG: wg } });
+        dispatch(
+          attention_dx,
+          bindings,
+          { heads: g.heads, groups: g.groups, slice0: p.slice0, slices: p.slices, az: p.row_count * g.keys, scale: g.scale, ...rest },
+          grid1d(p.slices * Math.ceil(count / (4 * wg))),
+          { spec: { T }, overrides: { WG: wg } },
+        );
       const queries = { row0: p.row0, row_count: p.row_count, rows: g.rows, x0: 0, x_count: g.keys, xs: g.keys, ar: g.keys, ax: 1 };
       const keys = { row0: 0, row_count: g.keys, rows: g.keys, x0: p.row0, x_count: p.row_count, xs: g.rows, ar: 1, ax: g.keys };
       out.push(
-        dispatch(attention_ds, { q: q!, k: k ?? q!, v: v ?? q!, cols: cols!, bias: positions ?? bias ?? q!, dy: dy!, rows, ds }, { ...base, ...p },
-          grid1d(p.slices * Math.ceil(p.row_count / (4 * wg))), { spec: { T, BIAS: bias ? (attrs.grid ? '2u' : '1u') : '0u' }, overrides: { WG: wg } }),
-        product({ a: ds, b: k ?? q!, weights: cols!, own: rows, own_rows: q!, g: c.outputs[0]!, part: tau ? dtau : none }, p.row_count,
-          { ...queries, a0: half, d: g.d, ...reads(g.k, g.q, g.q), weigh: 1, add: 0, finish: 1 + cosine + (tau ? 4 : 0) }),
-        product({ a: ds, b: q!, weights: rows, own: cols!, own_rows: k ?? q!, g: c.outputs[at.k]!, part: keyBias ? dkey : none }, g.keys,
-          { ...keys, a0: half, d: g.d, ...reads(g.q, g.k, g.k), weigh: 1, add: first ? 0 : 1, finish: (keyBias ? 8 : 0) + (last ? 1 + cosine : 0) }),
-        product({ a: ds, b: dy!, weights: rows, own: cols!, own_rows: v ?? q!, g: c.outputs[at.v]!, part: none }, g.keys,
-          { ...keys, a0: 0, d: g.dv, ...reads(g.y, g.v, g.v), weigh: 0, add: first ? 0 : 1, finish: 0 }),
+        dispatch(
+          attention_ds,
+          { q: q!, k: k ?? q!, v: v ?? q!, cols: cols!, bias: positions ?? bias ?? q!, dy: dy!, rows, ds },
+          { ...base, ...p },
+          grid1d(p.slices * Math.ceil(p.row_count / (4 * wg))),
+          { spec: { T, BIAS: bias ? (attrs.grid ? '2u' : '1u') : '0u' }, overrides: { WG: wg } },
+        ),
+        product({ a: ds, b: k ?? q!, weights: cols!, own: rows, own_rows: q!, g: c.outputs[0]!, part: tau ? dtau : none }, p.row_count, {
+          ...queries,
+          a0: half,
+          d: g.d,
+          ...reads(g.k, g.q, g.q),
+          weigh: 1,
+          add: 0,
+          finish: 1 + cosine + (tau ? 4 : 0),
+        }),
+        product({ a: ds, b: q!, weights: rows, own: cols!, own_rows: k ?? q!, g: c.outputs[at.k]!, part: keyBias ? dkey : none }, g.keys, {
+          ...keys,
+          a0: half,
+          d: g.d,
+          ...reads(g.q, g.k, g.k),
+          weigh: 1,
+          add: first ? 0 : 1,
+          finish: (keyBias ? 8 : 0) + (last ? 1 + cosine : 0),
+        }),
+        product({ a: ds, b: dy!, weights: rows, own: cols!, own_rows: v ?? q!, g: c.outputs[at.v]!, part: none }, g.keys, {
+          ...keys,
+          a0: 0,
+          d: g.dv,
+          ...reads(g.y, g.v, g.v),
+          weigh: 0,
+          add: first ? 0 : 1,
+          finish: 0,
+        }),
       );
       if (bias) out.push(sumScores(g, attrs, p, bias, ds, positions ? dpositions : c.outputs[at.bias]!));
     }
@@ -99,8 +149,13 @@ const gradOp = defineOp({
 
 /** The rows' values with sum(dy y) beside them. */
 function delta(g: Geometry, attrs: AttentionAttrs, y: Ref, dy: Ref, old: Ref, fresh: Ref): Dispatch {
-  return dispatch(attention_delta, { y, dy, old, fresh }, sumParams(g, attrs, { slice0: 0, slices: g.slices, row0: 0, row_count: g.rows }),
-    grid1d(Math.ceil(g.slices * g.rows / 64)), { spec: { T: dy.dtype } });
+  return dispatch(
+    attention_delta,
+    { y, dy, old, fresh },
+    sumParams(g, attrs, { slice0: 0, slices: g.slices, row0: 0, row_count: g.rows }),
+    grid1d(Math.ceil((g.slices * g.rows) / 64)),
+    { spec: { T: dy.dtype } },
+  );
 }
 
 const KB = 8; // keys that a lane of attention_narrow_dbias owns
@@ -125,16 +180,41 @@ function narrowGrads(c: LowerContext<GradAttrs>, g: Geometry, D: string): Dispat
   ];
   if (bias) {
     const [batches, heads] = biasExtents(bias, g);
-    out.push(dispatch(attention_narrow_dbias, { ...read, grad_bias: c.outputs[at.bias]! }, core, over(batches * heads * Math.ceil(g.keys / KB), g.rows), options));
+    out.push(
+      dispatch(
+        attention_narrow_dbias,
+        { ...read, grad_bias: c.outputs[at.bias]! },
+        core,
+        over(batches * heads * Math.ceil(g.keys / KB), g.rows),
+        options,
+      ),
+    );
   }
-  out.push(dispatch(attention_narrow_dkv, { ...read, grad_k: c.outputs[at.k]!, grad_v: c.outputs[at.v]! }, core, over(g.slices, g.keys), cosine)); // last: it writes into the stats
+  out.push(
+    dispatch(attention_narrow_dkv, { ...read, grad_k: c.outputs[at.k]!, grad_v: c.outputs[at.v]! }, core, over(g.slices, g.keys), cosine),
+  ); // last: it writes into the stats
   if (keyBias) out.push(keyBiasTotal(g, stats, 4, c.outputs[at.keyBias]!, 4 * ofRows));
   if (tau) out.push(tauTotal(g, dtau, g.scale, c.outputs[at.tau]!));
   return out;
 }
 
-type ProductParams = Record<'row0' | 'row_count' | 'rows' | 'x0' | 'x_count' | 'xs' | 'ar' | 'ax' | 'a0' | 'd' | 'weigh' | 'add' | 'finish'
-| `${'b' | 'o' | 'g'}${'0' | 'b' | 'h' | 'g' | 't'}`, number>;
+type ProductParams = Record<
+  | 'row0'
+  | 'row_count'
+  | 'rows'
+  | 'x0'
+  | 'x_count'
+  | 'xs'
+  | 'ar'
+  | 'ax'
+  | 'a0'
+  | 'd'
+  | 'weigh'
+  | 'add'
+  | 'finish'
+  | `${'b' | 'o' | 'g'}${'0' | 'b' | 'h' | 'g' | 't'}`,
+  number
+>;
 
 function reads(b: Strides, own: Strides, to: Strides) {
   return { ...strideParams('b', b), ...strideParams('o', own), ...strideParams('g', to) };
@@ -142,7 +222,22 @@ function reads(b: Strides, own: Strides, to: Strides) {
 
 function sumParams(g: Geometry, attrs: AttentionAttrs, p: Piece, extents: readonly [number, number] = [1, 1], add = 0) {
   const [n0, n1, n2] = attrs.grid ?? [1, 1, 1];
-  return { n: g.slices * g.rows, heads: g.heads, groups: g.groups, rows: g.rows, keys: g.keys, ...p, bias_batches: extents[0], bias_heads: extents[1], add, n0, n1, n2, dv: g.dv, ...strideParams('y', g.y) };
+  return {
+    n: g.slices * g.rows,
+    heads: g.heads,
+    groups: g.groups,
+    rows: g.rows,
+    keys: g.keys,
+    ...p,
+    bias_batches: extents[0],
+    bias_heads: extents[1],
+    add,
+    n0,
+    n1,
+    n2,
+    dv: g.dv,
+    ...strideParams('y', g.y),
+  };
 }
 
 /** dS of a piece into the gradient of the bias or of the relative positions. */
@@ -153,61 +248,150 @@ function sumScores(g: Geometry, attrs: AttentionAttrs, p: Piece, bias: Ref, ds: 
     return dispatch(attention_dpositions, { ds, sums }, sumParams(g, attrs, p), grid1d(Math.ceil(n / 64)), { spec });
   }
   const extents = biasExtents(bias, g);
-  return dispatch(attention_dbias, { ds, sums }, sumParams(g, attrs, p, extents, p.slice0 === 0 ? 0 : 1),
-    grid1d(extents[0] * extents[1] * p.row_count * Math.ceil(g.keys / 64)), { spec });
+  return dispatch(
+    attention_dbias,
+    { ds, sums },
+    sumParams(g, attrs, p, extents, p.slice0 === 0 ? 0 : 1),
+    grid1d(extents[0] * extents[1] * p.row_count * Math.ceil(g.keys / 64)),
+    { spec },
+  );
 }
 
 type SumParams = Record<'n' | 'div' | 'high' | 'low' | 'n_outer' | 'outer' | 'n_inner' | 'inner', number>;
 
 function total(part: Ref, y: Ref, params: SumParams, factor = 1, first = 0): Dispatch {
-  return dispatch(attention_sums, { part, y }, { ...params, factor, first }, grid1d(Math.ceil(params.n / 8)), { spec: { T: y.dtype, P: part.dtype } });
+  return dispatch(attention_sums, { part, y }, { ...params, factor, first }, grid1d(Math.ceil(params.n / 8)), {
+    spec: { T: y.dtype, P: part.dtype },
+  });
 }
 
 /** Over heads and groups, of one value a key, `step` apart from `first` on. */
 function keyBiasTotal(g: Geometry, part: Ref, step: number, y: Ref, first = 0): Dispatch {
   const inner = g.slices / g.batch;
-  return total(part, y, { n: g.batch * g.keys, div: g.keys, high: inner * g.keys * step, low: step, n_outer: 1, outer: 0, n_inner: inner, inner: g.keys * step }, 1, first);
+  return total(
+    part,
+    y,
+    {
+      n: g.batch * g.keys,
+      div: g.keys,
+      high: inner * g.keys * step,
+      low: step,
+      n_outer: 1,
+      outer: 0,
+      n_inner: inner,
+      inner: g.keys * step,
+    },
+    1,
+    first,
+  );
 }
 
 /** Over batch, groups and queries, of one value a query. */
 function tauTotal(g: Geometry, part: Ref, factor: number, y: Ref): Dispatch {
-  return total(part, y, { n: g.heads, div: 1, high: g.groups * g.rows, low: 0, n_outer: g.batch, outer: g.heads * g.groups * g.rows, n_inner: g.groups * g.rows, inner: 1 }, factor);
+  return total(
+    part,
+    y,
+    {
+      n: g.heads,
+      div: 1,
+      high: g.groups * g.rows,
+      low: 0,
+      n_outer: g.batch,
+      outer: g.heads * g.groups * g.rows,
+      n_inner: g.groups * g.rows,
+      inner: 1,
+    },
+    factor,
+  );
 }
 
 /** From the gradient of q's products with the tables: what it adds to dq, and the tables' own gradient, summed over slices. */
-function tableGrads(c: LowerContext<GradAttrs>, g: Geometry, r: { q: Ref; tables: Ref; rows: Ref; dpositions: Ref; none: Ref }, dtables: Ref, wg: number): Dispatch[] {
+function tableGrads(
+  c: LowerContext<GradAttrs>,
+  g: Geometry,
+  r: { q: Ref; tables: Ref; rows: Ref; dpositions: Ref; none: Ref },
+  dtables: Ref,
+  wg: number,
+): Dispatch[] {
   const n = r.tables.shape[0]!;
   const slice = n * g.d;
   const shared: Strides = { first: 0, b: 0, h: 0, g: 0, t: g.d };
   const own: Strides = { first: 0, b: g.heads * g.groups * slice, h: g.groups * slice, g: slice, t: g.d };
   const each = c.scratch([g.slices, n, g.d], r.q.dtype);
-  const all = { heads: g.heads, groups: g.groups, slice0: 0, slices: g.slices, scale: 1, a0: 0, az: g.rows * n, d: g.d, weigh: 0, finish: 0, row0: 0, x0: 0 };
+  const all = {
+    heads: g.heads,
+    groups: g.groups,
+    slice0: 0,
+    slices: g.slices,
+    scale: 1,
+    a0: 0,
+    az: g.rows * n,
+    d: g.d,
+    weigh: 0,
+    finish: 0,
+    row0: 0,
+    x0: 0,
+  };
   const product = (b: Ref, to: Ref, rows: number, rest: ProductParams): Dispatch =>
-    dispatch(attention_dx, { a: r.dpositions, b, weights: r.rows, own: r.rows, own_rows: b, g: to, part: r.none }, { ...all, ...rest },
-      grid1d(g.slices * Math.ceil(rows / (4 * wg))), { spec: { T: r.q.dtype }, overrides: { WG: wg } });
+    dispatch(
+      attention_dx,
+      { a: r.dpositions, b, weights: r.rows, own: r.rows, own_rows: b, g: to, part: r.none },
+      { ...all, ...rest },
+      grid1d(g.slices * Math.ceil(rows / (4 * wg))),
+      { spec: { T: r.q.dtype }, overrides: { WG: wg } },
+    );
   return [
-    product(r.tables, c.outputs[0]!, g.rows, { ...all, row_count: g.rows, rows: g.rows, x_count: n, xs: n, ar: n, ax: 1, add: 1, ...reads(shared, g.q, g.q) }),
+    product(r.tables, c.outputs[0]!, g.rows, {
+      ...all,
+      row_count: g.rows,
+      rows: g.rows,
+      x_count: n,
+      xs: n,
+      ar: n,
+      ax: 1,
+      add: 1,
+      ...reads(shared, g.q, g.q),
+    }),
     product(r.q, each, n, { ...all, row_count: n, rows: n, x_count: g.rows, xs: g.rows, ar: 1, ax: n, add: 0, ...reads(g.q, own, own) }),
     total(each, dtables, { n: slice, div: slice, high: 0, low: 1, n_outer: 1, outer: 0, n_inner: g.slices, inner: slice }),
   ];
 }
 
-export interface AttentionGrads { q: Tensor; k: Tensor | null; v: Tensor | null; bias: Tensor | null; keyBias: Tensor | null; tau: Tensor | null }
+export interface AttentionGrads {
+  q: Tensor;
+  k: Tensor | null;
+  v: Tensor | null;
+  bias: Tensor | null;
+  keyBias: Tensor | null;
+  tau: Tensor | null;
+}
 
 /** What the forward op puts out: y, row values, key values, products of q with the position tables. */
 export type Saved = [y: Tensor, rows: Tensor, cols: Tensor, positions?: Tensor];
 
 /** All gradients in one call. */
 export function attentionGrad(
-  q: Tensor, k: Tensor | null, v: Tensor | null, bias: Tensor | null, keyBias: Tensor | null, tau: Tensor | null,
-  saved: Saved, dy: Tensor, attrs: AttentionAttrs, pieceBytes: number | null = null,
+  q: Tensor,
+  k: Tensor | null,
+  v: Tensor | null,
+  bias: Tensor | null,
+  keyBias: Tensor | null,
+  tau: Tensor | null,
+  saved: Saved,
+  dy: Tensor,
+  attrs: AttentionAttrs,
+  pieceBytes: number | null = null,
 ): AttentionGrads {
   const [y, rows, cols, positions = null] = saved;
   const inputs = [q, k, v, bias, keyBias, tau, y, rows, cols, positions, dy];
   const outs = gradOp(inputs, { attrs, pieceBytes });
   const at = slots(inputs);
   return {
-    q: outs[0]!, k: k && outs[at.k]!, v: v && outs[at.v]!,
-    bias: bias && outs[at.bias]!, keyBias: keyBias && outs[at.keyBias]!, tau: tau && outs[at.tau]!,
+    q: outs[0]!,
+    k: k && outs[at.k]!,
+    v: v && outs[at.v]!,
+    bias: bias && outs[at.bias]!,
+    keyBias: keyBias && outs[at.keyBias]!,
+    tau: tau && outs[at.tau]!,
   };
 }

@@ -18,7 +18,12 @@ export interface BatchNormOptions {
   add?: Tensor | null;
   relu?: boolean;
 }
-interface Attrs { readonly training: boolean; readonly momentum: number; readonly eps: number; readonly relu: boolean }
+interface Attrs {
+  readonly training: boolean;
+  readonly momentum: number;
+  readonly eps: number;
+  readonly relu: boolean;
+}
 
 /** [dx, dgamma, dbeta] and, with a summand, dz. */
 const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolean, Attrs], Attrs & { add: boolean }, Tensor[]>({
@@ -34,8 +39,13 @@ const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolea
     const { params, grid, options } = overChannels(r);
     return [
       gradSums(r, x!, stats!, dy!, y!, partial),
-      dispatch(bn_grad, { partial_in: partial, gamma: gamma!, coef_out: coef, dgamma: dgamma!, dbeta: dbeta! },
-        { ...params, share: 1 / r.rows }, grid, options),
+      dispatch(
+        bn_grad,
+        { partial_in: partial, gamma: gamma!, coef_out: coef, dgamma: dgamma!, dbeta: dbeta! },
+        { ...params, share: 1 / r.rows },
+        grid,
+        options,
+      ),
       gradInput(r, x!, stats!, gamma!, coef, dy!, y!, dx!, dz ?? null, !c.attrs.training),
     ];
   },
@@ -50,29 +60,40 @@ const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolea
 export const batchNorm = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor, BatchNormOptions], Attrs>({
   name: 'batch_norm',
   takes: {
-    x: aTensor, gamma: aTensor, beta: aTensor, runningMean: aTensor, runningVar: aTensor,
+    x: aTensor,
+    gamma: aTensor,
+    beta: aTensor,
+    runningMean: aTensor,
+    runningVar: aTensor,
     options: fields({ training: flag, momentum: maybe(number()), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }),
   },
   call: (x, gamma, beta, runningMean, runningVar, { training, momentum = 0.1, eps = 1e-5, add = null, relu = false }) => ({
-    inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu },
+    inputs: [x, gamma, beta, runningMean, runningVar, add],
+    attrs: { training, momentum, eps, relu },
   }),
   infer([x, gamma, beta, mean, variance, add]) {
     checkChannels('batch_norm', x!, [gamma, beta, mean, variance], add);
     return [x!, { shape: [2, x!.shape.at(-1)!], dtype: 'f32' }];
   },
-  mutates: ({ training }) => training ? [3, 4] : [],
+  mutates: ({ training }) => (training ? [3, 4] : []),
   lower(c): Dispatch[] {
     const [x, gamma, beta, mean, variance, add] = c.inputs;
     const [y, stats] = c.outputs;
     const r = rowsOf(c.caps, x!, 1, c.attrs.eps);
     const { params, grid, options } = overChannels(r);
     const apply = applyNorm(r, x!, stats!, gamma!, beta!, add ?? null, y!, c.attrs.relu);
-    if (!c.attrs.training) return [dispatch(bn_eval_stats, { mean_in: mean!, var_in: variance!, stats_out: stats! }, params, grid, options), apply];
+    if (!c.attrs.training)
+      return [dispatch(bn_eval_stats, { mean_in: mean!, var_in: variance!, stats_out: stats! }, params, grid, options), apply];
     const partial = c.scratch([2, r.parts, r.c]);
     return [
       moments(r, x!, partial),
-      dispatch(bn_finish, { partial_in: partial, stats_out: stats!, running_mean: mean!, running_var: variance! },
-        { ...params, momentum: c.attrs.momentum }, grid, options),
+      dispatch(
+        bn_finish,
+        { partial_in: partial, stats_out: stats!, running_mean: mean!, running_var: variance! },
+        { ...params, momentum: c.attrs.momentum },
+        grid,
+        options,
+      ),
       apply,
     ];
   },

@@ -9,14 +9,25 @@ import { bilateral_adjacency, bilateral_dreceiver, bilateral_dsource } from '../
 import { concat } from './layout.ts';
 import { matmul } from './matmul.ts';
 
-interface Attrs { readonly first: number; readonly slope: number }
+interface Attrs {
+  readonly first: number;
+  readonly slope: number;
+}
 
-const params = ({ shape }: { shape: readonly number[] }, { first, slope }: Attrs) => ({ rows: shape[0]! * shape[1]!, nodes: shape[1]!, first, slope });
+const params = ({ shape }: { shape: readonly number[] }, { first, slope }: Attrs) => ({
+  rows: shape[0]! * shape[1]!,
+  nodes: shape[1]!,
+  first,
+  slope,
+});
 
 const adjacency = defineOp({
   name: 'bilateral_adjacency',
   call: (terms: Tensor, attrs: Attrs) => ({ inputs: [terms], attrs }),
-  infer: ([terms]) => ({ shape: [terms!.shape[0]!, terms!.shape[1]!, terms!.shape[1]!], dtype: expectDType('bilateralGraphConv', [terms!], 'f32', 'f16') }),
+  infer: ([terms]) => ({
+    shape: [terms!.shape[0]!, terms!.shape[1]!, terms!.shape[1]!],
+    dtype: expectDType('bilateralGraphConv', [terms!], 'f32', 'f16'),
+  }),
   lower(c) {
     const terms = c.inputs[0]!;
     const p = params(terms, c.attrs);
@@ -33,7 +44,9 @@ const adjacencyGrad = defineOp({
     const [terms, y, dy] = c.inputs;
     const p = params(terms!, c.attrs);
     const bindings = { terms: terms!, adjacency: y!, dy: dy!, dot: c.scratch([p.rows]), dterms: c.outputs[0]! };
-    return [bilateral_dreceiver, bilateral_dsource].map((kernel) => dispatch(kernel, bindings, p, grid1d(Math.ceil(p.rows / 8)), { spec: { T: terms!.dtype } }));
+    return [bilateral_dreceiver, bilateral_dsource].map((kernel) =>
+      dispatch(kernel, bindings, p, grid1d(Math.ceil(p.rows / 8)), { spec: { T: terms!.dtype } }),
+    );
   },
 });
 
@@ -44,16 +57,29 @@ const TAKES = { z: aTensor, p: aTensor, q: aTensor, options: maybe(fields({ slop
  * normalised coefficients of node i's sources, e = LeakyReLU(p_r . z_i + q_r . z_j). `p` and `q` are [4, d], one vector for each
  * relation source -> receiver in the order s -> s, b -> s, s -> b, b -> b.
  */
-export const bilateralAdjacency = door('bilateralAdjacency', TAKES,
+export const bilateralAdjacency = door(
+  'bilateralAdjacency',
+  TAKES,
   (z: Tensor, p: Tensor, q: Tensor, { slope = 0.2, first = z.shape[1]! / 2 }: { slope?: number; first?: number } = {}): Tensor => {
-  const d = z.shape.at(-1)!;
-  if (z.shape.length !== 3 || [p, q].some((t) => t.shape.length !== 2 || t.shape[0] !== 4 || t.shape[1] !== d) || !Number.isInteger(first)) {
-    throw new ShapeError(`bilateralGraphConv: got nodes [${z.shape}], p [${p.shape}], q [${q.shape}], first ${first}, expected [S, N, ${d}], [4, ${d}], [4, ${d}].`);
-  }
-  return adjacency(matmul(z, concat([p, q], { axis: 0 }), { transB: true }), { first, slope });
-});
+    const d = z.shape.at(-1)!;
+    if (
+      z.shape.length !== 3 ||
+      [p, q].some((t) => t.shape.length !== 2 || t.shape[0] !== 4 || t.shape[1] !== d) ||
+      !Number.isInteger(first)
+    ) {
+      throw new ShapeError(
+        `bilateralGraphConv: got nodes [${z.shape}], p [${p.shape}], q [${q.shape}], first ${first}, expected [S, N, ${d}], [4, ${d}], [4, ${d}].`,
+      );
+    }
+    return adjacency(matmul(z, concat([p, q], { axis: 0 }), { transB: true }), { first, slope });
+  },
+);
 
 /** A Z [S, N, d]: every node's sum of its sources' features, weighted by `bilateralAdjacency`. */
-export const bilateralGraphConv = door('bilateralGraphConv', TAKES, (z: Tensor, p: Tensor, q: Tensor, options: { slope?: number; first?: number } = {}): Tensor => {
-  return matmul(bilateralAdjacency(z, p, q, options), z);
-});
+export const bilateralGraphConv = door(
+  'bilateralGraphConv',
+  TAKES,
+  (z: Tensor, p: Tensor, q: Tensor, options: { slope?: number; first?: number } = {}): Tensor => {
+    return matmul(bilateralAdjacency(z, p, q, options), z);
+  },
+);

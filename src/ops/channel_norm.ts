@@ -3,21 +3,25 @@
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
 import { dispatch, expectDType, type Dispatch, type Ref } from '../engine/op.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { bn_apply, bn_dx, bn_dx_add, bn_moments, bn_sums } from '../gen/batch_norm.ts';
 import { elementLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
 
 // A lane reads its channel's constants once for so many elements; Lavapipe runs 64 a fifth to a third faster than 16.
-const applyRows = (r: Rows): number => r.caps.software && r.n * r.rows * r.c / r.W >= 1 << 16 ? 64 : 16;
+const applyRows = (r: Rows): number => (r.caps.software && (r.n * r.rows * r.c) / r.W >= 1 << 16 ? 64 : 16);
 
 export interface Rows {
-  readonly n: number; readonly rows: number; readonly c: number; // c in elements
+  readonly n: number;
+  readonly rows: number;
+  readonly c: number; // c in elements
   readonly caps: Caps;
-  readonly V: string; readonly W: number;
+  readonly V: string;
+  readonly W: number;
   /** Neighbouring V of channels that a lane owns. */
   readonly per: 1 | 4;
   /** Runs for sums: [2, n, parts, c] f32 of partial results. */
-  readonly chunk: number; readonly parts: number;
+  readonly chunk: number;
+  readonly parts: number;
   readonly eps: number;
 }
 
@@ -25,15 +29,24 @@ export function rowsOf(caps: Caps, x: Spec, n: number, eps: number): Rows {
   const c = x.shape.at(-1)!;
   const rows = numel(x.shape) / c / n;
   const { V, W } = vector(x.dtype, c);
-  const per = vectorsPerLane(caps, c / W, n * rows * c / W);
+  const per = vectorsPerLane(caps, c / W, (n * rows * c) / W);
   return { n, rows, c, caps, V, W, per, eps, ...runs(caps, rows, n * Math.ceil(c / W / per / caps.subgroupSize), 1024, 128) };
 }
 
-export const paramsOf = (r: Rows) => ({ n: r.n, rows: r.rows, c: r.c / r.W, chunk: r.chunk, parts: r.parts, eps: r.eps, momentum: 0, share: 0 });
+export const paramsOf = (r: Rows) => ({
+  n: r.n,
+  rows: r.rows,
+  c: r.c / r.W,
+  chunk: r.chunk,
+  parts: r.parts,
+  eps: r.eps,
+  momentum: 0,
+  share: 0,
+});
 
 /** One lane a run and `per` V of channels. */
 function launch(r: Rows, chunk: number, parts: number) {
-  const { grid, overrides } = elementLaunch(r.caps, r.n * parts * r.c / r.W / r.per);
+  const { grid, overrides } = elementLaunch(r.caps, (r.n * parts * r.c) / r.W / r.per);
   return { params: { ...paramsOf(r), chunk, parts }, grid, options: { spec: { V: r.V, PER: `${r.per}u` }, overrides } };
 }
 const overRuns = (r: Rows) => launch(r, r.chunk, r.parts);
@@ -55,21 +68,58 @@ export function moments(r: Rows, x: Ref, partial: Ref): Dispatch {
 }
 
 /** y = (x - mean) rstd gamma + beta, + z, relu. */
-export function applyNorm(r: Rows, x: Ref, stats: Ref, gamma: Ref | null, beta: Ref | null, z: Ref | null, y: Ref, relu: boolean): Dispatch {
-  const { params, grid, options: { spec, overrides } } = overElements(r);
-  return dispatch(bn_apply, { x, stats, gamma: gamma ?? stats, beta: beta ?? stats, z: z ?? x, y }, params, grid,
-    { spec, overrides: { ...overrides, RELU: Number(relu), ADD: Number(z !== null), AFFINE: Number(gamma !== null) } });
+export function applyNorm(
+  r: Rows,
+  x: Ref,
+  stats: Ref,
+  gamma: Ref | null,
+  beta: Ref | null,
+  z: Ref | null,
+  y: Ref,
+  relu: boolean,
+): Dispatch {
+  const {
+    params,
+    grid,
+    options: { spec, overrides },
+  } = overElements(r);
+  return dispatch(bn_apply, { x, stats, gamma: gamma ?? stats, beta: beta ?? stats, z: z ?? x, y }, params, grid, {
+    spec,
+    overrides: { ...overrides, RELU: Number(relu), ADD: Number(z !== null), AFFINE: Number(gamma !== null) },
+  });
 }
 
 /** Sums of g and g h down the runs; `y` only where a ReLU cuts dy. */
 export function gradSums(r: Rows, x: Ref, stats: Ref, dy: Ref, y: Ref | null, partial: Ref): Dispatch {
-  const { params, grid, options: { spec, overrides } } = overRuns(r);
-  return dispatch(bn_sums, { x, stats, dy, y_in: y ?? x, partial }, params, grid, { spec, overrides: { ...overrides, RELU: Number(y !== null) } });
+  const {
+    params,
+    grid,
+    options: { spec, overrides },
+  } = overRuns(r);
+  return dispatch(bn_sums, { x, stats, dy, y_in: y ?? x, partial }, params, grid, {
+    spec,
+    overrides: { ...overrides, RELU: Number(y !== null) },
+  });
 }
 
 /** `fixed`: the statistics are constants, as in evaluation. */
-export function gradInput(r: Rows, x: Ref, stats: Ref, gamma: Ref | null, coef: Ref, dy: Ref, y: Ref | null, dx: Ref, dz: Ref | null, fixed = false): Dispatch {
-  const { params, grid, options: { spec, overrides } } = overElements(r);
+export function gradInput(
+  r: Rows,
+  x: Ref,
+  stats: Ref,
+  gamma: Ref | null,
+  coef: Ref,
+  dy: Ref,
+  y: Ref | null,
+  dx: Ref,
+  dz: Ref | null,
+  fixed = false,
+): Dispatch {
+  const {
+    params,
+    grid,
+    options: { spec, overrides },
+  } = overElements(r);
   const options = { spec, overrides: { ...overrides, RELU: Number(y !== null), AFFINE: Number(gamma !== null), FIXED: Number(fixed) } };
   const bindings = { x, stats, gamma: gamma ?? stats, coef, dy, y_in: y ?? x, dx };
   return dz ? dispatch(bn_dx_add, { ...bindings, dz }, params, grid, options) : dispatch(bn_dx, bindings, params, grid, options);
@@ -81,8 +131,14 @@ export function checkChannels(name: string, x: Spec, vectors: readonly (Spec | n
   const c = x.shape.at(-1);
   if (c === undefined || x.shape.length < 2) throw new ShapeError(`${name}: got [${x.shape}], expected at least [rows, channels].`);
   for (const v of vectors) {
-    if (v && v.dtype !== 'f32') throw new DTypeError(`${name}: got a channel vector of dtype ${v.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
-    if (v && (v.shape.length !== 1 || v.shape[0] !== c)) throw new ShapeError(`${name}: got a channel vector [${v.shape}] for [${x.shape}], expected [${c}].`);
+    if (v && v.dtype !== 'f32')
+      throw new DTypeError(
+        `${name}: got a channel vector of dtype ${v.dtype}, expected f32.`,
+        'Weights of norms stay f32 under mixed precision.',
+      );
+    if (v && (v.shape.length !== 1 || v.shape[0] !== c))
+      throw new ShapeError(`${name}: got a channel vector [${v.shape}] for [${x.shape}], expected [${c}].`);
   }
-  if (z && (z.shape.length !== x.shape.length || z.shape.some((d, i) => d !== x.shape[i]))) throw new ShapeError(`${name}: got a summand [${z.shape}], expected [${x.shape}].`);
+  if (z && (z.shape.length !== x.shape.length || z.shape.some((d, i) => d !== x.shape[i])))
+    throw new ShapeError(`${name}: got a summand [${z.shape}], expected [${x.shape}].`);
 }

@@ -10,31 +10,67 @@ import type { Tensor } from '../engine/tensor.ts';
 import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
 import { isDepthwise, lowerDepthwiseDown, lowerDepthwiseDweight, lowerDepthwiseUp } from './depthwise.ts';
 import { sum } from './reduce.ts';
-import { downSize, five, lowerDown, lowerDweight, lowerUp, sides, WINDOW, windowOf, type Vec3, type Window, type WindowOptions } from './window.ts';
+import {
+  downSize,
+  five,
+  lowerDown,
+  lowerDweight,
+  lowerUp,
+  sides,
+  WINDOW,
+  windowOf,
+  type Vec3,
+  type Window,
+  type WindowOptions,
+} from './window.ts';
 
-export interface ConvOptions extends WindowOptions { bias?: Tensor | null; activation?: Activation }
+export interface ConvOptions extends WindowOptions {
+  bias?: Tensor | null;
+  activation?: Activation;
+}
 /** Kinds of the options. */
 export const CONV = { ...WINDOW, bias: noneOrTensor, activation: maybe(anActivation) };
-interface Attrs { readonly window: Window; readonly act: Activation }
-interface UpAttrs extends Attrs { readonly size: Vec3 }
-interface DweightAttrs { readonly window: Window; readonly kernel: Vec3 }
+interface Attrs {
+  readonly window: Window;
+  readonly act: Activation;
+}
+interface UpAttrs extends Attrs {
+  readonly size: Vec3;
+}
+interface DweightAttrs {
+  readonly window: Window;
+  readonly kernel: Vec3;
+}
 type Rank = 2 | 3;
 
-const back = (rank: Rank, shape: readonly number[]): number[] => rank === 3 ? [...shape] : [shape[0]!, ...shape.slice(2)];
+const back = (rank: Rank, shape: readonly number[]): number[] => (rank === 3 ? [...shape] : [shape[0]!, ...shape.slice(2)]);
 const spatial = (shape: readonly number[]): Vec3 => five(shape).slice(1, 4) as unknown as Vec3;
 const channels = (shape: readonly number[]): number => shape.at(-1)!;
 const sumPixels = (g: Tensor): Tensor => sum(g, { axes: g.shape.map((_, i) => i).slice(0, -1) });
 const macs = (small: readonly number[], weight: readonly number[]): number => numel(small) * numel(weight.slice(1));
 
 /** Checks of x, weight and bias that both directions share; `out` is how many channels come out. */
-export function check(name: string, rank: Rank, [x, w, bias]: readonly (Spec | null)[], inputs: number, out: number, groups: number): Spec['dtype'] {
+export function check(
+  name: string,
+  rank: Rank,
+  [x, w, bias]: readonly (Spec | null)[],
+  inputs: number,
+  out: number,
+  groups: number,
+): Spec['dtype'] {
   const layout = rank === 2 ? '[N, H, W, C]' : '[N, D, H, W, C]';
   if (x!.shape.length !== rank + 2) throw new ShapeError(`${name}: got input [${x!.shape}], expected ${layout}.`);
   if (w!.shape.length !== rank + 2) throw new ShapeError(`${name}: got weight [${w!.shape}], expected ${rank + 2} axes, channels last.`);
-  if (channels(x!.shape) !== inputs) throw new ShapeError(`${name}: weight [${w!.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x!.shape)} in [${x!.shape}], expected ${inputs}.`);
-  if ([...x!.shape.slice(1), ...w!.shape].includes(0)) throw new ShapeError(`${name}: got input [${x!.shape}] and weight [${w!.shape}], expected nothing empty but the batch.`);
-  if (!Number.isInteger(groups) || groups < 1 || w!.shape[0]! % groups !== 0) throw new ShapeError(`${name}: got groups ${groups} for weight [${w!.shape}], expected a divisor of ${w!.shape[0]}.`);
-  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out)) throw new ShapeError(`${name}: got bias [${bias.shape}], expected [${out}].`);
+  if (channels(x!.shape) !== inputs)
+    throw new ShapeError(
+      `${name}: weight [${w!.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x!.shape)} in [${x!.shape}], expected ${inputs}.`,
+    );
+  if ([...x!.shape.slice(1), ...w!.shape].includes(0))
+    throw new ShapeError(`${name}: got input [${x!.shape}] and weight [${w!.shape}], expected nothing empty but the batch.`);
+  if (!Number.isInteger(groups) || groups < 1 || w!.shape[0]! % groups !== 0)
+    throw new ShapeError(`${name}: got groups ${groups} for weight [${w!.shape}], expected a divisor of ${w!.shape[0]}.`);
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out))
+    throw new ShapeError(`${name}: got bias [${bias.shape}], expected [${out}].`);
   return expectDType(name, [x!, w!, bias!], 'f32', 'f16');
 }
 
@@ -50,7 +86,11 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
     infer([x, w, bias], { window }) {
       const dtype = check(names.down, rank, [x!, w!, bias!], channels(w!.shape) * window.groups, w!.shape[0]!, window.groups);
       const size = downSize(spatial(x!.shape), spatial(w!.shape), window);
-      if (size.some((d) => d < 1)) throw new ShapeError(`${names.down}: kernel [${w!.shape.slice(1, -1)}] does not fit into input [${x!.shape}], got output size [${size.slice(3 - rank)}], expected at least 1.`, 'Add padding.');
+      if (size.some((d) => d < 1))
+        throw new ShapeError(
+          `${names.down}: kernel [${w!.shape.slice(1, -1)}] does not fit into input [${x!.shape}], got output size [${size.slice(3 - rank)}], expected at least 1.`,
+          'Add padding.',
+        );
       return { shape: back(rank, [x!.shape[0]!, ...size, w!.shape[0]!]), dtype };
     },
     lower(c) {
@@ -76,7 +116,10 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
       const out = channels(w!.shape) * window.groups;
       const dtype = check(names.up, rank, [x!, w!, bias!], w!.shape[0]!, out, window.groups);
       const small = downSize(size, spatial(w!.shape), window);
-      if (small.some((d, i) => d !== spatial(x!.shape)[i])) throw new ShapeError(`${names.up}: got output size [${size.slice(3 - rank)}] for input [${x!.shape}], expected one that the same convolution maps back to it.`);
+      if (small.some((d, i) => d !== spatial(x!.shape)[i]))
+        throw new ShapeError(
+          `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x!.shape}], expected one that the same convolution maps back to it.`,
+        );
       return { shape: back(rank, [x!.shape[0]!, ...size, out]), dtype };
     },
     lower(c) {
@@ -114,7 +157,8 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
         () => down(big!, g!, null, { window, act: 'none' }),
       ];
     },
-    flops: ([big, small], [dw], { window }) => 2 * sides(big!.shape, small!.shape, dw!.shape, window.groups).taps * numel(small!.shape) * channels(dw!.shape),
+    flops: ([big, small], [dw], { window }) =>
+      2 * sides(big!.shape, small!.shape, dw!.shape, window.groups).taps * numel(small!.shape) * channels(dw!.shape),
   });
   return { down, up, dweight };
 }
@@ -122,9 +166,12 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
 function make(rank: Rank) {
   const name = `conv${rank}d`;
   const { down } = family(rank, { down: name, up: `${name}_dx`, dweight: `${name}_dweight` });
-  return door(name, { x: aTensor, weight: aTensor, options: maybe(fields(CONV)) },
+  return door(
+    name,
+    { x: aTensor, weight: aTensor, options: maybe(fields(CONV)) },
     (x: Tensor, weight: Tensor, { bias = null, activation = 'none', ...options }: ConvOptions = {}): Tensor =>
-    down(x, weight, bias, { window: windowOf(name, rank, options), act: activation }));
+      down(x, weight, bias, { window: windowOf(name, rank, options), act: activation }),
+  );
 }
 
 /** x [N, H, W, C], weight [O, KH, KW, C / groups] -> [N, H', W', O]. */

@@ -8,21 +8,38 @@ import type { Tensor } from '../engine/tensor.ts';
 import { CONV, family, type ConvOptions } from './conv.ts';
 import { five, windowOf, type PerAxis, type Vec3 } from './window.ts';
 
-export interface ConvTransposeOptions extends ConvOptions { outputPadding?: PerAxis }
+export interface ConvTransposeOptions extends ConvOptions {
+  outputPadding?: PerAxis;
+}
 
 function make(rank: 2 | 3) {
   const name = `conv_transpose${rank}d`;
   const { up } = family(rank, { down: `${name}_dx`, up: name, dweight: `${name}_dweight` });
-  return door(`convTranspose${rank}d`, { x: aTensor, weight: aTensor, options: maybe(fields({ ...CONV, outputPadding: maybe(perAxis(0)) })) },
+  return door(
+    `convTranspose${rank}d`,
+    { x: aTensor, weight: aTensor, options: maybe(fields({ ...CONV, outputPadding: maybe(perAxis(0)) })) },
     (x: Tensor, weight: Tensor, { bias = null, activation = 'none', outputPadding = 0, ...options }: ConvTransposeOptions = {}): Tensor => {
-    const window = windowOf(name, rank, options);
-    if (x.shape.length !== rank + 2 || weight.shape.length !== rank + 2) throw new ShapeError(`${name}: got input [${x.shape}] and weight [${weight.shape}], expected ${rank + 2} axes each, channels last.`);
-    const extra = windowOf(name, rank, { padding: outputPadding }).before;
-    if (extra.some((p, i) => p >= window.stride[i]! && p >= window.dilation[i]!)) throw new ShapeError(`${name}: got outputPadding ${JSON.stringify(outputPadding)}, expected less than the stride.`);
-    const [from, kernel] = [five(x.shape), five(weight.shape)];
-    const size = extra.map((p, i) => (from[i + 1]! - 1) * window.stride[i]! - window.before[i]! - window.after[i]! + window.dilation[i]! * (kernel[i + 1]! - 1) + p + 1) as unknown as Vec3;
-    return up(x, weight, bias, { window, act: activation, size });
-  });
+      const window = windowOf(name, rank, options);
+      if (x.shape.length !== rank + 2 || weight.shape.length !== rank + 2)
+        throw new ShapeError(
+          `${name}: got input [${x.shape}] and weight [${weight.shape}], expected ${rank + 2} axes each, channels last.`,
+        );
+      const extra = windowOf(name, rank, { padding: outputPadding }).before;
+      if (extra.some((p, i) => p >= window.stride[i]! && p >= window.dilation[i]!))
+        throw new ShapeError(`${name}: got outputPadding ${JSON.stringify(outputPadding)}, expected less than the stride.`);
+      const [from, kernel] = [five(x.shape), five(weight.shape)];
+      const size = extra.map(
+        (p, i) =>
+          (from[i + 1]! - 1) * window.stride[i]! -
+          window.before[i]! -
+          window.after[i]! +
+          window.dilation[i]! * (kernel[i + 1]! - 1) +
+          p +
+          1,
+      ) as unknown as Vec3;
+      return up(x, weight, bias, { window, act: activation, size });
+    },
+  );
 }
 
 /** x [N, H, W, I], weight [I, KH, KW, O / groups] -> [N, H', W', O], H' = (H - 1) stride - pads + dilation (KH - 1) + outputPadding + 1. */

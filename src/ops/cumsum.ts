@@ -15,12 +15,15 @@ export interface CumsumOptions {
 }
 
 /** Sums of x[0] ... x[i] along `axis`. */
-export const cumsum = door('cumsum', { x: aTensor, options: fields({ axis: integer(), exclusive: maybe(flag), reverse: maybe(flag) }) },
+export const cumsum = door(
+  'cumsum',
+  { x: aTensor, options: fields({ axis: integer(), exclusive: maybe(flag), reverse: maybe(flag) }) },
   (x: Tensor, { axis, exclusive = false, reverse = false }: CumsumOptions): Tensor => {
-  const at = axisOf('cumsum', x.shape, axis);
-  const n = x.shape[at]!;
-  const shifted = (t: Tensor, by: number): Tensor => pad(t, { axes: [at], before: [reverse ? -by : by], after: [reverse ? by : -by] });
-  let y = exclusive && n > 0 ? shifted(x, 1) : x;
-  for (let step = 1; step < n; step *= 2) y = add(y, shifted(y, step));
-  return y;
-});
+    const at = axisOf('cumsum', x.shape, axis);
+    const n = x.shape[at]!;
+    const shifted = (t: Tensor, by: number): Tensor => pad(t, { axes: [at], before: [reverse ? -by : by], after: [reverse ? by : -by] });
+    let y = exclusive && n > 0 ? shifted(x, 1) : x;
+    for (let step = 1; step < n; step *= 2) y = add(y, shifted(y, step));
+    return y;
+  },
+);

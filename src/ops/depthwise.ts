@@ -3,7 +3,7 @@
 // transposed ones come here by themselves.
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import { numel } from '../engine/dtype.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { depthwise as depthwiseKernel, depthwise_dweight } from '../gen/depthwise.ts';
 import { depthwise_rows, depthwise_rows_dweight } from '../gen/depthwise_rows.ts';
 import { splitsFor, sumSplits } from './gemm.ts';
@@ -19,11 +19,20 @@ const lanes = (caps: Caps): { WG: number } => ({ WG: Math.max(8, caps.software ?
 /** Stride 1, taps that are neighbours, few enough for registers: depthwise_rows.wgsl. */
 const byRows = (s: Sides, w: Window, act: number): boolean => {
   const [kz, ky, kx] = s.kernel;
-  return s.gs === 1 && w.stride.every((d) => d === 1) && w.dilation[1] === 1 && w.dilation[2] === 1 && act < 2
-    && [1, 3].includes(kz) && [1, 3, 5, 7].includes(ky) && [3, 5, 7].includes(kx) && s.taps <= 49;
+  return (
+    s.gs === 1 &&
+    w.stride.every((d) => d === 1) &&
+    w.dilation[1] === 1 &&
+    w.dilation[2] === 1 &&
+    act < 2 &&
+    [1, 3].includes(kz) &&
+    [1, 3, 5, 7].includes(ky) &&
+    [3, 5, 7].includes(kx) &&
+    s.taps <= 49
+  );
 };
 /** Width of a strip: less where more is held in registers besides. */
-const widthOf = (s: Sides): number => s.taps > 9 ? 4 : PIXELS;
+const widthOf = (s: Sides): number => (s.taps > 9 ? 4 : PIXELS);
 
 /** Bands of at most `rows` output rows, all of nearly one height. */
 const bandsOf = (height: number, rows: number): { rows: number; bands: number } => {
@@ -35,45 +44,111 @@ const bandsOf = (height: number, rows: number): { rows: number; bands: number } 
 const rowsLaunch = (s: Sides, w: Window, T: string, from: Sides['big'], to: Sides['big'], pad: readonly number[]) => ({
   spec: { T, KZ: `${s.kernel[0]}u`, KY: `${s.kernel[1]}u`, KX: `${s.kernel[2]}u`, PIXELS: `${widthOf(s)}u` },
   params: {
-    n: s.n, c: s.cs, xd: from[0], xh: from[1], xw: from[2], yd: to[0], yh: to[1], yw: to[2],
-    pad_z: pad[0]!, pad_y: pad[1]!, pad_x: pad[2]!, dil_z: w.dilation[0], flip: 0, has_bias: 0, act: 0,
+    n: s.n,
+    c: s.cs,
+    xd: from[0],
+    xh: from[1],
+    xw: from[2],
+    yd: to[0],
+    yh: to[1],
+    yw: to[2],
+    pad_z: pad[0]!,
+    pad_y: pad[1]!,
+    pad_x: pad[2]!,
+    dil_z: w.dilation[0],
+    flip: 0,
+    has_bias: 0,
+    act: 0,
   },
 });
 
-function lowerRows(c: Pick<LowerContext<unknown>, 'caps'>, x: Ref, weight: Ref, bias: Ref | null, y: Ref, s: Sides, w: Window, act: number, up: boolean): Dispatch[] {
+function lowerRows(
+  c: Pick<LowerContext<unknown>, 'caps'>,
+  x: Ref,
+  weight: Ref,
+  bias: Ref | null,
+  y: Ref,
+  s: Sides,
+  w: Window,
+  act: number,
+  up: boolean,
+): Dispatch[] {
   const overrides = lanes(c.caps);
   const [from, to] = up ? [s.small, s.big] : [s.big, s.small];
   const pad = up ? w.before.map((p, i) => w.dilation[i]! * (s.kernel[i]! - 1) - p) : w.before;
   const { spec, params } = rowsLaunch(s, w, x.dtype, from, to, pad);
   const { rows, bands } = bandsOf(to[1], c.caps.software ? 32 : 8); // a band reads KY - 1 rows more than it writes
   const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(to[2] / widthOf(s)) * bands * to[0] * s.n;
-  return [dispatch(depthwise_rows, { x, w: weight, bias: bias ?? x, y },
-    { ...params, flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, rows }, grid1d(tiles), { spec, overrides })];
+  return [
+    dispatch(
+      depthwise_rows,
+      { x, w: weight, bias: bias ?? x, y },
+      { ...params, flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, rows },
+      grid1d(tiles),
+      { spec, overrides },
+    ),
+  ];
 }
 
 /** y on the small grid from x on the big one. */
-export function lowerDepthwiseDown(c: Pick<LowerContext<unknown>, 'caps'>, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
+export function lowerDepthwiseDown(
+  c: Pick<LowerContext<unknown>, 'caps'>,
+  x: Ref,
+  weight: Ref,
+  bias: Ref | null,
+  y: Ref,
+  w: Window,
+  act: number,
+): Dispatch[] {
   const s = sides(x.shape, y.shape, weight.shape, w.groups);
   if (byRows(s, w, act)) return lowerRows(c, x, weight, bias, y, s, w, act, false);
   const overrides = lanes(c.caps);
   const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(s.small[2] / PIXELS) * s.small[1] * s.small[0] * s.n;
-  return [dispatch(depthwiseKernel, { x, w: weight, bias: bias ?? weight, y },
-    { ...gatherDown(s, w), x_of: s.gs, reps: 1, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 }, grid1d(tiles), { spec: { T: x.dtype }, overrides })];
+  return [
+    dispatch(
+      depthwiseKernel,
+      { x, w: weight, bias: bias ?? weight, y },
+      { ...gatherDown(s, w), x_of: s.gs, reps: 1, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 },
+      grid1d(tiles),
+      { spec: { T: x.dtype }, overrides },
+    ),
+  ];
 }
 
 /** y on the big grid from x on the small one. */
-export function lowerDepthwiseUp(c: Pick<LowerContext<unknown>, 'caps'>, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
+export function lowerDepthwiseUp(
+  c: Pick<LowerContext<unknown>, 'caps'>,
+  x: Ref,
+  weight: Ref,
+  bias: Ref | null,
+  y: Ref,
+  w: Window,
+  act: number,
+): Dispatch[] {
   const s = sides(y.shape, x.shape, weight.shape, w.groups);
   if (byRows(s, w, act)) return lowerRows(c, x, weight, bias, y, s, w, act, true);
   const overrides = lanes(c.caps);
   const [d, h, width] = s.big.map((size, i) => Math.ceil(size / w.stride[i]!)) as [number, number, number];
   const tiles = Math.ceil(s.cb / overrides.WG) * Math.ceil(width / PIXELS) * h * d * s.n * w.stride[0] * w.stride[1] * w.stride[2];
-  return [dispatch(depthwiseKernel, { x, w: weight, bias: bias ?? weight, y },
-    { ...gatherUp(s, w), x_of: 1, reps: s.gs, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 }, grid1d(tiles), { spec: { T: x.dtype }, overrides })];
+  return [
+    dispatch(
+      depthwiseKernel,
+      { x, w: weight, bias: bias ?? weight, y },
+      { ...gatherUp(s, w), x_of: 1, reps: s.gs, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 },
+      grid1d(tiles),
+      { spec: { T: x.dtype }, overrides },
+    ),
+  ];
 }
 
 /** dw [small channels, taps, 1] from the tensors on both grids. */
-export function lowerDepthwiseDweight(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, big: Ref, small: Ref, dw: Ref, w: Window): Dispatch[] {
+export function lowerDepthwiseDweight(
+  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
+  big: Ref,
+  small: Ref,
+  dw: Ref,
+  w: Window,
+): Dispatch[] {
   const s = sides(big.shape, small.shape, dw.shape, w.groups);
   const overrides = lanes(c.caps);
   if (byRows(s, w, 0)) return lowerRowsDweight(c, big, small, dw, s, w);
@@ -81,22 +156,43 @@ export function lowerDepthwiseDweight(c: Pick<LowerContext<unknown>, 'caps' | 's
   const rows = s.n * s.small[0] * s.small[1];
   const chunk = Math.ceil(rows / splitsFor(c.caps, independent, rows, Math.ceil(64 / s.small[2]), Math.ceil(4096 / s.small[2])));
   const tiles = independent * Math.ceil(rows / chunk);
-  return summed(c, dw, Math.ceil(rows / chunk), (partial) => dispatch(depthwise_dweight, { x: big, dy: small, partial },
-    { ...gatherDown(s, w), x_of: s.gs, reps: 1, has_bias: 0, act: 0, tiles, chunk }, grid1d(tiles), { spec: { T: big.dtype }, overrides }));
+  return summed(c, dw, Math.ceil(rows / chunk), (partial) =>
+    dispatch(
+      depthwise_dweight,
+      { x: big, dy: small, partial },
+      { ...gatherDown(s, w), x_of: s.gs, reps: 1, has_bias: 0, act: 0, tiles, chunk },
+      grid1d(tiles),
+      { spec: { T: big.dtype }, overrides },
+    ),
+  );
 }
 
-function lowerRowsDweight(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, big: Ref, small: Ref, dw: Ref, s: Sides, w: Window): Dispatch[] {
+function lowerRowsDweight(
+  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
+  big: Ref,
+  small: Ref,
+  dw: Ref,
+  s: Sides,
+  w: Window,
+): Dispatch[] {
   const overrides = lanes(c.caps);
   const across = Math.ceil(s.cs / overrides.WG);
   const planes = s.n * s.small[0];
   const { rows, bands } = bandsOf(s.small[1], Math.ceil(s.small[1] / splitsFor(c.caps, across * planes, s.small[1], 8, 64)));
   const { spec, params } = rowsLaunch(s, w, big.dtype, s.big, s.small, w.before);
   const tiles = across * planes * bands;
-  return summed(c, dw, planes * bands, (partial) => dispatch(depthwise_rows_dweight, { x: big, dy: small, partial }, { ...params, tiles, rows }, grid1d(tiles), { spec, overrides }));
+  return summed(c, dw, planes * bands, (partial) =>
+    dispatch(depthwise_rows_dweight, { x: big, dy: small, partial }, { ...params, tiles, rows }, grid1d(tiles), { spec, overrides }),
+  );
 }
 
 /** `first` writes `splits` partial results of dw, which are added up. */
-function summed(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, dw: Ref, splits: number, first: (partial: Ref) => Dispatch): Dispatch[] {
+function summed(
+  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
+  dw: Ref,
+  splits: number,
+  first: (partial: Ref) => Dispatch,
+): Dispatch[] {
   const size = numel(dw.shape);
   const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);
   return partial === dw ? [first(partial)] : [first(partial), sumSplits(c.caps, partial, dw, size, splits)];

@@ -20,10 +20,19 @@ export const edgeConvGather = defineOp({
     expectDType('edgeConvGather', [index!], 'u32', 'i32');
     const [s, n, k] = index!.shape as [number, number, number];
     const c = u!.shape.at(-1)!;
-    if (u!.shape.length !== 3 || index!.shape.length !== 3 || v!.shape.length !== 3 || u!.shape[0] !== s || [s, n, c].some((d, i) => d !== v!.shape[i])) {
-      throw new ShapeError(`edgeConvGather: got u [${u!.shape}], v [${v!.shape}], index [${index!.shape}], expected [S, M, C], [S, N, C], [S, N, K].`);
+    if (
+      u!.shape.length !== 3 ||
+      index!.shape.length !== 3 ||
+      v!.shape.length !== 3 ||
+      u!.shape[0] !== s ||
+      [s, n, c].some((d, i) => d !== v!.shape[i])
+    ) {
+      throw new ShapeError(
+        `edgeConvGather: got u [${u!.shape}], v [${v!.shape}], index [${index!.shape}], expected [S, M, C], [S, N, C], [S, N, K].`,
+      );
     }
-    if (u!.shape[1] === 0 && index!.shape.every((d) => d > 0)) throw new ShapeError(`edgeConvGather: got u [${u!.shape}] and index [${index!.shape}], expected nodes to index.`);
+    if (u!.shape[1] === 0 && index!.shape.every((d) => d > 0))
+      throw new ShapeError(`edgeConvGather: got u [${u!.shape}] and index [${index!.shape}], expected nodes to index.`);
     return { shape: [s, n, k, c], dtype };
   },
   indices: ([u]) => [{ input: 2, below: u!.shape[1]! }],
@@ -31,8 +40,15 @@ export const edgeConvGather = defineOp({
     const [u, v, index] = c.inputs;
     const y = c.outputs[0]!;
     const n = numel(y.shape);
-    return [dispatch(edge_conv_gather, { u: u!, v: v!, index: index!, y }, { n, nodes: u!.shape[1]!, rows: y.shape[1]!, k: y.shape[2]!, channels: y.shape[3]! },
-      grid1d(Math.ceil(n / 64)), { spec: { T: u!.dtype, I: index!.dtype } })];
+    return [
+      dispatch(
+        edge_conv_gather,
+        { u: u!, v: v!, index: index!, y },
+        { n, nodes: u!.shape[1]!, rows: y.shape[1]!, k: y.shape[2]!, channels: y.shape[3]! },
+        grid1d(Math.ceil(n / 64)),
+        { spec: { T: u!.dtype, I: index!.dtype } },
+      ),
+    ];
   },
   vjp: ({ inputs: [u, , index], grads: [g] }): (Thunk | null)[] => [() => nodeGrad(g!, index!, u!.shape), () => rowGrad(g!), null],
 });
@@ -50,8 +66,16 @@ const nodeGrad = defineOp({
     const size = { nodes, rows, k, channels };
     const n = s * nodes * channels;
     return [
-      dispatch(edge_conv_lists, { index: index!, starts, edges }, { n: s * nodes, ...size }, grid1d(Math.ceil(s * nodes / 8)), { spec: { I: index!.dtype } }),
-      dispatch(edge_conv_du, { dy: dy!, dx: c.outputs[0]!, from_starts: starts, from_edges: edges }, { n, ...size }, grid1d(Math.ceil(n / 64)), { spec: { T: dy!.dtype } }),
+      dispatch(edge_conv_lists, { index: index!, starts, edges }, { n: s * nodes, ...size }, grid1d(Math.ceil((s * nodes) / 8)), {
+        spec: { I: index!.dtype },
+      }),
+      dispatch(
+        edge_conv_du,
+        { dy: dy!, dx: c.outputs[0]!, from_starts: starts, from_edges: edges },
+        { n, ...size },
+        grid1d(Math.ceil(n / 64)),
+        { spec: { T: dy!.dtype } },
+      ),
     ];
   },
 });
@@ -64,7 +88,11 @@ const rowGrad = defineOp({
     const dy = c.inputs[0]!;
     const [, rows, k, channels] = dy.shape as [number, number, number, number];
     const n = numel(c.outputs[0]!.shape);
-    return [dispatch(edge_conv_dv, { dy, dx: c.outputs[0]! }, { n, nodes: 0, rows, k, channels }, grid1d(Math.ceil(n / 64)), { spec: { T: dy.dtype } })];
+    return [
+      dispatch(edge_conv_dv, { dy, dx: c.outputs[0]! }, { n, nodes: 0, rows, k, channels }, grid1d(Math.ceil(n / 64)), {
+        spec: { T: dy.dtype },
+      }),
+    ];
   },
 });
 
@@ -73,15 +101,27 @@ const maxOp = defineOp({
   call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
   infer([x]) {
     const dtype = expectDType('neighbourMax', [x!], 'f32', 'f16');
-    if (x!.shape.length < 2 || x!.shape.at(-2) === 0) throw new ShapeError(`neighbourMax: got [${x!.shape}], expected [..., K, C] with neighbours.`);
+    if (x!.shape.length < 2 || x!.shape.at(-2) === 0)
+      throw new ShapeError(`neighbourMax: got [${x!.shape}], expected [..., K, C] with neighbours.`);
     const shape = [...x!.shape.slice(0, -2), x!.shape.at(-1)!];
-    return [{ shape, dtype }, { shape, dtype: 'u32' }];
+    return [
+      { shape, dtype },
+      { shape, dtype: 'u32' },
+    ];
   },
   lower(c) {
     const x = c.inputs[0]!;
     const [y, which] = c.outputs;
     const n = numel(y!.shape);
-    return [dispatch(neighbour_max, { x, y: y!, which: which! }, { n, k: x.shape.at(-2)!, channels: x.shape.at(-1)! }, grid1d(Math.ceil(n / 64)), { spec: { T: x.dtype } })];
+    return [
+      dispatch(
+        neighbour_max,
+        { x, y: y!, which: which! },
+        { n, k: x.shape.at(-2)!, channels: x.shape.at(-1)! },
+        grid1d(Math.ceil(n / 64)),
+        { spec: { T: x.dtype } },
+      ),
+    ];
   },
   vjp: ({ inputs: [x], outputs: [, which], grads: [g] }): Thunk[] => [() => maxGrad(g!, which!, x!.shape)],
 });
@@ -94,7 +134,15 @@ const maxGrad = defineOp({
     const [dy, chosen] = c.inputs;
     const { shape } = c.attrs;
     const n = numel(dy!.shape);
-    return [dispatch(neighbour_max_dx, { dy: dy!, chosen: chosen!, dx: c.outputs[0]! }, { n, k: shape.at(-2)!, channels: shape.at(-1)! }, grid1d(Math.ceil(n / 64)), { spec: { T: dy!.dtype } })];
+    return [
+      dispatch(
+        neighbour_max_dx,
+        { dy: dy!, chosen: chosen!, dx: c.outputs[0]! },
+        { n, k: shape.at(-2)!, channels: shape.at(-1)! },
+        grid1d(Math.ceil(n / 64)),
+        { spec: { T: dy!.dtype } },
+      ),
+    ];
   },
 });
 

@@ -18,7 +18,8 @@ export const expand = defineOp({
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], attrs: { shape } }),
   infer([x], { shape }) {
     const full = broadcast('expand', [x, { shape, dtype: x!.dtype }]);
-    if (full.length !== shape.length || full.some((d, i) => d !== shape[i])) throw new ShapeError(`expand: [${x!.shape}] does not broadcast to [${shape}].`);
+    if (full.length !== shape.length || full.some((d, i) => d !== shape[i]))
+      throw new ShapeError(`expand: [${x!.shape}] does not broadcast to [${shape}].`);
     return { shape, dtype: x!.dtype };
   },
   lower: (c) => lowerPointwise(c, SELF),
@@ -33,6 +34,7 @@ export const sum = reduction('sum', { op: 'sum', dtypes: ALL, vjp: (x, _, g) => 
 export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
   const lead = x.shape.length - shape.length;
   const axes = x.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && x.shape[i] !== 1));
-  if (lead < 0 || shape.some((d, i) => d !== 1 && d !== x.shape[i + lead])) throw new ShapeError(`sumTo: [${shape}] does not broadcast to [${x.shape}].`);
+  if (lead < 0 || shape.some((d, i) => d !== 1 && d !== x.shape[i + lead]))
+    throw new ShapeError(`sumTo: [${shape}] does not broadcast to [${x.shape}].`);
   return axes.length === 0 ? x : reshape(sum(x, { axes }), shape);
 }

@@ -9,14 +9,23 @@ import { frequency_statistics, frequency_statistics_dx } from '../gen/frequency_
 
 const gradient = defineOp({
   name: 'frequency_statistics_dx',
-  call: (dy: Tensor, patterns: Tensor, extrema: Tensor, shape: readonly number[]) => ({ inputs: [dy, patterns, extrema], attrs: { shape } }),
+  call: (dy: Tensor, patterns: Tensor, extrema: Tensor, shape: readonly number[]) => ({
+    inputs: [dy, patterns, extrema],
+    attrs: { shape },
+  }),
   infer: ([dy], { shape }) => ({ shape, dtype: dy!.dtype }),
   lower(c) {
     const [dy, patterns, extrema] = c.inputs;
     const [, places, channels] = c.attrs.shape as [number, number, number];
     const n = numel(c.attrs.shape);
-    return [dispatch(frequency_statistics_dx, { dstatistics: dy!, patterns: patterns!, held: extrema!, dx: c.outputs[0]! },
-      { n, places, patterns: patterns!.shape[0]!, channels }, grid1d(Math.ceil(n / 64)))];
+    return [
+      dispatch(
+        frequency_statistics_dx,
+        { dstatistics: dy!, patterns: patterns!, held: extrema!, dx: c.outputs[0]! },
+        { n, places, patterns: patterns!.shape[0]!, channels },
+        grid1d(Math.ceil(n / 64)),
+      ),
+    ];
   },
 });
 
@@ -32,16 +41,30 @@ export const frequencyStatistics = defineOp({
     expectDType('frequencyStatistics', [x, patterns], 'f32');
     const [s, p, c] = x!.shape as [number, number, number];
     if (x!.shape.length !== 3 || patterns!.shape.length !== 2 || patterns!.shape[1] !== p || p > 65536 || patterns!.shape.includes(0)) {
-      throw new ShapeError(`frequencyStatistics: got x [${x!.shape}] and patterns [${patterns!.shape}], expected [S, P, C] and [M, P] with M and P of at least 1, P at most 65536.`);
+      throw new ShapeError(
+        `frequencyStatistics: got x [${x!.shape}] and patterns [${patterns!.shape}], expected [S, P, C] and [M, P] with M and P of at least 1, P at most 65536.`,
+      );
     }
-    return [{ shape: [s, 3, c], dtype: 'f32' as const }, { shape: [s, patterns!.shape[0]!, c], dtype: 'u32' as const }];
+    return [
+      { shape: [s, 3, c], dtype: 'f32' as const },
+      { shape: [s, patterns!.shape[0]!, c], dtype: 'u32' as const },
+    ];
   },
   lower(c) {
     const [x, patterns] = c.inputs;
     const [s, places, channels] = x!.shape as [number, number, number];
     const n = s * channels;
-    return [dispatch(frequency_statistics, { x: x!, patterns: patterns!, statistics: c.outputs[0]!, extrema: c.outputs[1]! },
-      { n, places, patterns: patterns!.shape[0]!, channels }, grid1d(Math.ceil(n / 64)))];
+    return [
+      dispatch(
+        frequency_statistics,
+        { x: x!, patterns: patterns!, statistics: c.outputs[0]!, extrema: c.outputs[1]! },
+        { n, places, patterns: patterns!.shape[0]!, channels },
+        grid1d(Math.ceil(n / 64)),
+      ),
+    ];
   },
-  vjp: ({ inputs: [x, patterns], outputs: [, extrema], grads: [g] }): (Thunk | null)[] => [() => gradient(g!, patterns!, extrema!, x!.shape), null],
+  vjp: ({ inputs: [x, patterns], outputs: [, extrema], grads: [g] }): (Thunk | null)[] => [
+    () => gradient(g!, patterns!, extrema!, x!.shape),
+    null,
+  ],
 });

@@ -17,11 +17,15 @@ export interface GroupNormOptions {
   add?: Tensor | null;
   relu?: boolean;
 }
-interface Attrs { readonly groups: number; readonly eps: number; readonly relu: boolean }
+interface Attrs {
+  readonly groups: number;
+  readonly eps: number;
+  readonly relu: boolean;
+}
 
 /** Elements of a group up to which one dispatch does it all: what starting dispatches costs then exceeds what more lanes would save. */
 const SMALL = 1024;
-const isSmall = (r: Rows, groups: number): boolean => r.rows * r.c / groups <= SMALL;
+const isSmall = (r: Rows, groups: number): boolean => (r.rows * r.c) / groups <= SMALL;
 
 const paramsOf = ({ n, rows, c, chunk, parts, eps }: Rows, groups: number) => ({ n, rows, c, chunk, parts, groups, eps });
 
@@ -51,21 +55,27 @@ const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Tensor | null,
   lower(c): Dispatch[] {
     const [x, gamma, stats, dy, y] = c.inputs;
     const { groups, add } = c.attrs;
-    const dx = c.outputs[0]!, dz = add ? c.outputs.at(-1)! : null;
+    const dx = c.outputs[0]!,
+      dz = add ? c.outputs.at(-1)! : null;
     const r = rowsOf(c.caps, x!, x!.shape[0]!, c.attrs.eps);
     const by_sample = c.scratch([2, r.n, r.c]);
     const last = gamma ? [weightGradients(r, groups, by_sample, c.outputs[1]!, c.outputs[2]!)] : [];
     if (isSmall(r, groups)) {
       const { params, grid, options } = acrossGroups(r, groups, x!, { AFFINE: gamma !== null, RELU: y !== null });
       const bindings = { x: x!, stats_in: stats!, gamma: gamma ?? stats!, by_sample, dy: dy!, y_in: y ?? x!, dx };
-      return [dz ? dispatch(gn_small_dx_add, { ...bindings, dz }, params, grid, options) : dispatch(gn_small_dx, bindings, params, grid, options), ...last];
+      return [
+        dz ? dispatch(gn_small_dx_add, { ...bindings, dz }, params, grid, options) : dispatch(gn_small_dx, bindings, params, grid, options),
+        ...last,
+      ];
     }
     const partial = c.scratch([2, r.n, r.parts, r.c]);
     const coef = c.scratch([2, r.n, r.c]);
     const { params, grid, overrides } = overGroups(r, groups);
     return [
       gradSums(r, x!, stats!, dy!, y ?? null, partial),
-      dispatch(gn_grad, { partial, gamma: gamma ?? stats!, coef, by_sample }, params, grid, { overrides: { ...overrides, AFFINE: Number(gamma !== null) } }),
+      dispatch(gn_grad, { partial, gamma: gamma ?? stats!, coef, by_sample }, params, grid, {
+        overrides: { ...overrides, AFFINE: Number(gamma !== null) },
+      }),
       gradInput(r, x!, stats!, gamma ?? null, coef, dy!, y ?? null, dx, dz),
       ...last,
     ];
@@ -80,8 +90,16 @@ const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Tensor | null,
  */
 export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNormOptions], Attrs>({
   name: 'group_norm',
-  takes: { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: fields({ groups: integer(1), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }) },
-  call: (x, gamma, beta, { groups, eps = 1e-5, add = null, relu = false }) => ({ inputs: [x, gamma, beta, add], attrs: { groups, eps, relu } }),
+  takes: {
+    x: aTensor,
+    gamma: noneOrTensor,
+    beta: noneOrTensor,
+    options: fields({ groups: integer(1), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }),
+  },
+  call: (x, gamma, beta, { groups, eps = 1e-5, add = null, relu = false }) => ({
+    inputs: [x, gamma, beta, add],
+    attrs: { groups, eps, relu },
+  }),
   infer([x, gamma, beta, add], { groups }) {
     checkChannels('group_norm', x!, [gamma, beta], add);
     const c = x!.shape.at(-1)!;
@@ -96,7 +114,9 @@ export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNo
     const r = rowsOf(c.caps, x!, x!.shape[0]!, c.attrs.eps);
     if (isSmall(r, groups)) {
       const { params, grid, options } = acrossGroups(r, groups, x!, { AFFINE: Boolean(gamma), RELU: relu, ADD: Boolean(add) });
-      return [dispatch(gn_small, { x: x!, gamma: gamma ?? x!, beta: beta ?? x!, z: add ?? x!, y: y!, stats: stats! }, params, grid, options)];
+      return [
+        dispatch(gn_small, { x: x!, gamma: gamma ?? x!, beta: beta ?? x!, z: add ?? x!, y: y!, stats: stats! }, params, grid, options),
+      ];
     }
     const partial = c.scratch([2, r.n, r.parts, r.c]);
     const { params, grid, overrides } = overGroups(r, groups);
@@ -114,6 +134,9 @@ export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNo
 });
 
 /** Group norm with one channel a group. */
-export const instanceNorm = door('instanceNorm', { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(fields({ eps: maybe(scalar), relu: maybe(flag) })) },
+export const instanceNorm = door(
+  'instanceNorm',
+  { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(fields({ eps: maybe(scalar), relu: maybe(flag) })) },
   (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, options: { eps?: number; relu?: boolean } = {}): Tensor =>
-  groupNorm(x, gamma, beta, { groups: x.shape.at(-1) || 1, ...options }));
+    groupNorm(x, gamma, beta, { groups: x.shape.at(-1) || 1, ...options }),
+);

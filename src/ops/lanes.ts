@@ -2,19 +2,23 @@
 // How row kernels (kernels/lib/lanes.wgsl) are launched, and how long reductions are cut into runs.
 import type { DType } from '../engine/dtype.ts';
 import { grid1d } from '../engine/op.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 
 /**
  * `rows` rows of n elements (vectors, where they are read so): lanes a row, lanes a workgroup, workgroups.
  * A GPU wants neighbouring lanes on neighbouring memory. Lavapipe gathers whatever the addresses and pays for the butterfly:
  * rows of 16 vectors run at 3.5 GB/s with one lane a row and 2.1 with eight (Mesa 25), best with two on Mesa 26.
  */
-export function rowLaunch(caps: Caps, rows: number, n: number): { overrides: { WG: number; LANES: number }; grid: [number, number, number] } {
+export function rowLaunch(
+  caps: Caps,
+  rows: number,
+  n: number,
+): { overrides: { WG: number; LANES: number }; grid: [number, number, number] } {
   const few = (lanes: number): boolean => !caps.software || rows * lanes < 256 || lanes < (n > 8 ? 2 : 1);
   let LANES = 1;
   while (LANES < caps.subgroupSize && LANES * 2 < n && few(LANES)) LANES *= 2;
   const { WG } = elementLaunch(caps, rows * LANES);
-  return { overrides: { WG, LANES }, grid: grid1d(Math.ceil(rows * LANES / WG)) };
+  return { overrides: { WG, LANES }, grid: grid1d(Math.ceil((rows * LANES) / WG)) };
 }
 
 /** One lane each for `count` elements. Larger workgroups spread Lavapipe's cost of starting one. */
@@ -46,4 +50,5 @@ export const slowCompiler = ({ software, driver }: Caps): boolean => software &&
  * Neighbouring vectors of columns that a lane owns which walks down rows, where `vectors` of them make a row of `total` in all: 4 on Mesa 26 where x is
  * large, for there one gather that touches 8 cache lines is waited for once; 1 on GPUs, and on Mesa 25, whose loads overlap (bench/lab).
  */
-export const vectorsPerLane = (caps: Caps, vectors: number, total: number): 1 | 4 => caps.software && !slowCompiler(caps) && vectors % 4 === 0 && total >= 1 << 15 ? 4 : 1;
+export const vectorsPerLane = (caps: Caps, vectors: number, total: number): 1 | 4 =>
+  caps.software && !slowCompiler(caps) && vectors % 4 === 0 && total >= 1 << 15 ? 4 : 1;

@@ -18,11 +18,16 @@ type List = number | readonly number[];
 /** `axis` counted from the front. @throws ShapeError if there is none. */
 export function axisOf(name: string, shape: readonly number[], axis: number): number {
   const at = axis < 0 ? axis + shape.length : axis;
-  if (!Number.isInteger(at) || at < 0 || at >= shape.length) throw new ShapeError(`${name}: got axis ${axis} for [${shape}], expected ${-shape.length} to ${shape.length - 1}.`);
+  if (!Number.isInteger(at) || at < 0 || at >= shape.length)
+    throw new ShapeError(`${name}: got axis ${axis} for [${shape}], expected ${-shape.length} to ${shape.length - 1}.`);
   return at;
 }
 
-interface Part { readonly start: readonly number[]; readonly step: readonly number[]; readonly shape: readonly number[] }
+interface Part {
+  readonly start: readonly number[];
+  readonly step: readonly number[];
+  readonly shape: readonly number[];
+}
 
 const sliceOp = defineOp({
   name: 'slice',
@@ -40,7 +45,12 @@ const sliceDx = defineOp({
   call: (g: Tensor, whole: Part) => ({ inputs: [g], attrs: whole }),
   infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
   lower({ caps, inputs: [g], outputs: [dx], attrs: { start, step, shape } }) {
-    return placeDispatch(caps, g!, dx!, shape.map((out, i) => ({ out, size: g!.shape[i]!, start: start[i]!, step: step[i]! })));
+    return placeDispatch(
+      caps,
+      g!,
+      dx!,
+      shape.map((out, i) => ({ out, size: g!.shape[i]!, start: start[i]!, step: step[i]! })),
+    );
   },
   vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => sliceOp(gg!, { ...attrs, shape: g!.shape })],
 });
@@ -60,31 +70,39 @@ export interface SliceOptions {
 }
 
 /** x[start:end:step] along one or more axes, with Python's rules for negative and too large bounds. */
-export const slice = door('slice', { x: aTensor, options: fields({ axis: perAxis(), start: maybe(aBound), end: maybe(aBound), step: maybe(aBound) }) },
+export const slice = door(
+  'slice',
+  { x: aTensor, options: fields({ axis: perAxis(), start: maybe(aBound), end: maybe(aBound), step: maybe(aBound) }) },
   (x: Tensor, { axis, start, end, step }: SliceOptions): Tensor => {
-  const axes = [axis].flat().map((a) => axisOf('slice', x.shape, a));
-  const pick = (list: List | undefined, i: number): number | undefined => Array.isArray(list) ? list[i] : list as number | undefined;
-  const part = { start: x.shape.map(() => 0), step: x.shape.map(() => 1), shape: [...x.shape] };
-  axes.forEach((a, i) => {
-    const n = x.shape[a]!;
-    const by = pick(step, i) ?? 1;
-    if (!Number.isInteger(by) || by === 0) throw new ShapeError(`slice: got step ${by}, expected an integer other than 0.`);
-    const [low, high] = by > 0 ? [0, n] : [-1, n - 1];
-    const bound = (v: number): number => Math.min(high, Math.max(low, v < 0 ? v + n : v));
-    const [from, to] = [pick(start, i), pick(end, i)];
-    part.start[a] = from === undefined ? (by > 0 ? 0 : n - 1) : bound(from);
-    part.step[a] = by;
-    part.shape[a] = Math.max(0, Math.ceil(((to === undefined ? (by > 0 ? n : -1) : bound(to)) - part.start[a]!) / by));
-  });
-  return part.shape.every((d, i) => d === x.shape[i] && part.step[i] === 1) ? x : sliceOp(x, part);
-});
+    const axes = [axis].flat().map((a) => axisOf('slice', x.shape, a));
+    const pick = (list: List | undefined, i: number): number | undefined => (Array.isArray(list) ? list[i] : (list as number | undefined));
+    const part = { start: x.shape.map(() => 0), step: x.shape.map(() => 1), shape: [...x.shape] };
+    axes.forEach((a, i) => {
+      const n = x.shape[a]!;
+      const by = pick(step, i) ?? 1;
+      if (!Number.isInteger(by) || by === 0) throw new ShapeError(`slice: got step ${by}, expected an integer other than 0.`);
+      const [low, high] = by > 0 ? [0, n] : [-1, n - 1];
+      const bound = (v: number): number => Math.min(high, Math.max(low, v < 0 ? v + n : v));
+      const [from, to] = [pick(start, i), pick(end, i)];
+      part.start[a] = from === undefined ? (by > 0 ? 0 : n - 1) : bound(from);
+      part.step[a] = by;
+      part.shape[a] = Math.max(0, Math.ceil(((to === undefined ? (by > 0 ? n : -1) : bound(to)) - part.start[a]!) / by));
+    });
+    return part.shape.every((d, i) => d === x.shape[i] && part.step[i] === 1) ? x : sliceOp(x, part);
+  },
+);
 
 /** The order along `axes` reversed. */
 export const flip = door('flip', { x: aTensor, options: fields({ axis: perAxis() }) }, (x: Tensor, { axis }: { axis: List }): Tensor => {
   return slice(x, { axis, step: [axis].flat().map(() => -1) });
 });
 
-interface PadAttrs { readonly before: readonly number[]; readonly after: readonly number[]; readonly mode: PadMode; readonly value: number }
+interface PadAttrs {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly mode: PadMode;
+  readonly value: number;
+}
 
 const padOp = defineOp({
   name: 'pad',
@@ -92,11 +110,24 @@ const padOp = defineOp({
   call: (x: Tensor, attrs: PadAttrs) => ({ inputs: [x], attrs }),
   infer: ([x], { before, after }) => ({ shape: x!.shape.map((d, i) => d + before[i]! + after[i]!), dtype: x!.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs: { before, mode, value } }) {
-    return placeDispatch(caps, x!, y!, y!.shape.map((out, i) => ({ out, size: x!.shape[i]!, start: before[i]!, step: 1 })), mode, value);
+    return placeDispatch(
+      caps,
+      x!,
+      y!,
+      y!.shape.map((out, i) => ({ out, size: x!.shape[i]!, start: before[i]!, step: 1 })),
+      mode,
+      value,
+    );
   },
   vjp({ inputs: [x], grads: [g], attrs: { before, after, mode } }): Thunk[] {
     if (mode === 'constant') return [() => padOp(g!, { before: before.map((b) => -b), after: after.map((a) => -a), mode, value: 0 })];
-    return [() => x!.shape.reduce((d, size, axis) => d.shape[axis] === size && before[axis] === 0 ? d : padDx(d, { axis, size, start: before[axis]!, mode }), g!)];
+    return [
+      () =>
+        x!.shape.reduce(
+          (d, size, axis) => (d.shape[axis] === size && before[axis] === 0 ? d : padDx(d, { axis, size, start: before[axis]!, mode })),
+          g!,
+        ),
+    ];
   },
 });
 
@@ -104,7 +135,7 @@ const padOp = defineOp({
 const padDx = defineOp({
   name: 'pad_dx',
   call: (g: Tensor, attrs: { axis: number; size: number; start: number; mode: PadMode }) => ({ inputs: [g], attrs }),
-  infer: ([g], { axis, size }) => ({ shape: g!.shape.map((d, i) => i === axis ? size : d), dtype: g!.dtype }),
+  infer: ([g], { axis, size }) => ({ shape: g!.shape.map((d, i) => (i === axis ? size : d)), dtype: g!.dtype }),
   lower: ({ caps, inputs: [g], outputs: [dx], attrs: { axis, start, mode } }) => [placeDxDispatch(caps, g!, dx!, axis, start, mode)],
 });
 
@@ -119,35 +150,57 @@ export interface PadOptions {
 }
 
 /** x with a border. `reflect` leaves the edge element out, `replicate` repeats it, `circular` continues at the other end. */
-export const pad = door('pad', { x: aTensor, options: fields({ axes: maybe(integers()), before: maybe(perAxis()), after: maybe(perAxis()), mode: maybe(aMode), value: maybe(scalar) }) },
+export const pad = door(
+  'pad',
+  {
+    x: aTensor,
+    options: fields({
+      axes: maybe(integers()),
+      before: maybe(perAxis()),
+      after: maybe(perAxis()),
+      mode: maybe(aMode),
+      value: maybe(scalar),
+    }),
+  },
   (x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, after = 0, mode = 'constant', value = 0 }: PadOptions): Tensor => {
-  const spread = (list: List): number[] => {
-    const full = x.shape.map(() => 0);
-    axes.forEach((a, i) => { full[axisOf('pad', x.shape, a)] = typeof list === 'number' ? list : list[i] ?? 0; });
-    return full;
-  };
-  const attrs = { before: spread(before), after: spread(after), mode, value };
-  x.shape.forEach((d, i) => {
-    const [b, a] = [attrs.before[i]!, attrs.after[i]!];
-    const beyond = Math.max(b, a) > 0 && (mode === 'reflect' ? Math.max(b, a) >= d : mode !== 'constant' && d === 0);
-    if (d + b + a < 0 || beyond) {
-      throw new ShapeError(`pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ${beyond ? 'less than the axis' : 'at least nothing to remain'}.`);
-    }
-  });
-  return attrs.before.every((b) => b === 0) && attrs.after.every((a) => a === 0) ? x : padOp(x, attrs);
-});
+    const spread = (list: List): number[] => {
+      const full = x.shape.map(() => 0);
+      axes.forEach((a, i) => {
+        full[axisOf('pad', x.shape, a)] = typeof list === 'number' ? list : (list[i] ?? 0);
+      });
+      return full;
+    };
+    const attrs = { before: spread(before), after: spread(after), mode, value };
+    x.shape.forEach((d, i) => {
+      const [b, a] = [attrs.before[i]!, attrs.after[i]!];
+      const beyond = Math.max(b, a) > 0 && (mode === 'reflect' ? Math.max(b, a) >= d : mode !== 'constant' && d === 0);
+      if (d + b + a < 0 || beyond) {
+        throw new ShapeError(
+          `pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ${beyond ? 'less than the axis' : 'at least nothing to remain'}.`,
+        );
+      }
+    });
+    return attrs.before.every((b) => b === 0) && attrs.after.every((a) => a === 0) ? x : padOp(x, attrs);
+  },
+);
 
 /** x moved by `shift` along `axis`; what leaves at one end comes in at the other. */
-export const roll = door('roll', { x: aTensor, options: fields({ shift: perAxis(), axis: perAxis() }) },
+export const roll = door(
+  'roll',
+  { x: aTensor, options: fields({ shift: perAxis(), axis: perAxis() }) },
   (x: Tensor, { shift, axis }: { shift: List; axis: List }): Tensor => {
-  const axes = [axis].flat().map((a) => axisOf('roll', x.shape, a));
-  const before = [shift].flat().map((s, i) => s % (x.shape[axes[i]!]! || 1));
-  return pad(x, { axes, before, after: before.map((s) => -s), mode: 'circular' });
-});
+    const axes = [axis].flat().map((a) => axisOf('roll', x.shape, a));
+    const before = [shift].flat().map((s, i) => s % (x.shape[axes[i]!]! || 1));
+    return pad(x, { axes, before, after: before.map((s) => -s), mode: 'circular' });
+  },
+);
 
-interface Joint { readonly axis: number; readonly sizes: readonly number[] }
+interface Joint {
+  readonly axis: number;
+  readonly sizes: readonly number[];
+}
 const starts = (sizes: readonly number[]): number[] => sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
-const along = (shape: readonly number[], axis: number, d: number): number[] => shape.map((s, i) => i === axis ? d : s);
+const along = (shape: readonly number[], axis: number, d: number): number[] => shape.map((s, i) => (i === axis ? d : s));
 
 const concatOp = defineOp({
   name: 'concat',
@@ -156,15 +209,42 @@ const concatOp = defineOp({
   call: (parts: readonly (Tensor | null)[], joint: Joint) => ({ inputs: [...parts], attrs: joint }),
   infer(inputs, { axis, sizes }) {
     const some = inputs.find((s) => s !== null)!;
-    return { shape: along(some.shape, axis, sizes.reduce((a, b) => a + b, 0)), dtype: some.dtype };
+    return {
+      shape: along(
+        some.shape,
+        axis,
+        sizes.reduce((a, b) => a + b, 0),
+      ),
+      dtype: some.dtype,
+    };
   },
   lower({ caps, inputs, outputs: [y], attrs: { axis, sizes } }) {
     const n = numel(y!.shape);
     const { overrides, grid } = elementLaunch(caps, n);
     const clear = inputs.includes(null) ? [dispatch(fill, { y: y! }, { n, value: 0 }, grid, { spec: { T: y!.dtype }, overrides })] : [];
     const at = starts(sizes);
-    return [...clear, ...inputs.flatMap((x, i) => x === null ? []
-      : copyView(caps, x, contiguous(x.shape), y!, sliced(contiguous(y!.shape), along(x.shape.map(() => 0), axis, at[i]!), x.shape)))];
+    return [
+      ...clear,
+      ...inputs.flatMap((x, i) =>
+        x === null
+          ? []
+          : copyView(
+              caps,
+              x,
+              contiguous(x.shape),
+              y!,
+              sliced(
+                contiguous(y!.shape),
+                along(
+                  x.shape.map(() => 0),
+                  axis,
+                  at[i]!,
+                ),
+                x.shape,
+              ),
+            ),
+      ),
+    ];
   },
   vjp({ inputs, grads: [g], attrs: { axis, sizes } }): (Thunk | null)[] {
     const at = starts(sizes);
@@ -173,19 +253,28 @@ const concatOp = defineOp({
 });
 
 /** Tensors one after another along `axis`. @throws ShapeError, DTypeError unless all else is the same. */
-export const concat = door('concat', { parts: someTensors, options: fields({ axis: integer() }) },
+export const concat = door(
+  'concat',
+  { parts: someTensors, options: fields({ axis: integer() }) },
   (parts: readonly Tensor[], { axis }: { axis: number }): Tensor => {
-  const [first] = parts;
-  if (!first) throw new ShapeError('concat: got no tensors, expected at least one.');
-  const at = axisOf('concat', first.shape, axis);
-  for (const p of parts) {
-    if (p.dtype !== first.dtype) throw new DTypeError(`concat: got dtypes ${parts.map((t) => t.dtype).join(', ')}, expected one.`, 'There is no implicit promotion: convert with cast().');
-    if (p.shape.length !== first.shape.length || p.shape.some((d, i) => i !== at && d !== first.shape[i])) {
-      throw new ShapeError(`concat: got ${parts.map((t) => `[${t.shape}]`).join(' and ')}, expected shapes that differ along axis ${at} alone.`);
+    const [first] = parts;
+    if (!first) throw new ShapeError('concat: got no tensors, expected at least one.');
+    const at = axisOf('concat', first.shape, axis);
+    for (const p of parts) {
+      if (p.dtype !== first.dtype)
+        throw new DTypeError(
+          `concat: got dtypes ${parts.map((t) => t.dtype).join(', ')}, expected one.`,
+          'There is no implicit promotion: convert with cast().',
+        );
+      if (p.shape.length !== first.shape.length || p.shape.some((d, i) => i !== at && d !== first.shape[i])) {
+        throw new ShapeError(
+          `concat: got ${parts.map((t) => `[${t.shape}]`).join(' and ')}, expected shapes that differ along axis ${at} alone.`,
+        );
+      }
     }
-  }
-  return parts.length === 1 ? first : concatOp(parts, { axis: at, sizes: parts.map((p) => p.shape[at]!) });
-});
+    return parts.length === 1 ? first : concatOp(parts, { axis: at, sizes: parts.map((p) => p.shape[at]!) });
+  },
+);
 
 const splitOp = defineOp({
   name: 'split',
@@ -193,28 +282,54 @@ const splitOp = defineOp({
   infer: ([x], { axis, sizes }) => sizes.map((d) => ({ shape: along(x!.shape, axis, d), dtype: x!.dtype })),
   lower({ caps, inputs: [x], outputs, attrs: { axis, sizes } }) {
     const at = starts(sizes);
-    return outputs.flatMap((y, i) => copyView(caps, x!, sliced(contiguous(x!.shape), along(x!.shape.map(() => 0), axis, at[i]!), y.shape), y));
+    return outputs.flatMap((y, i) =>
+      copyView(
+        caps,
+        x!,
+        sliced(
+          contiguous(x!.shape),
+          along(
+            x!.shape.map(() => 0),
+            axis,
+            at[i]!,
+          ),
+          y.shape,
+        ),
+        y,
+      ),
+    );
   },
   vjp: ({ grads, attrs }): Thunk[] => [() => concatOp(grads, attrs)],
   result: (outputs) => outputs,
 });
 
 /** Pieces of the given sizes along `axis`, or that many equal ones. @throws ShapeError if they do not add up. */
-export const split = door('split', { x: aTensor, sizes: perAxis(0), options: fields({ axis: integer() }) },
+export const split = door(
+  'split',
+  { x: aTensor, sizes: perAxis(0), options: fields({ axis: integer() }) },
   (x: Tensor, sizes: List, { axis }: { axis: number }): Tensor[] => {
-  const at = axisOf('split', x.shape, axis);
-  const n = x.shape[at]!;
-  const list = typeof sizes === 'number' ? new Array<number>(sizes).fill(n / sizes) : sizes;
-  if (list.some((d) => !Number.isInteger(d) || d < 0) || list.reduce((a, b) => a + b, 0) !== n) {
-    throw new ShapeError(`split: got ${typeof sizes === 'number' ? `${sizes} parts` : `[${sizes}]`} of axis ${at} of [${x.shape}], expected sizes that add up to ${n}.`);
-  }
-  return list.length === 1 ? [x] : splitOp(x, { axis: at, sizes: list });
-});
+    const at = axisOf('split', x.shape, axis);
+    const n = x.shape[at]!;
+    const list = typeof sizes === 'number' ? new Array<number>(sizes).fill(n / sizes) : sizes;
+    if (list.some((d) => !Number.isInteger(d) || d < 0) || list.reduce((a, b) => a + b, 0) !== n) {
+      throw new ShapeError(
+        `split: got ${typeof sizes === 'number' ? `${sizes} parts` : `[${sizes}]`} of axis ${at} of [${x.shape}], expected sizes that add up to ${n}.`,
+      );
+    }
+    return list.length === 1 ? [x] : splitOp(x, { axis: at, sizes: list });
+  },
+);
 
 /** Tensors of one shape along a new axis. */
-export const stack = door('stack', { parts: someTensors, options: fields({ axis: integer() }) },
+export const stack = door(
+  'stack',
+  { parts: someTensors, options: fields({ axis: integer() }) },
   (parts: readonly Tensor[], { axis }: { axis: number }): Tensor => {
-  const rank = (parts[0]?.shape.length ?? 0) + 1;
-  const at = axisOf('stack', new Array<number>(rank).fill(1), axis);
-  return concat(parts.map((p) => reshape(p, [...p.shape.slice(0, at), 1, ...p.shape.slice(at)])), { axis: at });
-});
+    const rank = (parts[0]?.shape.length ?? 0) + 1;
+    const at = axisOf('stack', new Array<number>(rank).fill(1), axis);
+    return concat(
+      parts.map((p) => reshape(p, [...p.shape.slice(0, at), 1, ...p.shape.slice(at)])),
+      { axis: at },
+    );
+  },
+);

@@ -10,7 +10,10 @@ import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
 import { elementLaunch, rowLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
 import { lowerReduce } from './reduction.ts';
 
-interface Attrs { readonly eps: number; readonly mean: boolean }
+interface Attrs {
+  readonly eps: number;
+  readonly mean: boolean;
+}
 
 function sizes(x: Spec): { rows: number; n: number; V: string; W: number } {
   const n = x.shape.at(-1)!;
@@ -22,7 +25,8 @@ function launch(c: LowerContext<Attrs>, x: Ref, affine: boolean) {
   const { rows, n, V } = sizes(x);
   const { grid, overrides } = rowLaunch(c.caps, rows, n);
   return {
-    params: { rows, n, eps: c.attrs.eps, chunk: 0 }, grid,
+    params: { rows, n, eps: c.attrs.eps, chunk: 0 },
+    grid,
     options: { spec: { V }, overrides: { ...overrides, MEAN: Number(c.attrs.mean), AFFINE: Number(affine) } },
   };
 }
@@ -33,8 +37,10 @@ function check(name: string, [x, ...affine]: readonly (Spec | null)[]): Spec {
   const n = x!.shape.at(-1);
   if (n === undefined) throw new ShapeError(`${name}: got a scalar, expected at least one axis.`);
   for (const w of affine) {
-    if (w && w.dtype !== 'f32') throw new DTypeError(`${name}: got a weight of dtype ${w.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
-    if (w && (w.shape.length !== 1 || w.shape[0] !== n)) throw new ShapeError(`${name}: got a weight [${w.shape}] for [${x!.shape}], expected [${n}].`);
+    if (w && w.dtype !== 'f32')
+      throw new DTypeError(`${name}: got a weight of dtype ${w.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
+    if (w && (w.shape.length !== 1 || w.shape[0] !== n))
+      throw new ShapeError(`${name}: got a weight [${w.shape}] for [${x!.shape}], expected [${n}].`);
   }
   return x!;
 }
@@ -56,16 +62,22 @@ const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Attrs], Attrs>
 const weightGradients = defineOp<[Tensor, Tensor, Tensor], object, Tensor[]>({
   name: 'norm_dweight',
   call: (x, stats, dy) => ({ inputs: [x, stats, dy], attrs: {} }),
-  infer: ([x]) => [{ shape: [x!.shape.at(-1)!], dtype: 'f32' }, { shape: [x!.shape.at(-1)!], dtype: 'f32' }],
+  infer: ([x]) => [
+    { shape: [x!.shape.at(-1)!], dtype: 'f32' },
+    { shape: [x!.shape.at(-1)!], dtype: 'f32' },
+  ],
   lower(c): Dispatch[] {
     const [x, stats, dy] = c.inputs;
     const { rows, n, V, W } = sizes(x!);
     const per = vectorsPerLane(c.caps, n, rows * n);
     const { chunk, parts } = runs(c.caps, rows, Math.ceil(n / per / c.caps.subgroupSize), 1024);
     const [dgamma, dbeta] = parts === 1 ? c.outputs : [c.scratch([parts, n * W]), c.scratch([parts, n * W])];
-    const { grid, overrides } = elementLaunch(c.caps, parts * n / per);
+    const { grid, overrides } = elementLaunch(c.caps, (parts * n) / per);
     return [
-      dispatch(norm_dweight, { x: x!, stats_in: stats!, dy: dy!, dgamma: dgamma!, dbeta: dbeta! }, { rows, n, eps: 0, chunk }, grid, { spec: { V, PER: `${per}u` }, overrides }),
+      dispatch(norm_dweight, { x: x!, stats_in: stats!, dy: dy!, dgamma: dgamma!, dbeta: dbeta! }, { rows, n, eps: 0, chunk }, grid, {
+        spec: { V, PER: `${per}u` },
+        overrides,
+      }),
       ...(parts === 1 ? [] : [...lowerReduce(c, dgamma!, c.outputs[0]!, [0], 'sum'), ...lowerReduce(c, dbeta!, c.outputs[1]!, [0], 'sum')]),
     ];
   },
@@ -90,7 +102,12 @@ function make(name: string, mean: boolean) {
       const { params, grid, options } = launch(c, x!, gamma !== null);
       const [y, stats] = c.outputs;
       const { spec, overrides } = options;
-      return [dispatch(norm, { x: x!, gamma: gamma ?? x!, beta: beta ?? gamma ?? x!, y: y!, stats: stats! }, params, grid, { spec, overrides: { ...overrides, BETA: Number(Boolean(beta)) } })];
+      return [
+        dispatch(norm, { x: x!, gamma: gamma ?? x!, beta: beta ?? gamma ?? x!, y: y!, stats: stats! }, params, grid, {
+          spec,
+          overrides: { ...overrides, BETA: Number(Boolean(beta)) },
+        }),
+      ];
     },
     vjp({ inputs: [x, gamma, beta], outputs: [, stats], grads: [g], attrs }): (Thunk | null)[] {
       const weights = once(() => weightGradients(x!, stats!, g!));
@@ -104,8 +121,11 @@ function make(name: string, mean: boolean) {
 export const layerNorm = make('layer_norm', true);
 const rms = make('rms_norm', false);
 /** x / sqrt(mean(x^2) + eps) * gamma over the last axis. */
-export const rmsNorm = door('rmsNorm', { x: aTensor, gamma: noneOrTensor, options: maybe(EPS) },
-  (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options));
+export const rmsNorm = door(
+  'rmsNorm',
+  { x: aTensor, gamma: noneOrTensor, options: maybe(EPS) },
+  (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options),
+);
 
 const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
   name: 'l2_normalize_dx',
@@ -113,7 +133,14 @@ const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
   infer: ([y]) => y!,
   lower(c): Dispatch[] {
     const [y, stats, dy] = c.inputs;
-    const { params, grid, options: { spec, overrides: { WG, LANES } } } = launch(c, y!, false);
+    const {
+      params,
+      grid,
+      options: {
+        spec,
+        overrides: { WG, LANES },
+      },
+    } = launch(c, y!, false);
     return [dispatch(l2_dx, { x: y!, stats_in: stats!, dy: dy!, dx: c.outputs[0]! }, params, grid, { spec, overrides: { WG, LANES } })];
   },
 });
@@ -129,7 +156,14 @@ export const l2Normalize = defineOp<[Tensor, { eps?: number }?], Attrs>({
   },
   lower(c): Dispatch[] {
     const [x] = c.inputs;
-    const { params, grid, options: { spec, overrides: { WG, LANES } } } = launch(c, x!, false);
+    const {
+      params,
+      grid,
+      options: {
+        spec,
+        overrides: { WG, LANES },
+      },
+    } = launch(c, x!, false);
     const [y, stats] = c.outputs;
     return [dispatch(l2, { x: x!, y: y!, stats: stats! }, params, grid, { spec, overrides: { WG, LANES } })];
   },

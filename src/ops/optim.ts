@@ -13,15 +13,33 @@ import { vector } from './lanes.ts';
 const WORKGROUPS = 256;
 
 export type UpdateKind = 'adamw' | 'adam' | 'sgd';
-interface UpdateAttrs { kind: UpdateKind; beta1: number; beta2: number; eps: number; weightDecay: number; lrScale: number }
-interface UpdateTensors { p: Tensor; g: Tensor; m: Tensor; v: Tensor; hyper: Tensor; clip: Tensor }
+interface UpdateAttrs {
+  kind: UpdateKind;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+  lrScale: number;
+}
+interface UpdateTensors {
+  p: Tensor;
+  g: Tensor;
+  m: Tensor;
+  v: Tensor;
+  hyper: Tensor;
+  clip: Tensor;
+}
 
 /** Overwrites p, m and v (each [n], n a multiple of 4) with one optimiser step. */
 export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'kind'>], UpdateAttrs, void>({
   name: 'update',
   call: (kind, t, attrs) => ({ inputs: [t.p, t.g, t.m, t.v, t.hyper, t.clip], attrs: { kind, ...attrs } }),
   infer([p]) {
-    if (numel(p!.shape) % 4 !== 0) throw new ShapeError(`update: got ${numel(p!.shape)} parameters, expected a multiple of 4.`, 'Pad the range with zeros, as arenas do.');
+    if (numel(p!.shape) % 4 !== 0)
+      throw new ShapeError(
+        `update: got ${numel(p!.shape)} parameters, expected a multiple of 4.`,
+        'Pad the range with zeros, as arenas do.',
+      );
     return [];
   },
   mutates: () => [0, 2, 3],
@@ -39,7 +57,7 @@ export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'ki
 });
 
 /** What the kernels take: 0 where there is no bound. */
-const bound = (maxNorm: number): number => maxNorm === Infinity ? 0 : maxNorm;
+const bound = (maxNorm: number): number => (maxNorm === Infinity ? 0 : maxNorm);
 
 /** [factor, norm] over all ranges: factor = min(1, maxNorm / (norm + 1e-6)); an infinite maxNorm gives 1. */
 export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
@@ -58,11 +76,22 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
     const partials = c.scratch([total]);
     let offset = 0;
     const sums = ranges.map(({ g, V, n, chunk, groups }) => {
-      const d = dispatch(square_sums, { g, partials }, { n, chunk, offset, max_norm: 0, scale: 0 }, [groups, 1, 1], { spec: { V }, overrides: { WG } });
+      const d = dispatch(square_sums, { g, partials }, { n, chunk, offset, max_norm: 0, scale: 0 }, [groups, 1, 1], {
+        spec: { V },
+        overrides: { WG },
+      });
       offset += WG * groups;
       return d;
     });
-    return [...sums, dispatch(clip_factor, { sums: partials, clip: c.outputs[0]! }, { n: total, chunk: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 }, [1, 1, 1])];
+    return [
+      ...sums,
+      dispatch(
+        clip_factor,
+        { sums: partials, clip: c.outputs[0]! },
+        { n: total, chunk: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 },
+        [1, 1, 1],
+      ),
+    ];
   },
 });
 
@@ -70,11 +99,20 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
  * The verdict on scaled gradients: `scaled` [2] is `clipFactor` without a bound, `state` [4] the loss scale and its history, `rate` [1 or
  * more] starts with the learning rate. Gives the factor and the norm [2], and the hyperparameters [3] of `update`.
  */
-export const judgeGradients = defineOp<[{ scaled: Tensor; rate: Tensor; state: Tensor }, { maxNorm: number; beta1: number; beta2: number; growth: number }],
-{ max_norm: number; beta1: number; beta2: number; growth: number }, { clip: Tensor; hyper: Tensor }>({
+export const judgeGradients = defineOp<
+  [{ scaled: Tensor; rate: Tensor; state: Tensor }, { maxNorm: number; beta1: number; beta2: number; growth: number }],
+  { max_norm: number; beta1: number; beta2: number; growth: number },
+  { clip: Tensor; hyper: Tensor }
+>({
   name: 'loss_scale',
-  call: ({ scaled, rate, state }, { maxNorm, ...rest }) => ({ inputs: [scaled, rate, state], attrs: { max_norm: bound(maxNorm), ...rest } }),
-  infer: () => [{ shape: [2], dtype: 'f32' }, { shape: [3], dtype: 'f32' }],
+  call: ({ scaled, rate, state }, { maxNorm, ...rest }) => ({
+    inputs: [scaled, rate, state],
+    attrs: { max_norm: bound(maxNorm), ...rest },
+  }),
+  infer: () => [
+    { shape: [2], dtype: 'f32' },
+    { shape: [3], dtype: 'f32' },
+  ],
   mutates: () => [2],
   result: ([clip, hyper]) => ({ clip: clip!, hyper: hyper! }),
   lower(c) {
@@ -94,7 +132,15 @@ function rangeOp(name: string, kernel: typeof add_scaled | typeof assign_scaled)
     lower(c) {
       const { V, W } = vector('f32', numel(c.inputs[1]!.shape));
       const n = numel(c.inputs[1]!.shape) / W;
-      return [dispatch(kernel, { target_range: c.inputs[0]!, g: c.inputs[1]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale }, grid1d(Math.ceil(n / 64)), { spec: { V } })];
+      return [
+        dispatch(
+          kernel,
+          { target_range: c.inputs[0]!, g: c.inputs[1]! },
+          { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale },
+          grid1d(Math.ceil(n / 64)),
+          { spec: { V } },
+        ),
+      ];
     },
   });
 }
@@ -114,6 +160,10 @@ export const clear = defineOp<[Tensor], Record<string, never>, void>({
   lower(c) {
     const { V, W } = vector('f32', numel(c.inputs[0]!.shape));
     const n = numel(c.inputs[0]!.shape) / W;
-    return [dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)), { spec: { V } })];
+    return [
+      dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)), {
+        spec: { V },
+      }),
+    ];
   },
 });

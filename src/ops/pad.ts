@@ -5,7 +5,7 @@ import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
 import { dispatch, type Dispatch, type Ref } from '../engine/op.ts';
 import { pad as padKernel, pad_dx } from '../gen/pad.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { elementLaunch } from './lanes.ts';
 
 /** PyTorch's names. */
@@ -15,7 +15,12 @@ export const aMode = oneOf(...Object.keys(MODES));
 const AXES = 6;
 
 /** Along one axis: element i of x (`size` of them) lies at start + i step of y (`out` elements). */
-export interface Placement { out: number; size: number; start: number; step: number }
+export interface Placement {
+  out: number;
+  size: number;
+  start: number;
+  step: number;
+}
 
 const whole = (a: Placement): boolean => a.out === a.size && a.start === 0 && a.step === 1;
 
@@ -34,7 +39,8 @@ function collapse(axes: readonly Placement[]): Placement[] {
 export function placeDispatch(caps: Caps, x: Ref, y: Ref, axes: readonly Placement[], mode: PadMode = 'constant', value = 0): Dispatch[] {
   const list = collapse(axes);
   const [last] = list;
-  if (list.length > AXES) throw new ShapeError(`pad: [${x.shape}] has ${list.length} separate axes, expected at most ${AXES}.`, 'Pad in two steps.');
+  if (list.length > AXES)
+    throw new ShapeError(`pad: [${x.shape}] has ${list.length} separate axes, expected at most ${AXES}.`, 'Pad in two steps.');
   const four = last !== undefined && whole(last) && last.size % 4 === 0 && numel(x.shape) > 0;
   if (four) last.out = last.size /= 4;
   const n = numel(y.shape) / (four ? 4 : 1);
@@ -44,10 +50,12 @@ export function placeDispatch(caps: Caps, x: Ref, y: Ref, axes: readonly Placeme
     Object.assign(params, { [`out${k}`]: a.out, [`in${k}`]: a.size, [`start${k}`]: a.start, [`step${k}`]: a.step });
   }
   const { overrides, grid } = elementLaunch(caps, n);
-  return [dispatch(padKernel, { x, y }, params as never, grid, {
-    spec: { V: four ? `vec4<${x.dtype}>` : x.dtype },
-    overrides: { ...overrides, MODE: MODES[mode], RANK: Math.max(1, list.length), STEPPED: Number(axes.some((a) => a.step !== 1)) },
-  })];
+  return [
+    dispatch(padKernel, { x, y }, params as never, grid, {
+      spec: { V: four ? `vec4<${x.dtype}>` : x.dtype },
+      overrides: { ...overrides, MODE: MODES[mode], RANK: Math.max(1, list.length), STEPPED: Number(axes.some((a) => a.step !== 1)) },
+    }),
+  ];
 }
 
 /** Adjoint of a border along one axis: g [..., out, ...] to dx [..., size, ...]. */
@@ -59,5 +67,8 @@ export function placeDxDispatch(caps: Caps, g: Ref, dx: Ref, axis: number, start
   for (let k = 0; k < AXES; k++) Object.assign(params, { [`out${k}`]: 1, [`in${k}`]: 1, [`start${k}`]: 0, [`step${k}`]: 1 });
   Object.assign(params, { out0: g.shape[axis], in0: dx.shape[axis], start0: start });
   const { overrides, grid } = elementLaunch(caps, n);
-  return dispatch(pad_dx, { g, dx }, params as never, grid, { spec: { V: width === 4 ? `vec4<${g.dtype}>` : g.dtype }, overrides: { ...overrides, MODE: MODES[mode] } });
+  return dispatch(pad_dx, { g, dx }, params as never, grid, {
+    spec: { V: width === 4 ? `vec4<${g.dtype}>` : g.dtype },
+    overrides: { ...overrides, MODE: MODES[mode] },
+  });
 }

@@ -17,8 +17,14 @@ const addRow = row('add', 2, 'a + b', (g) => [() => g, () => g]);
 const subRow = row('sub', 2, 'a - b', (g) => [() => g, () => neg(g)]);
 const mulRow = row('mul', 2, 'a * b', (g, [a, b]) => [() => mul(g, b!), () => mul(g, a!)]);
 const divRow = row('div', 2, 'a / b', (g, [, b], y) => [() => div(g, b!), () => neg(div(mul(g, y), b!))]);
-const maxRow = row('maximum', 2, { float: 'largest(a, b)', integer: 'max(a, b)' }, (g, [a, b]) => [() => slope.maximum([g, a!, b!]), () => slope.maximum([g, b!, a!])]);
-const minRow = row('minimum', 2, { float: 'smallest(a, b)', integer: 'min(a, b)' }, (g, [a, b]) => [() => slope.minimum([g, a!, b!]), () => slope.minimum([g, b!, a!])]);
+const maxRow = row('maximum', 2, { float: 'largest(a, b)', integer: 'max(a, b)' }, (g, [a, b]) => [
+  () => slope.maximum([g, a!, b!]),
+  () => slope.maximum([g, b!, a!]),
+]);
+const minRow = row('minimum', 2, { float: 'smallest(a, b)', integer: 'min(a, b)' }, (g, [a, b]) => [
+  () => slope.minimum([g, a!, b!]),
+  () => slope.minimum([g, b!, a!]),
+]);
 const powRow = row('pow', 2, 'power(a, b)', (g, [a, b], y) => [() => slope.powBase([g, a!, b!]), () => slope.powExponent([g, a!, b!, y])]);
 
 /** 1 where a == b, else 0, in the dtype of a and b: one-hot targets. */
@@ -28,7 +34,12 @@ const equalRow = row('equal', 2, 'select(E(0), E(1), a == b)', null, 'u32');
 const greaterRow = row('greater', 2, 'select(E(0), E(1), a > b)', null, 'u32');
 const greaterEqualRow = row('greater_equal', 2, 'select(E(0), E(1), a >= b)', null, 'u32');
 // % has the sign of a; Python's remainder has that of b. Remainders are a - b q, with an integer q that counts as a constant.
-const modRow = row('mod', 2, { float: 'modulo(a, b)', integer: 'select(a % b, a % b + b, a % b != E(0) && (a % b < E(0)) != (b < E(0)))' }, (g, [a, b]) => [() => g, () => slope.mod([g, a!, b!])]);
+const modRow = row(
+  'mod',
+  2,
+  { float: 'modulo(a, b)', integer: 'select(a % b, a % b + b, a % b != E(0) && (a % b < E(0)) != (b < E(0)))' },
+  (g, [a, b]) => [() => g, () => slope.mod([g, a!, b!])],
+);
 const fmodRow = row('fmod', 2, { float: 'remainder(a, b)', integer: 'a % b' }, (g, [a, b]) => [() => g, () => slope.fmod([g, a!, b!])]);
 const atan2Row = row('atan2', 2, 'atan2_exact(a, b)', (g, [a, b]) => [() => slope.atan2Y([g, a!, b!]), () => slope.atan2X([g, a!, b!])]);
 
@@ -101,9 +112,13 @@ const addScalarRow = row('add_scalar', 1, 'a + E(p0)', (g) => [() => g]);
 const mulScalarRow = row('mul_scalar', 1, 'a * E(p0)', (g, _, __, [k]) => [() => mulScalar(g, k!)]);
 const powScalarRow = row('pow_scalar', 1, 'power(a, p0)', (g, [a], _, [k]) => [() => slope.powScalar([g, a!], [k!, k! - 1])]);
 const inverseRootRow = row('inverse_root', 1, 'inverseSqrt(a)', (g, [a]) => [() => slope.powScalar([g, a!], [-0.5, -1.5])]);
-const clampRow = row('clamp', 1, { float: 'clamped(a, p0, p1)', integer: 'clamp(a, E(p0), E(p1))' }, (g, [a], _, consts) => [() => slope.clamp([g, a!], consts)]);
+const clampRow = row('clamp', 1, { float: 'clamped(a, p0, p1)', integer: 'clamp(a, E(p0), E(p1))' }, (g, [a], _, consts) => [
+  () => slope.clamp([g, a!], consts),
+]);
 const leakyReluRow = row('leaky_relu', 1, 'select(a * p0, a, a > 0.0)', (g, [a], _, consts) => [() => slope.leakyRelu([g, a!], consts)]);
-const eluRow = row('elu', 1, 'select(p0 * expm1_negative(a * p2), a * p1, a > 0.0)', (g, [a], _, consts) => [() => slope.elu([g, a!], consts)]);
+const eluRow = row('elu', 1, 'select(p0 * expm1_negative(a * p2), a * p1, a > 0.0)', (g, [a], _, consts) => [
+  () => slope.elu([g, a!], consts),
+]);
 const equalScalarRow = row('equal_scalar', 1, 'select(E(0), E(1), a == E(p0))', null, 'u32');
 const greaterScalarRow = row('greater_scalar', 1, 'select(E(0), E(1), a > E(p0))', null, 'u32');
 
@@ -111,13 +126,21 @@ export const addScalar = (a: Tensor, k: number): Tensor => addScalarRow([a], [k]
 export const mulScalar = (a: Tensor, k: number): Tensor => mulScalarRow([a], [k]);
 /** a to the power k. Roots are those of `sqrt`, as in PyTorch: of -0 they are -0, and of -infinity NaN. */
 export const powScalar = (a: Tensor, k: number): Tensor => POWERS.get(k)?.(a) ?? powScalarRow([a], [k]);
-const POWERS = new Map([[0.5, sqrt], [-0.5, one(inverseRootRow)], [2, square]]);
+const POWERS = new Map([
+  [0.5, sqrt],
+  [-0.5, one(inverseRootRow)],
+  [2, square],
+]);
 /** min(max(a, low), high); the gradient passes where low <= a <= high. All is NaN where a bound is, as in PyTorch. */
-export const clamp = (a: Tensor, low: number, high: number): Tensor => Number.isNaN(low) || Number.isNaN(high) ? mulScalar(a, NaN) : clampRow([a], [low, high]);
+export const clamp = (a: Tensor, low: number, high: number): Tensor =>
+  Number.isNaN(low) || Number.isNaN(high) ? mulScalar(a, NaN) : clampRow([a], [low, high]);
 export const leakyRelu = (a: Tensor, slope = 0.01): Tensor => leakyReluRow([a], [slope]);
 /** `scale` a where a is positive, else `scale` alpha (exp(`inputScale` a) - 1). */
-export const elu = door('elu', { a: aTensor, alpha: maybe(scalar), scale: maybe(scalar), inputScale: maybe(scalar) },
-  (a: Tensor, alpha: number = 1, scale: number = 1, inputScale: number = 1): Tensor => eluRow([a], [alpha * scale, scale, inputScale]));
+export const elu = door(
+  'elu',
+  { a: aTensor, alpha: maybe(scalar), scale: maybe(scalar), inputScale: maybe(scalar) },
+  (a: Tensor, alpha: number = 1, scale: number = 1, inputScale: number = 1): Tensor => eluRow([a], [alpha * scale, scale, inputScale]),
+);
 export const equalScalar = (a: Tensor, k: number): Tensor => equalScalarRow([a], [k]);
 export const greaterScalar = (a: Tensor, k: number): Tensor => greaterScalarRow([a], [k]);
 

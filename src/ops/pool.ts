@@ -11,23 +11,40 @@ import { elementLaunch, vector } from './lanes.ts';
 import { expectSpatial, POOL, poolAxes, poolParams, type PoolAxis, type PoolOptions } from './pool_axes.ts';
 import { mean } from './reduce.ts';
 
-interface Windows { readonly axes: readonly PoolAxis[]; readonly includePad: boolean }
+interface Windows {
+  readonly axes: readonly PoolAxis[];
+  readonly includePad: boolean;
+}
 
 /** Everything but the bindings: `written` is what the kernel's lanes write, one V each. */
-function launch(c: Pick<LowerContext<unknown>, 'caps'>, written: Ref, input: readonly number[], output: readonly number[], { axes, includePad }: Windows) {
+function launch(
+  c: Pick<LowerContext<unknown>, 'caps'>,
+  written: Ref,
+  input: readonly number[],
+  output: readonly number[],
+  { axes, includePad }: Windows,
+) {
   const channels = written.shape.at(-1)!;
   const { V, W } = vector(written.dtype, channels);
   const n = numel(written.shape) / W;
   const { overrides, grid } = elementLaunch(c.caps, n);
   const DILATED = Number(axes.some((a) => a.dilation > 1));
   return {
-    params: { n, c: channels / W, ...poolParams(input, output, axes) } as never, grid, bins: { spec: { V }, overrides },
-    options: { spec: { V }, overrides: { ...overrides, DILATED } }, averaging: { spec: { V }, overrides: { ...overrides, DILATED, INCLUDE_PAD: Number(includePad) } },
+    params: { n, c: channels / W, ...poolParams(input, output, axes) } as never,
+    grid,
+    bins: { spec: { V }, overrides },
+    options: { spec: { V }, overrides: { ...overrides, DILATED } },
+    averaging: { spec: { V }, overrides: { ...overrides, DILATED, INCLUDE_PAD: Number(includePad) } },
   };
 }
 
-const pooled = (x: Spec, axes: readonly PoolAxis[], dtype: DType = x.dtype): Spec => ({ shape: [x.shape[0]!, ...axes.map((a) => a.out), x.shape.at(-1)!], dtype });
-interface Back extends Windows { readonly shape: readonly number[] }
+const pooled = (x: Spec, axes: readonly PoolAxis[], dtype: DType = x.dtype): Spec => ({
+  shape: [x.shape[0]!, ...axes.map((a) => a.out), x.shape.at(-1)!],
+  dtype,
+});
+interface Back extends Windows {
+  readonly shape: readonly number[];
+}
 const taps = (axes: readonly PoolAxis[]): number => axes.reduce((n, a) => n * a.kernel, 1);
 
 const maxPoolOp = defineOp({
@@ -35,11 +52,16 @@ const maxPoolOp = defineOp({
   call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
   infer: ([x], { axes }) => [pooled(x!, axes), pooled(x!, axes, 'u32')],
   lower(c): Dispatch[] {
-    const { inputs: [x], outputs: [y, place] } = c;
+    const {
+      inputs: [x],
+      outputs: [y, place],
+    } = c;
     const { params, grid, options } = launch(c, y!, x!.shape, y!.shape, c.attrs);
     return [dispatch(max_pool, { x: x!, y: y!, place: place! }, params, grid, options)];
   },
-  vjp: ({ inputs: [x], outputs: [, index], grads: [g], attrs }): (Thunk | null)[] => [g ? () => maxPoolDx(g, index!, { ...attrs, shape: x!.shape }) : null],
+  vjp: ({ inputs: [x], outputs: [, index], grads: [g], attrs }): (Thunk | null)[] => [
+    g ? () => maxPoolDx(g, index!, { ...attrs, shape: x!.shape }) : null,
+  ],
   result: ([values, indices]) => ({ values: values!, indices: indices! }),
   flops: (_, [y], { axes }) => numel(y!.shape) * taps(axes),
 });
@@ -49,7 +71,10 @@ const maxPoolDx = defineOp({
   call: (g: Tensor, index: Tensor, attrs: Back) => ({ inputs: [g, index], attrs }),
   infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
   lower(c): Dispatch[] {
-    const { inputs: [g, index], outputs: [dx] } = c;
+    const {
+      inputs: [g, index],
+      outputs: [dx],
+    } = c;
     const { params, grid, options } = launch(c, dx!, dx!.shape, g!.shape, c.attrs);
     return [dispatch(max_pool_dx, { g: g!, index: index!, dx: dx! }, params, grid, options)];
   },
@@ -60,7 +85,10 @@ const avgPoolOp = defineOp({
   call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
   infer: ([x], { axes }) => pooled(x!, axes),
   lower(c): Dispatch[] {
-    const { inputs: [x], outputs: [y] } = c;
+    const {
+      inputs: [x],
+      outputs: [y],
+    } = c;
     const { params, grid, averaging } = launch(c, y!, x!.shape, y!.shape, c.attrs);
     return [dispatch(avg_pool, { x: x!, y: y! }, params, grid, averaging)];
   },
@@ -73,7 +101,10 @@ const avgPoolDx = defineOp({
   call: (g: Tensor, attrs: Back) => ({ inputs: [g], attrs }),
   infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
   lower(c): Dispatch[] {
-    const { inputs: [g], outputs: [dx] } = c;
+    const {
+      inputs: [g],
+      outputs: [dx],
+    } = c;
     const { params, grid, averaging } = launch(c, dx!, dx!.shape, g!.shape, c.attrs);
     return [dispatch(avg_pool_dx, { g: g!, dx: dx! }, params, grid, averaging)];
   },
@@ -85,7 +116,10 @@ const adaptiveOp = defineOp({
   call: (x: Tensor, size: readonly number[]) => ({ inputs: [x], attrs: size }),
   infer: ([x], size) => ({ shape: [x!.shape[0]!, ...size, x!.shape.at(-1)!], dtype: x!.dtype }),
   lower(c): Dispatch[] {
-    const { inputs: [x], outputs: [y] } = c;
+    const {
+      inputs: [x],
+      outputs: [y],
+    } = c;
     const { params, grid, bins } = launch(c, y!, x!.shape, y!.shape, { axes: [], includePad: true });
     return [dispatch(adaptive_pool, { x: x!, y: y! }, params, grid, bins)];
   },
@@ -98,7 +132,10 @@ const adaptiveDx = defineOp({
   call: (g: Tensor, shape: readonly number[]) => ({ inputs: [g], attrs: shape }),
   infer: ([g], shape) => ({ shape, dtype: g!.dtype }),
   lower(c): Dispatch[] {
-    const { inputs: [g], outputs: [dx] } = c;
+    const {
+      inputs: [g],
+      outputs: [dx],
+    } = c;
     const { params, grid, bins } = launch(c, dx!, dx!.shape, g!.shape, { axes: [], includePad: true });
     return [dispatch(adaptive_pool_dx, { g: g!, dx: dx! }, params, grid, bins)];
   },
@@ -106,12 +143,23 @@ const adaptiveDx = defineOp({
 });
 
 /** Maxima of windows and where they lie within D * H * W (u32, the first of equals). The gradient goes there. */
-export const maxPoolWithIndices = door('maxPoolWithIndices', { x: aTensor, options: fields(POOL) },
+export const maxPoolWithIndices = door(
+  'maxPoolWithIndices',
+  { x: aTensor, options: fields(POOL) },
   (x: Tensor, options: PoolOptions): { values: Tensor; indices: Tensor } => {
-  return maxPoolOp(x, { axes: poolAxes('maxPoolWithIndices', x, Math.min(3, Math.max(1, x.shape.length - 2)), options), includePad: false });
-});
-const maxPool = (spatial: number) => door(`maxPool${spatial}d`, { x: aTensor, options: fields(POOL) }, (x: Tensor, options: PoolOptions): Tensor =>
-  maxPoolOp(x, { axes: poolAxes(`maxPool${spatial}d`, x, spatial, options), includePad: false }).values);
+    return maxPoolOp(x, {
+      axes: poolAxes('maxPoolWithIndices', x, Math.min(3, Math.max(1, x.shape.length - 2)), options),
+      includePad: false,
+    });
+  },
+);
+const maxPool = (spatial: number) =>
+  door(
+    `maxPool${spatial}d`,
+    { x: aTensor, options: fields(POOL) },
+    (x: Tensor, options: PoolOptions): Tensor =>
+      maxPoolOp(x, { axes: poolAxes(`maxPool${spatial}d`, x, spatial, options), includePad: false }).values,
+  );
 
 /** Largest element of each window; padding never wins. x [N, W, C] */
 export const maxPool1d = maxPool(1);
@@ -124,9 +172,13 @@ export interface AvgPoolOptions extends PoolOptions {
   /** Whether zeros of the padding count in the divisor. Default: true. */
   countIncludePad?: boolean;
 }
-const avgPool = (spatial: number) => door(`avgPool${spatial}d`, { x: aTensor, options: fields({ ...POOL, countIncludePad: maybe(flag) }) },
-  (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor =>
-  avgPoolOp(x, { axes: poolAxes(`avgPool${spatial}d`, x, spatial, options), includePad: countIncludePad }));
+const avgPool = (spatial: number) =>
+  door(
+    `avgPool${spatial}d`,
+    { x: aTensor, options: fields({ ...POOL, countIncludePad: maybe(flag) }) },
+    (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor =>
+      avgPoolOp(x, { axes: poolAxes(`avgPool${spatial}d`, x, spatial, options), includePad: countIncludePad }),
+  );
 
 /** Mean of each window. x [N, W, C] */
 export const avgPool1d = avgPool(1);
@@ -135,14 +187,19 @@ export const avgPool2d = avgPool(2);
 /** x [N, D, H, W, C] */
 export const avgPool3d = avgPool(3);
 
-const adaptive = (spatial: number) => door(`adaptiveAvgPool${spatial}d`, { x: aTensor, options: fields({ size: perAxis(1) }) },
-  (x: Tensor, { size }: { size: number | readonly number[] }): Tensor => {
-  const name = `adaptiveAvgPool${spatial}d`;
-  expectSpatial(name, x, spatial);
-  const list = typeof size === 'number' ? new Array<number>(spatial).fill(size) : size;
-  if (list.length !== spatial || list.some((d) => !Number.isInteger(d) || d < 1)) throw new ShapeError(`${name}: got size [${list}], expected ${spatial} of at least 1.`);
-  return adaptiveOp(x, list);
-});
+const adaptive = (spatial: number) =>
+  door(
+    `adaptiveAvgPool${spatial}d`,
+    { x: aTensor, options: fields({ size: perAxis(1) }) },
+    (x: Tensor, { size }: { size: number | readonly number[] }): Tensor => {
+      const name = `adaptiveAvgPool${spatial}d`;
+      expectSpatial(name, x, spatial);
+      const list = typeof size === 'number' ? new Array<number>(spatial).fill(size) : size;
+      if (list.length !== spatial || list.some((d) => !Number.isInteger(d) || d < 1))
+        throw new ShapeError(`${name}: got size [${list}], expected ${spatial} of at least 1.`);
+      return adaptiveOp(x, list);
+    },
+  );
 
 /** Means of `size` bins an axis, which overlap where they do not divide it. x [N, H, W, C] */
 export const adaptiveAvgPool2d = adaptive(2);
@@ -150,5 +207,6 @@ export const adaptiveAvgPool2d = adaptive(2);
 export const adaptiveAvgPool3d = adaptive(3);
 
 /** Mean over all spatial axes, which stay with size 1. */
-export const globalAvgPool = door('globalAvgPool', { x: aTensor },
-  (x: Tensor): Tensor => mean(x, { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true }));
+export const globalAvgPool = door('globalAvgPool', { x: aTensor }, (x: Tensor): Tensor =>
+  mean(x, { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true }),
+);

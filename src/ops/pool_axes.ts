@@ -24,17 +24,36 @@ const aPadding: Kind = (where, what, v) => {
   throw new ShapeError(`${where}: got ${what} ${shown(v)}, expected an integer of at least 0, or one or two for each axis.`);
 };
 /** Kinds of the options above. */
-export const POOL = { kernel: perAxis(1), stride: maybe(perAxis(1)), padding: maybe(aPadding), dilation: maybe(perAxis(1)), ceilMode: maybe(flag) };
+export const POOL = {
+  kernel: perAxis(1),
+  stride: maybe(perAxis(1)),
+  padding: maybe(aPadding),
+  dilation: maybe(perAxis(1)),
+  ceilMode: maybe(flag),
+};
 
-export interface PoolAxis { readonly out: number; readonly kernel: number; readonly stride: number; readonly before: number; readonly after: number; readonly dilation: number }
+export interface PoolAxis {
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly before: number;
+  readonly after: number;
+  readonly dilation: number;
+}
 
 /** One entry a spatial axis. @throws ShapeError unless x is [N, spatial..., C] and every window meets it. */
-export function poolAxes(name: string, x: Spec, spatial: number, { kernel, stride = kernel, padding = 0, dilation = 1, ceilMode = false }: PoolOptions): PoolAxis[] {
+export function poolAxes(
+  name: string,
+  x: Spec,
+  spatial: number,
+  { kernel, stride = kernel, padding = 0, dilation = 1, ceilMode = false }: PoolOptions,
+): PoolAxis[] {
   expectSpatial(name, x, spatial);
   for (const [what, list] of Object.entries({ kernel, stride, padding, dilation })) {
-    if (Array.isArray(list) && list.length !== x.shape.length - 2) throw new ShapeError(`${name}: got ${what} [${list}] for [${x.shape}], expected one number or ${x.shape.length - 2}.`);
+    if (Array.isArray(list) && list.length !== x.shape.length - 2)
+      throw new ShapeError(`${name}: got ${what} [${list}] for [${x.shape}], expected one number or ${x.shape.length - 2}.`);
   }
-  const of = (list: PerAxis, i: number): number => typeof list === 'number' ? list : list[i]!;
+  const of = (list: PerAxis, i: number): number => (typeof list === 'number' ? list : list[i]!);
   return x.shape.slice(1, -1).map((size, i) => {
     const p = typeof padding === 'number' ? padding : padding[i]!;
     const [before, after] = typeof p === 'number' ? [p, p] : p;
@@ -44,7 +63,9 @@ export function poolAxes(name: string, x: Spec, spatial: number, { kernel, strid
     let out = (ceilMode ? Math.ceil(steps) : Math.floor(steps)) + 1;
     if (ceilMode && (out - 1) * axis.stride >= size + before) out--;
     if (!(out > 0) || Math.max(before, after) >= reach) {
-      throw new ShapeError(`${name}: got window ${axis.kernel} (dilation ${axis.dilation}, padding ${before}, ${after}) over ${size} elements, expected one that fits and more than padding.`);
+      throw new ShapeError(
+        `${name}: got window ${axis.kernel} (dilation ${axis.dilation}, padding ${before}, ${after}) over ${size} elements, expected one that fits and more than padding.`,
+      );
     }
     return { ...axis, out };
   });
@@ -53,7 +74,8 @@ export function poolAxes(name: string, x: Spec, spatial: number, { kernel, strid
 /** @throws ShapeError, DTypeError */
 export function expectSpatial(name: string, x: Spec, spatial: number): void {
   expectDType(name, [x], 'f32', 'f16');
-  if (x.shape.length !== spatial + 2) throw new ShapeError(`${name}: got [${x.shape}], expected [N, ${['W', 'H, W', 'D, H, W'][spatial - 1]}, C].`);
+  if (x.shape.length !== spatial + 2)
+    throw new ShapeError(`${name}: got [${x.shape}], expected [N, ${['W', 'H, W', 'D, H, W'][spatial - 1]}, C].`);
   if (x.shape.slice(1, -1).includes(0)) throw new ShapeError(`${name}: got [${x.shape}], expected spatial axes of at least 1.`);
 }
 
@@ -67,7 +89,15 @@ export function poolParams(input: readonly number[], output: readonly number[], 
   const outs = spatial3(output);
   ['d', 'h', 'w'].forEach((name, i) => {
     const a = axes[i - 3 + axes.length] ?? { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1 };
-    Object.assign(params, { [name]: sizes[i], [`o${name}`]: outs[i], [`k${name}`]: a.kernel, [`s${name}`]: a.stride, [`p${name}`]: a.before, [`l${name}`]: a.dilation, [`e${name}`]: a.after });
+    Object.assign(params, {
+      [name]: sizes[i],
+      [`o${name}`]: outs[i],
+      [`k${name}`]: a.kernel,
+      [`s${name}`]: a.stride,
+      [`p${name}`]: a.before,
+      [`l${name}`]: a.dilation,
+      [`e${name}`]: a.after,
+    });
   });
   return params;
 }

@@ -15,10 +15,13 @@ export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>,
   call: (table, rows, index) => ({ inputs: [table, rows, index], attrs: {} }),
   infer([table, rows, index]) {
     expectDType('putRows', [table!, rows!], 'f32', 'f16', 'i32', 'u32');
-    if (index!.dtype !== 'u32') throw new DTypeError(`putRows: got an index of dtype ${index!.dtype}, expected u32.`, 'Convert with cast().');
+    if (index!.dtype !== 'u32')
+      throw new DTypeError(`putRows: got an index of dtype ${index!.dtype}, expected u32.`, 'Convert with cast().');
     const row = table!.shape.slice(1);
     if (index!.shape.length !== 1 || rows!.shape.join() !== [index!.shape[0], ...row].join()) {
-      throw new ShapeError(`putRows: got rows [${rows!.shape}] and index [${index!.shape}] for a table [${table!.shape}], expected [m${row.map((d) => `, ${d}`).join('')}] and [m].`);
+      throw new ShapeError(
+        `putRows: got rows [${rows!.shape}] and index [${index!.shape}] for a table [${table!.shape}], expected [m${row.map((d) => `, ${d}`).join('')}] and [m].`,
+      );
     }
     return [];
   },
@@ -28,6 +31,14 @@ export const putRows = defineOp<[Tensor, Tensor, Tensor], Record<string, never>,
   lower({ caps, inputs: [table, rows, index] }): Dispatch[] {
     const n = numel(rows!.shape);
     const { grid, overrides } = elementLaunch(caps, n);
-    return [dispatch(put_rows, { rows: rows!, index: index!, table: table! }, { n, width: numel(rows!.shape.slice(1)), k: table!.shape[0]! }, grid, { spec: { T: rows!.dtype }, overrides })];
+    return [
+      dispatch(
+        put_rows,
+        { rows: rows!, index: index!, table: table! },
+        { n, width: numel(rows!.shape.slice(1)), k: table!.shape[0]! },
+        grid,
+        { spec: { T: rows!.dtype }, overrides },
+      ),
+    ];
   },
 });

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Random tensors and dropout on the device. Every number is a function of (seed, stream, step, op, element), so a run can be
 // resumed or replayed from the step alone; src/random/philox.ts computes the same numbers on the host.
-import { callable, dtype as aDType, expectArguments, fields, instance, integer, integers, maybe, number, scalar, shape as aShape } from '../check.ts';
+import {
+  callable,
+  dtype as aDType,
+  expectArguments,
+  fields,
+  instance,
+  integer,
+  integers,
+  maybe,
+  number,
+  scalar,
+  shape as aShape,
+} from '../check.ts';
 import { numel, type DType } from '../engine/dtype.ts';
 import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type Thunk } from '../engine/op.ts';
@@ -44,14 +56,21 @@ export class RandomSource {
       return { counter: hostScalars(3, 'u32', values), op: this.firstOp + this.eager.next++ };
     }
     let state = this.traced.get(trace);
-    if (!state) this.traced.set(trace, state = { counter: hostScalars(3, 'u32', values), next: 0 });
+    if (!state) this.traced.set(trace, (state = { counter: hostScalars(3, 'u32', values), next: 0 }));
     return { counter: state.counter, op: this.firstOp + state.next++ };
   }
 }
 
 const aSource = instance('a RandomSource', RandomSource);
 
-interface Fill { readonly shape: readonly number[]; readonly dtype: DType; readonly op: number; readonly normal: boolean; readonly shift: number; readonly scale: number }
+interface Fill {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly op: number;
+  readonly normal: boolean;
+  readonly shift: number;
+  readonly scale: number;
+}
 
 const randomOp = defineOp({
   name: 'random',
@@ -60,7 +79,12 @@ const randomOp = defineOp({
   lower({ caps, inputs: [counter], outputs: [y], attrs: { op, normal, shift, scale } }): Dispatch[] {
     const n = numel(y!.shape);
     const { overrides, grid } = elementLaunch(caps, Math.ceil(n / 4));
-    return [dispatch(randomKernel, { counter: counter!, y: y! }, { n, op, shift, scale, p: 0 }, grid, { spec: { T: y!.dtype }, overrides: { ...overrides, NORMAL: Number(normal) } })];
+    return [
+      dispatch(randomKernel, { counter: counter!, y: y! }, { n, op, shift, scale, p: 0 }, grid, {
+        spec: { T: y!.dtype },
+        overrides: { ...overrides, NORMAL: Number(normal) },
+      }),
+    ];
   },
 });
 
@@ -71,39 +95,60 @@ const dropoutOp = defineOp({
   lower({ caps, inputs: [x, counter], outputs: [y], attrs: { p, op } }): Dispatch[] {
     const n = numel(y!.shape);
     const { overrides, grid } = elementLaunch(caps, Math.ceil(n / 4));
-    return [dispatch(dropoutKernel, { x: x!, counter: counter!, y: y! }, { n, op, shift: 0, scale: p < 1 ? 1 / (1 - p) : 0, p }, grid, { spec: { T: x!.dtype }, overrides })];
+    return [
+      dispatch(dropoutKernel, { x: x!, counter: counter!, y: y! }, { n, op, shift: 0, scale: p < 1 ? 1 / (1 - p) : 0, p }, grid, {
+        spec: { T: x!.dtype },
+        overrides,
+      }),
+    ];
   },
   vjp: ({ inputs: [, counter], grads: [g], attrs }): (Thunk | null)[] => [() => dropoutOp(g!, counter!, attrs), null],
 });
 
-export interface RandomOptions { random: RandomSource; dtype?: DType }
+export interface RandomOptions {
+  random: RandomSource;
+  dtype?: DType;
+}
 
 const DRAWN = { random: aSource, dtype: maybe(aDType) };
 
 /** Numbers in [low, high). */
-export const uniform = door('uniform', { shape: aShape, options: fields({ ...DRAWN, low: maybe(scalar), high: maybe(scalar) }) },
+export const uniform = door(
+  'uniform',
+  { shape: aShape, options: fields({ ...DRAWN, low: maybe(scalar), high: maybe(scalar) }) },
   (shape: readonly number[], { random, low = 0, high = 1, dtype = 'f32' }: RandomOptions & { low?: number; high?: number }): Tensor => {
-  const { counter, op } = random.take();
-  return randomOp(counter, { shape, dtype, op, normal: false, shift: low, scale: high - low });
-});
+    const { counter, op } = random.take();
+    return randomOp(counter, { shape, dtype, op, normal: false, shift: low, scale: high - low });
+  },
+);
 
 /** Normally distributed numbers. */
-export const normal = door('normal', { shape: aShape, options: fields({ ...DRAWN, mean: maybe(scalar), std: maybe(scalar) }) },
+export const normal = door(
+  'normal',
+  { shape: aShape, options: fields({ ...DRAWN, mean: maybe(scalar), std: maybe(scalar) }) },
   (shape: readonly number[], { random, mean = 0, std = 1, dtype = 'f32' }: RandomOptions & { mean?: number; std?: number }): Tensor => {
-  const { counter, op } = random.take();
-  return randomOp(counter, { shape, dtype, op, normal: true, shift: mean, scale: std });
-});
+    const { counter, op } = random.take();
+    return randomOp(counter, { shape, dtype, op, normal: true, shift: mean, scale: std });
+  },
+);
 
 /**
  * x with a share `p` of its elements set to 0 and the others divided by 1 - p. Elements that differ along `shared` axes alone
  * go together: all spatial axes drop whole channels, all but the first drop whole samples (drop path).
  */
-export const dropout = door('dropout', { x: aTensor, options: fields({ p: number(0, 1), random: aSource, shared: maybe(integers()) }) },
+export const dropout = door(
+  'dropout',
+  { x: aTensor, options: fields({ p: number(0, 1), random: aSource, shared: maybe(integers()) }) },
   (x: Tensor, { p, random, shared = [] }: { p: number; random: RandomSource; shared?: readonly number[] }): Tensor => {
-  if (p === 0) return x;
-  const { counter, op } = random.take();
-  if (shared.length === 0) return dropoutOp(x, counter, { p, op });
-  const axes = shared.map((a) => axisOf('dropout', x.shape, a));
-  const ones = full(x.shape.map((d, i) => axes.includes(i) ? 1 : d), 1, { dtype: x.dtype });
-  return mul(x, dropoutOp(ones, counter, { p, op }));
-});
+    if (p === 0) return x;
+    const { counter, op } = random.take();
+    if (shared.length === 0) return dropoutOp(x, counter, { p, op });
+    const axes = shared.map((a) => axisOf('dropout', x.shape, a));
+    const ones = full(
+      x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+      1,
+      { dtype: x.dtype },
+    );
+    return mul(x, dropoutOp(ones, counter, { p, op }));
+  },
+);

@@ -25,10 +25,14 @@ export const mean = reduction('mean', { op: 'sum', mean: true, dtypes: FLOATS, v
 export const max = reduction('max', { op: 'max', dtypes: ALL, vjp: toExtrema });
 export const min = reduction('min', { op: 'min', dtypes: ALL, vjp: toExtrema });
 /** Product. Its gradient is the product of the others, also where some are 0. */
-export const prod = reduction('prod', { op: 'prod', dtypes: ALL, vjp(x, y, g) {
-  const along = { axes: x.shape.map((_, i) => i).filter((i) => y.shape[i] === 1 && x.shape[i] !== 1), keepDims: true };
-  return slope.prod([g, x, prod(slope.oneForZero([x]), along), sum(slope.isZero([x]), along)]);
-} });
+export const prod = reduction('prod', {
+  op: 'prod',
+  dtypes: ALL,
+  vjp(x, y, g) {
+    const along = { axes: x.shape.map((_, i) => i).filter((i) => y.shape[i] === 1 && x.shape[i] !== 1), keepDims: true };
+    return slope.prod([g, x, prod(slope.oneForZero([x]), along), sum(slope.isZero([x]), along)]);
+  },
+});
 /** Sum of x * x. */
 export const sumSquares = reduction('sum_squares', { op: 'sum', pre: 'square', dtypes: FLOATS, vjp: (x, _, g) => mul(mulScalar(g, 2), x) });
 /** Sum of |x|. */
@@ -40,7 +44,10 @@ function arg(name: string, op: 'max' | 'min') {
   return defineOp({
     name,
     takes: { x: aTensor, options: maybe(fields({ axis: maybe(integer()), keepDims: maybe(flag) })) },
-    call: (x: Tensor, { axis = -1, keepDims = false }: { axis?: number; keepDims?: boolean } = {}) => ({ inputs: [x], attrs: attrsOf(name, x, { axes: axis, keepDims }) }),
+    call: (x: Tensor, { axis = -1, keepDims = false }: { axis?: number; keepDims?: boolean } = {}) => ({
+      inputs: [x],
+      attrs: attrsOf(name, x, { axes: axis, keepDims }),
+    }),
     infer([x], attrs) {
       expectDType(name, [x], ...ALL);
       expectElements(name, x!, attrs);

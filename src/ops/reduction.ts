@@ -12,8 +12,14 @@ import { reduce_cols, reduce_rows } from '../gen/reduce.ts';
 import { elementLaunch, rowLaunch, runs, vector } from './lanes.ts';
 import { reshape } from './reshape.ts';
 
-export interface ReduceOptions { axes?: number | readonly number[]; keepDims?: boolean }
-interface Attrs { readonly axes: readonly number[]; readonly keepDims: boolean }
+export interface ReduceOptions {
+  axes?: number | readonly number[];
+  keepDims?: boolean;
+}
+interface Attrs {
+  readonly axes: readonly number[];
+  readonly keepDims: boolean;
+}
 
 const OP = { sum: 0, max: 1, min: 2, prod: 3 } as const;
 const PRE = { none: 0, square: 1, abs: 2, nonzero: 3 } as const;
@@ -21,7 +27,7 @@ export const LONGEST = 1024; // elements that one lane adds up in f32
 
 export function attrsOf(name: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): Attrs {
   const rank = x.shape.length;
-  const list = axes === undefined ? x.shape.map((_, i) => i) : [axes].flat().map((a) => a < 0 ? a + rank : a);
+  const list = axes === undefined ? x.shape.map((_, i) => i) : [axes].flat().map((a) => (a < 0 ? a + rank : a));
   if (list.some((a) => !Number.isInteger(a) || a < 0 || a >= rank) || new Set(list).size !== list.length) {
     throw new ShapeError(`${name}: got axes [${axes}] for [${x.shape}], expected distinct axes from ${-rank} to ${rank - 1}.`);
   }
@@ -30,11 +36,13 @@ export function attrsOf(name: string, x: Tensor, { axes, keepDims = false }: Red
 
 /** An extremum of nothing does not exist. */
 export function expectElements(name: string, { shape }: Spec, { axes }: Attrs): void {
-  if (axes.some((a) => shape[a] === 0)) throw new ShapeError(`${name}: got no elements along axes [${axes}] of [${shape}], expected at least one.`);
+  if (axes.some((a) => shape[a] === 0))
+    throw new ShapeError(`${name}: got no elements along axes [${axes}] of [${shape}], expected at least one.`);
 }
 
-const keptShape = (shape: readonly number[], axes: readonly number[]): number[] => shape.map((d, i) => axes.includes(i) ? 1 : d);
-export const outShape = (shape: readonly number[], { axes, keepDims }: Attrs): number[] => keepDims ? keptShape(shape, axes) : shape.filter((_, i) => !axes.includes(i));
+const keptShape = (shape: readonly number[], axes: readonly number[]): number[] => shape.map((d, i) => (axes.includes(i) ? 1 : d));
+export const outShape = (shape: readonly number[], { axes, keepDims }: Attrs): number[] =>
+  keepDims ? keptShape(shape, axes) : shape.filter((_, i) => !axes.includes(i));
 
 /** Groups of neighbouring axes: [size, reduced], axes of size 1 left out. */
 function groups(shape: readonly number[], axes: readonly number[]): { size: number; reduced: boolean }[] {
@@ -52,7 +60,15 @@ function groups(shape: readonly number[], axes: readonly number[]): { size: numb
 const lastReduced = (list: readonly { reduced: boolean }[]): number => list.map((g) => g.reduced).lastIndexOf(true);
 
 /** Dispatches that reduce `x` into `y`. `scale` multiplies float sums. */
-export function lowerReduce(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, x: Ref, y: Ref, axes: readonly number[], op: keyof typeof OP, pre: keyof typeof PRE = 'none', scale = 1): Dispatch[] {
+export function lowerReduce(
+  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
+  x: Ref,
+  y: Ref,
+  axes: readonly number[],
+  op: keyof typeof OP,
+  pre: keyof typeof PRE = 'none',
+  scale = 1,
+): Dispatch[] {
   const list: Dispatch[] = [];
   const left = groups(x.shape, axes);
   const wide: DType = x.dtype === 'f16' ? 'f32' : x.dtype;
@@ -64,7 +80,7 @@ export function lowerReduce(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, 
     const { V, W } = vector(from.dtype, rows ? left[at]!.size : inner);
     const n = rows ? left[at]!.size / W : left[at]!.size;
     const others = rows ? outer : outer * Math.ceil(inner / W / c.caps.subgroupSize);
-    const { chunk, parts } = runs(c.caps, n, others, rows ? LONGEST * c.caps.subgroupSize / W : LONGEST);
+    const { chunk, parts } = runs(c.caps, n, others, rows ? (LONGEST * c.caps.subgroupSize) / W : LONGEST);
     left[at]!.size = parts;
     if (parts === 1) left.splice(at, 1);
     const last = !left.some((g) => g.reduced);
@@ -87,7 +103,13 @@ export function lowerReduce(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, 
   return list;
 }
 
-interface Row { op: keyof typeof OP; pre?: keyof typeof PRE; mean?: boolean; dtypes: DType[]; vjp?(x: Tensor, y: Tensor, g: Tensor, count: number): Tensor }
+interface Row {
+  op: keyof typeof OP;
+  pre?: keyof typeof PRE;
+  mean?: boolean;
+  dtypes: DType[];
+  vjp?(x: Tensor, y: Tensor, g: Tensor, count: number): Tensor;
+}
 
 /** `vjp` gets y and g with the reduced axes kept, so that they broadcast against x. */
 export function reduction(name: string, { op, pre, mean, dtypes, vjp }: Row) {

@@ -12,11 +12,18 @@ import { reshape } from './reshape.ts';
  * qkv [B, D, H, W, 3C], tables [2D - 1, C / heads], [2H - 1, C / heads], [2W - 1, C / heads] shared by the heads -> [B, D, H, W, C].
  * Scores are q k^T / sqrt(C / heads) + q . Rd[td - ud] + q . Rh[th - uh] + q . Rw[tw - uw].
  */
-export const relativeAttention = door('relativeAttention', { qkv: aTensor, relD: aTensor, relH: aTensor, relW: aTensor, options: fields({ heads: integer(1), scale: maybe(number()) }) },
+export const relativeAttention = door(
+  'relativeAttention',
+  { qkv: aTensor, relD: aTensor, relH: aTensor, relW: aTensor, options: fields({ heads: integer(1), scale: maybe(number()) }) },
   (qkv: Tensor, relD: Tensor, relH: Tensor, relW: Tensor, { heads, scale }: { heads: number; scale?: number }): Tensor => {
-  if (qkv.shape.length !== 5) throw new ShapeError(`relativeAttention: qkv has shape [${qkv.shape}], expected [B, D, H, W, 3C].`);
-  const [b, d, h, w, c3] = qkv.shape as [number, number, number, number, number];
-  const tables = concat([relD, relH, relW], { axis: 0 });
-  const y = attentionPacked(reshape(qkv, [b, d * h * w, c3]), { heads, ...(scale !== undefined && { scale }), positions: { tables, grid: [d, h, w] } });
-  return reshape(y, [b, d, h, w, c3 / 3]);
-});
+    if (qkv.shape.length !== 5) throw new ShapeError(`relativeAttention: qkv has shape [${qkv.shape}], expected [B, D, H, W, 3C].`);
+    const [b, d, h, w, c3] = qkv.shape as [number, number, number, number, number];
+    const tables = concat([relD, relH, relW], { axis: 0 });
+    const y = attentionPacked(reshape(qkv, [b, d * h * w, c3]), {
+      heads,
+      ...(scale !== undefined && { scale }),
+      positions: { tables, grid: [d, h, w] },
+    });
+    return reshape(y, [b, d, h, w, c3 / 3]);
+  },
+);

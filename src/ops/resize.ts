@@ -29,8 +29,16 @@ export interface ResizeOptions {
 }
 
 /** Output o looks at o scale + shift. */
-interface Line { readonly scale: number; readonly shift: number }
-interface Attrs { readonly size: readonly number[]; readonly lines: readonly Line[]; readonly linear: boolean; readonly rounding: number }
+interface Line {
+  readonly scale: number;
+  readonly shift: number;
+}
+interface Attrs {
+  readonly size: readonly number[];
+  readonly lines: readonly Line[];
+  readonly linear: boolean;
+  readonly rounding: number;
+}
 
 const resizeOp = defineOp({
   name: 'resize',
@@ -44,13 +52,35 @@ const resizeOp = defineOp({
     const [od, oh, ow] = spatial3(y!.shape);
     const [ld, lh, lw] = [{ scale: 1, shift: 0 }, { scale: 1, shift: 0 }, ...attrs.lines].slice(-3) as [Line, Line, Line];
     const { overrides, grid } = elementLaunch(caps, n);
-    return [dispatch(resizeKernel, { x: x!, y: y! }, {
-      n, c: channels / W, d: d!, h: h!, w: w!, od: od!, oh: oh!, ow: ow!, inverse: 0, rounding: attrs.rounding,
-      scale_d: ld.scale, scale_h: lh.scale, scale_w: lw.scale, shift_d: ld.shift, shift_h: lh.shift, shift_w: lw.shift,
-    }, grid, { spec: { V }, overrides: { ...overrides, LINEAR: Number(attrs.linear), VOLUME: Number(attrs.lines.length === 3) } })];
+    return [
+      dispatch(
+        resizeKernel,
+        { x: x!, y: y! },
+        {
+          n,
+          c: channels / W,
+          d: d!,
+          h: h!,
+          w: w!,
+          od: od!,
+          oh: oh!,
+          ow: ow!,
+          inverse: 0,
+          rounding: attrs.rounding,
+          scale_d: ld.scale,
+          scale_h: lh.scale,
+          scale_w: lw.scale,
+          shift_d: ld.shift,
+          shift_h: lh.shift,
+          shift_w: lw.shift,
+        },
+        grid,
+        { spec: { V }, overrides: { ...overrides, LINEAR: Number(attrs.linear), VOLUME: Number(attrs.lines.length === 3) } },
+      ),
+    ];
   },
   vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => resizeDx(g!, { ...attrs, size: x!.shape.slice(1, -1) })],
-  flops: ([x], [y], { linear }) => linear ? numel(y!.shape) * 3 * (2 ** (x!.shape.length - 2) - 1) : 0,
+  flops: ([x], [y], { linear }) => (linear ? numel(y!.shape) * 3 * (2 ** (x!.shape.length - 2) - 1) : 0),
 });
 
 /** Adjoint: `size` is the input's. One pass an axis that changes, the last axis first. */
@@ -60,20 +90,43 @@ const resizeDx = defineOp({
   infer: ([g], { size }) => ({ shape: [g!.shape[0]!, ...size, g!.shape.at(-1)!], dtype: g!.dtype }),
   lower(c): Dispatch[] {
     const { size, lines, linear, rounding } = c.attrs;
-    const axes = size.map((_, i) => i).filter((i) => size[i] !== c.inputs[0]!.shape[i + 1] || !same(lines[i]!)).reverse();
+    const axes = size
+      .map((_, i) => i)
+      .filter((i) => size[i] !== c.inputs[0]!.shape[i + 1] || !same(lines[i]!))
+      .reverse();
     let from = c.inputs[0]!;
     return axes.map((axis, k): Dispatch => {
-      const shape = from.shape.map((s, i) => i === axis + 1 ? size[axis]! : s);
+      const shape = from.shape.map((s, i) => (i === axis + 1 ? size[axis]! : s));
       const to = k === axes.length - 1 ? c.outputs[0]! : c.scratch(shape, from.dtype);
       const inner = numel(shape.slice(axis + 2));
       const { V, W } = vector(from.dtype, inner);
       const n = numel(shape) / W;
       const { overrides, grid } = elementLaunch(c.caps, n);
       const { scale, shift } = lines[axis]!;
-      const made = dispatch(resize_dx, { g: from, dx: to }, {
-        n, c: inner / W, d: 1, h: 1, w: size[axis]!, od: 1, oh: 1, ow: from.shape[axis + 1]!, inverse: scale === 0 ? from.shape[axis + 1]! : 1 / scale,
-        scale_d: 1, scale_h: 1, scale_w: scale, shift_d: 0, shift_h: 0, shift_w: shift, rounding,
-      }, grid, { spec: { V }, overrides: { ...overrides, LINEAR: Number(linear) } });
+      const made = dispatch(
+        resize_dx,
+        { g: from, dx: to },
+        {
+          n,
+          c: inner / W,
+          d: 1,
+          h: 1,
+          w: size[axis]!,
+          od: 1,
+          oh: 1,
+          ow: from.shape[axis + 1]!,
+          inverse: scale === 0 ? from.shape[axis + 1]! : 1 / scale,
+          scale_d: 1,
+          scale_h: 1,
+          scale_w: scale,
+          shift_d: 0,
+          shift_h: 0,
+          shift_w: shift,
+          rounding,
+        },
+        grid,
+        { spec: { V }, overrides: { ...overrides, LINEAR: Number(linear) } },
+      );
       from = to;
       return made;
     });
@@ -84,27 +137,40 @@ const resizeDx = defineOp({
 const same = ({ scale, shift }: Line): boolean => scale === 1 && shift === 0;
 
 const OPTIONS = fields({
-  mode: maybe(oneOf('linear', 'nearest')), alignCorners: maybe(flag), coordinates: maybe(oneOf('half_pixel', 'half_pixel_symmetric', 'asymmetric')),
-  rounding: maybe(oneOf(...Object.keys(ROUNDING))), scale: maybe(listOf(number(Number.MIN_VALUE, Number.MAX_VALUE))),
+  mode: maybe(oneOf('linear', 'nearest')),
+  alignCorners: maybe(flag),
+  coordinates: maybe(oneOf('half_pixel', 'half_pixel_symmetric', 'asymmetric')),
+  rounding: maybe(oneOf(...Object.keys(ROUNDING))),
+  scale: maybe(listOf(number(Number.MIN_VALUE, Number.MAX_VALUE))),
 });
 
 /** x [N, (D,) (H,) W, C] with other spatial sizes. @throws ShapeError */
-export const resize = door('resize', { x: aTensor, size: integers(), options: maybe(OPTIONS) },
+export const resize = door(
+  'resize',
+  { x: aTensor, size: integers(), options: maybe(OPTIONS) },
   (x: Tensor, size: readonly number[], options: ResizeOptions = {}): Tensor => {
-  const { mode = 'linear', alignCorners = false, coordinates = mode === 'linear' ? 'half_pixel' : 'asymmetric', rounding = 'floor', scale } = options;
-  const spatial = x.shape.slice(1, -1);
-  expectSpatial('resize', x, Math.min(3, Math.max(1, spatial.length)));
-  if (size.length !== spatial.length || size.some((d) => !Number.isInteger(d) || d < 1)) {
-    throw new ShapeError(`resize: got size [${size}] for [${x.shape}], expected ${spatial.length} of at least 1.`);
-  }
-  if (scale && scale.length !== spatial.length) throw new ShapeError(`resize: got ${scale.length} scales for [${x.shape}], expected ${spatial.length}.`);
-  const lines = spatial.map((length, i): Line => {
-    const out = size[i]!;
-    if (alignCorners) return { scale: out > 1 ? (length - 1) / (out - 1) : 0, shift: 0 };
-    const ratio = scale ? 1 / scale[i]! : length / out;
-    if (coordinates === 'asymmetric') return { scale: ratio, shift: 0 };
-    return { scale: ratio, shift: 0.5 * ratio - 0.5 + (coordinates === 'half_pixel' ? 0 : (length - out * ratio) / 2) };
-  });
-  if (lines.every(same) && size.every((d, i) => d === spatial[i])) return x;
-  return resizeOp(x, { size, lines, linear: mode === 'linear', rounding: ROUNDING[rounding] });
-});
+    const {
+      mode = 'linear',
+      alignCorners = false,
+      coordinates = mode === 'linear' ? 'half_pixel' : 'asymmetric',
+      rounding = 'floor',
+      scale,
+    } = options;
+    const spatial = x.shape.slice(1, -1);
+    expectSpatial('resize', x, Math.min(3, Math.max(1, spatial.length)));
+    if (size.length !== spatial.length || size.some((d) => !Number.isInteger(d) || d < 1)) {
+      throw new ShapeError(`resize: got size [${size}] for [${x.shape}], expected ${spatial.length} of at least 1.`);
+    }
+    if (scale && scale.length !== spatial.length)
+      throw new ShapeError(`resize: got ${scale.length} scales for [${x.shape}], expected ${spatial.length}.`);
+    const lines = spatial.map((length, i): Line => {
+      const out = size[i]!;
+      if (alignCorners) return { scale: out > 1 ? (length - 1) / (out - 1) : 0, shift: 0 };
+      const ratio = scale ? 1 / scale[i]! : length / out;
+      if (coordinates === 'asymmetric') return { scale: ratio, shift: 0 };
+      return { scale: ratio, shift: 0.5 * ratio - 0.5 + (coordinates === 'half_pixel' ? 0 : (length - out * ratio) / 2) };
+    });
+    if (lines.every(same) && size.every((d, i) => d === spatial[i])) return x;
+    return resizeOp(x, { size, lines, linear: mode === 'linear', rounding: ROUNDING[rounding] });
+  },
+);

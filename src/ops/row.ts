@@ -11,8 +11,24 @@ import type { Tensor } from '../engine/tensor.ts';
 import { sumTo } from './expand.ts';
 
 // Rows whose expression WGSL has for integers too; -u32 and sign(u32) it has not.
-const INTEGERS = new Set(['add', 'sub', 'mul', 'div', 'indicator', 'equal', 'greater', 'greater_equal', 'neg', 'abs', 'sign',
-  'square', 'add_scalar', 'mul_scalar', 'equal_scalar', 'greater_scalar']);
+const INTEGERS = new Set([
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'indicator',
+  'equal',
+  'greater',
+  'greater_equal',
+  'neg',
+  'abs',
+  'sign',
+  'square',
+  'add_scalar',
+  'mul_scalar',
+  'equal_scalar',
+  'greater_scalar',
+]);
 const SIGNED = new Set(['neg', 'sign']);
 
 /** An expression for floats, or one that holds for integers too (INTEGERS), or one for each. */
@@ -23,7 +39,9 @@ const takes = (name: string, expr: Expr, dtype: DType): boolean =>
 /** Gradients of a row: g is dLoss/dOutput, y the output. One thunk per input; broadcast axes are summed by the caller. */
 export type RowGrad = (g: Tensor, inputs: Tensor[], y: Tensor, consts: readonly number[]) => (Thunk | null)[];
 
-interface RowAttrs { readonly consts: readonly number[] }
+interface RowAttrs {
+  readonly consts: readonly number[];
+}
 
 export function row(name: string, arity: number, expr: Expr, grad: RowGrad | null, out?: DType) {
   const { float, integer } = typeof expr === 'string' ? { float: expr, integer: expr } : expr;
@@ -37,10 +55,17 @@ export function row(name: string, arity: number, expr: Expr, grad: RowGrad | nul
     infer(inputs): Spec {
       const dtypes = new Set(inputs.map((s) => s!.dtype));
       if (inputs.length !== arity || dtypes.size !== 1) {
-        throw new DTypeError(`${name}: got dtypes ${inputs.map((s) => s!.dtype).join(', ')}, expected ${arity} of one dtype.`, 'There is no implicit promotion: convert with cast().');
+        throw new DTypeError(
+          `${name}: got dtypes ${inputs.map((s) => s!.dtype).join(', ')}, expected ${arity} of one dtype.`,
+          'There is no implicit promotion: convert with cast().',
+        );
       }
       const { dtype } = inputs[0]!;
-      if (!takes(name, expr, dtype)) throw new DTypeError(`${name}: got dtype ${dtype}, expected ${SIGNED.has(name) ? 'f32, f16 or i32' : 'f32 or f16'}.`, 'Convert with cast().');
+      if (!takes(name, expr, dtype))
+        throw new DTypeError(
+          `${name}: got dtype ${dtype}, expected ${SIGNED.has(name) ? 'f32, f16 or i32' : 'f32 or f16'}.`,
+          'Convert with cast().',
+        );
       return { shape: broadcast(name, inputs), dtype: out ?? dtype };
     },
     lower: (c) => lowerPointwise(c, { expr: /[iu]32/.test(c.inputs[0]!.dtype) ? integer : float, consts: c.attrs.consts }),
@@ -48,7 +73,9 @@ export function row(name: string, arity: number, expr: Expr, grad: RowGrad | nul
     ...(grad && {
       vjp(c) {
         const inputs = c.inputs as Tensor[];
-        return grad(c.grads[0]!, inputs, c.outputs[0]!, c.attrs.consts).map((thunk, i) => thunk && (() => sumTo(thunk(), inputs[i]!.shape)));
+        return grad(c.grads[0]!, inputs, c.outputs[0]!, c.attrs.consts).map(
+          (thunk, i) => thunk && (() => sumTo(thunk(), inputs[i]!.shape)),
+        );
       },
     }),
   });
@@ -56,5 +83,9 @@ export function row(name: string, arity: number, expr: Expr, grad: RowGrad | nul
 
 type Row = ReturnType<typeof row>;
 // Declarations, like `row`: this file, reduce.ts and pointwise.ts import each other, and rows are made while they are loaded.
-export function one(r: Row) { return (a: Tensor): Tensor => r([a]); }
-export function two(r: Row) { return (a: Tensor, b: Tensor): Tensor => r([a, b]); }
+export function one(r: Row) {
+  return (a: Tensor): Tensor => r([a]);
+}
+export function two(r: Row) {
+  return (a: Tensor, b: Tensor): Tensor => r([a, b]);
+}

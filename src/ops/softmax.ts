@@ -9,7 +9,10 @@ import type { Tensor } from '../engine/tensor.ts';
 import { softmax_cols, softmax_cols_dx, softmax_rows, softmax_rows_dx } from '../gen/softmax.ts';
 import { elementLaunch, rowLaunch, vector } from './lanes.ts';
 
-interface Attrs { readonly axis: number; readonly log: boolean }
+interface Attrs {
+  readonly axis: number;
+  readonly log: boolean;
+}
 
 /** How a tensor collapses around the axis, and the launch that fits: rows where the axis is the last real one. */
 function launch(c: LowerContext<Attrs>, x: Ref) {
@@ -42,7 +45,8 @@ function make(name: string, log: boolean) {
     takes: { x: aTensor, axis: maybe(integer()) },
     call(x, axis = -1) {
       const at = axis < 0 ? axis + x.shape.length : axis;
-      if (!(at >= 0 && at < x.shape.length)) throw new ShapeError(`${name}: got axis ${axis} for [${x.shape}], expected ${-x.shape.length} to ${x.shape.length - 1}.`);
+      if (!(at >= 0 && at < x.shape.length))
+        throw new ShapeError(`${name}: got axis ${axis} for [${x.shape}], expected ${-x.shape.length} to ${x.shape.length - 1}.`);
       return { inputs: [x], attrs: { axis: at, log } };
     },
     infer: ([x]) => ({ shape: x!.shape, dtype: expectDType(name, [x], 'f32', 'f16') }),

@@ -4,7 +4,7 @@ import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
 import { dispatch, type Dispatch, type Ref } from '../engine/op.ts';
 import { copy } from '../gen/layout.ts';
-import type { Caps } from '../gpu/device.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { elementLaunch } from './lanes.ts';
 
 /** Element (i0, i1, ...) is memory[offset + i0 strides[0] + i1 strides[1] + ...]; strides may be 0 or negative. */
@@ -23,7 +23,8 @@ export function contiguous(shape: readonly number[]): View {
 /** Every `step`-th element from `start` along each axis: `shape` of them. */
 export function sliced(v: View, start: readonly number[], shape: readonly number[], step?: readonly number[]): View {
   return {
-    shape, strides: v.strides.map((s, i) => s * (step?.[i] ?? 1)),
+    shape,
+    strides: v.strides.map((s, i) => s * (step?.[i] ?? 1)),
     offset: v.strides.reduce((at, s, i) => at + s * start[i]!, v.offset),
   };
 }
@@ -32,7 +33,11 @@ export function permuted(v: View, order: readonly number[]): View {
   return { shape: order.map((a) => v.shape[a]!), strides: order.map((a) => v.strides[a]!), offset: v.offset };
 }
 
-interface Axis { size: number; x: number; y: number }
+interface Axis {
+  size: number;
+  x: number;
+  y: number;
+}
 
 /** Axes of both views, last first: those of size 1 left out, neighbours that are one run on both sides merged. */
 function collapse(from: View, to: View): Axis[] {
@@ -52,7 +57,9 @@ function vectorised(axes: readonly Axis[], from: View, to: View): Axis[] | null 
   const [last, ...others] = axes;
   if (!last || last.x !== 1 || last.y !== 1) return null;
   if ([last.size, from.offset, to.offset, ...others.flatMap((a) => [a.x, a.y])].some((k) => k % 4 !== 0)) return null;
-  return [{ size: last.size / 4, x: 1, y: 1 }, ...others.map((a) => ({ size: a.size, x: a.x / 4, y: a.y / 4 }))].filter((a) => a.size !== 1);
+  return [{ size: last.size / 4, x: 1, y: 1 }, ...others.map((a) => ({ size: a.size, x: a.x / 4, y: a.y / 4 }))].filter(
+    (a) => a.size !== 1,
+  );
 }
 
 /** Copies view `from` of x onto view `to` of y, which has the same shape; nothing to do if it is empty. @throws ShapeError past seven separate axes. */
@@ -62,7 +69,8 @@ export function copyView(caps: Caps, x: Ref, from: View, y: Ref, to: View = cont
   const fours = vectorised(single, from, to);
   const axes = fours ?? single;
   const width = fours ? 4 : 1;
-  if (axes.length > AXES) throw new ShapeError(`copy: [${from.shape}] has ${axes.length} separate axes, expected at most ${AXES}.`, 'Rearrange in two steps.');
+  if (axes.length > AXES)
+    throw new ShapeError(`copy: [${from.shape}] has ${axes.length} separate axes, expected at most ${AXES}.`, 'Rearrange in two steps.');
   const n = numel(from.shape) / width;
   const params: Record<string, number> = { n, x_offset: from.offset / width, y_offset: to.offset / width };
   for (let k = 0; k < AXES; k++) {
@@ -73,5 +81,10 @@ export function copyView(caps: Caps, x: Ref, from: View, y: Ref, to: View = cont
   }
   const { overrides, grid } = elementLaunch(caps, n);
   const T = x.dtype === 'f16' ? 'f16' : 'u32';
-  return [dispatch(copy, { x, y }, params as never, grid, { spec: { T: fours ? `vec4<${T}>` : T }, overrides: { ...overrides, RANK: Math.max(1, axes.length) } })];
+  return [
+    dispatch(copy, { x, y }, params as never, grid, {
+      spec: { T: fours ? `vec4<${T}>` : T },
+      overrides: { ...overrides, RANK: Math.max(1, axes.length) },
+    }),
+  ];
 }

@@ -22,16 +22,29 @@ export interface InterpolationPlan extends Disposable {
  * `index` and `weight` hold `taps` values for every pair, pairs in row-major order of `shape`.
  * @throws ShapeError for wrong counts or an index past the table
  */
-export function interpolationPlan(entries: number, shape: readonly number[], index: ArrayLike<number>, weight: ArrayLike<number>): InterpolationPlan {
-  expectArguments('interpolationPlan', { entries: integer(0), shape: aShape, index: aList, weight: aList }, [entries, shape, index, weight]);
+export function interpolationPlan(
+  entries: number,
+  shape: readonly number[],
+  index: ArrayLike<number>,
+  weight: ArrayLike<number>,
+): InterpolationPlan {
+  expectArguments('interpolationPlan', { entries: integer(0), shape: aShape, index: aList, weight: aList }, [
+    entries,
+    shape,
+    index,
+    weight,
+  ]);
   const pairs = shape.reduce((a, b) => a * b, 1);
   const taps = index.length / pairs;
   if (!Number.isInteger(taps) || taps < 1 || weight.length !== index.length) {
-    throw new ShapeError(`interpolationPlan: got ${index.length} indices and ${weight.length} weights, expected as many of each, a multiple of ${pairs} pairs.`);
+    throw new ShapeError(
+      `interpolationPlan: got ${index.length} indices and ${weight.length} weights, expected as many of each, a multiple of ${pairs} pairs.`,
+    );
   }
   const starts = new Uint32Array(entries + 1);
   for (let i = 0; i < index.length; i++) {
-    if (!(Number.isInteger(index[i]) && index[i]! >= 0 && index[i]! < entries)) throw new ShapeError(`interpolationPlan: index ${index[i]}, expected below ${entries}.`);
+    if (!(Number.isInteger(index[i]) && index[i]! >= 0 && index[i]! < entries))
+      throw new ShapeError(`interpolationPlan: index ${index[i]}, expected below ${entries}.`);
     starts[index[i]! + 1]!++;
   }
   for (let e = 0; e < entries; e++) starts[e + 1]! += starts[e]!;
@@ -44,17 +57,31 @@ export function interpolationPlan(entries: number, shape: readonly number[], ind
     share[at] = weight[i]!;
   }
   const tensors = [
-    tensor(index, { shape: [...shape, taps], dtype: 'u32' }), tensor(weight, { shape: [...shape, taps] }),
-    tensor(starts, { dtype: 'u32' }), tensor(pair, { dtype: 'u32' }), tensor(share),
+    tensor(index, { shape: [...shape, taps], dtype: 'u32' }),
+    tensor(weight, { shape: [...shape, taps] }),
+    tensor(starts, { dtype: 'u32' }),
+    tensor(pair, { dtype: 'u32' }),
+    tensor(share),
   ] as const;
-  return { entries, shape, taps, tensors, [Symbol.dispose]: () => { for (const t of tensors) t.dispose(); } };
+  return {
+    entries,
+    shape,
+    taps,
+    tensors,
+    [Symbol.dispose]: () => {
+      for (const t of tensors) t.dispose();
+    },
+  };
 }
 
 const aPlan: Kind = (where, what, v) => {
-  if (!Array.isArray((v as InterpolationPlan | null | undefined)?.tensors)) throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected one of interpolationPlan().`);
+  if (!Array.isArray((v as InterpolationPlan | null | undefined)?.tensors))
+    throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected one of interpolationPlan().`);
 };
 
-interface Attrs { readonly shape: readonly number[] }
+interface Attrs {
+  readonly shape: readonly number[];
+}
 
 const op = defineOp({
   name: 'table_interpolate',
@@ -62,16 +89,31 @@ const op = defineOp({
   infer([table, , , starts], { shape }) {
     const dtype = expectDType('tableInterpolate', [table!], 'f32', 'f16');
     const entries = starts!.shape[0]! - 1;
-    if (table!.shape.length !== 2 || table!.shape[0] !== entries) throw new ShapeError(`tableInterpolate: table has shape [${table!.shape}], expected [${entries}, heads].`);
+    if (table!.shape.length !== 2 || table!.shape[0] !== entries)
+      throw new ShapeError(`tableInterpolate: table has shape [${table!.shape}], expected [${entries}, heads].`);
     return { shape: [table!.shape[1]!, ...shape], dtype };
   },
   lower(c) {
     const [table, index, weight] = c.inputs;
     const pairs = c.attrs.shape.reduce((a, b) => a * b, 1);
-    return [dispatch(table_interpolate, { table: table!, index: index!, weight: weight!, y: c.outputs[0]! },
-      { n: pairs, pairs, taps: index!.shape.at(-1)!, heads: table!.shape[1]! }, grid1d(Math.ceil(pairs / 64)), { spec: { T: table!.dtype } })];
+    return [
+      dispatch(
+        table_interpolate,
+        { table: table!, index: index!, weight: weight!, y: c.outputs[0]! },
+        { n: pairs, pairs, taps: index!.shape.at(-1)!, heads: table!.shape[1]! },
+        grid1d(Math.ceil(pairs / 64)),
+        { spec: { T: table!.dtype } },
+      ),
+    ];
   },
-  vjp: ({ inputs: [table, , , ...inverse], grads: [g] }): (Thunk | null)[] => [() => tableGrad(g!, inverse as Tensor[], table!.shape), null, null, null, null, null],
+  vjp: ({ inputs: [table, , , ...inverse], grads: [g] }): (Thunk | null)[] => [
+    () => tableGrad(g!, inverse as Tensor[], table!.shape),
+    null,
+    null,
+    null,
+    null,
+    null,
+  ],
 });
 
 const tableGrad = defineOp({
@@ -82,11 +124,21 @@ const tableGrad = defineOp({
     const [dy, starts, pair, share] = c.inputs;
     const [entries, heads] = c.attrs.shape as [number, number];
     const n = entries * heads;
-    return [dispatch(table_interpolate_dtable, { dy: dy!, starts: starts!, pair: pair!, share: share!, dtable: c.outputs[0]! },
-      { n, pairs: dy!.shape.slice(1).reduce((a, b) => a * b, 1), taps: 0, heads }, grid1d(Math.ceil(n / 64)), { spec: { T: dy!.dtype } })];
+    return [
+      dispatch(
+        table_interpolate_dtable,
+        { dy: dy!, starts: starts!, pair: pair!, share: share!, dtable: c.outputs[0]! },
+        { n, pairs: dy!.shape.slice(1).reduce((a, b) => a * b, 1), taps: 0, heads },
+        grid1d(Math.ceil(n / 64)),
+        { spec: { T: dy!.dtype } },
+      ),
+    ];
   },
 });
 
 /** [heads, ...plan.shape]: sum over taps of weight x table entry. */
-export const tableInterpolate = door('tableInterpolate', { table: aTensor, plan: aPlan },
-  (table: Tensor, plan: InterpolationPlan): Tensor => op(table, plan));
+export const tableInterpolate = door(
+  'tableInterpolate',
+  { table: aTensor, plan: aPlan },
+  (table: Tensor, plan: InterpolationPlan): Tensor => op(table, plan),
+);

@@ -10,9 +10,18 @@ import { chooseTile, contenders, lowerGemm, tileName } from './gemm.ts';
 import { cast } from './pointwise.ts';
 
 /** What was measured of a class; `tile` is the built-in one where no other was a twentieth faster. */
-export interface Tuned { readonly shape: string; readonly tile: string; readonly ms: number; readonly builtIn: string; readonly builtInMs: number }
+export interface Tuned {
+  readonly shape: string;
+  readonly tile: string;
+  readonly ms: number;
+  readonly builtIn: string;
+  readonly builtInMs: number;
+}
 
-interface Attrs { readonly tile: string; readonly shape: string }
+interface Attrs {
+  readonly tile: string;
+  readonly shape: string;
+}
 
 /** a [others, m, k] times b [others, k, n] with a tile of our choice. */
 const product = defineOp<[Tensor, Tensor, Attrs], Attrs>({
@@ -22,9 +31,23 @@ const product = defineOp<[Tensor, Tensor, Attrs], Attrs>({
   lower({ caps, scratch, inputs: [a, b], outputs: [y], attrs }) {
     const [others, m, k] = a!.shape as [number, number, number];
     const n = b!.shape[2]!;
-    return lowerGemm({ caps: { ...caps, tiles: { [attrs.shape]: attrs.tile } }, scratch }, {
-      a: a!, b: b!, bias: null, y: y!, m, n, k, aRow: k, aK: 1, bK: n, bCol: 1, batch: { sizes: [1, others], a: [0, m * k], b: [0, k * n] },
-    });
+    return lowerGemm(
+      { caps: { ...caps, tiles: { [attrs.shape]: attrs.tile } }, scratch },
+      {
+        a: a!,
+        b: b!,
+        bias: null,
+        y: y!,
+        m,
+        n,
+        k,
+        aRow: k,
+        aK: 1,
+        bK: n,
+        bCol: 1,
+        batch: { sizes: [1, others], a: [0, m * k], b: [0, k * n] },
+      },
+    );
   },
 });
 
@@ -36,7 +59,10 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 
 /** Numbers in [-1, 1) without a pattern of the tiles' sizes. */
 function operand(shape: readonly number[], dtype: DType): Tensor {
-  const values = tensor(Float32Array.from({ length: numel(shape) }, (_, i) => ((i * 2654435761) % 2 ** 32) / 2 ** 31 - 1), { shape });
+  const values = tensor(
+    Float32Array.from({ length: numel(shape) }, (_, i) => ((i * 2654435761) % 2 ** 32) / 2 ** 31 - 1),
+    { shape },
+  );
   const typed = cast(values, dtype);
   values.dispose();
   return typed;
@@ -67,7 +93,12 @@ export async function tuneShape(shape: string): Promise<Tuned> {
   const a = operand([others, m, K], dtype);
   const b = operand([others, K, n], dtype);
   const builtIn = tileName(chooseTile({ ...device.caps, tiles: {} }, dtype, m, n, others));
-  const names = [builtIn, ...contenders(device.caps, dtype).map(tileName).filter((name) => name !== builtIn)];
+  const names = [
+    builtIn,
+    ...contenders(device.caps, dtype)
+      .map(tileName)
+      .filter((name) => name !== builtIn),
+  ];
   const rivals: { name: string; run: () => void; runs: number; ms: number[] }[] = [];
   const made: { dispose(): void }[] = [a, b];
   try {
@@ -81,8 +112,10 @@ export async function tuneShape(shape: string): Promise<Tuned> {
       // Sums of K products of numbers below 1; f16 keeps 11 bits of them.
       const tolerance = (dtype === 'f16' ? 2 ** -9 : 2 ** -20) * K;
       if (got.some((v, i) => !(Math.abs(v - expected![i]!) <= tolerance))) continue;
-      const run = (): void => { program.run(); };
-      rivals.push({ name: tile, run, runs: Math.max(1, Math.min(50, Math.ceil(SAMPLE_MS / await timed(device, run, 1)))), ms: [] });
+      const run = (): void => {
+        program.run();
+      };
+      rivals.push({ name: tile, run, runs: Math.max(1, Math.min(50, Math.ceil(SAMPLE_MS / (await timed(device, run, 1))))), ms: [] });
     }
     for (let round = 0; round < ROUNDS; round++) for (const rival of rivals) rival.ms.push(await timed(device, rival.run, rival.runs));
   } finally {

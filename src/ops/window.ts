@@ -15,7 +15,13 @@ import { placeDispatch } from './pad.ts';
 import { chooseTile, longestRange, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export type Vec3 = readonly [number, number, number];
-export interface Window { readonly stride: Vec3; readonly before: Vec3; readonly after: Vec3; readonly dilation: Vec3; readonly groups: number }
+export interface Window {
+  readonly stride: Vec3;
+  readonly before: Vec3;
+  readonly after: Vec3;
+  readonly dilation: Vec3;
+  readonly groups: number;
+}
 export type PerAxis = number | readonly number[];
 export interface WindowOptions {
   stride?: PerAxis;
@@ -26,8 +32,11 @@ export interface WindowOptions {
 }
 
 const aPadding: Kind = (where, what, v) => {
-  const sides = Array.isArray(v) && Array.isArray(v[0]) ? v as unknown[] : null;
-  if (sides) sides.forEach((pair, i) => { integers(0)(where, `${what}[${i}]`, pair); });
+  const sides = Array.isArray(v) && Array.isArray(v[0]) ? (v as unknown[]) : null;
+  if (sides)
+    sides.forEach((pair, i) => {
+      integers(0)(where, `${what}[${i}]`, pair);
+    });
   else perAxis(0)(where, what, v);
 };
 /** Kinds of the options above. */
@@ -37,31 +46,50 @@ export const WINDOW = { stride: maybe(perAxis(1)), padding: maybe(aPadding), dil
 export function windowOf(name: string, rank: 2 | 3, { stride = 1, padding = 0, dilation = 1, groups = 1 }: WindowOptions): Window {
   const three = (what: string, v: PerAxis, fill: number, least: number): Vec3 => {
     const list = typeof v === 'number' ? Array<number>(rank).fill(v) : [...v];
-    if (list.length !== rank || list.some((x) => !Number.isInteger(x) || x < least)) throw new ShapeError(`${name}: got ${what} ${JSON.stringify(v)}, expected ${rank} integers of at least ${least}, or one.`);
+    if (list.length !== rank || list.some((x) => !Number.isInteger(x) || x < least))
+      throw new ShapeError(`${name}: got ${what} ${JSON.stringify(v)}, expected ${rank} integers of at least ${least}, or one.`);
     return [...Array<number>(3 - rank).fill(fill), ...list] as unknown as Vec3;
   };
-  const sides = Array.isArray(padding) && Array.isArray(padding[0]) ? padding as readonly (readonly [number, number])[] : null;
-  if (sides?.some((p) => p.length !== 2)) throw new ShapeError(`${name}: got padding ${JSON.stringify(padding)}, expected [before, after] an axis.`);
-  const side = (i: 0 | 1): Vec3 => three('padding', sides ? sides.map((p) => p[i]) : padding as PerAxis, 0, 0);
+  const sides = Array.isArray(padding) && Array.isArray(padding[0]) ? (padding as readonly (readonly [number, number])[]) : null;
+  if (sides?.some((p) => p.length !== 2))
+    throw new ShapeError(`${name}: got padding ${JSON.stringify(padding)}, expected [before, after] an axis.`);
+  const side = (i: 0 | 1): Vec3 => three('padding', sides ? sides.map((p) => p[i]) : (padding as PerAxis), 0, 0);
   return { stride: three('stride', stride, 1, 1), before: side(0), after: side(1), dilation: three('dilation', dilation, 1, 1), groups };
 }
 
 /** [N, H, W, C] as [N, 1, H, W, C]; five axes as they are. */
-export const five = (shape: readonly number[]): number[] => shape.length === 5 ? [...shape] : [shape[0]!, 1, ...shape.slice(1)];
+export const five = (shape: readonly number[]): number[] => (shape.length === 5 ? [...shape] : [shape[0]!, 1, ...shape.slice(1)]);
 const map3 = (f: (i: 0 | 1 | 2) => number): Vec3 => [f(0), f(1), f(2)];
 
 /** Small grid of a big one. */
 export const downSize = (big: Vec3, kernel: Vec3, w: Window): Vec3 =>
   map3((i) => Math.floor((big[i] + w.before[i] + w.after[i] - w.dilation[i] * (kernel[i] - 1) - 1) / w.stride[i]) + 1);
 
-export interface Sides { n: number; big: Vec3; small: Vec3; cb: number; cs: number; kernel: Vec3; taps: number; gb: number; gs: number }
+export interface Sides {
+  n: number;
+  big: Vec3;
+  small: Vec3;
+  cb: number;
+  cs: number;
+  kernel: Vec3;
+  taps: number;
+  gb: number;
+  gs: number;
+}
 
 export function sides(big: readonly number[], small: readonly number[], weight: readonly number[], groups: number): Sides {
   const [b, s, w] = [five(big), five(small), five(weight)];
   const kernel = w.slice(1, 4) as unknown as Vec3;
   return {
-    n: b[0]!, big: b.slice(1, 4) as unknown as Vec3, small: s.slice(1, 4) as unknown as Vec3, cb: b[4]!, cs: s[4]!,
-    kernel, taps: kernel[0] * kernel[1] * kernel[2], gb: b[4]! / groups, gs: s[4]! / groups,
+    n: b[0]!,
+    big: b.slice(1, 4) as unknown as Vec3,
+    small: s.slice(1, 4) as unknown as Vec3,
+    cb: b[4]!,
+    cs: s[4]!,
+    kernel,
+    taps: kernel[0] * kernel[1] * kernel[2],
+    gb: b[4]! / groups,
+    gs: s[4]! / groups,
   };
 }
 
@@ -70,39 +98,89 @@ const axes = <P extends string>(prefix: P, v: Vec3): Record<`${P}_${'z' | 'y' | 
 
 /** Fields of Params that describe where an output reads, for the gather from the big grid to the small one and back. */
 export const gatherDown = (s: Sides, w: Window) => ({
-  n: s.n, xd: s.big[0], xh: s.big[1], xw: s.big[2], xc: s.cb, yd: s.small[0], yh: s.small[1], yw: s.small[2], yc: s.cs,
-  kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
-  ...axes('down', w.stride), ...axes('up', [1, 1, 1]), ...axes('pad', map3((i) => -w.before[i])), ...axes('dil', map3((i) => -w.dilation[i])), ...axes('step', [1, 1, 1]),
+  n: s.n,
+  xd: s.big[0],
+  xh: s.big[1],
+  xw: s.big[2],
+  xc: s.cb,
+  yd: s.small[0],
+  yh: s.small[1],
+  yw: s.small[2],
+  yc: s.cs,
+  kd: s.kernel[0],
+  kh: s.kernel[1],
+  kw: s.kernel[2],
+  ...axes('down', w.stride),
+  ...axes('up', [1, 1, 1]),
+  ...axes(
+    'pad',
+    map3((i) => -w.before[i]),
+  ),
+  ...axes(
+    'dil',
+    map3((i) => -w.dilation[i]),
+  ),
+  ...axes('step', [1, 1, 1]),
 });
 export const gatherUp = (s: Sides, w: Window) => ({
-  n: s.n, xd: s.small[0], xh: s.small[1], xw: s.small[2], xc: s.cs, yd: s.big[0], yh: s.big[1], yw: s.big[2], yc: s.cb,
-  kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
-  ...axes('down', [1, 1, 1]), ...axes('up', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation),
-  ...axes('step', map3((i) => w.stride[i] / gcd(w.stride[i], w.dilation[i]))),
+  n: s.n,
+  xd: s.small[0],
+  xh: s.small[1],
+  xw: s.small[2],
+  xc: s.cs,
+  yd: s.big[0],
+  yh: s.big[1],
+  yw: s.big[2],
+  yc: s.cb,
+  kd: s.kernel[0],
+  kh: s.kernel[1],
+  kw: s.kernel[2],
+  ...axes('down', [1, 1, 1]),
+  ...axes('up', w.stride),
+  ...axes('pad', w.before),
+  ...axes('dil', w.dilation),
+  ...axes(
+    'step',
+    map3((i) => w.stride[i] / gcd(w.stride[i], w.dilation[i])),
+  ),
 });
-const weightSteps = ({ kernel, gb, gs, taps }: Sides) => ({ w_group: gs * taps * gb, w_z: kernel[1] * kernel[2] * gb, w_y: kernel[2] * gb, w_x: gb });
-const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
+const weightSteps = ({ kernel, gb, gs, taps }: Sides) => ({
+  w_group: gs * taps * gb,
+  w_z: kernel[1] * kernel[2] * gb,
+  w_y: kernel[2] * gb,
+  w_x: gb,
+});
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
-const isPointwise = ({ taps, big, small }: Sides, w: Window): boolean => taps === 1 && w.groups === 1 && big.every((d, i) => d === small[i]) && [...w.before, ...w.after].every((p) => p === 0);
+const isPointwise = ({ taps, big, small }: Sides, w: Window): boolean =>
+  taps === 1 && w.groups === 1 && big.every((d, i) => d === small[i]) && [...w.before, ...w.after].every((p) => p === 0);
 
 type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
 type ConvParams = Parameters<typeof dispatch<typeof convKernel>>[2];
 
 /** The convolution's kernel of a tile's family; `wSteps` are the strides of the weight but for the one along the reduction. */
-function convolve(tile: Tile, [x, w, bias, y]: readonly [Ref, Ref, Ref | null, Ref], params: ConvParams, wSteps: readonly number[]): Dispatch {
+function convolve(
+  tile: Tile,
+  [x, w, bias, y]: readonly [Ref, Ref, Ref | null, Ref],
+  params: ConvParams,
+  wSteps: readonly number[],
+): Dispatch {
   const T = x.dtype;
   const bindings = { x, w, bias: bias ?? w, y };
   const grid = grid1d(params.tiles);
   const spec = { ...tile.spec, T, W: operand(tile, T, params.w_k, wSteps) };
   if (tile.family === 'registers') return dispatch(convKernel, bindings, params, grid, { spec, overrides: tile.overrides });
-  return dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, { spec: { ...spec, X: operand(tile, T, 1, [params.gi]) } });
+  return dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, {
+    spec: { ...spec, X: operand(tile, T, 1, [params.gi]) },
+  });
 }
 
 /** y on the small grid from x on the big one. */
 export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
   const s = sides(x.shape, y.shape, weight.shape, w.groups);
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
-  if (isPointwise(s, w)) return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act });
+  if (isPointwise(s, w))
+    return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act });
   const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups);
   const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
   const tiles = tileCount(tile, pixels, s.gs) * w.groups;
@@ -115,7 +193,10 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
     const length = Math.ceil(line / 4) * 4;
     const rows = s.cs * kz * ky;
     const padded = c.scratch([rows, length], weight.dtype);
-    const place = placeDispatch(c.caps, { ...weight, shape: [rows, line] }, padded, [{ out: rows, size: rows, start: 0, step: 1 }, { out: length, size: line, start: 0, step: 1 }]);
+    const place = placeDispatch(c.caps, { ...weight, shape: [rows, line] }, padded, [
+      { out: rows, size: rows, start: 0, step: 1 },
+      { out: length, size: line, start: 0, step: 1 },
+    ]);
     const steps = { w_col: kz * ky * length, w_group: 0, w_z: ky * length, w_y: length, w_x: 0 };
     return [...place, convolve(tile, [x, padded, bias, y], { ...params, ...steps }, [length])];
   }
@@ -133,17 +214,33 @@ export function lowerUp(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Re
   const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]!), 1); // of one phase
   const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases);
   const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
-  return [convolve(tile, [x, weight, bias, y], {
-    ...gatherUp(s, w), ...weightSteps(s), gi: s.gs, go: s.gb, run: 1, w_col: 1, w_k: s.taps * s.gb,
-    has_bias: bias ? 1 : 0, act, tiles,
-  }, [s.gb])];
+  return [
+    convolve(
+      tile,
+      [x, weight, bias, y],
+      {
+        ...gatherUp(s, w),
+        ...weightSteps(s),
+        gi: s.gs,
+        go: s.gb,
+        run: 1,
+        w_col: 1,
+        w_k: s.taps * s.gb,
+        has_bias: bias ? 1 : 0,
+        act,
+        tiles,
+      },
+      [s.gb],
+    ),
+  ];
 }
 
 /** dw [small channels, taps, big channels / groups] from the tensors on both grids. */
 export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Window): Dispatch[] {
   const s = sides(big.shape, small.shape, dw.shape, w.groups);
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
-  if (isPointwise(s, w)) return lowerGemm(c, { a: small, b: big, bias: null, y: dw, m: s.cs, n: s.cb, k: pixels, aRow: 1, aK: s.cs, bK: s.cb, bCol: 1 });
+  if (isPointwise(s, w))
+    return lowerGemm(c, { a: small, b: big, bias: null, y: dw, m: s.cs, n: s.cb, k: pixels, aRow: 1, aK: s.cs, bK: s.cb, bCol: 1 });
   const width = s.taps * s.gb;
   const tile = chooseTile(c.caps, big.dtype, s.gs, width, w.groups);
   const registers = tile.family === 'registers';
@@ -163,12 +260,35 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const tiles = independent * splits;
   const bindings = { x: big, dy: small, partial };
   const params = {
-    n: s.n, xd: s.big[0], xh: s.big[1], xw: s.big[2], xc: s.cb, yd: s.small[0], yh: s.small[1], yw: s.small[2], yc: s.cs, gi: s.gb, go: s.gs,
-    kd: s.kernel[0], kh: s.kernel[1], kw: s.kernel[2],
-    ...axes('stride', w.stride), ...axes('pad', w.before), ...axes('dil', w.dilation), inner_n: innerN ? 1 : 0, join: innerN ? 1 : join, splits, chunk, tiles,
+    n: s.n,
+    xd: s.big[0],
+    xh: s.big[1],
+    xw: s.big[2],
+    xc: s.cb,
+    yd: s.small[0],
+    yh: s.small[1],
+    yw: s.small[2],
+    yc: s.cs,
+    gi: s.gb,
+    go: s.gs,
+    kd: s.kernel[0],
+    kh: s.kernel[1],
+    kw: s.kernel[2],
+    ...axes('stride', w.stride),
+    ...axes('pad', w.before),
+    ...axes('dil', w.dilation),
+    inner_n: innerN ? 1 : 0,
+    join: innerN ? 1 : join,
+    splits,
+    chunk,
+    tiles,
   };
   const spec = { ...tile.spec, T: big.dtype };
-  const first = registers ? dispatch(conv_dweight, bindings, params, grid1d(tiles), { spec: { ...spec, JOIN: !innerN && join > 1 ? '1u' : '0u' }, overrides: tile.overrides })
+  const first = registers
+    ? dispatch(conv_dweight, bindings, params, grid1d(tiles), {
+        spec: { ...spec, JOIN: !innerN && join > 1 ? '1u' : '0u' },
+        overrides: tile.overrides,
+      })
     : dispatch(tile.family === 'blocks' ? conv_dweight_blocks : conv_dweight_matrices, bindings, params, grid1d(tiles), { spec });
   return partial === dw ? [first] : [first, sumSplits(c.caps, partial, dw, size, splits)];
 }

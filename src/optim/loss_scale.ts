@@ -20,23 +20,32 @@ export class LossScale implements Disposable {
   readonly state = tensor([START, 0, 1, 1], { name: 'loss scale' });
 
   /** In a trace: loss [] or [1] times the scale, [1]. */
-  applyTo(loss: Tensor): Tensor { return mul(loss, this.current()); }
+  applyTo(loss: Tensor): Tensor {
+    return mul(loss, this.current());
+  }
 
   /** In a trace: the scale as it is there, [1]. */
-  current(): Tensor { return slice(this.state, { axis: 0, start: 0, end: 1 }); }
+  current(): Tensor {
+    return slice(this.state, { axis: 0, start: 0, end: 1 });
+  }
 
   /** In a trace: what to do with the gradients of the scaled loss, whose norm is `scaled`; see `judgeGradients`. */
   judge(scaled: Tensor, rate: Tensor, options: { maxNorm: number; beta1: number; beta2: number }): { clip: Tensor; hyper: Tensor } {
     return judgeGradients({ scaled, rate, state: this.state }, { ...options, growth: GROWTH });
   }
 
-  async values(): Promise<Float32Array> { return await this.state.data() as Float32Array; }
+  async values(): Promise<Float32Array> {
+    return (await this.state.data()) as Float32Array;
+  }
 
   /** @throws StateDictError unless there are four values */
   restore(values: Float32Array | undefined): void {
-    if (values?.length !== this.state.size) throw new StateDictError(`loss scale: got ${values?.length ?? 0} values, expected ${this.state.size}.`);
+    if (values?.length !== this.state.size)
+      throw new StateDictError(`loss scale: got ${values?.length ?? 0} values, expected ${this.state.size}.`);
     this.state.write(values);
   }
 
-  [Symbol.dispose](): void { this.state.dispose(); }
+  [Symbol.dispose](): void {
+    this.state.dispose();
+  }
 }

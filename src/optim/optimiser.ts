@@ -35,26 +35,63 @@ export interface OptimiserOptions {
 }
 
 /** A run of neighbouring parameters of one group and window. */
-interface Segment { readonly range: Range; readonly group: ParameterGroup }
+interface Segment {
+  readonly range: Range;
+  readonly group: ParameterGroup;
+}
 
 /** PyTorch's names of what an update keeps a parameter, by the arena that holds it. */
 const STATE: Readonly<Record<UpdateKind, readonly (readonly [string, 'm' | 'v'])[]>> = {
-  adam: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], adamw: [['exp_avg', 'm'], ['exp_avg_sq', 'v']], sgd: [['momentum_buffer', 'm']],
+  adam: [
+    ['exp_avg', 'm'],
+    ['exp_avg_sq', 'v'],
+  ],
+  adamw: [
+    ['exp_avg', 'm'],
+    ['exp_avg_sq', 'v'],
+  ],
+  sgd: [['momentum_buffer', 'm']],
 };
 
 const rate = maybe(scalar);
 const GROUP = fields({ params: listOf(instance('a parameter', Parameter)), weightDecay: rate, lrScale: rate });
-const OPTIONS = fields({ lr: scalar, betas: maybe(listOf(scalar)), eps: rate, weightDecay: rate, momentum: rate, clipNorm: rate, lossScale: maybe(flag) });
+const OPTIONS = fields({
+  lr: scalar,
+  betas: maybe(listOf(scalar)),
+  eps: rate,
+  weightDecay: rate,
+  momentum: rate,
+  clipNorm: rate,
+  lossScale: maybe(flag),
+});
 
 /** @throws VoxelgradError USAGE naming what is out of its range; NaN is out of every range. */
-function expectRanges({ lr, betas = [0, 0], eps = 0, weightDecay = 0, momentum = 0, clipNorm = 1 }: OptimiserOptions, groups: readonly ParameterGroup[]): void {
+function expectRanges(
+  { lr, betas = [0, 0], eps = 0, weightDecay = 0, momentum = 0, clipNorm = 1 }: OptimiserOptions,
+  groups: readonly ParameterGroup[],
+): void {
   const rules: [string, number, boolean, string][] = [
-    ['lr', lr, lr >= 0 && lr < Infinity, 'a number from 0'], ['betas[0]', betas[0], betas[0] >= 0 && betas[0] < 1, '0 to below 1'], ['betas[1]', betas[1], betas[1] >= 0 && betas[1] < 1, '0 to below 1'],
-    ['eps', eps, eps >= 0 && eps < Infinity, 'a number from 0'], ['momentum', momentum, momentum >= 0 && momentum < Infinity, 'a number from 0'], ['clipNorm', clipNorm, clipNorm > 0, 'a number above 0'],
-    ...[weightDecay, ...groups.map((g) => g.weightDecay ?? 0)].map((decay): [string, number, boolean, string] => ['weightDecay', decay, decay >= 0 && decay < Infinity, 'a number from 0']),
-    ...groups.map(({ lrScale = 1 }): [string, number, boolean, string] => ['lrScale', lrScale, lrScale >= 0 && lrScale < Infinity, 'a number from 0']),
+    ['lr', lr, lr >= 0 && lr < Infinity, 'a number from 0'],
+    ['betas[0]', betas[0], betas[0] >= 0 && betas[0] < 1, '0 to below 1'],
+    ['betas[1]', betas[1], betas[1] >= 0 && betas[1] < 1, '0 to below 1'],
+    ['eps', eps, eps >= 0 && eps < Infinity, 'a number from 0'],
+    ['momentum', momentum, momentum >= 0 && momentum < Infinity, 'a number from 0'],
+    ['clipNorm', clipNorm, clipNorm > 0, 'a number above 0'],
+    ...[weightDecay, ...groups.map((g) => g.weightDecay ?? 0)].map((decay): [string, number, boolean, string] => [
+      'weightDecay',
+      decay,
+      decay >= 0 && decay < Infinity,
+      'a number from 0',
+    ]),
+    ...groups.map(({ lrScale = 1 }): [string, number, boolean, string] => [
+      'lrScale',
+      lrScale,
+      lrScale >= 0 && lrScale < Infinity,
+      'a number from 0',
+    ]),
   ];
-  for (const [name, got, ok, expected] of rules) if (!ok) throw new VoxelgradError('USAGE', `optimiser: ${name} got ${got}, expected ${expected}.`);
+  for (const [name, got, ok, expected] of rules)
+    if (!ok) throw new VoxelgradError('USAGE', `optimiser: ${name} got ${got}, expected ${expected}.`);
 }
 
 export class Optimiser {
@@ -79,21 +116,32 @@ export class Optimiser {
 
   constructor(kind: UpdateKind, params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions) {
     expectArguments('optimiser', { params: iterable, options: OPTIONS }, [params, options]);
-    const list = [...params as Iterable<Parameter | ParameterGroup>];
-    const groups = list.length > 0 && !(list[0] instanceof Tensor) ? list as ParameterGroup[] : [{ params: list as Parameter[] }];
-    groups.forEach((group, i) => { expectArguments('optimiser', { [`params[${i}]`]: GROUP }, [group]); });
+    const list = [...(params as Iterable<Parameter | ParameterGroup>)];
+    const groups = list.length > 0 && !(list[0] instanceof Tensor) ? (list as ParameterGroup[]) : [{ params: list as Parameter[] }];
+    groups.forEach((group, i) => {
+      expectArguments('optimiser', { [`params[${i}]`]: GROUP }, [group]);
+    });
     this.groups = groups.map((group) => ({ ...group, params: [...new Set(group.params)] })); // a shared one counts once
     this.kind = kind;
     this.lr = options.lr;
     this.options = {
-      betas: options.betas ?? [0.9, 0.999], eps: options.eps ?? 1e-8, weightDecay: options.weightDecay ?? 0,
-      momentum: options.momentum ?? 0, clipNorm: options.clipNorm ?? Infinity,
+      betas: options.betas ?? [0.9, 0.999],
+      eps: options.eps ?? 1e-8,
+      weightDecay: options.weightDecay ?? 0,
+      momentum: options.momentum ?? 0,
+      clipNorm: options.clipNorm ?? Infinity,
     };
     this.params = this.groups.flatMap((g) => g.params);
     expectRanges(options, this.groups);
-    if (this.params.length === 0) throw new VoxelgradError('USAGE', 'optimiser: got no parameters.', 'Give it net.parameters(), and a network whose modules are fields of its class.');
+    if (this.params.length === 0)
+      throw new VoxelgradError(
+        'USAGE',
+        'optimiser: got no parameters.',
+        'Give it net.parameters(), and a network whose modules are fields of its class.',
+      );
     for (const param of this.params) {
-      if (this.groups.filter((g) => g.params.includes(param)).length > 1) throw new VoxelgradError('USAGE', `optimiser: parameter ${param.name ?? ''} is in two groups.`);
+      if (this.groups.filter((g) => g.params.includes(param)).length > 1)
+        throw new VoxelgradError('USAGE', `optimiser: parameter ${param.name ?? ''} is in two groups.`);
       param.expectFree();
     }
     const device = currentDevice();
@@ -115,7 +163,9 @@ export class Optimiser {
   }
 
   /** The loss whose gradients step() and accumulate() take: `loss` itself, or times the loss scale. */
-  scaled(loss: Tensor): Tensor { return this.lossScale?.applyTo(loss) ?? loss; }
+  scaled(loss: Tensor): Tensor {
+    return this.lossScale?.applyTo(loss) ?? loss;
+  }
 
   /**
    * Appends the update to the trace. With `grads` they are written straight into the arena; without, the gradients that
@@ -125,31 +175,71 @@ export class Optimiser {
    */
   step(grads?: Grads): Tensor {
     const trace = currentTrace();
-    if (!trace) throw new VoxelgradError('TRACE', 'optimiser: step() called outside of a traced step.', 'Call it inside the function given to compile().');
+    if (!trace)
+      throw new VoxelgradError(
+        'TRACE',
+        'optimiser: step() called outside of a traced step.',
+        'Call it inside the function given to compile().',
+      );
     this.use(grads ? 'written' : 'gathered');
     if (grads) {
-      if (this.written.has(trace)) throw new VoxelgradError('ORDER', 'optimiser: step(grads) called twice in one step, the second would overwrite the gradients of the first.', 'Add the losses first, or use accumulate() and step().');
+      if (this.written.has(trace))
+        throw new VoxelgradError(
+          'ORDER',
+          'optimiser: step(grads) called twice in one step, the second would overwrite the gradients of the first.',
+          'Add the losses first, or use accumulate() and step().',
+        );
       this.written.add(trace);
       const readers = readersOf(trace);
       for (const [param, grad] of grads) this.place(trace, readers, param as Parameter, grad);
     }
-    if (grads?.size === 0) throw new VoxelgradError('USAGE', 'optimiser: step() got no gradients.', 'Give backward() the parameters: backward(loss, net.parameters()).');
-    if (!grads && this.accumulated.size === 0) throw new VoxelgradError('ORDER', 'optimiser: step() has no gradients, got no accumulate() before it.', 'Compile what accumulates first, or give step() the gradients.');
+    if (grads?.size === 0)
+      throw new VoxelgradError(
+        'USAGE',
+        'optimiser: step() got no gradients.',
+        'Give backward() the parameters: backward(loss, net.parameters()).',
+      );
+    if (!grads && this.accumulated.size === 0)
+      throw new VoxelgradError(
+        'ORDER',
+        'optimiser: step() has no gradients, got no accumulate() before it.',
+        'Compile what accumulates first, or give step() the gradients.',
+      );
     const updated = grads ? new Set(grads.keys()) : this.accumulated;
     const segments = this.segments((p) => updated.has(p));
-    const { clipNorm: maxNorm, betas: [beta1, beta2] } = this.options;
+    const {
+      clipNorm: maxNorm,
+      betas: [beta1, beta2],
+    } = this.options;
     const ranges = segments.map((s) => this.arenas.g.flat(s.range));
     const rate = hostScalars(3, 'f32', () => {
       expectRanges({ lr: this.lr }, []);
       const t = ++this.steps;
       return Float32Array.of(this.lr, 1 - beta1 ** t, 1 - beta2 ** t);
     });
-    const { clip, hyper } = this.lossScale?.judge(clipFactor(ranges, Infinity), rate, { maxNorm, beta1, beta2 }) ?? { clip: clipFactor(ranges, maxNorm), hyper: rate };
+    const { clip, hyper } = this.lossScale?.judge(clipFactor(ranges, Infinity), rate, { maxNorm, beta1, beta2 }) ?? {
+      clip: clipFactor(ranges, maxNorm),
+      hyper: rate,
+    };
     for (const { range, group } of segments) {
-      update(this.kind, { p: this.arenas.p.flat(range), g: this.arenas.g.flat(range), m: this.arenas.m.flat(range), v: this.arenas.v.flat(range), hyper, clip }, {
-        beta1: this.kind === 'sgd' ? this.options.momentum : beta1, beta2, eps: this.options.eps,
-        weightDecay: group.weightDecay ?? this.options.weightDecay, lrScale: group.lrScale ?? 1,
-      });
+      update(
+        this.kind,
+        {
+          p: this.arenas.p.flat(range),
+          g: this.arenas.g.flat(range),
+          m: this.arenas.m.flat(range),
+          v: this.arenas.v.flat(range),
+          hyper,
+          clip,
+        },
+        {
+          beta1: this.kind === 'sgd' ? this.options.momentum : beta1,
+          beta2,
+          eps: this.options.eps,
+          weightDecay: group.weightDecay ?? this.options.weightDecay,
+          lrScale: group.lrScale ?? 1,
+        },
+      );
       if (!grads) clear(this.arenas.g.flat(range));
     }
     return clip;
@@ -182,7 +272,10 @@ export class Optimiser {
     for (const param of this.params) {
       for (const [key, arena] of STATE[this.kind]) {
         const entry = dict.get(`${key}.${param.name}`);
-        if (!entry || entry.data.length !== param.size) throw new StateDictError(`optimiser: ${key}.${param.name} is ${entry ? `${entry.data.length} values, expected ${param.size}` : 'missing'}.`);
+        if (!entry || entry.data.length !== param.size)
+          throw new StateDictError(
+            `optimiser: ${key}.${param.name} is ${entry ? `${entry.data.length} values, expected ${param.size}` : 'missing'}.`,
+          );
         const range = this.arenas[arena].flat(this.rangeOf(param));
         range.write(param.fromTorch(entry.data));
         range.dispose();
@@ -203,7 +296,12 @@ export class Optimiser {
   private use(mode: 'written' | 'gathered'): void {
     this.expectOpen();
     this.mode ??= mode;
-    if (this.mode !== mode) throw new VoxelgradError('ORDER', 'optimiser: got both step(grads) and accumulate(), which would add to or overwrite the gradients of the other.', 'Use step(grads) alone, or accumulate() and step().');
+    if (this.mode !== mode)
+      throw new VoxelgradError(
+        'ORDER',
+        'optimiser: got both step(grads) and accumulate(), which would add to or overwrite the gradients of the other.',
+        'Use step(grads) alone, or accumulate() and step().',
+      );
   }
 
   private expectOpen(): void {
@@ -223,8 +321,12 @@ export class Optimiser {
     const storage = this.arenas.g.storage(range);
     const root = rootOf(grad);
     const clashes = (t: Tensor | null): boolean => t !== null && knownPlace(t, trace.placed)?.buffer === storage.buffer;
-    const free = root.node && root.size === param.size && !trace.placed.has(root) && !root.node.inputs.some(clashes)
-      && !(readers.get(root) ?? []).some((n) => [...n.outputs, ...mutatedBy(n)].some(clashes));
+    const free =
+      root.node &&
+      root.size === param.size &&
+      !trace.placed.has(root) &&
+      !root.node.inputs.some(clashes) &&
+      !(readers.get(root) ?? []).some((n) => [...n.outputs, ...mutatedBy(n)].some(clashes));
     // A gradient that lies in this buffer already, as another parameter's, is copied through memory of its own.
     if (free) trace.placed.set(root, storage);
     else storage.release();
@@ -236,7 +338,10 @@ export class Optimiser {
     for (const group of this.groups) {
       let open = false;
       for (const param of group.params) {
-        if (!wanted(param)) { open = false; continue; }
+        if (!wanted(param)) {
+          open = false;
+          continue;
+        }
         const { window, offset, bytes } = this.rangeOf(param);
         const last = out.at(-1);
         if (open && last && last.range.window === window) last.range.bytes = offset + bytes - last.range.offset;
@@ -258,16 +363,20 @@ function readersOf({ nodes }: Trace): Map<Tensor, Node[]> {
       if (!t) continue;
       const root = rootOf(t);
       const list = readers.get(root);
-      if (list) list.push(node); else readers.set(root, [node]);
+      if (list) list.push(node);
+      else readers.set(root, [node]);
     }
   }
   return readers;
 }
 
 /** AdamW: decoupled weight decay. Moves the parameters into its arena, so make it before compiling. */
-export const adamw = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser => new Optimiser('adamw', params, options);
-export const adam = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser => new Optimiser('adam', params, options);
-export const sgd = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser => new Optimiser('sgd', params, options);
+export const adamw = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser =>
+  new Optimiser('adamw', params, options);
+export const adam = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser =>
+  new Optimiser('adam', params, options);
+export const sgd = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser =>
+  new Optimiser('sgd', params, options);
 
 /** Two groups: what decays (matrices and kernels) and what does not (norms, biases, temperatures, position tables). */
 export function decayGroups(params: readonly Parameter[], weightDecay: number, lrScale = 1): ParameterGroup[] {

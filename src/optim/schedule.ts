@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Learning rates as fractions of a run (specification C).
 
-export interface RateSchedule { readonly schedule: 'poly' | 'constant'; readonly power: number; readonly warmUp: number }
+export interface RateSchedule {
+  readonly schedule: 'poly' | 'constant';
+  readonly power: number;
+  readonly warmUp: number;
+}
 
 /** Factor on the learning rate at iteration `it` of `n`: linear warm-up, then poly decay. */
 export function learningRateFactor({ schedule, power, warmUp }: RateSchedule, it: number, n: number): number {

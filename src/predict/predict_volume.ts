@@ -24,7 +24,12 @@ export function roisAtOnce(roi: Readonly<Triple>, classes: number, networks: num
 }
 
 /** How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. */
-export interface Windows { readonly roi: Triple; readonly step: number; readonly mirror: boolean; readonly classes: number }
+export interface Windows {
+  readonly roi: Triple;
+  readonly step: number;
+  readonly mirror: boolean;
+  readonly classes: number;
+}
 
 type Flips = readonly [boolean, boolean, boolean];
 
@@ -41,7 +46,11 @@ export function patchStarts(size: Triple, roi: Triple, step: number): Triple[] {
 
 /** Gaussian weights of a patch, largest 1, never 0. */
 export function blendWeights(roi: Triple): Float32Array {
-  const [d, h, w] = roi.map((n) => Float64Array.from({ length: n }, (_, i) => Math.exp(-0.5 * ((i - (n - 1) / 2) / (n / 8)) ** 2))) as [Float64Array, Float64Array, Float64Array];
+  const [d, h, w] = roi.map((n) => Float64Array.from({ length: n }, (_, i) => Math.exp(-0.5 * ((i - (n - 1) / 2) / (n / 8)) ** 2))) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
   const out = new Float32Array(roi[0] * roi[1] * roi[2]);
   let i = 0;
   for (const a of d) for (const b of h) for (const c of w) out[i++] = Math.max(a * b * c, 1e-4);
@@ -57,20 +66,31 @@ type Labels = Record<string, Uint8Array>;
 
 export async function predictVolume(windows: Windows, networks: RoiNetworks, scan: Scan): Promise<Labels> {
   let found: Labels = {};
-  await predictVolumes(windows, networks, [scan], (_, labels) => { found = labels; });
+  await predictVolumes(windows, networks, [scan], (_, labels) => {
+    found = labels;
+  });
   return found;
 }
 
 /** Scans one after another, whose patches share runs; `done` gets the labels of each as soon as it has them, in order. */
-export async function predictVolumes<S extends Scan>(windows: Windows, networks: RoiNetworks, scans: Iterable<S>, done: (scan: S, labels: Labels) => void): Promise<void> {
+export async function predictVolumes<S extends Scan>(
+  windows: Windows,
+  networks: RoiNetworks,
+  scans: Iterable<S>,
+  done: (scan: S, labels: Labels) => void,
+): Promise<void> {
   let waiting: Patch[] = [];
   const run = async (): Promise<void> => {
     const outputs = await networks.run(waiting.map(({ image }) => image));
-    waiting.forEach(({ take }, i) => { take(outputs[i]!); });
+    waiting.forEach(({ take }, i) => {
+      take(outputs[i]!);
+    });
     waiting = [];
   };
   for (const scan of scans) {
-    for (const patch of patchesOf(windows, scan, (labels) => { done(scan, labels); })) {
+    for (const patch of patchesOf(windows, scan, (labels) => {
+      done(scan, labels);
+    })) {
       waiting.push(patch);
       if (waiting.length === networks.most) await run();
     }
@@ -79,9 +99,16 @@ export async function predictVolumes<S extends Scan>(windows: Windows, networks:
 }
 
 /** A patch as networks see it, and what becomes of their probabilities; these come in the order of the patches. */
-interface Patch { readonly image: Float32Array; take(outputs: Readonly<Record<string, Float32Array>>): void }
+interface Patch {
+  readonly image: Float32Array;
+  take(outputs: Readonly<Record<string, Float32Array>>): void;
+}
 
-function* patchesOf({ roi, step, mirror, classes }: Windows, { image, grid: { size }, outside }: Scan, done: (labels: Labels) => void): Generator<Patch> {
+function* patchesOf(
+  { roi, step, mirror, classes }: Windows,
+  { image, grid: { size }, outside }: Scan,
+  done: (labels: Labels) => void,
+): Generator<Patch> {
   const slab = new Slab([...size], roi, classes);
   const starts = patchStarts([...size], roi, step);
   let left = starts.length * (mirror ? 8 : 1);
@@ -124,14 +151,21 @@ class Slab {
 
   /** Adds a patch that was computed on the mirrored image. What lies outside the volume is dropped. */
   add(name: string, patch: Float32Array, start: Triple, flips: Flips): void {
-    const { size: [D, H, W], roi: [rd, rh, rw], classes, depth, weights } = this;
+    const {
+      size: [D, H, W],
+      roi: [rd, rh, rw],
+      classes,
+      depth,
+      weights,
+    } = this;
     let sums = this.sums.get(name);
-    if (!sums) this.sums.set(name, sums = new Float32Array(depth * H * W * classes));
+    if (!sums) this.sums.set(name, (sums = new Float32Array(depth * H * W * classes)));
     const step = flips[2] ? -classes : classes;
     for (let d = Math.max(0, -start[0]); d < Math.min(rd, D - start[0]); d++) {
       for (let h = Math.max(0, -start[1]); h < Math.min(rh, H - start[1]); h++) {
         const row = ((flips[0] ? rd - 1 - d : d) * rh + (flips[1] ? rh - 1 - h : h)) * rw;
-        const w0 = Math.max(0, -start[2]), w1 = Math.min(rw, W - start[2]);
+        const w0 = Math.max(0, -start[2]),
+          w1 = Math.min(rw, W - start[2]);
         let from = (row + (flips[2] ? rw - 1 - w0 : w0)) * classes;
         let to = ((((d + start[0]) % depth) * H + h + start[1]) * W + w0 + start[2]) * classes;
         for (let w = w0; w < w1; w++, from += step, to += classes) {
@@ -144,30 +178,45 @@ class Slab {
 
   /** Turns the sums of all slices below `slice` into labels and clears them. */
   finish(slice: number): void {
-    const { size: [, H, W], classes, depth } = this;
+    const {
+      size: [, H, W],
+      classes,
+      depth,
+    } = this;
     const plane = H * W;
     for (; this.done < slice; this.done++) {
       const at = (this.done % depth) * plane * classes;
       const slices = [...this.sums].map(([name, sums]) => [name, sums.subarray(at, at + plane * classes)] as const);
       for (const [name, p] of slices) argmax([p], classes, this.label(name).subarray(this.done * plane));
-      argmax(slices.map(([, p]) => p), classes, this.label('ensemble').subarray(this.done * plane));
+      argmax(
+        slices.map(([, p]) => p),
+        classes,
+        this.label('ensemble').subarray(this.done * plane),
+      );
       for (const [, p] of slices) p.fill(0);
     }
   }
 
   private label(name: string): Uint8Array {
-    return this.labels[name] ??= new Uint8Array(this.size[0] * this.size[1] * this.size[2]);
+    return (this.labels[name] ??= new Uint8Array(this.size[0] * this.size[1] * this.size[2]));
   }
 }
 
 /** Label of the largest sum over `volumes` [..., classes] into `label`; ties go to the lowest class. */
-export function argmax(volumes: readonly Float32Array[], classes: number, label: Uint8Array = new Uint8Array((volumes[0]?.length ?? 0) / classes)): Uint8Array {
+export function argmax(
+  volumes: readonly Float32Array[],
+  classes: number,
+  label: Uint8Array = new Uint8Array((volumes[0]?.length ?? 0) / classes),
+): Uint8Array {
   for (let i = 0; i * classes < (volumes[0]?.length ?? 0); i++) {
     let best = -Infinity;
     for (let c = 0; c < classes; c++) {
       let p = 0;
       for (const v of volumes) p += v[i * classes + c]!;
-      if (p > best) { best = p; label[i] = c; }
+      if (p > best) {
+        best = p;
+        label[i] = c;
+      }
     }
   }
   return label;

@@ -16,21 +16,28 @@ const ROUNDS = 10;
 
 /** High 32 bits of the 64-bit product of two u32, by 16-bit halves (no BigInt: this is the inner loop). */
 function mulHigh(a: number, b: number): number {
-  const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
+  const aLow = a & 0xffff,
+    aHigh = a >>> 16,
+    bLow = b & 0xffff,
+    bHigh = b >>> 16;
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16); // < 2^32: (2^16-1)^2 + 2^16-1
-  const carry = aLow * bHigh + (middle & 0xffff);       // < 2^32, same bound
+  const carry = aLow * bHigh + (middle & 0xffff); // < 2^32, same bound
   return (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(carry / 65536)) >>> 0;
 }
 
 /** One Philox4x32-10 block: four u32 for a key of two u32 and a counter of four u32. Arguments are taken modulo 2^32. */
-export function philox4x32(
-  key0: number, key1: number, c0: number, c1: number, c2: number, c3: number,
-): [number, number, number, number] {
-  let k0 = key0 >>> 0, k1 = key1 >>> 0;
-  let x0 = c0 >>> 0, x1 = c1 >>> 0, x2 = c2 >>> 0, x3 = c3 >>> 0;
+export function philox4x32(key0: number, key1: number, c0: number, c1: number, c2: number, c3: number): [number, number, number, number] {
+  let k0 = key0 >>> 0,
+    k1 = key1 >>> 0;
+  let x0 = c0 >>> 0,
+    x1 = c1 >>> 0,
+    x2 = c2 >>> 0,
+    x3 = c3 >>> 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const high0 = mulHigh(M0, x0), low0 = Math.imul(M0, x0);
-    const high1 = mulHigh(M1, x2), low1 = Math.imul(M1, x2);
+    const high0 = mulHigh(M0, x0),
+      low0 = Math.imul(M0, x0);
+    const high1 = mulHigh(M1, x2),
+      low1 = Math.imul(M1, x2);
     x0 = (high1 ^ x1 ^ k0) >>> 0;
     x1 = low1 >>> 0;
     x2 = (high0 ^ x3 ^ k1) >>> 0;
@@ -106,10 +113,15 @@ export class Philox {
   }
 
   /** Numbers one after another from one (step, op): for code that cannot say beforehand how many it needs. */
-  cursor(step: number, op: number): PhiloxCursor { return new PhiloxCursor(this, step, op); }
+  cursor(step: number, op: number): PhiloxCursor {
+    return new PhiloxCursor(this, step, op);
+  }
 
   #fill<A extends Float32Array | Uint32Array>(
-    step: number, op: number, out: A, convert: (lanes: [number, number, number, number]) => number[],
+    step: number,
+    op: number,
+    out: A,
+    convert: (lanes: [number, number, number, number]) => number[],
   ): A {
     for (let i = 0, block = 0; i < out.length; block++) {
       const lanes = convert(this.block(step, op, block));
@@ -141,11 +153,19 @@ export class PhiloxCursor {
   }
 
   /** A uniform in [low, high). */
-  uniform(low = 0, high = 1): number { return low + (high - low) * toUniform(this.#bits()); }
+  uniform(low = 0, high = 1): number {
+    return low + (high - low) * toUniform(this.#bits());
+  }
   /** An integer in [0, bound). */
-  int(bound: number): number { return Math.floor((this.#bits() * bound) / 2 ** 32); }
+  int(bound: number): number {
+    return Math.floor((this.#bits() * bound) / 2 ** 32);
+  }
   /** True with probability `p`. */
-  chance(p: number): boolean { return toUniform(this.#bits()) < p; }
+  chance(p: number): boolean {
+    return toUniform(this.#bits()) < p;
+  }
   /** A normal with the given mean and standard deviation; takes two elements. */
-  normal(mean = 0, sigma = 1): number { return mean + sigma * boxMuller(this.#bits(), this.#bits())[0]; }
+  normal(mean = 0, sigma = 1): number {
+    return mean + sigma * boxMuller(this.#bits(), this.#bits())[0];
+  }
 }

@@ -22,12 +22,18 @@ export interface Comparison {
 export const TITLES: Readonly<Record<Compared, string>> = { Dice: 'Dice', IoU: 'Jaccard', BF: 'Boundary F1', HD95: 'HD95' };
 
 /** "6.4 M" */
-export const millions = (parameters: number | null): string => (parameters === null ? fixed(null) : parameters < 1e5 ? `${fixed(parameters / 1e3, 1)} k` : `${fixed(parameters / 1e6, 2)} M`);
+export const millions = (parameters: number | null): string =>
+  parameters === null ? fixed(null) : parameters < 1e5 ? `${fixed(parameters / 1e3, 1)} k` : `${fixed(parameters / 1e6, 2)} M`;
 
 /** Seconds with three digits. */
-export const perIteration = (seconds: number | null): string => (seconds === null ? fixed(null) : `${fixed(seconds, seconds < 1 ? 3 : seconds < 10 ? 2 : 1)} s`);
+export const perIteration = (seconds: number | null): string =>
+  seconds === null ? fixed(null) : `${fixed(seconds, seconds < 1 ? 3 : seconds < 10 ? 2 : 1)} s`;
 
-export interface Cells { mean: string; interval: string; best: boolean }
+export interface Cells {
+  mean: string;
+  interval: string;
+  best: boolean;
+}
 
 /** Mean, spread and interval of one metric of a row. */
 export function metricCells({ metrics, best }: MethodRow, metric: Compared): Cells {
@@ -36,8 +42,16 @@ export function metricCells({ metrics, best }: MethodRow, metric: Compared): Cel
 }
 
 /** Difference from the reference, and its test. */
-export function differenceCells({ against }: MethodRow): { difference: string; interval: string; p: string; pairs: string; left: string } | null {
+export function differenceCells({
+  against,
+}: MethodRow): { difference: string; interval: string; p: string; pairs: string; left: string } | null {
   if (against === null) return null;
   const { difference, ci, unit, p_holm, n_cases, n_unpaired } = against.IoU;
-  return { difference: signed(difference), interval: interval(ci, decimalsOf(unit), signed), p: pValue(p_holm), pairs: String(n_cases), left: String(n_unpaired) };
+  return {
+    difference: signed(difference),
+    interval: interval(ci, decimalsOf(unit), signed),
+    p: pValue(p_holm),
+    pairs: String(n_cases),
+    left: String(n_unpaired),
+  };
 }

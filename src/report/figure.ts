@@ -21,7 +21,10 @@ export function chart(label: string, options: Plot.PlotOptions): Html {
 
 /** A figure with its caption; `legend` stands between. */
 export function figure(picture: HtmlValue, caption: HtmlValue, legend: HtmlValue = null): Html {
-  return html`<figure>${picture}${legend}<figcaption>${caption}</figcaption></figure>`;
+  return html`<figure>
+    ${picture}${legend}
+    <figcaption>${caption}</figcaption>
+  </figure>`;
 }
 
 export interface LegendEntry {
@@ -33,5 +36,7 @@ export interface LegendEntry {
 
 /** Colour key in words, so that no meaning hangs on colour alone. */
 export function legend(entries: readonly LegendEntry[]): Html {
-  return html`<ul class="legend">${entries.map(({ name, colour, kind = 'area' }) => html`<li><span class="key ${kind}" style="--key:${colour}"></span>${name}</li>`)}</ul>`;
+  return html`<ul class="legend">
+    ${entries.map(({ name, colour, kind = 'area' }) => html`<li><span class="key ${kind}" style="--key:${colour}"></span>${name}</li>`)}
+  </ul>`;
 }

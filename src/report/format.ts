@@ -37,7 +37,11 @@ export function meanStd({ mean, std, unit }: Pick<Aggregate, 'mean' | 'std' | 'u
 }
 
 /** "79.0 to 83.1" */
-export function interval(ci: readonly [number, number] | null, decimals = 1, write: (value: number, decimals: number) => string = fixed): string {
+export function interval(
+  ci: readonly [number, number] | null,
+  decimals = 1,
+  write: (value: number, decimals: number) => string = fixed,
+): string {
   return ci === null ? MISSING : `${write(ci[0], decimals)} to ${write(ci[1], decimals)}`;
 }
 

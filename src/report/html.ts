@@ -4,7 +4,9 @@
 /** Text that is markup already. */
 export class Html {
   readonly text: string;
-  constructor(text: string) { this.text = text; }
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 export type HtmlValue = Html | string | number | null | undefined | false | readonly HtmlValue[];

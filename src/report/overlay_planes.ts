@@ -49,10 +49,21 @@ export function caseViews(input: OverlayCase): CaseViews {
 
 type Box = { low: number[]; high: number[] };
 
-function cut(input: OverlayCase, box: Box, centre: number[], plane: PlaneName, [fixed, down, across]: readonly [number, number, number], letters: PlaneView['letters'], window: { low: number; high: number }): PlaneView {
+function cut(
+  input: OverlayCase,
+  box: Box,
+  centre: number[],
+  plane: PlaneName,
+  [fixed, down, across]: readonly [number, number, number],
+  letters: PlaneView['letters'],
+  window: { low: number; high: number },
+): PlaneView {
   const { size, spacing, image } = input;
-  const width = box.high[across] - box.low[across] + 1, height = box.high[down] - box.low[down] + 1;
-  const grey = new Uint8Array(width * height), reference = new Uint8Array(width * height), prediction = new Uint8Array(width * height);
+  const width = box.high[across] - box.low[across] + 1,
+    height = box.high[down] - box.low[down] + 1;
+  const grey = new Uint8Array(width * height),
+    reference = new Uint8Array(width * height),
+    prediction = new Uint8Array(width * height);
   // Indices grow towards S, A and R, all of which belong at the top or the left edge: both directions turn round.
   const turned = input.orientation === 'RAS';
   const at = [0, 0, 0];
@@ -67,23 +78,41 @@ function cut(input: OverlayCase, box: Box, centre: number[], plane: PlaneName, [
       prediction[i] = input.prediction[voxel];
     }
   }
-  return { plane, slice: centre[fixed], width, height, pixel: [spacing[across], spacing[down]], grey, reference, prediction, letters: turned ? letters : null };
+  return {
+    plane,
+    slice: centre[fixed],
+    width,
+    height,
+    pixel: [spacing[across], spacing[down]],
+    grey,
+    reference,
+    prediction,
+    letters: turned ? letters : null,
+  };
 }
 
 /** Visits every voxel that either mask holds. */
-function eachSegmented({ size, reference, prediction }: OverlayCase, visit: (at: readonly [number, number, number], inReference: boolean) => void): void {
+function eachSegmented(
+  { size, reference, prediction }: OverlayCase,
+  visit: (at: readonly [number, number, number], inReference: boolean) => void,
+): void {
   let i = 0;
-  for (let z = 0; z < size[0]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[2]; x++, i++) {
-    if (reference[i] > 0 || prediction[i] > 0) visit([z, y, x], reference[i] > 0);
-  }
+  for (let z = 0; z < size[0]; z++)
+    for (let y = 0; y < size[1]; y++)
+      for (let x = 0; x < size[2]; x++, i++) {
+        if (reference[i] > 0 || prediction[i] > 0) visit([z, y, x], reference[i] > 0);
+      }
 }
 
 function fieldOfView(input: OverlayCase): Box {
-  const low: number[] = [...input.size], high = [-1, -1, -1];
-  eachSegmented(input, (at) => at.forEach((v, axis) => {
-    low[axis] = Math.min(low[axis], v);
-    high[axis] = Math.max(high[axis], v);
-  }));
+  const low: number[] = [...input.size],
+    high = [-1, -1, -1];
+  eachSegmented(input, (at) =>
+    at.forEach((v, axis) => {
+      low[axis] = Math.min(low[axis], v);
+      high[axis] = Math.max(high[axis], v);
+    }),
+  );
   if (high[0] < 0) return { low: [0, 0, 0], high: input.size.map((n) => n - 1) };
   for (let axis = 0; axis < 3; axis++) {
     const step = input.spacing[axis];
@@ -96,7 +125,8 @@ function fieldOfView(input: OverlayCase): Box {
 
 function largestSections(input: OverlayCase): number[] {
   const areas = input.size.map((n) => ({ reference: new Float64Array(n), prediction: new Float64Array(n) }));
-  let referenceVoxels = 0, voxels = 0;
+  let referenceVoxels = 0,
+    voxels = 0;
   eachSegmented(input, (at, inReference) => {
     voxels++;
     if (inReference) referenceVoxels++;
@@ -111,13 +141,17 @@ function largestSections(input: OverlayCase): number[] {
 
 /** What is shown but for its extremes, and what is segmented but for its own: a small bright nodule must not turn all white. */
 function percentileWindow({ size, image, reference, prediction }: OverlayCase, { low, high }: Box): { low: number; high: number } {
-  const shown: number[] = [], segmented: number[] = [];
-  for (let z = low[0]; z <= high[0]; z++) for (let y = low[1]; y <= high[1]; y++) for (let x = low[2]; x <= high[2]; x++) {
-    const at = (z * size[1] + y) * size[2] + x, value = image[at];
-    if (!Number.isFinite(value)) continue;
-    shown.push(value);
-    if (reference[at] > 0 || prediction[at] > 0) segmented.push(value);
-  }
+  const shown: number[] = [],
+    segmented: number[] = [];
+  for (let z = low[0]; z <= high[0]; z++)
+    for (let y = low[1]; y <= high[1]; y++)
+      for (let x = low[2]; x <= high[2]; x++) {
+        const at = (z * size[1] + y) * size[2] + x,
+          value = image[at];
+        if (!Number.isFinite(value)) continue;
+        shown.push(value);
+        if (reference[at] > 0 || prediction[at] > 0) segmented.push(value);
+      }
   if (shown.length === 0) return { low: 0, high: 1 };
   const range = (values: readonly number[]): readonly [number, number] => {
     const sorted = Float64Array.from(values).sort();
@@ -132,16 +166,34 @@ function percentileWindow({ size, image, reference, prediction }: OverlayCase, {
 /** SVG path, in pixels, along the edges between different labels; runs of edges are joined, the edge of the picture is not drawn. */
 export function outline(labels: Uint8Array, width: number, height: number): string {
   const parts: string[] = [];
-  const runs = (lines: number, length: number, differs: (line: number, i: number) => boolean, write: (line: number, from: number, to: number) => string): void => {
+  const runs = (
+    lines: number,
+    length: number,
+    differs: (line: number, i: number) => boolean,
+    write: (line: number, from: number, to: number) => string,
+  ): void => {
     for (let line = 1; line < lines; line++) {
       for (let i = 0, from = -1; i <= length; i++) {
         const edge = i < length && differs(line, i);
         if (edge && from < 0) from = i;
-        if (!edge && from >= 0) { parts.push(write(line, from, i)); from = -1; }
+        if (!edge && from >= 0) {
+          parts.push(write(line, from, i));
+          from = -1;
+        }
       }
     }
   };
-  runs(height, width, (y, x) => labels[y * width + x] !== labels[(y - 1) * width + x], (y, from, to) => `M${from} ${y}H${to}`);
-  runs(width, height, (x, y) => labels[y * width + x] !== labels[y * width + x - 1], (x, from, to) => `M${x} ${from}V${to}`);
+  runs(
+    height,
+    width,
+    (y, x) => labels[y * width + x] !== labels[(y - 1) * width + x],
+    (y, from, to) => `M${from} ${y}H${to}`,
+  );
+  runs(
+    width,
+    height,
+    (x, y) => labels[y * width + x] !== labels[y * width + x - 1],
+    (x, from, to) => `M${x} ${from}V${to}`,
+  );
   return parts.join('');
 }

@@ -16,9 +16,17 @@ export const MUTED = '#8a949e';
 export const SERIES: readonly string[] = ['#0072b2', '#d55e00', '#009e73', '#aa4499', '#e69f00', '#56b4e9', '#333333', '#8c6d31'];
 
 type Colour = readonly [number, number, number];
-const NOT_SCORED: Colour = [176, 184, 192], WITHIN: Colour = [64, 160, 96];
+const NOT_SCORED: Colour = [176, 184, 192],
+  WITHIN: Colour = [64, 160, 96];
 /** From just beyond the tolerance to far beyond it: too small, too large. */
-const INSIDE: readonly [Colour, Colour] = [[158, 206, 240], [10, 62, 130]], OUTSIDE: readonly [Colour, Colour] = [[250, 214, 140], [176, 42, 0]];
+const INSIDE: readonly [Colour, Colour] = [
+    [158, 206, 240],
+    [10, 62, 130],
+  ],
+  OUTSIDE: readonly [Colour, Colour] = [
+    [250, 214, 140],
+    [176, 42, 0],
+  ];
 
 /** Distances from the tolerance to this are told apart by colour. */
 export const farDistance = (tolerance: number): number => Math.max(4 * tolerance, tolerance + 2);
@@ -28,7 +36,8 @@ export function distanceColour(distance: number, tolerance: number): Colour {
   if (Number.isNaN(distance)) return NOT_SCORED;
   const beyond = Math.abs(distance) - tolerance;
   if (beyond <= 1e-6) return WITHIN;
-  const [near, far] = distance < 0 ? INSIDE : OUTSIDE, t = Math.min(1, beyond / (farDistance(tolerance) - tolerance));
+  const [near, far] = distance < 0 ? INSIDE : OUTSIDE,
+    t = Math.min(1, beyond / (farDistance(tolerance) - tolerance));
   return [0, 1, 2].map((k) => Math.round(near[k]! + t * (far[k]! - near[k]!))) as unknown as Colour;
 }
 

@@ -50,7 +50,11 @@ export class CaseStore {
     const { plan } = this;
     const loaded = await loadCase(this.dataset, scan);
     const weight = annotated(plan, name, loaded.image.size, loaded.weight);
-    const prepared = prepareCase({ ...loaded, weight }, plan.data.spacing === 'native' ? null : [...plan.data.spacing] as Triple, intensityWindow(plan.data));
+    const prepared = prepareCase(
+      { ...loaded, weight },
+      plan.data.spacing === 'native' ? null : ([...plan.data.spacing] as Triple),
+      intensityWindow(plan.data),
+    );
     const bytes = prepared.image.byteLength * 1.5;
     for (const [old, { image }] of this.cache) {
       if (this.bytes + bytes <= CACHE_BYTES) break;

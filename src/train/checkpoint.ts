@@ -3,7 +3,8 @@
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
 import { z } from 'zod';
 import { DataError, StateDictError } from '../errors.ts';
-import { currentDevice, type TunedTiles } from '../gpu/device.ts';
+import type { TunedTiles } from '../gpu/caps.ts';
+import { currentDevice } from '../gpu/device.ts';
 import { Readback, type DeviceRange } from '../gpu/readback.ts';
 import type { StateEntry } from '../nn/module.ts';
 import type { Parameter } from '../nn/parameter.ts';
@@ -58,15 +59,27 @@ export interface RunState {
 const scaleKey = (name: string): string => `loss_scale.${name}`;
 
 /** A tensor of a checkpoint: where it lies on the device, and what it is in a file. */
-interface Piece { readonly name: string; readonly shape: readonly number[]; readonly place: DeviceRange; toFile(values: Float32Array): Float32Array }
+interface Piece {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly place: DeviceRange;
+  toFile(values: Float32Array): Float32Array;
+}
 
 function* piecesOf(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>): Generator<Piece> {
   const placeOf = ({ buffer: { buffer, offset, size } }: Pick<Parameter, 'buffer'>): DeviceRange => ({ buffer, offset, bytes: size });
-  const piece = (name: string, param: Parameter, tensor: Pick<Parameter, 'buffer'>): Piece => ({ name, shape: param.torchShape, place: placeOf(tensor), toFile: (values) => param.layout === 'plain' ? values : param.toTorch(values) });
-  for (const { name, net } of networkList(nets)) for (const [key, param] of net.namedParameters()) yield piece(`${name}.${key}`, param, param);
+  const piece = (name: string, param: Parameter, tensor: Pick<Parameter, 'buffer'>): Piece => ({
+    name,
+    shape: param.torchShape,
+    place: placeOf(tensor),
+    toFile: (values) => (param.layout === 'plain' ? values : param.toTorch(values)),
+  });
+  for (const { name, net } of networkList(nets))
+    for (const [key, param] of net.namedParameters()) yield piece(`${name}.${key}`, param, param);
   for (const [name, optimiser] of optimisers) {
     for (const [key, param, tensor] of optimiser.namedState()) yield piece(key, param, tensor);
-    if (optimiser.lossScale) yield { name: scaleKey(name), shape: [4], place: placeOf(optimiser.lossScale.state), toFile: (values) => values };
+    if (optimiser.lossScale)
+      yield { name: scaleKey(name), shape: [4], place: placeOf(optimiser.lossScale.state), toFile: (values) => values };
   }
 }
 
@@ -80,23 +93,39 @@ export class Snapshot implements Disposable {
 
   constructor(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>) {
     this.pieces = [...piecesOf(nets, optimisers)];
-    this.readback = new Readback(currentDevice(), this.pieces.map(({ place }) => place));
+    this.readback = new Readback(
+      currentDevice(),
+      this.pieces.map(({ place }) => place),
+    );
   }
 
   /** Writes it under all names, the first one last. @throws DataError where it holds what is no number, or cannot be written */
   async write(files: RunFiles, names: readonly [string, ...string[]], state: RunState): Promise<void> {
-    const views = await this.readback.views(), path = files.path(names[0]);
+    const views = await this.readback.views(),
+      path = files.path(names[0]);
     await using file = await files.writer(names);
-    await writeSealed(file, this.pieces.map(({ name, shape, toFile }, i): LazyTensor => ({
-      name, shape, dtype: 'F32',
-      values: () => {
-        const { buffer, byteOffset, byteLength } = views[i]!;
-        return expectFinite(toFile(new Float32Array(buffer, byteOffset, byteLength / 4)), `${path}: not written, for ${name} after ${state.iteration} iterations`, 'The training has diverged. Lower optimiser.rate2d or rateSam in the plan and start again.');
-      },
-    })), { format: 'voxelgrad', state: JSON.stringify(state) });
+    await writeSealed(
+      file,
+      this.pieces.map(({ name, shape, toFile }, i): LazyTensor => ({
+        name,
+        shape,
+        dtype: 'F32',
+        values: () => {
+          const { buffer, byteOffset, byteLength } = views[i]!;
+          return expectFinite(
+            toFile(new Float32Array(buffer, byteOffset, byteLength / 4)),
+            `${path}: not written, for ${name} after ${state.iteration} iterations`,
+            'The training has diverged. Lower optimiser.rate2d or rateSam in the plan and start again.',
+          );
+        },
+      })),
+      { format: 'voxelgrad', state: JSON.stringify(state) },
+    );
   }
 
-  [Symbol.dispose](): void { this.readback[Symbol.dispose](); }
+  [Symbol.dispose](): void {
+    this.readback[Symbol.dispose]();
+  }
 }
 
 /** The values. @throws DataError where one is NaN or infinite */
@@ -109,19 +138,31 @@ export function expectFinite(values: Float32Array, where: string, hint: string):
 }
 
 /** `sealed`: its bytes were found to be those that were written; the first checkpoints of version 1 carry no checksum. */
-export interface Checkpoint { readonly state: RunState; readonly tensors: ReadonlyMap<string, HostTensor>; readonly sealed: boolean }
+export interface Checkpoint {
+  readonly state: RunState;
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  readonly sealed: boolean;
+}
 
 /** @throws DataError for a missing, truncated, damaged or foreign file, and for one with values that are no numbers */
 export async function checkpointIn(files: RunFiles, name: string): Promise<Checkpoint> {
-  const path = files.path(name), bytes = await files.read(name).catch((cause: unknown) => {
-    throw new DataError(`${path}: cannot be read.`, 'Train first, or name another run folder.', { cause });
-  });
+  const path = files.path(name),
+    bytes = await files.read(name).catch((cause: unknown) => {
+      throw new DataError(`${path}: cannot be read.`, 'Train first, or name another run folder.', { cause });
+    });
   const { metadata } = parseSafetensorsHeader(bytes, path);
   const sealed = assertSealed(bytes, metadata, path);
   const state = stateOf(metadata, path);
-  if (!sealed && state.id !== undefined) throw new DataError(`${path}: damaged, its checksum is missing.`, 'Restore it from a copy, or remove it.');
+  if (!sealed && state.id !== undefined)
+    throw new DataError(`${path}: damaged, its checksum is missing.`, 'Restore it from a copy, or remove it.');
   const { tensors } = parseSafetensors(bytes, path);
-  for (const [name, { data }] of tensors) if (data instanceof Float32Array) expectFinite(data, `${path}: tensor ${JSON.stringify(name)}`, 'These weights compute nothing: name another checkpoint, or train again with a lower rate.');
+  for (const [name, { data }] of tensors)
+    if (data instanceof Float32Array)
+      expectFinite(
+        data,
+        `${path}: tensor ${JSON.stringify(name)}`,
+        'These weights compute nothing: name another checkpoint, or train again with a lower rate.',
+      );
   return { state, tensors, sealed };
 }
 
@@ -131,27 +172,46 @@ export async function keepWeightsIn(files: RunFiles, name: string, networks: rea
   const kept = [...tensors].filter(([name]) => networks.some((network) => name.startsWith(`${network}.`)));
   if (kept.length === tensors.size) return;
   await using file = await files.writer([name]);
-  await writeSealed(file, kept.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: () => data })), { format: 'voxelgrad', state: JSON.stringify(state) });
+  await writeSealed(
+    file,
+    kept.map(([name, { dtype, shape, data }]) => ({ name, dtype, shape, values: () => data })),
+    { format: 'voxelgrad', state: JSON.stringify(state) },
+  );
 }
 
 /** The same, to make masks with. @throws DataError for weights as they were before the first iteration, too */
 export async function trainedIn(files: RunFiles, name: string): Promise<Checkpoint> {
   const checkpoint = await checkpointIn(files, name);
-  if (checkpoint.state.iteration === 0) throw new DataError(`${files.path(name)}: no iteration has been trained, got weights as the run began with.`, 'Train first: voxelgrad train --resume.');
+  if (checkpoint.state.iteration === 0)
+    throw new DataError(
+      `${files.path(name)}: no iteration has been trained, got weights as the run began with.`,
+      'Train first: voxelgrad train --resume.',
+    );
   return checkpoint;
 }
 
 /** The state alone: a fraction of the file is read. @throws DataError as `checkpointIn` */
 export async function stateIn(files: RunFiles, name: string): Promise<RunState> {
-  const path = files.path(name), start = await files.read(name, 8);
+  const path = files.path(name),
+    start = await files.read(name, 8);
   const length = start.length < 8 ? 0 : Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true));
   return stateOf(parseSafetensorsHeader(await files.read(name, 8 + Math.min(MAX_HEADER, length)), path).metadata, path);
 }
 
 const stateSchema = z.looseObject({
-  version: z.literal(1), iteration: z.int().min(0), iterations: z.int().min(0), plan: z.string(), steps: z.record(z.string(), z.number()), seconds: z.number(), resumed: z.array(z.number()), adapter: z.string(),
-  best: z.looseObject({ score: z.number(), iteration: z.number() }).nullable(), trained: z.record(z.string(), z.unknown()).optional(), tiles: z.record(z.string(), z.string()).optional(),
-  stages: z.record(z.string(), z.number()).optional(), pace: z.looseObject({ iterations: z.number(), seconds: z.number() }).optional(),
+  version: z.literal(1),
+  iteration: z.int().min(0),
+  iterations: z.int().min(0),
+  plan: z.string(),
+  steps: z.record(z.string(), z.number()),
+  seconds: z.number(),
+  resumed: z.array(z.number()),
+  adapter: z.string(),
+  best: z.looseObject({ score: z.number(), iteration: z.number() }).nullable(),
+  trained: z.record(z.string(), z.unknown()).optional(),
+  tiles: z.record(z.string(), z.string()).optional(),
+  stages: z.record(z.string(), z.number()).optional(),
+  pace: z.looseObject({ iterations: z.number(), seconds: z.number() }).optional(),
 });
 
 function stateOf(metadata: Readonly<Record<string, string>>, path: string): RunState {
@@ -160,7 +220,15 @@ function stateOf(metadata: Readonly<Record<string, string>>, path: string): RunS
     stateSchema.parse(state);
     const upgraded = (state.trained as { version?: number } | undefined)?.version === 1;
     // The two last fields came during version 1.
-    return { ...state, ...(upgraded && { plan: FIRST_VERSION, trained: upgradePlan(state.trained as unknown as Record<string, unknown>) as unknown as TrainedPlan }), stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 }, pace: state.pace ?? { iterations: 0, seconds: 0 } };
+    return {
+      ...state,
+      ...(upgraded && {
+        plan: FIRST_VERSION,
+        trained: upgradePlan(state.trained as unknown as Record<string, unknown>) as unknown as TrainedPlan,
+      }),
+      stages: state.stages ?? { compile: 0, train: state.seconds, validate: 0 },
+      pace: state.pace ?? { iterations: 0, seconds: 0 },
+    };
   } catch (cause) {
     throw new DataError(`${path}: holds no state of a run.`, 'Name a checkpoint that `voxelgrad train` wrote.', { cause });
   }
@@ -184,7 +252,11 @@ export function restoreNetworks(nets: Networks, tensors: ReadonlyMap<string, Hos
       problems.push(`${name}: ${message.replace(/^loadStateDict: /, '')}`);
     }
   }
-  if (problems.length > 0) throw new DataError(`${where}: its weights do not fit the plan's networks. ${problems.join(' ')}`, 'Name a checkpoint of the same preset, classes and parts.');
+  if (problems.length > 0)
+    throw new DataError(
+      `${where}: its weights do not fit the plan's networks. ${problems.join(' ')}`,
+      'Name a checkpoint of the same preset, classes and parts.',
+    );
 }
 
 /** Puts moments, update counts and loss scales back. */

@@ -31,7 +31,9 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   /** Whether iterations decide when one is due, so that every run of a plan has them at the same. */
-  get fixed(): boolean { return this.every !== 'auto'; }
+  get fixed(): boolean {
+    return this.every !== 'auto';
+  }
 
   due(iteration: number): boolean {
     return this.every === 'auto' ? this.underWay === null && performance.now() >= this.next : iteration % this.every === 0;
@@ -43,17 +45,25 @@ export class Checkpoints implements AsyncDisposable {
     const start = performance.now();
     const snapshot = new Snapshot(this.nets, this.optimisers);
     const [first, ...others] = names.map(checkpointFile);
-    this.underWay = snapshot.write(this.store, [first!, ...others], state).catch((error: unknown) => { this.failure = { error }; }).finally(() => {
-      snapshot[Symbol.dispose]();
-      this.underWay = null;
-      // What it took, all of it, though most of that was beside the training.
-      this.next = start + (performance.now() - start) / SHARE;
-    });
+    this.underWay = snapshot
+      .write(this.store, [first!, ...others], state)
+      .catch((error: unknown) => {
+        this.failure = { error };
+      })
+      .finally(() => {
+        snapshot[Symbol.dispose]();
+        this.underWay = null;
+        // What it took, all of it, though most of that was beside the training.
+        this.next = start + (performance.now() - start) / SHARE;
+      });
   }
 
   /** Lets the one under way get on. @throws what went wrong with it */
   async check(): Promise<void> {
-    if (this.underWay) await new Promise((turn) => { soon(turn); });
+    if (this.underWay)
+      await new Promise((turn) => {
+        soon(turn);
+      });
     if (this.failure) throw this.failure.error;
   }
 
@@ -67,10 +77,13 @@ export class Checkpoints implements AsyncDisposable {
   async finish(state: RunState): Promise<void> {
     await this.settle();
     const best = checkpointFile('best');
-    if (state.best && state.best.iteration !== state.iteration && await this.store.has(best)) await keepWeightsIn(this.store, best, Object.keys(this.nets));
+    if (state.best && state.best.iteration !== state.iteration && (await this.store.has(best)))
+      await keepWeightsIn(this.store, best, Object.keys(this.nets));
     await this.store.remove(checkpointFile('latest'));
   }
 
   /** A run that fails leaves its last checkpoint whole. */
-  async [Symbol.asyncDispose](): Promise<void> { await this.underWay; }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.underWay;
+  }
 }

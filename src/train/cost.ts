@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a plan costs before anything is trained: parameters of every network and module, memory and work of one iteration.
-import { openDevice, type Device, type DeviceOptions, type TunedTiles } from '../gpu/device.ts';
+import type { TunedTiles } from '../gpu/caps.ts';
+import { openDevice, type Device, type DeviceOptions } from '../gpu/device.ts';
 import { dryDevice } from '../gpu/dry.ts';
 import { Module } from '../nn/module.ts';
 import { networkList } from '../methods/method.ts';
@@ -8,22 +9,41 @@ import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { buildOptimisers, makeNetworks } from './networks.ts';
 
-export interface NetworkSize { readonly total: number; readonly modules: Readonly<Record<string, number>> }
+export interface NetworkSize {
+  readonly total: number;
+  readonly modules: Readonly<Record<string, number>>;
+}
 
 export interface IterationCost {
   /** Everything on the device at once: weights, moments, gradients, activations, volumes. */
   readonly memoryBytes: number;
   readonly flops: number;
-  readonly programs: readonly { readonly name: string; readonly runs: number; readonly flops: number; readonly dispatches: number; readonly activationBytes: number }[];
+  readonly programs: readonly {
+    readonly name: string;
+    readonly runs: number;
+    readonly flops: number;
+    readonly dispatches: number;
+    readonly activationBytes: number;
+  }[];
 }
 
 /** Trainable parameters by network and the modules directly below it. No weight is drawn. */
 export function networkSizes(plan: Plan): Record<string, NetworkSize> {
-  const below = (value: unknown): number => value instanceof Module ? value.countParameters() : Array.isArray(value) ? value.reduce((n: number, v) => n + below(v), 0) : 0;
-  return Object.fromEntries(networkList(makeNetworks(plan)).map(({ name, net }) => [name, {
-    total: net.countParameters(),
-    modules: Object.fromEntries(Object.entries(net).map(([key, value]) => [key, below(value)] as const).filter(([, n]) => n > 0)),
-  }]));
+  const below = (value: unknown): number =>
+    value instanceof Module ? value.countParameters() : Array.isArray(value) ? value.reduce((n: number, v) => n + below(v), 0) : 0;
+  return Object.fromEntries(
+    networkList(makeNetworks(plan)).map(({ name, net }) => [
+      name,
+      {
+        total: net.countParameters(),
+        modules: Object.fromEntries(
+          Object.entries(net)
+            .map(([key, value]) => [key, below(value)] as const)
+            .filter(([, n]) => n > 0),
+        ),
+      },
+    ]),
+  );
 }
 
 /** Traces and plans the training step on a device that computes nothing. Afterwards no device is current: open yours again. */
@@ -42,7 +62,10 @@ export async function iterationCost(plan: Plan, gpuDevice = dryDevice(), tiles?:
 /** Bytes at most on a device like this one while scans are predicted: weights, activations of every program, what goes in and out. */
 export async function predictionDeviceBytes(plan: Plan, { caps, room }: Pick<Device, 'caps' | 'room'>): Promise<number> {
   const { maxStorageBufferBindingSize, maxBufferSize } = caps.limits;
-  using device = await openDevice({ gpuDevice: dryDevice({ software: caps.software, limits: { maxStorageBufferBindingSize, maxBufferSize } }), ...(caps.software && { memoryBudget: room }) });
+  using device = await openDevice({
+    gpuDevice: dryDevice({ software: caps.software, limits: { maxStorageBufferBindingSize, maxBufferSize } }),
+    ...(caps.software && { memoryBudget: room }),
+  });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
   const predictor = await methodOf(plan).predictor(plan, nets);

@@ -10,7 +10,10 @@ const MOST = 40;
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-export async function fingerprintOf(dataset: Dataset, onCase?: (done: number, total: number, name: string) => void): Promise<DatasetFingerprint> {
+export async function fingerprintOf(
+  dataset: Dataset,
+  onCase?: (done: number, total: number, name: string) => void,
+): Promise<DatasetFingerprint> {
   const every = Math.max(1, dataset.training.length / MOST);
   const sample = Array.from({ length: Math.min(MOST, dataset.training.length) }, (_, i) => dataset.training[Math.floor(i * every)]!);
   const grids: Geometry[] = [];

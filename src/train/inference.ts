@@ -13,7 +13,12 @@ import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { predictionBytes, predictVolume, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
 
-export const windowsOf = ({ data: { roi }, prediction: { step, mirror }, classes }: Plan): Windows => ({ roi: [...roi], step, mirror, classes: classes.length });
+export const windowsOf = ({ data: { roi }, prediction: { step, mirror }, classes }: Plan): Windows => ({
+  roi: [...roi],
+  step,
+  mirror,
+  classes: classes.length,
+});
 
 /** Bytes of host memory that a scan on the grid `native`, predicted on `grid`, takes at most. */
 export const scanBytes = (plan: Plan, native: Triple, grid: Triple): number =>
@@ -22,14 +27,16 @@ export const scanBytes = (plan: Plan, native: Triple, grid: Triple): number =>
 /** A scan without labels, for prediction. `image` is in RAS, `stored` the file's own grid. */
 export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geometry): PreparedCase {
   const loaded: LoadedCase = { name, image, label: null, weight: null, unlabelled: [], stored };
-  return prepareCase(loaded, plan.data.spacing === 'native' ? null : [...plan.data.spacing] as Triple, intensityWindow(plan.data));
+  return prepareCase(loaded, plan.data.spacing === 'native' ? null : ([...plan.data.spacing] as Triple), intensityWindow(plan.data));
 }
 
 /** Masks of each output by name, on the RAS grid of the file before resampling. */
 export async function segment(plan: Plan, networks: RoiNetworks, scan: PreparedCase): Promise<Record<string, Uint8Array>> {
   const masks = await predictVolume(windowsOf(plan), networks, scan);
   for (const [name, label] of Object.entries(masks)) {
-    const back = sameSize(scan.grid, scan.native) ? label : resizeNearest(label, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
+    const back = sameSize(scan.grid, scan.native)
+      ? label
+      : resizeNearest(label, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
     masks[name] = clean(plan, back, scan.native);
   }
   return masks;
@@ -54,7 +61,10 @@ function clean({ prediction, classes }: Plan, mask: Uint8Array, grid: Geometry):
   const voxel = grid.spacing.reduce((a, b) => a * b, 1);
   const out = mask.slice();
   for (let c = 1; c < classes.length; c++) {
-    const { labels, sizes } = connectedComponents(mask.map((v) => v === c ? 1 : 0), grid.size);
+    const { labels, sizes } = connectedComponents(
+      mask.map((v) => (v === c ? 1 : 0)),
+      grid.size,
+    );
     const largest = Math.max(0, ...sizes.slice(1));
     for (let i = 0; i < out.length; i++) {
       const size = sizes[labels[i]!]!;

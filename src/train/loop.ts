@@ -69,13 +69,18 @@ export interface TrainOutcome {
 export function assertClasses(plan: Plan, dataset: Dataset): void {
   const own = dataset.info.classes.map((c) => c.name);
   if (own.join('\n') !== plan.classes.join('\n')) {
-    throw new DataError(`${dataset.source.path('dataset.json')}: its classes are not the plan's, got ${own.join(', ')}, expected ${plan.classes.join(', ')}.`, 'Make a plan for this data set (voxelgrad plan), or name the data set of the plan.');
+    throw new DataError(
+      `${dataset.source.path('dataset.json')}: its classes are not the plan's, got ${own.join(', ')}, expected ${plan.classes.join(', ')}.`,
+      'Make a plan for this data set (voxelgrad plan), or name the data set of the plan.',
+    );
   }
 }
 
 /** The fold of a plan: training, selection and test cases, divided by patient. */
 export function foldOf(plan: Plan, dataset: Dataset): Fold {
-  return makeFolds(dataset.training, { folds: plan.split.folds, seed: plan.split.seed, selection: plan.split.selectionShare })[plan.split.fold]!;
+  return makeFolds(dataset.training, { folds: plan.split.folds, seed: plan.split.seed, selection: plan.split.selectionShare })[
+    plan.split.fold
+  ]!;
 }
 
 /** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
@@ -122,8 +127,14 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   }
   const partial = dataset.annotations.unlabelled.size > 0;
   const left = state.iteration < state.iterations; // else the run was over but for its last file
-  const step = left ? await method.step(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) }) : null;
-  if (step) await options.onCompiled?.({ flops: step.programs.reduce((n, { runs, program }) => n + runs * program.report().flops, 0), iterations: state.iterations - state.iteration });
+  const step = left
+    ? await method.step(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) })
+    : null;
+  if (step)
+    await options.onCompiled?.({
+      flops: step.programs.reduce((n, { runs, program }) => n + runs * program.report().flops, 0),
+      iterations: state.iterations - state.iteration,
+    });
   let predictor: RoiPredictor | null = null;
   lap('compile');
 
@@ -154,7 +165,14 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
       const row = await readResult(nets, result);
       lap('train');
-      if (rows) log.write({ iteration: done, ...row, lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])), ...scheduled, seconds: stages.train + stages.validate });
+      if (rows)
+        log.write({
+          iteration: done,
+          ...row,
+          lr: Object.fromEntries([...optimisers].map(([n, o]) => [n, o.lr])),
+          ...scheduled,
+          seconds: stages.train + stages.validate,
+        });
       assertFinite({ ...row.loss, ...Object.fromEntries(Object.entries(row.norm).map(([name, v]) => [`${name}'s gradient`, v])) }, done);
       assertScale(row.scale ?? {}, done);
       onProgress?.({ stage: 'train', done, total: state.iterations, loss: row.loss });
@@ -183,7 +201,8 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   lap('train');
   const finished = state.iteration >= state.iterations;
   if (!finished) await save('latest');
-  else if (step || !await store.has(checkpointFile('final'))) await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
+  else if (step || !(await store.has(checkpointFile('final'))))
+    await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
   await (finished ? checkpoints.finish(state) : checkpoints.settle());
   predictor?.dispose();
   step?.dispose();
@@ -195,7 +214,13 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
  * How many iterations fit into `maxMinutes` at the pace of the first ten, at most those of the plan. A validation sees every patch
  * of its cases once, and a patch takes about as long as an iteration.
  */
-async function iterationsByClock({ training, data, prediction }: Plan, { pace, iteration, iterations }: RunState, stages: Readonly<Record<Stage, number>>, validated: readonly string[], load: CaseStore['load']): Promise<number> {
+async function iterationsByClock(
+  { training, data, prediction }: Plan,
+  { pace, iteration, iterations }: RunState,
+  stages: Readonly<Record<Stage, number>>,
+  validated: readonly string[],
+  load: CaseStore['load'],
+): Promise<number> {
   // Taken up again at every one of them, none could be timed: then with the compilation of shaders.
   const each = pace.iterations > 0 ? pace.seconds / pace.iterations : stages.train / iteration;
   let patches = 0;
@@ -205,35 +230,52 @@ async function iterationsByClock({ training, data, prediction }: Plan, { pace, i
 }
 
 /** What a step returned as a row of the log: losses, norms and scales by network; measures by their names, `a.b` as b of the group a. */
-async function readResult(nets: Networks, result: StepResult): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number> }> {
-  using readback = new Readback(currentDevice(), Object.values(result).map(({ buffer: { buffer, offset } }) => ({ buffer, offset, bytes: 4 })));
+async function readResult(
+  nets: Networks,
+  result: StepResult,
+): Promise<{ loss: Record<string, number>; norm: Record<string, number>; scale?: Record<string, number> }> {
+  using readback = new Readback(
+    currentDevice(),
+    Object.values(result).map(({ buffer: { buffer, offset } }) => ({ buffer, offset, bytes: 4 })),
+  );
   const read = (await readback.views()).map(({ buffer, byteOffset }) => new Float32Array(buffer, byteOffset, 1)[0]!);
   const values = new Map(Object.keys(result).map((key, i) => [key, read[i]!]));
-  const take = (suffix: string): Record<string, number> => Object.fromEntries(networkList(nets).flatMap(({ name }) => {
-    const value = values.get(name + suffix);
-    values.delete(name + suffix);
-    return value === undefined ? [] : [[name, value]];
-  }));
+  const take = (suffix: string): Record<string, number> =>
+    Object.fromEntries(
+      networkList(nets).flatMap(({ name }) => {
+        const value = values.get(name + suffix);
+        values.delete(name + suffix);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
   const [loss, norm, scale] = [take(''), take('_norm'), take('_scale')];
   const measures: Record<string, number | Record<string, number>> = {};
   for (const [key, value] of values) {
     if (!Number.isFinite(value)) continue; // a share of nothing; losses and norms, which must be numbers, are looked at by `assertFinite`
     const [group, name] = key.split('.') as [string, string?];
-    measures[group] = name === undefined ? value : { ...measures[group] as object, [name]: value };
+    measures[group] = name === undefined ? value : { ...(measures[group] as object), [name]: value };
   }
   return { loss, norm, ...(Object.keys(scale).length > 0 && { scale }), ...measures };
 }
 
 function assertFinite(loss: Readonly<Record<string, number>>, iteration: number): void {
   for (const [name, value] of Object.entries(loss)) {
-    if (!Number.isFinite(value)) throw new DataError(`train: the loss of ${name} is ${value} at iteration ${iteration}.`, 'Lower the learning rates in the plan (method) and start again.');
+    if (!Number.isFinite(value))
+      throw new DataError(
+        `train: the loss of ${name} is ${value} at iteration ${iteration}.`,
+        'Lower the learning rates in the plan (method) and start again.',
+      );
   }
 }
 
 /** Gradients that are too large for f16 without being scaled up are too large: every update would be skipped from here on. */
 function assertScale(scale: Readonly<Record<string, number>>, iteration: number): void {
   for (const [name, value] of Object.entries(scale)) {
-    if (value < 1) throw new DataError(`train: the loss scale of ${name} has fallen to ${value} at iteration ${iteration}, its gradients do not fit f16.`, 'Set training.precision to "f32" in the plan and start again.');
+    if (value < 1)
+      throw new DataError(
+        `train: the loss scale of ${name} has fallen to ${value} at iteration ${iteration}, its gradients do not fit f16.`,
+        'Set training.precision to "f32" in the plan and start again.',
+      );
   }
 }
 

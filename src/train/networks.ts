@@ -25,9 +25,19 @@ export function buildNetworks(plan: Plan, seed = plan.training.seed): Networks {
 /** AdamW for every network that learns, at the rate before its schedule. */
 export function buildOptimisers(plan: Plan, nets: Networks): Map<string, Optimiser> {
   const { betas, epsilon, clipNorm } = plan.optimiser;
-  return new Map(Object.entries(methodOf(plan).groups(plan, nets)).map(([name, { groups, rate, decay }]) => [
-    name, adamw(groups, { betas, eps: epsilon, clipNorm, lossScale: storageOf(plan) === 'f16', lr: rate, ...(decay !== undefined && { weightDecay: decay }) }),
-  ]));
+  return new Map(
+    Object.entries(methodOf(plan).groups(plan, nets)).map(([name, { groups, rate, decay }]) => [
+      name,
+      adamw(groups, {
+        betas,
+        eps: epsilon,
+        clipNorm,
+        lossScale: storageOf(plan) === 'f16',
+        lr: rate,
+        ...(decay !== undefined && { weightDecay: decay }),
+      }),
+    ]),
+  );
 }
 
 /** Networks that a plan does not train: their weights must come from a file. */

@@ -86,8 +86,14 @@ function contradictions(plan: Plan): string[] {
   const rules: [boolean, string][] = [
     [split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`],
     [data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`],
-    ...data.jitter.map((j, i): [boolean, string] => [j <= data.roi[i]!, `data.jitter.${i}: got ${j}, expected at most data.roi.${i} (${data.roi[i]})`]),
-    [outputs.includes(evaluation.headline), `evaluation.headline: got ${show(evaluation.headline)}, expected ${outputs.map((o) => `"${o}"`).join(' or ')}`],
+    ...data.jitter.map((j, i): [boolean, string] => [
+      j <= data.roi[i]!,
+      `data.jitter.${i}: got ${j}, expected at most data.roi.${i} (${data.roi[i]})`,
+    ]),
+    [
+      outputs.includes(evaluation.headline),
+      `evaluation.headline: got ${show(evaluation.headline)}, expected ${outputs.map((o) => `"${o}"`).join(' or ')}`,
+    ],
   ];
   return [...rules.filter(([good]) => !good).map(([, line]) => line), ...method.contradictions(plan)];
 }
@@ -97,16 +103,28 @@ function contradictions(plan: Plan): string[] {
  * @throws DataError that names every wrong field of `where`.
  */
 export function parsePlan(json: unknown, where = 'plan'): Plan {
-  const refuse = (lines: readonly string[]) => new DataError(
-    lines.length === 1 ? `${where}: ${lines[0]}.` : `${where}: ${lines.length > MOST_LINES ? 'more than ' : ''}${Math.min(lines.length, MOST_LINES)} fields cannot be used:\n${lines.slice(0, MOST_LINES).map((l) => `  ${l}`).join('\n')}.`,
-    'Correct the file, or let `voxelgrad plan` write a new one.');
+  const refuse = (lines: readonly string[]) =>
+    new DataError(
+      lines.length === 1
+        ? `${where}: ${lines[0]}.`
+        : `${where}: ${lines.length > MOST_LINES ? 'more than ' : ''}${Math.min(lines.length, MOST_LINES)} fields cannot be used:\n${lines
+            .slice(0, MOST_LINES)
+            .map((l) => `  ${l}`)
+            .join('\n')}.`,
+      'Correct the file, or let `voxelgrad plan` write a new one.',
+    );
   if (!isObject(json)) throw refuse([`got ${show(json)}, expected an object`]);
   const preset = json.preset as Preset;
   if (!PRESETS.includes(preset)) throw refuse([`preset: got ${show(json.preset)}, expected ${PRESETS.map((p) => `"${p}"`).join(' or ')}`]);
   const own = upgradePlan(json);
-  const name = isObject(own.method) ? own.method.name ?? 'sanet' : 'sanet';
+  const name = isObject(own.method) ? (own.method.name ?? 'sanet') : 'sanet';
   const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name]! : undefined;
-  if (!method) throw refuse([`method.name: got ${show(name)}, expected ${Object.keys(METHODS).map((n) => `"${n}"`).join(' or ')}`]);
+  if (!method)
+    throw refuse([
+      `method.name: got ${show(name)}, expected ${Object.keys(METHODS)
+        .map((n) => `"${n}"`)
+        .join(' or ')}`,
+    ]);
   const complete = merge(presetPlan(preset, method.name), own);
   const result = schemaWith(method.schema).safeParse(complete);
   if (!result.success) throw refuse(result.error.issues.slice(0, MOST_LINES).flatMap((issue) => linesOf(issue, complete, method)));
@@ -125,7 +143,11 @@ export function ablate<P extends Plan>(plan: P, parts: readonly string[]): P {
   const { name, parts: known } = methodOf(plan);
   for (const part of parts) {
     const apply = Object.hasOwn(known, part) ? known[part] : undefined;
-    if (!apply) throw new UsageError(`--ablate: got "${part}", expected ${Object.keys(known).join(', ') || `nothing: ${name} has no parts`}.`, 'Separate several by commas: --ablate msa,bgc.');
+    if (!apply)
+      throw new UsageError(
+        `--ablate: got "${part}", expected ${Object.keys(known).join(', ') || `nothing: ${name} has no parts`}.`,
+        'Separate several by commas: --ablate msa,bgc.',
+      );
     apply(changed.method);
   }
   const wrong = contradictions(changed);

@@ -7,7 +7,11 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 const MOVED = ['network2d', 'sam', 'cross', 'loss'] as const;
 /** Field of `optimiser` in version 1, where it went. */
 const RATES: readonly (readonly [string, 'network2d' | 'sam', string])[] = [
-  ['rate2d', 'network2d', 'rate'], ['decay2d', 'network2d', 'decay'], ['rateSam', 'sam', 'rate'], ['decaySam', 'sam', 'decay'], ['samDecoderFactor', 'sam', 'decoderFactor'],
+  ['rate2d', 'network2d', 'rate'],
+  ['decay2d', 'network2d', 'decay'],
+  ['rateSam', 'sam', 'rate'],
+  ['decaySam', 'sam', 'decay'],
+  ['samDecoderFactor', 'sam', 'decoderFactor'],
 ];
 
 /** A plan of version 1, or a part of one, as version 2 has it; anything else unchanged. */
@@ -16,7 +20,11 @@ export function upgradePlan(json: Json): Json {
   if (!isFirst) return json;
   const { optimiser, version, ...rest } = json;
   const method: Json = { name: 'sanet' };
-  for (const key of MOVED) if (Object.hasOwn(rest, key)) { method[key] = rest[key]; delete rest[key]; }
+  for (const key of MOVED)
+    if (Object.hasOwn(rest, key)) {
+      method[key] = rest[key];
+      delete rest[key];
+    }
   const shared = isObject(optimiser) ? { ...optimiser } : optimiser;
   if (isObject(shared)) {
     for (const [from, group, to] of RATES) {

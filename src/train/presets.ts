@@ -22,17 +22,30 @@ const ITERATIONS = { paper: 6000, base: 6000, tiny: 1000, demo: 120 } as const;
 function sharedPreset(preset: Preset): Omit<Plan, 'method'> {
   const small = preset === 'tiny' || preset === 'demo';
   return {
-    version: 2, preset, name: preset, classes: ['background', 'foreground'],
+    version: 2,
+    preset,
+    name: preset,
+    classes: ['background', 'foreground'],
     data: {
-      spacing: preset === 'paper' ? [1, 1, 1] : 'native', roi: small ? [16, 64, 64] : [32, 64, 64], sampling: 'centre',
-      foregroundShare: 2 / 3, jitter: [4, 8, 8], window: [-1200, 600], normalise: '-1..1',
+      spacing: preset === 'paper' ? [1, 1, 1] : 'native',
+      roi: small ? [16, 64, 64] : [32, 64, 64],
+      sampling: 'centre',
+      foregroundShare: 2 / 3,
+      jitter: [4, 8, 8],
+      window: [-1200, 600],
+      normalise: '-1..1',
     },
     annotation: { use: 'dataset', seed: 1337 },
     split: { folds: 5, fold: 0, selectionShare: 0.1, seed: 1337 },
     optimiser: { betas: [0.9, 0.999], epsilon: 1e-8, schedule: 'poly', power: 0.9, warmUp: 1 / 30, clipNorm: 10 },
     augmentation: structuredClone(AUGMENTATION_ODDS),
     training: {
-      iterations: ITERATIONS[preset], maxMinutes: null, batch: 1, seed: 1337, precision: 'f32', selections: small ? 4 : 15,
+      iterations: ITERATIONS[preset],
+      maxMinutes: null,
+      batch: 1,
+      seed: 1337,
+      precision: 'f32',
+      selections: small ? 4 : 15,
       checkpointEvery: 'auto',
     },
     prediction: { step: 0.5, mirror: false, largestComponent: false, minVolume: 0 },
@@ -68,7 +81,7 @@ export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset, metho
     methodOf(plan).severalClasses?.(plan);
   }
   const { spacing, roi } = plan.data;
-  const size = medianSize.map((n, i) => spacing === 'native' ? n : (n * medianSpacing[i]!) / spacing[i]!);
+  const size = medianSize.map((n, i) => (spacing === 'native' ? n : (n * medianSpacing[i]!) / spacing[i]!));
   if (size.some((n, i) => n > 1.5 * roi[i]!)) plan.data.sampling = 'foreground';
   return plan;
 }

@@ -26,13 +26,15 @@ export interface LogEntry {
 /** Where entries go while a run goes on; each is there at once, so that a killed run loses none. */
 export type LogWriter = (Disposable | AsyncDisposable) & { write(entry: LogEntry): void };
 
-const GROUPS = new Set(['loss', 'norm', 'scale', 'dice', 'lr', 'agreement']), NUMBERS = new Set(['quality', 'lambda', 'seconds', 'time']);
+const GROUPS = new Set(['loss', 'norm', 'scale', 'dice', 'lr', 'agreement']),
+  NUMBERS = new Set(['quality', 'lambda', 'seconds', 'time']);
 
 const isNumber = (value: unknown): boolean => typeof value === 'number' || value === null; // what is no number is written as null
 
 /** An entry as it was written; numbers that were none are NaN again. @throws DataError naming the line and the field */
 function entryOf(json: unknown, where: string): LogEntry {
-  const wrong = (field: string, value: unknown, expected: string): DataError => new DataError(`${where}: ${field}: got ${show(value)}, expected ${expected}.`, 'Take the line out, or move the log away.');
+  const wrong = (field: string, value: unknown, expected: string): DataError =>
+    new DataError(`${where}: ${field}: got ${show(value)}, expected ${expected}.`, 'Take the line out, or move the log away.');
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong('entry', json, 'an object');
   const entry = json as Record<string, any>;
   if (!Number.isSafeInteger(entry.iteration) || entry.iteration < 0) throw wrong('iteration', entry.iteration, 'a whole number');

@@ -42,5 +42,9 @@ export async function tracesIn(store: RunStore): Promise<string[]> {
 /** @throws DataError where a run has begun, however far it came */
 export async function assertNoRun(store: RunStore): Promise<void> {
   const traces = await tracesIn(store);
-  if (traces.length > 0) throw new DataError(`${store.folder}: holds a run already, got ${traces.join(', ')}.`, 'Add --resume to go on with it, or name another folder.');
+  if (traces.length > 0)
+    throw new DataError(
+      `${store.folder}: holds a run already, got ${traces.join(', ')}.`,
+      'Add --resume to go on with it, or name another folder.',
+    );
 }

@@ -40,8 +40,10 @@ export class Sampler<F = any> {
     const roi = [...plan.data.roi] as Triple;
     const { seed } = plan.training;
     const draw = new Philox(seed, 'augment').cursor(n, 1);
-    const start = plan.data.sampling === 'centre' ? noduleStart(prepared, roi, draw, [...plan.data.jitter] as Triple)
-      : patchStart(prepared.grid.size, roi, this.foregroundOf(prepared), draw, plan.data.foregroundShare);
+    const start =
+      plan.data.sampling === 'centre'
+        ? noduleStart(prepared, roi, draw, [...plan.data.jitter] as Triple)
+        : patchStart(prepared.grid.size, roi, this.foregroundOf(prepared), draw, plan.data.foregroundShare);
     const cut = cutSample(prepared, start, roi);
     const sample = applyAugmentation(cut, drawAugmentation(seed, n, 0, roi, plan.augmentation));
     return methodOf(plan).feed(plan, { sample, unlabelled: prepared.unlabelled, n });

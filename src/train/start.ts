@@ -23,20 +23,32 @@ export async function newestIn(store: RunStore): Promise<{ name: string; state: 
   for (const name of CHECKPOINTS.map(checkpointFile)) if (await store.has(name)) found.push({ name, state: await stateIn(store, name) });
   const newest = found.sort((a, b) => b.state.iteration - a.state.iteration)[0]; // of equals the first: `latest`
   if (newest) return newest;
-  throw new DataError(`${store.folder}: has no checkpoint to go on from, got ${(await tracesIn(store)).join(', ') || 'nothing of a run'}.`, 'The run ended before its first checkpoint. Remove the folder, or name another, and start it again.');
+  throw new DataError(
+    `${store.folder}: has no checkpoint to go on from, got ${(await tracesIn(store)).join(', ') || 'nothing of a run'}.`,
+    'The run ended before its first checkpoint. Remove the folder, or name another, and start it again.',
+  );
 }
 
 /** A new run's state, or the newest checkpoint's with everything put back. */
-export async function startState({ plan, dataset, store, resume, dataChanged = false, init, onInit }: TrainOptions, { train, selection }: Fold, nets: Networks, optimisers: Optimisers): Promise<RunState> {
+export async function startState(
+  { plan, dataset, store, resume, dataChanged = false, init, onInit }: TrainOptions,
+  { train, selection }: Fold,
+  nets: Networks,
+  optimisers: Optimisers,
+): Promise<RunState> {
   const digest = planDigest(plan);
   const data = await trainedSums(dataset, [...train, ...selection]);
   const { info, caps } = currentDevice();
   if (resume) {
-    const { name } = await newestIn(store), path = store.path(name);
+    const { name } = await newestIn(store),
+      path = store.path(name);
     const checkpoint = await checkpointIn(store, name);
     if (checkpoint.state.plan === FIRST_VERSION) assertTrainedWith(plan, checkpoint.state.trained!, store.path('plan.json'));
     else if (checkpoint.state.plan !== digest) {
-      throw new DataError(`${path}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`, 'Resume with the plan.json of its run folder, or train into a new folder.');
+      throw new DataError(
+        `${path}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`,
+        'Resume with the plan.json of its run folder, or train into a new folder.',
+      );
     }
     const { state } = checkpoint;
     const files = state.data ? changedFiles(state.data, data) : [];
@@ -44,8 +56,14 @@ export async function startState({ plan, dataset, store, resume, dataChanged = f
     restoreNetworks(nets, checkpoint.tensors, path);
     restoreOptimisers(optimisers, checkpoint);
     return {
-      ...state, plan: digest, id: state.id ?? newId(), trained: trainedPlan(plan), data, ...(files.length > 0 && { changes: [...state.changes ?? [], { iteration: state.iteration, files }] }),
-      resumed: [...state.resumed, state.iteration], adapter: info.name,
+      ...state,
+      plan: digest,
+      id: state.id ?? newId(),
+      trained: trainedPlan(plan),
+      data,
+      ...(files.length > 0 && { changes: [...(state.changes ?? []), { iteration: state.iteration, files }] }),
+      resumed: [...state.resumed, state.iteration],
+      adapter: info.name,
     };
   }
   await assertNoRun(store);
@@ -53,9 +71,32 @@ export async function startState({ plan, dataset, store, resume, dataChanged = f
   if (init) {
     const found = initialise(plan, nets, await init.read(), init.file);
     weights = { file: init.place, sha256: found.sha256 };
-    const frozen = networkList(nets).map(({ name }) => name).filter((name) => !optimisers.has(name) && !found.loaded.includes(name));
-    if (frozen.length > 0) throw new DataError(`${init.file}: holds no weights of ${frozen.join(', ')}, which the plan does not train (trainable false).`, 'Name a file with them, or set trainable to true.');
+    const frozen = networkList(nets)
+      .map(({ name }) => name)
+      .filter((name) => !optimisers.has(name) && !found.loaded.includes(name));
+    if (frozen.length > 0)
+      throw new DataError(
+        `${init.file}: holds no weights of ${frozen.join(', ')}, which the plan does not train (trainable false).`,
+        'Name a file with them, or set trainable to true.',
+      );
     onInit?.(found);
   }
-  return { version: 1, id: newId(), iteration: 0, iterations: plan.training.iterations, plan: digest, trained: trainedPlan(plan), data, ...(weights && { init: weights }), steps: {}, best: null, seconds: 0, stages: { compile: 0, train: 0, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: info.name, tiles: caps.tiles };
+  return {
+    version: 1,
+    id: newId(),
+    iteration: 0,
+    iterations: plan.training.iterations,
+    plan: digest,
+    trained: trainedPlan(plan),
+    data,
+    ...(weights && { init: weights }),
+    steps: {},
+    best: null,
+    seconds: 0,
+    stages: { compile: 0, train: 0, validate: 0 },
+    pace: { iterations: 0, seconds: 0 },
+    resumed: [],
+    adapter: info.name,
+    tiles: caps.tiles,
+  };
 }

@@ -23,15 +23,23 @@ export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: Sur
   const sum = { voxels: 0, whole: 0, transverse: 0, slices: 0, coronal: 0, rows: 0 };
   const names = [...fold.train, ...fold.selection];
   for (const [i, name] of names.entries()) {
-    const { weight, grid: { size: [D, H, W] } } = await load(name);
+    const {
+      weight,
+      grid: {
+        size: [D, H, W],
+      },
+    } = await load(name);
     onCase?.(i + 1, names.length);
     if (!weight || i >= fold.train.length) continue;
-    const slices = new Float64Array(D), rows = new Float64Array(H);
-    for (let d = 0, at = 0; d < D; d++) for (let h = 0; h < H; h++) for (let w = 0; w < W; w++) {
-      const v = weight[at++]!;
-      slices[d]! += v;
-      rows[h]! += v;
-    }
+    const slices = new Float64Array(D),
+      rows = new Float64Array(H);
+    for (let d = 0, at = 0; d < D; d++)
+      for (let h = 0; h < H; h++)
+        for (let w = 0; w < W; w++) {
+          const v = weight[at++]!;
+          slices[d]! += v;
+          rows[h]! += v;
+        }
     sum.whole += weight.length;
     sum.voxels += slices.reduce((a, b) => a + b, 0);
     sum.slices += D;
@@ -41,7 +49,11 @@ export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: Sur
   }
   const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);
   return {
-    annotated: { voxels: share(sum.voxels, sum.whole), transverse: share(sum.transverse, sum.slices), coronal: share(sum.coronal, sum.rows) },
+    annotated: {
+      voxels: share(sum.voxels, sum.whole),
+      transverse: share(sum.transverse, sum.slices),
+      coronal: share(sum.coronal, sum.rows),
+    },
     hash: `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`,
   };
 }

@@ -20,8 +20,13 @@ function leaves(value: unknown, path = ''): [string, string][] {
 /** @throws DataError naming the fields of `plan` (read from `file`) that differ from those of the training. Fields that came later are not compared. */
 export function assertTrainedWith(plan: Plan, trained: TrainedPlan, file: string): void {
   const now = new Map(leaves(plan));
-  const changed = leaves(trained).filter(([path, value]) => now.has(path) && now.get(path) !== value).map(([path, value]) => `${path}: got ${now.get(path)}, expected ${value}`);
+  const changed = leaves(trained)
+    .filter(([path, value]) => now.has(path) && now.get(path) !== value)
+    .map(([path, value]) => `${path}: got ${now.get(path)}, expected ${value}`);
   if (changed.length === 0) return;
   const lines = changed.length === 1 ? ` ${changed[0]}` : `\n${changed.map((line) => `  ${line}`).join('\n')}`;
-  throw new DataError(`${file}: was edited after the training, so the weights do not belong to it:${lines}.`, 'Put the values back, or train again with the new ones. Only "prediction" and "evaluation" may change.');
+  throw new DataError(
+    `${file}: was edited after the training, so the weights do not belong to it:${lines}.`,
+    'Put the values back, or train again with the new ones. Only "prediction" and "evaluation" may change.',
+  );
 }

@@ -9,14 +9,19 @@ import type { Plan } from '../methods/plan.ts';
 /** Mean Dice over cases and the classes they have, by output name; 0 where an output misses everything. */
 export async function validate(plan: Plan, networks: RoiNetworks, cases: readonly PreparedCase[]): Promise<Record<string, number>> {
   const sums = new Map<string, { total: number; count: number }>();
-  await predictVolumes(windowsOf(plan), networks, cases.filter(({ label }) => label), (scan, labels) => {
-    for (const [name, predicted] of Object.entries(labels)) {
-      const dice = meanDice(scan, predicted, plan.classes.length);
-      if (dice === null) continue;
-      const sum = sums.get(name) ?? { total: 0, count: 0 };
-      sums.set(name, { total: sum.total + dice, count: sum.count + 1 });
-    }
-  });
+  await predictVolumes(
+    windowsOf(plan),
+    networks,
+    cases.filter(({ label }) => label),
+    (scan, labels) => {
+      for (const [name, predicted] of Object.entries(labels)) {
+        const dice = meanDice(scan, predicted, plan.classes.length);
+        if (dice === null) continue;
+        const sum = sums.get(name) ?? { total: 0, count: 0 };
+        sums.set(name, { total: sum.total + dice, count: sum.count + 1 });
+      }
+    },
+  );
   return Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
 }
 
@@ -32,6 +37,8 @@ function meanDice({ label, weight, unlabelled }: PreparedCase, predicted: Uint8A
     sizes[b]!++;
     if (a === b) both[a]!++;
   }
-  const scores = Array.from({ length: classes - 1 }, (_, i) => i + 1).filter((c) => sizes[c]! > 0 && !unlabelled.includes(c)).map((c) => (2 * both[c]!) / sizes[c]!);
+  const scores = Array.from({ length: classes - 1 }, (_, i) => i + 1)
+    .filter((c) => sizes[c]! > 0 && !unlabelled.includes(c))
+    .map((c) => (2 * both[c]!) / sizes[c]!);
   return scores.length > 0 ? scores.reduce((a, b) => a + b, 0) / scores.length : null;
 }

@@ -28,10 +28,15 @@ describe('dist/voxelgrad.browser.js', () => {
   it('contains no Node import, and bundles for a browser as it is', () => expectNoNode(file));
 
   needs(chromium, 'Chromium').it('trains in Chromium as it does in Node', async () => {
-    const there = await answerOf<Result>(scratch, PAGE, { '/voxelgrad.browser.js': readFileSync(file, 'utf8'), '/step.js': script('step.ts') });
+    const there = await answerOf<Result>(scratch, PAGE, {
+      '/voxelgrad.browser.js': readFileSync(file, 'utf8'),
+      '/step.js': script('step.ts'),
+    });
     expect(there.error).toBeUndefined();
     const here: Result = await train(vg);
-    console.log(`browser: ${there.adapter}, losses ${there.losses.map((l) => l.toFixed(6)).join(' ')}; Node: ${here.adapter}, losses ${here.losses.map((l) => l.toFixed(6)).join(' ')}`);
+    console.log(
+      `browser: ${there.adapter}, losses ${there.losses.map((l) => l.toFixed(6)).join(' ')}; Node: ${here.adapter}, losses ${here.losses.map((l) => l.toFixed(6)).join(' ')}`,
+    );
     there.losses.forEach((loss, i) => expect(loss).toBeCloseTo(here.losses[i]!, 4));
     expect(here.losses[2]).toBeLessThan(here.losses[0]!);
     const difference = Math.max(...there.weights.map((w, i) => Math.abs(w - here.weights[i]!)));

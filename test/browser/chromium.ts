@@ -14,8 +14,16 @@ import { expect } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 // WebGPU on SwiftShader, on machines without a GPU too.
-const FLAGS = ['--headless', '--no-sandbox', '--disable-dev-shm-usage', '--no-first-run', '--enable-unsafe-webgpu', '--ignore-gpu-blocklist',
-  '--use-angle=vulkan', '--enable-features=Vulkan'];
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-dev-shm-usage',
+  '--no-first-run',
+  '--enable-unsafe-webgpu',
+  '--ignore-gpu-blocklist',
+  '--use-angle=vulkan',
+  '--enable-features=Vulkan',
+];
 
 export const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find((name) => spawnSync(name, ['--version']).status === 0);
 if (!chromium) console.log('skipped: no chromium on the PATH (Debian: apt-get install chromium), so nothing was run in a browser');
@@ -38,12 +46,21 @@ export async function expectNoNode(file: string): Promise<void> {
   const names = [...text.matchAll(/(?:\bfrom|\bimport|\brequire\()\s*\(?["']([^"']+)["']/g)].map((m) => m[1]!);
   expect(names.filter((name) => name.startsWith('node:') || builtinModules.includes(name) || name === 'webgpu')).toEqual([]);
   expect(text).not.toMatch(/\bprocess\.(?:env|versions|argv)\b|\bBuffer\.from\b/);
-  const again = await build({ entryPoints: [file], bundle: true, platform: 'browser', format: 'esm', write: false, metafile: true, logLevel: 'silent' });
+  const again = await build({
+    entryPoints: [file],
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+  });
   expect(Object.values(again.metafile.outputs).flatMap((o) => o.imports)).toEqual([]);
 }
 
 /** A file of this folder as a page runs it. */
-export const script = (name: string): string => transformSync(readFileSync(join(root, 'test/browser', name), 'utf8'), { loader: 'ts', target: 'es2022' }).code;
+export const script = (name: string): string =>
+  transformSync(readFileSync(join(root, 'test/browser', name), 'utf8'), { loader: 'ts', target: 'es2022' }).code;
 
 /** Serves files on localhost, where a browser offers WebGPU and files of its own, until the page at `/` has sent its answer to `/result`. */
 export async function answerOf<T>(scratch: string, page: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<T> {
@@ -53,11 +70,18 @@ export async function answerOf<T>(scratch: string, page: string, files: Readonly
     return Buffer.concat(chunks).toString('utf8');
   };
   let answered!: (result: T) => void;
-  const answer = new Promise<T>((resolve) => { answered = resolve; });
+  const answer = new Promise<T>((resolve) => {
+    answered = resolve;
+  });
   const server = createServer((request, response) => {
     const file = files[request.url!];
-    if (file !== undefined) response.setHeader('Content-Type', request.url!.endsWith('.js') ? 'text/javascript' : 'application/octet-stream').end(file);
-    else if (request.url === '/result') void body(request).then((text) => { response.end(); answered(JSON.parse(text) as T); });
+    if (file !== undefined)
+      response.setHeader('Content-Type', request.url!.endsWith('.js') ? 'text/javascript' : 'application/octet-stream').end(file);
+    else if (request.url === '/result')
+      void body(request).then((text) => {
+        response.end();
+        answered(JSON.parse(text) as T);
+      });
     else if (request.url === '/') response.setHeader('Content-Type', 'text/html').end(page);
     else response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
@@ -65,12 +89,22 @@ export async function answerOf<T>(scratch: string, page: string, files: Readonly
   // The browser brings a driver of its own, which a driver chosen for Node through the environment would hide.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_')));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const browser = spawn(chromium!, [...FLAGS, `--user-data-dir=${mkdtempSync(join(scratch, 'profile-'))}`, url], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const browser = spawn(chromium!, [...FLAGS, `--user-data-dir=${mkdtempSync(join(scratch, 'profile-'))}`, url], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let log = '';
-  browser.stderr.setEncoding('utf8').on('data', (text: string) => { log += text; });
+  browser.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
   const gone = once(browser, 'exit');
   try {
-    return await Promise.race([answer, gone.then(([code]) => { throw new Error(`chromium ended with code ${code}:\n${log.slice(-2000)}`); })]);
+    return await Promise.race([
+      answer,
+      gone.then(([code]) => {
+        throw new Error(`chromium ended with code ${code}:\n${log.slice(-2000)}`);
+      }),
+    ]);
   } finally {
     browser.kill();
     await gone;

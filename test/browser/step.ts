@@ -2,7 +2,12 @@
 // One training step of a small network, with the engine given as a module: the same text runs in Node and in a browser.
 import type * as Voxelgrad from '../../src/index.ts';
 
-export interface Result { readonly adapter: string; readonly losses: readonly number[]; readonly weights: readonly number[]; readonly error?: string }
+export interface Result {
+  readonly adapter: string;
+  readonly losses: readonly number[];
+  readonly weights: readonly number[];
+  readonly error?: string;
+}
 
 /**
  * Two convolutions with batch norm around a pooling, attention over the pixels, cross entropy, AdamW.
@@ -23,11 +28,14 @@ export async function train(vg: typeof Voxelgrad): Promise<Result> {
   }
   const net = new Net().initialise(7);
   const opt = vg.adamw(net.parameters(), { lr: 1e-2 });
-  const step = await vg.compile(({ image, target }) => {
-    const loss = vg.mulScalar(vg.mean(vg.mul(vg.logSoftmax(net.forward(image)), target)), -CLASSES);
-    opt.step(vg.backward(loss, net.parameters()));
-    return { loss };
-  }, { image: vg.spec([4, 16, 16, 3]), target: vg.spec([4, CLASSES]) });
+  const step = await vg.compile(
+    ({ image, target }) => {
+      const loss = vg.mulScalar(vg.mean(vg.mul(vg.logSoftmax(net.forward(image)), target)), -CLASSES);
+      opt.step(vg.backward(loss, net.parameters()));
+      return { loss };
+    },
+    { image: vg.spec([4, 16, 16, 3]), target: vg.spec([4, CLASSES]) },
+  );
 
   const image = Float32Array.from({ length: 4 * 16 * 16 * 3 }, (_, i) => Math.sin(i * 0.37) + 0.3 * Math.sin(i * i * 0.001));
   const target = Float32Array.from({ length: 4 * CLASSES }, (_, i) => (i % CLASSES === Math.floor(i / CLASSES) ? 1 : 0));

@@ -33,15 +33,25 @@ export async function trainInPage(scratch: string, sam: boolean): Promise<void> 
   }
   const scan = turned(makePhantom({ ...options, index: 9 }).image);
   files['imagesTs/scan_0000.nii.gz'] = await volumeBytes('scan.nii.gz', scan);
-  files['dataset.json'] = new TextEncoder().encode(JSON.stringify({ channel_names: { 0: 'CT' }, labels: { background: 0, nodule: 1 }, numTraining: 6, file_ending: '.nii.gz' }));
+  files['dataset.json'] = new TextEncoder().encode(
+    JSON.stringify({ channel_names: { 0: 'CT' }, labels: { background: 0, nodule: 1 }, numTraining: 6, file_ending: '.nii.gz' }),
+  );
   const served = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`/${name}`, bytes]));
-  const found = await answerOf<Trained>(scratch, PAGE.replace('SAM', String(sam)), { ...served, '/names.json': JSON.stringify(Object.keys(files)), '/training.js': script('training.ts'), '/sanet.browser.js': readFileSync(join(scratch, 'dist/sanet.browser.js'), 'utf8') });
+  const found = await answerOf<Trained>(scratch, PAGE.replace('SAM', String(sam)), {
+    ...served,
+    '/names.json': JSON.stringify(Object.keys(files)),
+    '/training.js': script('training.ts'),
+    '/sanet.browser.js': readFileSync(join(scratch, 'dist/sanet.browser.js'), 'utf8'),
+  });
   expect(found.error).toBeUndefined();
   console.log(`worker: ${found.adapter}, losses ${found.log.flatMap(({ loss }) => (loss ? [JSON.stringify(loss)] : [])).join(' ')}`);
   expect([found.stopped, found.done]).toEqual([3, 5]);
   expect(found.log.filter(({ resumed }) => resumed).map(({ iteration }) => iteration)).toEqual([3]);
   expect(found.log.filter(({ loss }) => loss).map(({ iteration }) => iteration)).toEqual([1, 2, 4, 5]);
-  expect(found.traces).toEqual([['plan.json', 'log.jsonl', 'checkpoints/latest.safetensors'], ['plan.json', 'log.jsonl', 'checkpoints/final.safetensors', 'checkpoints/best.safetensors']]);
+  expect(found.traces).toEqual([
+    ['plan.json', 'log.jsonl', 'checkpoints/latest.safetensors'],
+    ['plan.json', 'log.jsonl', 'checkpoints/final.safetensors', 'checkpoints/best.safetensors'],
+  ]);
   expect(found.refused[0]).toMatch(/^demo: another page or worker trains in this run\./);
   expect(found.refused[1]).toMatch(/^demo: holds a run already, got plan\.json, log\.jsonl, checkpoints\/latest\.safetensors\./);
   const { data, ...grid } = await readVolume('mask.nii.gz', Uint8Array.from(found.mask));

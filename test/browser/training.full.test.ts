@@ -6,7 +6,9 @@ import { bundled, chromium, removeBundled } from './chromium.ts';
 import { trainInPage } from './train_in_page.ts';
 
 let scratch: string;
-beforeAll(async () => { scratch = await bundled(); });
+beforeAll(async () => {
+  scratch = await bundled();
+});
 afterAll(() => removeBundled(scratch));
 
 needs(chromium, 'Chromium').it('three networks teach each other in a worker', () => trainInPage(scratch, true));

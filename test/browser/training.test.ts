@@ -7,11 +7,16 @@ import { bundled, chromium, expectNoNode, removeBundled } from './chromium.ts';
 import { trainInPage } from './train_in_page.ts';
 
 let scratch: string;
-beforeAll(async () => { scratch = await bundled(); });
+beforeAll(async () => {
+  scratch = await bundled();
+});
 afterAll(() => removeBundled(scratch));
 
 describe('dist/sanet.browser.js', () => {
   it('contains no Node import, and bundles for a browser as it is', () => expectNoNode(join(scratch, 'dist/sanet.browser.js')));
 
-  needs(chromium, 'Chromium').it('trains in a worker, keeps its run in the page\'s own files, resumes, and predicts on the scan\'s grid', () => trainInPage(scratch, false));
+  needs(chromium, 'Chromium').it(
+    "trains in a worker, keeps its run in the page's own files, resumes, and predicts on the scan's grid",
+    () => trainInPage(scratch, false),
+  );
 });

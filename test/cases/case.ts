@@ -46,12 +46,19 @@ export interface Case {
 export type Family = Readonly<Record<string, readonly Case[]>>;
 
 /** A row as the goldens know it: its full name, and whether it is the copy in half precision. */
-export interface NamedCase extends Case { readonly op: string; readonly id: string; readonly half: boolean }
+export interface NamedCase extends Case {
+  readonly op: string;
+  readonly id: string;
+  readonly half: boolean;
+}
 
-export const rows = (family: Family): NamedCase[] => Object.entries(family).flatMap(([op, list]) => list.flatMap((c) => {
-  const id = `${op}: ${c.name}`;
-  return [{ ...c, op, id, half: false }, ...(c.f16 ? [{ ...c, op, id: `${id} (f16)`, half: true }] : [])];
-}));
+export const rows = (family: Family): NamedCase[] =>
+  Object.entries(family).flatMap(([op, list]) =>
+    list.flatMap((c) => {
+      const id = `${op}: ${c.name}`;
+      return [{ ...c, op, id, half: false }, ...(c.f16 ? [{ ...c, op, id: `${id} (f16)`, half: true }] : [])];
+    }),
+  );
 
 /** FNV-1a of the name: the seed of a row, the same in make.py. */
 export function seedOf(name: string): number {
@@ -68,7 +75,7 @@ export function inputValues(c: NamedCase, at: number): Float32Array {
   if (values) return Float32Array.from(values);
   const u = new Philox(seedOf(`${c.op}: ${c.name}`), STREAM).uniform(0, at, numel(shape));
   const row = shape.at(-1) ?? 1;
-  return u.map((x, i) => i < zeroRows * row ? 0 : below !== undefined ? Math.floor(x * below) : offset + scale * (2 * x - 1));
+  return u.map((x, i) => (i < zeroRows * row ? 0 : below !== undefined ? Math.floor(x * below) : offset + scale * (2 * x - 1)));
 }
 
 /** The fixed direction along which output `at` is weighted: gradients are those of sum(output * direction). */
@@ -78,6 +85,7 @@ export const direction = (c: NamedCase, at: number, n: number): Float32Array =>
 /** Above this many elements a golden holds SAMPLES entries and the product with the direction. */
 export const WHOLE = 4096;
 export const SAMPLES = 64;
-export const sampled = (c: NamedCase, key: number, n: number): Uint32Array => new Philox(seedOf(`${c.op}: ${c.name}`), STREAM).ints(2, key, SAMPLES, n);
+export const sampled = (c: NamedCase, key: number, n: number): Uint32Array =>
+  new Philox(seedOf(`${c.op}: ${c.name}`), STREAM).ints(2, key, SAMPLES, n);
 
 export const input = (shape: readonly number[], more: Omit<CaseInput, 'shape'> = {}): CaseInput => ({ shape, ...more });

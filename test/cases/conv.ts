@@ -5,16 +5,28 @@ import { input as x, type Case, type Family } from './case.ts';
 
 const KEYS = { stride: 'stride', padding: 'padding', dilation: 'dilation', groups: 'groups', outputPadding: 'output_padding' } as const;
 /** The same attributes for PyTorch; `pads` are [before, after] by axis, which it takes as a separate step. */
-const python = (options: object): string => Object.entries(options).filter(([k, v]) => k in KEYS && !Array.isArray((v as unknown[])[0]))
-  .map(([k, v]) => `, ${KEYS[k as keyof typeof KEYS]}=${Array.isArray(v) ? `(${v})` : v}`).join('');
+const python = (options: object): string =>
+  Object.entries(options)
+    .filter(([k, v]) => k in KEYS && !Array.isArray((v as unknown[])[0]))
+    .map(([k, v]) => `, ${KEYS[k as keyof typeof KEYS]}=${Array.isArray(v) ? `(${v})` : v}`)
+    .join('');
 
 function make(f: typeof conv2d | typeof convTranspose2d, name: string) {
-  return (title: string, a: number[], w: number[], options: ConvOptions & ConvTransposeOptions = {}, more: Partial<Case> & { bias?: number; act?: string } = {}): Case => {
+  return (
+    title: string,
+    a: number[],
+    w: number[],
+    options: ConvOptions & ConvTransposeOptions = {},
+    more: Partial<Case> & { bias?: number; act?: string } = {},
+  ): Case => {
     const { bias, act, ...rest } = more;
     const y = `${name}(first(a), first(b)${bias ? ', c' : ''}${python(options)})`;
     return {
-      name: title, inputs: [x(a), x(w, { scale: 0.5 }), ...(bias ? [x([bias])] : [])],
-      call: (p, q, r) => f(p, q, { ...options, bias: r ?? null }), torch: `last(${act ? `${act}(${y})` : y})`, ...rest,
+      name: title,
+      inputs: [x(a), x(w, { scale: 0.5 }), ...(bias ? [x([bias])] : [])],
+      call: (p, q, r) => f(p, q, { ...options, bias: r ?? null }),
+      torch: `last(${act ? `${act}(${y})` : y})`,
+      ...rest,
     };
   };
 }
@@ -30,7 +42,15 @@ export const conv: Family = {
     c2('stride, padding and dilation by axis', [1, 9, 8, 3], [4, 3, 2, 3], { stride: [2, 1], padding: [1, 2], dilation: [2, 1] }),
     c2('stride and dilation 2', [1, 11, 10, 2], [3, 3, 3, 2], { stride: 2, dilation: 2, padding: 2 }),
     c2('stride larger than the kernel', [1, 10, 11, 3], [4, 2, 2, 3], { stride: 3 }),
-    { ...c2('padding by side', [1, 5, 6, 3], [4, 3, 3, 3], { padding: [[1, 0], [0, 2]] }), torch: 'last(F.conv2d(F.pad(first(a), (0, 2, 1, 0)), first(b)))' },
+    {
+      ...c2('padding by side', [1, 5, 6, 3], [4, 3, 3, 3], {
+        padding: [
+          [1, 0],
+          [0, 2],
+        ],
+      }),
+      torch: 'last(F.conv2d(F.pad(first(a), (0, 2, 1, 0)), first(b)))',
+    },
     c2('1 x 1', [2, 7, 5, 63], [65, 1, 1, 63], {}, { bias: 65, f16: true }),
     c2('1 x 1, stride 2', [1, 7, 9, 8], [4, 1, 1, 8], { stride: 2 }),
     c2('three groups', [1, 6, 7, 6], [9, 3, 3, 2], { groups: 3, padding: 1 }, { bias: 9, f16: true }),

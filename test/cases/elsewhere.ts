@@ -22,12 +22,33 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   dropout: { ...random, inputs: [input([999])], call: (x) => dropout(x!, { p: 0.5, random: source() }) },
   uniform: { ...random, inputs: [], call: () => uniform([999], { random: source() }) },
   normal: { ...random, inputs: [], call: () => normal([999], { random: source() }) },
-  putRows: { test: '../ops/put_rows.test.ts', against: 'its definition', inputs: [input([9, 63]), input([7, 63]), input([7], { dtype: 'u32', values: [8, 0, 3, 2, 5, 7, 4] })],
-    call: (table, rows, index) => { putRows(table!, rows!, index!); return table!; }, grad: [] },
-  sampleVoxel: { test: '../ops/sample_voxel.test.ts', against: 'a reference on the host', inputs: [input([65, 3, 5, 7], { below: 2 }), input([65], { scale: 0.5, offset: 0.5 })],
-    call: (mask, u) => { const { coords, value } = sampleVoxel(mask!, u!); return [coords, value]; }, grad: [] },
-  frequencyStatistics: { test: '../models/net2d.test.ts', against: 'PyTorch, as part of MFCA', inputs: [input([3, 7, 65]), input([5, 7])],
-    call: (x, patterns) => frequencyStatistics(x!, patterns!), grad: [0] },
+  putRows: {
+    test: '../ops/put_rows.test.ts',
+    against: 'its definition',
+    inputs: [input([9, 63]), input([7, 63]), input([7], { dtype: 'u32', values: [8, 0, 3, 2, 5, 7, 4] })],
+    call: (table, rows, index) => {
+      putRows(table!, rows!, index!);
+      return table!;
+    },
+    grad: [],
+  },
+  sampleVoxel: {
+    test: '../ops/sample_voxel.test.ts',
+    against: 'a reference on the host',
+    inputs: [input([65, 3, 5, 7], { below: 2 }), input([65], { scale: 0.5, offset: 0.5 })],
+    call: (mask, u) => {
+      const { coords, value } = sampleVoxel(mask!, u!);
+      return [coords, value];
+    },
+    grad: [],
+  },
+  frequencyStatistics: {
+    test: '../models/net2d.test.ts',
+    against: 'PyTorch, as part of MFCA',
+    inputs: [input([3, 7, 65]), input([5, 7])],
+    call: (x, patterns) => frequencyStatistics(x!, patterns!),
+    grad: [0],
+  },
   detach: { test: '../golden/ops.test.ts', inputs: [input([8])], call: detach, grad: [] },
   RandomSource: { test: '../ops/random.test.ts' },
   interpolationPlan: { test: '../ops/table_interpolate.test.ts' },
@@ -35,4 +56,5 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
 };
 
 export const elsewhereRows: readonly NamedCase[] = Object.entries(elsewhere).flatMap(([op, { inputs, call, grad }]) =>
-  inputs && call ? [{ op, id: op, name: op, inputs, call, torch: '', half: false, ...(grad && { grad }) }] : []);
+  inputs && call ? [{ op, id: op, name: op, inputs, call, torch: '', half: false, ...(grad && { grad }) }] : [],
+);

@@ -14,30 +14,112 @@ const step = 1e-4;
 
 export const gathers: Family = {
   gather: [
-    { name: 'middle axis', inputs: [x([3, 7, 5]), index([3, 4, 5], 7)], call: (a, i) => op.gather(a, i, { axis: 1 }), torch: 'a.gather(1, b)', f16: true },
-    { name: 'last axis, i32', inputs: [x([7, 9]), index([7, 13], 9, 'i32')], call: (a, i) => op.gather(a, i, { axis: -1 }), torch: 'a.gather(1, b)' },
+    {
+      name: 'middle axis',
+      inputs: [x([3, 7, 5]), index([3, 4, 5], 7)],
+      call: (a, i) => op.gather(a, i, { axis: 1 }),
+      torch: 'a.gather(1, b)',
+      f16: true,
+    },
+    {
+      name: 'last axis, i32',
+      inputs: [x([7, 9]), index([7, 13], 9, 'i32')],
+      call: (a, i) => op.gather(a, i, { axis: -1 }),
+      torch: 'a.gather(1, b)',
+    },
   ],
-  scatterAdd: [{ name: 'first axis', inputs: [x([9, 7]), index([9, 7], 5)], call: (a, i) => op.scatterAdd(a, i, { axis: 0, size: 5 }), torch: 'torch.zeros(5, 7).double().scatter_add(0, b, a)', f16: true }],
+  scatterAdd: [
+    {
+      name: 'first axis',
+      inputs: [x([9, 7]), index([9, 7], 5)],
+      call: (a, i) => op.scatterAdd(a, i, { axis: 0, size: 5 }),
+      torch: 'torch.zeros(5, 7).double().scatter_add(0, b, a)',
+      f16: true,
+    },
+  ],
   indexSelect: [
     { name: 'rows', inputs: [x([7, 8]), index([13], 7)], call: (a, i) => op.indexSelect(a, i), torch: 'a[b]' },
-    { name: 'middle axis by a table', inputs: [x([2, 7, 5]), index([3, 4], 7)], call: (a, i) => op.indexSelect(a, i, { axis: 1 }), torch: 'a[:, b]' },
+    {
+      name: 'middle axis by a table',
+      inputs: [x([2, 7, 5]), index([3, 4], 7)],
+      call: (a, i) => op.indexSelect(a, i, { axis: 1 }),
+      torch: 'a[:, b]',
+    },
   ],
-  gatherRows: [{ name: 'a table each', inputs: [x([3, 7, 5]), index([3, 4, 2], 7)], call: op.gatherRows, torch: 'torch.stack([t[i] for t, i in zip(a, b)])', f16: true }],
+  gatherRows: [
+    {
+      name: 'a table each',
+      inputs: [x([3, 7, 5]), index([3, 4, 2], 7)],
+      call: op.gatherRows,
+      torch: 'torch.stack([t[i] for t, i in zip(a, b)])',
+      f16: true,
+    },
+  ],
   embedding: [{ name: '65 rows', inputs: [index([3, 5], 65), x([65, 7])], call: op.embedding, torch: 'F.embedding(a, b)' }],
   oneHot: [{ name: '7 classes', inputs: [index([3, 5], 7)], call: (i) => oneHot(i, { classes: 7 }), torch: 'F.one_hot(a, 7).double()' }],
   topk: [
     { name: 'largest', inputs: [x([7, 65])], call: (a) => both(topk(a, 9)), torch: 'first_topk(a, 9, -1)', step, f16: true },
-    { name: 'smallest, middle axis', inputs: [x([3, 9, 5])], call: (a) => both(topk(a, 4, { axis: 1, largest: false })), torch: 'first_topk(a, 4, 1, largest=False)', step },
+    {
+      name: 'smallest, middle axis',
+      inputs: [x([3, 9, 5])],
+      call: (a) => both(topk(a, 4, { axis: 1, largest: false })),
+      torch: 'first_topk(a, 4, 1, largest=False)',
+      step,
+    },
   ],
-  maxWithIndex: [{ name: 'first of equals', inputs: [x([7, 9], { below: 4 })], call: (a) => both(maxWithIndex(a, { axis: 1 })), torch: '[a.gather(1, first_max(a, 1)[:, None])[:, 0], first_max(a, 1)]', jumps: true }],
-  minWithIndex: [{ name: 'middle axis', inputs: [x([3, 7, 5])], call: (a) => both(minWithIndex(a, { axis: 1, keepDims: true })), torch: 'list(a.min(1, keepdim=True))', step }],
-  edgeConvGather: [{ name: '9 nodes, 4 neighbours', inputs: [x([2, 9, 5]), x([2, 7, 5]), index([2, 7, 4], 9)], call: edgeConvGather,
-    torch: 'torch.stack([u[i] for u, i in zip(a, c)]) + b[:, :, None]', f16: true }],
+  maxWithIndex: [
+    {
+      name: 'first of equals',
+      inputs: [x([7, 9], { below: 4 })],
+      call: (a) => both(maxWithIndex(a, { axis: 1 })),
+      torch: '[a.gather(1, first_max(a, 1)[:, None])[:, 0], first_max(a, 1)]',
+      jumps: true,
+    },
+  ],
+  minWithIndex: [
+    {
+      name: 'middle axis',
+      inputs: [x([3, 7, 5])],
+      call: (a) => both(minWithIndex(a, { axis: 1, keepDims: true })),
+      torch: 'list(a.min(1, keepdim=True))',
+      step,
+    },
+  ],
+  edgeConvGather: [
+    {
+      name: '9 nodes, 4 neighbours',
+      inputs: [x([2, 9, 5]), x([2, 7, 5]), index([2, 7, 4], 9)],
+      call: edgeConvGather,
+      torch: 'torch.stack([u[i] for u, i in zip(a, c)]) + b[:, :, None]',
+      f16: true,
+    },
+  ],
   neighbourMax: [{ name: '5 neighbours', inputs: [x([2, 7, 5, 3])], call: neighbourMax, torch: 'a.amax(-2)', f16: true, step }],
-  bilateralAdjacency: [{ name: 'two graphs', inputs: [x([2, 14, 9]), x([4, 9]), x([4, 9])], call: (z, p, q) => bilateralAdjacency(z, p, q), torch: 'bilateral(a, b, c, 7, 0.2)', step: 1e-3 }],
+  bilateralAdjacency: [
+    {
+      name: 'two graphs',
+      inputs: [x([2, 14, 9]), x([4, 9]), x([4, 9])],
+      call: (z, p, q) => bilateralAdjacency(z, p, q),
+      torch: 'bilateral(a, b, c, 7, 0.2)',
+      step: 1e-3,
+    },
+  ],
   bilateralGraphConv: [
-    { name: 'two graphs', inputs: [x([2, 14, 9]), x([4, 9]), x([4, 9])], call: (z, p, q) => bilateralGraphConv(z, p, q), torch: 'bilateral(a, b, c, 7, 0.2) @ a', f16: true, step: 1e-3 },
-    { name: 'graphs of different sizes', inputs: [x([1, 5, 3]), x([4, 3]), x([4, 3])], call: (z, p, q) => bilateralGraphConv(z, p, q, { first: 1, slope: 0.1 }), torch: 'bilateral(a, b, c, 1, 0.1) @ a', step: 1e-3 },
+    {
+      name: 'two graphs',
+      inputs: [x([2, 14, 9]), x([4, 9]), x([4, 9])],
+      call: (z, p, q) => bilateralGraphConv(z, p, q),
+      torch: 'bilateral(a, b, c, 7, 0.2) @ a',
+      f16: true,
+      step: 1e-3,
+    },
+    {
+      name: 'graphs of different sizes',
+      inputs: [x([1, 5, 3]), x([4, 3]), x([4, 3])],
+      call: (z, p, q) => bilateralGraphConv(z, p, q, { first: 1, slope: 0.1 }),
+      torch: 'bilateral(a, b, c, 1, 0.1) @ a',
+      step: 1e-3,
+    },
   ],
   graphConv: [
     { name: 'one adjacency', inputs: [x([7, 9]), x([3, 9, 5]), x([4, 5])], call: graphConv, torch: 'a @ b @ c.mT', f16: true },

@@ -15,7 +15,12 @@ export function differentiable({ inputs, call }: { inputs: readonly CaseInput[];
     return record(() => {
       const outputs = [call(...given)].flat().filter((y): y is Tensor => y instanceof Tensor && y.dtype === 'f32' && !given.includes(y));
       if (outputs.length === 0) return false;
-      return backward(outputs.map((y) => sum(y)).reduce(add), given.filter((x) => x.dtype === 'f32')).size > 0;
+      return (
+        backward(
+          outputs.map((y) => sum(y)).reduce(add),
+          given.filter((x) => x.dtype === 'f32'),
+        ).size > 0
+      );
     }).result;
   } catch (error) {
     if (error instanceof MissingGradientError) return false;

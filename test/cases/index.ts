@@ -12,4 +12,16 @@ import { pointwise } from './pointwise.ts';
 import { pool } from './pool.ts';
 import { reduce } from './reduce.ts';
 
-export const families: Readonly<Record<string, Family>> = { pointwise, nonlinear, reduce, norm, matmul: products, conv, attention: attentions, layout, pool, gather: gathers, training };
+export const families: Readonly<Record<string, Family>> = {
+  pointwise,
+  nonlinear,
+  reduce,
+  norm,
+  matmul: products,
+  conv,
+  attention: attentions,
+  layout,
+  pool,
+  gather: gathers,
+  training,
+};

@@ -2,8 +2,13 @@
 import { linear, matmul, type MatmulOptions } from '../../src/ops/matmul.ts';
 import { input as x, type Case, type Family } from './case.ts';
 
-const product = (name: string, a: number[], b: number[], torch: string, options: MatmulOptions = {}, more: Partial<Case> = {}): Case =>
-  ({ name, inputs: [x(a), x(b)], call: (p, q) => matmul(p, q, options), torch, ...more });
+const product = (name: string, a: number[], b: number[], torch: string, options: MatmulOptions = {}, more: Partial<Case> = {}): Case => ({
+  name,
+  inputs: [x(a), x(b)],
+  call: (p, q) => matmul(p, q, options),
+  torch,
+  ...more,
+});
 const ACTIVATIONS = { relu: 'F.relu', gelu: 'F.gelu', sigmoid: 'torch.sigmoid', silu: 'F.silu' } as const;
 
 export const products: Family = {
@@ -25,12 +30,26 @@ export const products: Family = {
     product('128 cubed', [128, 128], [128, 128], 'a @ b', {}, { bench: true }),
     { name: 'bias', inputs: [x([7, 9]), x([9, 5]), x([5])], call: (a, b, c) => matmul(a, b, { bias: c }), torch: 'a @ b + c', f16: true },
     ...Object.entries(ACTIVATIONS).map(([activation, f]): Case => ({
-      name: `bias and ${activation}`, inputs: [x([7, 9]), x([9, 5]), x([5])],
-      call: (a, b, c) => matmul(a, b, { bias: c, activation: activation as keyof typeof ACTIVATIONS }), torch: `${f}(a @ b + c)`, step: 2e-4,
+      name: `bias and ${activation}`,
+      inputs: [x([7, 9]), x([9, 5]), x([5])],
+      call: (a, b, c) => matmul(a, b, { bias: c, activation: activation as keyof typeof ACTIVATIONS }),
+      torch: `${f}(a @ b + c)`,
+      step: 2e-4,
     })),
   ],
   linear: [
-    { name: 'tokens', inputs: [x([2, 5, 63]), x([65, 63]), x([65])], call: (a, b, c) => linear(a, b, { bias: c }), torch: 'F.linear(a, b, c)', f16: true },
-    { name: 'no bias, GELU', inputs: [x([7, 8]), x([4, 8])], call: (a, b) => linear(a, b, { activation: 'gelu' }), torch: 'F.gelu(F.linear(a, b))' },
+    {
+      name: 'tokens',
+      inputs: [x([2, 5, 63]), x([65, 63]), x([65])],
+      call: (a, b, c) => linear(a, b, { bias: c }),
+      torch: 'F.linear(a, b, c)',
+      f16: true,
+    },
+    {
+      name: 'no bias, GELU',
+      inputs: [x([7, 8]), x([4, 8])],
+      call: (a, b) => linear(a, b, { activation: 'gelu' }),
+      torch: 'F.gelu(F.linear(a, b))',
+    },
   ],
 };

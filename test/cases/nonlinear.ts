@@ -4,7 +4,13 @@ import { fmod, mod } from '../../src/ops/pointwise.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
 import { input as x, type Case, type CaseInput, type Family } from './case.ts';
 
-const one = (call: (a: Tensor) => Tensor, torch: string, more: Partial<Case> = {}): Case => ({ name: '[7,9]', inputs: [x([7, 9], { scale: 5 })], call, torch, ...more });
+const one = (call: (a: Tensor) => Tensor, torch: string, more: Partial<Case> = {}): Case => ({
+  name: '[7,9]',
+  inputs: [x([7, 9], { scale: 5 })],
+  call,
+  torch,
+  ...more,
+});
 const divisor: Omit<CaseInput, 'shape'> = { scale: 1, offset: 3 };
 
 export const nonlinear: Family = {

@@ -10,30 +10,46 @@ const T = 3; // updates so far, this one included
 const N = 1000;
 /** One update; the factor of the clip is 0.5. Parameters and moments are outputs, since they are overwritten. */
 const step = (kind: UpdateKind, title: string, torch: string, attrs: { beta1?: number; weightDecay?: number; lrScale?: number }): Case => ({
-  name: title, inputs: [x([N]), x([N]), x([N]), x([N], { scale: 0.5, offset: 0.5 }), x([3], { values: [0.01, 1 - 0.9 ** T, 1 - 0.999 ** T] }), x([2], { values: [0.5, 2] })],
+  name: title,
+  inputs: [
+    x([N]),
+    x([N]),
+    x([N]),
+    x([N], { scale: 0.5, offset: 0.5 }),
+    x([3], { values: [0.01, 1 - 0.9 ** T, 1 - 0.999 ** T] }),
+    x([2], { values: [0.5, 2] }),
+  ],
   call: (p, g, m, v, hyper, clip) => {
     update(kind, { p, g, m, v, hyper, clip }, { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, lrScale: 1, ...attrs });
     return kind === 'sgd' ? [p, m] : [p, m, v];
   },
-  torch, grad: [],
+  torch,
+  grad: [],
 });
 
 /** One verdict on a norm of scaled gradients, five finite iterations after the last overflow. */
 const judge = (title: string, norm: number, growth: number): Case => ({
-  name: title, inputs: [x([2], { values: [1, norm] }), x([1], { values: [0.01] }), x([4], { values: [1024, 5, 0.9 ** 3, 0.999 ** 3] })],
+  name: title,
+  inputs: [x([2], { values: [1, norm] }), x([1], { values: [0.01] }), x([4], { values: [1024, 5, 0.9 ** 3, 0.999 ** 3] })],
   call: (scaled, rate, state) => {
     const { clip, hyper } = judgeGradients({ scaled, rate, state }, { maxNorm: 4, beta1: 0.9, beta2: 0.999, growth });
     return [clip, hyper, state];
   },
-  torch: `loss_scale(a, b, c, 4, ${growth})`, grad: [],
+  torch: `loss_scale(a, b, c, 4, ${growth})`,
+  grad: [],
 });
 
 export const training: Family = {
   update: [
     step('adamw', 'AdamW', `optimise('AdamW', a, b / 2, c, d, ${T}, lr=0.01, weight_decay=0.1)`, { weightDecay: 0.1 }),
-    step('adamw', 'AdamW, a group with another rate', `optimise('AdamW', a, b / 2, c, d, ${T}, lr=0.001, weight_decay=0.1)`, { weightDecay: 0.1, lrScale: 0.1 }),
+    step('adamw', 'AdamW, a group with another rate', `optimise('AdamW', a, b / 2, c, d, ${T}, lr=0.001, weight_decay=0.1)`, {
+      weightDecay: 0.1,
+      lrScale: 0.1,
+    }),
     step('adam', 'Adam', `optimise('Adam', a, b / 2, c, d, ${T}, lr=0.01, weight_decay=0.1)`, { weightDecay: 0.1 }),
-    step('sgd', 'SGD with momentum', "optimise('SGD', a, b / 2, c, None, 2, lr=0.01, weight_decay=0.1, momentum=0.9)", { weightDecay: 0.1 }),
+    step('sgd', 'SGD with momentum', "optimise('SGD', a, b / 2, c, None, 2, lr=0.01, weight_decay=0.1, momentum=0.9)", {
+      weightDecay: 0.1,
+    }),
   ],
   clipFactor: [
     { name: 'two ranges', inputs: [x([4097]), x([65])], call: (a, b) => clipFactor([a, b], 1), torch: 'clip_factor([a, b], 1)', grad: [] },
@@ -41,20 +57,92 @@ export const training: Family = {
     { name: 'no bound', inputs: [x([65])], call: (a) => clipFactor([a], Infinity), torch: 'clip_factor([a], 1e30)', grad: [] },
   ],
   judgeGradients: [
-    judge('small', 2048, 100), judge('clipped', 8192, 100), judge('the last before growth', 2048, 6), judge('not finite', 1e39, 100), // past f32
+    judge('small', 2048, 100),
+    judge('clipped', 8192, 100),
+    judge('the last before growth', 2048, 6),
+    judge('not finite', 1e39, 100), // past f32
   ],
   addScaled: [
-    { name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { addScaled(a, b, 0.3); return [a]; }, torch: 'a + 0.3 * b', grad: [] },
-    { name: 'vectors', inputs: [x([264]), x([264])], call: (a, b) => { addScaled(a, b, 0.3); return [a]; }, torch: 'a + 0.3 * b', grad: [] },
+    {
+      name: '65 values',
+      inputs: [x([65]), x([65])],
+      call: (a, b) => {
+        addScaled(a, b, 0.3);
+        return [a];
+      },
+      torch: 'a + 0.3 * b',
+      grad: [],
+    },
+    {
+      name: 'vectors',
+      inputs: [x([264]), x([264])],
+      call: (a, b) => {
+        addScaled(a, b, 0.3);
+        return [a];
+      },
+      torch: 'a + 0.3 * b',
+      grad: [],
+    },
   ],
   assignScaled: [
-    { name: '65 values', inputs: [x([65]), x([65])], call: (a, b) => { assignScaled(a, b, 0.3); return [a]; }, torch: '0.3 * b', grad: [] },
-    { name: 'vectors', inputs: [x([264]), x([264])], call: (a, b) => { assignScaled(a, b, 0.3); return [a]; }, torch: '0.3 * b', grad: [] },
+    {
+      name: '65 values',
+      inputs: [x([65]), x([65])],
+      call: (a, b) => {
+        assignScaled(a, b, 0.3);
+        return [a];
+      },
+      torch: '0.3 * b',
+      grad: [],
+    },
+    {
+      name: 'vectors',
+      inputs: [x([264]), x([264])],
+      call: (a, b) => {
+        assignScaled(a, b, 0.3);
+        return [a];
+      },
+      torch: '0.3 * b',
+      grad: [],
+    },
   ],
   clear: [
-    { name: '65 values', inputs: [x([65])], call: (a) => { clear(a); return [a]; }, torch: 'a * 0', grad: [] },
-    { name: 'vectors', inputs: [x([264])], call: (a) => { clear(a); return [a]; }, torch: 'a * 0', grad: [] },
+    {
+      name: '65 values',
+      inputs: [x([65])],
+      call: (a) => {
+        clear(a);
+        return [a];
+      },
+      torch: 'a * 0',
+      grad: [],
+    },
+    {
+      name: 'vectors',
+      inputs: [x([264])],
+      call: (a) => {
+        clear(a);
+        return [a];
+      },
+      torch: 'a * 0',
+      grad: [],
+    },
   ],
-  bceWithLogits: [{ name: 'large logits too', inputs: [x([7, 9], { scale: 30 }), x([7, 9], { below: 2 })], call: (z, y) => mean(bceWithLogits(z, y)), torch: 'F.binary_cross_entropy_with_logits(a, b)', grad: [0] }],
-  crossEntropy: [{ name: 'from log-softmax', inputs: [x([9, 7], { scale: 4 }), x([9, 7], { scale: 0.5, offset: 0.5 })], call: (z, t) => mean(sum(mul(t, logSoftmax(z)), { axes: -1 })), torch: '(b * a.log_softmax(-1)).sum(-1).mean()' }],
+  bceWithLogits: [
+    {
+      name: 'large logits too',
+      inputs: [x([7, 9], { scale: 30 }), x([7, 9], { below: 2 })],
+      call: (z, y) => mean(bceWithLogits(z, y)),
+      torch: 'F.binary_cross_entropy_with_logits(a, b)',
+      grad: [0],
+    },
+  ],
+  crossEntropy: [
+    {
+      name: 'from log-softmax',
+      inputs: [x([9, 7], { scale: 4 }), x([9, 7], { scale: 0.5, offset: 0.5 })],
+      call: (z, t) => mean(sum(mul(t, logSoftmax(z)), { axes: -1 })),
+      torch: '(b * a.log_softmax(-1)).sum(-1).mean()',
+    },
+  ],
 };

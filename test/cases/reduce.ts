@@ -30,19 +30,65 @@ export const reduce: Family = {
   sumAbs: [{ name: 'last axis', inputs: [x([7, 65])], call: (a) => op.sumAbs(a, { axes: 1 }), torch: 'a.abs().sum(1)' }],
   cumsum: [
     { name: 'last axis', inputs: [x([7, 65])], call: (a) => cumsum(a, { axis: -1 }), torch: 'a.cumsum(-1)', f16: true },
-    { name: 'middle axis from the end', inputs: [x([3, 63, 5])], call: (a) => cumsum(a, { axis: 1, reverse: true }), torch: 'a.flip(1).cumsum(1).flip(1)' },
+    {
+      name: 'middle axis from the end',
+      inputs: [x([3, 63, 5])],
+      call: (a) => cumsum(a, { axis: 1, reverse: true }),
+      torch: 'a.flip(1).cumsum(1).flip(1)',
+    },
     { name: 'without itself', inputs: [x([9, 4])], call: (a) => cumsum(a, { axis: 0, exclusive: true }), torch: 'a.cumsum(0) - a' },
   ],
-  countNonzero: [{ name: 'last axis', inputs: [x([7, 65], { below: 3 })], call: (a) => op.countNonzero(a, { axes: 1 }), torch: '(a != 0).sum(1).double()', grad: [], jumps: true }],
+  countNonzero: [
+    {
+      name: 'last axis',
+      inputs: [x([7, 65], { below: 3 })],
+      call: (a) => op.countNonzero(a, { axes: 1 }),
+      torch: '(a != 0).sum(1).double()',
+      grad: [],
+      jumps: true,
+    },
+  ],
   argmax: [
     { name: 'last axis', inputs: [x([7, 65])], call: (a) => op.argmax(a), torch: 'a.argmax(-1)', grad: [], jumps: true },
-    { name: 'long, first of equals', inputs: [x([3, 5000], { below: 900 })], call: (a) => op.argmax(a), torch: 'first_max(a, -1)', grad: [], jumps: true },
-    { name: 'first of equals', inputs: [x([7, 65, 3], { below: 4 })], call: (a) => op.argmax(a, { axis: 1 }), torch: 'first_max(a, 1)', grad: [], jumps: true },
+    {
+      name: 'long, first of equals',
+      inputs: [x([3, 5000], { below: 900 })],
+      call: (a) => op.argmax(a),
+      torch: 'first_max(a, -1)',
+      grad: [],
+      jumps: true,
+    },
+    {
+      name: 'first of equals',
+      inputs: [x([7, 65, 3], { below: 4 })],
+      call: (a) => op.argmax(a, { axis: 1 }),
+      torch: 'first_max(a, 1)',
+      grad: [],
+      jumps: true,
+    },
   ],
-  argmin: [{ name: 'first axis', inputs: [x([65, 7])], call: (a) => op.argmin(a, { axis: 0, keepDims: true }), torch: 'a.argmin(0, keepdim=True)', grad: [], jumps: true }],
-  sumTo: [{ name: 'lead and middle', inputs: [x([2, 3, 5, 7])], call: (a) => op.sumTo(a, [3, 1, 7]), torch: 'a.sum((0, 2)).reshape(3, 1, 7)' }],
-  expand: [{ name: 'lead and middle', inputs: [x([3, 1, 7])], call: (a) => expand(a, [2, 3, 5, 7]), torch: 'a.expand(2, 3, 5, 7)', f16: true },
-    { name: 'a row and a column of 65', inputs: [x([1, 65]), x([65, 1])], call: (a, b) => [expand(a, [7, 65]), expand(b, [65, 63])], torch: '[a.expand(7, 65), b.expand(65, 63)]' }],
+  argmin: [
+    {
+      name: 'first axis',
+      inputs: [x([65, 7])],
+      call: (a) => op.argmin(a, { axis: 0, keepDims: true }),
+      torch: 'a.argmin(0, keepdim=True)',
+      grad: [],
+      jumps: true,
+    },
+  ],
+  sumTo: [
+    { name: 'lead and middle', inputs: [x([2, 3, 5, 7])], call: (a) => op.sumTo(a, [3, 1, 7]), torch: 'a.sum((0, 2)).reshape(3, 1, 7)' },
+  ],
+  expand: [
+    { name: 'lead and middle', inputs: [x([3, 1, 7])], call: (a) => expand(a, [2, 3, 5, 7]), torch: 'a.expand(2, 3, 5, 7)', f16: true },
+    {
+      name: 'a row and a column of 65',
+      inputs: [x([1, 65]), x([65, 1])],
+      call: (a, b) => [expand(a, [7, 65]), expand(b, [65, 63])],
+      torch: '[a.expand(7, 65), b.expand(65, 63)]',
+    },
+  ],
   softmax: [
     { name: 'last axis', inputs: [x([7, 65], { scale: 4 })], call: (a) => softmax(a), torch: 'a.softmax(-1)', f16: true, bench: true },
     { name: 'middle axis', inputs: [x([3, 63, 5], { scale: 4 })], call: (a) => softmax(a, 1), torch: 'a.softmax(1)', f16: true },

@@ -16,9 +16,10 @@ describe('case tables', () => {
     const covered = new Set(Object.values(families).flatMap((f) => Object.keys(f)));
     const missing: string[] = [];
     for (const file of readdirSync(here('../../src/ops'))) {
-      for (const [name, value] of Object.entries(await import(`../../src/ops/${file}`) as Record<string, unknown>)) {
+      for (const [name, value] of Object.entries((await import(`../../src/ops/${file}`)) as Record<string, unknown>)) {
         const isPublic = typeof value === 'function' && (api as Record<string, unknown>)[name] === value;
-        if (isPublic && !covered.has(name) && !(elsewhere[name] && existsSync(here(elsewhere[name].test)))) missing.push(`${file}: ${name}`);
+        if (isPublic && !covered.has(name) && !(elsewhere[name] && existsSync(here(elsewhere[name].test))))
+          missing.push(`${file}: ${name}`);
       }
     }
     expect(missing).toEqual([]);

@@ -14,7 +14,14 @@ export function nodesOf(c: NamedCase): readonly Node[] {
   const wanted = (c.grad ?? inputs.map((_, i) => i)).map((i) => inputs[i]!).filter(floats);
   const { trace } = record(() => {
     const ys = [c.call(...inputs)].flat() as Tensor[];
-    if (wanted.length > 0) backward(ys.filter((y) => y.node && floats(y)).map((y) => sum(cast(y, 'f32'))).reduce(add), wanted);
+    if (wanted.length > 0)
+      backward(
+        ys
+          .filter((y) => y.node && floats(y))
+          .map((y) => sum(cast(y, 'f32')))
+          .reduce(add),
+        wanted,
+      );
   });
   for (const t of inputs) t.dispose();
   return trace.nodes;

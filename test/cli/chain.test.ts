@@ -19,7 +19,14 @@ let trained: any;
 
 async function verb(...argv: string[]): Promise<any> {
   let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main([...argv, '--json'], {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   expect(code, err).toBe(0);
   return { ...JSON.parse(out), notes: err };
 }
@@ -40,7 +47,9 @@ beforeAll(async () => {
 describe('train', () => {
   it('ends, with finite losses of all three networks', () => {
     expect(trained).toMatchObject({ finished: true, resume: null, state: { iteration: 4 } });
-    const [first] = readFileSync(join(run, 'log.jsonl'), 'utf8').split('\n').map((line) => line && JSON.parse(line));
+    const [first] = readFileSync(join(run, 'log.jsonl'), 'utf8')
+      .split('\n')
+      .map((line) => line && JSON.parse(line));
     expect(Object.keys(first.loss).sort()).toEqual(['coronal', 'sam', 'transverse']);
     for (const value of Object.values(first.loss)) expect(Number.isFinite(value)).toBe(true);
   });
@@ -54,11 +63,18 @@ describe('train', () => {
     expect(record.annotation.voxels).toBeGreaterThan(record.annotation.transverse);
     expect(record.stages.map((s: any) => s.name)).toEqual(['compile kernels', 'train', 'validate while training']);
     expect(record.stages[1].peakBytes).toBeGreaterThan(2 ** 20);
-    expect(record.machine).toMatchObject({ adapter: expect.stringMatching(/\S/), driver: expect.any(String), host: expect.stringMatching(/\d+ threads, \d+ GiB/), limits: { maxBufferSize: expect.any(Number) } });
+    expect(record.machine).toMatchObject({
+      adapter: expect.stringMatching(/\S/),
+      driver: expect.any(String),
+      host: expect.stringMatching(/\d+ threads, \d+ GiB/),
+      limits: { maxBufferSize: expect.any(Number) },
+    });
     expect(record.provenance).toMatchObject({
       datasets: [{ name: 'phantom (masks: phantom)', cases: 8, hash: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) }],
-      command: expect.stringContaining(`voxelgrad train ${data} --run ${run}`), seeds: { training: expect.any(Number), split: expect.any(Number), annotation: expect.any(Number) },
-      runtime: expect.stringMatching(/^Node \d+\.\d+\.\d+, webgpu \d/), version: expect.stringMatching(/^\d/),
+      command: expect.stringContaining(`voxelgrad train ${data} --run ${run}`),
+      seeds: { training: expect.any(Number), split: expect.any(Number), annotation: expect.any(Number) },
+      runtime: expect.stringMatching(/^Node \d+\.\d+\.\d+, webgpu \d/),
+      version: expect.stringMatching(/^\d/),
       limitations: [expect.stringMatching(/not for clinical use/), expect.stringMatching(/phantoms/), expect.stringMatching(/One fold/)],
     });
   });
@@ -104,16 +120,35 @@ describe('predict', () => {
     mkdirSync(join(root, 'twins'));
     await writeVolume(join(root, 'twins/patient_1.nii.gz'), whole);
     for (const from of ['series', 'twins']) await verb('predict', '-i', join(root, from), '-o', join(root, `${from}_masks`), '--run', run);
-    const [series, mask, twin] = [await readVolume(join(root, 'series/patient_1')), await readVolume(join(root, 'series_masks/patient_1.nii.gz')), await readVolume(join(root, 'twins_masks/patient_1.nii.gz'))];
+    const [series, mask, twin] = [
+      await readVolume(join(root, 'series/patient_1')),
+      await readVolume(join(root, 'series_masks/patient_1.nii.gz')),
+      await readVolume(join(root, 'twins_masks/patient_1.nii.gz')),
+    ];
     expect(sameGeometry(series, mask, 1e-5)).toBe(true);
     expect([...toRas(series).data]).toEqual([...toRas(whole).data]);
     expect(toRas(mask).data).toEqual(toRas(twin).data);
   });
 
   it('averages over mirror images, from the checkpoint asked for, into a folder of its own', async () => {
-    const result = await verb('predict', '-i', join(data, 'imagesTs/phantom_006_0000.nii.gz'), '-o', join(root, 'mirrored'), '--run', run, '--tta', '--checkpoint', 'final');
+    const result = await verb(
+      'predict',
+      '-i',
+      join(data, 'imagesTs/phantom_006_0000.nii.gz'),
+      '-o',
+      join(root, 'mirrored'),
+      '--run',
+      run,
+      '--tta',
+      '--checkpoint',
+      'final',
+    );
     expect(result.checkpoint).toMatch(/final\.safetensors$/);
-    expect(JSON.parse(readFileSync(join(root, 'mirrored/prediction.json'), 'utf8'))).toMatchObject({ run, iteration: 4, prediction: { mirror: true } });
+    expect(JSON.parse(readFileSync(join(root, 'mirrored/prediction.json'), 'utf8'))).toMatchObject({
+      run,
+      iteration: 4,
+      prediction: { mirror: true },
+    });
     expect(readdirSync(join(root, 'mirrored'))).toContain('phantom_006.nii.gz');
   });
 });
@@ -122,10 +157,24 @@ describe('the memory that predict says it takes', () => {
   it('is more than the process ever held', async () => {
     const cli = await bundleCli();
     const measured = join(dirname(cli), 'measured.mjs');
-    writeFileSync(measured, "process.on('exit', () => console.error(`peak ${process.resourceUsage().maxRSS * 1024}`));\nawait import('./voxelgrad.mjs');\n");
-    const { code, err } = await start(measured, 'predict', '-i', join(data, 'imagesTs/phantom_006_0000.nii.gz'), '-o', join(root, 'watched'), '--run', run, '--json').ended;
+    writeFileSync(
+      measured,
+      "process.on('exit', () => console.error(`peak ${process.resourceUsage().maxRSS * 1024}`));\nawait import('./voxelgrad.mjs');\n",
+    );
+    const { code, err } = await start(
+      measured,
+      'predict',
+      '-i',
+      join(data, 'imagesTs/phantom_006_0000.nii.gz'),
+      '-o',
+      join(root, 'watched'),
+      '--run',
+      run,
+      '--json',
+    ).ended;
     expect(code, err).toBe(0);
-    const [, host, , , unit] = /at most (\d+\.\d\d) GiB of memory of (\d+\.\d\d) GiB there is; on the device at most (\d+(?:\.\d\d)?) (MiB|GiB)/.exec(err)!;
+    const [, host, , , unit] =
+      /at most (\d+\.\d\d) GiB of memory of (\d+\.\d\d) GiB there is; on the device at most (\d+(?:\.\d\d)?) (MiB|GiB)/.exec(err)!;
     const peak = Number(/peak (\d+)/.exec(err)![1]) / 2 ** 30;
     console.log(`said ${host} GiB, held ${peak.toFixed(2)} GiB`);
     expect(Number(host)).toBeGreaterThan(peak);
@@ -137,11 +186,18 @@ describe('the memory that predict says it takes', () => {
 describe('evaluate and report', () => {
   it('scores every class of the held-out scans for every network', async () => {
     // Their reference lies on the grid that the scan was given above.
-    const [scan, label] = [await readVolume(join(data, 'imagesTs/phantom_007_0000.nii.gz')), await readVolume(join(data, 'labelsTs/phantom_007.nii.gz'))];
+    const [scan, label] = [
+      await readVolume(join(data, 'imagesTs/phantom_007_0000.nii.gz')),
+      await readVolume(join(data, 'labelsTs/phantom_007.nii.gz')),
+    ];
     await writeVolume(join(data, 'labelsTs/phantom_007.nii.gz'), { ...scan, data: label.data });
     const summary = await verb('eval', data, masks);
     expect(summary.classes.map((c: any) => [c.name, c.n_pairs])).toEqual(CLASSES.slice(1).map((name) => [name, 2]));
-    expect(readdirSync(masks).filter((name) => name.startsWith('summary')).sort()).toEqual(['summary.json', 'summary_coronal.json', 'summary_sam.json', 'summary_transverse.json']);
+    expect(
+      readdirSync(masks)
+        .filter((name) => name.startsWith('summary'))
+        .sort(),
+    ).toEqual(['summary.json', 'summary_coronal.json', 'summary_sam.json', 'summary_transverse.json']);
     const record = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
     expect(record.evaluated).toBe('2 held-out cases');
     expect(Object.keys(record.evaluations.networks)).toEqual(['ensemble', 'sam', 'transverse', 'coronal']);
@@ -152,17 +208,26 @@ describe('evaluate and report', () => {
     const { training } = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).evaluations;
     expect(training).toBeUndefined();
     const planes = JSON.parse(readFileSync(join(data, 'annotations.json'), 'utf8')).phantom_000;
-    const [mask, label] = [await readVolume(join(dense, 'phantom_000.nii.gz')), await readVolume(join(data, 'labelsTr/phantom_000.nii.gz'))];
+    const [mask, label] = [
+      await readVolume(join(dense, 'phantom_000.nii.gz')),
+      await readVolume(join(data, 'labelsTr/phantom_000.nii.gz')),
+    ];
     const plane = 32 * 48;
-    for (const d of planes.transverse) expect(mask.data.slice(d * plane, (d + 1) * plane)).toEqual(label.data.slice(d * plane, (d + 1) * plane));
+    for (const d of planes.transverse)
+      expect(mask.data.slice(d * plane, (d + 1) * plane)).toEqual(label.data.slice(d * plane, (d + 1) * plane));
     const { fold } = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
     // Only cases that were trained on: their evaluation feeds the part on annotated and other slices.
     mkdirSync(join(root, 'trained'));
-    for (const name of [...fold.train, ...fold.selection]) renameSync(join(dense, `${name}.nii.gz`), join(root, 'trained', `${name}.nii.gz`));
+    for (const name of [...fold.train, ...fold.selection])
+      renameSync(join(dense, `${name}.nii.gz`), join(root, 'trained', `${name}.nii.gz`));
     renameSync(join(dense, 'prediction.json'), join(root, 'trained/prediction.json'));
     const summary = await verb('eval', data, join(root, 'trained'));
     expect(summary.slice_distance.contrast.annotated).toBe(100);
-    expect(summary.classes.map((c: any) => c.n_unlabelled)).toEqual([0, fold.train.includes('phantom_003') || fold.selection.includes('phantom_003') ? 1 : 0, 0]);
+    expect(summary.classes.map((c: any) => c.n_unlabelled)).toEqual([
+      0,
+      fold.train.includes('phantom_003') || fold.selection.includes('phantom_003') ? 1 : 0,
+      0,
+    ]);
     expect(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).evaluations.training).toBe(join(root, 'trained/summary.json'));
   });
 
@@ -170,8 +235,18 @@ describe('evaluate and report', () => {
     const { overlays } = await verb('report', run);
     expect(overlays.length).toBeGreaterThan(0);
     const html = readFileSync(join(run, 'report.html'), 'utf8');
-    for (const part of ['verdict', 'overlays', 'results', 'slices', 'surfaces', 'training', 'resources', 'methods', 'provenance']) expect(html).toContain(`id="${part}"`);
-    for (const words of ['2 held-out cases', 'Per network', 'not for clinical use', `predict ${masks}`, `label ${dense}`, 'sha256:', 'Command that repeats the run']) expect(html).toContain(words);
+    for (const part of ['verdict', 'overlays', 'results', 'slices', 'surfaces', 'training', 'resources', 'methods', 'provenance'])
+      expect(html).toContain(`id="${part}"`);
+    for (const words of [
+      '2 held-out cases',
+      'Per network',
+      'not for clinical use',
+      `predict ${masks}`,
+      `label ${dense}`,
+      'sha256:',
+      'Command that repeats the run',
+    ])
+      expect(html).toContain(words);
   });
 
   it('goes on when a record is gone', async () => {

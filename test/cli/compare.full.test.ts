@@ -9,11 +9,19 @@ import { presetPlan } from '../../src/train/presets.ts';
 import { scratch } from '../data/helpers.ts';
 import { tinyDataset, writePlan } from '../train/tiny_run.ts';
 
-const root = scratch(), at = (...parts: string[]): string => join(root, ...parts);
+const root = scratch(),
+  at = (...parts: string[]): string => join(root, ...parts);
 
 async function verb(expected: number, ...argv: string[]): Promise<string> {
   let text = '';
-  const code = await main(argv, { stdout: (t) => { text += t; }, stderr: (t) => { text += t; } });
+  const code = await main(argv, {
+    stdout: (t) => {
+      text += t;
+    },
+    stderr: (t) => {
+      text += t;
+    },
+  });
   expect([code, text]).toEqual([expected, expect.anything()]);
   return text;
 }
@@ -32,7 +40,10 @@ it('trained runs: references known by their content, times and sizes there', asy
   }
   await verb(0, 'compare', at('vnet'), at('unet3d'), '--to', at('compared'));
   const { methods, notices, runs } = JSON.parse(readFileSync(at('compared/comparison.json'), 'utf8'));
-  expect(methods.rows.map((r: any) => [r.name, r.seconds > 0, r.parameters > 0])).toEqual([['vnet', true, true], ['unet3d', true, true]]);
+  expect(methods.rows.map((r: any) => [r.name, r.seconds > 0, r.parameters > 0])).toEqual([
+    ['vnet', true, true],
+    ['unet3d', true, true],
+  ]);
   expect(runs.every((r: any) => /held-out case/.test(r.evaluated))).toBe(true);
   expect(notices.join()).not.toMatch(/differ|not known/);
 });

@@ -13,23 +13,50 @@ import { presetPlan } from '../../src/train/presets.ts';
 import { scratch } from '../data/helpers.ts';
 
 const root = scratch();
-const SIZE = [20, 24, 24] as const, GRID = { size: [...SIZE] as [number, number, number], spacing: [1, 1, 1] as [number, number, number] };
+const SIZE = [20, 24, 24] as const,
+  GRID = { size: [...SIZE] as [number, number, number], spacing: [1, 1, 1] as [number, number, number] };
 
 function ball(radius: number, shift = 0): Uint8Array {
   const data = new Uint8Array(SIZE[0] * SIZE[1] * SIZE[2]);
-  for (let z = 0, i = 0; z < SIZE[0]; z++) for (let y = 0; y < SIZE[1]; y++) for (let x = 0; x < SIZE[2]; x++, i++) if (Math.hypot(z - 10, y - 12 - shift, x - 12) <= radius) data[i] = 1;
+  for (let z = 0, i = 0; z < SIZE[0]; z++)
+    for (let y = 0; y < SIZE[1]; y++)
+      for (let x = 0; x < SIZE[2]; x++, i++) if (Math.hypot(z - 10, y - 12 - shift, x - 12) <= radius) data[i] = 1;
   return data;
 }
 
-interface Made { method?: string; off?: string[]; error?: number; fold?: number; seed?: number; cases?: number[]; plan?: (p: any) => void; summary?: (s: any) => void; record?: (r: any) => void; radius?: number }
+interface Made {
+  method?: string;
+  off?: string[];
+  error?: number;
+  fold?: number;
+  seed?: number;
+  cases?: number[];
+  plan?: (p: any) => void;
+  summary?: (s: any) => void;
+  record?: (r: any) => void;
+  radius?: number;
+}
 let count = 0;
 
 /** A run whose masks are `error` voxels off. */
-async function makeRun({ method = 'vnet', off = [], error = 1, fold = 0, seed = 1, cases = [0, 1, 2, 3, 4, 5, 6, 7], plan = () => {}, summary: change = () => {}, record = () => {}, radius = 6 }: Made = {}): Promise<string> {
+async function makeRun({
+  method = 'vnet',
+  off = [],
+  error = 1,
+  fold = 0,
+  seed = 1,
+  cases = [0, 1, 2, 3, 4, 5, 6, 7],
+  plan = () => {},
+  summary: change = () => {},
+  record = () => {},
+  radius = 6,
+}: Made = {}): Promise<string> {
   const folder = join(root, `run${count++}`);
   mkdirSync(join(folder, 'masks'), { recursive: true });
   const draft: any = presetPlan('demo', method);
-  Object.assign(draft.training, { seed }); draft.split.fold = fold; draft.classes = ['background', 'nodule'];
+  Object.assign(draft.training, { seed });
+  draft.split.fold = fold;
+  draft.classes = ['background', 'nodule'];
   plan(draft);
   writeFileSync(join(folder, 'plan.json'), JSON.stringify(ablate(parsePlan(draft), off)));
   const results = [];
@@ -39,13 +66,36 @@ async function makeRun({ method = 'vnet', off = [], error = 1, fold = 0, seed = 
     const volume = { ...GRID, origin: [0, 0, 0] as [number, number, number], direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] };
     await writeVolume(reference_file, { ...volume, data: reference } as any);
     await writeVolume(prediction_file, { ...volume, data: prediction } as any);
-    results.push(evaluateCase({ case: `case ${i}`, reference_file, prediction_file, reference_digest: `r${i}-${radius}`, reference: { data: reference, ...GRID }, prediction: { data: prediction, ...GRID } }, [{ label: 1, name: 'nodule' }]));
+    results.push(
+      evaluateCase(
+        {
+          case: `case ${i}`,
+          reference_file,
+          prediction_file,
+          reference_digest: `r${i}-${radius}`,
+          reference: { data: reference, ...GRID },
+          prediction: { data: prediction, ...GRID },
+        },
+        [{ label: 1, name: 'nodule' }],
+      ),
+    );
   }
   for (const r of results) delete r.reference_digest; // of the files, which are not what is hashed here
-  const summary: Summary = summarise(results, [{ label: 1, name: 'nodule' }], { resamples: 200, surfaceMm: 1, evaluated: { cases: 'held out', n_cases: cases.length, n_patients: cases.length, masks: null, changed: [] } });
+  const summary: Summary = summarise(results, [{ label: 1, name: 'nodule' }], {
+    resamples: 200,
+    surfaceMm: 1,
+    evaluated: { cases: 'held out', n_cases: cases.length, n_patients: cases.length, masks: null, changed: [] },
+  });
   change(summary);
   writeFileSync(join(folder, 'summary.json'), JSON.stringify(summary));
-  const facts: any = { version: 1, annotation: { scheme: 'both', voxels: 1 / 3 }, fold: { train: ['t 0'], selection: ['t 1'], test: cases.map((i) => `case ${i}`) }, stages: [{ name: 'train', seconds: 50 }], machine: { adapter: 'test adapter' }, provenance: { datasets: [{ name: 'd', hash: 'sha256:0011' }] } };
+  const facts: any = {
+    version: 1,
+    annotation: { scheme: 'both', voxels: 1 / 3 },
+    fold: { train: ['t 0'], selection: ['t 1'], test: cases.map((i) => `case ${i}`) },
+    stages: [{ name: 'train', seconds: 50 }],
+    machine: { adapter: 'test adapter' },
+    provenance: { datasets: [{ name: 'd', hash: 'sha256:0011' }] },
+  };
   record(facts);
   writeFileSync(join(folder, 'run.json'), JSON.stringify(facts));
   writeFileSync(join(folder, 'log.jsonl'), `${JSON.stringify({ iteration: 100, loss: { net: 1 } })}\n`);
@@ -54,30 +104,47 @@ async function makeRun({ method = 'vnet', off = [], error = 1, fold = 0, seed = 
 
 async function compare(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(['compare', ...argv], { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main(['compare', ...argv], {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   return { code, out, err };
 }
 const to = (): string => join(root, `to${count++}`);
 
 describe('voxelgrad compare', () => {
   it('puts folds and seeds together by method, tests, and writes page, CSV, LaTeX and JSON', async () => {
-    const good = [await makeRun({ error: 0.6, fold: 0 }), await makeRun({ error: 0.7, fold: 0, seed: 2 }), await makeRun({ error: 0.6, fold: 1, cases: [8, 9] })];
+    const good = [
+      await makeRun({ error: 0.6, fold: 0 }),
+      await makeRun({ error: 0.7, fold: 0, seed: 2 }),
+      await makeRun({ error: 0.6, fold: 1, cases: [8, 9] }),
+    ];
     const bad = await makeRun({ method: 'unet3d', error: 3 });
     const folder = to();
     const { code, out, err } = await compare(...good, bad, '--to', folder, '--json');
     expect([code, err]).toEqual([0, '']);
     const { methods, ablation, notices, runs, files } = JSON.parse(out);
-    expect(methods.rows.map((r: any) => [r.name, r.n_runs, r.n_cases, r.seconds])).toEqual([['vnet', 3, 10, 0.5], ['unet3d', 1, 8, 0.5]]);
+    expect(methods.rows.map((r: any) => [r.name, r.n_runs, r.n_cases, r.seconds])).toEqual([
+      ['vnet', 3, 10, 0.5],
+      ['unet3d', 1, 8, 0.5],
+    ]);
     expect(methods.rows[0].best).toContain('IoU');
     expect(methods.rows[1].against.IoU).toMatchObject({ n_cases: 8, n_unpaired: 2, p: 2 / 2 ** 8, p_holm: 2 / 2 ** 8 });
     expect(methods.rows[1].against.IoU.difference).toBeLessThan(0);
     expect(methods.rows.every((r: any) => r.parameters > 1000)).toBe(true);
     expect(ablation).toBeNull();
-    expect(notices.join('\n')).toMatch(/Folds and seeds differ: vnet: fold 1 seed 1, fold 1 seed 2, fold 2 seed 1; unet3d[^]*The evaluated cases differ: vnet: 10; unet3d: 8; 8 are common to all/);
+    expect(notices.join('\n')).toMatch(
+      /Folds and seeds differ: vnet: fold 1 seed 1, fold 1 seed 2, fold 2 seed 1; unet3d[^]*The evaluated cases differ: vnet: 10; unet3d: 8; 8 are common to all/,
+    );
     expect(runs.map((r: any) => r.method)).toEqual(['vnet', 'vnet', 'vnet', 'unet3d']);
     expect(files.map((f: string) => f.split('.').at(-1))).toEqual(['html', 'csv', 'tex', 'json']);
 
-    const html = readFileSync(join(folder, 'comparison.html'), 'utf8'), { document } = parseHTML(html);
+    const html = readFileSync(join(folder, 'comparison.html'), 'utf8'),
+      { document } = parseHTML(html);
     expect([...document.querySelectorAll('h2')].map((h) => h.id)).toEqual(['differs', 'methods', 'bubbles', 'surfaces', 'runs']);
     expect(document.querySelectorAll('.surface').length).toBe(6);
     expect(document.querySelectorAll('canvas[data-surface]').length).toBe(6);
@@ -86,7 +153,12 @@ describe('voxelgrad compare', () => {
     expect(html).not.toMatch(/<script src|@import|url\(/);
     expect(document.querySelectorAll('#methods ~ .scroll strong').length).toBeGreaterThan(0);
     expect(html.length).toBeLessThan(4e6);
-    expect(readFileSync(join(folder, 'comparison.csv'), 'utf8').trim().split('\n').map((line) => line.split(',').length)).toEqual([59, 59, 59]);
+    expect(
+      readFileSync(join(folder, 'comparison.csv'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => line.split(',').length),
+    ).toEqual([59, 59, 59]);
     expect(readFileSync(join(folder, 'comparison.tex'), 'utf8')).toMatch(/\\textbf\{[\d.]+ \$\\pm\$ [\d.]+\}[^]*\\bottomrule/);
   });
 
@@ -99,10 +171,24 @@ describe('voxelgrad compare', () => {
     expect(alone.methods.rows[0]).toMatchObject({ against: null, best: [] });
   });
 
-  it('makes table 2 of what plans of SA-Net switch off, in the paper\'s order', async () => {
+  it("makes table 2 of what plans of SA-Net switch off, in the paper's order", async () => {
     const plain = { method: 'sanet', cases: [0, 1, 2, 3, 4, 5] };
-    const runs = [await makeRun({ ...plain, error: 0.5 }), await makeRun({ ...plain, off: ['cross'], error: 0.8 }), await makeRun({ ...plain, off: ['rm'], error: 1 }), await makeRun({ ...plain, off: ['bgc', 'rm'], error: 1.2 }),
-      await makeRun({ ...plain, off: ['msa', 'bgc', 'rm'], error: 1.5 }), await makeRun({ ...plain, off: ['2d', 'cross'], error: 2, plan: (p) => { p.evaluation.headline = 'sam'; } }), await makeRun({ cases: plain.cases })];
+    const runs = [
+      await makeRun({ ...plain, error: 0.5 }),
+      await makeRun({ ...plain, off: ['cross'], error: 0.8 }),
+      await makeRun({ ...plain, off: ['rm'], error: 1 }),
+      await makeRun({ ...plain, off: ['bgc', 'rm'], error: 1.2 }),
+      await makeRun({ ...plain, off: ['msa', 'bgc', 'rm'], error: 1.5 }),
+      await makeRun({
+        ...plain,
+        off: ['2d', 'cross'],
+        error: 2,
+        plan: (p) => {
+          p.evaluation.headline = 'sam';
+        },
+      }),
+      await makeRun({ cases: plain.cases }),
+    ];
     const { out, code } = await compare(...runs, '--to', to(), '--json', '--no-surfaces');
     expect(code).toBe(0);
     const { methods, ablation } = JSON.parse(out);
@@ -112,28 +198,124 @@ describe('voxelgrad compare', () => {
   });
 
   it('keeps runs of one method with other settings or data apart, and says in what', async () => {
-    const [a, b, c] = [await makeRun(), await makeRun({ plan: (p) => { p.training.iterations = 77; } }), await makeRun({ record: (r) => { r.provenance.datasets[0].hash = 'sha256:ffff'; r.labelSource = 'sphere'; } })];
+    const [a, b, c] = [
+      await makeRun(),
+      await makeRun({
+        plan: (p) => {
+          p.training.iterations = 77;
+        },
+      }),
+      await makeRun({
+        record: (r) => {
+          r.provenance.datasets[0].hash = 'sha256:ffff';
+          r.labelSource = 'sphere';
+        },
+      }),
+    ];
     const { out } = await compare(a, b, c, '--to', to(), '--json', '--no-surfaces');
     const { methods, notices } = JSON.parse(out);
     expect(methods.rows).toHaveLength(3);
     expect(new Set(methods.rows.map((r: any) => r.name)).size).toBe(3);
     expect(methods.rows[1].name).toContain('training.iterations 77');
-    expect(notices.join('\n')).toMatch(/differ in their data set \(hash\): sha256:0011[^]*sha256:ffff[^]*mark of the labels trained on[^]*training iterations/);
-    expect((await compare(a, b, '--to', to(), '--against', 'nobody', '--no-surfaces')).err).toMatch(/--against: got "nobody", expected "vnet \(/);
+    expect(notices.join('\n')).toMatch(
+      /differ in their data set \(hash\): sha256:0011[^]*sha256:ffff[^]*mark of the labels trained on[^]*training iterations/,
+    );
+    expect((await compare(a, b, '--to', to(), '--against', 'nobody', '--no-surfaces')).err).toMatch(
+      /--against: got "nobody", expected "vnet \(/,
+    );
   });
 
   it.each<[string, Made, RegExp]>([
-    ['cases that were trained on', { summary: (s) => { s.evaluated.cases = 'trained on'; } }, /no held-out result/],
-    ['training cases that the evaluation does not know', { summary: (s) => { s.evaluated = null; }, record: (r) => { r.fold.train = ['case 2']; } }, /no held-out result, got cases[^]*case 2/],
-    ['cases that weights were chosen by', { summary: (s) => { s.evaluated.cases = 'not known'; }, record: (r) => { r.fold.selection = ['case 3']; } }, /no held-out result[^]*case 3/],
-    ['masks with copied labels', { summary: (s) => { s.metric_per_case[0].n_copied = 4; } }, /labels copied into them/],
-    ['other references', { summary: (s) => { for (const c of s.metric_per_case) c.reference_digest = 'other'; for (const c of s.metric_per_case) c.reference_file = '/nowhere'; } }, /against another reference/],
-    ['another tolerance', { summary: (s) => { for (const c of s.metric_per_case) c.theta = 9; } }, /within another tolerance/],
-    ['another surface tolerance', { summary: (s) => { s.settings.surface_mm = 3; } }, /tolerance of surface Dice, got 3 mm, expected 1 mm/],
-    ['other classes', { summary: (s) => { s.classes[0].name = 'lobe'; } }, /classes, got 1 lobe/],
+    [
+      'cases that were trained on',
+      {
+        summary: (s) => {
+          s.evaluated.cases = 'trained on';
+        },
+      },
+      /no held-out result/,
+    ],
+    [
+      'training cases that the evaluation does not know',
+      {
+        summary: (s) => {
+          s.evaluated = null;
+        },
+        record: (r) => {
+          r.fold.train = ['case 2'];
+        },
+      },
+      /no held-out result, got cases[^]*case 2/,
+    ],
+    [
+      'cases that weights were chosen by',
+      {
+        summary: (s) => {
+          s.evaluated.cases = 'not known';
+        },
+        record: (r) => {
+          r.fold.selection = ['case 3'];
+        },
+      },
+      /no held-out result[^]*case 3/,
+    ],
+    [
+      'masks with copied labels',
+      {
+        summary: (s) => {
+          s.metric_per_case[0].n_copied = 4;
+        },
+      },
+      /labels copied into them/,
+    ],
+    [
+      'other references',
+      {
+        summary: (s) => {
+          for (const c of s.metric_per_case) c.reference_digest = 'other';
+          for (const c of s.metric_per_case) c.reference_file = '/nowhere';
+        },
+      },
+      /against another reference/,
+    ],
+    [
+      'another tolerance',
+      {
+        summary: (s) => {
+          for (const c of s.metric_per_case) c.theta = 9;
+        },
+      },
+      /within another tolerance/,
+    ],
+    [
+      'another surface tolerance',
+      {
+        summary: (s) => {
+          s.settings.surface_mm = 3;
+        },
+      },
+      /tolerance of surface Dice, got 3 mm, expected 1 mm/,
+    ],
+    [
+      'other classes',
+      {
+        summary: (s) => {
+          s.classes[0].name = 'lobe';
+        },
+      },
+      /classes, got 1 lobe/,
+    ],
     ['no case in common', { cases: [11, 12] }, /no case in common/],
   ])('refuses %s, and writes nothing', async (_, made, message) => {
-    const sound = await makeRun({ method: 'unet3d', summary: (s) => { for (const c of s.metric_per_case) { c.reference_digest = 'this'; c.reference_file = '/nowhere'; } } });
+    const sound = await makeRun({
+      method: 'unet3d',
+      summary: (s) => {
+        for (const c of s.metric_per_case) {
+          c.reference_digest = 'this';
+          c.reference_file = '/nowhere';
+        }
+      },
+    });
     const folder = to();
     const { code, err } = await compare(sound, await makeRun(made), '--to', folder, '--no-surfaces');
     expect(err).toMatch(message);
@@ -141,12 +323,15 @@ describe('voxelgrad compare', () => {
   });
 
   it('refuses a run twice, by its folder or by its weights, and a folder that is none', async () => {
-    const same = (s: any): void => { s.evaluated.masks = { verb: 'predict', run: '', weights: 'sha256:1', iteration: 1 }; };
+    const same = (s: any): void => {
+      s.evaluated.masks = { verb: 'predict', run: '', weights: 'sha256:1', iteration: 1 };
+    };
     const run = await makeRun();
     expect((await compare(run, `${run}/.`, '--to', to())).err).toMatch(/the same run as/);
     const [a, b] = [await makeRun({ summary: same }), await makeRun({ summary: same, seed: 5 })];
     for (const folder of [a, b]) {
-      const file = join(folder, 'summary.json'), json = JSON.parse(readFileSync(file, 'utf8'));
+      const file = join(folder, 'summary.json'),
+        json = JSON.parse(readFileSync(file, 'utf8'));
       json.evaluated.masks.run = folder;
       writeFileSync(file, JSON.stringify(json));
     }

@@ -13,14 +13,17 @@ import { pause, start, waitFor, type Ended } from './processes.ts';
 
 /** Names and contents of all files below a folder. */
 function contents(folder: string): Map<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
   return new Map(files.sort().map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]));
 }
 
 /** Every checkpoint that is there can be read; no JSON is cut short. */
 async function expectWhole(run: string): Promise<void> {
   if (!existsSync(run)) return;
-  for (const which of CHECKPOINTS) if (existsSync(checkpointPath(run, which))) expect((await readCheckpoint(checkpointPath(run, which))).sealed).toBe(true);
+  for (const which of CHECKPOINTS)
+    if (existsSync(checkpointPath(run, which))) expect((await readCheckpoint(checkpointPath(run, which))).sealed).toBe(true);
   for (const name of ['plan.json', 'run.json']) if (existsSync(join(run, name))) JSON.parse(readFileSync(join(run, name), 'utf8'));
 }
 
@@ -30,13 +33,20 @@ function expectWords({ err, out }: Ended): void {
 
 const TROUBLES = ['kill', 'interrupt', 'terminate', 'twice', 'second', 'changed'] as const;
 
-export interface Campaign { readonly cli: string; readonly data: string; readonly plan: string; readonly root: string; readonly rounds: number; readonly random: () => number }
+export interface Campaign {
+  readonly cli: string;
+  readonly data: string;
+  readonly plan: string;
+  readonly root: string;
+  readonly rounds: number;
+  readonly random: () => number;
+}
 
 export async function campaign({ cli, data, plan, root, rounds, random }: Campaign): Promise<string[]> {
   const [alone, run] = [join(root, 'alone'), join(root, 'run')];
   await finish(cli, ['train', data, '--run', alone, '--plan', plan]);
   const before = contents(data);
-  const argv = (): string[] => ['train', data, '--run', run, ...existsSync(join(run, 'plan.json')) ? ['--resume'] : ['--plan', plan]];
+  const argv = (): string[] => ['train', data, '--run', run, ...(existsSync(join(run, 'plan.json')) ? ['--resume'] : ['--plan', plan])];
   const met: string[] = [];
   for (let round = 0; round < rounds; round++) {
     const trouble = TROUBLES[Math.floor(random() * TROUBLES.length)]!;
@@ -57,11 +67,18 @@ export async function campaign({ cli, data, plan, root, rounds, random }: Campai
         const second = await start(cli, ...argv()).ended;
         expectWords(second);
         // Refused, unless the first was over before it began.
-        if (second.code !== 0) expect([second.code, second.err]).toEqual([3, expect.stringMatching(/another process trains in this folder, got process \d+|holds a run already/)]);
+        if (second.code !== 0)
+          expect([second.code, second.err]).toEqual([
+            3,
+            expect.stringMatching(/another process trains in this folder, got process \d+|holds a run already/),
+          ]);
         process.child.kill('SIGKILL');
       } else {
         process.child.kill(({ kill: 'SIGKILL', interrupt: 'SIGINT', terminate: 'SIGTERM', twice: 'SIGINT' } as const)[trouble as 'kill']);
-        if (trouble === 'twice') { await pause(30); process.child.kill('SIGINT'); }
+        if (trouble === 'twice') {
+          await pause(30);
+          process.child.kill('SIGINT');
+        }
       }
       const ended = await process.ended;
       expectWords(ended);
@@ -72,7 +89,10 @@ export async function campaign({ cli, data, plan, root, rounds, random }: Campai
   }
   await finish(cli, argv());
   await expectSameRun(run, alone);
-  expect(readdirSync(run).filter((name) => name.startsWith('.')), 'litter').toEqual([]);
+  expect(
+    readdirSync(run).filter((name) => name.startsWith('.')),
+    'litter',
+  ).toEqual([]);
   expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors']);
   return met;
 }

@@ -12,11 +12,26 @@ import { cpuSeconds } from '../probe.ts';
 
 export async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(argv, { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main(argv, {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   return { code, out, err };
 }
 
-const logRow = (iteration: number) => ({ iteration, loss: { sam: 1 / iteration, coronal: null }, dice: { ensemble: 0.5 }, lr: { sam: 1e-3 }, lambda: 0.5, seconds: iteration, ...(iteration === 5 && { resumed: true }) });
+const logRow = (iteration: number) => ({
+  iteration,
+  loss: { sam: 1 / iteration, coronal: null },
+  dice: { ensemble: 0.5 },
+  lr: { sam: 1e-3 },
+  lambda: 0.5,
+  seconds: iteration,
+  ...(iteration === 5 && { resumed: true }),
+});
 
 /** A data set, masks and a run, small but with everything that a report reads. */
 export async function world(root: string): Promise<void> {
@@ -24,26 +39,69 @@ export async function world(root: string): Promise<void> {
   await writePhantomDataset(at('data'), { training: 2, test: 1, size: [6, 16, 16], seed: 5, radii: [3, 4], contrast: 300 });
   await sparsify(at('data'), 'both', 7);
   mkdirSync(at('run'));
-  for (const argv of [['plan', at('data'), '--preset', 'demo', '--out', at('run/plan.json')], ['eval', at('data/labelsTr'), at('data/labelsTr'), '--out', at('run')]]) expect(await cli(...argv)).toMatchObject({ code: 0, err: '' });
+  for (const argv of [
+    ['plan', at('data'), '--preset', 'demo', '--out', at('run/plan.json')],
+    ['eval', at('data/labelsTr'), at('data/labelsTr'), '--out', at('run')],
+  ])
+    expect(await cli(...argv)).toMatchObject({ code: 0, err: '' });
   cpSync(at('data/labelsTr'), at('masks'), { recursive: true });
-  writeFileSync(at('masks/prediction.json'), JSON.stringify({ version: 2, verb: 'predict', run: at('gone'), checkpoint: at('gone/best'), weights: 'sha256:00', iteration: 3, plan: '00', prediction: { step: 0.5 }, headline: 'ensemble', voxelgrad: '0.1.0' }));
+  writeFileSync(
+    at('masks/prediction.json'),
+    JSON.stringify({
+      version: 2,
+      verb: 'predict',
+      run: at('gone'),
+      checkpoint: at('gone/best'),
+      weights: 'sha256:00',
+      iteration: 3,
+      plan: '00',
+      prediction: { step: 0.5 },
+      headline: 'ensemble',
+      voxelgrad: '0.1.0',
+    }),
+  );
   writeFileSync(at('run/log.jsonl'), Array.from({ length: 12 }, (_, i) => `${JSON.stringify(logRow(i + 1))}\n`).join(''));
-  writeFileSync(at('run/run.json'), JSON.stringify({
-    version: 1, fold: { train: ['phantom_000'], selection: [] }, annotation: { scheme: 'both', voxels: 0.5 }, evaluated: '2 cases', references: [{ role: 'published', name: 'paper', dice: 76 }],
-    stages: [{ name: 'train', seconds: 3, peakBytes: 100 }], machine: { adapter: 'none', limits: { maxBufferSize: 1 } }, evaluations: { networks: {} },
-    provenance: { datasets: [{ name: 'phantom', cases: 3 }], command: 'voxelgrad train', seeds: { training: 1 }, limitations: ['none'] },
-  }));
+  writeFileSync(
+    at('run/run.json'),
+    JSON.stringify({
+      version: 1,
+      fold: { train: ['phantom_000'], selection: [] },
+      annotation: { scheme: 'both', voxels: 0.5 },
+      evaluated: '2 cases',
+      references: [{ role: 'published', name: 'paper', dice: 76 }],
+      stages: [{ name: 'train', seconds: 3, peakBytes: 100 }],
+      machine: { adapter: 'none', limits: { maxBufferSize: 1 } },
+      evaluations: { networks: {} },
+      provenance: { datasets: [{ name: 'phantom', cases: 3 }], command: 'voxelgrad train', seeds: { training: 1 }, limitations: ['none'] },
+    }),
+  );
 }
 
 /** Everything below a folder with size and time of change, but for the output. */
-const state = (root: string): string[] => readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => !/^out(\/|$)/.test(name)).sort()
-  .map((name) => { const s = statSync(join(root, name)); return s.isFile() ? `${name} ${s.size} ${s.mtimeMs}` : name; });
+const state = (root: string): string[] =>
+  readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !/^out(\/|$)/.test(name))
+    .sort()
+    .map((name) => {
+      const s = statSync(join(root, name));
+      return s.isFile() ? `${name} ${s.size} ${s.mtimeMs}` : name;
+    });
 
 const VICTIMS: readonly { readonly file: string; readonly verbs: readonly ((at: (path: string) => string) => string[])[] }[] = [
-  { file: 'data/dataset.json', verbs: [(at) => ['check', at('data')], (at) => ['plan', at('data'), '--out', at('out')], (at) => ['eval', at('data'), at('data/labelsTr'), '--out', at('out'), '--no-networks']] },
+  {
+    file: 'data/dataset.json',
+    verbs: [
+      (at) => ['check', at('data')],
+      (at) => ['plan', at('data'), '--out', at('out')],
+      (at) => ['eval', at('data'), at('data/labelsTr'), '--out', at('out'), '--no-networks'],
+    ],
+  },
   { file: 'data/annotations.json', verbs: [(at) => ['check', at('data')], (at) => ['plan', at('data'), '--out', at('out')]] },
   { file: 'masks/prediction.json', verbs: [(at) => ['eval', at('data'), at('masks'), '--out', at('out')]] },
-  ...['run/plan.json', 'run/run.json', 'run/summary.json', 'run/log.jsonl'].map((file) => ({ file, verbs: [(at: (path: string) => string) => ['report', at('run'), '--out', at('out')]] })),
+  ...['run/plan.json', 'run/run.json', 'run/summary.json', 'run/log.jsonl'].map((file) => ({
+    file,
+    verbs: [(at: (path: string) => string) => ['report', at('run'), '--out', at('out')]],
+  })),
 ];
 
 function hostile(file: string, text: string, r: Random): Buffer {
@@ -67,7 +125,8 @@ export async function tryJson(root: string, seed: number, count: number): Promis
     const line = r.of(verbs)(at);
     const argv = [...line, ...(line[0] !== 'plan' && r.chance(0.3) ? ['--json'] : [])]; // a plan's --json traces an iteration, for seconds
     const what = `input ${i}: voxelgrad ${argv.join(' ')} with ${file}`;
-    const before = state(root), begun = cpuSeconds();
+    const before = state(root),
+      begun = cpuSeconds();
     const { code, out, err } = await cli(...argv);
     expect(cpuSeconds() - begun, `seconds of ${what}`).toBeLessThan(10);
     expect([0, 3], `${what}\n${err}`).toContain(code);

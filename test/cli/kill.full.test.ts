@@ -16,7 +16,10 @@ it('killed ten times, a run of the demo preset ends with the same bits as one le
   const data = join(root, 'data');
   await writePhantomDataset(data, { training: 6, test: 2, size: [16, 64, 64], seed: 3, radii: [5, 14], contrast: 300 });
   await sparsify(data, 'both', 3);
-  const plan = inferPlan({ name: 'phantom', classes: ['background', 'nodule'], medianSpacing: [1, 1, 1], medianSize: [16, 64, 64] }, 'demo');
+  const plan = inferPlan(
+    { name: 'phantom', classes: ['background', 'nodule'], medianSpacing: [1, 1, 1], medianSize: [16, 64, 64] },
+    'demo',
+  );
   Object.assign(plan.training, { iterations: 20, checkpointEvery: 2 });
   const [alone, killed] = [join(root, 'alone'), join(root, 'killed')];
   const file = writePlan(root, plan);
@@ -24,7 +27,7 @@ it('killed ten times, a run of the demo preset ends with the same bits as one le
 
   const argv = ['train', data, '--run', killed];
   const first = start(cli, ...argv, '--plan', file);
-  await waitFor(first, async () => await savedIteration(killed) >= 2);
+  await waitFor(first, async () => (await savedIteration(killed)) >= 2);
   first.child.kill('SIGKILL');
   expect((await first.ended).signal).toBe('SIGKILL');
   // Nine more deaths in nine checkpoints: each must come before the run can end.

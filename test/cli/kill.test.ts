@@ -21,12 +21,17 @@ const TOTAL = 14;
 it('killed twice and interrupted once, a run ends with the same bits as one left alone', async () => {
   const cli = await bundleCli();
   const data = await tinyDataset(join(root, 'data'));
-  const settings = tinyPlan((p) => { p.training.iterations = TOTAL; });
+  const settings = tinyPlan((p) => {
+    p.training.iterations = TOTAL;
+  });
   const plan = writePlan(root, settings);
   // The adapter has been tuned before both runs begin, and is tuned anew before the killed one goes on.
   vi.stubEnv('MESA_SHADER_CACHE_DIR', process.env.MESA_SHADER_CACHE_DIR ?? join(homedir(), '.cache'));
   vi.stubEnv('HOME', join(root, 'home'));
-  const { info, caps } = await openDevice().then((device) => { using open = device; return open; });
+  const { info, caps } = await openDevice().then((device) => {
+    using open = device;
+    return open;
+  });
   const shapes = await shapeClasses(settings, caps);
   const tunedTo = (tile: string) => Object.fromEntries(shapes.map((shape) => [shape, tile]));
   rememberTiles(info, tunedTo('registers 4x4'));
@@ -39,7 +44,7 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   const argv = ['train', data, '--run', killed];
   const random = moments();
   const first = start(cli, ...argv, '--plan', plan);
-  await waitFor(first, async () => await savedIteration(killed) >= 2);
+  await waitFor(first, async () => (await savedIteration(killed)) >= 2);
   first.child.kill('SIGKILL');
   expect((await first.ended).signal).toBe('SIGKILL');
   rememberTiles(info, tunedTo('registers 8x2 vec4'));
@@ -61,7 +66,9 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   // TensorBoard shows every loss once, as the log does.
   const [events, ...more] = readdirSync(join(killed, 'tb'));
   expect(more).toEqual([]);
-  const steps = scalars(readFileSync(join(killed, 'tb', events!))).filter(({ tag }) => tag === 'loss/sam').map(({ step }) => step);
+  const steps = scalars(readFileSync(join(killed, 'tb', events!)))
+    .filter(({ tag }) => tag === 'loss/sam')
+    .map(({ step }) => step);
   expect(steps).toEqual([...new Set(steps)]);
   expect(steps.at(-1)).toBe(TOTAL);
   expect(readdirSync(join(killed, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors']);

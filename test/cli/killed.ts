@@ -22,12 +22,19 @@ const NEAR = 6;
  * Kills training of `total` iterations `kills` times: each time at a random moment, up to `patience` ms after it has begun or (the
  * first time, and mostly) got a checkpoint further. Returns the iterations of the last checkpoint at each death.
  */
-export async function killOften(cli: string, argv: readonly string[], run: string, { kills, total, patience }: { kills: number; total: number; patience: number }, random: () => number): Promise<number[]> {
+export async function killOften(
+  cli: string,
+  argv: readonly string[],
+  run: string,
+  { kills, total, patience }: { kills: number; total: number; patience: number },
+  random: () => number,
+): Promise<number[]> {
   const deaths: number[] = [];
   while (deaths.length < kills) {
     const before = await savedIteration(run);
     const process = start(cli, ...argv);
-    if (before < total - NEAR && (deaths.length === 0 || random() < 0.6)) await waitFor(process, async () => await savedIteration(run) > before);
+    if (before < total - NEAR && (deaths.length === 0 || random() < 0.6))
+      await waitFor(process, async () => (await savedIteration(run)) > before);
     await pause(random() * patience);
     process.child.kill('SIGKILL');
     const { signal, err } = await process.ended;
@@ -46,9 +53,14 @@ export async function expectSameRun(run: string, alone: string): Promise<void> {
   expect([...b!.tensors.keys()]).toEqual([...a!.tensors.keys()]);
   const bytes = ({ data }: { data: ArrayBufferView }): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   expect([...a!.tensors].filter(([name, tensor]) => !bytes(tensor).equals(bytes(b!.tensors.get(name)!))).map(([name]) => name)).toEqual([]);
-  const story = (folder: string) => readLog(folder).filter((e) => !e.resumed).map(({ time: _t, seconds: _s, ...entry }) => entry);
+  const story = (folder: string) =>
+    readLog(folder)
+      .filter((e) => !e.resumed)
+      .map(({ time: _t, seconds: _s, ...entry }) => entry);
   const long = story(alone);
-  expect(story(run).filter((e) => long.some((l) => l.iteration === e.iteration && Object.keys(l).join() === Object.keys(e).join()))).toEqual(long);
+  expect(
+    story(run).filter((e) => long.some((l) => l.iteration === e.iteration && Object.keys(l).join() === Object.keys(e).join())),
+  ).toEqual(long);
 }
 
 export const finish = async (cli: string, argv: readonly string[]): Promise<Ended> => {

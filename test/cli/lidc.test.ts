@@ -12,9 +12,21 @@ const { ANNOTATIONS, comparedWith, referencesOf, table } = await import(new URL(
 
 /** Eight cases of 20 voxels, of which the prediction misses some. */
 function summary(missed: number): Summary {
-  const map = (n: number): LabelMap => ({ data: Uint8Array.from({ length: 400 }, (_, i) => Number(i % 20 < 10 && Math.floor(i / 20) < n)), size: [1, 20, 20], spacing: [1, 1, 1] });
+  const map = (n: number): LabelMap => ({
+    data: Uint8Array.from({ length: 400 }, (_, i) => Number(i % 20 < 10 && Math.floor(i / 20) < n)),
+    size: [1, 20, 20],
+    spacing: [1, 1, 1],
+  });
   const classes = [{ label: 1, name: 'nodule' }];
-  return summarise(Array.from({ length: 8 }, (_, i) => evaluateCase({ case: `c${i}`, reference_file: 'r', prediction_file: 'p', reference: map(16), prediction: map(16 - missed - (i % 3)) }, classes)), classes);
+  return summarise(
+    Array.from({ length: 8 }, (_, i) =>
+      evaluateCase(
+        { case: `c${i}`, reference_file: 'r', prediction_file: 'p', reference: map(16), prediction: map(16 - missed - (i % 3)) },
+        classes,
+      ),
+    ),
+    classes,
+  );
 }
 const summaries = { transverse: summary(1), transverse_alone: summary(4), budget: summary(2), budget_alone: summary(3), dense: summary(0) };
 
@@ -35,9 +47,15 @@ describe('the runs on LIDC', () => {
 
   it('are printed with the paired difference and its interval', () => {
     const text: string = table(summaries, compareRuns);
-    const [{ difference, ci }] = compareRuns({ name: 'a', summaries: [summaries.transverse_alone] }, [{ name: 'b', summaries: [summaries.transverse] }], 'Dice') as [any];
+    const [{ difference, ci }] = compareRuns(
+      { name: 'a', summaries: [summaries.transverse_alone] },
+      [{ name: 'b', summaries: [summaries.transverse] }],
+      'Dice',
+    ) as [any];
     expect(difference).toBeGreaterThan(5);
-    expect(text).toContain(`transverse: SA-Net minus sparse labels alone, paired, 95 % interval\n  Dice         +${difference.toFixed(1)} points [+${ci[0].toFixed(1)}, +${ci[1].toFixed(1)}], 8 cases, Wilcoxon p 0.0`);
+    expect(text).toContain(
+      `transverse: SA-Net minus sparse labels alone, paired, 95 % interval\n  Dice         +${difference.toFixed(1)} points [+${ci[0].toFixed(1)}, +${ci[1].toFixed(1)}], 8 cases, Wilcoxon p 0.0`,
+    );
     expect(text).toMatch(/budget: SA-Net minus[^]*boundary F1/);
     expect(table({ dense: summaries.dense, budget: summaries.budget }, compareRuns)).not.toMatch(/minus/);
   });

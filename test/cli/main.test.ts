@@ -11,7 +11,14 @@ import { DataError, DeviceLostError, StateDictError, UsageError } from '../../sr
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(argv, { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main(argv, {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   return { code, out, err };
 }
 
@@ -27,8 +34,11 @@ describe('the command line', () => {
 
   it('prints its version', async () => expect((await run('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/));
 
-  it('shows a verb\'s own help, both ways', async () => {
-    for (const argv of [['doctor', '--help'], ['help', 'doctor']]) {
+  it("shows a verb's own help, both ways", async () => {
+    for (const argv of [
+      ['doctor', '--help'],
+      ['help', 'doctor'],
+    ]) {
       const { code, out } = await run(...argv);
       expect(code).toBe(0);
       expect(out).toMatch(/--json[^]*Exit code 0 only if a small kernel/);
@@ -50,7 +60,9 @@ describe('the command line', () => {
   it('prints errors as JSON on stdout too, with --json', async () => {
     const { code, out, err } = await run('doctor', 'extra', '--json');
     expect(code).toBe(2);
-    expect(JSON.parse(out)).toEqual({ error: { code: 'USAGE', message: expect.stringContaining('too many'), hint: expect.stringContaining('--help') } });
+    expect(JSON.parse(out)).toEqual({
+      error: { code: 'USAGE', message: expect.stringContaining('too many'), hint: expect.stringContaining('--help') },
+    });
     expect(err).toMatch(/^error: too many/);
   });
 });
@@ -77,12 +89,22 @@ describe('doctor', () => {
 
 describe('failures', () => {
   it.each([
-    [new UsageError('u'), 2], [new DataError('d'), 3], [new StateDictError('s'), 3], [new DeviceLostError('l'), 1], [new TypeError('t'), 1],
-    [Object.assign(new Error('ENOENT: no such file or directory, open \'x\''), { code: 'ENOENT', syscall: 'open' }), 3],
+    [new UsageError('u'), 2],
+    [new DataError('d'), 3],
+    [new StateDictError('s'), 3],
+    [new DeviceLostError('l'), 1],
+    [new TypeError('t'), 1],
+    [Object.assign(new Error("ENOENT: no such file or directory, open 'x'"), { code: 'ENOENT', syscall: 'open' }), 3],
   ])('%s ends with exit code %i', (error, code) => expect(failureOf(error).exitCode).toBe(code));
 
   it('splits message and hint, and keeps the stack only of bugs', () => {
-    expect(failureOf(new DataError('x: bad.', 'Do y.'))).toEqual({ code: 'DATA', message: 'x: bad.', hint: 'Do y.', exitCode: 3, stack: undefined });
+    expect(failureOf(new DataError('x: bad.', 'Do y.'))).toEqual({
+      code: 'DATA',
+      message: 'x: bad.',
+      hint: 'Do y.',
+      exitCode: 3,
+      stack: undefined,
+    });
     expect(failureOf(new TypeError('oops')).stack).toMatch(/TypeError: oops\n +at/);
     expect(failureOf('a string').message).toBe('a string');
   });
@@ -100,12 +122,14 @@ describe('bin/voxelgrad.mjs', () => {
     return spawnSync(process.execPath, [join(folder, 'bin/voxelgrad.mjs'), 'a', '--b'], { encoding: 'utf8' });
   }
 
-  it('passes the arguments on and returns main\'s exit code', () => {
+  it("passes the arguments on and returns main's exit code", () => {
     const child = bin('export async function main(argv) { console.log(argv.join()); return 3; }');
     expect([child.status, child.stdout]).toEqual([3, 'a,--b\n']);
   });
   it('fails on a rejection that nobody awaited, after main has finished', () => {
-    const child = bin('export async function main() { Promise.reject(new Error("lost")); await new Promise((r) => setTimeout(r, 20)); console.log("finished"); return 0; }');
+    const child = bin(
+      'export async function main() { Promise.reject(new Error("lost")); await new Promise((r) => setTimeout(r, 20)); console.log("finished"); return 0; }',
+    );
     expect([child.status, child.stdout]).toEqual([1, 'finished\n']);
     expect(child.stderr).toMatch(/error: Error: lost/);
   });

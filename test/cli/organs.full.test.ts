@@ -15,7 +15,14 @@ const root = memoryScratch();
 
 async function verb(...argv: string[]): Promise<any> {
   let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main([...argv, '--json'], {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   expect(code, err).toBe(0);
   return JSON.parse(out);
 }
@@ -57,10 +64,23 @@ needs(heads, '../shared/data').describe('openkbp: seven organs of the head and n
     await verb('sparsify', data, '--mode', 'both');
     expect(JSON.parse(readFileSync(join(data, 'annotations.json'), 'utf8')).unlabelled).toEqual(proposal.unlabelled);
 
-    const trained = await verb('train', data, '--run', run, '--plan', await shortPlan(data, (plan) => { plan.split.selectionShare = 0.02; }));
+    const trained = await verb(
+      'train',
+      data,
+      '--run',
+      run,
+      '--plan',
+      await shortPlan(data, (plan) => {
+        plan.split.selectionShare = 0.02;
+      }),
+    );
     expect(trained.finished).toBe(true);
     expect(trained.annotation.voxels).toBeGreaterThan(0.5);
-    const losses = readFileSync(join(run, 'log.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)).filter((e) => e.loss);
+    const losses = readFileSync(join(run, 'log.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter((e) => e.loss);
     // Each iteration reads another crop: one network's last loss may be above its first (transverse 3.6, 2.5, 3.7; with group norm 4.4, 2.1, 4.0).
     const [first, ...later] = losses.map(({ loss }) => loss as Record<string, number>);
     for (const [name, before] of Object.entries(first!)) expect(Math.min(...later.map((loss) => loss[name]!)), name).toBeLessThan(before);
@@ -79,14 +99,22 @@ needs(heads, '../shared/data').describe('openkbp: seven organs of the head and n
 const torsos = sharedData('totalsegmentator-abdomen');
 needs(torsos, '../shared/data').describe('totalsegmentator: liver, kidneys, spleen, pancreas', () => {
   it('imports, trains, predicts, evaluates', async () => {
-    const [source, labels, data, run] = ['source', 'labels', 'torsos', 'torsos_run'].map((name) => join(root, name)) as [string, string, string, string];
+    const [source, labels, data, run] = ['source', 'labels', 'torsos', 'torsos_run'].map((name) => join(root, name)) as [
+      string,
+      string,
+      string,
+      string,
+    ];
     for (const folder of [source, labels]) mkdirSync(folder);
     for (const name of ['torso_3mm', 'upper_abdomen_3mm']) {
       copyFileSync(join(torsos!, `${name}_ct.nii.gz`), join(source, `${name}.nii.gz`));
       copyFileSync(join(torsos!, `${name}_seg4.nii.gz`), join(labels, `${name}.nii.gz`));
     }
     await verb('import', source, '--masks', labels, '--to', data, '--classes', 'liver=1,kidney=2,spleen=3,pancreas=4');
-    const plan = await shortPlan(data, (p) => { Object.assign(p.split, { folds: 2, selectionShare: 0 }); p.annotation.use = 'transverse'; });
+    const plan = await shortPlan(data, (p) => {
+      Object.assign(p.split, { folds: 2, selectionShare: 0 });
+      p.annotation.use = 'transverse';
+    });
     const trained = await verb('train', data, '--run', run, '--plan', plan);
     expect(trained.finished).toBe(true);
     expect(trained.annotation.voxels).toBeGreaterThan(0.3);

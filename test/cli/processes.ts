@@ -25,31 +25,58 @@ export async function bundleCli(): Promise<string> {
   const folder = mkdtempSync(join(root, 'node_modules/.cache/voxelgrad-cli-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   await build({
-    absWorkingDir: root, entryPoints: { cli: 'src/cli/main.ts' }, outdir: join(folder, 'dist'), bundle: true, format: 'esm', target: 'es2022', platform: 'node',
-    packages: 'external', splitting: true, chunkNames: 'chunks/[name]-[hash]', logLevel: 'warning',
+    absWorkingDir: root,
+    entryPoints: { cli: 'src/cli/main.ts' },
+    outdir: join(folder, 'dist'),
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    platform: 'node',
+    packages: 'external',
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    logLevel: 'warning',
   });
   mkdirSync(join(folder, 'bin'));
   copyFileSync(join(root, 'bin/voxelgrad.mjs'), join(folder, 'bin/voxelgrad.mjs'));
   return join(folder, 'bin/voxelgrad.mjs');
 }
 
-export interface Ended { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly out: string; readonly err: string }
-export interface Running { readonly child: ChildProcess; readonly ended: Promise<Ended>; readonly text: () => string }
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly text: () => string;
+}
 
 export function start(cli: string, ...argv: string[]): Running {
   const child = spawn(process.execPath, [cli, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => { out += text; });
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => { err += text; });
-  const ended = new Promise<Ended>((resolve) => { child.on('close', (code, signal) => resolve({ code, signal, out, err })); });
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, out, err }));
+  });
   return { child, ended, text: () => out + err };
 }
 
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 /** Waits until `happened` or the process has ended. */
 export async function waitFor({ child }: Running, happened: () => boolean | Promise<boolean>): Promise<void> {
-  while (child.exitCode === null && child.signalCode === null && !await happened()) await pause(50);
+  while (child.exitCode === null && child.signalCode === null && !(await happened())) await pause(50);
 }
 
 /** Iterations of the last checkpoint, 0 where there is none. */

@@ -18,7 +18,8 @@ URIs: http://mirror.example/debian-security
 Suites: bookworm-security
 Components: main
 `;
-  const oneLine = '# deb http://old.example/debian bookworm main\ndeb [arch=amd64 signed-by=/k.gpg] https://corp.example/deb bookworm main contrib\n';
+  const oneLine =
+    '# deb http://old.example/debian bookworm main\ndeb [arch=amd64 signed-by=/k.gpg] https://corp.example/deb bookworm main contrib\n';
 
   it('reads both forms and skips comments', () => {
     expect(parseSources([deb822])).toEqual([
@@ -29,7 +30,7 @@ Components: main
     expect(parseSources([oneLine])).toEqual([{ uri: 'https://corp.example/deb', suite: 'bookworm' }]);
   });
 
-  it('takes the machine\'s own mirror, signed by Debian\'s key', () => {
+  it("takes the machine's own mirror, signed by Debian's key", () => {
     const list = backportsList(parseSources([deb822]), '/key.gpg');
     expect(list.trim().split('\n')).toEqual([
       'deb [signed-by=/key.gpg] http://mirror.example/debian bookworm main',

@@ -9,18 +9,24 @@ import { needs } from '../needs.ts';
 
 const root = memoryScratch();
 let cli = '';
-beforeAll(async () => { cli = await bundleCli(); });
+beforeAll(async () => {
+  cli = await bundleCli();
+});
 
 /** The command line through a shell, for its redirections. */
-const shell = (line: string) => spawnSync('bash', ['-c', line.replace('voxelgrad', `'${process.execPath}' '${cli}'`)], { cwd: root, encoding: 'utf8' });
+const shell = (line: string) =>
+  spawnSync('bash', ['-c', line.replace('voxelgrad', `'${process.execPath}' '${cli}'`)], { cwd: root, encoding: 'utf8' });
 
 needs(existsSync('/dev/full'), '/dev/full').describe('a full disk where stdout goes', () => {
-  it.each(['plan', 'plan --schema', 'plan --schema --json', '--help', '--version', 'check nowhere --json'])('voxelgrad %s: exit code 1 and words', (line) => {
-    const { status, stderr } = shell(`voxelgrad ${line} > /dev/full`);
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/error: standard output: could not be written, the disk is full\.\nhint: Free space/);
-    expect(stderr.match(/standard output/g)).toHaveLength(1);
-  });
+  it.each(['plan', 'plan --schema', 'plan --schema --json', '--help', '--version', 'check nowhere --json'])(
+    'voxelgrad %s: exit code 1 and words',
+    (line) => {
+      const { status, stderr } = shell(`voxelgrad ${line} > /dev/full`);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/error: standard output: could not be written, the disk is full\.\nhint: Free space/);
+      expect(stderr.match(/standard output/g)).toHaveLength(1);
+    },
+  );
 
   it('that fills up midway is not taken for success', () => {
     const { status, stderr } = shell('ulimit -f 2; voxelgrad plan --schema > midway.json');
@@ -42,7 +48,9 @@ describe('import', () => {
   async function ended(folder: string, signal: NodeJS.Signals): Promise<NodeJS.Signals | null> {
     mkdirSync(folder, { recursive: true });
     const running = importing(folder);
-    await waitFor(running, () => readdirSync(folder).some((name) => name.startsWith('.importing-data.') && existsSync(join(folder, name, 'imagesTr'))));
+    await waitFor(running, () =>
+      readdirSync(folder).some((name) => name.startsWith('.importing-data.') && existsSync(join(folder, name, 'imagesTr'))),
+    );
     running.child.kill(signal);
     return (await running.ended).signal;
   }
@@ -53,7 +61,7 @@ describe('import', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('killed leaves its copy, which the next import removes; a living import\'s and a stranger\'s folder stay', async () => {
+  it("killed leaves its copy, which the next import removes; a living import's and a stranger's folder stay", async () => {
     const folder = join(root, 'killed');
     mkdirSync(join(folder, '.importing-data-stranger'), { recursive: true });
     writeFileSync(join(folder, '.importing-data-stranger/scan'), 'x');
@@ -61,7 +69,10 @@ describe('import', () => {
     const left = readdirSync(folder);
     expect(left).toHaveLength(2);
     const living = importing(folder);
-    await waitFor(living, () => readdirSync(folder).filter((name) => name.startsWith('.importing-data.') && !left.includes(name)).length === 1);
+    await waitFor(
+      living,
+      () => readdirSync(folder).filter((name) => name.startsWith('.importing-data.') && !left.includes(name)).length === 1,
+    );
     const [copy] = readdirSync(folder).filter((name) => name.startsWith('.importing-data.') && !left.includes(name));
     const other = start(cli, 'import', 'phantom', '--cases', '5', '--to', join(folder, 'other'));
     expect((await other.ended).code).toBe(0);

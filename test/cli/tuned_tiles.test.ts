@@ -9,7 +9,9 @@ import { shapeClasses } from '../../src/train/cost.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-tiles-'));
-afterAll(() => { rmSync(folder, { recursive: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
 const file = join(folder, 'cache', 'tiles.json');
 const adapter = { vendor: 'v', name: 'adapter', driver: '1' };
 

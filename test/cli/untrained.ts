@@ -18,7 +18,17 @@ export async function untrained(folder: string, own: Plan): Promise<void> {
   mkdirSync(join(folder, 'checkpoints'), { recursive: true });
   writePlan(folder, own);
   await saveCheckpoint(checkpointPath(folder, 'latest'), nets, optimisers, {
-    version: 1, iteration: 2, iterations: 12, plan: planDigest(own), trained: trainedPlan(own), steps: { transverse: 2, coronal: 2 }, best: null, seconds: 1,
-    stages: { compile: 0, train: 1, validate: 0 }, pace: { iterations: 0, seconds: 0 }, resumed: [], adapter: 'none',
+    version: 1,
+    iteration: 2,
+    iterations: 12,
+    plan: planDigest(own),
+    trained: trainedPlan(own),
+    steps: { transverse: 2, coronal: 2 },
+    best: null,
+    seconds: 1,
+    stages: { compile: 0, train: 1, validate: 0 },
+    pace: { iterations: 0, seconds: 0 },
+    resumed: [],
+    adapter: 'none',
   });
 }

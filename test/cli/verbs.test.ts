@@ -11,11 +11,20 @@ import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 const folder = mkdtempSync(join(tmpdir(), 'vg-verbs-'));
 const dataset = join(folder, 'phantoms');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-beforeAll(async () => { await writePhantomDataset(dataset, { training: 3, test: 1, size: [12, 24, 24], seed: 1, radii: [3, 5] }); });
+beforeAll(async () => {
+  await writePhantomDataset(dataset, { training: 3, test: 1, size: [12, 24, 24], seed: 1, radii: [3, 5] });
+});
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(argv, { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main(argv, {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   return { code, out, err };
 }
 
@@ -34,7 +43,9 @@ describe('check', () => {
     const { code, out } = await run('check', broken, '--json');
     expect(code).toBe(3);
     const { findings } = JSON.parse(out);
-    expect(findings.filter((f: { level: string }) => f.level === 'error')).toMatchObject([{ file: expect.stringContaining('phantom_001'), remedy: expect.stringMatching(/\S/) }]);
+    expect(findings.filter((f: { level: string }) => f.level === 'error')).toMatchObject([
+      { file: expect.stringContaining('phantom_001'), remedy: expect.stringMatching(/\S/) },
+    ]);
   });
   it('of no data set is a data error', async () => expect((await run('check', join(folder, 'nothing'))).code).toBe(3));
 });
@@ -44,11 +55,17 @@ describe('sparsify', () => {
     const { code, out } = await run('sparsify', dataset, '--mode', 'transverse', '--seed', '7');
     expect(code).toBe(0);
     expect(out).toMatch(/33\.3 % of the transverse slices, 0\.0 % of the coronal slices, 33\.3 % of the voxels/);
-    expect(Object.keys(JSON.parse(readFileSync(join(dataset, 'annotations.json'), 'utf8')))).toEqual(['phantom_000', 'phantom_001', 'phantom_002']);
+    expect(Object.keys(JSON.parse(readFileSync(join(dataset, 'annotations.json'), 'utf8')))).toEqual([
+      'phantom_000',
+      'phantom_001',
+      'phantom_002',
+    ]);
   });
   it.each([
-    [['sparsify', dataset], /required option '--mode/], [['sparsify', dataset, '--mode', 'some'], /Allowed choices are both, transverse, budget/],
-    [['sparsify', dataset, '--mode', 'both', '--seed', '-1'], /whole number|from 0 to/], [['sparsify', dataset, '--mode', 'both', '--seed', '1.5'], /whole number/],
+    [['sparsify', dataset], /required option '--mode/],
+    [['sparsify', dataset, '--mode', 'some'], /Allowed choices are both, transverse, budget/],
+    [['sparsify', dataset, '--mode', 'both', '--seed', '-1'], /whole number|from 0 to/],
+    [['sparsify', dataset, '--mode', 'both', '--seed', '1.5'], /whole number/],
   ])('%j is a usage error', async (argv, message) => {
     const { code, err } = await run(...argv);
     expect(code).toBe(2);
@@ -69,13 +86,21 @@ describe('plan', () => {
     expect(again.err).toMatch(/exists already[^]*--force/);
   });
   it('applies --ablate, and refuses what is no part', async () => {
-    expect(JSON.parse((await run('plan', '--ablate', 'msa, cross', '--json')).out).plan).toMatchObject({ method: { network2d: { useMSA: false, useBGC: true }, cross: { enabled: false } } });
+    expect(JSON.parse((await run('plan', '--ablate', 'msa, cross', '--json')).out).plan).toMatchObject({
+      method: { network2d: { useMSA: false, useBGC: true }, cross: { enabled: false } },
+    });
     expect((await run('plan', '--ablate', 'everything')).code).toBe(2);
-    expect(JSON.parse((await run('plan', '--method', 'vnet', '--preset', 'paper', '--json')).out).parameters).toEqual({ vnet: expect.objectContaining({ total: 9_448_866 }) });
+    expect(JSON.parse((await run('plan', '--method', 'vnet', '--preset', 'paper', '--json')).out).parameters).toEqual({
+      vnet: expect.objectContaining({ total: 9_448_866 }),
+    });
   });
   it('says what a preset costs: parameters by module, memory and work of an iteration', async () => {
     const { parameters, iteration } = JSON.parse((await run('plan', '--preset', 'paper', '--json')).out);
-    expect([parameters.transverse.total, parameters.coronal.total, parameters.sam.total]).toEqual([35_010_841, 35_010_841, 92_906_496 + 8_668 + 7_575_636]);
+    expect([parameters.transverse.total, parameters.coronal.total, parameters.sam.total]).toEqual([
+      35_010_841,
+      35_010_841,
+      92_906_496 + 8_668 + 7_575_636,
+    ]);
     expect(parameters.transverse.modules).toMatchObject({ encoder: 23_501_760, bgc: 248_896, esg: 280_064 });
     // Weights, gradients and two moments of all three networks, and activations besides.
     const weights = 16 * (2 * 35_010_841 + 100_490_800);
@@ -87,7 +112,10 @@ describe('plan', () => {
   });
   it('prints the schema with what fields mean', async () => {
     const schema = JSON.parse((await run('plan', '--schema')).out);
-    expect(schema.properties.method.properties.cross.properties.pseudo).toMatchObject({ enum: ['full', 'selected'], description: expect.stringContaining('slices') });
+    expect(schema.properties.method.properties.cross.properties.pseudo).toMatchObject({
+      enum: ['full', 'selected'],
+      description: expect.stringContaining('slices'),
+    });
   });
 });
 
@@ -97,7 +125,17 @@ describe('import', () => {
     for (const f of [images, masks]) mkdirSync(f);
     copyFileSync(join(dataset, 'imagesTr/phantom_000_0000.nii.gz'), join(images, 'a_image.nii.gz'));
     copyFileSync(join(dataset, 'labelsTr/phantom_000.nii.gz'), join(masks, 'a_mask.nii.gz'));
-    const { code, out } = await run('import', images, '--masks', masks, '--to', join(folder, 'imported'), '--classes', 'tumour=1', '--json');
+    const { code, out } = await run(
+      'import',
+      images,
+      '--masks',
+      masks,
+      '--to',
+      join(folder, 'imported'),
+      '--classes',
+      'tumour=1',
+      '--json',
+    );
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ cases: 1, kind: 'pairs' });
     expect(JSON.parse(readFileSync(join(folder, 'imported/dataset.json'), 'utf8')).labels).toEqual({ background: 0, tumour: 1 });
@@ -106,7 +144,10 @@ describe('import', () => {
     const images = join(folder, 'images');
     symlinkSync(images, join(folder, 'images_link'));
     for (const to of [images, join(images, 'made'), join(folder, 'images_link/made'), join(folder, 'masks/made')]) {
-      expect(await run('import', images, '--masks', join(folder, 'masks'), '--to', to)).toMatchObject({ code: 2, err: expect.stringMatching(/--to: .* (is|lies inside) the input/) });
+      expect(await run('import', images, '--masks', join(folder, 'masks'), '--to', to)).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(/--to: .* (is|lies inside) the input/),
+      });
     }
     expect([readdirSync(images), readdirSync(join(folder, 'masks'))]).toEqual([['a_image.nii.gz'], ['a_mask.nii.gz']]);
   });
@@ -122,7 +163,12 @@ describe('import', () => {
   it.each([[['--classes', 'liver']], [['--spheres']]])('%j is a usage error', async (more) => {
     expect((await run('import', dataset, '--to', join(folder, 'y'), ...more)).code).toBe(2);
   });
-  it.each([['import', dataset, '--to', 'y', '--classes', 'liver'], ['import', dataset, '--to', 'y', '--spheres'], ['plan', '--ablate', 'foo'], ['plan', '--ablate', '2d,sam']])('%s %s ... says what to do instead', async (...argv) => {
+  it.each([
+    ['import', dataset, '--to', 'y', '--classes', 'liver'],
+    ['import', dataset, '--to', 'y', '--spheres'],
+    ['plan', '--ablate', 'foo'],
+    ['plan', '--ablate', '2d,sam'],
+  ])('%s %s ... says what to do instead', async (...argv) => {
     const { code, err } = await run(...argv);
     expect(code).toBe(2);
     expect(err).toMatch(/^error: .*\nhint: \S/);
@@ -133,7 +179,10 @@ describe('eval', () => {
   const predictions = join(folder, 'predictions');
   beforeAll(async () => {
     mkdirSync(predictions);
-    for (const [name, shift] of [['phantom_000', 0], ['phantom_001', 1]] as const) {
+    for (const [name, shift] of [
+      ['phantom_000', 0],
+      ['phantom_001', 1],
+    ] as const) {
       const label = await readVolume(join(dataset, 'labelsTr', `${name}.nii.gz`));
       const data = label.data.slice();
       if (shift) data.copyWithin(shift, 0); // one voxel along W
@@ -141,14 +190,16 @@ describe('eval', () => {
     }
   });
 
-  it('scores a data set\'s cases and writes summary.json and a table', async () => {
+  it("scores a data set's cases and writes summary.json and a table", async () => {
     await run('sparsify', dataset, '--mode', 'transverse');
     const { code, out, err } = await run('eval', dataset, predictions, '--json', '--allow-missing');
     expect(code).toBe(0);
     expect(err).toMatch(/eval 3\/3/);
     const summary = JSON.parse(out);
     expect(summary).toEqual(JSON.parse(readFileSync(join(predictions, 'summary.json'), 'utf8')));
-    expect(Object.keys(summary.metric_per_case[0].metrics['1'])).toEqual(expect.arrayContaining(['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD']));
+    expect(Object.keys(summary.metric_per_case[0].metrics['1'])).toEqual(
+      expect.arrayContaining(['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD']),
+    );
     const dice = summary.metric_per_case.map((c: any) => c.metrics['1'].Dice);
     expect(dice[0]).toBe(1);
     expect(dice[1]).toBeGreaterThan(0.5);
@@ -176,15 +227,20 @@ describe('eval', () => {
       await writeVolume(join(f, 'two.nii.gz'), { ...label, data: label.data.map((v) => v * 3) as Uint8Array });
     }
     const summary = JSON.parse((await run('eval', a, b, '--json', '--out', join(folder, 'out'))).out);
-    expect(summary.classes.map((c: any) => [c.label, c.n_pairs, c.n_defined, c.n_both_empty, c.n_unlabelled])).toEqual([[1, 2, 1, 1, 0], [3, 2, 1, 1, 0]]);
+    expect(summary.classes.map((c: any) => [c.label, c.n_pairs, c.n_defined, c.n_both_empty, c.n_unlabelled])).toEqual([
+      [1, 2, 1, 1, 0],
+      [3, 2, 1, 1, 0],
+    ]);
     expect(existsSync(join(folder, 'out/summary.json'))).toBe(true);
   });
 
   it('compares two files', async () => {
     const file = join(dataset, 'labelsTr/phantom_002.nii.gz');
-    expect(JSON.parse((await run('eval', file, file, '--json', '--out', join(folder, 'single'))).out).foreground.metrics.Dice.mean).toBe(100);
+    expect(JSON.parse((await run('eval', file, file, '--json', '--out', join(folder, 'single'))).out).foreground.metrics.Dice.mean).toBe(
+      100,
+    );
   });
-  it('takes its tolerances from the plan of the masks\' run, unless told otherwise', async () => {
+  it("takes its tolerances from the plan of the masks' run, unless told otherwise", async () => {
     const run_ = join(folder, 'run_with_plan');
     mkdirSync(run_);
     writeFileSync(join(run_, 'plan.json'), JSON.stringify({ preset: 'demo', evaluation: { boundaryTolerance: 3, surfaceMm: 4 } }));
@@ -200,14 +256,24 @@ describe('eval', () => {
     const before = readFileSync(json, 'utf8');
     mkdirSync(run_);
     writeFileSync(join(run_, 'plan.json'), JSON.stringify({ preset: 'demo' }));
-    writeFileSync(join(run_, 'run.json'), JSON.stringify({ version: 1, labelSource: 'phantom', fold: { train: [], selection: [], test: [] } }));
+    writeFileSync(
+      join(run_, 'run.json'),
+      JSON.stringify({ version: 1, labelSource: 'phantom', fold: { train: [], selection: [], test: [] } }),
+    );
     copyFileSync(join(dataset, 'labelsTr/phantom_000.nii.gz'), join(run_, 'phantom_000.nii.gz'));
     writeFileSync(json, JSON.stringify({ ...JSON.parse(before), label_source: 'sphere' }));
     try {
-      expect((await run('eval', dataset, run_)).out).toMatch(/note: The masks are balls of the annotated diameter[^]*note: Trained on masks marked "phantom"/);
-      expect(JSON.parse(readFileSync(join(run_, 'summary.json'), 'utf8')).settings).toMatchObject({ label_source: 'sphere', trained_label_source: 'phantom' });
+      expect((await run('eval', dataset, run_)).out).toMatch(
+        /note: The masks are balls of the annotated diameter[^]*note: Trained on masks marked "phantom"/,
+      );
+      expect(JSON.parse(readFileSync(join(run_, 'summary.json'), 'utf8')).settings).toMatchObject({
+        label_source: 'sphere',
+        trained_label_source: 'phantom',
+      });
       await run('report', run_);
-      expect(readFileSync(join(run_, 'report.html'), 'utf8')).toMatch(/class="notice">The masks are balls[^]*class="notice">Trained on masks marked/);
+      expect(readFileSync(join(run_, 'report.html'), 'utf8')).toMatch(
+        /class="notice">The masks are balls[^]*class="notice">Trained on masks marked/,
+      );
     } finally {
       writeFileSync(json, before);
     }
@@ -218,7 +284,10 @@ describe('eval', () => {
     expect((await run('eval', join(dataset, 'labelsTr/phantom_000.nii.gz'), image)).err).toMatch(/not a mask, got the value -?\d+/);
     const small = join(folder, 'small.nii.gz');
     await writeVolume(small, { ...(await readVolume(image)), size: [6, 24, 24], data: new Uint8Array(6 * 24 * 24) });
-    expect(await run('eval', join(dataset, 'labelsTr/phantom_000.nii.gz'), small)).toMatchObject({ code: 3, err: expect.stringMatching(/another grid/) });
+    expect(await run('eval', join(dataset, 'labelsTr/phantom_000.nii.gz'), small)).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/another grid/),
+    });
     const extra = join(folder, 'extra');
     mkdirSync(extra);
     copyFileSync(join(predictions, 'phantom_000.nii.gz'), join(extra, 'nobody.nii.gz'));
@@ -232,16 +301,21 @@ describe('report', () => {
     mkdirSync(runFolder);
     const copy = join(folder, 'copied');
     mkdirSync(copy);
-    for (const name of ['phantom_000', 'phantom_001', 'phantom_002']) copyFileSync(join(dataset, 'labelsTr', `${name}.nii.gz`), join(copy, `${name}.nii.gz`));
+    for (const name of ['phantom_000', 'phantom_001', 'phantom_002'])
+      copyFileSync(join(dataset, 'labelsTr', `${name}.nii.gz`), join(copy, `${name}.nii.gz`));
     await run('eval', dataset, copy, '--out', runFolder);
   });
 
-  it('shows overlays of the data set\'s images, and the run\'s own facts', async () => {
+  it("shows overlays of the data set's images, and the run's own facts", async () => {
     writeFileSync(join(runFolder, 'log.jsonl'), '{"iteration":0,"loss":{"sam":1.5}}\n{"iteration":10,"loss":{"sam":1}}\n');
     writeFileSync(join(runFolder, 'run.json'), JSON.stringify({ machine: { adapter: 'Imaginary 9000' } }));
     const { code, out } = await run('report', runFolder, '--data', dataset, '--title', 'A <b> title', '--json');
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ file: join(runFolder, 'report.html'), cases: 3, overlays: expect.arrayContaining(['phantom_000', 'phantom_002']) });
+    expect(JSON.parse(out)).toEqual({
+      file: join(runFolder, 'report.html'),
+      cases: 3,
+      overlays: expect.arrayContaining(['phantom_000', 'phantom_002']),
+    });
     const html = readFileSync(join(runFolder, 'report.html'), 'utf8');
     expect(html).toMatch(/^<!doctype html>/);
     expect(html).toContain('A &lt;b&gt; title');

@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Whose mask is this? Masks are kept only for the very scan, weights and options that they were made of, by content.
-import { copyFileSync, cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
@@ -19,7 +33,14 @@ const bytes = (...parts: string[]): string => readFileSync(at(...parts)).toStrin
 
 async function verb(...argv: string[]): Promise<{ code: number; err: string; json: any }> {
   let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main([...argv, '--json'], {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   return { code, err, json: JSON.parse(out) };
 }
 const predict = (from: string, to: string, ...more: string[]) => verb('predict', '-i', at(from), '-o', at(to), '--run', at('run'), ...more);
@@ -31,8 +52,15 @@ function scans(folder: string, files: Record<string, number>): string {
   return folder;
 }
 /** Weights of this seed find something in every phantom, and not the same. */
-const settings = (p: SanetPlan): void => { slicesAlone(p); p.prediction.step = 1; p.training.seed = 1; };
-const masksIn = (folder: string): string[] => readdirSync(at(folder)).filter((name) => name.endsWith('.nii.gz')).sort();
+const settings = (p: SanetPlan): void => {
+  slicesAlone(p);
+  p.prediction.step = 1;
+  p.training.seed = 1;
+};
+const masksIn = (folder: string): string[] =>
+  readdirSync(at(folder))
+    .filter((name) => name.endsWith('.nii.gz'))
+    .sort();
 
 beforeAll(async () => {
   await tinyDataset(at('data'));
@@ -61,9 +89,15 @@ describe('predict keeps a mask', () => {
     ['exchanged for another', () => copyFileSync(at('kept_masks/b.nii.gz'), mask)],
     ['removed', () => rmSync(mask)],
     ['without its record', () => rmSync(at('kept_masks/records/a.json'))],
-    ['put there by somebody', () => { rmSync(at('kept_masks/records/a.json')); copyFileSync(at('kept_masks/b.nii.gz'), mask); }],
+    [
+      'put there by somebody',
+      () => {
+        rmSync(at('kept_masks/records/a.json'));
+        copyFileSync(at('kept_masks/b.nii.gz'), mask);
+      },
+    ],
     ['with half a record', () => truncateSync(at('kept_masks/records/a.json'), 50)],
-    ['with a network\'s mask cut short', () => truncateSync(at('kept_masks/transverse/a.nii.gz'), 40)],
+    ["with a network's mask cut short", () => truncateSync(at('kept_masks/transverse/a.nii.gz'), 40)],
     ['with the record of another case', () => copyFileSync(at('kept_masks/records/b.json'), at('kept_masks/records/a.json'))],
   ])('but not one that was %s', async (_, spoil) => {
     cpSync(at('both_masks'), at('kept_masks'), { recursive: true });
@@ -91,36 +125,66 @@ describe('predict keeps a mask', () => {
 
 describe('predict refuses a folder of masks', () => {
   const kept = async (folder: string, ...argv: string[]): Promise<string> => {
-    const before = readdirSync(at(folder), { recursive: true, encoding: 'utf8' }).map((name) => `${name} ${statSync(at(folder, name)).mtimeMs}`);
+    const before = readdirSync(at(folder), { recursive: true, encoding: 'utf8' }).map(
+      (name) => `${name} ${statSync(at(folder, name)).mtimeMs}`,
+    );
     const { code, err } = await verb(...argv);
     expect(code).toBeGreaterThan(1);
-    expect(readdirSync(at(folder), { recursive: true, encoding: 'utf8' }).map((name) => `${name} ${statSync(at(folder, name)).mtimeMs}`)).toEqual(before);
+    expect(
+      readdirSync(at(folder), { recursive: true, encoding: 'utf8' }).map((name) => `${name} ${statSync(at(folder, name)).mtimeMs}`),
+    ).toEqual(before);
     return err;
   };
   it('of other options or weights, and says what differs', async () => {
-    expect(await kept('both_masks', 'predict', '-i', at('both'), '-o', at('both_masks'), '--run', at('run'), '--tta')).toMatch(/prediction\.json: [^]*prediction\.mirror: got true, expected false[^]*another output folder/);
+    expect(await kept('both_masks', 'predict', '-i', at('both'), '-o', at('both_masks'), '--run', at('run'), '--tta')).toMatch(
+      /prediction\.json: [^]*prediction\.mirror: got true, expected false[^]*another output folder/,
+    );
     cpSync(at('run'), at('trained_on'), { recursive: true });
-    await untrained(at('trained_on'), tinyPlan((p) => { settings(p); p.training.seed++; }));
-    expect(await kept('both_masks', 'predict', '-i', at('both'), '-o', at('both_masks'), '--run', at('trained_on'))).toMatch(/weights: got "sha256:[^]*expected "sha256:/);
+    await untrained(
+      at('trained_on'),
+      tinyPlan((p) => {
+        settings(p);
+        p.training.seed++;
+      }),
+    );
+    expect(await kept('both_masks', 'predict', '-i', at('both'), '-o', at('both_masks'), '--run', at('trained_on'))).toMatch(
+      /weights: got "sha256:[^]*expected "sha256:/,
+    );
     const weights = readFileSync(checkpointPath(at('run'), 'latest'));
     copyFileSync(checkpointPath(at('trained_on'), 'latest'), checkpointPath(at('run'), 'latest'));
     copyFileSync(at('run/plan.json'), at('plan_before.json'));
     copyFileSync(at('trained_on/plan.json'), at('run/plan.json'));
-    expect(await kept('both_masks', 'predict', '-i', at('both'), '-o', at('both_masks'), '--run', at('run'))).toMatch(/weights: got "sha256:/);
+    expect(await kept('both_masks', 'predict', '-i', at('both'), '-o', at('both_masks'), '--run', at('run'))).toMatch(
+      /weights: got "sha256:/,
+    );
     writeFileSync(checkpointPath(at('run'), 'latest'), weights);
     copyFileSync(at('plan_before.json'), at('run/plan.json'));
   });
   it('that another verb wrote', async () => {
-    expect(await kept('both_masks', 'label', at('data'), '-o', at('both_masks'), '--run', at('run'))).toMatch(/verb: got "label", expected "predict"/);
+    expect(await kept('both_masks', 'label', at('data'), '-o', at('both_masks'), '--run', at('run'))).toMatch(
+      /verb: got "label", expected "predict"/,
+    );
   });
   it('that is the folder of the scans, lies in it, holds it, or is a link to it', async () => {
     scans('sources/ct', { a: 1 });
     symlinkSync(at('sources/ct'), at('link'));
-    for (const [to, how] of [['sources/ct', 'is'], ['link', 'is'], ['sources/../sources/ct/', 'is'], ['sources/ct/masks', 'lies inside'], ['link/deep/masks', 'lies inside'], ['sources', 'holds']] as const) {
-      expect(await kept('sources', 'predict', '-i', at('sources/ct'), '-o', at(to), '--run', at('run')), to).toMatch(new RegExp(`--output: .* ${how} the input`));
+    for (const [to, how] of [
+      ['sources/ct', 'is'],
+      ['link', 'is'],
+      ['sources/../sources/ct/', 'is'],
+      ['sources/ct/masks', 'lies inside'],
+      ['link/deep/masks', 'lies inside'],
+      ['sources', 'holds'],
+    ] as const) {
+      expect(await kept('sources', 'predict', '-i', at('sources/ct'), '-o', at(to), '--run', at('run')), to).toMatch(
+        new RegExp(`--output: .* ${how} the input`),
+      );
       expect(await kept('sources', 'predict', '-i', at('link'), '-o', at(to), '--run', at('run')), to).toMatch(/--output: /);
     }
-    for (const to of ['sources/ct', 'link', 'sources']) expect(await kept('sources', 'predict', '-i', at('sources/ct/a.nii.gz'), '-o', at(to), '--run', at('run'))).toMatch(/--output: .* holds the input/);
+    for (const to of ['sources/ct', 'link', 'sources'])
+      expect(await kept('sources', 'predict', '-i', at('sources/ct/a.nii.gz'), '-o', at(to), '--run', at('run'))).toMatch(
+        /--output: .* holds the input/,
+      );
     // Beside the scan is fine.
     expect((await verb('predict', '-i', at('sources/ct/a.nii.gz'), '-o', at('sources/masks'), '--run', at('run'))).code).toBe(0);
     expect(readdirSync(at('sources/ct'))).toEqual(['a.nii.gz']);
@@ -130,20 +194,27 @@ describe('predict refuses a folder of masks', () => {
     scans('store', { a: 1 });
     symlinkSync(at('store/a.nii.gz'), at('linked/a.nii.gz'));
     linkSync(at('store/a.nii.gz'), at('hard/a.nii.gz'));
-    expect(await kept('store', 'predict', '-i', at('linked'), '-o', at('store'), '--run', at('run'))).toMatch(/store: holds volumes that are not known to be masks/);
+    expect(await kept('store', 'predict', '-i', at('linked'), '-o', at('store'), '--run', at('run'))).toMatch(
+      /store: holds volumes that are not known to be masks/,
+    );
     // A folder of a network that is one of the store: nothing is written into it.
     mkdirSync(at('trap'));
     for (const name of ['transverse', 'coronal', 'ensemble']) symlinkSync(at('store'), at('trap', name));
     expect(await kept('store', 'predict', '-i', at('hard'), '-o', at('trap'), '--run', at('run'))).toMatch(/is the scan .*a\.nii\.gz/);
   });
   it('that holds volumes of unknown origin: labels, other scans', async () => {
-    expect(await kept('data/labelsTr', 'predict', '-i', at('data/imagesTr'), '-o', at('data/labelsTr'), '--run', at('run'))).toMatch(/labelsTr: holds volumes that are not known to be masks of a run, got phantom_000\.nii\.gz/);
+    expect(await kept('data/labelsTr', 'predict', '-i', at('data/imagesTr'), '-o', at('data/labelsTr'), '--run', at('run'))).toMatch(
+      /labelsTr: holds volumes that are not known to be masks of a run, got phantom_000\.nii\.gz/,
+    );
   });
   it('as its scans', async () => {
-    expect(await kept('both_masks', 'predict', '-i', at('both_masks'), '-o', at('again'), '--run', at('run'))).toMatch(/both_masks: holds masks that voxelgrad predicted/);
+    expect(await kept('both_masks', 'predict', '-i', at('both_masks'), '-o', at('again'), '--run', at('run'))).toMatch(
+      /both_masks: holds masks that voxelgrad predicted/,
+    );
   });
   it('that label would mix with the data set', async () => {
-    for (const to of ['data', 'data/labelsTr', 'data/imagesTr', 'data/dense', 'data/labelsTr/dense']) expect(await kept('data', 'label', at('data'), '-o', at(to), '--run', at('run')), to).toMatch(/--output: /);
+    for (const to of ['data', 'data/labelsTr', 'data/imagesTr', 'data/dense', 'data/labelsTr/dense'])
+      expect(await kept('data', 'label', at('data'), '-o', at(to), '--run', at('run')), to).toMatch(/--output: /);
   });
 });
 
@@ -171,7 +242,10 @@ describe('label', () => {
     annotations.phantom_002.transverse = [0];
     writeFileSync(at('labelled/annotations.json'), JSON.stringify(annotations));
     const label = await readVolume(at('labelled/labelsTr/phantom_004.nii.gz'));
-    await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), { ...label, data: label.data.map((v, i) => (i === 7 ? 1 : v)) as Uint8Array });
+    await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), {
+      ...label,
+      data: label.data.map((v, i) => (i === 7 ? 1 : v)) as Uint8Array,
+    });
     expect((await run()).json.again.map((a: any) => a.name)).toEqual(['phantom_002', 'phantom_004']);
   });
 });
@@ -188,7 +262,10 @@ describe('names', () => {
     expect(await names('nnunet/imagesTs', { case_0000: 1 })).toEqual(['case']);
     // Of several channels the first is the scan, whatever the data set's labels are.
     scans('pet/imagesTs', { a_0000: 1, a_0001: 2, b_0000: 3, b_0001: 4 });
-    writeFileSync(at('pet/dataset.json'), JSON.stringify({ channel_names: { 0: 'CT', 1: 'PET' }, labels: { background: 0, whole: [1, 2] } }));
+    writeFileSync(
+      at('pet/dataset.json'),
+      JSON.stringify({ channel_names: { 0: 'CT', 1: 'PET' }, labels: { background: 0, whole: [1, 2] } }),
+    );
     expect((await predict('pet/imagesTs', 'pet_masks')).code).toBe(0);
     expect(masksIn('pet_masks')).toEqual(['a.nii.gz', 'b.nii.gz']);
     // One file of a folder is called as the folder is.
@@ -217,11 +294,18 @@ it('processes on one folder, twice on the same part, one of them killed: every m
   const all = [['--part', '1/2'], ['--part', '2/2'], ['--part', '2/2'], []].map((part) => start(cli, ...argv, ...part));
   while (!existsSync(at('cohort_masks/records')) && all[0]!.child.exitCode === null) await pause(20);
   all[0]!.child.kill('SIGKILL');
-  for (const { ended } of all.slice(1)) { const { code, err } = await ended; expect(code, err).toBe(0); }
+  for (const { ended } of all.slice(1)) {
+    const { code, err } = await ended;
+    expect(code, err).toBe(0);
+  }
   await all[0]!.ended;
   const last = await start(cli, ...argv).ended;
   expect(last.code, last.err).toBe(0);
-  expect(readdirSync(at('cohort_masks')).filter((name) => !name.startsWith('.')).sort()).toEqual(readdirSync(at('cohort_alone')).sort());
+  expect(
+    readdirSync(at('cohort_masks'))
+      .filter((name) => !name.startsWith('.'))
+      .sort(),
+  ).toEqual(readdirSync(at('cohort_alone')).sort());
   for (const name of readdirSync(at('cohort_alone'), { recursive: true, encoding: 'utf8' })) {
     if (/\.nii\.gz$|records\/.*json$/.test(name)) expect(bytes('cohort_masks', name), name).toBe(bytes('cohort_alone', name));
   }
@@ -230,10 +314,13 @@ it('processes on one folder, twice on the same part, one of them killed: every m
 it('processes of different settings that begin on one new folder: one has it, the others say so', async () => {
   const cli = await bundleCli();
   scans('contested', { a: 1 });
-  const all = ['0.5', '0.6', '0.7'].map((step) => start(cli, 'predict', '-i', at('contested'), '-o', at('contested_masks'), '--run', at('run'), '--step', step));
+  const all = ['0.5', '0.6', '0.7'].map((step) =>
+    start(cli, 'predict', '-i', at('contested'), '-o', at('contested_masks'), '--run', at('run'), '--step', step),
+  );
   const ended = await Promise.all(all.map((each) => each.ended));
   expect(ended.map(({ code }) => code).sort()).toEqual([0, 3, 3]);
-  for (const { err } of ended.filter(({ code }) => code === 3)) expect(err).toMatch(/prediction\.json: the masks in this folder come from another run, checkpoint or setting[^]*prediction\.step/);
+  for (const { err } of ended.filter(({ code }) => code === 3))
+    expect(err).toMatch(/prediction\.json: the masks in this folder come from another run, checkpoint or setting[^]*prediction\.step/);
   const source = JSON.parse(readFileSync(at('contested_masks/prediction.json'), 'utf8'));
   expect(JSON.parse(readFileSync(at('contested_masks/records/a.json'), 'utf8')).source).toBe(sourceDigest(source));
 });

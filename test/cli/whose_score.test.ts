@@ -22,7 +22,14 @@ const FOLD = { train: [A, B, C], selection: [D], test: [E, F] };
 
 async function verb(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(argv, { stdout: (t) => { out += t; }, stderr: (t) => { err += t; } });
+  const code = await main(argv, {
+    stdout: (t) => {
+      out += t;
+    },
+    stderr: (t) => {
+      err += t;
+    },
+  });
   return { code, out, err };
 }
 const evaluate = async (masks: string, ...more: string[]): Promise<any> => {
@@ -39,9 +46,25 @@ async function shifted(name: string, shift: number): Promise<Volume> {
 }
 
 /** A folder of masks as predict or label would leave it: case -> how far its mask is off. */
-async function masksOf(folder: string, verb: Source['verb'], cases: Record<string, number>, scans: (name: string) => string = imageOf): Promise<string> {
+async function masksOf(
+  folder: string,
+  verb: Source['verb'],
+  cases: Record<string, number>,
+  scans: (name: string) => string = imageOf,
+): Promise<string> {
   const plan = tinyPlan();
-  const source: Source = { version: 2, verb, run: at('run'), checkpoint: at('run/checkpoints/best.safetensors'), weights: 'sha256:00', iteration: 4, plan: 'p', prediction: plan.prediction, headline: 'ensemble', voxelgrad: '0' };
+  const source: Source = {
+    version: 2,
+    verb,
+    run: at('run'),
+    checkpoint: at('run/checkpoints/best.safetensors'),
+    weights: 'sha256:00',
+    iteration: 4,
+    plan: 'p',
+    prediction: plan.prediction,
+    headline: 'ensemble',
+    voxelgrad: '0',
+  };
   claimFolder(at(folder), source);
   for (const [name, shift] of Object.entries(cases)) {
     const mask = await shifted(name, shift);
@@ -65,7 +88,10 @@ beforeAll(async () => {
 
 describe('a reference without a prediction', () => {
   const folders = async (name: string, references: string[], predictions: string[]): Promise<[string, string]> => {
-    for (const [part, files] of [['r', references], ['p', predictions]] as const) {
+    for (const [part, files] of [
+      ['r', references],
+      ['p', predictions],
+    ] as const) {
       mkdirSync(at(name, part), { recursive: true });
       for (const [k, file] of files.entries()) copyFileSync(labelOf([A, B, C][k]!), at(name, part, `${file}.nii.gz`));
     }
@@ -83,16 +109,34 @@ describe('a reference without a prediction', () => {
     expect(summary).toMatchObject({ missing: ['b', 'c'], missing_scored: true, unused: [], evaluated: { cases: 'not known', n_cases: 3 } });
     expect(summary.foreground_mean.Dice).toBeCloseTo(1 / 3, 12);
     expect(summary.foreground).toMatchObject({ n_pairs: 3, n_missed: 2, n_not_predicted: 2 });
-    expect(summary.metric_per_case.map((c: any) => [c.case, c.prediction_file === null])).toEqual([['a', false], ['b', true], ['c', true]]);
+    expect(summary.metric_per_case.map((c: any) => [c.case, c.prediction_file === null])).toEqual([
+      ['a', false],
+      ['b', true],
+      ['c', true],
+    ]);
     const rows = readFileSync(at('missing/p/metrics.csv'), 'utf8').trim().split('\n');
-    expect(rows.map((row) => [row.split(',')[0], row.split(',').at(-1)])).toEqual([['case', 'prediction'], ['a', ''], ['b', 'missing'], ['c', 'missing']]);
+    expect(rows.map((row) => [row.split(',')[0], row.split(',').at(-1)])).toEqual([
+      ['case', 'prediction'],
+      ['a', ''],
+      ['b', 'missing'],
+      ['c', 'missing'],
+    ]);
   });
   it('is left out of the means where that is asked for, and still counted', async () => {
     const [r, p] = await folders('allowed', ['a', 'b', 'c'], ['a']);
     const { code, out } = await verb('eval', r, p, '--json', '--allow-missing');
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ missing: ['b', 'c'], missing_scored: false, foreground_mean: { Dice: 1 }, foreground: { n_pairs: 1, n_not_predicted: 2 } });
-    expect(readFileSync(at('allowed/p/metrics.csv'), 'utf8').split('\n').filter((row) => row.endsWith(',missing'))).toHaveLength(2);
+    expect(JSON.parse(out)).toMatchObject({
+      missing: ['b', 'c'],
+      missing_scored: false,
+      foreground_mean: { Dice: 1 },
+      foreground: { n_pairs: 1, n_not_predicted: 2 },
+    });
+    expect(
+      readFileSync(at('allowed/p/metrics.csv'), 'utf8')
+        .split('\n')
+        .filter((row) => row.endsWith(',missing')),
+    ).toHaveLength(2);
   });
   it('and a prediction without a reference: named, exit code 3', async () => {
     const [r, p] = await folders('unused', ['a'], ['a', 'z']);
@@ -122,17 +166,32 @@ describe('cases that the model was trained on', () => {
   it('are scored apart from held-out ones, in every output', async () => {
     await masksOf('both', 'predict', { [A]: 0, [B]: 0, [C]: 0, [D]: 0, [E]: 2, [F]: 2 });
     const summary = await evaluate('both');
-    expect(summary).toMatchObject({ code: 0, evaluated: { cases: 'held out', n_cases: 2, changed: [], masks: { verb: 'predict', run: at('run') } }, training: { evaluated: { cases: 'trained on', n_cases: 4 }, foreground_mean: { Dice: 1 } } });
+    expect(summary).toMatchObject({
+      code: 0,
+      evaluated: { cases: 'held out', n_cases: 2, changed: [], masks: { verb: 'predict', run: at('run') } },
+      training: { evaluated: { cases: 'trained on', n_cases: 4 }, foreground_mean: { Dice: 1 } },
+    });
     expect(summary.metric_per_case.map((c: any) => c.case)).toEqual([E, F]);
     expect(summary.foreground_mean.Dice).toBeLessThan(0.9);
-    expect(json('run/run.json')).toMatchObject({ evaluated: '2 held-out cases', evaluations: { headline: at('both/summary.json'), training: at('both/summary.json') } });
+    expect(json('run/run.json')).toMatchObject({
+      evaluated: '2 held-out cases',
+      evaluations: { headline: at('both/summary.json'), training: at('both/summary.json') },
+    });
     const { out } = await verb('eval', at('data'), at('both'));
     expect(out).toMatch(/^[^]*2 held-out cases:\nclass[^]*4 cases that the model was trained on, apart from the above:\nclass/);
-    expect(readFileSync(at('both/metrics.csv'), 'utf8').split('\n').filter((row) => row.includes(',trained on,'))).toHaveLength(4);
+    expect(
+      readFileSync(at('both/metrics.csv'), 'utf8')
+        .split('\n')
+        .filter((row) => row.includes(',trained on,')),
+    ).toHaveLength(4);
   });
   it('alone are said to be that, and do not take the place of held-out ones', async () => {
     await masksOf('trained', 'predict', { [A]: 1, [B]: 1, [C]: 1, [D]: 1 });
-    expect(await evaluate('trained')).toMatchObject({ evaluated: { cases: 'trained on' }, training: null, not_evaluated: { 'held-out cases of the fold': [E, F], labelsTs: ['phantom_006', 'phantom_007'] } });
+    expect(await evaluate('trained')).toMatchObject({
+      evaluated: { cases: 'trained on' },
+      training: null,
+      not_evaluated: { 'held-out cases of the fold': [E, F], labelsTs: ['phantom_006', 'phantom_007'] },
+    });
     expect(json('run/run.json').evaluations).toMatchObject({ headline: at('both/summary.json'), training: at('trained/summary.json') });
   });
   it('are known by their scans under any name, and not taken for others of that name elsewhere', async () => {
@@ -144,13 +203,19 @@ describe('cases that the model was trained on', () => {
     const source = json('outside/prediction.json');
     const masks = at('outside_masks');
     claimFolder(masks, source);
-    for (const [name, label, scan] of [[A, F, imageOf(F)], ['renamed', B, imageOf(B)]] as const) {
+    for (const [name, label, scan] of [
+      [A, F, imageOf(F)],
+      ['renamed', B, imageOf(B)],
+    ] as const) {
       await writeVolume(join(masks, `${name}.nii.gz`), await shifted(label, 0));
       await recordCase(masks, name, { source: sourceDigest(source), scan: await digestFile(scan) }, [`${name}.nii.gz`]);
     }
     const { out } = await verb('eval', at('elsewhere'), masks, '--json');
     const summary = JSON.parse(out);
-    expect([summary.metric_per_case, summary.training.metric_per_case].map((cases) => cases.map((c: any) => c.case))).toEqual([[A], ['renamed']]);
+    expect([summary.metric_per_case, summary.training.metric_per_case].map((cases) => cases.map((c: any) => c.case))).toEqual([
+      [A],
+      ['renamed'],
+    ]);
   });
   it('are not known without a run', async () => {
     mkdirSync(at('plain'));
@@ -169,12 +234,19 @@ describe('labels that were copied', () => {
       const [label, mask] = [await readVolume(labelOf(entry.case)), await readVolume(at('dense', `${entry.case}.nii.gz`))];
       const weight = annotationWeight(label.size as [number, number, number], json('data/annotations.json')[entry.case], 'test');
       let [both, sum] = [0, 0];
-      weight.forEach((w, i) => { if (!w) { both += label.data[i]! * mask.data[i]!; sum += label.data[i]! + mask.data[i]!; } });
+      weight.forEach((w, i) => {
+        if (!w) {
+          both += label.data[i]! * mask.data[i]!;
+          sum += label.data[i]! + mask.data[i]!;
+        }
+      });
       expect(entry.n_copied).toBe(weight.reduce((a, b) => a + b, 0));
       expect(entry.metrics['1'].Dice).toBeCloseTo((2 * both) / sum, 12);
     }
     expect(foreground.metrics.HD95.n_defined).toBe(0); // half a mask has no surface
-    expect((await verb('eval', at('data'), at('dense'))).out).toMatch(/Annotated voxels were copied from the labels, so they are not scored/);
+    expect((await verb('eval', at('data'), at('dense'))).out).toMatch(
+      /Annotated voxels were copied from the labels, so they are not scored/,
+    );
   });
   it('are left to their own row, where the model predicts nothing else', async () => {
     await masksOf('nothing', 'label', { [A]: 0 });
@@ -190,7 +262,10 @@ describe('labels that were copied', () => {
   it('are refused where the run that says which they are is gone', async () => {
     await masksOf('orphans', 'label', { [A]: 0 });
     writeFileSync(at('orphans/prediction.json'), JSON.stringify({ ...json('orphans/prediction.json'), run: at('gone') }));
-    expect(await verb('eval', at('data'), at('orphans'))).toMatchObject({ code: 3, err: expect.stringMatching(/holds labels that were copied[^]*got .*gone/) });
+    expect(await verb('eval', at('data'), at('orphans'))).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/holds labels that were copied[^]*got .*gone/),
+    });
   });
   it('whole, as predictions of themselves, are named', async () => {
     mkdirSync(at('themselves'));
@@ -207,8 +282,14 @@ describe('labels that were copied', () => {
 describe('masks of one run', () => {
   it('are not evaluated into the folder of another', async () => {
     cpSync(at('run'), at('run_b'), { recursive: true });
-    expect(await verb('eval', at('data'), at('both'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/run_b: a run, but the masks in .*both come from .*run[^]*another folder with --out/) });
-    expect(await verb('eval', at('data'), at('plain'), '--out', at('run_b'))).toMatchObject({ code: 3, err: expect.stringMatching(/do not say which run/) });
+    expect(await verb('eval', at('data'), at('both'), '--out', at('run_b'))).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/run_b: a run, but the masks in .*both come from .*run[^]*another folder with --out/),
+    });
+    expect(await verb('eval', at('data'), at('plain'), '--out', at('run_b'))).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/do not say which run/),
+    });
     expect(existsSync(at('run_b/summary.json'))).toBe(false);
   });
 
@@ -218,8 +299,17 @@ describe('masks of one run', () => {
     const said = json('strange/prediction.json');
     for (const prediction of [{ ...said, weights: 'sha256:11' }, { run: at('run') }, { version: 2, run: at('run'), weights: 5 }]) {
       writeFileSync(at('strange/prediction.json'), JSON.stringify(prediction));
-      expect(await evaluate('strange')).toMatchObject({ code: 0, evaluated: { cases: 'not known', n_cases: 2 }, training: { evaluated: { cases: 'trained on', n_cases: 4 } } });
-      expect(await verb('eval', at('data'), at('strange'), '--out', at('run'))).toMatchObject({ code: 3, err: expect.stringMatching(/run: a run, but the masks in .*strange are said to come from .*run, which has made none of such weights/) });
+      expect(await evaluate('strange')).toMatchObject({
+        code: 0,
+        evaluated: { cases: 'not known', n_cases: 2 },
+        training: { evaluated: { cases: 'trained on', n_cases: 4 } },
+      });
+      expect(await verb('eval', at('data'), at('strange'), '--out', at('run'))).toMatchObject({
+        code: 3,
+        err: expect.stringMatching(
+          /run: a run, but the masks in .*strange are said to come from .*run, which has made none of such weights/,
+        ),
+      });
     }
     // Nor where they were copied into a run's folder.
     cpSync(at('run'), at('run_d'), { recursive: true });
@@ -242,13 +332,21 @@ describe('masks of one run', () => {
     expect(first.html).toMatch(/other weights now: the masks that were evaluated come from iteration 4/);
     // A mask that changed since, and a summary of another run's masks.
     await writeVolume(at('reported', `${E}.nii.gz`), await shifted(E, 4));
-    expect(await report()).toMatchObject({ code: 3, err: expect.stringMatching(/summary\.json: not an evaluation of the files that are there now, got other content in .*phantom_00\d\.nii\.gz[^]*Evaluate again/) });
+    expect(await report()).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(
+        /summary\.json: not an evaluation of the files that are there now, got other content in .*phantom_00\d\.nii\.gz[^]*Evaluate again/,
+      ),
+    });
     await verb('eval', at('data'), at('reported'));
     expect((await report()).html).toMatch(/not as they were predicted/);
     mkdirSync(at('run_c'));
     copyFileSync(at('run/plan.json'), at('run_c/plan.json'));
     copyFileSync(at('both/summary.json'), at('run_c/summary.json'));
-    expect(await report(at('run_c'))).toMatchObject({ code: 3, err: expect.stringMatching(/the evaluation of another run, got masks of .*run, expected masks of .*run_c/) });
+    expect(await report(at('run_c'))).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/the evaluation of another run, got masks of .*run, expected masks of .*run_c/),
+    });
   });
   it('are drawn over the scans that they were made of, and over no other of that name', async () => {
     await masksOf('drawn', 'predict', { [E]: 1, [F]: 1 });
@@ -260,9 +358,15 @@ describe('masks of one run', () => {
     expect((await overlays('data')).shown).toEqual([E, F]);
     cpSync(at('data'), at('other_data'), { recursive: true });
     copyFileSync(imageOf(A), at('other_data/imagesTr', `${E}_0000.nii.gz`));
-    expect(await overlays('other_data')).toEqual({ shown: [F], err: expect.stringMatching(new RegExp(`${E}: no overlay, .*${E}_0000\\.nii\\.gz is not the scan that its mask was made of`)) });
+    expect(await overlays('other_data')).toEqual({
+      shown: [F],
+      err: expect.stringMatching(new RegExp(`${E}: no overlay, .*${E}_0000\\.nii\\.gz is not the scan that its mask was made of`)),
+    });
     const before = readFileSync(imageOf(F));
-    expect(await verb('report', at('run'), '--out', imageOf(F))).toMatchObject({ code: 2, err: expect.stringMatching(/--out: .* is there and no report/) });
+    expect(await verb('report', at('run'), '--out', imageOf(F))).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/--out: .* is there and no report/),
+    });
     expect(readFileSync(imageOf(F))).toEqual(before);
   });
   it('networks of other cases or weights are left out of it', async () => {
@@ -270,7 +374,10 @@ describe('masks of one run', () => {
     mkdirSync(at('networks/sam'));
     for (const name of [E, F]) await writeVolume(at('networks/sam', `${name}.nii.gz`), await shifted(name, 0));
     expect((await evaluate('networks')).code).toBe(0);
-    const html = async (): Promise<string> => { await verb('report', at('run')); return readFileSync(at('run/report.html'), 'utf8'); };
+    const html = async (): Promise<string> => {
+      await verb('report', at('run'));
+      return readFileSync(at('run/report.html'), 'utf8');
+    };
     expect(await html()).toMatch(/“sam” alone does better/);
     const summary = json('networks/summary_sam.json');
     writeFileSync(at('networks/summary_sam.json'), JSON.stringify({ ...summary, metric_per_case: summary.metric_per_case.slice(1) }));

@@ -20,26 +20,48 @@ import { sampling } from './ops_sampling.ts';
 import { spatial } from './ops_spatial.ts';
 
 const ADAPTERS: Adapters = {
-  ...attentionOps, ...elementwise, ...indexing, ...layout, ...losses, ...norms, ...optimisers, ...products, ...reductions, ...resizing, ...sampling, ...spatial,
+  ...attentionOps,
+  ...elementwise,
+  ...indexing,
+  ...layout,
+  ...losses,
+  ...norms,
+  ...optimisers,
+  ...products,
+  ...reductions,
+  ...resizing,
+  ...sampling,
+  ...spatial,
 };
 const DOMAINS = ['', 'ai.onnx', 'ai.onnx.preview.training'];
 
-export interface Outcome { readonly status: 'passed' | 'failed' | 'skipped'; readonly why: string }
+export interface Outcome {
+  readonly status: 'passed' | 'failed' | 'skipped';
+  readonly why: string;
+}
 
 /** Folders below `dir`, itself included, that hold a case; sorted. */
 export function findCases(dir: string): string[] {
   if (existsSync(join(dir, 'model.onnx'))) return [dir];
-  return readdirSync(dir, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name).sort().flatMap((name) => findCases(join(dir, name)));
+  return readdirSync(dir, { withFileTypes: true })
+    .filter((e) => e.isDirectory())
+    .map((e) => e.name)
+    .sort()
+    .flatMap((name) => findCases(join(dir, name)));
 }
 
 /** Never throws: whatever goes wrong is the case's failure. */
 export async function runCase(dir: string): Promise<Outcome> {
   const made: Tensor[] = [];
-  const before = setCreationHook((t) => { made.push(t); });
+  const before = setCreationHook((t) => {
+    made.push(t);
+  });
   try {
     const model = readModel(readFileSync(join(dir, 'model.onnx')));
     for (const { type } of [...model.inputs, ...model.outputs]) expectType(type);
-    const sets = readdirSync(dir).filter((name) => name.startsWith('test_data_set_')).sort();
+    const sets = readdirSync(dir)
+      .filter((name) => name.startsWith('test_data_set_'))
+      .sort();
     if (sets.length === 0) throw new Error('no test_data_set_* folder');
     for (const set of sets) await runSet(model, join(dir, set), tolerances(dir));
     return { status: 'passed', why: '' };
@@ -79,7 +101,7 @@ async function runNode(node: GraphNode, opset: number, values: Map<string, Value
     return v;
   });
   const results = await adapter(new Call(node, opset, inputs));
-  const list = Array.isArray(results) ? results as readonly (Value | undefined)[] : [results as Value];
+  const list = Array.isArray(results) ? (results as readonly (Value | undefined)[]) : [results as Value];
   node.outputs.forEach((name, i) => {
     const v = list[i];
     if (name && v) values.set(name, v);
@@ -88,18 +110,28 @@ async function runNode(node: GraphNode, opset: number, values: Map<string, Value
 
 type Kind = 'float16' | 'float32' | 'integer';
 const FLOATS: Readonly<Record<number, Kind>> = { 1: 'float32', 10: 'float16' };
-const kindOf = (v: Value): Kind => 'type' in v ? FLOATS[v.type] ?? 'integer' : v.dtype === 'f32' ? 'float32' : v.dtype === 'f16' ? 'float16' : 'integer';
+const kindOf = (v: Value): Kind =>
+  'type' in v ? (FLOATS[v.type] ?? 'integer') : v.dtype === 'f32' ? 'float32' : v.dtype === 'f16' ? 'float16' : 'integer';
 
-export interface Tolerance { readonly rtol: number; readonly atol: number }
+export interface Tolerance {
+  readonly rtol: number;
+  readonly atol: number;
+}
 
 /** onnx/backend/test/loader: these defaults, or the case's data.json. */
 function tolerances(dir: string): Tolerance {
   const path = join(dir, 'data.json');
-  return { rtol: 1e-3, atol: 1e-7, ...(existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) as Partial<Tolerance> : {}) };
+  return { rtol: 1e-3, atol: 1e-7, ...(existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Partial<Tolerance>) : {}) };
 }
 
 /** What is wrong, or nothing: numpy's assert_allclose. Integers of any width (indices, masks) count as one type. */
-export function difference(shape: readonly number[], got: readonly number[], kind: Kind, want: TensorData, { rtol, atol }: Tolerance): string | undefined {
+export function difference(
+  shape: readonly number[],
+  got: readonly number[],
+  kind: Kind,
+  want: TensorData,
+  { rtol, atol }: Tolerance,
+): string | undefined {
   if (shape.join() !== want.shape.join()) return `got shape [${shape}], expected [${want.shape}]`;
   const wanted = FLOATS[want.type] ?? 'integer';
   if (kind !== wanted) return `got a ${kind} tensor, expected ${wanted}`;
@@ -107,7 +139,7 @@ export function difference(shape: readonly number[], got: readonly number[], kin
   let first = '';
   got.forEach((g, i) => {
     const w = want.values[i]!;
-    if (Object.is(g, w) || g === w || Math.abs(g - w) <= atol + rtol * Math.abs(w) && Number.isFinite(w)) return;
+    if (Object.is(g, w) || g === w || (Math.abs(g - w) <= atol + rtol * Math.abs(w) && Number.isFinite(w))) return;
     if (count++ === 0) first = `element ${i} is ${g}, expected ${w}`;
   });
   return count === 0 ? undefined : `${count} of ${got.length} differ, ${first}`;

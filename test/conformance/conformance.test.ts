@@ -11,17 +11,23 @@ import { readModel, readTensor } from './onnx.ts';
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const shared = join(root, '../shared/onnx-cases');
-const cli = (...args: string[]) => spawnSync(process.execPath, [join(root, 'test/conformance/main.mjs'), ...args], { encoding: 'utf8', cwd: root });
+const cli = (...args: string[]) =>
+  spawnSync(process.execPath, [join(root, 'test/conformance/main.mjs'), ...args], { encoding: 'utf8', cwd: root });
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 describe('cases of our own', () => {
   it.each(['chain', 'half', 'masks', 'integers', 'transposed_1d'])('%s passes', async (name) => {
     expect(await runCase(join(fixtures, 'right', name))).toEqual({ status: 'passed', why: '' });
   });
-  it.each([['double', 'type float64'], ['nonzero', 'a result whose size depends on values']])('%s is skipped: %s', async (name, why) => {
+  it.each([
+    ['double', 'type float64'],
+    ['nonzero', 'a result whose size depends on values'],
+  ])('%s is skipped: %s', async (name, why) => {
     expect(await runCase(join(fixtures, 'right', name))).toEqual({ status: 'skipped', why });
   });
   it('reports a wrong output as a failure, and frees what it made', async () => {
@@ -63,7 +69,8 @@ describe('comparison', () => {
     ['another type', [1], 'float32', want([1], 10), /got a float32 tensor, expected float16/],
   ])('%s', (_, got, kind, expected, message) => {
     const wrong = difference([got.length], got, kind, expected, tolerance);
-    if (message) expect(wrong).toMatch(message); else expect(wrong).toBeUndefined();
+    if (message) expect(wrong).toMatch(message);
+    else expect(wrong).toBeUndefined();
   });
   it('refuses what is no protobuf message', () => {
     expect(() => readModel(Uint8Array.of(0x3f))).toThrow('not a protobuf message');
@@ -73,9 +80,20 @@ describe('comparison', () => {
   });
 });
 
-const SAMPLE = ['node/test_add_bcast', 'node/test_attention_4d_attn_mask', 'node/test_averagepool_2d_ceil', 'node/test_convtranspose_group_2_image_3', 'node/test_gather_1',
-  'node/test_layer_normalization_3d_axis_negative_2_epsilon', 'node/test_maxpool_with_argmax_2d_precomputed_strides', 'node/test_resize_upsample_scales_linear', 'node/test_adam_multiple',
-  'node/test_sce_mean_weight_ii_3d', 'pytorch-operator/test_operator_addmm', 'pytorch-converted/test_Conv3d_groups'];
+const SAMPLE = [
+  'node/test_add_bcast',
+  'node/test_attention_4d_attn_mask',
+  'node/test_averagepool_2d_ceil',
+  'node/test_convtranspose_group_2_image_3',
+  'node/test_gather_1',
+  'node/test_layer_normalization_3d_axis_negative_2_epsilon',
+  'node/test_maxpool_with_argmax_2d_precomputed_strides',
+  'node/test_resize_upsample_scales_linear',
+  'node/test_adam_multiple',
+  'node/test_sce_mean_weight_ii_3d',
+  'pytorch-operator/test_operator_addmm',
+  'pytorch-converted/test_Conv3d_groups',
+];
 
 describe('ONNX backend cases', () => {
   it('a dozen pass', async ({ skip }) => {

@@ -7,7 +7,15 @@ import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '../..');
 const outfile = join(root, `node_modules/.cache/voxelgrad/conformance-${process.pid}.mjs`); // below node_modules, so that packages are found
-await build({ entryPoints: [join(root, 'test/conformance/main.ts')], outfile, bundle: true, platform: 'node', format: 'esm', target: 'es2022', packages: 'external' });
+await build({
+  entryPoints: [join(root, 'test/conformance/main.ts')],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'es2022',
+  packages: 'external',
+});
 const { main } = await import(pathToFileURL(outfile).href);
 rmSync(outfile);
 // Never process.exit: a process that is torn down with a live GPU device can die of a segmentation fault.

@@ -3,7 +3,11 @@
 import { fromF16 } from '../../src/engine/dtype.ts';
 
 /** Values as float64 whatever the type; integers past 2^53 lose digits. Types without a number a value (strings, ...) stay empty. */
-export interface TensorData { readonly shape: readonly number[]; readonly type: number; readonly values: Float64Array }
+export interface TensorData {
+  readonly shape: readonly number[];
+  readonly type: number;
+  readonly values: Float64Array;
+}
 export type Attribute = number | string | readonly number[] | TensorData;
 export interface GraphNode {
   readonly op: string;
@@ -14,7 +18,10 @@ export interface GraphNode {
   readonly attributes: ReadonlyMap<string, Attribute>;
 }
 /** `type` is the element type of a tensor, 0 of anything else (sequence, map, optional). */
-export interface Port { readonly name: string; readonly type: number }
+export interface Port {
+  readonly name: string;
+  readonly type: number;
+}
 export interface Model {
   readonly opset: number;
   readonly nodes: readonly GraphNode[];
@@ -43,15 +50,26 @@ class Message {
       const value = wire === 0 ? varint() : bytes.subarray(at, at + length);
       at += length;
       const list = this.fields.get(key >>> 3);
-      if (list) list.push(value); else this.fields.set(key >>> 3, [value]);
+      if (list) list.push(value);
+      else this.fields.set(key >>> 3, [value]);
     }
   }
 
-  bytes(field: number): Uint8Array[] { return (this.fields.get(field) ?? []).filter((v) => typeof v !== 'bigint'); }
-  messages(field: number): Message[] { return this.bytes(field).map((b) => new Message(b)); }
-  texts(field: number): string[] { return this.bytes(field).map((b) => new TextDecoder().decode(b)); }
-  text(field: number): string { return this.texts(field)[0] ?? ''; }
-  has(field: number): boolean { return this.fields.has(field); }
+  bytes(field: number): Uint8Array[] {
+    return (this.fields.get(field) ?? []).filter((v) => typeof v !== 'bigint');
+  }
+  messages(field: number): Message[] {
+    return this.bytes(field).map((b) => new Message(b));
+  }
+  texts(field: number): string[] {
+    return this.bytes(field).map((b) => new TextDecoder().decode(b));
+  }
+  text(field: number): string {
+    return this.texts(field)[0] ?? '';
+  }
+  has(field: number): boolean {
+    return this.fields.has(field);
+  }
 
   /** Packed or one by one, signed. */
   ints(field: number): number[] {
@@ -66,9 +84,15 @@ class Message {
       return out;
     });
   }
-  int(field: number, otherwise = 0): number { return this.ints(field).at(-1) ?? otherwise; }
-  floats(field: number): number[] { return this.bytes(field).flatMap((b) => [...decode(1, b)]); }
-  doubles(field: number): number[] { return this.bytes(field).flatMap((b) => [...decode(11, b)]); }
+  int(field: number, otherwise = 0): number {
+    return this.ints(field).at(-1) ?? otherwise;
+  }
+  floats(field: number): number[] {
+    return this.bytes(field).flatMap((b) => [...decode(1, b)]);
+  }
+  doubles(field: number): number[] {
+    return this.bytes(field).flatMap((b) => [...decode(11, b)]);
+  }
 }
 
 const signed = (v: bigint): number => Number(BigInt.asIntN(64, v));
@@ -86,10 +110,18 @@ function readVarint(bytes: Uint8Array, from: number): [value: bigint, next: numb
 function decode(type: number, bytes: Uint8Array): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const rows: Record<number, [size: number, read: (at: number) => number]> = {
-    1: [4, (at) => view.getFloat32(at, true)], 2: [1, (at) => view.getUint8(at)], 3: [1, (at) => view.getInt8(at)],
-    4: [2, (at) => view.getUint16(at, true)], 5: [2, (at) => view.getInt16(at, true)], 6: [4, (at) => view.getInt32(at, true)],
-    7: [8, (at) => Number(view.getBigInt64(at, true))], 9: [1, (at) => view.getUint8(at)], 10: [2, (at) => fromF16(view.getUint16(at, true))],
-    11: [8, (at) => view.getFloat64(at, true)], 12: [4, (at) => view.getUint32(at, true)], 13: [8, (at) => Number(view.getBigUint64(at, true))],
+    1: [4, (at) => view.getFloat32(at, true)],
+    2: [1, (at) => view.getUint8(at)],
+    3: [1, (at) => view.getInt8(at)],
+    4: [2, (at) => view.getUint16(at, true)],
+    5: [2, (at) => view.getInt16(at, true)],
+    6: [4, (at) => view.getInt32(at, true)],
+    7: [8, (at) => Number(view.getBigInt64(at, true))],
+    9: [1, (at) => view.getUint8(at)],
+    10: [2, (at) => fromF16(view.getUint16(at, true))],
+    11: [8, (at) => view.getFloat64(at, true)],
+    12: [4, (at) => view.getUint32(at, true)],
+    13: [8, (at) => Number(view.getBigUint64(at, true))],
   };
   const row = rows[type];
   return row ? Float64Array.from({ length: bytes.length / row[0] }, (_, i) => row[1](i * row[0])) : new Float64Array();
@@ -123,13 +155,27 @@ export function readModel(bytes: Uint8Array): Model {
   if (!graph) throw new Error('not an ONNX model: it holds no graph');
   const constants = new Map(graph.messages(5).map((t) => [t.text(8), tensorOf(t)]));
   return {
-    opset: Math.max(0, ...model.messages(8).filter((o) => ['', 'ai.onnx'].includes(o.text(1))).map((o) => o.int(2))),
-    nodes: graph.messages(1).map((n) => ({
-      op: n.text(4), domain: n.text(7), inputs: n.texts(1), outputs: n.texts(2),
-      attributes: new Map(n.messages(5).map((a) => [a.text(1), attributeOf(a)])),
-    })),
+    opset: Math.max(
+      0,
+      ...model
+        .messages(8)
+        .filter((o) => ['', 'ai.onnx'].includes(o.text(1)))
+        .map((o) => o.int(2)),
+    ),
+    nodes: graph
+      .messages(1)
+      .map((n) => ({
+        op: n.text(4),
+        domain: n.text(7),
+        inputs: n.texts(1),
+        outputs: n.texts(2),
+        attributes: new Map(n.messages(5).map((a) => [a.text(1), attributeOf(a)])),
+      })),
     constants,
-    inputs: graph.messages(11).map(portOf).filter(({ name }) => !constants.has(name)),
+    inputs: graph
+      .messages(11)
+      .map(portOf)
+      .filter(({ name }) => !constants.has(name)),
     outputs: graph.messages(12).map(portOf),
   };
 }

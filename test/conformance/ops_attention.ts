@@ -14,7 +14,13 @@ import { Skip, type Adapters, type Call } from './call.ts';
 
 const LOWEST = -3e38;
 
-interface Sizes { readonly batch: number; readonly heads: number; readonly rows: number; readonly keys: number; readonly d: number }
+interface Sizes {
+  readonly batch: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly keys: number;
+  readonly d: number;
+}
 
 /** @throws Skip for the forms of language models. */
 function sizes(c: Call): Sizes {
@@ -43,10 +49,12 @@ function maskBias(c: Call, { rows, keys }: Sizes): Tensor | null {
 
 /** Keys past a sample's length, and with `causal` those after a query that ends at that length. */
 function lengthBias(lengths: readonly number[], causal: boolean, { rows, keys }: Sizes, like: Tensor): Tensor {
-  const masked = lengths.flatMap((length) => Array.from({ length: rows * keys }, (_, i) => {
-    const key = i % keys;
-    return key >= length || (causal && key > Math.floor(i / keys) + length - rows) ? -Infinity : 0;
-  }));
+  const masked = lengths.flatMap((length) =>
+    Array.from({ length: rows * keys }, (_, i) => {
+      const key = i % keys;
+      return key >= length || (causal && key > Math.floor(i / keys) + length - rows) ? -Infinity : 0;
+    }),
+  );
   return tensor(masked, { shape: [lengths.length, 1, rows, keys], dtype: like.dtype });
 }
 
@@ -64,16 +72,17 @@ async function attention(c: Call): Promise<(Tensor | undefined)[]> {
   const lengths = await c.numbers(6);
   const causal = c.flag('is_causal');
   const terms = [maskBias(c, s), lengths ? lengthBias(lengths, causal, s, q) : null].filter((t) => t !== null);
-  const sum = (list: readonly Tensor[]): Tensor | undefined => list.length > 0 ? list.reduce(add) : undefined;
+  const sum = (list: readonly Tensor[]): Tensor | undefined => (list.length > 0 ? list.reduce(add) : undefined);
   const ahead = causal && !lengths;
   const y = attend(q, k, v, { heads: q.shape.length === 3 ? s.heads : undefined, scale, bias: sum(terms), causal: ahead });
   if (!c.outputs[3]) return [y];
 
-  const apart = (x: Tensor): Tensor => x.shape.length === 4 ? x : permute(reshape(x, [x.shape[0]!, x.shape[1]!, s.heads, s.d]), [0, 2, 1, 3]);
+  const apart = (x: Tensor): Tensor =>
+    x.shape.length === 4 ? x : permute(reshape(x, [x.shape[0]!, x.shape[1]!, s.heads, s.d]), [0, 2, 1, 3]);
   const scores = mulScalar(matmul(apart(q), apart(k), { transB: true }), scale);
   const mode = c.number('qk_matmul_output_mode', 0);
   if (mode === 0) return [y, undefined, undefined, scores];
-  const masked = sum([scores, ...terms, ...ahead ? [lengthBias([s.rows], true, s, q)] : []])!;
+  const masked = sum([scores, ...terms, ...(ahead ? [lengthBias([s.rows], true, s, q)] : [])])!;
   return [y, undefined, undefined, mode === 3 ? shares(masked) : masked];
 }
 

@@ -6,9 +6,18 @@ import { celu, geluTanh, hardSigmoid, hardSwish, mish, prelu, selu, softsign, sw
 import * as op from '../../src/ops/pointwise.ts';
 import { Skip, type Adapter, type Adapters, type Call } from './call.ts';
 
-const unary = (f: (x: Tensor) => Tensor): Adapter => (c) => f(c.x(0));
-const binary = (f: (a: Tensor, b: Tensor) => Tensor): Adapter => (c) => f(c.x(0), c.x(1));
-const fold = (f: (a: Tensor, b: Tensor) => Tensor): Adapter => (c) => c.inputs.reduce(f);
+const unary =
+  (f: (x: Tensor) => Tensor): Adapter =>
+  (c) =>
+    f(c.x(0));
+const binary =
+  (f: (a: Tensor, b: Tensor) => Tensor): Adapter =>
+  (c) =>
+    f(c.x(0), c.x(1));
+const fold =
+  (f: (a: Tensor, b: Tensor) => Tensor): Adapter =>
+  (c) =>
+    c.inputs.reduce(f);
 const same = (x: Tensor): Tensor => x;
 
 /** Bounds as inputs (which may be left out) or, in old operator sets, as attributes. */
@@ -49,7 +58,8 @@ function power(c: Call): Tensor {
 }
 
 async function modulo(c: Call): Promise<Tensor> {
-  if ((await c.numbers(1))!.some((v) => Math.abs(v) === Infinity)) throw new Skip('a division by infinity, of which WGSL may assume that there is none');
+  if ((await c.numbers(1))!.some((v) => Math.abs(v) === Infinity))
+    throw new Skip('a division by infinity, of which WGSL may assume that there is none');
   return (c.flag('fmod') ? op.fmod : op.mod)(c.x(0), c.x(1));
 }
 
@@ -59,24 +69,65 @@ function mean(c: Call): Tensor {
 }
 
 export const elementwise: Adapters = {
-  Add: binary(op.add), Sub: binary(op.sub), Mul: binary(op.mul), Div: binary(op.div),
-  Pow: power, Mod: modulo,
+  Add: binary(op.add),
+  Sub: binary(op.sub),
+  Mul: binary(op.mul),
+  Div: binary(op.div),
+  Pow: power,
+  Mod: modulo,
   PRelu: binary(prelu),
-  Max: fold(op.maximum), Min: fold(op.minimum), Sum: fold(op.add), Mean: mean,
-  Equal: binary(op.equal), Greater: binary(op.greater), GreaterOrEqual: binary(op.greaterEqual), Less: binary(op.less), LessOrEqual: binary(op.lessEqual),
-  And: binary(op.minimum), Or: binary(op.maximum), Xor: (c) => op.equalScalar(op.equal(c.x(0), c.x(1)), 0), Not: (c) => op.equalScalar(c.x(0), 0),
+  Max: fold(op.maximum),
+  Min: fold(op.minimum),
+  Sum: fold(op.add),
+  Mean: mean,
+  Equal: binary(op.equal),
+  Greater: binary(op.greater),
+  GreaterOrEqual: binary(op.greaterEqual),
+  Less: binary(op.less),
+  LessOrEqual: binary(op.lessEqual),
+  And: binary(op.minimum),
+  Or: binary(op.maximum),
+  Xor: (c) => op.equalScalar(op.equal(c.x(0), c.x(1)), 0),
+  Not: (c) => op.equalScalar(c.x(0), 0),
   Where: (c) => op.where(c.x(0), c.x(1), c.x(2)),
-  Identity: unary(same), Dropout: (c) => {
+  Identity: unary(same),
+  Dropout: (c) => {
     if (c.flag('training_mode') || c.has(2) || c.outputs.length > 1) throw new Skip('dropout while training: another random stream');
     return c.x(0);
   },
   Cast: (c) => castTo(c.x(0), c.number('to', 1)),
-  Clip: clip, IsInf: isInf, IsNaN: unary(op.isNaN),
-  Abs: unary(op.abs), Neg: unary(op.neg), Sign: unary(op.sign), Floor: unary(op.floor), Ceil: unary(op.ceil), Round: unary(op.round),
-  Exp: unary(op.exp), Log: unary(op.log), Sqrt: unary(op.sqrt), Reciprocal: unary(op.reciprocal), Erf: unary(op.erf),
-  Sin: unary(op.sin), Cos: unary(op.cos), Tan: unary(op.tan), Asin: unary(op.asin), Acos: unary(op.acos), Atan: unary(op.atan),
-  Sinh: unary(op.sinh), Cosh: unary(op.cosh), Tanh: unary(op.tanh), Asinh: unary(op.asinh), Acosh: unary(op.acosh), Atanh: unary(op.atanh),
-  Relu: unary(op.relu), Sigmoid: unary(op.sigmoid), Softplus: unary(op.softplus), Softsign: unary(softsign), Mish: unary(mish), HardSwish: unary(hardSwish),
+  Clip: clip,
+  IsInf: isInf,
+  IsNaN: unary(op.isNaN),
+  Abs: unary(op.abs),
+  Neg: unary(op.neg),
+  Sign: unary(op.sign),
+  Floor: unary(op.floor),
+  Ceil: unary(op.ceil),
+  Round: unary(op.round),
+  Exp: unary(op.exp),
+  Log: unary(op.log),
+  Sqrt: unary(op.sqrt),
+  Reciprocal: unary(op.reciprocal),
+  Erf: unary(op.erf),
+  Sin: unary(op.sin),
+  Cos: unary(op.cos),
+  Tan: unary(op.tan),
+  Asin: unary(op.asin),
+  Acos: unary(op.acos),
+  Atan: unary(op.atan),
+  Sinh: unary(op.sinh),
+  Cosh: unary(op.cosh),
+  Tanh: unary(op.tanh),
+  Asinh: unary(op.asinh),
+  Acosh: unary(op.acosh),
+  Atanh: unary(op.atanh),
+  Relu: unary(op.relu),
+  Sigmoid: unary(op.sigmoid),
+  Softplus: unary(op.softplus),
+  Softsign: unary(softsign),
+  Mish: unary(mish),
+  HardSwish: unary(hardSwish),
   LeakyRelu: (c) => op.leakyRelu(c.x(0), c.number('alpha', 0.01)),
   Elu: (c) => op.elu(c.x(0), c.number('alpha', 1)),
   Celu: (c) => celu(c.x(0), c.number('alpha', 1)),

@@ -17,13 +17,13 @@ async function gatherElements(c: Call): Promise<Tensor> {
 }
 
 async function largest(c: Call): Promise<Tensor[]> {
-  const [k = 1] = await c.numbers(1) ?? [];
+  const [k = 1] = (await c.numbers(1)) ?? [];
   const { values, indices } = topk(c.x(0), k, { axis: c.number('axis', -1), largest: c.flag('largest', 1) });
   return [values, indices];
 }
 
 async function runningSum(c: Call): Promise<Tensor> {
-  const [axis = 0] = await c.numbers(1) ?? [];
+  const [axis = 0] = (await c.numbers(1)) ?? [];
   return cumsum(c.x(0), { axis, exclusive: c.flag('exclusive'), reverse: c.flag('reverse') });
 }
 
@@ -31,7 +31,7 @@ async function runningSum(c: Call): Promise<Tensor> {
 async function gatherTuples(c: Call): Promise<Tensor> {
   if (c.number('batch_dims', 0) !== 0) throw new Skip('gather by tuples with batch axes');
   const x = c.x(0);
-  const index = await c.numbers(1) ?? [];
+  const index = (await c.numbers(1)) ?? [];
   const n = c.shape(1).at(-1)!;
   const shape = c.shape(1).slice(0, -1);
   const flat = Array.from({ length: index.length / n }, (_, row) => {
@@ -51,8 +51,17 @@ export const indexing: Adapters = {
     const axis = c.axis(0);
     return indexSelect(c.x(0), await c.indices(1, c.shape(0)[axis]!), { axis });
   },
-  GatherElements: gatherElements, GatherND: gatherTuples, TopK: largest, CumSum: runningSum,
-  NonZero: () => { throw new Skip('a result whose size depends on values'); },
-  Compress: () => { throw new Skip('a result whose size depends on values'); },
-  Unique: () => { throw new Skip('a result whose size depends on values'); },
+  GatherElements: gatherElements,
+  GatherND: gatherTuples,
+  TopK: largest,
+  CumSum: runningSum,
+  NonZero: () => {
+    throw new Skip('a result whose size depends on values');
+  },
+  Compress: () => {
+    throw new Skip('a result whose size depends on values');
+  },
+  Unique: () => {
+    throw new Skip('a result whose size depends on values');
+  },
 };

@@ -10,11 +10,17 @@ import type { Adapters, Call } from './call.ts';
 
 /** Negative log likelihood of the targets; `ignore_index` counts nothing, the mean is by weight. */
 async function likelihood(c: Call, logProbs: Tensor): Promise<Tensor> {
-  const targets = await c.numbers(1) ?? [];
+  const targets = (await c.numbers(1)) ?? [];
   const shape = c.shape(1);
   const ignored = c.number('ignore_index', NaN);
-  const index = tensor(targets.map((t) => t === ignored ? 0 : t), { shape, dtype: 'u32' });
-  const counted = tensor(targets.map((t) => Number(t !== ignored)), { shape });
+  const index = tensor(
+    targets.map((t) => (t === ignored ? 0 : t)),
+    { shape, dtype: 'u32' },
+  );
+  const counted = tensor(
+    targets.map((t) => Number(t !== ignored)),
+    { shape },
+  );
   const weight = c.has(2) ? mul(indexSelect(c.x(2), index), counted) : counted;
   const column = [shape[0]!, 1, ...shape.slice(1)];
   const picked = reshape(gather(logProbs, reshape(index, column), { axis: 1 }), shape);

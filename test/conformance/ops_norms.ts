@@ -16,7 +16,8 @@ import { Skip, type Adapter, type Adapters, type Call } from './call.ts';
 const EPS = 1e-5;
 
 function batch(c: Call): Tensor {
-  if (c.flag('training_mode') || c.outputs.filter(Boolean).length > 1) throw new Skip('batch norm in training: the running variance is the biased one, PyTorch keeps the unbiased');
+  if (c.flag('training_mode') || c.outputs.filter(Boolean).length > 1)
+    throw new Skip('batch norm in training: the running variance is the biased one, PyTorch keeps the unbiased');
   const [scale, bias, mu, variance] = [c.x(1), c.x(2), c.x(3), c.x(4)];
   return channelsFirst(batchNorm(channelsLast(c.x(0)), scale, bias, mu, variance, { training: false, eps: c.number('epsilon', EPS) }));
 }
@@ -41,7 +42,7 @@ function layer(c: Call): Tensor[] {
   const weight = (i: number, otherwise: number): Tensor => reshape(c.optional(i) ?? full([n], otherwise), [n]);
   const y = reshape(layerNorm(x, weight(1, 1), weight(2, 0), { eps }), c.shape(0));
   if (c.outputs.length === 1) return [y];
-  const kept = c.shape(0).map((d, i) => i < axis ? d : 1);
+  const kept = c.shape(0).map((d, i) => (i < axis ? d : 1));
   const mu = mean(x, { axes: 1, keepDims: true });
   const variance = mean(square(sub(x, mu)), { axes: 1, keepDims: true });
   return [y, reshape(mu, kept), reshape(rsqrt(addScalar(variance, eps)), kept)];
@@ -73,7 +74,12 @@ function localResponse(c: Call): Tensor {
 }
 
 export const norms: Adapters = {
-  BatchNormalization: batch, GroupNormalization: group, LayerNormalization: layer, RMSNormalization: rms, LRN: localResponse,
+  BatchNormalization: batch,
+  GroupNormalization: group,
+  LayerNormalization: layer,
+  RMSNormalization: rms,
+  LRN: localResponse,
   InstanceNormalization: (c) => channelsFirst(instanceNorm(channelsLast(c.x(0)), c.x(1), c.x(2), { eps: c.number('epsilon', EPS) })),
-  Softmax: soft(softmax), LogSoftmax: soft(logSoftmax),
+  Softmax: soft(softmax),
+  LogSoftmax: soft(logSoftmax),
 };

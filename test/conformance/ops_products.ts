@@ -12,7 +12,10 @@ function product(c: Call): Tensor {
   const [row, column] = [a.shape.length === 1, b.shape.length === 1];
   const y = matmul(row ? reshape(a, [1, a.size]) : a, column ? reshape(b, [b.size, 1]) : b);
   const rank = y.shape.length;
-  return reshape(y, y.shape.filter((_, i) => !(row && i === rank - 2) && !(column && i === rank - 1)));
+  return reshape(
+    y,
+    y.shape.filter((_, i) => !(row && i === rank - 2) && !(column && i === rank - 1)),
+  );
 }
 
 /** alpha a b + beta c; a vector added as it is goes the way of the bias. */
@@ -24,7 +27,7 @@ function gemm(c: Call): Tensor {
   if (addend && alpha === 1 && beta === 1 && addend.size === columns && addend.shape.at(-1) === columns) {
     return matmul(c.x(0), c.x(1), { ...options, bias: reshape(addend, [columns]) });
   }
-  const scaled = (x: Tensor, k: number): Tensor => k === 1 ? x : mulScalar(x, k);
+  const scaled = (x: Tensor, k: number): Tensor => (k === 1 ? x : mulScalar(x, k));
   const y = scaled(matmul(c.x(0), c.x(1), options), alpha);
   return addend ? add(y, scaled(addend, beta)) : y;
 }

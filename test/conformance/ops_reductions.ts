@@ -14,12 +14,16 @@ type Reduction = (x: Tensor, options: { axes: readonly number[]; keepDims: boole
 function over(f: Reduction, ofNothing?: number): Adapter {
   return async (c) => {
     const x = c.x(0);
-    const given = await c.listOr('axes', 1) ?? [];
+    const given = (await c.listOr('axes', 1)) ?? [];
     const all = c.flag('noop_with_empty_axes') ? [] : x.shape.map((_, i) => i);
-    const axes = (given.length > 0 ? given : all).map((a) => a < 0 ? a + x.shape.length : a);
+    const axes = (given.length > 0 ? given : all).map((a) => (a < 0 ? a + x.shape.length : a));
     const keepDims = c.flag('keepdims', 1);
     if (ofNothing !== undefined && numel(axes.map((a) => x.shape[a]!)) === 0) {
-      return full(x.shape.map((d, i) => axes.includes(i) ? 1 : d).filter((_, i) => keepDims || !axes.includes(i)), ofNothing, { dtype: x.dtype });
+      return full(
+        x.shape.map((d, i) => (axes.includes(i) ? 1 : d)).filter((_, i) => keepDims || !axes.includes(i)),
+        ofNothing,
+        { dtype: x.dtype },
+      );
     }
     return f(x, { axes, keepDims });
   };
@@ -29,7 +33,12 @@ function over(f: Reduction, ofNothing?: number): Adapter {
 const logSumExp: Reduction = (x, { axes, keepDims }) => {
   const kept = reduce.max(x, { axes, keepDims: true });
   const y = add(log(reduce.sum(exp(sub(x, kept)), { axes, keepDims: true })), kept);
-  return keepDims ? y : reshape(y, y.shape.filter((_, i) => !axes.includes(i)));
+  return keepDims
+    ? y
+    : reshape(
+        y,
+        y.shape.filter((_, i) => !axes.includes(i)),
+      );
 };
 
 function arg(find: typeof reduce.argmax): Adapter {
@@ -44,13 +53,30 @@ function arg(find: typeof reduce.argmax): Adapter {
 }
 
 /** Every element over the axes but N and C, which stay with size 1. */
-const globally = (f: Reduction): Adapter => (c) => f(c.x(0), { axes: c.shape(0).map((_, i) => i).slice(2), keepDims: true });
+const globally =
+  (f: Reduction): Adapter =>
+  (c) =>
+    f(c.x(0), {
+      axes: c
+        .shape(0)
+        .map((_, i) => i)
+        .slice(2),
+      keepDims: true,
+    });
 
 export const reductions: Adapters = {
-  ReduceSum: over(reduce.sum), ReduceMean: over(reduce.mean), ReduceProd: over(reduce.prod),
-  ReduceMax: over(reduce.max, -Infinity), ReduceMin: over(reduce.min, Infinity),
-  ReduceL1: over(reduce.sumAbs), ReduceL2: over((x, o) => sqrt(reduce.sumSquares(x, o))), ReduceSumSquare: over(reduce.sumSquares),
-  ReduceLogSum: over((x, o) => log(reduce.sum(x, o))), ReduceLogSumExp: over(logSumExp, -Infinity),
-  ArgMax: arg(reduce.argmax), ArgMin: arg(reduce.argmin),
-  GlobalAveragePool: globally(reduce.mean), GlobalMaxPool: globally(reduce.max),
+  ReduceSum: over(reduce.sum),
+  ReduceMean: over(reduce.mean),
+  ReduceProd: over(reduce.prod),
+  ReduceMax: over(reduce.max, -Infinity),
+  ReduceMin: over(reduce.min, Infinity),
+  ReduceL1: over(reduce.sumAbs),
+  ReduceL2: over((x, o) => sqrt(reduce.sumSquares(x, o))),
+  ReduceSumSquare: over(reduce.sumSquares),
+  ReduceLogSum: over((x, o) => log(reduce.sum(x, o))),
+  ReduceLogSumExp: over(logSumExp, -Infinity),
+  ArgMax: arg(reduce.argmax),
+  ArgMin: arg(reduce.argmin),
+  GlobalAveragePool: globally(reduce.mean),
+  GlobalMaxPool: globally(reduce.max),
 };

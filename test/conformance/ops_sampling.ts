@@ -9,10 +9,17 @@ import { reshape } from '../../src/ops/reshape.ts';
 import { Skip, type Adapters, type Call } from './call.ts';
 
 /** One neighbour along an axis: where it lies (inside) and how much it counts. */
-interface Neighbour { readonly at: Tensor; readonly weight: Tensor }
+interface Neighbour {
+  readonly at: Tensor;
+  readonly weight: Tensor;
+}
 
 /** Neighbours of positions in -1 ... 1 along an axis of n elements. */
-function neighbours(position: Tensor, n: number, { linear, corners, border }: { linear: boolean; corners: boolean; border: boolean }): Neighbour[] {
+function neighbours(
+  position: Tensor,
+  n: number,
+  { linear, corners, border }: { linear: boolean; corners: boolean; border: boolean },
+): Neighbour[] {
   const scaled = corners ? mulScalar(addScalar(position, 1), (n - 1) / 2) : addScalar(mulScalar(addScalar(position, 1), n / 2), -0.5);
   const p = border ? clamp(scaled, 0, n - 1) : scaled;
   const neighbour = (i: Tensor, weight: Tensor): Neighbour => {
@@ -43,7 +50,9 @@ function sample(c: Call): Tensor {
   });
   let corners: Neighbour[] = [{ at: full([n, 1, count], 0), weight: tensor([1], { shape: [] }) }];
   axes.forEach((list, i) => {
-    corners = corners.flatMap((corner) => list.map(({ at, weight }) => ({ at: add(mulScalar(corner.at, sizes[i]!), at), weight: mul(corner.weight, weight) })));
+    corners = corners.flatMap((corner) =>
+      list.map(({ at, weight }) => ({ at: add(mulScalar(corner.at, sizes[i]!), at), weight: mul(corner.weight, weight) })),
+    );
   });
   const terms = corners.map(({ at, weight }) => mul(gather(flat, expand(cast(at, 'u32'), [n, channels, count]), { axis: 2 }), weight));
   return reshape(terms.reduce(add), [n, channels, ...out]);

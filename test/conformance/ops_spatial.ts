@@ -11,7 +11,12 @@ import { channelsFirst, channelsLast } from './channels.ts';
 import { Skip, type Adapter, type Adapters, type Call } from './call.ts';
 
 type Side = readonly [before: number, after: number];
-interface Windows { kernel: number[]; stride: number[]; dilation: number[]; padding: Side[] }
+interface Windows {
+  kernel: number[];
+  stride: number[];
+  dilation: number[];
+  padding: Side[];
+}
 
 /** SAME_UPPER puts the odd element of padding at the end, SAME_LOWER at the beginning. */
 const halves = (total: number, mode: string): Side => {
@@ -44,10 +49,16 @@ function prepare(c: Call, { stride, dilation, padding }: Omit<Windows, 'kernel'>
   if (c.shape(0).length > 5) throw new Skip('a convolution over more than three axes');
   const [x, weight] = [channelsLast(c.x(0)), channelsLast(c.x(1))];
   return {
-    one, x: one ? widen(x) : x, weight: one ? widen(weight) : weight, volume: c.shape(0).length === 5,
+    one,
+    x: one ? widen(x) : x,
+    weight: one ? widen(weight) : weight,
+    volume: c.shape(0).length === 5,
     options: {
-      bias: c.optional(2), groups: c.number('group', 1),
-      stride: one ? [1, ...stride] : stride, dilation: one ? [1, ...dilation] : dilation, padding: one ? [[0, 0] as const, ...padding] : padding,
+      bias: c.optional(2),
+      groups: c.number('group', 1),
+      stride: one ? [1, ...stride] : stride,
+      dilation: one ? [1, ...dilation] : dilation,
+      padding: one ? [[0, 0] as const, ...padding] : padding,
     },
   };
 }
@@ -63,7 +74,8 @@ function transposed(c: Call): Tensor {
   const w = windows(c, sizes, [...c.shape(1).slice(2)]);
   const extra = c.list('output_padding') ?? sizes.map(() => 0);
   const auto = c.text('auto_pad', 'NOTSET');
-  const wanted = c.list('output_shape')?.slice(-sizes.length) ?? (auto.startsWith('SAME') ? sizes.map((d, i) => d * w.stride[i]!) : undefined);
+  const wanted =
+    c.list('output_shape')?.slice(-sizes.length) ?? (auto.startsWith('SAME') ? sizes.map((d, i) => d * w.stride[i]!) : undefined);
   // A given output size determines the padding; where it would be negative, the output grows at its end.
   wanted?.forEach((out, i) => {
     const total = w.stride[i]! * (sizes[i]! - 1) + extra[i]! + w.dilation[i]! * (w.kernel[i]! - 1) + 1 - out;
@@ -78,7 +90,11 @@ function transposed(c: Call): Tensor {
 function pooling(c: Call) {
   const rank = c.shape(0).length - 2;
   if (rank > 3) throw new Skip('pooling over more than three axes');
-  return { rank, x: channelsLast(c.x(0)), options: { ...windows(c, c.shape(0).slice(2), c.list('kernel_shape')!), ceilMode: c.flag('ceil_mode') } };
+  return {
+    rank,
+    x: channelsLast(c.x(0)),
+    options: { ...windows(c, c.shape(0).slice(2), c.list('kernel_shape')!), ceilMode: c.flag('ceil_mode') },
+  };
 }
 
 function averages(c: Call): Tensor {
@@ -97,7 +113,10 @@ function places(c: Call, indices: Tensor): Tensor {
     const row = div(within, full([], w, { dtype: 'u32' }));
     within = add(row, mulScalar(sub(within, mulScalar(row, w)), h));
   }
-  const planes = tensor(Array.from({ length: n * channels }, (_, i) => i * volume), { shape: [n, channels, ...sizes.map(() => 1)], dtype: 'u32' });
+  const planes = tensor(
+    Array.from({ length: n * channels }, (_, i) => i * volume),
+    { shape: [n, channels, ...sizes.map(() => 1)], dtype: 'u32' },
+  );
   return add(within, planes);
 }
 
@@ -108,10 +127,16 @@ function maxima(c: Call): Tensor[] {
   return [channelsFirst(values), places(c, indices)];
 }
 
-const blocks = (f: typeof spaceToDepth): Adapter => (c) =>
-  channelsFirst(f(channelsLast(c.x(0)), { factor: c.number('blocksize', 1), mode: c.text('mode', 'DCR') as BlockOptions['mode'] }));
+const blocks =
+  (f: typeof spaceToDepth): Adapter =>
+  (c) =>
+    channelsFirst(f(channelsLast(c.x(0)), { factor: c.number('blocksize', 1), mode: c.text('mode', 'DCR') as BlockOptions['mode'] }));
 
 export const spatial: Adapters = {
-  Conv: convolution, ConvTranspose: transposed, AveragePool: averages, MaxPool: maxima,
-  SpaceToDepth: blocks(spaceToDepth), DepthToSpace: blocks(depthToSpace),
+  Conv: convolution,
+  ConvTranspose: transposed,
+  AveragePool: averages,
+  MaxPool: maxima,
+  SpaceToDepth: blocks(spaceToDepth),
+  DepthToSpace: blocks(depthToSpace),
 };

@@ -12,9 +12,19 @@ export function writeDicomSeries(folder: string, volume: Volume): void {
   const [depth, rows, columns] = volume.size;
   for (let d = 0; d < depth; d++) {
     const pixels = Array.from(volume.data.subarray(d * rows * columns, (d + 1) * rows * columns), (v) => v - INTERCEPT);
-    writeFileSync(join(folder, `${(d * 5 + 3) % depth}_${d % 2}.dcm`), part10(ctSlice(d, {
-      '00200032': ['DS', voxelToWorld(volume, [d, 0, 0])], '00200037': ['DS', [...axisVector(volume, 2), ...axisVector(volume, 1)]],
-      '00280010': ['US', rows], '00280011': ['US', columns], '00280030': ['DS', [volume.spacing[1], volume.spacing[2]]], '00280103': ['US', 1], '7fe00010': ['OW', cells(pixels)],
-    })));
+    writeFileSync(
+      join(folder, `${(d * 5 + 3) % depth}_${d % 2}.dcm`),
+      part10(
+        ctSlice(d, {
+          '00200032': ['DS', voxelToWorld(volume, [d, 0, 0])],
+          '00200037': ['DS', [...axisVector(volume, 2), ...axisVector(volume, 1)]],
+          '00280010': ['US', rows],
+          '00280011': ['US', columns],
+          '00280030': ['DS', [volume.spacing[1], volume.spacing[2]]],
+          '00280103': ['US', 1],
+          '7fe00010': ['OW', cells(pixels)],
+        }),
+      ),
+    );
   }
 }

@@ -4,7 +4,9 @@ import { makeFolds } from '../../src/data/folds.ts';
 import { dataError } from './helpers.ts';
 
 // 40 patients with 1 to 4 cases each, as LIDC.
-const cases = Array.from({ length: 40 }, (_, p) => Array.from({ length: 1 + (p % 4) }, (_, k) => ({ name: `c${p}_${k}`, patient: `P${p}` }))).flat();
+const cases = Array.from({ length: 40 }, (_, p) =>
+  Array.from({ length: 1 + (p % 4) }, (_, k) => ({ name: `c${p}_${k}`, patient: `P${p}` })),
+).flat();
 const patientsOf = (names: readonly string[]): Set<string> => new Set(names.map((n) => n.split('_')[0]));
 
 describe('makeFolds', () => {
@@ -26,7 +28,9 @@ describe('makeFolds', () => {
     }
   });
   it('balances cases, not patients: folds differ by no more than the largest patient', () => {
-    const skewed = Array.from({ length: 40 }, (_, p) => Array.from({ length: p % 4 ? 1 : 9 }, (_, k) => ({ name: `c${p}_${k}`, patient: `P${p}` }))).flat();
+    const skewed = Array.from({ length: 40 }, (_, p) =>
+      Array.from({ length: p % 4 ? 1 : 9 }, (_, k) => ({ name: `c${p}_${k}`, patient: `P${p}` })),
+    ).flat();
     for (let seed = 0; seed < 10; seed++) {
       const sizes = makeFolds(skewed, { seed }).map((f) => f.test.length);
       expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(9);
@@ -41,8 +45,12 @@ describe('makeFolds', () => {
     makeFolds(cases, { seed: 1, fixed }).forEach((f, k) => expect(f.test.every((n) => fixed[n] === k)).toBe(true));
   });
   it('refuses too few patients and a patient in two fixed folds', async () => {
-    expect((await dataError(() => makeFolds(cases.slice(0, 4), { seed: 1 }))).message).toMatch(/too few patients to split, got 3 for 5 folds/);
-    expect((await dataError(() => makeFolds(cases, { seed: 1, fixed: Object.fromEntries(cases.map((c, i) => [c.name, i % 5])) }))).message).toMatch(/folds of patient "P\d+", got \d, \d/);
+    expect((await dataError(() => makeFolds(cases.slice(0, 4), { seed: 1 }))).message).toMatch(
+      /too few patients to split, got 3 for 5 folds/,
+    );
+    expect(
+      (await dataError(() => makeFolds(cases, { seed: 1, fixed: Object.fromEntries(cases.map((c, i) => [c.name, i % 5])) }))).message,
+    ).toMatch(/folds of patient "P\d+", got \d, \d/);
   });
   it('leaves selection empty on request', () => {
     expect(makeFolds(cases, { seed: 1, selection: 0 }).every((f) => f.selection.length === 0)).toBe(true);

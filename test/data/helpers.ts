@@ -40,7 +40,11 @@ export function volumeOf(size: Triple, data: VoxelArray, more: Partial<Volume> =
 }
 
 export interface NiftiOptions {
-  dims?: number[]; datatype?: number; little?: boolean; slope?: number; inter?: number;
+  dims?: number[];
+  datatype?: number;
+  little?: boolean;
+  slope?: number;
+  inter?: number;
   /** sform rows (RAS), or null for none. */
   sform?: number[][] | null;
   /** Quaternion b, c, d with offsets and qfac, or null for none. */
@@ -49,15 +53,31 @@ export interface NiftiOptions {
 }
 
 const WRITERS: Record<number, [bits: number, (v: DataView, at: number, x: number, little: boolean) => void]> = {
-  2: [8, (v, at, x) => v.setUint8(at, x)], 256: [8, (v, at, x) => v.setInt8(at, x)],
-  4: [16, (v, at, x, l) => v.setInt16(at, x, l)], 512: [16, (v, at, x, l) => v.setUint16(at, x, l)],
-  8: [32, (v, at, x, l) => v.setInt32(at, x, l)], 16: [32, (v, at, x, l) => v.setFloat32(at, x, l)],
+  2: [8, (v, at, x) => v.setUint8(at, x)],
+  256: [8, (v, at, x) => v.setInt8(at, x)],
+  4: [16, (v, at, x, l) => v.setInt16(at, x, l)],
+  512: [16, (v, at, x, l) => v.setUint16(at, x, l)],
+  8: [32, (v, at, x, l) => v.setInt32(at, x, l)],
+  16: [32, (v, at, x, l) => v.setFloat32(at, x, l)],
   64: [64, (v, at, x, l) => v.setFloat64(at, x, l)],
 };
 
 /** A NIfTI-1 file written field by field from nifti1.h, independently of the code under test. */
 export function niftiBytes(values: ArrayLike<number>, options: NiftiOptions = {}): Buffer {
-  const { dims = [3, 2, 2], datatype = 4, little = true, slope = 0, inter = 0, sform = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], qform = null, pixdim = [1, 1, 1] } = options;
+  const {
+    dims = [3, 2, 2],
+    datatype = 4,
+    little = true,
+    slope = 0,
+    inter = 0,
+    sform = [
+      [1, 0, 0, 0],
+      [0, 1, 0, 0],
+      [0, 0, 1, 0],
+    ],
+    qform = null,
+    pixdim = [1, 1, 1],
+  } = options;
   const [bits, write] = WRITERS[datatype];
   const bytes = Buffer.alloc(352 + (values.length * bits) / 8);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -5,9 +5,21 @@ import { Philox, STREAMS, philox4x32 } from '../../src/random/philox.ts';
 describe('philox4x32', () => {
   // Random123 1.14, tests/kat_vectors, lines "philox4x32 10": counter, key, result.
   it.each([
-    [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
-    [[0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
-    [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]],
+    [
+      [0, 0, 0, 0],
+      [0, 0],
+      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+    ],
+    [
+      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+    ],
+    [
+      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+      [0xa4093822, 0x299f31d0],
+      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+    ],
   ])('gives the published vector for counter %j', (c, k, expected) => {
     expect(philox4x32(k[0], k[1], c[0], c[1], c[2], c[3])).toEqual(expected);
   });
@@ -15,11 +27,14 @@ describe('philox4x32', () => {
   it('agrees with a BigInt version on 200 scattered counters', () => {
     const mask = 0xffffffffn;
     const slow = (k: bigint[], c: bigint[]): number[] => {
-      let [x0, x1, x2, x3] = c, [k0, k1] = k;
+      let [x0, x1, x2, x3] = c,
+        [k0, k1] = k;
       for (let r = 0; r < 10; r++) {
-        const p0 = 0xd2511f53n * x0, p1 = 0xcd9e8d57n * x2;
+        const p0 = 0xd2511f53n * x0,
+          p1 = 0xcd9e8d57n * x2;
         [x0, x1, x2, x3] = [(p1 >> 32n) ^ x1 ^ k0, p1 & mask, (p0 >> 32n) ^ x3 ^ k1, p0 & mask];
-        k0 = (k0 + 0x9e3779b9n) & mask; k1 = (k1 + 0xbb67ae85n) & mask;
+        k0 = (k0 + 0x9e3779b9n) & mask;
+        k1 = (k1 + 0xbb67ae85n) & mask;
       }
       return [x0, x1, x2, x3].map(Number);
     };
@@ -37,7 +52,8 @@ describe('Philox', () => {
     const u = rng.uniform(5, 9, 8);
     expect([...u.subarray(4)]).toEqual(x.map((v) => (v >>> 8) * 2 ** -24));
     const z = rng.normal(5, 9, 8);
-    const r = Math.sqrt(-2 * Math.log(1 - u[6])), a = 2 * Math.PI * u[7];
+    const r = Math.sqrt(-2 * Math.log(1 - u[6])),
+      a = 2 * Math.PI * u[7];
     expect(z[6]).toBe(Math.fround(r * Math.cos(a)));
     expect(z[7]).toBe(Math.fround(r * Math.sin(a)));
   });
@@ -45,13 +61,19 @@ describe('Philox', () => {
   it('is a function of its address: longer requests extend shorter ones, other addresses differ', () => {
     const rng = new Philox(7, 'init');
     expect([...rng.uniform(0, 3, 10)].slice(0, 3)).toEqual([...rng.uniform(0, 3, 3)]);
-    for (const other of [new Philox(8, 'init').uniform(0, 3, 4), new Philox(7, 'order').uniform(0, 3, 4), rng.uniform(1, 3, 4), rng.uniform(0, 4, 4)]) {
+    for (const other of [
+      new Philox(8, 'init').uniform(0, 3, 4),
+      new Philox(7, 'order').uniform(0, 3, 4),
+      rng.uniform(1, 3, 4),
+      rng.uniform(0, 4, 4),
+    ]) {
       expect([...other]).not.toEqual([...rng.uniform(0, 3, 4)]);
     }
   });
 
   it('has the moments of its distributions', () => {
-    const n = 40000, rng = new Philox(1, 'click');
+    const n = 40000,
+      rng = new Philox(1, 'click');
     const mean = (v: Float32Array): number => v.reduce((s, x) => s + x, 0) / v.length;
     const z = rng.normal(0, 0, n);
     expect(Math.abs(mean(z))).toBeLessThan(4 / Math.sqrt(n));
@@ -70,7 +92,8 @@ describe('Philox', () => {
   });
 
   it('walks the same elements with a cursor', () => {
-    const rng = new Philox(3, 'order'), cursor = rng.cursor(2, 4);
+    const rng = new Philox(3, 'order'),
+      cursor = rng.cursor(2, 4);
     expect(Array.from({ length: 6 }, () => cursor.uniform())).toEqual([...rng.uniform(2, 4, 6)]);
   });
 

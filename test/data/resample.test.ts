@@ -2,7 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Triple } from '../../src/data/geometry.ts';
 import { voxelToWorld } from '../../src/data/geometry.ts';
-import { applyTaps, applyTapsAdjoint, gridAtSpacing, linearTaps, resizeLinear, resizeNearest, stepBetween } from '../../src/data/resample.ts';
+import {
+  applyTaps,
+  applyTapsAdjoint,
+  gridAtSpacing,
+  linearTaps,
+  resizeLinear,
+  resizeNearest,
+  stepBetween,
+} from '../../src/data/resample.ts';
 import { Philox } from '../../src/random/philox.ts';
 import { volumeOf } from './helpers.ts';
 
@@ -10,20 +18,28 @@ const noise = (n: number, op: number): Float32Array => new Philox(1, 'init').nor
 const dot = (a: Float32Array, b: Float32Array): number => a.reduce((s, v, i) => s + v * b[i], 0);
 
 describe('resize', () => {
-  it('gives PyTorch\'s interpolate(align_corners=False) values', () => {
+  it("gives PyTorch's interpolate(align_corners=False) values", () => {
     // torch.nn.functional.interpolate(torch.tensor([[[0., 1., 2.]]]), size=6 / size=2, mode='linear')
     expect([...resizeLinear(Float32Array.of(0, 1, 2), [1, 1, 3], [1, 1, 6])]).toEqual([0, 0.25, 0.75, 1.25, 1.75, 2]);
     expect([...resizeLinear(Float32Array.of(0, 1, 2), [1, 1, 3], [1, 1, 2])]).toEqual([0.25, 1.75]);
   });
   it('reproduces a linear function inside, on all axes and channels', () => {
-    const size: Triple = [4, 5, 6], to: Triple = [7, 9, 5], f = (d: number, h: number, w: number, c: number): number => 3 * d - 2 * h + w + 10 * c;
+    const size: Triple = [4, 5, 6],
+      to: Triple = [7, 9, 5],
+      f = (d: number, h: number, w: number, c: number): number => 3 * d - 2 * h + w + 10 * c;
     const data = new Float32Array(4 * 5 * 6 * 2);
-    for (let d = 0, i = 0; d < 4; d++) for (let h = 0; h < 5; h++) for (let w = 0; w < 6; w++) for (let c = 0; c < 2; c++) data[i++] = f(d, h, w, c);
+    for (let d = 0, i = 0; d < 4; d++)
+      for (let h = 0; h < 5; h++) for (let w = 0; w < 6; w++) for (let c = 0; c < 2; c++) data[i++] = f(d, h, w, c);
     const out = resizeLinear(data, size, to, 2);
-    for (const [d, h, w] of [[3, 4, 2], [1, 2, 3], [5, 6, 1]]) for (let c = 0; c < 2; c++) {
-      const at = (i: number, axis: number): number => ((i + 0.5) * size[axis]) / to[axis] - 0.5;
-      expect(out[((d * 9 + h) * 5 + w) * 2 + c]).toBeCloseTo(f(at(d, 0), at(h, 1), at(w, 2), c), 4);
-    }
+    for (const [d, h, w] of [
+      [3, 4, 2],
+      [1, 2, 3],
+      [5, 6, 1],
+    ])
+      for (let c = 0; c < 2; c++) {
+        const at = (i: number, axis: number): number => ((i + 0.5) * size[axis]) / to[axis] - 0.5;
+        expect(out[((d * 9 + h) * 5 + w) * 2 + c]).toBeCloseTo(f(at(d, 0), at(h, 1), at(w, 2), c), 4);
+      }
   });
   it('takes the nearest label and never invents one', () => {
     expect([...resizeNearest(Uint8Array.of(1, 5, 9), [1, 1, 3], [1, 1, 6])]).toEqual([1, 1, 5, 5, 9, 9]);
@@ -40,9 +56,16 @@ describe('resize', () => {
     const out = resizeLinear(ramp, g.size, to.size, 1, stepBetween(g, to));
     expect(out[2]).toBeCloseTo(((2 + 0.5) * 2 - 0.5) * 0.5, 5);
   });
-  it.each([[5, 7], [7, 5], [4, 9]])('taps %i -> %i and their adjoint: <A x, y> = <x, A* y>', (from, to) => {
-    const taps = linearTaps(from, to), x = noise(3 * from * 2, 1), y = noise(3 * to * 2, 2);
-    const left = dot(applyTaps(x, 3, from, 2, taps), y), right = dot(x, applyTapsAdjoint(y, 3, from, 2, taps));
+  it.each([
+    [5, 7],
+    [7, 5],
+    [4, 9],
+  ])('taps %i -> %i and their adjoint: <A x, y> = <x, A* y>', (from, to) => {
+    const taps = linearTaps(from, to),
+      x = noise(3 * from * 2, 1),
+      y = noise(3 * to * 2, 2);
+    const left = dot(applyTaps(x, 3, from, 2, taps), y),
+      right = dot(x, applyTapsAdjoint(y, 3, from, 2, taps));
     expect(Math.abs(left - right)).toBeLessThan(1e-5 * Math.sqrt(dot(x, x)));
   });
   it('clamps at the border', () => {

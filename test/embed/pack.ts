@@ -7,7 +7,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['build.mjs', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'bin', 'docs', 'examples', 'kernels', 'scripts', 'src'];
+const SOURCES = [
+  'build.mjs',
+  'package.json',
+  'tsconfig.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'bin',
+  'docs',
+  'examples',
+  'kernels',
+  'scripts',
+  'src',
+];
 
 export interface Installed {
   /** A folder with the consumer's files and node_modules. */
@@ -27,7 +41,10 @@ export function install(consumer: string, links: readonly string[]): Installed {
   const folder = join(scratch, 'consumer');
   for (const path of SOURCES) cpSync(join(root, path), join(stage, path), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'));
-  execFileSync('npm', ['pack', '--offline', '--loglevel=error', '--pack-destination', scratch], { cwd: stage, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('npm', ['pack', '--offline', '--loglevel=error', '--pack-destination', scratch], {
+    cwd: stage,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const tarball = readdirSync(scratch).find((f) => f.endsWith('.tgz'))!;
 
   cpSync(consumer, folder, { recursive: true });

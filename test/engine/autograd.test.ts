@@ -12,7 +12,9 @@ import { putRows } from '../../src/ops/put_rows.ts';
 import { sum } from '../../src/ops/reduce.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const grad = (f: (x: Tensor) => Tensor, values: number[]): Promise<ArrayLike<number>> => {
@@ -22,7 +24,10 @@ const grad = (f: (x: Tensor) => Tensor, values: number[]): Promise<ArrayLike<num
 
 it('names every op on the way that has no gradient, and none beside it', async () => {
   const step = ({ x }: { x: Tensor }): Tensor => {
-    const y = add(named('encoder.first', () => floor(x)), named('encoder.second', () => ceil(square(x))));
+    const y = add(
+      named('encoder.first', () => floor(x)),
+      named('encoder.second', () => ceil(square(x))),
+    );
     void floor(square(x)); // not on the way
     void backward(sum(y), [x]);
     return y;
@@ -38,25 +43,35 @@ it('names every op on the way that has no gradient, and none beside it', async (
 
 it('names an op that hands values on by overwriting memory', () => {
   const [w, index] = [tensor([2, 3], { shape: [1, 2] }), tensor(Uint32Array.of(1), { dtype: 'u32' })];
-  const loss = (write: (table: Tensor) => void) => evaluate(() => {
-    const table = tensor([1, 1, 1, 1], { shape: [2, 2] });
-    write(table);
-    return backward(sum(mul(table, sum(w))), [w]).get(w)!;
-  });
+  const loss = (write: (table: Tensor) => void) =>
+    evaluate(() => {
+      const table = tensor([1, 1, 1, 1], { shape: [2, 2] });
+      write(table);
+      return backward(sum(mul(table, sum(w))), [w]).get(w)!;
+    });
   expect(() => loss((table) => putRows(table, square(w), index))).toThrow(/no gradient for put_rows#/);
   expect(loss((table) => noGrad(() => putRows(table, square(w), index))).shape).toEqual([1, 2]);
 });
 
 it('takes a detached way as constant', async () => {
-  expect([...await grad((x) => mul(x, noGrad(() => floor(x))), [1.5, 2.5]) as Float32Array]).toEqual([1, 2]);
+  expect([
+    ...((await grad(
+      (x) =>
+        mul(
+          x,
+          noGrad(() => floor(x)),
+        ),
+      [1.5, 2.5],
+    )) as Float32Array),
+  ]).toEqual([1, 2]);
 });
 
 it('takes masks as constant', async () => {
-  expect([...await grad((x) => where(greater(x, tensor([0, 0])), square(x), x), [-3, 3]) as Float32Array]).toEqual([1, 6]);
+  expect([...((await grad((x) => where(greater(x, tensor([0, 0])), square(x), x), [-3, 3])) as Float32Array)]).toEqual([1, 6]);
 });
 
 it('adds up the gradients of a tensor used often', async () => {
-  expect([...await grad((x) => add(add(square(x), x), mul(x, x)), [2]) as Float32Array]).toEqual([9]);
+  expect([...((await grad((x) => add(add(square(x), x), mul(x, x)), [2])) as Float32Array)]).toEqual([9]);
 });
 
 it('has no gradient for what the loss does not depend on', () => {

@@ -14,7 +14,9 @@ import { reshape } from '../../src/ops/reshape.ts';
 import { sgd, type Optimiser } from '../../src/optim/optimiser.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const parameter = (name: string, values: readonly number[]): Parameter => {
@@ -29,43 +31,60 @@ describe.each([true, false])('fuse: %s', (fuse) => {
     const p = parameter('p', [1, 2, 3, 4]);
     const opt = sgd([p], { lr: 1 });
     const g = tensor([1, 1, 1, 1]);
-    using program = await compile(() => {
-      const before = mulScalar(p, 1);
-      const seen = mulScalar(reshape(p, [2, 2]), 2);
-      opt.step(new Map<Tensor, Tensor>([[p, g]]));
-      return { moved: sub(p, before), twice: mulScalar(seen, 1) };
-    }, {}, { fuse });
+    using program = await compile(
+      () => {
+        const before = mulScalar(p, 1);
+        const seen = mulScalar(reshape(p, [2, 2]), 2);
+        opt.step(new Map<Tensor, Tensor>([[p, g]]));
+        return { moved: sub(p, before), twice: mulScalar(seen, 1) };
+      },
+      {},
+      { fuse },
+    );
     const { moved, twice } = program.run();
-    expect([...await moved.data()]).toEqual([-1, -1, -1, -1]);
-    expect([...await twice.data()]).toEqual([2, 4, 6, 8]);
+    expect([...(await moved.data())]).toEqual([-1, -1, -1, -1]);
+    expect([...(await twice.data())]).toEqual([2, 4, 6, 8]);
     opt.dispose();
   });
 
   it('places one gradient of two parameters', async () => {
     const [p, q] = [parameter('p', [1, 2, 3]), parameter('q', [4, 5, 6])];
     const opt = sgd([p, q], { lr: 0.5 });
-    using program = await compile(() => {
-      const loss = sum(square(add(p, q)));
-      opt.step(backward(loss, [p, q]));
-      return { loss };
-    }, {}, { fuse });
+    using program = await compile(
+      () => {
+        const loss = sum(square(add(p, q)));
+        opt.step(backward(loss, [p, q]));
+        return { loss };
+      },
+      {},
+      { fuse },
+    );
     expect(await program.run().loss.item()).toBe(155);
-    expect([...await p.torchValues(), ...await q.torchValues()]).toEqual([1 - 5, 2 - 7, 3 - 9, 4 - 5, 5 - 7, 6 - 9]);
+    expect([...(await p.torchValues()), ...(await q.torchValues())]).toEqual([1 - 5, 2 - 7, 3 - 9, 4 - 5, 5 - 7, 6 - 9]);
     opt.dispose();
   });
 
   it('places a gradient that another is made from', async () => {
     const [p, q] = [parameter('p', [1, 2, 3]), parameter('q', [4, 5, 6])];
     const opt = sgd([p, q], { lr: 1 });
-    using program = await compile(() => {
-      // q's gradient is made from p's, two pointwise nodes on: fused, one dispatch would read and write the gradients' buffer.
-      const c = mulScalar(tensor([1, 1, 1]), 3);
-      const first = mulScalar(c, 1);
-      opt.step(new Map<Tensor, Tensor>([[p, first], [q, mulScalar(mulScalar(first, 2), 2)]]));
-      return {};
-    }, {}, { fuse });
+    using program = await compile(
+      () => {
+        // q's gradient is made from p's, two pointwise nodes on: fused, one dispatch would read and write the gradients' buffer.
+        const c = mulScalar(tensor([1, 1, 1]), 3);
+        const first = mulScalar(c, 1);
+        opt.step(
+          new Map<Tensor, Tensor>([
+            [p, first],
+            [q, mulScalar(mulScalar(first, 2), 2)],
+          ]),
+        );
+        return {};
+      },
+      {},
+      { fuse },
+    );
     program.run();
-    expect([...await p.torchValues(), ...await q.torchValues()]).toEqual([-2, -1, 0, -8, -7, -6]);
+    expect([...(await p.torchValues()), ...(await q.torchValues())]).toEqual([-2, -1, 0, -8, -7, -6]);
     opt.dispose();
   });
 });
@@ -76,22 +95,51 @@ describe('an optimiser refuses', () => {
     const p = parameter('p', [1, 2, 3]);
     const opt = sgd([p], { lr: 1 });
     let error: unknown;
-    for (const step of steps) error = await compile(() => { step(opt, p); return {}; }, {}).then((made) => { made.dispose(); }, (e: unknown) => e);
+    for (const step of steps)
+      error = await compile(() => {
+        step(opt, p);
+        return {};
+      }, {}).then(
+        (made) => {
+          made.dispose();
+        },
+        (e: unknown) => e,
+      );
     opt.dispose();
     expect(error).toBeInstanceOf(VoxelgradError);
     expect((error as VoxelgradError).code).toBe('ORDER');
     return error as VoxelgradError;
   };
-  const write = (opt: Optimiser, p: Tensor): void => { opt.step(grads(p)); };
-  const gather = (opt: Optimiser, p: Tensor): void => { opt.accumulate(grads(p)); };
+  const write = (opt: Optimiser, p: Tensor): void => {
+    opt.step(grads(p));
+  };
+  const gather = (opt: Optimiser, p: Tensor): void => {
+    opt.accumulate(grads(p));
+  };
 
   it('step() that nothing has been gathered for', async () => {
-    expect((await refused((opt) => { opt.step(); })).message).toMatch(/step\(\) has no gradients.*Compile what accumulates first/);
+    expect(
+      (
+        await refused((opt) => {
+          opt.step();
+        })
+      ).message,
+    ).toMatch(/step\(\) has no gradients.*Compile what accumulates first/);
   });
   it('a second step(grads) in one trace, but not in another', async () => {
-    expect((await refused(write, write, (opt, p) => { write(opt, p); write(opt, p); })).message).toMatch(/twice in one step/);
+    expect(
+      (
+        await refused(write, write, (opt, p) => {
+          write(opt, p);
+          write(opt, p);
+        })
+      ).message,
+    ).toMatch(/twice in one step/);
   });
-  it.each([[write, gather], [gather, write]])('gradients given both ways', async (...steps) => {
+  it.each([
+    [write, gather],
+    [gather, write],
+  ])('gradients given both ways', async (...steps) => {
     expect((await refused(...steps)).message).toMatch(/both step\(grads\) and accumulate\(\)/);
   });
 });

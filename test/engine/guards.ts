@@ -24,7 +24,13 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   const { device } = first.storage;
   const guards = device.alloc(2 * GUARD * made.length, 'guards');
   const encoder = device.gpu.createCommandEncoder();
-  for (const [i, { storage: { buffer }, bytes }] of made.entries()) {
+  for (const [
+    i,
+    {
+      storage: { buffer },
+      bytes,
+    },
+  ] of made.entries()) {
     encoder.copyBufferToBuffer(buffer, 0, guards, 2 * GUARD * i, GUARD);
     encoder.copyBufferToBuffer(buffer, GUARD + bytes, guards, 2 * GUARD * i + GUARD, GUARD);
   }
@@ -33,6 +39,6 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   for (const { storage } of made) device.free(storage.buffer);
   device.free(guards);
   const touched = words.findIndex((word) => word !== WORD);
-  expect(touched < 0 ? null : made[Math.floor(touched * 4 / (2 * GUARD))]!.label, 'a kernel wrote outside of').toBeNull();
+  expect(touched < 0 ? null : made[Math.floor((touched * 4) / (2 * GUARD))]!.label, 'a kernel wrote outside of').toBeNull();
   return result;
 }

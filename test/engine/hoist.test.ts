@@ -11,7 +11,9 @@ import { addScaled, assignScaled, clear } from '../../src/ops/optim.ts';
 import { add, mulScalar, square } from '../../src/ops/pointwise.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const order = (step: () => unknown): string[] => {
@@ -21,12 +23,14 @@ const order = (step: () => unknown): string[] => {
 
 it('adds a gradient as soon as it is there', () => {
   const [x, arena] = [tensor([1, 2]), zeros([2])];
-  expect(order(() => {
-    const a = square(x);
-    const b = mulScalar(square(a), 2);
-    addScaled(arena, a, 1);
-    return b;
-  })).toEqual(['square', 'add_scaled', 'square', 'mul_scalar']);
+  expect(
+    order(() => {
+      const a = square(x);
+      const b = mulScalar(square(a), 2);
+      addScaled(arena, a, 1);
+      return b;
+    }),
+  ).toEqual(['square', 'add_scaled', 'square', 'mul_scalar']);
 });
 
 it('keeps the order of everything that touches one range', async () => {
@@ -40,27 +44,34 @@ it('keeps the order of everything that touches one range', async () => {
     addScaled(arena, a, 10);
     return { before, after, last: add(after, x) };
   };
-  const read = async (o: { before: Tensor; after: Tensor; last: Tensor }): Promise<number[][]> => Promise.all([o.before, o.after, o.last].map(async (t) => [...await t.data()]));
+  const read = async (o: { before: Tensor; after: Tensor; last: Tensor }): Promise<number[][]> =>
+    Promise.all([o.before, o.after, o.last].map(async (t) => [...(await t.data())]));
   const x = tensor([1, 2]);
   const [eager, replayed] = [tensor([7, 8]), tensor([7, 8])];
-  const expected = [[7, 8], [4, 10], [5, 12]];
+  const expected = [
+    [7, 8],
+    [4, 10],
+    [5, 12],
+  ];
   expect(await read(evaluate(() => step(eager, x)))).toEqual(expected);
   using program = await compile(() => step(replayed, x), {});
   expect(await read(program.run())).toEqual(expected);
-  expect([...await replayed.data()]).toEqual([10, 40]);
-  expect([...await eager.data()]).toEqual([10, 40]);
+  expect([...(await replayed.data())]).toEqual([10, 40]);
+  expect([...(await eager.data())]).toEqual([10, 40]);
 });
 
 it('leaves neighbours in one buffer to themselves', () => {
   const x = tensor([1, 2]);
   const arena = zeros([128]);
   const range = (offset: number): Tensor => Tensor.fromBuffer(arena.storage.buffer, spec([2]), { offset });
-  expect(order(() => {
-    const a = square(x);
-    const b = mulScalar(a, 2);
-    const c = mulScalar(b, 3);
-    addScaled(range(256), c, 1);
-    addScaled(range(0), a, 1);
-    return c;
-  })).toEqual(['square', 'add_scaled', 'mul_scalar', 'mul_scalar', 'add_scaled']);
+  expect(
+    order(() => {
+      const a = square(x);
+      const b = mulScalar(a, 2);
+      const c = mulScalar(b, 3);
+      addScaled(range(256), c, 1);
+      addScaled(range(0), a, 1);
+      return c;
+    }),
+  ).toEqual(['square', 'add_scaled', 'mul_scalar', 'mul_scalar', 'add_scaled']);
 });

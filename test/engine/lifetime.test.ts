@@ -18,7 +18,9 @@ import { Module } from '../../src/nn/module.ts';
 import { adamw } from '../../src/optim/optimiser.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 describe('disposal', () => {
@@ -36,7 +38,7 @@ describe('disposal', () => {
     const { live } = device.memory();
     const y = reshape(x, [2, 2]);
     x.dispose();
-    expect([...await y.data()]).toEqual([1, 2, 3, 4]);
+    expect([...(await y.data())]).toEqual([1, 2, 3, 4]);
     y.dispose();
     expect(device.memory().live).toBe(live - 16);
   });
@@ -74,7 +76,7 @@ describe('disposal', () => {
     using program = await compile(() => square(x), {});
     x.dispose();
     const other = tensor([9, 9, 9, 9]); // would take the memory of x
-    expect([...await program.run().data()]).toEqual([1, 4, 9, 16]);
+    expect([...(await program.run().data())]).toEqual([1, 4, 9, 16]);
     other.dispose();
     program.dispose();
     expect(device.memory().live).toBe(live);
@@ -85,17 +87,22 @@ it('never destroys a borrowed device, and can let go of it', async () => {
   const gpu = create([]) as GPU;
   const raw = await (await gpu.requestAdapter())!.requestDevice({ requiredFeatures: ['subgroups'] });
   let lost = false;
-  void raw.lost.then(() => { lost = true; });
+  void raw.lost.then(() => {
+    lost = true;
+  });
   const borrowed = await openDevice({ gpuDevice: raw });
   const shared = raw.createBuffer({ size: 16, usage: 0x80 | 0x8 | 0x4 });
   raw.queue.writeBuffer(shared, 0, Float32Array.of(1, 2, 3, 4));
   const x = Tensor.fromBuffer(shared, spec([4]), { device: borrowed });
-  expect([...await square(x).data()]).toEqual([1, 4, 9, 16]);
+  expect([...(await square(x).data())]).toEqual([1, 4, 9, 16]);
   x.dispose();
   const ours = tensor([1, 2]).storage.buffer;
   let destroyed = 0;
   const destroy = ours.destroy.bind(ours);
-  ours.destroy = () => { destroyed++; destroy(); };
+  ours.destroy = () => {
+    destroyed++;
+    destroy();
+  };
   borrowed.close();
   expect(destroyed).toBe(1);
   expect(borrowed.memory().buffers).toBe(0);
@@ -112,7 +119,9 @@ it('never destroys a borrowed device, and can let go of it', async () => {
 class Tiny extends Module {
   readonly first = new Linear(4, 8);
   readonly last = new Linear(8, 1);
-  forward(x: Tensor): Tensor { return this.last.forward(relu(this.first.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.last.forward(relu(this.first.forward(x)));
+  }
 }
 
 class Convolutional extends Module {
@@ -128,7 +137,10 @@ class Convolutional extends Module {
 }
 
 describe('memory stays flat', () => {
-  const flags = (): (() => void) => { setFlagsFromString('--expose-gc'); return runInNewContext('gc') as () => void; };
+  const flags = (): (() => void) => {
+    setFlagsFromString('--expose-gc');
+    return runInNewContext('gc') as () => void;
+  };
   const net = new Convolutional();
   const images = { x: Float32Array.from({ length: 4 * 8 * 8 * 2 }, (_, i) => Math.sin(i * i)), y: Float32Array.of(0, 1, -1, 2) };
   const data = { x: Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)), y: Float32Array.from({ length: 16 }, (_, i) => Math.cos(i)) };
@@ -137,16 +149,26 @@ describe('memory stays flat', () => {
     const gc = flags();
     net.initialise(1);
     const opt = adamw(net.parameters(), { lr: 1e-2, clipNorm: 1 });
-    using program = await compile(({ x, y }: { x: Tensor; y: Tensor }) => {
-      const loss = mean(square(sub(net.forward(x), y)));
-      opt.step(backward(loss, net.parameters()));
-      return { loss };
-    }, { x: spec([4, 8, 8, 2]), y: spec([4, 1]) });
-    const steps = async (n: number): Promise<void> => { for (let i = 0; i < n; i++) { program.run(images); if (i % 20 === 0) await device.sync(); } };
+    using program = await compile(
+      ({ x, y }: { x: Tensor; y: Tensor }) => {
+        const loss = mean(square(sub(net.forward(x), y)));
+        opt.step(backward(loss, net.parameters()));
+        return { loss };
+      },
+      { x: spec([4, 8, 8, 2]), y: spec([4, 1]) },
+    );
+    const steps = async (n: number): Promise<void> => {
+      for (let i = 0; i < n; i++) {
+        program.run(images);
+        if (i % 20 === 0) await device.sync();
+      }
+    };
     const measure = async () => {
       await device.sync();
       gc();
-      await new Promise((done) => { setTimeout(done, 10); });
+      await new Promise((done) => {
+        setTimeout(done, 10);
+      });
       gc();
       return { gpu: device.memory(), host: process.memoryUsage() };
     };

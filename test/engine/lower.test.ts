@@ -10,7 +10,9 @@ import { families } from '../cases/index.ts';
 import { nodesOf } from '../cases/trace.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it('lower() gives equal dispatches twice and touches no GPU object', () => {
@@ -19,7 +21,12 @@ it('lower() gives equal dispatches twice and touches no GPU object', () => {
   expect(nodes.map((n) => n.op.name)).toEqual(expect.arrayContaining(['conv3d_dweight', 'attention_grad', 'batch_norm_dx', 'update']));
   const touched: (string | symbol)[] = [];
   const { gpu } = device;
-  const watched = new Proxy(gpu, { get(target, key) { touched.push(key); return Reflect.get(target, key) as unknown; } });
+  const watched = new Proxy(gpu, {
+    get(target, key) {
+      touched.push(key);
+      return Reflect.get(target, key) as unknown;
+    },
+  });
   Object.defineProperty(device, 'gpu', { value: watched, configurable: true });
   try {
     for (const n of nodes) {

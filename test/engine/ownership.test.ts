@@ -19,13 +19,16 @@ import { mean, sum } from '../../src/ops/reduce.ts';
 import { adamw, sgd } from '../../src/optim/optimiser.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const live = (): number => device.memory().live;
 
 describe('constants of a step', () => {
-  const step = ({ x }: { x: Tensor }): Tensor => add(mul(x, tensor([1, 2, 3, 4])), tensor(new Float32Array(1000).fill(1), { shape: [250, 4] }));
+  const step = ({ x }: { x: Tensor }): Tensor =>
+    add(mul(x, tensor([1, 2, 3, 4])), tensor(new Float32Array(1000).fill(1), { shape: [250, 4] }));
 
   it('go with its program, whether it was compiled, evaluated or failed', async () => {
     const before = live();
@@ -35,7 +38,15 @@ describe('constants of a step', () => {
     const y = evaluate(() => step({ x }));
     expect([...(await y.data()).subarray(0, 4)]).toEqual([2, 3, 4, 5]);
     for (const t of [x, y]) t.dispose();
-    await expect(compile(({ x: t }: { x: Tensor }) => { step({ x: t }); throw new Error('stop'); }, { x: spec([4]) })).rejects.toThrow('stop');
+    await expect(
+      compile(
+        ({ x: t }: { x: Tensor }) => {
+          step({ x: t });
+          throw new Error('stop');
+        },
+        { x: spec([4]) },
+      ),
+    ).rejects.toThrow('stop');
     expect(live()).toBe(before);
   });
 
@@ -57,11 +68,14 @@ describe('constants of a step', () => {
     using p = await compile(({ x }: { x: Tensor }) => add(net.forward(x), tensor([1, 2])), { x: spec([1, 4]) }, { device });
     const y = p.run({ x: new Float32Array(4) });
     expect(net.weight.storage.device).toBe(device);
-    expect([...await y.data()]).toEqual([1, 2].map((v, i) => Math.fround(v + [...bias][i]!)));
+    expect([...(await y.data())]).toEqual([1, 2].map((v, i) => Math.fround(v + [...bias][i]!)));
     other.close();
     expect(currentDevice()).toBe(device);
   });
-  const bias = (() => { const { bias: b } = new Linear(4, 2).initialise(1); return (b as unknown as { host: Float32Array }).host; })();
+  const bias = (() => {
+    const { bias: b } = new Linear(4, 2).initialise(1);
+    return (b as unknown as { host: Float32Array }).host;
+  })();
 
   it('of another device are refused, eagerly and compiled', async () => {
     const here = tensor([1]);
@@ -79,18 +93,35 @@ describe('constants of a step', () => {
 describe('traces', () => {
   it('refuse asynchronous functions', async () => {
     const before = live();
-    await expect(compile((async ({ x }: { x: Tensor }) => { await Promise.resolve(); return square(x); }) as never, { x: spec([1]) })).rejects.toThrow(/compile: got an asynchronous function/);
-    const lazy = async (): Promise<Tensor> => { await Promise.resolve(); return zeros([1]); };
-    for (const f of [() => evaluate(lazy as never), () => scope(lazy), () => noGrad(lazy), () => named('a', lazy)]) expect(f).toThrow(/got an asynchronous function/);
+    await expect(
+      compile(
+        (async ({ x }: { x: Tensor }) => {
+          await Promise.resolve();
+          return square(x);
+        }) as never,
+        { x: spec([1]) },
+      ),
+    ).rejects.toThrow(/compile: got an asynchronous function/);
+    const lazy = async (): Promise<Tensor> => {
+      await Promise.resolve();
+      return zeros([1]);
+    };
+    for (const f of [() => evaluate(lazy as never), () => scope(lazy), () => noGrad(lazy), () => named('a', lazy)])
+      expect(f).toThrow(/got an asynchronous function/);
     await Promise.resolve();
-    await new Promise((r) => { setTimeout(r); });
+    await new Promise((r) => {
+      setTimeout(r);
+    });
     device.trim();
     expect(live() - before).toBeLessThanOrEqual(4 * 16); // what the functions made after they were refused is their own
   });
 
   it('refuse tensors that another one made', async () => {
     let escaped: Tensor | undefined;
-    evaluate(() => { escaped = square(tensor([1])); return escaped; }).dispose();
+    evaluate(() => {
+      escaped = square(tensor([1]));
+      return escaped;
+    }).dispose();
     await expect(compile(() => square(escaped!), {})).rejects.toThrow(/square: got a tensor that another traced step made/);
     await expect(compile(() => ({ escaped: escaped! }), {})).rejects.toThrow(/another traced step/);
     expect(() => evaluate(() => backward(escaped!, []).get(escaped!)!)).toThrow(/another traced step/);
@@ -120,7 +151,9 @@ class Shared extends Module {
   readonly b = this.a;
   readonly list = [this.a, new Linear(4, 2)];
   parent: Module = this; // a reference upwards is no child
-  forward(x: Tensor): Tensor { return this.list[1]!.forward(this.b.forward(this.a.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.list[1]!.forward(this.b.forward(this.a.forward(x)));
+  }
 }
 
 describe('shared parameters', () => {
@@ -130,7 +163,16 @@ describe('shared parameters', () => {
     expect([...net.namedParameters()].map(([name]) => name)).toEqual(['a.weight', 'a.bias', 'list.1.weight', 'list.1.bias']);
     expect([...net.modules()]).toHaveLength(3);
     expect(net.b.weight.name).toBe('a.weight');
-    expect([...(await net.stateDict()).keys()]).toEqual(['a.weight', 'a.bias', 'b.weight', 'b.bias', 'list.0.weight', 'list.0.bias', 'list.1.weight', 'list.1.bias']);
+    expect([...(await net.stateDict()).keys()]).toEqual([
+      'a.weight',
+      'a.bias',
+      'b.weight',
+      'b.bias',
+      'list.0.weight',
+      'list.0.bias',
+      'list.1.weight',
+      'list.1.bias',
+    ]);
   });
 
   it('are loaded from any of their names, which may not contradict each other', async () => {
@@ -139,10 +181,16 @@ describe('shared parameters', () => {
     net.loadStateDict(dict);
     expect(await net.stateDict()).toEqual(dict);
     dict.set('b.bias', { shape: [4], data: Float32Array.of(1, 2, 3, 4) });
-    expect(() => { net.loadStateDict(dict); }).toThrow(StateDictError);
-    expect(() => { net.loadStateDict(dict); }).toThrow(/b\.bias has other values than a\.bias/);
+    expect(() => {
+      net.loadStateDict(dict);
+    }).toThrow(StateDictError);
+    expect(() => {
+      net.loadStateDict(dict);
+    }).toThrow(/b\.bias has other values than a\.bias/);
     dict.set('b.bias', { shape: [4], data: new Float32Array(3) });
-    expect(() => { net.loadStateDict(dict); }).toThrow(/b\.bias has 3 values/);
+    expect(() => {
+      net.loadStateDict(dict);
+    }).toThrow(/b\.bias has 3 values/);
   });
 
   it('are optimised once, by the sum of their gradients', async () => {
@@ -150,29 +198,40 @@ describe('shared parameters', () => {
     class Twice extends Module {
       readonly first = new Linear(1, 1, { bias: false });
       readonly second = this.first;
-      forward(x: Tensor): Tensor { return this.second.forward(this.first.forward(x)); }
+      forward(x: Tensor): Tensor {
+        return this.second.forward(this.first.forward(x));
+      }
     }
     const net = new Twice().initialise(1);
     const w = (await net.first.weight.torchValues())[0]!;
     const opt = sgd([...net.first.parameters(), ...net.second.parameters()], { lr: 0.25 });
-    using p = await compile(({ x }: { x: Tensor }) => {
-      const loss = sum(net.forward(x));
-      opt.step(backward(loss, net.parameters()));
-      return { loss };
-    }, { x: spec([1, 1]) });
+    using p = await compile(
+      ({ x }: { x: Tensor }) => {
+        const loss = sum(net.forward(x));
+        opt.step(backward(loss, net.parameters()));
+        return { loss };
+      },
+      { x: spec([1, 1]) },
+    );
     p.run({ x: Float32Array.of(3) });
     expect((await net.first.weight.torchValues())[0]).toBeCloseTo(w - 0.25 * 2 * w * 3, 5);
     opt.dispose();
-    expect(() => sgd([{ params: net.first.parameters() }, { params: net.second.parameters() }], { lr: 1 })).toThrow(/parameter first\.weight is in two groups/);
+    expect(() => sgd([{ params: net.first.parameters() }, { params: net.second.parameters() }], { lr: 1 })).toThrow(
+      /parameter first\.weight is in two groups/,
+    );
   });
 });
 
 describe('optimisers', () => {
-  const train = (net: Module & { forward(x: Tensor): Tensor }, opt: ReturnType<typeof sgd>) => compile(({ x }: { x: Tensor }) => {
-    const loss = mean(square(net.forward(x)));
-    opt.step(backward(loss, net.parameters()));
-    return { loss };
-  }, { x: spec([1, 4]) });
+  const train = (net: Module & { forward(x: Tensor): Tensor }, opt: ReturnType<typeof sgd>) =>
+    compile(
+      ({ x }: { x: Tensor }) => {
+        const loss = mean(square(net.forward(x)));
+        opt.step(backward(loss, net.parameters()));
+        return { loss };
+      },
+      { x: spec([1, 4]) },
+    );
 
   it('may be made after a run; a program that was compiled before says that it reads old memory', async () => {
     const net = new Sequential(new Linear(4, 4), new Linear(4, 1)).initialise(1);
@@ -181,11 +240,11 @@ describe('optimisers', () => {
     using early = await compile(({ x: t }: { x: Tensor }) => net.forward(t), { x: spec([1, 4]) });
     early.run({ x });
     const opt = adamw(net.parameters(), { lr: 0.1 });
-    expect([...await net.forward(x).data()]).toEqual([...before]);
+    expect([...(await net.forward(x).data())]).toEqual([...before]);
     expect(() => early.run({ x })).toThrow(/a parameter that it reads has moved.*Compile it after/);
     using p = await train(net, opt);
     p.run({ x });
-    expect([...await net.forward(x).data()]).not.toEqual([...before]);
+    expect([...(await net.forward(x).data())]).not.toEqual([...before]);
     expect(() => adamw(net.parameters(), { lr: 0.1 })).toThrow(/parameter 0\.weight: got a second optimiser/);
     opt.dispose();
   });

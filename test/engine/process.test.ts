@@ -11,24 +11,40 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(root, 'node_modules/.process-')); // inside, so that packages resolve
-  writeFileSync(join(folder, 'use.mjs'), `import { openDevice, square, tensor } from './index.js';
+  writeFileSync(
+    join(folder, 'use.mjs'),
+    `import { openDevice, square, tensor } from './index.js';
     const device = await openDevice();
     console.log((await square(tensor([3])).data())[0]);
-    if (process.argv[2] === 'close') device.close();`);
-  writeFileSync(join(folder, 'globals.mjs'), `const before = new Set(Reflect.ownKeys(globalThis));
+    if (process.argv[2] === 'close') device.close();`,
+  );
+  writeFileSync(
+    join(folder, 'globals.mjs'),
+    `const before = new Set(Reflect.ownKeys(globalThis));
     for (const name of ['kernels', 'index', 'use', 'sanet']) {
       await import('./' + name + (name === 'use' ? '.mjs' : '.js'));
       console.log(name, ...Reflect.ownKeys(globalThis).filter((key) => !before.has(key)));
-    }`);
+    }`,
+  );
   await build({
     entryPoints: ['index', 'kernels', 'sanet'].map((name) => join(root, `src/${name}.ts`)),
-    bundle: true, splitting: true, format: 'esm', platform: 'node', packages: 'external', target: 'es2022', outdir: folder, logLevel: 'error',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    target: 'es2022',
+    outdir: folder,
+    logLevel: 'error',
   });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const run = (...args: string[]) => {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [join(folder, args[0]!), ...args.slice(1)], { encoding: 'utf8', timeout: 600_000 });
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [join(folder, args[0]!), ...args.slice(1)], {
+    encoding: 'utf8',
+    timeout: 600_000,
+  });
   return { status, signal, stdout, error: stderr.replace(/^Warning: max.*$/gm, '').trim() };
 };
 

@@ -13,7 +13,9 @@ import { addScalar, exp } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const x = spec([65, 64]);
@@ -25,7 +27,12 @@ describe('profile()', () => {
     if (!device.caps.timestamps) context.skip('the adapter has no timestamp-query');
     using program = await compile(step, { x });
     const times = await program.profile(feed);
-    expect(times.map(({ label }) => label)).toEqual(program.toString().split('\n').map((line) => line.split('  ').slice(0, 2).join(' ')));
+    expect(times.map(({ label }) => label)).toEqual(
+      program
+        .toString()
+        .split('\n')
+        .map((line) => line.split('  ').slice(0, 2).join(' ')),
+    );
     expect(times).toHaveLength(program.report().dispatches);
     expect(times.every(({ ms }) => ms >= 0 && ms < 60_000)).toBe(true);
     expect(times.some(({ ms }) => ms > 0)).toBe(true);
@@ -35,11 +42,20 @@ describe('profile()', () => {
 
   it('submits apart what a run does, for a watchdog', async (context) => {
     if (!device.caps.timestamps) context.skip('the adapter has no timestamp-query');
-    const heavy = defineOp({ name: 'heavy', call: (a: Tensor) => ({ inputs: [a], attrs: {} }), infer: ([a]) => a!, flops: () => 3e11,
-      lower: ({ outputs: [y] }) => [dispatch(fill, { y: y! }, { n: 8, value: 1 }, grid1d(1))] });
+    const heavy = defineOp({
+      name: 'heavy',
+      call: (a: Tensor) => ({ inputs: [a], attrs: {} }),
+      infer: ([a]) => a!,
+      flops: () => 3e11,
+      lower: ({ outputs: [y] }) => [dispatch(fill, { y: y! }, { n: 8, value: 1 }, grid1d(1))],
+    });
     using program = await compile(({ a }: { a: Tensor }) => heavy(heavy(heavy(a))), { a: spec([8]) });
     const submit = vi.spyOn(device.gpu.queue, 'submit');
-    const count = async (work: () => unknown): Promise<number> => { submit.mockClear(); await work(); return submit.mock.calls.length; };
+    const count = async (work: () => unknown): Promise<number> => {
+      submit.mockClear();
+      await work();
+      return submit.mock.calls.length;
+    };
     const feeds = { a: new Float32Array(8) };
     expect(await count(() => program.run(feeds))).toBe(3);
     expect(await count(() => program.profile(feeds))).toBe(2 * 3); // and three times read back
@@ -48,11 +64,15 @@ describe('profile()', () => {
 
   it('of more dispatches than a query set holds', async (context) => {
     if (!device.caps.timestamps) context.skip('the adapter has no timestamp-query');
-    using program = await compile(({ a }: { a: Tensor }) => {
-      let y = a;
-      for (let i = 0; i < 2100; i++) y = addScalar(y, 1);
-      return { y };
-    }, { a: spec([1]) }, { fuse: false });
+    using program = await compile(
+      ({ a }: { a: Tensor }) => {
+        let y = a;
+        for (let i = 0; i < 2100; i++) y = addScalar(y, 1);
+        return { y };
+      },
+      { a: spec([1]) },
+      { fuse: false },
+    );
     expect(await program.profile({ a: Float32Array.of(0) })).toHaveLength(2100);
   });
 
@@ -78,6 +98,8 @@ it('report() adds up what the program holds and does', async () => {
   expect(report.lowerBound).toBe(2 * 4 * 64 ** 2); // exp reads one square and writes another; the product is gone when the sum is made
   expect(report.slotBytes).toBeGreaterThanOrEqual(report.lowerBound);
   expect(report.flops).toBe(2 * 64 * 64 * 65 + 64 * 64); // the product, and the sum
-  expect(report.largest.map(({ bytes, first, last }) => bytes * (last - first + 1))).toEqual([...report.largest].map(({ bytes, first, last }) => bytes * (last - first + 1)).sort((a, b) => b - a));
+  expect(report.largest.map(({ bytes, first, last }) => bytes * (last - first + 1))).toEqual(
+    [...report.largest].map(({ bytes, first, last }) => bytes * (last - first + 1)).sort((a, b) => b - a),
+  );
   expect(report.largest[0]!.name).toMatch(/^matmul#0/);
 });

@@ -18,7 +18,9 @@ import { adam } from '../../src/optim/optimiser.ts';
 import { slowness } from '../probe.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 /** A deep chain of layers with skip connections; every activation lives until the backward pass. */
@@ -70,5 +72,5 @@ it('a graph of 5,000 nodes compiles within 2 s, shader compilation aside', async
 it('takes no longer a node with sixteen times the nodes', async () => {
   await measure(60);
   const [small, large] = [await least(100), await measure(1600)];
-  expect(large.ms / large.dispatches).toBeLessThan(3 * small.ms / small.dispatches);
+  expect(large.ms / large.dispatches).toBeLessThan((3 * small.ms) / small.dispatches);
 });

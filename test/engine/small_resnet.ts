@@ -11,7 +11,9 @@ import { mean, sum } from '../../src/ops/reduce.ts';
 import { logSoftmax } from '../../src/ops/softmax.ts';
 import { adam, type Optimiser } from '../../src/optim/optimiser.ts';
 
-export const BATCH = 4, SIZE = 16, CLASSES = 10;
+export const BATCH = 4,
+  SIZE = 16,
+  CLASSES = 10;
 const conv = (from: number, to: number, stride = 1): Conv2d => new Conv2d(from, to, 3, { stride, padding: 1 });
 
 class Block extends Module {
@@ -54,18 +56,25 @@ const data = new Philox(2, 0);
 export function batch(): { x: Float32Array; target: Float32Array } {
   const x = data.uniform(0, 0, BATCH * SIZE * SIZE * 3).map((u) => 2 * u - 1);
   const target = new Float32Array(BATCH * CLASSES);
-  data.uniform(0, 1, BATCH).forEach((u, i) => { target[i * CLASSES + Math.floor(u * CLASSES)] = 1; });
+  data.uniform(0, 1, BATCH).forEach((u, i) => {
+    target[i * CLASSES + Math.floor(u * CLASSES)] = 1;
+  });
   return { x, target };
 }
 
-export interface Training { net: SmallResNet; opt: Optimiser; step(input: { x: Tensor; target: Tensor }): { loss: Tensor } }
+export interface Training {
+  net: SmallResNet;
+  opt: Optimiser;
+  step(input: { x: Tensor; target: Tensor }): { loss: Tensor };
+}
 
 /** A network with fresh weights and moments, and its training step. */
 export function training(): Training {
   const net = new SmallResNet().initialise(1);
   const opt = adam(net.parameters(), { lr: 1e-3 });
   return {
-    net, opt,
+    net,
+    opt,
     step({ x, target }) {
       const loss = neg(mean(sum(mul(target, logSoftmax(net.forward(x))), { axes: -1 })));
       opt.step(backward(loss, net.parameters()));
@@ -76,5 +85,5 @@ export function training(): Training {
 
 /** Every value that training changes. */
 export async function stateOf({ net, opt }: Training): Promise<Map<string, Float32Array>> {
-  return new Map([...await net.stateDict(), ...await opt.stateDict()].map(([name, { data: values }]) => [name, values]));
+  return new Map([...(await net.stateDict()), ...(await opt.stateDict())].map(([name, { data: values }]) => [name, values]));
 }

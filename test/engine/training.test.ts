@@ -10,13 +10,20 @@ import { poison } from './poison.ts';
 import { batch, example, stateOf, training, type Training } from './small_resnet.ts';
 
 const STEPS = 10;
-const golden = (JSON.parse(readFileSync(new URL('../golden/engine/resnet_step.json', import.meta.url), 'utf8')) as { losses: number[] }).losses;
+const golden = (JSON.parse(readFileSync(new URL('../golden/engine/resnet_step.json', import.meta.url), 'utf8')) as { losses: number[] })
+  .losses;
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
-interface Run { losses: number[]; state: Map<string, Float32Array>; training: Training }
+interface Run {
+  losses: number[];
+  state: Map<string, Float32Array>;
+  training: Training;
+}
 
 async function replayed(steps: number, options: { fuse: boolean; before?: () => void }): Promise<Run> {
   const t = training();
@@ -44,11 +51,14 @@ async function eager(steps: number): Promise<Run> {
 
 describe('ten steps of Adam on a residual network', () => {
   let unfused: Run;
-  beforeAll(async () => { unfused = await replayed(STEPS, { fuse: false }); });
+  beforeAll(async () => {
+    unfused = await replayed(STEPS, { fuse: false });
+  });
 
   it('lose what PyTorch float64 loses, to 1e-4', async () => {
     const fused = await replayed(STEPS, { fuse: true });
-    for (const { losses } of [fused, unfused]) losses.forEach((loss, i) => expect(Math.abs(loss / golden[i]! - 1), `step ${i}: ${loss}, PyTorch ${golden[i]}`).toBeLessThan(1e-4));
+    for (const { losses } of [fused, unfused])
+      losses.forEach((loss, i) => expect(Math.abs(loss / golden[i]! - 1), `step ${i}: ${loss}, PyTorch ${golden[i]}`).toBeLessThan(1e-4));
   });
 
   it('end in the same bits eagerly and replayed', async () => {
@@ -58,7 +68,13 @@ describe('ten steps of Adam on a residual network', () => {
   });
 
   it('end in the same bits twice, whatever recycled memory holds', async () => {
-    const { losses, state } = await replayed(STEPS, { fuse: false, before: () => { expect(device.slots.length).toBeGreaterThan(3); poison(device); } });
+    const { losses, state } = await replayed(STEPS, {
+      fuse: false,
+      before: () => {
+        expect(device.slots.length).toBeGreaterThan(3);
+        poison(device);
+      },
+    });
     expect(losses).toEqual(unfused.losses);
     for (const [name, values] of state) expect(values, name).toEqual(unfused.state.get(name));
   });
@@ -83,8 +99,21 @@ it('a frozen program makes no GPU object while it runs', async () => {
   program.run(batch());
   const made: string[] = [];
   const gpu = device.gpu as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const factories = ['createBuffer', 'createBindGroup', 'createBindGroupLayout', 'createPipelineLayout', 'createShaderModule', 'createComputePipeline', 'createComputePipelineAsync', 'createQuerySet'];
-  for (const name of factories) gpu[name] = (...args) => { made.push(name); return (Object.getPrototypeOf(gpu) as typeof gpu)[name]!.apply(device.gpu, args); };
+  const factories = [
+    'createBuffer',
+    'createBindGroup',
+    'createBindGroupLayout',
+    'createPipelineLayout',
+    'createShaderModule',
+    'createComputePipeline',
+    'createComputePipelineAsync',
+    'createQuerySet',
+  ];
+  for (const name of factories)
+    gpu[name] = (...args) => {
+      made.push(name);
+      return (Object.getPrototypeOf(gpu) as typeof gpu)[name]!.apply(device.gpu, args);
+    };
   try {
     for (let i = 1; i < 4; i++) program.run(batch());
     expect(made).toEqual([]);

@@ -14,18 +14,36 @@ import { exp, relu, square } from '../../src/ops/pointwise.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 
 const opened: Device[] = [];
-const open = async (options?: DeviceOptions): Promise<Device> => { const d = await openDevice(options); opened.push(d); return d; };
-afterEach(() => { for (const d of opened.splice(0)) d.close(); });
+const open = async (options?: DeviceOptions): Promise<Device> => {
+  const d = await openDevice(options);
+  opened.push(d);
+  return d;
+};
+afterEach(() => {
+  for (const d of opened.splice(0)) d.close();
+});
 
 const caught = async (f: () => unknown): Promise<VoxelgradError> => {
-  try { await f(); } catch (e) { expect(e).toBeInstanceOf(VoxelgradError); return e as VoxelgradError; }
+  try {
+    await f();
+  } catch (e) {
+    expect(e).toBeInstanceOf(VoxelgradError);
+    return e as VoxelgradError;
+  }
   throw new Error('nothing was thrown');
 };
 
 describe('device lost', () => {
   it('in the middle of a run: data() says so and what to do, and a new device works', async () => {
     const device = await open();
-    using program = await compile(({ x }: { x: Tensor }) => { let y = x; for (let i = 0; i < 40; i++) y = matmul(y, x); return y; }, { x: spec([128, 128]) });
+    using program = await compile(
+      ({ x }: { x: Tensor }) => {
+        let y = x;
+        for (let i = 0; i < 40; i++) y = matmul(y, x);
+        return y;
+      },
+      { x: spec([128, 128]) },
+    );
     const feed = { x: new Float32Array(128 * 128).fill(0.001) };
     const y = program.run(feed);
     const reading = y.data();
@@ -39,7 +57,7 @@ describe('device lost', () => {
     expect(await caught(() => device.sync())).toBeInstanceOf(DeviceLostError);
     expect(await caught(() => tensor([1, 2]).data())).toBeInstanceOf(DeviceLostError);
     await open();
-    expect([...await square(tensor([3])).data()]).toEqual([9]);
+    expect([...(await square(tensor([3])).data())]).toEqual([9]);
   });
 
   it('between a run and reading', async () => {
@@ -93,7 +111,8 @@ describe('limits', () => {
   it('names the binding limit, and what to do', async (context) => {
     const device = await open();
     const { maxStorageBufferBindingSize: limit, maxBufferSize } = device.caps.limits;
-    if (limit > 1 << 28 || maxBufferSize < limit + 64) context.skip(`the adapter binds ${limit} bytes and has buffers of ${maxBufferSize}: none to refuse here`);
+    if (limit > 1 << 28 || maxBufferSize < limit + 64)
+      context.skip(`the adapter binds ${limit} bytes and has buffers of ${maxBufferSize}: none to refuse here`);
     const n = limit / 4 + 16;
     const buffer = device.gpu.createBuffer({ size: 4 * n, usage: 0x80 | 0x4 | 0x8 });
     const error = await caught(() => relu(Tensor.fromBuffer(buffer, spec([n]))));
@@ -119,7 +138,9 @@ describe('limits', () => {
 
   it('names maxBufferSize', async () => {
     const device = await open();
-    const error = await caught(() => compile(({ x }: { x: Tensor }) => relu(x), { x: spec([Math.ceil(device.caps.limits.maxBufferSize / 4) + 4]) }));
+    const error = await caught(() =>
+      compile(({ x }: { x: Tensor }) => relu(x), { x: spec([Math.ceil(device.caps.limits.maxBufferSize / 4) + 4]) }),
+    );
     expect(error).toBeInstanceOf(LimitError);
     expect(error.message).toContain(`maxBufferSize ${device.caps.limits.maxBufferSize}`);
   });
@@ -143,15 +164,16 @@ describe('limits', () => {
 });
 
 /** An op of one pointwise dispatch with an expression and a grid of the test's choice. */
-const broken = (name: string, r: string, grid: [number, number, number] = grid1d(1)) => defineOp({
-  name,
-  call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
-  infer: ([x]) => x!,
-  lower: ({ inputs: [x], outputs: [y] }) => {
-    const params = Object.fromEntries(Object.keys(pointwise.params!.fields).map((k) => [k, 1]));
-    return [dispatch(pointwise, { a_in: x!, b_in: x!, c_in: x!, d_in: x!, y: y! }, params as never, grid, { spec: { r } })];
-  },
-});
+const broken = (name: string, r: string, grid: [number, number, number] = grid1d(1)) =>
+  defineOp({
+    name,
+    call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
+    infer: ([x]) => x!,
+    lower: ({ inputs: [x], outputs: [y] }) => {
+      const params = Object.fromEntries(Object.keys(pointwise.params!.fields).map((k) => [k, 1]));
+      return [dispatch(pointwise, { a_in: x!, b_in: x!, c_in: x!, d_in: x!, y: y! }, params as never, grid, { spec: { r } })];
+    },
+  });
 
 it('a number that a kernel cannot hold is refused, not wrapped', () => {
   const params = Object.fromEntries(Object.keys(pointwise.params!.fields).map((k) => [k, 1]));
@@ -168,7 +190,7 @@ describe('GPU errors', () => {
     const error = await caught(() => y.data());
     expect(error.message).toContain('nonsense');
     expect(error.message).toContain('misspelt');
-    expect([...await square(tensor([3])).data()]).toEqual([9]); // the device goes on
+    expect([...(await square(tensor([3])).data())]).toEqual([9]); // the device goes on
     await device.sync();
   });
 

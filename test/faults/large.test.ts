@@ -11,9 +11,15 @@ it('pointwise', async () => {
 
 it('broadcast of a row and of a column', async () => {
   const x = vg.reshape(counted, [ROWS, 1024]);
-  const row = tensor(Uint32Array.from({ length: 1024 }, (_, i) => i), { dtype: 'u32' });
-  const column = tensor(Uint32Array.from({ length: ROWS }, (_, i) => 1024 * i), { shape: [ROWS, 1], dtype: 'u32' });
-  expect(await at(vg.sub(x, row))).toEqual(PLACES.map((i) => i - i % 1024));
+  const row = tensor(
+    Uint32Array.from({ length: 1024 }, (_, i) => i),
+    { dtype: 'u32' },
+  );
+  const column = tensor(
+    Uint32Array.from({ length: ROWS }, (_, i) => 1024 * i),
+    { shape: [ROWS, 1], dtype: 'u32' },
+  );
+  expect(await at(vg.sub(x, row))).toEqual(PLACES.map((i) => i - (i % 1024)));
   expect(await at(vg.sub(x, column))).toEqual(PLACES.map((i) => i % 1024));
 });
 
@@ -24,8 +30,11 @@ it('permute', async () => {
 
 it('gather, from and to far places', async () => {
   const index = tensor(Uint32Array.from(PLACES), { dtype: 'u32' });
-  expect([...await vg.indexSelect(counted, index).data()]).toEqual(PLACES);
-  const reversed = tensor(Uint32Array.from({ length: N }, (_, i) => N - 1 - i), { dtype: 'u32' });
+  expect([...(await vg.indexSelect(counted, index).data())]).toEqual(PLACES);
+  const reversed = tensor(
+    Uint32Array.from({ length: N }, (_, i) => N - 1 - i),
+    { dtype: 'u32' },
+  );
   expect(await at(vg.gather(counted, reversed, { axis: 0 }))).toEqual(PLACES.map((i) => N - 1 - i));
   reversed.dispose();
 });
@@ -45,14 +54,14 @@ it('matmul, with as many rows', async () => {
 
 it('rows of softmax and norms', async () => {
   const y = vg.softmax(vg.reshape(waves, [N / 4, 4]), -1);
-  const expected = (i: number): number => Math.exp(i % 251) / [0, 1, 2, 3].reduce((s, k) => s + Math.exp((i - i % 4 + k) % 251), 0);
+  const expected = (i: number): number => Math.exp(i % 251) / [0, 1, 2, 3].reduce((s, k) => s + Math.exp((i - (i % 4) + k) % 251), 0);
   (await at(y)).forEach((v, k) => expect(v).toBeCloseTo(expected(PLACES[k]!), 5));
   const z = vg.layerNorm(vg.reshape(waves, [ROWS, 1024]));
-  const row = (i: number): number[] => Array.from({ length: 1024 }, (_, k) => (i - i % 1024 + k) % 251);
+  const row = (i: number): number[] => Array.from({ length: 1024 }, (_, k) => (i - (i % 1024) + k) % 251);
   (await at(z)).forEach((v, k) => {
     const values = row(PLACES[k]!);
     const mean = values.reduce((a, b) => a + b) / 1024;
     const sigma = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / 1024);
-    expect(v).toBeCloseTo((PLACES[k]! % 251 - mean) / sigma, 4);
+    expect(v).toBeCloseTo(((PLACES[k]! % 251) - mean) / sigma, 4);
   });
 });

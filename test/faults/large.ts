@@ -14,7 +14,10 @@ export let counted: Tensor;
 export let waves: Tensor;
 beforeAll(async () => {
   device = await openDevice();
-  counted = tensor(Uint32Array.from({ length: N }, (_, i) => i), { dtype: 'u32' });
+  counted = tensor(
+    Uint32Array.from({ length: N }, (_, i) => i),
+    { dtype: 'u32' },
+  );
   waves = tensor(Float32Array.from({ length: N }, (_, i) => i % 251));
 });
 afterAll(() => device.close());
@@ -23,10 +26,16 @@ export const PLACES = [0, 1, 2 ** 16 + 1, 2 ** 22 * 3 + 5, 2 ** 24 - 1, 2 ** 24,
 /** Values at these places, read one by one. */
 export async function look(y: Tensor, places: readonly number[] = PLACES): Promise<number[]> {
   const half = y.dtype === 'f16';
-  const words = await Promise.all(places.map((i) => device.read(y.storage.buffer, y.storage.offset + (half ? 4 * Math.floor(i / 2) : 4 * i), 4)));
-  return words.map((b, k) => half ? fromF16(new Uint16Array(b)[places[k]! % 2]!) : y.dtype === 'f32' ? new Float32Array(b)[0]! : new Uint32Array(b)[0]!);
+  const words = await Promise.all(
+    places.map((i) => device.read(y.storage.buffer, y.storage.offset + (half ? 4 * Math.floor(i / 2) : 4 * i), 4)),
+  );
+  return words.map((b, k) =>
+    half ? fromF16(new Uint16Array(b)[places[k]! % 2]!) : y.dtype === 'f32' ? new Float32Array(b)[0]! : new Uint32Array(b)[0]!,
+  );
 }
 /** The same; y is given back. */
 export async function at(y: Tensor, places?: readonly number[]): Promise<number[]> {
-  return look(y, places).finally(() => { y.dispose(); });
+  return look(y, places).finally(() => {
+    y.dispose();
+  });
 }

@@ -7,14 +7,26 @@ import { scope } from '../../src/engine/scope.ts';
 import { calls, misuse, tryMisuse } from './misuse.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it.each(calls.map(([name, f, args]) => ({ name, f, args })))('$name, called right, works and keeps nothing', async ({ f, args }) => {
   const before = device.memory().live;
-  scope(() => { f(...args() as never[]); });
+  scope(() => {
+    f(...(args() as never[]));
+  });
   await device.sync();
   expect(device.memory().live).toBe(before);
 });
 
-it('wrong arguments work or throw a typed error, and leave nothing behind', () => fc.assert(fc.asyncProperty(misuse, (m) => tryMisuse(device, m)), { seed: 20261128, numRuns: 600 }), 120_000);
+it(
+  'wrong arguments work or throw a typed error, and leave nothing behind',
+  () =>
+    fc.assert(
+      fc.asyncProperty(misuse, (m) => tryMisuse(device, m)),
+      { seed: 20261128, numRuns: 600 },
+    ),
+  120_000,
+);

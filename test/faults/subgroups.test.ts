@@ -7,20 +7,41 @@ import { openDevice } from '../../src/gpu/device.ts';
 
 vi.mock('../../src/gpu/provider.ts', () => ({
   freeMemory: () => undefined,
-  provideGPU: async () => ({ requestAdapter: async () => ({ info: { vendor: 'v', device: 'Old GPU', description: '1.0' }, features: new Set(['shader-f16']), limits: {} }) }),
+  provideGPU: async () => ({
+    requestAdapter: async () => ({
+      info: { vendor: 'v', device: 'Old GPU', description: '1.0' },
+      features: new Set(['shader-f16']),
+      limits: {},
+    }),
+  }),
 }));
 
 it('openDevice names the adapter, what it lacks, and what to do', async () => {
-  await expect(openDevice()).rejects.toMatchObject({ code: 'LIMIT', message: expect.stringMatching(/Old GPU.*`subgroups`/), hint: expect.stringMatching(/driver/) });
+  await expect(openDevice()).rejects.toMatchObject({
+    code: 'LIMIT',
+    message: expect.stringMatching(/Old GPU.*`subgroups`/),
+    hint: expect.stringMatching(/driver/),
+  });
 });
 
 it('doctor lists it as missing and fails', async () => {
   let out = '';
-  expect(await main(['doctor', '--json'], { stdout: (t) => { out += t; }, stderr: () => {} })).toBe(1);
-  expect(JSON.parse(out)).toMatchObject({ adapter: null, kernel: { ok: false, detail: expect.stringMatching(/Old GPU/) }, missing: [{ what: expect.stringMatching(/^subgroups/), remedy: expect.stringMatching(/driver/) }] });
+  expect(
+    await main(['doctor', '--json'], {
+      stdout: (t) => {
+        out += t;
+      },
+      stderr: () => {},
+    }),
+  ).toBe(1);
+  expect(JSON.parse(out)).toMatchObject({
+    adapter: null,
+    kernel: { ok: false, detail: expect.stringMatching(/Old GPU/) },
+    missing: [{ what: expect.stringMatching(/^subgroups/), remedy: expect.stringMatching(/driver/) }],
+  });
 });
 
-it('a device of the caller\'s that was opened without it is refused too, and left open', async () => {
+it("a device of the caller's that was opened without it is refused too, and left open", async () => {
   const gpu = create([]) as GPU;
   const raw = await (await gpu.requestAdapter())!.requestDevice();
   await expect(openDevice({ gpuDevice: raw })).rejects.toMatchObject({ code: 'LIMIT', hint: expect.stringMatching(/requiredFeatures/) });

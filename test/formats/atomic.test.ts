@@ -11,7 +11,9 @@ import { linux, posix } from '../needs.ts';
 
 const fresh = () => mkdtempSync(join(tmpdir(), 'vg-atomic-'));
 const system = (code: string) => Object.assign(new Error(`${code}: simulated`), { code, syscall: 'write' });
-afterEach(() => { vi.restoreAllMocks(); });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe('writeFileAtomic', () => {
   it('writes and replaces, and leaves nothing else behind', () => {
@@ -26,8 +28,14 @@ describe('writeFileAtomic', () => {
   it('flushes the content before it gets the name', () => {
     const order: string[] = [];
     const [sync, rename] = [fs.fsyncSync, fs.renameSync];
-    vi.spyOn(fs, 'fsyncSync').mockImplementation((fd) => { order.push('sync'); sync(fd); });
-    vi.spyOn(fs, 'renameSync').mockImplementation((a, b) => { order.push('rename'); rename(a, b); });
+    vi.spyOn(fs, 'fsyncSync').mockImplementation((fd) => {
+      order.push('sync');
+      sync(fd);
+    });
+    vi.spyOn(fs, 'renameSync').mockImplementation((a, b) => {
+      order.push('rename');
+      rename(a, b);
+    });
     writeFileAtomic(join(fresh(), 'a'), 'x');
     expect(order.slice(0, 2)).toEqual(['sync', 'rename']);
   });
@@ -41,7 +49,10 @@ describe('writeFileAtomic', () => {
     const folder = fresh();
     const path = join(folder, 'a');
     writeFileAtomic(path, 'old');
-    vi.spyOn(fs, 'writeFileSync').mockImplementation((handle) => { fs.writeSync(handle as number, 'ne'); throw system(code); });
+    vi.spyOn(fs, 'writeFileSync').mockImplementation((handle) => {
+      fs.writeSync(handle as number, 'ne');
+      throw system(code);
+    });
     expect(() => writeFileAtomic(path, 'new')).toThrow(message);
     expect(() => writeFileAtomic(path, 'new')).toThrow(DataError);
     expect(readFileSync(path, 'utf8')).toBe('old');
@@ -58,12 +69,16 @@ describe('writeFileAtomic', () => {
 });
 
 describe('what lies in the folder already', () => {
-  it('a link of the file\'s name is replaced, its target left alone', () => {
+  it("a link of the file's name is replaced, its target left alone", () => {
     const [folder, other] = [fresh(), join(fresh(), 'precious')];
     writeFileSync(other, 'precious');
     symlinkSync(other, join(folder, 'a'));
     writeFileAtomic(join(folder, 'a'), 'new');
-    expect([readFileSync(other, 'utf8'), readFileSync(join(folder, 'a'), 'utf8'), lstatSync(join(folder, 'a')).isSymbolicLink()]).toEqual(['precious', 'new', false]);
+    expect([readFileSync(other, 'utf8'), readFileSync(join(folder, 'a'), 'utf8'), lstatSync(join(folder, 'a')).isSymbolicLink()]).toEqual([
+      'precious',
+      'new',
+      false,
+    ]);
   });
 
   it('a link in the place of the temporary file is never written through', () => {
@@ -72,7 +87,10 @@ describe('what lies in the folder already', () => {
     const open = fs.openSync;
     let guessed = 0;
     // As if somebody had guessed the drawn name: the link is there when it is opened.
-    vi.spyOn(fs, 'openSync').mockImplementation((path, flags, mode) => { if (String(path).endsWith('.tmp') && guessed++ === 0) symlinkSync(other, path); return open(path, flags, mode); });
+    vi.spyOn(fs, 'openSync').mockImplementation((path, flags, mode) => {
+      if (String(path).endsWith('.tmp') && guessed++ === 0) symlinkSync(other, path);
+      return open(path, flags, mode);
+    });
     expect(() => writeFileAtomic(join(folder, 'a'), 'new')).toThrow(/EEXIST/);
     expect([guessed, readFileSync(other, 'utf8'), existsSync(join(folder, 'a'))]).toEqual([1, 'precious', false]);
   });
@@ -80,7 +98,10 @@ describe('what lies in the folder already', () => {
   it('no two temporary names are the same', () => {
     const names: string[] = [];
     const open = fs.openSync;
-    vi.spyOn(fs, 'openSync').mockImplementation((path, flags, mode) => { if (String(path).endsWith('.tmp')) names.push(String(path)); return open(path, flags, mode); });
+    vi.spyOn(fs, 'openSync').mockImplementation((path, flags, mode) => {
+      if (String(path).endsWith('.tmp')) names.push(String(path));
+      return open(path, flags, mode);
+    });
     const path = join(fresh(), 'a');
     for (let i = 0; i < 20; i++) writeFileAtomic(path, `${i}`);
     expect(new Set(names).size).toBe(20);
@@ -91,7 +112,8 @@ describe('what lies in the folder already', () => {
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
     expect(() => writeFileAtomic(fifo, 'x')).toThrow(/fifo: could not be written, got a FIFO, expected a file/);
     expect(lstatSync(fifo).isFIFO()).toBe(true);
-    for (const device of ['/dev/null', '/dev/voxelgrad']) expect(() => writeFileAtomic(device, 'x')).toThrow(/expected a file or nothing of that name/);
+    for (const device of ['/dev/null', '/dev/voxelgrad'])
+      expect(() => writeFileAtomic(device, 'x')).toThrow(/expected a file or nothing of that name/);
   });
 });
 
@@ -111,10 +133,20 @@ describe('leftovers', () => {
     expect(isDead(thisProcess().replace(/-[0-9a-z]+$/, process.platform === 'linux' ? '-1' : '-0'))).toBe(process.platform === 'linux'); // its number was given out again
   });
 
-  it('of dead processes go, before anything is written into the folder; nobody else\'s do', () => {
+  it("of dead processes go, before anything is written into the folder; nobody else's do", () => {
     const folder = fresh();
-    const stay = [named(thisProcess()), named(dead().replace(/^.{8}/, '00000000')), '.importing-data-0a1b2c3d', '.plan.json.4711.tmp', named('stranger'), `data.${dead()}.0123456789ab.tmp`];
-    for (const name of [...stay, named(dead())]) { mkdirSync(join(folder, name)); writeFileSync(join(folder, name, 'scan'), 'x'); }
+    const stay = [
+      named(thisProcess()),
+      named(dead().replace(/^.{8}/, '00000000')),
+      '.importing-data-0a1b2c3d',
+      '.plan.json.4711.tmp',
+      named('stranger'),
+      `data.${dead()}.0123456789ab.tmp`,
+    ];
+    for (const name of [...stay, named(dead())]) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'scan'), 'x');
+    }
     const file = `.plan.json.${dead()}.0123456789ab.tmp`;
     writeFileSync(join(folder, file), 'half');
     const outside = fresh();
@@ -128,7 +160,7 @@ describe('leftovers', () => {
     expect(readdirSync(folder).sort()).toEqual([...stay, link, 'a'].sort());
   });
 
-  it('a folder made aside is this process\'s, and gone when discarded', () => {
+  it("a folder made aside is this process's, and gone when discarded", () => {
     const folder = fresh();
     const aside = folderAside(join(folder, 'importing-data'));
     expect(readdirSync(folder)).toEqual([expect.stringMatching(/^\.importing-data\./)]);

@@ -10,27 +10,104 @@ import { mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
 import { cpuSeconds } from '../probe.ts';
 
 const golden = (name: string): Uint8Array => readFileSync(new URL(`../golden/pth/${name}`, import.meta.url));
-const PTH = ['zip.pth', 'legacy.pth', 'protocol4.pth', 'deflated.pth', 'zip64.pth', 'checkpoint.pth', 'scheduler.pth', 'evil_system.pth'].map(golden);
-const SAFETENSORS = encodeSafetensors(new Map([
-  ['w', { dtype: 'F32', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }], ['n', { dtype: 'I64', shape: [], data: BigInt64Array.of(7n) }], ['h', { dtype: 'F16', shape: [2], data: Uint16Array.of(0x3c00, 0) }],
-]), { format: 'pt' });
+const PTH = [
+  'zip.pth',
+  'legacy.pth',
+  'protocol4.pth',
+  'deflated.pth',
+  'zip64.pth',
+  'checkpoint.pth',
+  'scheduler.pth',
+  'evil_system.pth',
+].map(golden);
+const SAFETENSORS = encodeSafetensors(
+  new Map([
+    ['w', { dtype: 'F32', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+    ['n', { dtype: 'I64', shape: [], data: BigInt64Array.of(7n) }],
+    ['h', { dtype: 'F16', shape: [2], data: Uint16Array.of(0x3c00, 0) }],
+  ]),
+  { format: 'pt' },
+);
 
 /** A zip of one stored pickle: checksums would refuse a damaged one before the pickle is looked at. */
 export function zipOf(pickle: Uint8Array): Buffer {
-  const name = 'a/data.pkl', local = Buffer.alloc(30 + name.length), central = Buffer.alloc(46 + name.length), end = Buffer.alloc(22);
-  local.writeUInt32LE(0x04034b50); local.writeUInt16LE(name.length, 26); local.write(name, 30);
-  central.writeUInt32LE(0x02014b50); central.writeUInt32LE(crc32(pickle), 16); central.writeUInt32LE(pickle.length, 20); central.writeUInt32LE(pickle.length, 24);
-  central.writeUInt16LE(name.length, 28); central.write(name, 46);
-  end.writeUInt32LE(0x06054b50); end.writeUInt16LE(1, 10); end.writeUInt32LE(central.length, 12); end.writeUInt32LE(local.length + pickle.length, 16);
+  const name = 'a/data.pkl',
+    local = Buffer.alloc(30 + name.length),
+    central = Buffer.alloc(46 + name.length),
+    end = Buffer.alloc(22);
+  local.writeUInt32LE(0x04034b50);
+  local.writeUInt16LE(name.length, 26);
+  local.write(name, 30);
+  central.writeUInt32LE(0x02014b50);
+  central.writeUInt32LE(crc32(pickle), 16);
+  central.writeUInt32LE(pickle.length, 20);
+  central.writeUInt32LE(pickle.length, 24);
+  central.writeUInt16LE(name.length, 28);
+  central.write(name, 46);
+  end.writeUInt32LE(0x06054b50);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(central.length, 12);
+  end.writeUInt32LE(local.length + pickle.length, 16);
   return Buffer.concat([local, pickle, central, end]);
 }
 
 const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
 const OPCODES = [
-  '(', '0', '1', '2', 'N', '\x88', 'K\x01', 'K\x02', 'J\xff\xff\xff\xff', 'J\xff\xff\xff\x7f', '\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f', 'G\x7f\xf0\x00\x00\x00\x00\x00\x00', 'X\x01\x00\x00\x00a', 'X\x07\x00\x00\x00storage',
-  'X\x01\x00\x00\x000', 'X\x03\x00\x00\x00cpu', ')', ']', '}', '\x8f', 't', 'l', 'd', '\x85', '\x86', '\x87', 'a', 'e', 's', 'u', 'q\x00', 'q\x01', 'q\x02', 'h\x00', 'h\x01', 'h\x02', '\x94', 'R', '\x81', 'b', 'Q',
-  'ctorch\nFloatStorage\n', 'ctorch._utils\n_rebuild_tensor_v2\n', 'ctorch._utils\n_rebuild_parameter\n', 'ccollections\nOrderedDict\n', 'ccollections\nCounter\n', 'ccollections\ndefaultdict\n', 'c_codecs\nencode\n', 'cnumpy\ndtype\n',
-  'cnumpy.core.multiarray\nscalar\n', 'ctorch\nSize\n', 'ctorch\ndevice\n', 'c__builtin__\nset\n', 'cargparse\nNamespace\n', 'cos\nsystem\n',
+  '(',
+  '0',
+  '1',
+  '2',
+  'N',
+  '\x88',
+  'K\x01',
+  'K\x02',
+  'J\xff\xff\xff\xff',
+  'J\xff\xff\xff\x7f',
+  '\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f',
+  'G\x7f\xf0\x00\x00\x00\x00\x00\x00',
+  'X\x01\x00\x00\x00a',
+  'X\x07\x00\x00\x00storage',
+  'X\x01\x00\x00\x000',
+  'X\x03\x00\x00\x00cpu',
+  ')',
+  ']',
+  '}',
+  '\x8f',
+  't',
+  'l',
+  'd',
+  '\x85',
+  '\x86',
+  '\x87',
+  'a',
+  'e',
+  's',
+  'u',
+  'q\x00',
+  'q\x01',
+  'q\x02',
+  'h\x00',
+  'h\x01',
+  'h\x02',
+  '\x94',
+  'R',
+  '\x81',
+  'b',
+  'Q',
+  'ctorch\nFloatStorage\n',
+  'ctorch._utils\n_rebuild_tensor_v2\n',
+  'ctorch._utils\n_rebuild_parameter\n',
+  'ccollections\nOrderedDict\n',
+  'ccollections\nCounter\n',
+  'ccollections\ndefaultdict\n',
+  'c_codecs\nencode\n',
+  'cnumpy\ndtype\n',
+  'cnumpy.core.multiarray\nscalar\n',
+  'ctorch\nSize\n',
+  'ctorch\ndevice\n',
+  'c__builtin__\nset\n',
+  'cargparse\nNamespace\n',
+  'cos\nsystem\n',
 ];
 
 /** Opcodes at random, with a favour for doubling what is there and for calling. */
@@ -46,7 +123,8 @@ function pickle(r: Random): Buffer {
 
 function hostile(r: Random): [read: (bytes: Uint8Array) => unknown, bytes: Buffer] {
   switch (r.below(5)) {
-    case 0: return [parseSafetensors, mutateBytes(SAFETENSORS, r)];
+    case 0:
+      return [parseSafetensors, mutateBytes(SAFETENSORS, r)];
     case 1: {
       const length = Number(new DataView(SAFETENSORS.buffer).getBigUint64(0, true));
       const header = latin(mutateJson(JSON.parse(new TextDecoder().decode(SAFETENSORS.subarray(8, 8 + length))), r));
@@ -54,9 +132,12 @@ function hostile(r: Random): [read: (bytes: Uint8Array) => unknown, bytes: Buffe
       size.writeBigUInt64LE(BigInt(header.length));
       return [parseSafetensors, Buffer.concat([size, header, SAFETENSORS.subarray(8 + length)])];
     }
-    case 2: return [parsePth, zipOf(pickle(r))];
-    case 3: return [parsePth, pickle(r)];
-    default: return [parsePth, mutateBytes(r.of(PTH), r)];
+    case 2:
+      return [parsePth, zipOf(pickle(r))];
+    case 3:
+      return [parsePth, pickle(r)];
+    default:
+      return [parsePth, mutateBytes(r.of(PTH), r)];
   }
 }
 

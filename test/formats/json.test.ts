@@ -18,11 +18,14 @@ const at = (name: string): string => join(root, name);
 
 describe('parseJson', () => {
   it('gives what JSON.parse gives', () => {
-    fc.assert(fc.property(fc.jsonValue({ maxDepth: 6 }), fc.boolean(), (value, spaced) => {
-      const text = JSON.stringify(value, null, spaced ? 2 : 0);
-      expect(parseJson(text, 'x')).toEqual(JSON.parse(text));
-      expect(parseJson(new TextEncoder().encode(`\ufeff${text}`), 'x')).toEqual(JSON.parse(text));
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 6 }), fc.boolean(), (value, spaced) => {
+        const text = JSON.stringify(value, null, spaced ? 2 : 0);
+        expect(parseJson(text, 'x')).toEqual(JSON.parse(text));
+        expect(parseJson(new TextEncoder().encode(`\ufeff${text}`), 'x')).toEqual(JSON.parse(text));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it.each<[string, Uint8Array | string, RegExp]>([
@@ -35,7 +38,7 @@ describe('parseJson', () => {
     ['a field twice far inside', '[{"a": {"b": "}", "b": 1}}]', /"b" is there twice/],
     ['UTF-16', Uint8Array.of(0xff, 0xfe, 0x7b, 0, 0x7d, 0), /not a text in UTF-8/],
     ['Latin-1', Uint8Array.of(0x22, 0xe4, 0x22), /not a text in UTF-8/],
-    ['a terminal\'s commands', '{"a": \u001b[2J}', /not JSON: [^\u001b]*$/],
+    ["a terminal's commands", '{"a": \u001b[2J}', /not JSON: [^\u001b]*$/],
   ])('refuses %s', (_, text, message) => {
     expect(() => parseJson(text, 'x.json')).toThrow(message);
     expect(() => parseJson(text, 'x.json')).toThrow(DataError);
@@ -75,7 +78,12 @@ describe('what is no file', () => {
     spawnSync('mkfifo', [at('fifo')]);
     mkdirSync(at('folder'));
     symlinkSync(at('fifo'), at('linked'));
-    for (const [name, kind] of [['fifo', 'a FIFO'], ['linked', 'a FIFO'], ['folder', 'a folder']]) expect(() => readJson(at(name!))).toThrow(`${at(name!)}: cannot be read, got ${kind}, expected a file.`);
+    for (const [name, kind] of [
+      ['fifo', 'a FIFO'],
+      ['linked', 'a FIFO'],
+      ['folder', 'a folder'],
+    ])
+      expect(() => readJson(at(name!))).toThrow(`${at(name!)}: cannot be read, got ${kind}, expected a file.`);
     expect(() => readJson('/dev/zero')).toThrow(/got a device/);
   });
 

@@ -13,12 +13,22 @@ import { linux } from '../needs.ts';
 const root = scratch();
 const onLinux = linux.it;
 const children: ChildProcess[] = [];
-afterAll(() => { for (const child of children) child.kill('SIGKILL'); });
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
 
 let made = 0;
-const folder = (): string => { const path = join(root, `f${made++}`); mkdirSync(path); return path; };
+const folder = (): string => {
+  const path = join(root, `f${made++}`);
+  mkdirSync(path);
+  return path;
+};
 const lockFile = (owner: string): string => `.work.${owner}.host.lock`;
-const heldBy = (owner: string): string => { const path = folder(); writeFileSync(join(path, lockFile(owner)), ''); return path; };
+const heldBy = (owner: string): string => {
+  const path = folder();
+  writeFileSync(join(path, lockFile(owner)), '');
+  return path;
+};
 const take = (path: string, seize = false): FolderLock | Held => FolderLock.take(path, 'work', { seize, patience: 0 });
 const [machine, boot, , ownStart] = thisProcess().split('-') as [string, string, string, string];
 const locks = (path: string): string[] => readdirSync(path).filter((name) => name.endsWith('.lock'));
@@ -56,7 +66,9 @@ describe('a folder', () => {
 
   onLinux('of a dead process is free: killed, its number given again, before the machine was started anew', async () => {
     const { child, owner } = sleeper();
-    const ended = new Promise((done) => { child.once('exit', done); });
+    const ended = new Promise((done) => {
+      child.once('exit', done);
+    });
     child.kill('SIGKILL');
     await ended;
     const reused = sleeper().owner.replace(/[^-]+$/, '1');

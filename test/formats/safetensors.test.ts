@@ -43,28 +43,47 @@ describe('safetensors', () => {
       fc.bigInt64Array().map((data): HostTensor => ({ dtype: 'I64', shape: [data.length], data })),
       fc.int16Array().map((data): HostTensor => ({ dtype: 'I16', shape: [data.length], data })),
     );
-    const name = fc.oneof(fc.string(), fc.constantFrom('__proto__', '7', 'a"b\\', 'layer1.0.conv1.weight', 'ü')).filter((n) => n !== '__metadata__');
-    fc.assert(fc.property(fc.uniqueArray(fc.tuple(name, entry), { selector: ([n]) => n, maxLength: 6 }), fc.integer({ min: 0, max: 7 }), (entries, shift) => {
-      const bytes = encodeSafetensors(new Map(entries));
-      const shifted = new Uint8Array(bytes.length + shift); // a file in the middle of a larger buffer
-      shifted.set(bytes, shift);
-      const { tensors } = parseSafetensors(shifted.subarray(shift));
-      expect(new Map(tensors)).toEqual(new Map(entries));
-    }), { numRuns: 100 });
+    const name = fc
+      .oneof(fc.string(), fc.constantFrom('__proto__', '7', 'a"b\\', 'layer1.0.conv1.weight', 'ü'))
+      .filter((n) => n !== '__metadata__');
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.tuple(name, entry), { selector: ([n]) => n, maxLength: 6 }),
+        fc.integer({ min: 0, max: 7 }),
+        (entries, shift) => {
+          const bytes = encodeSafetensors(new Map(entries));
+          const shifted = new Uint8Array(bytes.length + shift); // a file in the middle of a larger buffer
+          shifted.set(bytes, shift);
+          const { tensors } = parseSafetensors(shifted.subarray(shift));
+          expect(new Map(tensors)).toEqual(new Map(entries));
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 
   it('aligns every tensor to its element size', () => {
-    const bytes = encodeSafetensors(new Map<string, HostTensor>([
-      ['a', { dtype: 'U8', shape: [3], data: new Uint8Array(3) }], ['b', { dtype: 'F64', shape: [1], data: new Float64Array(1) }], ['c', { dtype: 'F32', shape: [1], data: new Float32Array(1) }],
-    ]));
+    const bytes = encodeSafetensors(
+      new Map<string, HostTensor>([
+        ['a', { dtype: 'U8', shape: [3], data: new Uint8Array(3) }],
+        ['b', { dtype: 'F64', shape: [1], data: new Float64Array(1) }],
+        ['c', { dtype: 'F32', shape: [1], data: new Float32Array(1) }],
+      ]),
+    );
     const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
     expect(length % 8).toBe(0);
-    expect([header.b, header.c, header.a].map((e) => e.data_offsets)).toEqual([[0, 8], [8, 12], [12, 15]]);
+    expect([header.b, header.c, header.a].map((e) => e.data_offsets)).toEqual([
+      [0, 8],
+      [8, 12],
+      [12, 15],
+    ]);
   });
 
   it('refuses to write values that do not fill their shape', () => {
-    expect(() => encodeSafetensors(new Map([['w', { dtype: 'F32', shape: [2, 2], data: new Float32Array(3) }]]))).toThrow(/"w" \[2,2\] F32 needs 16 bytes.*got 12/);
+    expect(() => encodeSafetensors(new Map([['w', { dtype: 'F32', shape: [2, 2], data: new Float32Array(3) }]]))).toThrow(
+      /"w" \[2,2\] F32 needs 16 bytes.*got 12/,
+    );
     expect(() => encodeSafetensors(new Map([['w', { dtype: 'F32', shape: [1], data: new Int32Array(1) }]]))).toThrow(/Float32Array/);
   });
 
@@ -85,7 +104,11 @@ describe('safetensors', () => {
     ['an overlap', file({ a: f32(0, 8), b: f32(4, 12) }, 12), /"b" starts at byte 4, expected 8 \(overlap\)/],
     ['a hole', file({ a: f32(0, 4), b: f32(8, 12) }, 12), /"b" starts at byte 8, expected 4 \(hole\)/],
     ['data nobody claims', file({ a: f32(0, 4) }, 12), /8 bytes after the last tensor/],
-    ['a name given twice', file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8), /"a" is there twice/],
+    [
+      'a name given twice',
+      file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8),
+      /"a" is there twice/,
+    ],
     ['a header nested without end', file(`{"a":${'['.repeat(2e5)}${']'.repeat(2e5)}}`), /nested more than 64 levels deep/],
     ['metadata nested without end', file(`{"__metadata__":${'{"a":'.repeat(2e5)}1${'}'.repeat(2e5)}}`), /nested more than 64 levels deep/],
     ['a name of megabytes, cut', file({ ['a'.repeat(2e6)]: { dtype: 'F8' } }), /^.{0,5000}$/s],
@@ -96,8 +119,15 @@ describe('safetensors', () => {
   });
 
   it('refuses a valid file cut anywhere', () => {
-    const bytes = encodeSafetensors(new Map([['w', { dtype: 'F32', shape: [3], data: Float32Array.of(1, 2, 3) }], ['m', { dtype: 'U8', shape: [1], data: Uint8Array.of(1) }]]), { a: 'b' });
+    const bytes = encodeSafetensors(
+      new Map([
+        ['w', { dtype: 'F32', shape: [3], data: Float32Array.of(1, 2, 3) }],
+        ['m', { dtype: 'U8', shape: [1], data: Uint8Array.of(1) }],
+      ]),
+      { a: 'b' },
+    );
     expect(parseSafetensors(bytes).tensors.size).toBe(2);
-    for (let length = 0; length < bytes.length; length++) expect(() => parseSafetensors(bytes.subarray(0, length)), `${length} bytes`).toThrow(DataError);
+    for (let length = 0; length < bytes.length; length++)
+      expect(() => parseSafetensors(bytes.subarray(0, length)), `${length} bytes`).toThrow(DataError);
   });
 });

@@ -37,7 +37,10 @@ describe('event files', () => {
     const [version] = records(bytes).map(fields);
     expect(new TextDecoder().decode(version![1]!.value as Uint8Array)).toBe('brain.Event:2');
     expect(version![1]!.number).toBe(3);
-    expect(scalars(bytes)).toEqual([{ time: 1234.5, step: 0, tag: 'loss/total', value: 0.25 }, { time: 1235, step: 2 ** 33 + 5, tag: 'dice', value: 0.75 }]);
+    expect(scalars(bytes)).toEqual([
+      { time: 1234.5, step: 0, tag: 'loss/total', value: 0.25 },
+      { time: 1235, step: 2 ** 33 + 5, tag: 'dice', value: 0.75 },
+    ]);
     expect(records(bytes)).toHaveLength(3);
   });
 

@@ -4,7 +4,10 @@
 import { openDevice } from '../../src/gpu/device.ts';
 import { proveTable } from './ops/table.ts';
 
-proveTable(async () => {
-  const device = await openDevice();
-  return Object.assign(device, { caps: { ...device.caps, driver: 'a fast compiler' } });
-}, (family) => family === 'attention');
+proveTable(
+  async () => {
+    const device = await openDevice();
+    return Object.assign(device, { caps: { ...device.caps, driver: 'a fast compiler' } });
+  },
+  (family) => family === 'attention',
+);

@@ -3,7 +3,14 @@
 import { proveFamily, type FamilyName } from './products.ts';
 
 const IDS = [
-  'matmul: 7 x 63 x 65 (f16)', 'matmul: batch, both transposed', 'matmul: bias and gelu', 'conv2d: three groups', 'conv2d: three groups (f16)',
-  'convTranspose2d: 3 x 3 stride 2', 'attention: heads from channels (f16)', 'batch and a split reduction', 'attention, heads',
+  'matmul: 7 x 63 x 65 (f16)',
+  'matmul: batch, both transposed',
+  'matmul: bias and gelu',
+  'conv2d: three groups',
+  'conv2d: three groups (f16)',
+  'convTranspose2d: 3 x 3 stride 2',
+  'attention: heads from channels (f16)',
+  'batch and a split reduction',
+  'attention, heads',
 ];
 for (const name of ['workgroup tiles 4 x 4', 'subgroup matrices 2 x 2'] satisfies FamilyName[]) proveFamily(name, (id) => IDS.includes(id));

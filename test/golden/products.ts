@@ -19,23 +19,72 @@ import { nmse, noise } from '../kernels/harness.ts';
 import { readGoldens, Row } from './ops/row.ts';
 
 const FAMILIES = {
-  'workgroup tiles 4 x 4': blocks(4, 4, 1), 'workgroup tiles 8 x 4': blocks(8, 4, 1), 'workgroup tiles 8 x 8': blocks(8, 8, 1),
-  'subgroup matrices 2 x 2': matrices(2, 2, 1), 'subgroup matrices 4 x 2': matrices(4, 2, 1),
+  'workgroup tiles 4 x 4': blocks(4, 4, 1),
+  'workgroup tiles 8 x 4': blocks(8, 4, 1),
+  'workgroup tiles 8 x 8': blocks(8, 8, 1),
+  'subgroup matrices 2 x 2': matrices(2, 2, 1),
+  'subgroup matrices 4 x 2': matrices(4, 2, 1),
 };
 export type FamilyName = keyof typeof FAMILIES;
 export const NAMES = Object.keys(FAMILIES) as FamilyName[];
 
 /** Several tiles and steps along every axis, none of them whole. */
 const LARGE: Record<string, { call: (...t: Tensor[]) => Tensor; shapes: number[][] }> = {
-  'matmul, vectors': { call: (a, b) => matmul(a, b, { transB: true }), shapes: [[150, 100], [140, 100]] },
-  'matmul, both transposed': { call: (a, b) => matmul(a, b, { transA: true, transB: true }), shapes: [[99, 135], [130, 99]] },
-  'batch and a split reduction': { call: (a, b) => matmul(a, b), shapes: [[3, 70, 600], [3, 600, 66]] },
+  'matmul, vectors': {
+    call: (a, b) => matmul(a, b, { transB: true }),
+    shapes: [
+      [150, 100],
+      [140, 100],
+    ],
+  },
+  'matmul, both transposed': {
+    call: (a, b) => matmul(a, b, { transA: true, transB: true }),
+    shapes: [
+      [99, 135],
+      [130, 99],
+    ],
+  },
+  'batch and a split reduction': {
+    call: (a, b) => matmul(a, b),
+    shapes: [
+      [3, 70, 600],
+      [3, 600, 66],
+    ],
+  },
   'linear, bias and GELU': { call: (a, b, c) => linear(a, b, { bias: c, activation: 'gelu' }), shapes: [[2, 67, 36], [132, 36], [132]] },
-  'conv2d, vectors': { call: (x, w, b) => conv2d(x, w, { bias: b, padding: 1, activation: 'relu' }), shapes: [[2, 11, 13, 36], [68, 3, 3, 36], [68]] },
-  'conv2d, stride 2, two groups': { call: (x, w) => conv2d(x, w, { stride: 2, padding: 1, groups: 2 }), shapes: [[2, 23, 21, 20], [136, 3, 3, 10]] },
-  'conv2d, stem': { call: (x, w) => conv2d(x, w, { stride: 2, padding: 3 }), shapes: [[1, 40, 36, 3], [70, 7, 7, 3]] },
-  'attention, heads': { call: (q, k, v) => attention(q, k, v, { heads: 2, causal: true }), shapes: [[2, 70, 72], [2, 83, 72], [2, 83, 72]] },
-  'conv3d': { call: (x, w) => conv3d(x, w, { padding: 1 }), shapes: [[1, 6, 7, 9, 17], [70, 3, 3, 3, 17]] },
+  'conv2d, vectors': {
+    call: (x, w, b) => conv2d(x, w, { bias: b, padding: 1, activation: 'relu' }),
+    shapes: [[2, 11, 13, 36], [68, 3, 3, 36], [68]],
+  },
+  'conv2d, stride 2, two groups': {
+    call: (x, w) => conv2d(x, w, { stride: 2, padding: 1, groups: 2 }),
+    shapes: [
+      [2, 23, 21, 20],
+      [136, 3, 3, 10],
+    ],
+  },
+  'conv2d, stem': {
+    call: (x, w) => conv2d(x, w, { stride: 2, padding: 3 }),
+    shapes: [
+      [1, 40, 36, 3],
+      [70, 7, 7, 3],
+    ],
+  },
+  'attention, heads': {
+    call: (q, k, v) => attention(q, k, v, { heads: 2, causal: true }),
+    shapes: [
+      [2, 70, 72],
+      [2, 83, 72],
+      [2, 83, 72],
+    ],
+  },
+  conv3d: {
+    call: (x, w) => conv3d(x, w, { padding: 1 }),
+    shapes: [
+      [1, 6, 7, 9, 17],
+      [70, 3, 3, 3, 17],
+    ],
+  },
 };
 
 export function proveFamily(name: FamilyName, select: (id: string) => boolean = () => true): void {
@@ -43,12 +92,20 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
   describe(name, () => {
     let device: Device;
     const used = new Set<string>();
-    const choice = { when: ({ dtype }: { dtype: string }) => !half || dtype === 'f16', candidates: (caps: Device['caps']) => [FAMILIES[name](caps)] };
+    const choice = {
+      when: ({ dtype }: { dtype: string }) => !half || dtype === 'f16',
+      candidates: (caps: Device['caps']) => [FAMILIES[name](caps)],
+    };
     beforeAll(async () => {
       device = await openDevice();
       TABLE.unshift(choice);
       const make = device.gpu.createShaderModule.bind(device.gpu);
-      Object.assign(device.gpu, { createShaderModule: (d: GPUShaderModuleDescriptor) => { used.add(d.label!); return make(d); } });
+      Object.assign(device.gpu, {
+        createShaderModule: (d: GPUShaderModuleDescriptor) => {
+          used.add(d.label!);
+          return make(d);
+        },
+      });
     });
     afterAll(() => {
       TABLE.splice(TABLE.indexOf(choice), 1);
@@ -59,7 +116,7 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
       if (half && !device.caps.subgroupMatrix) context.skip('the adapter has no subgroup matrices of f16 added in f32');
     };
 
-    for (const table of ['matmul', 'conv', ...half ? ['attention'] : []]) {
+    for (const table of ['matmul', 'conv', ...(half ? ['attention'] : [])]) {
       const goldens = readGoldens(table);
       for (const row of rows(families[table]!)) {
         if ((half && !row.half) || !select(row.id)) continue;
@@ -69,34 +126,46 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
         });
       }
     }
-    for (const dtype of half ? ['f16'] as const : ['f32', 'f16'] as const) {
+    for (const dtype of half ? (['f16'] as const) : (['f32', 'f16'] as const)) {
       for (const [id, { call, shapes }] of Object.entries(LARGE)) {
         if (!select(id) || (id.startsWith('attention') && !half)) continue;
         it(`${id}, several tiles (${dtype})`, async (context) => {
           skip(context, dtype === 'f16');
           const values = shapes.map((s, i) => noise(numel(s), 20 + i, i === 1 ? 0.3 : 1));
           const run = async (): Promise<Float32Array[]> => {
-            const inputs = shapes.map((shape, i) => tensor(dtype === 'f16' ? Uint16Array.from(values[i]!, toF16) : values[i]!, { shape, dtype }));
+            const inputs = shapes.map((shape, i) =>
+              tensor(dtype === 'f16' ? Uint16Array.from(values[i]!, toF16) : values[i]!, { shape, dtype }),
+            );
             const out = evaluate(() => {
               const y = call(...inputs);
               const found = backward(sum(mul(cast(y, 'f32'), tensor(noise(y.size, 9), { shape: y.shape }))), inputs);
               return [y, ...inputs.map((t) => found.get(t)!)];
             });
-            const read = await Promise.all(out.map(async (t) => Float32Array.from(await t.data(), (v) => dtype === 'f16' ? fromF16(v) : v)));
+            const read = await Promise.all(
+              out.map(async (t) => Float32Array.from(await t.data(), (v) => (dtype === 'f16' ? fromF16(v) : v))),
+            );
             for (const t of [...inputs, ...out]) t.dispose();
             return read;
           };
           const got = await run();
           TABLE.splice(TABLE.indexOf(choice), 1);
           const want = await run().finally(() => TABLE.unshift(choice));
-          for (const [i, g] of got.entries()) expect(nmse(g, want[i]!), i === 0 ? 'y' : `gradient ${i - 1}`).toBeLessThan(dtype === 'f16' ? 1e-6 : 1e-11);
+          for (const [i, g] of got.entries())
+            expect(nmse(g, want[i]!), i === 0 ? 'y' : `gradient ${i - 1}`).toBeLessThan(dtype === 'f16' ? 1e-6 : 1e-11);
         });
       }
     }
     it('was what computed these', (context) => {
       skip(context, half);
       const suffix = half ? 'matrices' : 'blocks';
-      expect([...used]).toEqual(expect.arrayContaining([`matmul_${suffix}.wgsl`, `conv_${suffix}.wgsl`, `conv_dweight_${suffix}.wgsl`, ...half ? ['attention_softmax.wgsl'] : []]));
+      expect([...used]).toEqual(
+        expect.arrayContaining([
+          `matmul_${suffix}.wgsl`,
+          `conv_${suffix}.wgsl`,
+          `conv_dweight_${suffix}.wgsl`,
+          ...(half ? ['attention_softmax.wgsl'] : []),
+        ]),
+      );
     });
   });
 }

@@ -21,8 +21,13 @@ import { scratch } from '../data/helpers.ts';
 
 const root = scratch();
 const folder = join(root, 'set');
-const dropped = (): Map<string, PageFile> => new Map(readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((f) => join(folder, f)).filter((f) => statSync(f).isFile())
-  .map((f, i): [string, PageFile] => [relative(folder, f), i % 2 ? new Blob([readFileSync(f)]) : new Uint8Array(readFileSync(f))]));
+const dropped = (): Map<string, PageFile> =>
+  new Map(
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .map((f) => join(folder, f))
+      .filter((f) => statSync(f).isFile())
+      .map((f, i): [string, PageFile] => [relative(folder, f), i % 2 ? new Blob([readFileSync(f)]) : new Uint8Array(readFileSync(f))]),
+  );
 
 beforeAll(async () => {
   await writePhantomDataset(folder, { training: 2, test: 1, size: [8, 16, 16], seed: 1 });
@@ -31,10 +36,13 @@ beforeAll(async () => {
 
 describe('files of a page', () => {
   it('are the data set that the folder is', async () => {
-    const here = await openDataset(folder), there = await openDropped('set', dropped());
-    const { source: _here, folder: _a, training, test, ...rest } = here, { source: _there, folder: _b, training: droppedTraining, test: droppedTest, ...others } = there;
+    const here = await openDataset(folder),
+      there = await openDropped('set', dropped());
+    const { source: _here, folder: _a, training, test, ...rest } = here,
+      { source: _there, folder: _b, training: droppedTraining, test: droppedTest, ...others } = there;
     expect(others).toEqual(rest);
-    const ways = (cases: typeof training, from: string): unknown => cases.map((c) => ({ ...c, images: c.images.map((f) => relative(from, f)), label: c.label && relative(from, c.label) }));
+    const ways = (cases: typeof training, from: string): unknown =>
+      cases.map((c) => ({ ...c, images: c.images.map((f) => relative(from, f)), label: c.label && relative(from, c.label) }));
     expect(ways([...droppedTraining, ...droppedTest], 'set')).toEqual(ways([...training, ...test], folder));
     expect(await loadCase(there, droppedTraining[1]!)).toEqual(await loadCase(here, training[1]!));
     const [now, before] = [await fileSums(there, droppedTraining), await fileSums(here, training)];
@@ -43,7 +51,8 @@ describe('files of a page', () => {
   });
 
   it('come with the data file that a header names, in volumes and sums', async () => {
-    const files = dropped(), volume = await readVolume(join(folder, 'labelsTr/phantom_000.nii.gz'));
+    const files = dropped(),
+      volume = await readVolume(join(folder, 'labelsTr/phantom_000.nii.gz'));
     const aside = join(root, 'aside');
     mkdirSync(aside);
     await writeVolume(join(aside, 'mask.mhd'), volume);
@@ -52,15 +61,41 @@ describe('files of a page', () => {
     expect((await source.volume('set/extra/mask.mhd')).data).toEqual(volume.data);
     expect(Object.keys(await source.sums(['set/extra/mask.mhd', 'set/none.json']))).toEqual(['extra/mask.mhd', 'extra/mask.zraw']);
     files.delete('extra/mask.zraw');
-    await expect(pageSource('set', files).volume('set/extra/mask.mhd')).rejects.toThrow(/^set\/extra\/mask\.mhd: names a data file that is not there, got "mask\.zraw"/);
+    await expect(pageSource('set', files).volume('set/extra/mask.mhd')).rejects.toThrow(
+      /^set\/extra\/mask\.mhd: names a data file that is not there, got "mask\.zraw"/,
+    );
   });
 
   it.each<[string, (files: Map<string, PageFile>) => unknown, RegExp]>([
     ['no dataset.json', (f) => f.delete('dataset.json'), /^set\/dataset\.json: cannot be read, got no such file/],
-    ['a missing label', (f) => f.delete('labelsTr/phantom_000.nii.gz'), /^set\/labelsTr\/phantom_000\.nii\.gz: no label for the training case "phantom_000"/],
+    [
+      'a missing label',
+      (f) => f.delete('labelsTr/phantom_000.nii.gz'),
+      /^set\/labelsTr\/phantom_000\.nii\.gz: no label for the training case "phantom_000"/,
+    ],
     ['a damaged annotations.json', (f) => f.set('annotations.json', new TextEncoder().encode('{')), /^set\/annotations\.json: not JSON/],
-    ['a list that leads out', (f) => f.set('dataset.json', new TextEncoder().encode(JSON.stringify({ labels: { background: 0, a: 1 }, training: [{ image: 'x/../../a_0000.nii.gz', label: './a.nii.gz' }] }))), /^set\/dataset\.json: a path that leads out of the data set, got "x\/\.\.\/\.\.\/a_0000\.nii\.gz"/],
-    ['an absolute path', (f) => f.set('dataset.json', new TextEncoder().encode(JSON.stringify({ labels: { background: 0, a: 1 }, training: [{ image: '/a_0000.nii.gz', label: './a.nii.gz' }] }))), /^set\/dataset\.json: a path that leads out/],
+    [
+      'a list that leads out',
+      (f) =>
+        f.set(
+          'dataset.json',
+          new TextEncoder().encode(
+            JSON.stringify({ labels: { background: 0, a: 1 }, training: [{ image: 'x/../../a_0000.nii.gz', label: './a.nii.gz' }] }),
+          ),
+        ),
+      /^set\/dataset\.json: a path that leads out of the data set, got "x\/\.\.\/\.\.\/a_0000\.nii\.gz"/,
+    ],
+    [
+      'an absolute path',
+      (f) =>
+        f.set(
+          'dataset.json',
+          new TextEncoder().encode(
+            JSON.stringify({ labels: { background: 0, a: 1 }, training: [{ image: '/a_0000.nii.gz', label: './a.nii.gz' }] }),
+          ),
+        ),
+      /^set\/dataset\.json: a path that leads out/,
+    ],
   ])('are refused with %s', async (_what, change, message) => {
     const files = dropped();
     change(files);
@@ -71,8 +106,11 @@ describe('files of a page', () => {
 describe('what stands in for Node', () => {
   it('hashes as Node does, in any pieces', () => {
     for (const size of [0, 1, 55, 56, 64, 65, 1000, 100_000]) {
-      const bytes = new Uint8Array(randomBytes(size)), at = Math.floor(size / 3);
-      expect(pageSha256().update(bytes.subarray(0, at)).update('é').update(bytes.subarray(at)).digest('hex')).toBe(sha256().update(bytes.subarray(0, at)).update('é').update(bytes.subarray(at)).digest('hex'));
+      const bytes = new Uint8Array(randomBytes(size)),
+        at = Math.floor(size / 3);
+      expect(pageSha256().update(bytes.subarray(0, at)).update('é').update(bytes.subarray(at)).digest('hex')).toBe(
+        sha256().update(bytes.subarray(0, at)).update('é').update(bytes.subarray(at)).digest('hex'),
+      );
     }
   });
 

@@ -9,7 +9,11 @@ import type { KernelDef } from '../../src/gpu/kernel.ts';
 import { specialise } from '../../src/gpu/specialise.ts';
 
 const GUARD = 256; // bytes before and after each output: the largest offset alignment that a device may ask
-const STORAGE = 0x80, COPY_SRC = 0x4, COPY_DST = 0x8, UNIFORM = 0x40, MAP_READ = 0x1;
+const STORAGE = 0x80,
+  COPY_SRC = 0x4,
+  COPY_DST = 0x8,
+  UNIFORM = 0x40,
+  MAP_READ = 0x1;
 
 export type Values = Float32Array | Uint32Array | Int32Array | Uint16Array;
 export interface Call<B extends string, P extends string, O extends string, S extends string> {
@@ -28,7 +32,12 @@ export const ORDERS = {
   interleaved: `select((${INDEX}) / 2u, nwg.x * nwg.y - 1u - (${INDEX}) / 2u, (${INDEX}) % 2u == 1u)`,
 };
 
-interface Opened { gpu: GPU; device: GPUDevice; software: boolean; subgroupSize: number }
+interface Opened {
+  gpu: GPU;
+  device: GPUDevice;
+  software: boolean;
+  subgroupSize: number;
+}
 let opened: Promise<Opened> | undefined;
 let live: Opened | undefined; // create()'s result must stay reachable, or promises hang
 
@@ -36,26 +45,40 @@ async function open(): Promise<Opened> {
   const gpu = create(['enable-dawn-features=allow_unsafe_apis']) as GPU; // subgroup matrices
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('no WebGPU adapter: run `npm run setup`');
-  const wanted = ['shader-f16', 'subgroups', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f)) as GPUFeatureName[];
+  const wanted = ['shader-f16', 'subgroups', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'].filter((f) =>
+    adapter.features.has(f),
+  ) as GPUFeatureName[];
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = adapter.limits;
-  const device = await adapter.requestDevice({ requiredFeatures: wanted, requiredLimits: { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } });
-  return live = { gpu, device, software: /llvmpipe|swiftshader/i.test(`${adapter.info.description} ${adapter.info.device}`), subgroupSize: adapter.info.subgroupMinSize };
+  const device = await adapter.requestDevice({
+    requiredFeatures: wanted,
+    requiredLimits: { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX },
+  });
+  return (live = {
+    gpu,
+    device,
+    software: /llvmpipe|swiftshader/i.test(`${adapter.info.description} ${adapter.info.device}`),
+    subgroupSize: adapter.info.subgroupMinSize,
+  });
 }
 afterAll(() => live?.device.destroy());
 
 /** The device that the kernels run on. */
-export const device = () => opened ??= open();
+export const device = () => (opened ??= open());
 
 /** Runs `def` once; returns every read_write binding as f32 numbers (u32 and i32 as they are). */
 export async function run<B extends string, P extends string, O extends string, S extends string>(
-  def: KernelDef<B, P, O, S>, call: Call<B, P, O, S>,
+  def: KernelDef<B, P, O, S>,
+  call: Call<B, P, O, S>,
 ): Promise<Record<string, Float32Array | Uint32Array | Int32Array>> {
   const { device: gpu } = await device();
   const plain = def as unknown as KernelDef;
   gpu.pushErrorScope('validation');
-  const code = specialise(plain, call.spec as Record<string, string> ?? {});
+  const code = specialise(plain, (call.spec as Record<string, string>) ?? {});
   const module = gpu.createShaderModule({ code: call.order ? code.replaceAll(INDEX, ORDERS[call.order]) : code });
-  const pipeline = gpu.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: def.entry, constants: { ...call.overrides } as Record<string, number> } });
+  const pipeline = gpu.createComputePipeline({
+    layout: 'auto',
+    compute: { module, entryPoint: def.entry, constants: { ...call.overrides } as Record<string, number> },
+  });
   const made: GPUBuffer[] = [];
   const outputs: { name: string; start: Values; buffer: GPUBuffer; staging: GPUBuffer; half: boolean }[] = [];
   const entries = plain.bindings.map(({ name, binding, kind }): GPUBindGroupEntry => {
@@ -67,7 +90,7 @@ export async function run<B extends string, P extends string, O extends string, 
     }
     const given = call.buffers[name as B];
     if (!given) throw new Error(`${def.entry}: no buffer for ${name}`);
-    const start = ArrayBuffer.isView(given) ? given as Values : fresh(given as Exclude<typeof given, Values>);
+    const start = ArrayBuffer.isView(given) ? (given as Values) : fresh(given as Exclude<typeof given, Values>);
     const size = Math.max(4, Math.ceil(start.byteLength / 4) * 4);
     const bytes = new Uint8Array(size + 2 * GUARD).fill(0xa5);
     bytes.set(new Uint8Array(start.buffer, start.byteOffset, start.byteLength), GUARD);
@@ -93,9 +116,13 @@ export async function run<B extends string, P extends string, O extends string, 
   for (const { name, start, staging, half } of outputs) {
     await staging.mapAsync(1);
     const bytes = new Uint8Array(staging.getMappedRange().slice(0));
-    for (const i of [...bytes.keys()]) if ((i < GUARD || i >= GUARD + start.byteLength) && bytes[i] !== 0xa5) throw new Error(`${def.entry}: wrote outside of ${name}, at byte ${i - GUARD} of ${start.byteLength}`);
+    for (const i of [...bytes.keys()])
+      if ((i < GUARD || i >= GUARD + start.byteLength) && bytes[i] !== 0xa5)
+        throw new Error(`${def.entry}: wrote outside of ${name}, at byte ${i - GUARD} of ${start.byteLength}`);
     const body = bytes.slice(GUARD, GUARD + start.byteLength).buffer;
-    result[name] = half ? Float32Array.from(new Uint16Array(body), fromF16) : new (start.constructor as new (b: ArrayBuffer) => Float32Array)(body);
+    result[name] = half
+      ? Float32Array.from(new Uint16Array(body), fromF16)
+      : new (start.constructor as new (b: ArrayBuffer) => Float32Array)(body);
   }
   for (const buffer of made) buffer.destroy();
   return result;
@@ -108,7 +135,7 @@ function fresh(want: { f32: number } | { f16: number } | { u32: number }): Value
 
 /** Values in [-1, 1), the same on every run. */
 export function noise(n: number, seed = 1, scale = 1, offset = 0): Float32Array {
-  let s = seed * 2654435761 >>> 0;
+  let s = (seed * 2654435761) >>> 0;
   return Float32Array.from({ length: n }, () => {
     s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
     return ((s >>> 8) / 2 ** 23 - 1) * scale + offset;
@@ -122,7 +149,8 @@ export const rounded = (x: ArrayLike<number>): Float32Array => Float32Array.from
 /** Normalised mean square error; NaN anywhere gives NaN. */
 export function nmse(got: ArrayLike<number>, want: ArrayLike<number>): number {
   if (got.length !== want.length) throw new Error(`got ${got.length} values, expected ${want.length}`);
-  let error = 0, power = 0;
+  let error = 0,
+    power = 0;
   for (let i = 0; i < want.length; i++) {
     error += (got[i] - want[i]) ** 2;
     power += want[i] ** 2;

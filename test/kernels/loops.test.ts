@@ -41,10 +41,14 @@ function innermost(text: string): string[] {
 }
 
 it('innermost loops over run-time ranges count down to 0', () => {
-  const files = readdirSync(KERNELS, { recursive: true }).map(String).filter((f) => f.endsWith('.wgsl'));
+  const files = readdirSync(KERNELS, { recursive: true })
+    .map(String)
+    .filter((f) => f.endsWith('.wgsl'));
   const others = files.flatMap((file) => {
     const text = readFileSync(join(KERNELS, file), 'utf8').replace(/\/\/.*/g, '');
-    return innermost(text).filter((h) => !CONSTANT.test(h) && !COUNTDOWN.test(h)).map((h) => `${file} ${h}`);
+    return innermost(text)
+      .filter((h) => !CONSTANT.test(h) && !COUNTDOWN.test(h))
+      .map((h) => `${file} ${h}`);
   });
   expect(others.sort()).toEqual(Object.keys(EXEMPT).sort());
 });

@@ -14,22 +14,57 @@ import { noise, run, type Values } from './harness.ts';
 // 12 rows of 16 values, in runs of 4 where a kernel cuts them: several workgroups each.
 const [ROWS, N, CHUNK] = [12, 16, 4];
 const PARAMS = {
-  rows: ROWS, n: N, eps: 1e-5, chunk: CHUNK, outer: ROWS, inner: 1, parts: ROWS / CHUNK, scale: 1, c: N, momentum: 0.1, share: 1 / ROWS, groups: 4, value: 2,
+  rows: ROWS,
+  n: N,
+  eps: 1e-5,
+  chunk: CHUNK,
+  outer: ROWS,
+  inner: 1,
+  parts: ROWS / CHUNK,
+  scale: 1,
+  c: N,
+  momentum: 0.1,
+  share: 1 / ROWS,
+  groups: 4,
+  value: 2,
 };
 const cases: [KernelDef, Record<string, number>][] = [
-  [fill, { n: 100 }], [convert, { n: 100 }],
-  [reduce_rows, { parts: N / CHUNK }], [match_rows, { parts: N / CHUNK }], [reduce_cols, { outer: 1, n: ROWS, inner: N }], [match_cols, { outer: 1, n: ROWS, inner: N }],
-  [softmax_rows, {}], [softmax_rows_dx, {}], [softmax_cols, { outer: 1, n: ROWS, inner: N }], [softmax_cols_dx, { outer: 1, n: ROWS, inner: N }],
-  [norm, {}], [norm_dx, {}], [norm_dweight, {}], [l2, {}], [l2_dx, {}],
-  [bn_moments, { n: 1 }], [bn_sums, { n: 1 }], [bn_finish, { n: 1 }], [bn_grad, { n: 1 }], [bn_apply, { n: 1 }], [bn_dx_add, { n: 1 }],
-  [gn_finish, { n: 2, rows: 6, parts: 2 }], [gn_grad, { n: 2, rows: 6, parts: 2 }],
+  [fill, { n: 100 }],
+  [convert, { n: 100 }],
+  [reduce_rows, { parts: N / CHUNK }],
+  [match_rows, { parts: N / CHUNK }],
+  [reduce_cols, { outer: 1, n: ROWS, inner: N }],
+  [match_cols, { outer: 1, n: ROWS, inner: N }],
+  [softmax_rows, {}],
+  [softmax_rows_dx, {}],
+  [softmax_cols, { outer: 1, n: ROWS, inner: N }],
+  [softmax_cols_dx, { outer: 1, n: ROWS, inner: N }],
+  [norm, {}],
+  [norm_dx, {}],
+  [norm_dweight, {}],
+  [l2, {}],
+  [l2_dx, {}],
+  [bn_moments, { n: 1 }],
+  [bn_sums, { n: 1 }],
+  [bn_finish, { n: 1 }],
+  [bn_grad, { n: 1 }],
+  [bn_apply, { n: 1 }],
+  [bn_dx_add, { n: 1 }],
+  [gn_finish, { n: 2, rows: 6, parts: 2 }],
+  [gn_grad, { n: 2, rows: 6, parts: 2 }],
 ] as never;
 
 it.each(cases.map(([def, params]) => [def.entry, def, params] as const))('%s', async (_, def, params) => {
-  const once = (order?: 'reversed' | 'interleaved') => run(def, {
-    buffers: Object.fromEntries(def.bindings.map(({ name, kind }, i) => [name, kind === 'read' ? noise(ROWS * N, i) : new Float32Array(ROWS * N).fill(0.5)])) as Record<string, Values>,
-    params: { ...PARAMS, ...params }, grid: [6, 3], overrides: 'WG' in def.overrides ? { WG: 8 } : {}, ...(order && { order }),
-  });
+  const once = (order?: 'reversed' | 'interleaved') =>
+    run(def, {
+      buffers: Object.fromEntries(
+        def.bindings.map(({ name, kind }, i) => [name, kind === 'read' ? noise(ROWS * N, i) : new Float32Array(ROWS * N).fill(0.5)]),
+      ) as Record<string, Values>,
+      params: { ...PARAMS, ...params },
+      grid: [6, 3],
+      overrides: 'WG' in def.overrides ? { WG: 8 } : {},
+      ...(order && { order }),
+    });
   const [straight, reversed, interleaved] = [await once(), await once('reversed'), await once('interleaved')];
   expect(reversed).toEqual(straight);
   expect(interleaved).toEqual(straight);

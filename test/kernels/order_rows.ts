@@ -2,7 +2,8 @@
 // No workgroup reads what another one writes: rows of the case tables give the same bits whatever the order in which
 // workgroups take their work. Here the kernels' texts are changed, so that the engine runs them unaware.
 import { expect } from 'vitest';
-import { openDevice, type Caps, type Device } from '../../src/gpu/device.ts';
+import type { Caps } from '../../src/gpu/caps.ts';
+import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { blocks, matrices, TABLE } from '../../src/ops/gemm.ts';
 import type { NamedCase } from '../cases/case.ts';
 import { Row } from '../golden/ops/row.ts';
@@ -12,7 +13,11 @@ import { INDEX, ORDERS } from './harness.ts';
 const ALONE = 'loss_scale.wgsl';
 
 /** Bytes of every output and gradient by row, with workgroups in an order; the kernel files, and those that do not number their workgroups. */
-async function run(list: readonly NamedCase[], order: keyof typeof ORDERS | null, caps: Partial<Caps>): Promise<{ bytes: Map<string, string>; files: Set<string>; unnumbered: Set<string> }> {
+async function run(
+  list: readonly NamedCase[],
+  order: keyof typeof ORDERS | null,
+  caps: Partial<Caps>,
+): Promise<{ bytes: Map<string, string>; files: Set<string>; unnumbered: Set<string> }> {
   const device: Device = await openDevice();
   Object.assign(device, { caps: { ...device.caps, ...caps } });
   const files = new Set<string>();
@@ -27,7 +32,8 @@ async function run(list: readonly NamedCase[], order: keyof typeof ORDERS | null
   };
   const bytes = new Map<string, string>();
   for (const c of list) {
-    for (const [key, v] of Object.entries(await new Row(c).eager())) bytes.set(`${c.id}/${key}`, Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString('base64'));
+    for (const [key, v] of Object.entries(await new Row(c).eager()))
+      bytes.set(`${c.id}/${key}`, Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString('base64'));
   }
   device.close();
   return { bytes, files, unnumbered };

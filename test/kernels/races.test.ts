@@ -19,7 +19,9 @@ import { families } from '../cases/index.ts';
 import { noise } from './harness.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 /** Every dispatch of a row's forward and backward pass. */
@@ -35,17 +37,23 @@ function dispatchesOf(c: NamedCase): Dispatch[] {
   return trace.nodes.filter((n) => !n.op.view).flatMap((n) => lowerCall(n.op, n.inputs, n.outputs, n.attrs, device.caps).dispatches);
 }
 
-const asConstants = (d: Dispatch, code: string): string => code.replace(/^override (\w+)(: \w+)? = ([^;]+);/gm, (_, name: string, type: string | undefined, value: string) =>
-  `const ${name}${type ?? ''} = ${name in d.overrides ? `${d.overrides[name]}${type === ': u32' ? 'u' : ''}` : value};`);
+const asConstants = (d: Dispatch, code: string): string =>
+  code.replace(
+    /^override (\w+)(: \w+)? = ([^;]+);/gm,
+    (_, name: string, type: string | undefined, value: string) =>
+      `const ${name}${type ?? ''} = ${name in d.overrides ? `${d.overrides[name]}${type === ': u32' ? 'u' : ''}` : value};`,
+  );
 
 /** Elements past the end: a GPU clamps what tiles read there, the detector does not. */
 const SLACK = 1 << 14;
 
 function races(d: Dispatch, code = asConstants(d, specialise(d.def, d.spec))): { races: unknown[]; errors: string[] } {
-  const group = Object.fromEntries(d.def.bindings.map((b, i) => {
-    if (b.kind === 'uniform') return [b.binding, { uniform: packParams(d.def, d.params) }];
-    return [b.binding, noise(numel(d.bindings[b.name]!.shape) + SLACK, i)];
-  }));
+  const group = Object.fromEntries(
+    d.def.bindings.map((b, i) => {
+      if (b.kind === 'uniform') return [b.binding, { uniform: packParams(d.def, d.params) }];
+      return [b.binding, noise(numel(d.bindings[b.name]!.shape) + SLACK, i)];
+    }),
+  );
   return detectRaces(code, d.def.entry, [1, 1, 1], { 0: group });
 }
 
@@ -88,7 +96,9 @@ function needBarriers(seen: ReadonlyMap<string, Dispatch>): string[] {
 
 it('lanes of one workgroup do not race', () => {
   const seen = smallest(Object.values(families).flatMap(rows));
-  expect([...seen.keys()]).toEqual(expect.arrayContaining(['attention.wgsl:attention', 'grad_norm.wgsl:clip_factor', 'graph_conv.wgsl:graph_conv']));
+  expect([...seen.keys()]).toEqual(
+    expect.arrayContaining(['attention.wgsl:attention', 'grad_norm.wgsl:clip_factor', 'graph_conv.wgsl:graph_conv']),
+  );
   expect(needBarriers(seen)).toEqual(expect.arrayContaining(['grad_norm.wgsl:clip_factor', 'graph_conv.wgsl:graph_conv']));
 });
 
@@ -98,9 +108,12 @@ it('lanes of one workgroup do not race', () => {
  */
 function tiles(along: boolean): string {
   const calls: [RegExp, string][] = [
-    [/place\(tile\)/, 'Place(0u, 0u, 2u)'], [/slot\(lane, 64u, \w+\(\)\)/g, along ? 'vec2<u32>(lane / 4u, lane % 4u)' : 'vec2<u32>(lane % 64u, lane / 64u)'],
-    [/(left_row|right_col|step|out_row)\(.*?\);/g, '0u;'], [/(left|right)\(\w+\[i\], .*?\);/g, 'vec4<f32>(f32(lane));'],
-    [/emit\(p, out, (.*?), (acc.*?)\);/, 'y[(p.m0 + ty + 16u * r) * BN + $1] = $2;'], [/ {2}if \(!pending[\s\S]*/, '}'],
+    [/place\(tile\)/, 'Place(0u, 0u, 2u)'],
+    [/slot\(lane, 64u, \w+\(\)\)/g, along ? 'vec2<u32>(lane / 4u, lane % 4u)' : 'vec2<u32>(lane % 64u, lane / 64u)'],
+    [/(left_row|right_col|step|out_row)\(.*?\);/g, '0u;'],
+    [/(left|right)\(\w+\[i\], .*?\);/g, 'vec4<f32>(f32(lane));'],
+    [/emit\(p, out, (.*?), (acc.*?)\);/, 'y[(p.m0 + ty + 16u * r) * BN + $1] = $2;'],
+    [/ {2}if \(!pending[\s\S]*/, '}'],
   ];
   const text = readFileSync(new URL('../../kernels/lib/blocks.wgsl', import.meta.url), 'utf8');
   return `alias Row = u32;\nalias Col = u32;\nstruct Place { m0: u32, n0: u32, steps: u32 }\n@group(0) @binding(0) var<storage, read_write> y: array<f32>;

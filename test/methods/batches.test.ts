@@ -22,7 +22,10 @@ function compared(method: string): Plan {
 
 const noise = (n: number, seed: number): Float32Array => {
   let state = seed;
-  return Float32Array.from({ length: n }, () => { state = (state * 1664525 + 1013904223) >>> 0; return 2 * (state / 2 ** 32) - 1; });
+  return Float32Array.from({ length: n }, () => {
+    state = (state * 1664525 + 1013904223) >>> 0;
+    return 2 * (state / 2 ** 32) - 1;
+  });
 };
 
 /** How often the host waits for values while `f` runs. */
@@ -33,46 +36,82 @@ async function waits(device: Device, f: () => Promise<unknown>): Promise<number>
   gpu.createBuffer = (descriptor) => {
     const buffer = create(descriptor);
     const map = buffer.mapAsync.bind(buffer);
-    buffer.mapAsync = (...args) => { count++; return map(...args); };
+    buffer.mapAsync = (...args) => {
+      count++;
+      return map(...args);
+    };
     return buffer;
   };
-  try { await f(); } finally { gpu.createBuffer = create; }
+  try {
+    await f();
+  } finally {
+    gpu.createBuffer = create;
+  }
   return count;
 }
 
-const apart = (a: Float32Array, b: Float32Array): number => a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), a.length === b.length ? 0 : Infinity);
+const apart = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), a.length === b.length ? 0 : Infinity);
 
 /** Read-backs of a run: SA-Net's clicks are found by the host, between its 2D networks and SAM. How far apart probabilities may be. */
 describe.each<[string, () => Plan, number, number]>([
-  ['sanet', () => stepPlan('full', 3), 2, 0], ['sanet joined', () => stepPlan('full', 3), 2, 1e-4], ['vnet', () => compared('vnet'), 1, 0], ['unet2d', () => compared('unet2d'), 1, 0], ['cross_teaching', () => compared('cross_teaching'), 1, 0], ['ctn', () => compared('ctn'), 1, 0],
+  ['sanet', () => stepPlan('full', 3), 2, 0],
+  ['sanet joined', () => stepPlan('full', 3), 2, 1e-4],
+  ['vnet', () => compared('vnet'), 1, 0],
+  ['unet2d', () => compared('unet2d'), 1, 0],
+  ['cross_teaching', () => compared('cross_teaching'), 1, 0],
+  ['ctn', () => compared('ctn'), 1, 0],
 ])('%s', (title, makePlan, readBacks, most) => {
   it('says of five regions together what it says of each alone, and is waited for as often as for one', async () => {
     using device = await openDevice();
     const plan = makePlan();
     const nets = buildNetworks(plan);
-    const predictor = title === 'sanet joined' ? await Predictor.create(plan as SanetPlan, nets, true) : await methodOf(plan).predictor(plan, nets);
-    const images = [1, 2, 3, 4, 5].map((seed) => noise(plan.data.roi.reduce((a, b) => a * b, 1), seed));
+    const predictor =
+      title === 'sanet joined' ? await Predictor.create(plan as SanetPlan, nets, true) : await methodOf(plan).predictor(plan, nets);
+    const images = [1, 2, 3, 4, 5].map((seed) =>
+      noise(
+        plan.data.roi.reduce((a, b) => a * b, 1),
+        seed,
+      ),
+    );
     expect(predictor.most).toBeGreaterThanOrEqual(images.length);
     let together: Awaited<ReturnType<typeof predictor.run>> = [];
-    expect(await waits(device, async () => { together = await predictor.run(images); })).toBe(readBacks);
+    expect(
+      await waits(device, async () => {
+        together = await predictor.run(images);
+      }),
+    ).toBe(readBacks);
     for (const [i, image] of images.entries()) {
       const [alone] = await predictor.run([image]);
       expect(Object.keys(alone!).sort()).toEqual(Object.keys(methodOf(plan).networks(plan)).sort());
-      for (const [name, p] of Object.entries(alone!)) expect(apart(p, together[i]![name]!), `${name} of region ${i}`).toBeLessThanOrEqual(most);
+      for (const [name, p] of Object.entries(alone!))
+        expect(apart(p, together[i]![name]!), `${name} of region ${i}`).toBeLessThanOrEqual(most);
     }
     for (const [name, p] of Object.entries(together[0]!)) expect(apart(p, together[1]![name]!), name).toBeGreaterThan(most);
     predictor.dispose();
   });
 });
 
-it.each([['unet3d', 1e-5], ['ctn', 0]])('%s: a region is the same whatever shares its run', async (method, most) => {
+it.each([
+  ['unet3d', 1e-5],
+  ['ctn', 0],
+])('%s: a region is the same whatever shares its run', async (method, most) => {
   using _device = await openDevice();
   const plan = compared(method);
   const nets = buildNetworks(plan);
   const net = nets[method] as Segmenter;
-  const predictor = await densePredictor(plan, [net], (image, n) => ({ p: softmax(net.forward(reshape(image, [n, ...plan.data.roi, 1])), -1) }), true);
+  const predictor = await densePredictor(
+    plan,
+    [net],
+    (image, n) => ({ p: softmax(net.forward(reshape(image, [n, ...plan.data.roi, 1])), -1) }),
+    true,
+  );
   const of = (seed: number): Float32Array => noise(16 * 32 * 32, seed);
   const [alone] = await predictor.run([of(1)]);
-  for (const company of [[2, 3, 4], [5, 6, 7]]) expect(apart(alone!.p!, (await predictor.run([1, ...company].map(of)))[0]!.p!)).toBeLessThanOrEqual(most);
+  for (const company of [
+    [2, 3, 4],
+    [5, 6, 7],
+  ])
+    expect(apart(alone!.p!, (await predictor.run([1, ...company].map(of)))[0]!.p!)).toBeLessThanOrEqual(most);
   predictor.dispose();
 });

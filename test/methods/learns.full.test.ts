@@ -31,7 +31,11 @@ beforeAll(async () => {
 it.each(['eoformer', 'convunet', 'henet'])('%s', async (method) => {
   const draft = presetPlan('tiny', method);
   Object.assign(draft.training, { iterations: 150, selections: 1 });
-  const plan = parsePlan({ ...draft, classes: dataset.info.classes.map(({ name }) => name), data: { ...draft.data, roi: [...size], jitter: [2, 4, 4] } });
+  const plan = parsePlan({
+    ...draft,
+    classes: dataset.info.classes.map(({ name }) => name),
+    data: { ...draft.data, roi: [...size], jitter: [2, 4, 4] },
+  });
   const run = join(root, method);
   using _device = await openDevice();
   await train({ plan, dataset, folder: run, resume: false });
@@ -40,7 +44,8 @@ it.each(['eoformer', 'convunet', 'henet'])('%s', async (method) => {
   for (const { name, images } of dataset.test) {
     const masks = await predictCase(plan, predictor, await readVolume(images[0]!));
     const truth = toRas(await readVolume(join(data, 'labelsTs', `${name}.nii.gz`))).data;
-    for (const [output, mask] of Object.entries(masks)) found.set(output, (found.get(output) ?? 0) + dice(mask, truth) / dataset.test.length);
+    for (const [output, mask] of Object.entries(masks))
+      found.set(output, (found.get(output) ?? 0) + dice(mask, truth) / dataset.test.length);
   }
   predictor.dispose();
   console.log(method, Object.fromEntries([...found].map(([output, d]) => [output, d.toFixed(3)])));
@@ -53,5 +58,5 @@ function dice(a: ArrayLike<number>, b: ArrayLike<number>): number {
     both += Number(a[i] === 1 && b[i] === 1);
     sum += Number(a[i] === 1) + Number(b[i] === 1);
   }
-  return 2 * both / sum;
+  return (2 * both) / sum;
 }

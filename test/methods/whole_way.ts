@@ -38,12 +38,22 @@ export function wholeWay(methods: readonly (readonly [string, (plan: any) => voi
     dataset = await openDataset(data);
   });
 
-  async function session(folder: string, plan: Plan, options: { resume?: boolean; until?: number } = {}): Promise<Map<string, ArrayLike<number>>> {
+  async function session(
+    folder: string,
+    plan: Plan,
+    options: { resume?: boolean; until?: number } = {},
+  ): Promise<Map<string, ArrayLike<number>>> {
     using _device = await openDevice();
     const stop = new AbortController();
     const { finished } = await train({
-      plan, dataset, folder, resume: options.resume ?? false, signal: stop.signal,
-      onProgress: ({ stage, done }) => { if (stage === 'train' && done === options.until) stop.abort(); },
+      plan,
+      dataset,
+      folder,
+      resume: options.resume ?? false,
+      signal: stop.signal,
+      onProgress: ({ stage, done }) => {
+        if (stage === 'train' && done === options.until) stop.abort();
+      },
     });
     const { tensors } = await readCheckpoint(checkpointPath(folder, finished ? 'final' : 'latest'));
     return new Map([...tensors].map(([name, { data: values }]) => [name, values as ArrayLike<number>]));
@@ -58,14 +68,23 @@ export function wholeWay(methods: readonly (readonly [string, (plan: any) => voi
       await session(at('stopped'), plan, { until: 2 });
       expect(await session(at('stopped'), plan, { resume: true })).toEqual(alone);
       const rows = readLog(at('alone')).filter((row) => row.loss);
-      expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(rows.map(() => Array(3).fill(names.join())));
+      expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(
+        rows.map(() => Array(3).fill(names.join())),
+      );
       for (const name of names) expect(rows.at(-1)!.loss![name], name).toBeLessThan(rows[0]!.loss![name]!);
     });
 
     it('predicts, is evaluated and reported by its name', async () => {
       const run = async (...argv: string[]): Promise<string> => {
         let text = '';
-        const code = await main(argv, { stdout: (t) => { text += t; }, stderr: (t) => { text += t; } });
+        const code = await main(argv, {
+          stdout: (t) => {
+            text += t;
+          },
+          stderr: (t) => {
+            text += t;
+          },
+        });
         expect([code, text]).toEqual([0, expect.anything()]);
         return text;
       };

@@ -19,12 +19,25 @@ export function ball(size: Triple, centre: Triple, radius: number, spacing?: Tri
 
 /** Random reference and prediction with labels 0 to 2 on one small grid, from sparse to full. */
 export const randomPair: fc.Arbitrary<{ reference: LabelMap; prediction: LabelMap }> = fc
-  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 30 }), fc.constantFrom<Triple>([1, 1, 1], [2.5, 0.7, 0.7], [0.5, 1.25, 3]))
+  .tuple(
+    fc.integer({ min: 1, max: 5 }),
+    fc.integer({ min: 1, max: 6 }),
+    fc.integer({ min: 1, max: 6 }),
+    fc.integer({ min: 1, max: 30 }),
+    fc.integer({ min: 1, max: 30 }),
+    fc.constantFrom<Triple>([1, 1, 1], [2.5, 0.7, 0.7], [0.5, 1.25, 3]),
+  )
   .chain(([d, h, w, background, other, spacing]) => {
-    const label = fc.oneof({ weight: background, arbitrary: fc.constant(0) }, { weight: 10, arbitrary: fc.constant(1) }, { weight: other, arbitrary: fc.constant(2) });
+    const label = fc.oneof(
+      { weight: background, arbitrary: fc.constant(0) },
+      { weight: 10, arbitrary: fc.constant(1) },
+      { weight: other, arbitrary: fc.constant(2) },
+    );
     const data = fc.array(label, { minLength: d * h * w, maxLength: d * h * w });
-    return fc.tuple(data, data).map(([r, p]) => ({
-      reference: { data: Uint8Array.from(r), size: [d, h, w] as Triple, spacing },
-      prediction: { data: Uint8Array.from(p), size: [d, h, w] as Triple, spacing },
-    }));
+    return fc
+      .tuple(data, data)
+      .map(([r, p]) => ({
+        reference: { data: Uint8Array.from(r), size: [d, h, w] as Triple, spacing },
+        prediction: { data: Uint8Array.from(p), size: [d, h, w] as Triple, spacing },
+      }));
   });

@@ -28,26 +28,46 @@ describe('overlap', () => {
   });
 
   it('agrees with counting voxel by voxel', () => {
-    fc.assert(fc.property(randomPair, fc.integer({ min: 0, max: 2 }), ({ reference, prediction }, label) => {
-      const expected = { TP: 0, FP: 0, FN: 0, TN: 0, n_ref: 0, n_pred: 0 };
-      reference.data.forEach((r, i) => {
-        const p = prediction.data[i];
-        if (r === label) expected.n_ref++;
-        if (p === label) expected.n_pred++;
-        expected[r === label ? (p === label ? 'TP' : 'FN') : p === label ? 'FP' : 'TN']++;
-      });
-      const counts = overlapCounts(confusion(reference, prediction), label);
-      expect(counts).toEqual(expected);
-      const { Dice, IoU } = overlapScores(counts);
-      if (Dice !== null) expect(IoU).toBeCloseTo(Dice / (2 - Dice), 12);
-    }));
+    fc.assert(
+      fc.property(randomPair, fc.integer({ min: 0, max: 2 }), ({ reference, prediction }, label) => {
+        const expected = { TP: 0, FP: 0, FN: 0, TN: 0, n_ref: 0, n_pred: 0 };
+        reference.data.forEach((r, i) => {
+          const p = prediction.data[i];
+          if (r === label) expected.n_ref++;
+          if (p === label) expected.n_pred++;
+          expected[r === label ? (p === label ? 'TP' : 'FN') : p === label ? 'FP' : 'TN']++;
+        });
+        const counts = overlapCounts(confusion(reference, prediction), label);
+        expect(counts).toEqual(expected);
+        const { Dice, IoU } = overlapScores(counts);
+        if (Dice !== null) expect(IoU).toBeCloseTo(Dice / (2 - Dice), 12);
+      }),
+    );
   });
 
   it('refuses volumes of different geometry, naming both', () => {
     const a = paint([2, 3, 4], () => 0);
-    expect(() => assertSameGrid(a, paint([2, 3, 5], () => 0), 'case 7')).toThrow(/case 7.*2 x 3 x 5.*2 x 3 x 4/);
-    expect(() => assertSameGrid(a, paint([2, 3, 4], () => 0, [1, 1, 1.01]), 'case 7')).toThrow(/1.01 mm/);
+    expect(() =>
+      assertSameGrid(
+        a,
+        paint([2, 3, 5], () => 0),
+        'case 7',
+      ),
+    ).toThrow(/case 7.*2 x 3 x 5.*2 x 3 x 4/);
+    expect(() =>
+      assertSameGrid(
+        a,
+        paint([2, 3, 4], () => 0, [1, 1, 1.01]),
+        'case 7',
+      ),
+    ).toThrow(/1.01 mm/);
     expect(() => assertSameGrid(a, { ...a, data: new Uint8Array(23) }, 'case 7')).toThrow(/prediction does not fill/);
-    expect(() => assertSameGrid(a, paint([2, 3, 4], () => 0, [1, 1, 1.0005]), 'case 7')).not.toThrow();
+    expect(() =>
+      assertSameGrid(
+        a,
+        paint([2, 3, 4], () => 0, [1, 1, 1.0005]),
+        'case 7',
+      ),
+    ).not.toThrow();
   });
 });

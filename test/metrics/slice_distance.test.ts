@@ -21,7 +21,10 @@ describe('distance to the nearest annotated slice', () => {
     for (let d = 0; d <= 200; d++) {
       const { from, to } = distanceBin(d);
       expect(d >= from && d <= to).toBe(true);
-      if (from > end) { expect(from).toBe(end + 1); end = to; }
+      if (from > end) {
+        expect(from).toBe(end + 1);
+        end = to;
+      }
     }
   });
 
@@ -29,20 +32,26 @@ describe('distance to the nearest annotated slice', () => {
     const reference = paint([6, 4, 4], () => 1);
     const prediction = paint([6, 4, 4], (z, _y, x) => Number(z % 3 === 0 || x < 2));
     const bins = overlapByDistance(reference, prediction, 1, rowDistances([6, 4, 4], { transverse: [0, 3] })!);
-    expect(bins.map((b) => [b.from, b.to, b.Dice])).toEqual([[0, 0, 1], [1, 1, 2 / 3], [2, 2, 2 / 3]]);
+    expect(bins.map((b) => [b.from, b.to, b.Dice])).toEqual([
+      [0, 0, 1],
+      [1, 1, 2 / 3],
+      [2, 2, 2 / 3],
+    ]);
   });
 
   it('adds up to the counts of the whole volume', () => {
-    fc.assert(fc.property(randomPair, ({ reference, prediction }) => {
-      const rows = rowDistances(reference.size, { transverse: [0] })!;
-      const bins = overlapByDistance(reference, prediction, 1, rows, 2);
-      const total = (key: 'TP' | 'FP' | 'FN'): number => bins.reduce((sum, bin) => sum + bin[key], 0);
-      const expected = { TP: 0, FP: 0, FN: 0 };
-      reference.data.forEach((r, i) => {
-        if (r === 1) expected[prediction.data[i] === 1 ? 'TP' : 'FN']++;
-        else if (r !== 2 && prediction.data[i] === 1) expected.FP++;
-      });
-      expect({ TP: total('TP'), FP: total('FP'), FN: total('FN') }).toEqual(expected);
-    }));
+    fc.assert(
+      fc.property(randomPair, ({ reference, prediction }) => {
+        const rows = rowDistances(reference.size, { transverse: [0] })!;
+        const bins = overlapByDistance(reference, prediction, 1, rows, 2);
+        const total = (key: 'TP' | 'FP' | 'FN'): number => bins.reduce((sum, bin) => sum + bin[key], 0);
+        const expected = { TP: 0, FP: 0, FN: 0 };
+        reference.data.forEach((r, i) => {
+          if (r === 1) expected[prediction.data[i] === 1 ? 'TP' : 'FN']++;
+          else if (r !== 2 && prediction.data[i] === 1) expected.FP++;
+        });
+        expect({ TP: total('TP'), FP: total('FP'), FN: total('FN') }).toEqual(expected);
+      }),
+    );
   });
 });

@@ -11,8 +11,10 @@ import { wilcoxonSignedRank } from '../../src/metrics/wilcoxon.ts';
 const x8 = [78.1, 80.2, 75.3, 79.9, 81.0, 77.7, 76.5, 82.2];
 const y8 = [76.0, 78.9, 75.1, 77.0, 80.5, 75.0, 76.9, 79.8];
 const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
-const a25 = range(25).map((k) => ((k * 37) % 101) * 100 + k * k + 7), b25 = range(25).map((k) => ((k * 53) % 97) * 100);
-const a40 = range(40).map((k) => (k * 7) % 11), b40 = range(40).map((k) => (k * 5) % 13);
+const a25 = range(25).map((k) => ((k * 37) % 101) * 100 + k * k + 7),
+  b25 = range(25).map((k) => ((k * 53) % 97) * 100);
+const a40 = range(40).map((k) => (k * 7) % 11),
+  b40 = range(40).map((k) => (k * 5) % 13);
 
 describe('Wilcoxon signed-rank', () => {
   it('is exact for few pairs, as SciPy', () => {
@@ -30,7 +32,12 @@ describe('Wilcoxon signed-rank', () => {
 
   it('counts ties exactly, as an enumeration of all sign patterns', () => {
     const d = [1, 1, 2, 2, 2, -1, 3, -4, 5];
-    expect(wilcoxonSignedRank(d, d.map(() => 0))).toMatchObject({ W: 10, p: 0.16015625, method: 'exact' });
+    expect(
+      wilcoxonSignedRank(
+        d,
+        d.map(() => 0),
+      ),
+    ).toMatchObject({ W: 10, p: 0.16015625, method: 'exact' });
   });
 
   it('gives the direction and size of the effect', () => {
@@ -42,15 +49,23 @@ describe('Wilcoxon signed-rank', () => {
 
   it('does not care which sample comes first, nor for scale', () => {
     const pairs = fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 })), { minLength: 1, maxLength: 30 });
-    fc.assert(fc.property(pairs, (list) => {
-      const x = list.map(([a]) => a), y = list.map(([, b]) => b);
-      const there = wilcoxonSignedRank(x, y), back = wilcoxonSignedRank(y, x), scaled = wilcoxonSignedRank(x.map((v) => 4 * v), y.map((v) => 4 * v));
-      expect(back.p).toBe(there.p);
-      expect(scaled.p).toBe(there.p);
-      expect(back.rankBiserial).toBeCloseTo(-there.rankBiserial, 12);
-      expect(there.p).toBeGreaterThan(0);
-      expect(there.p).toBeLessThanOrEqual(1);
-    }));
+    fc.assert(
+      fc.property(pairs, (list) => {
+        const x = list.map(([a]) => a),
+          y = list.map(([, b]) => b);
+        const there = wilcoxonSignedRank(x, y),
+          back = wilcoxonSignedRank(y, x),
+          scaled = wilcoxonSignedRank(
+            x.map((v) => 4 * v),
+            y.map((v) => 4 * v),
+          );
+        expect(back.p).toBe(there.p);
+        expect(scaled.p).toBe(there.p);
+        expect(back.rankBiserial).toBeCloseTo(-there.rankBiserial, 12);
+        expect(there.p).toBeGreaterThan(0);
+        expect(there.p).toBeLessThanOrEqual(1);
+      }),
+    );
   });
 
   it('refuses what is not paired or not a number', () => {
@@ -74,10 +89,21 @@ describe('paired t-test', () => {
 });
 
 it('special functions agree with SciPy', () => {
-  const erfcGolden: [number, number][] = [[0, 1], [0.5, 0.4795001221869535], [2, 0.004677734981047266], [2.5, 0.00040695201744495886], [3, 2.2090496998585445e-5], [6, 2.1519736712498913e-17]];
+  const erfcGolden: [number, number][] = [
+    [0, 1],
+    [0.5, 0.4795001221869535],
+    [2, 0.004677734981047266],
+    [2.5, 0.00040695201744495886],
+    [3, 2.2090496998585445e-5],
+    [6, 2.1519736712498913e-17],
+  ];
   for (const [at, value] of erfcGolden) expect(Math.abs(erfc(at) / value - 1)).toBeLessThan(1e-12);
   expect(erfc(-0.5)).toBeCloseTo(2 - 0.4795001221869535, 15);
-  const betaGolden: [number, number, number, number][] = [[3.5, 0.5, 0.2, 0.0011337831033596448], [3.5, 0.5, 0.97, 0.6558521087759752], [50, 0.5, 0.9, 0.001204149832559813]];
+  const betaGolden: [number, number, number, number][] = [
+    [3.5, 0.5, 0.2, 0.0011337831033596448],
+    [3.5, 0.5, 0.97, 0.6558521087759752],
+    [50, 0.5, 0.9, 0.001204149832559813],
+  ];
   for (const [a, b, at, value] of betaGolden) expect(Math.abs(regularisedBeta(at, a, b) / value - 1)).toBeLessThan(1e-11);
 });
 
@@ -93,7 +119,13 @@ it('mean, standard deviation and quantile', () => {
   expect(mean([])).toBeNull();
   expect(standardDeviation([1, 2, 6])).toBeCloseTo(Math.sqrt(7), 15);
   expect(standardDeviation([4])).toBeNull();
-  const numpy: [number, number][] = [[0, 1], [0.1, 1.4], [0.5, 4], [0.95, 14.4], [1, 16]];
+  const numpy: [number, number][] = [
+    [0, 1],
+    [0.1, 1.4],
+    [0.5, 4],
+    [0.95, 14.4],
+    [1, 16],
+  ];
   for (const [q, value] of numpy) expect(quantile([1, 2, 4, 8, 16], q)).toBeCloseTo(value, 13);
   expect(quantile([5], 0.95)).toBe(5);
 });
@@ -102,7 +134,9 @@ describe('bootstrap', () => {
   const values = range(40).map((k) => ((k * 17) % 23) + k / 10);
 
   it('draws uniform numbers from a seed', () => {
-    const a = seededUniform(7), b = seededUniform(7), c = seededUniform(8);
+    const a = seededUniform(7),
+      b = seededUniform(7),
+      c = seededUniform(8);
     const drawn = range(20_000).map(() => a());
     expect(range(100).map(() => b())).toEqual(drawn.slice(0, 100));
     expect(c()).not.toBe(drawn[0]);

@@ -16,7 +16,9 @@ const goldens = new Goldens('full');
 const NET2D = { gradient: 5e-3, output: 1e-6, zero: 1e-3 };
 const SAM = { gradient: 1e-3, output: 1e-8, zero: 1e-2 };
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it('the 2D network of `paper`', async () => {
@@ -26,10 +28,24 @@ it('the 2D network of `paper`', async () => {
   const x = input(c, 'x');
   const chosen = goldens.values.get(`${c.name}/selected`)!;
   const neighbours = tensor(Uint32Array.from(chosen.data as Int32Array), { shape: chosen.shape, dtype: 'u32' });
-  await compare(goldens, c, net, { x }, () => {
-    const { logits, edge, region, boundary } = net.forward(x, neighbours);
-    return { logits, edge, ...Object.fromEntries([...region.map((t, i) => [`region${i}`, t] as const), ...boundary.map((t, i) => [`boundary${i}`, t] as const)]) };
-  }, { bounds: NET2D });
+  await compare(
+    goldens,
+    c,
+    net,
+    { x },
+    () => {
+      const { logits, edge, region, boundary } = net.forward(x, neighbours);
+      return {
+        logits,
+        edge,
+        ...Object.fromEntries([
+          ...region.map((t, i) => [`region${i}`, t] as const),
+          ...boundary.map((t, i) => [`boundary${i}`, t] as const),
+        ]),
+      };
+    },
+    { bounds: NET2D },
+  );
 });
 
 it('sam-b128, one click', async () => {
@@ -39,9 +55,22 @@ it('sam-b128, one click', async () => {
   const sam = new SamMed3D(SAM_PRESETS['sam-b128']);
   setParameters(c, sam);
   const volume = input(c, 'volume');
-  const click = { coords: tensor(clicks[0]!.map((v, axis) => (v + 0.5) / size[axis]!), { shape: [1, 1, 3] }), labels: tensor(labels, { shape: [1, 1] }) };
-  await compare(goldens, c, sam, { volume }, () => {
-    const low = sam.decode(sam.encode(volume), click);
-    return { logits: reshape(sam.upsample(low, size), [1, ...size, 1]), low };
-  }, { bounds: SAM });
+  const click = {
+    coords: tensor(
+      clicks[0]!.map((v, axis) => (v + 0.5) / size[axis]!),
+      { shape: [1, 1, 3] },
+    ),
+    labels: tensor(labels, { shape: [1, 1] }),
+  };
+  await compare(
+    goldens,
+    c,
+    sam,
+    { volume },
+    () => {
+      const low = sam.decode(sam.encode(volume), click);
+      return { logits: reshape(sam.upsample(low, size), [1, ...size, 1]), low };
+    },
+    { bounds: SAM },
+  );
 });

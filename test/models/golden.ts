@@ -11,10 +11,25 @@ import { parseSafetensors, type HostTensor } from '../../src/files/safetensors.t
 import { add, mul } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 
-interface Drawn { shape: number[]; op: number; offset: number; scale: number }
-interface Check { key: string; shape: number[]; norm?: number; dot?: number; op?: number; f32?: number; zero?: boolean }
+interface Drawn {
+  shape: number[];
+  op: number;
+  offset: number;
+  scale: number;
+}
+interface Check {
+  key: string;
+  shape: number[];
+  norm?: number;
+  dot?: number;
+  op?: number;
+  f32?: number;
+  zero?: boolean;
+}
 export interface GoldenCase {
-  name: string; seed: number; config: Record<string, never>;
+  name: string;
+  seed: number;
+  config: Record<string, never>;
   params: (Drawn & { name: string })[];
   inputs: Record<string, Drawn & { kind: 'normal' | 'choice'; clip: number[] | null; grad: boolean; values?: number[] }>;
   checks: Check[];
@@ -51,7 +66,8 @@ export function channelsLast(values: ArrayLike<number>, [n, c, ...space]: readon
       for (let k = 0; k < s; k++) {
         const torch = (i * c! + j) * s + k;
         const ours = (i * s + k) * c! + j;
-        if (back) out[torch] = values[ours]!; else out[ours] = values[torch]!;
+        if (back) out[torch] = values[ours]!;
+        else out[ours] = values[torch]!;
       }
     }
   }
@@ -62,12 +78,13 @@ export function channelsLast(values: ArrayLike<number>, [n, c, ...space]: readon
 export type Layout = 'same' | 'channels';
 export type LayoutOf = (key: string, shape: readonly number[]) => Layout;
 /** Maps (rank 4 and 5) are channels-last here; tokens and vectors are as they are. */
-export const maps: LayoutOf = (_, shape) => shape.length >= 4 ? 'channels' : 'same';
+export const maps: LayoutOf = (_, shape) => (shape.length >= 4 ? 'channels' : 'same');
 
 export function input(c: GoldenCase, name: string, layout: LayoutOf = maps): Tensor {
   const spec = c.inputs[name]!;
   const u = (): Float32Array => new Philox(c.seed, 'init').uniform(0, spec.op, numel(spec.shape));
-  let values = spec.kind === 'normal' ? draw(c.seed, spec) : Float32Array.from(u(), (x) => spec.values![Math.floor(x * spec.values!.length)]!);
+  let values =
+    spec.kind === 'normal' ? draw(c.seed, spec) : Float32Array.from(u(), (x) => spec.values![Math.floor(x * spec.values!.length)]!);
   if (spec.clip) values = values.map((v) => Math.min(Math.fround(spec.clip![1]!), Math.max(Math.fround(spec.clip![0]!), v)));
   const { shape } = spec;
   if (layout(name, shape) === 'same') return tensor(values, { shape });
@@ -81,17 +98,33 @@ export function setParameters(c: GoldenCase, module: Module, rename: (name: stri
   for (const p of c.params) {
     const target = own.get(rename(p.name));
     if (!target) throw new Error(`${c.name}: no parameter ${p.name}; have ${[...own.keys()].join(', ')}`);
-    if (target.torchShape.join() !== p.shape.join()) throw new Error(`${c.name}: ${p.name} has shape [${target.torchShape}], golden [${p.shape}]`);
+    if (target.torchShape.join() !== p.shape.join())
+      throw new Error(`${c.name}: ${p.name} has shape [${target.torchShape}], golden [${p.shape}]`);
     target.setTorchValues(draw(c.seed, p));
   }
 }
 
-export interface Bounds { output: number; gradient: number; zero: number }
+export interface Bounds {
+  output: number;
+  gradient: number;
+  zero: number;
+}
 const BOUNDS: Bounds = { output: 1e-9, gradient: 1e-8, zero: 1e-4 };
 
 /** Runs `forward` and compares outputs, gradients and running statistics. Returns the gradients' errors. */
-export async function compare(goldens: Goldens, c: GoldenCase, module: Module, inputs: Record<string, Tensor>, forward: () => Record<string, Tensor>,
-  options: { bounds?: Partial<Bounds>; layout?: LayoutOf; rename?: (name: string) => string; convert?: (key: string, values: Float32Array) => Float32Array } = {}): Promise<number[]> {
+export async function compare(
+  goldens: Goldens,
+  c: GoldenCase,
+  module: Module,
+  inputs: Record<string, Tensor>,
+  forward: () => Record<string, Tensor>,
+  options: {
+    bounds?: Partial<Bounds>;
+    layout?: LayoutOf;
+    rename?: (name: string) => string;
+    convert?: (key: string, values: Float32Array) => Float32Array;
+  } = {},
+): Promise<number[]> {
   const { layout = maps, rename = (n: string) => n } = options;
   const bounds = { ...BOUNDS, ...options.bounds };
   const params = new Map(module.namedParameters());
@@ -103,12 +136,23 @@ export async function compare(goldens: Goldens, c: GoldenCase, module: Module, i
     const terms = outChecks.map((check, i) => {
       const direction = Float32Array.from(normals(c.seed, 20000 + i, numel(check.shape)));
       const out = outputs[check.key.slice(4)]!;
-      const own = options.convert ? options.convert(`direction/${check.key.slice(4)}`, direction)
-        : layout(check.key, check.shape) === 'same' ? direction : channelsLast(direction, check.shape);
+      const own = options.convert
+        ? options.convert(`direction/${check.key.slice(4)}`, direction)
+        : layout(check.key, check.shape) === 'same'
+          ? direction
+          : channelsLast(direction, check.shape);
       return sum(mul(out, tensor(own, { shape: out.shape })));
     });
     const grads = backward(terms.reduce(add), [...wanted, ...leaves.map(([, t]) => t)]);
-    return { outputs, grads: Object.fromEntries([...grads].map(([t, g]) => [leaves.find(([, l]) => l === t)?.[0] ? `dinput/${leaves.find(([, l]) => l === t)![0]}` : `dparam/${t.name}`, g])) };
+    return {
+      outputs,
+      grads: Object.fromEntries(
+        [...grads].map(([t, g]) => [
+          leaves.find(([, l]) => l === t)?.[0] ? `dinput/${leaves.find(([, l]) => l === t)![0]}` : `dparam/${t.name}`,
+          g,
+        ]),
+      ),
+    };
   });
   const errors: number[] = [];
   for (const check of c.checks) {
@@ -116,15 +160,19 @@ export async function compare(goldens: Goldens, c: GoldenCase, module: Module, i
     const name = rest.join('/');
     let values: Float32Array;
     if (kind === 'out') {
-      values = await result.outputs[name]!.data() as Float32Array;
-      values = options.convert ? options.convert(`out/${name}`, values) : layout(check.key, check.shape) === 'same' ? values : channelsLast(values, check.shape, true);
+      values = (await result.outputs[name]!.data()) as Float32Array;
+      values = options.convert
+        ? options.convert(`out/${name}`, values)
+        : layout(check.key, check.shape) === 'same'
+          ? values
+          : channelsLast(values, check.shape, true);
     } else if (kind === 'dinput') {
-      values = await result.grads[check.key]!.data() as Float32Array;
+      values = (await result.grads[check.key]!.data()) as Float32Array;
       if (layout(name, check.shape) === 'channels') values = channelsLast(values, check.shape, true);
     } else if (kind === 'dparam') {
       const g = result.grads[`dparam/${rename(name)}`];
       expect(g, `${c.name}: gradient of ${name}`).toBeDefined();
-      values = params.get(rename(name))!.toTorch(await g!.data() as Float32Array);
+      values = params.get(rename(name))!.toTorch((await g!.data()) as Float32Array);
     } else {
       values = await params.get(rename(name))!.torchValues();
     }
@@ -138,7 +186,7 @@ function compareCheck(goldens: Goldens, c: GoldenCase, check: Check, values: Flo
   const n = values.length;
   expect(n, `${c.name} ${check.key}`).toBe(numel(check.shape));
   const golden = goldens.values.get(`${c.name}/${check.key}`)!.data as Float32Array;
-  const at = (i: number): number => golden.length === n ? i : Math.floor((i * n) / 64) + ((37 * i) % Math.floor(n / 64));
+  const at = (i: number): number => (golden.length === n ? i : Math.floor((i * n) / 64) + ((37 * i) % Math.floor(n / 64)));
   if (check.zero) {
     const worst = Math.max(...values.map(Math.abs));
     expect(worst, `${c.name} ${check.key} is zero`).toBeLessThan(bounds.zero);
@@ -146,7 +194,10 @@ function compareCheck(goldens: Goldens, c: GoldenCase, check: Check, values: Flo
   }
   let error = 0;
   let size = 0;
-  golden.forEach((g, i) => { error += (values[at(i)]! - g) ** 2; size += g * g; });
+  golden.forEach((g, i) => {
+    error += (values[at(i)]! - g) ** 2;
+    size += g * g;
+  });
   const nmse = error / Math.max(size, 1e-30);
   const bound = gradient ? bounds.gradient : bounds.output;
   expect(nmse, `${c.name} ${check.key}: normalised mean square error`).toBeLessThan(bound);

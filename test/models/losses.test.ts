@@ -24,14 +24,16 @@ import { compare, draw, Goldens, input, setParameters, type LayoutOf } from './g
 
 const goldens = new Goldens('losses');
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 class Nothing extends Module {}
 type Inputs = Record<string, Tensor>;
 
 /** Targets, weights and volumes have no channel axis, whatever their rank. */
-const layout: LayoutOf = (key, shape) => /target|weight|volume/.test(key) || shape.length < 4 ? 'same' : 'channels';
+const layout: LayoutOf = (key, shape) => (/target|weight|volume/.test(key) || shape.length < 4 ? 'same' : 'channels');
 
 /** A case without parameters: its inputs, and what `forward` makes of them, held against the golden. */
 async function hold(name: string, forward: (x: Inputs, config: Record<string, never>) => Inputs): Promise<void> {
@@ -44,7 +46,7 @@ describe('segmentation loss', () => {
   it.each(['seg2', 'seg5', 'seg5_partial', 'seg_volume'])('%s: cross entropy, Dice, and half of each', async (name) => {
     await hold(name, ({ logits, target, weight }, config) => {
       const { classes, missing } = config as unknown as { classes: number; missing: number[] };
-      const present = missing.length > 0 ? tensor(Array.from({ length: classes }, (_, c) => missing.includes(c) ? 0 : 1)) : undefined;
+      const present = missing.length > 0 ? tensor(Array.from({ length: classes }, (_, c) => (missing.includes(c) ? 0 : 1))) : undefined;
       const loss = (ce: number, dice: number): Tensor => segLoss(logits!, oneHotOf(target!, classes), weight!, present, { ce, dice });
       return { ce: loss(1, 0), dice: loss(0, 1), seg: segLoss(logits!, oneHotOf(target!, classes), weight!, present) };
     });
@@ -64,7 +66,9 @@ it('a voxel whose missing class is far more or far less likely than float32 hold
   expect(await loss.item()).toBeCloseTo((400 - Math.log(2)) / 3, 2);
   const third = 1 / 3;
   const want = [-third / 2, third, -third / 2, third, -third, 0, 0, 0, 0];
-  ([...await grad.data()]).forEach((g, i) => { expect(g, `${i}`).toBeCloseTo(want[i]!, 5); });
+  [...(await grad.data())].forEach((g, i) => {
+    expect(g, `${i}`).toBeCloseTo(want[i]!, 5);
+  });
 });
 
 describe('boundaries', () => {
@@ -76,15 +80,22 @@ describe('boundaries', () => {
     const c = goldens.get('edge');
     const found = boundaryTarget(oneHotOf(input(c, 'target', layout), 3), input(c, 'weight', layout));
     for (const key of ['boundary', 'valid'] as const) {
-      expect([...await found[key].data()], key).toEqual([...goldens.values.get(`edge/${key}`)!.data as Int32Array]);
+      expect([...(await found[key].data())], key).toEqual([...(goldens.values.get(`edge/${key}`)!.data as Int32Array)]);
     }
   });
 
   it('are two voxels wide on slices above 128, and wherever the plan says so', async () => {
-    const row = (n: number): Tensor => oneHotOf(tensor(Float32Array.from({ length: n }, (_, i) => i >= n / 2 ? 1 : 0), { shape: [1, 1, n] }), 2);
+    const row = (n: number): Tensor =>
+      oneHotOf(
+        tensor(
+          Float32Array.from({ length: n }, (_, i) => (i >= n / 2 ? 1 : 0)),
+          { shape: [1, 1, n] },
+        ),
+        2,
+      );
     const width = async (n: number, radius: 'auto' | 1 | 2): Promise<number> => {
       const { boundary } = boundaryTarget(row(n), tensor(new Float32Array(n).fill(1), { shape: [1, 1, n] }), radius);
-      return (await boundary.data() as Float32Array).reduce((a, b) => a + b, 0);
+      return ((await boundary.data()) as Float32Array).reduce((a, b) => a + b, 0);
     };
     expect([await width(128, 'auto'), await width(130, 'auto'), await width(128, 2), await width(130, 1)]).toEqual([2, 4, 4, 2]);
   });
@@ -95,7 +106,14 @@ describe('whole loss of a 2D network', () => {
     await hold(`n2_loss_x${doubling}`, (x) => {
       const list = (key: string, n: number): Tensor[] => Array.from({ length: n }, (_, i) => x[`${key}${i}`]!);
       const out = { logits: x.logits!, edge: x.edge!, region: list('region', 5), boundary: list('boundary', 4) };
-      const loss = sliceLoss(out, fitSlices(16, 64, doubling), { target: x.target!, weight: x.weight! }, 2, presetPlan('demo').method.loss, undefined);
+      const loss = sliceLoss(
+        out,
+        fitSlices(16, 64, doubling),
+        { target: x.target!, weight: x.weight! },
+        2,
+        presetPlan('demo').method.loss,
+        undefined,
+      );
       return { total: loss.total, final: loss.final, aux: loss.auxiliary!, edge: loss.edge, boundary: loss.boundary! };
     });
   });
@@ -115,18 +133,27 @@ describe('slices', () => {
 
   it('and logits of any resolution back', async () => {
     await hold('to_native', ({ eighth, quarter }) => ({
-      eighth: toNative(eighth!, fitSlices(13, 40, 1)), quarter_doubled: toNative(quarter!, fitSlices(16, 24, 2)),
+      eighth: toNative(eighth!, fitSlices(13, 40, 1)),
+      quarter_doubled: toNative(quarter!, fitSlices(16, 24, 2)),
     }));
   });
 });
 
 /** Tables of plain numbers in the goldens' JSON. */
-const facts = JSON.parse(readFileSync(new URL('../golden/sanet/losses.json', import.meta.url), 'utf8')) as { name: string; rows: Record<string, number>[] }[];
+const facts = JSON.parse(readFileSync(new URL('../golden/sanet/losses.json', import.meta.url), 'utf8')) as {
+  name: string;
+  rows: Record<string, number>[];
+}[];
 const rowsOf = <T>(name: string): T[] => facts.find((f) => f.name === name)!.rows as T[];
 
 /** Probabilities [1, 1, n, K]: `confidence` for the label, the rest shared by the others. */
 const confident = (labels: readonly number[], confidence: readonly number[], classes = 2): Tensor =>
-  tensor(labels.flatMap((label, i) => Array.from({ length: classes }, (_, c) => c === label ? confidence[i]! : (1 - confidence[i]!) / (classes - 1))), { shape: [1, 1, labels.length, classes] });
+  tensor(
+    labels.flatMap((label, i) =>
+      Array.from({ length: classes }, (_, c) => (c === label ? confidence[i]! : (1 - confidence[i]!) / (classes - 1))),
+    ),
+    { shape: [1, 1, labels.length, classes] },
+  );
 const line = (values: readonly number[]): Tensor => tensor(values, { shape: [1, 1, values.length] });
 
 describe('pseudo labels', () => {
@@ -136,28 +163,51 @@ describe('pseudo labels', () => {
     const column = (key: keyof Row): number[] => rows.map((row) => row[key]);
     const truth = { label: line(rows.map(() => 1)), annotated: line(column('annotated')) };
     const { sam, slices } = crossTargets(
-      { sam: confident(column('y3'), column('c3')), transverse: confident(column('yt'), column('ct')), coronal: confident(column('yc'), column('cc')) },
-      truth, line(column('chosen')), tensor([0.5]), { hardThreshold: 0.9, softThreshold: 0.9, quality: 'dice', qualityBar: 1 });
-    expect([...await sam.weight.data()]).toEqual(column('w2'));
-    expect([...await slices.weight.data()]).toEqual(column('w3'));
-    expect([...await sam.target.data()]).toEqual(rows.map((r) => r.annotated ? 1 : r.yt));
-    expect([...await slices.target.data()]).toEqual(rows.map((r) => r.annotated ? 1 : r.y3));
+      {
+        sam: confident(column('y3'), column('c3')),
+        transverse: confident(column('yt'), column('ct')),
+        coronal: confident(column('yc'), column('cc')),
+      },
+      truth,
+      line(column('chosen')),
+      tensor([0.5]),
+      { hardThreshold: 0.9, softThreshold: 0.9, quality: 'dice', qualityBar: 1 },
+    );
+    expect([...(await sam.weight.data())]).toEqual(column('w2'));
+    expect([...(await slices.weight.data())]).toEqual(column('w3'));
+    expect([...(await sam.target.data())]).toEqual(rows.map((r) => (r.annotated ? 1 : r.yt)));
+    expect([...(await slices.target.data())]).toEqual(rows.map((r) => (r.annotated ? 1 : r.y3)));
     expect(new Set(column('w2')).size).toBe(3); // 0, lambda and 1 all occur
   });
 
   it('quality on annotated voxels, and the threshold that it earns', async () => {
-    for (const row of rowsOf<{ classes: number; y3: number[]; g: number[]; annotated: number[]; quality: number; threshold: number }>('quality')) {
-      const p = confident(row.y3, row.y3.map(() => 0.8), row.classes); // between the two thresholds
-      const { quality, slices } = crossTargets({ sam: p, transverse: p, coronal: p }, { label: line(row.g), annotated: line(row.annotated) }, line(row.g.map(() => 1)), tensor([0.25]),
-        { hardThreshold: 0.9, softThreshold: 0.7, quality: row.classes === 2 ? 'dice' : 'accuracy', qualityBar: 0.85 });
+    for (const row of rowsOf<{ classes: number; y3: number[]; g: number[]; annotated: number[]; quality: number; threshold: number }>(
+      'quality',
+    )) {
+      const p = confident(
+        row.y3,
+        row.y3.map(() => 0.8),
+        row.classes,
+      ); // between the two thresholds
+      const { quality, slices } = crossTargets(
+        { sam: p, transverse: p, coronal: p },
+        { label: line(row.g), annotated: line(row.annotated) },
+        line(row.g.map(() => 1)),
+        tensor([0.25]),
+        { hardThreshold: 0.9, softThreshold: 0.7, quality: row.classes === 2 ? 'dice' : 'accuracy', qualityBar: 0.85 },
+      );
       expect(await quality.item()).toBeCloseTo(row.quality, 6);
       const weights = await slices.weight.data();
-      row.annotated.forEach((w, i) => { expect(weights[i], `voxel ${i}`).toBe(w ? 1 : row.threshold === 0.7 ? 0.25 : 0); });
+      row.annotated.forEach((w, i) => {
+        expect(weights[i], `voxel ${i}`).toBe(w ? 1 : row.threshold === 0.7 ? 0.25 : 0);
+      });
     }
   });
 
   it('ramp', () => {
-    for (const { n, stage0, lamMax, it: at, lam } of rowsOf<{ n: number; stage0: number; lamMax: number; it: number; lam: number }>('ramp')) {
+    for (const { n, stage0, lamMax, it: at, lam } of rowsOf<{ n: number; stage0: number; lamMax: number; it: number; lam: number }>(
+      'ramp',
+    )) {
       const cross = { ...presetPlan('demo').method.cross, warmStart: stage0 / n, lambdaMax: lamMax };
       expect(pseudoWeight(cross, at, n), `iteration ${at} of ${n}`).toBeCloseTo(lam, 12);
     }
@@ -180,18 +230,34 @@ describe('optimiser: three clipped steps with decay on matrices alone', () => {
     const optimiser = adamw(decayGroups(module.parameters(), 0.1), { lr: 1e-2, clipNorm: 10 });
     const example = Object.fromEntries(sorted.map(([name, p]) => [name, spec(p.shape)]));
     const gradients = (x: Inputs): Map<Tensor, Tensor> => new Map(sorted.map(([name, p]) => [p, x[name]!]));
-    const gathered = how === 'at once' ? null : await compile((x: Inputs) => { optimiser.accumulate(gradients(x), 0.5); return {}; }, example);
+    const gathered =
+      how === 'at once'
+        ? null
+        : await compile((x: Inputs) => {
+            optimiser.accumulate(gradients(x), 0.5);
+            return {};
+          }, example);
     const update = await compile((x: Inputs) => ({ clip: optimiser.step(gathered ? undefined : gradients(x)) }), gathered ? {} : example);
     const norms: number[] = [];
     for (let s = 0; s < 3; s++) {
-      const feed = Object.fromEntries(sorted.map(([name, { shape }], j) => [name, draw(c.seed, { shape: [...shape], op: 40_000 + 100 * s + j, offset: 0, scale: s < 2 ? 20 : 0.1 })]));
-      if (gathered) { gathered.run(feed); gathered.run(feed); }
+      const feed = Object.fromEntries(
+        sorted.map(([name, { shape }], j) => [
+          name,
+          draw(c.seed, { shape: [...shape], op: 40_000 + 100 * s + j, offset: 0, scale: s < 2 ? 20 : 0.1 }),
+        ]),
+      );
+      if (gathered) {
+        gathered.run(feed);
+        gathered.run(feed);
+      }
       norms.push((await update.run(gathered ? {} : feed).clip.data())[1]!);
     }
     const near = (values: ArrayLike<number>, key: string): void => {
       const golden = goldens.values.get(`optimiser/out/${key}`)!.data as Float32Array;
       expect(values.length).toBe(golden.length);
-      golden.forEach((want, i) => { expect(Math.abs(values[i]! - want), `${key} ${i}`).toBeLessThan(2e-6 * Math.max(1, Math.abs(want))); });
+      golden.forEach((want, i) => {
+        expect(Math.abs(values[i]! - want), `${key} ${i}`).toBeLessThan(2e-6 * Math.max(1, Math.abs(want)));
+      });
     };
     near(norms, 'norms');
     for (const [name, p] of sorted) near(await p.torchValues(), name);

@@ -16,7 +16,9 @@ import { compare, Goldens, input, setParameters, type GoldenCase } from './golde
 
 const goldens = new Goldens('net2d');
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 type Inputs = Record<string, Tensor>;
@@ -34,7 +36,10 @@ function selected(c: GoldenCase): Tensor | undefined {
 const simple: Record<string, { module: () => Module; forward: (m: never, x: Inputs, c: GoldenCase) => Inputs }> = {
   bottleneck: { module: () => new Bottleneck(32, 8, 1), forward: (m: Bottleneck, { x }) => ({ y: m.forward(x!) }) },
   bottleneck_stride: { module: () => new Bottleneck(24, 8, 2), forward: (m: Bottleneck, { x }) => ({ y: m.forward(x!) }) },
-  encoder: { module: () => new ResNet({ width: 16, blocks: [1, 2, 2, 1] }), forward: (m: ResNet, { x }) => Object.fromEntries(m.forward(x!).map((e, i) => [`e${i + 1}`, e])) },
+  encoder: {
+    module: () => new ResNet({ width: 16, blocks: [1, 2, 2, 1] }),
+    forward: (m: ResNet, { x }) => Object.fromEntries(m.forward(x!).map((e, i) => [`e${i + 1}`, e])),
+  },
   lateral: { module: () => new CBR(64, C, 1), forward: (m: CBR, { x }) => ({ y: m.forward(x!) }) },
   mfca: { module: () => new MFCA(C), forward: (m: MFCA, { x }) => ({ y: m.forward(x!) }) },
   mfca_small: { module: () => new MFCA(C), forward: (m: MFCA, { x }) => ({ y: m.forward(x!) }) },
@@ -79,10 +84,17 @@ describe('the whole 2D network, each part on and off', () => {
       const net = new Net2D({ stem: 16, blocks: [1, 1, 1, 1], width: C, recovery: C, classes: 2, useMSA: msa, useBGC: bgc, useRM: rm });
       setParameters(c, net);
       const x = input(c, 'x');
-      await compare(goldens, c, net, { x }, () => {
-        const out = net.forward(x, selected(c));
-        return { logits: out.logits, edge: out.edge, ...numbered('region', out.region), ...numbered('boundary', out.boundary) };
-      }, { bounds: WHOLE });
+      await compare(
+        goldens,
+        c,
+        net,
+        { x },
+        () => {
+          const out = net.forward(x, selected(c));
+          return { logits: out.logits, edge: out.edge, ...numbered('region', out.region), ...numbered('boundary', out.boundary) };
+        },
+        { bounds: WHOLE },
+      );
     });
   }
 });

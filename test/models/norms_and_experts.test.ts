@@ -17,8 +17,18 @@ import { softmax } from '../../src/ops/softmax.ts';
 import { Philox } from '../../src/random/philox.ts';
 
 const device = await openDevice();
-afterAll(() => { device.close(); });
-const random = (shape: readonly number[], id: number): Tensor => tensor(new Philox(3, 9).normal(0, id, shape.reduce((a, b) => a * b, 1)), { shape });
+afterAll(() => {
+  device.close();
+});
+const random = (shape: readonly number[], id: number): Tensor =>
+  tensor(
+    new Philox(3, 9).normal(
+      0,
+      id,
+      shape.reduce((a, b) => a * b, 1),
+    ),
+    { shape },
+  );
 
 /** Values, and gradients by x and by every parameter of a weighted sum of them. */
 async function values(net: Module, x: Tensor, weight: Tensor, f: () => Tensor): Promise<number[][]> {
@@ -28,7 +38,7 @@ async function values(net: Module, x: Tensor, weight: Tensor, f: () => Tensor): 
     const grads = backward(sum(mul(y, weight)), wanted);
     return { y, g: wanted.map((p) => grads.get(p)!) };
   });
-  return Promise.all([y, ...g].map(async (t) => [...await t.data() as Float32Array]));
+  return Promise.all([y, ...g].map(async (t) => [...((await t.data()) as Float32Array)]));
 }
 function expectClose(got: number[][], expected: number[][]): void {
   expect(got.length).toBe(expected.length);
@@ -38,26 +48,40 @@ function expectClose(got: number[][], expected: number[][]): void {
   });
 }
 
-const rms = (x: Tensor, weight: Tensor): Tensor => mul(div(x, sqrt(addScalar(mean(mul(x, x), { axes: -1, keepDims: true }), 1e-8))), weight);
+const rms = (x: Tensor, weight: Tensor): Tensor =>
+  mul(div(x, sqrt(addScalar(mean(mul(x, x), { axes: -1, keepDims: true }), 1e-8))), weight);
 
 describe('SoftMoE', () => {
-  it.each([[8, 2], [7, 3], [2, 4]])('%i tokens, %i experts: as with the matrix of logits', async (n, e) => {
+  it.each([
+    [8, 2],
+    [7, 3],
+    [2, 4],
+  ])('%i tokens, %i experts: as with the matrix of logits', async (n, e) => {
     const c = 6;
     const net = new SoftMoE(c, e).initialise(5);
     const [x, weight] = [random([2, n, c], 1), random([2, n, c], 2)];
-    const direct = (): Tensor => concat([0, 1].map((b) => {
-      const tokens = rms(reshape(slice(x, { axis: 0, start: b, end: b + 1 }), [n, c]), net.norm.weight);
-      const runs = Array.from({ length: Math.ceil(n / e) }, (_, i) => mean(slice(tokens, { axis: 0, start: i * e, end: (i + 1) * e }), { axes: 0, keepDims: true }));
-      const views = linear(concat(runs, { axis: 0 }), net.slot_embeds.weight);
-      const slots = net.experts.map((_, k) => rms(slice(views, { axis: 1, start: k * c, end: (k + 1) * c }), net.slot_norm.weight));
-      const logits = matmul(tokens, concat(slots, { axis: 0 }), { transB: true }); // [N, slots]
-      const taken = matmul(softmax(logits, 0), tokens, { transA: true });
-      const made = concat(net.experts.map(({ lin1, lin2 }, k) => {
-        const own = slice(taken, { axis: 0, start: k * runs.length, end: (k + 1) * runs.length });
-        return linear(gelu(linear(own, lin1.weight, { bias: lin1.bias! })), lin2.weight, { bias: lin2.bias! });
-      }), { axis: 0 });
-      return reshape(matmul(softmax(logits, 1), made), [1, n, c]);
-    }), { axis: 0 });
+    const direct = (): Tensor =>
+      concat(
+        [0, 1].map((b) => {
+          const tokens = rms(reshape(slice(x, { axis: 0, start: b, end: b + 1 }), [n, c]), net.norm.weight);
+          const runs = Array.from({ length: Math.ceil(n / e) }, (_, i) =>
+            mean(slice(tokens, { axis: 0, start: i * e, end: (i + 1) * e }), { axes: 0, keepDims: true }),
+          );
+          const views = linear(concat(runs, { axis: 0 }), net.slot_embeds.weight);
+          const slots = net.experts.map((_, k) => rms(slice(views, { axis: 1, start: k * c, end: (k + 1) * c }), net.slot_norm.weight));
+          const logits = matmul(tokens, concat(slots, { axis: 0 }), { transB: true }); // [N, slots]
+          const taken = matmul(softmax(logits, 0), tokens, { transA: true });
+          const made = concat(
+            net.experts.map(({ lin1, lin2 }, k) => {
+              const own = slice(taken, { axis: 0, start: k * runs.length, end: (k + 1) * runs.length });
+              return linear(gelu(linear(own, lin1.weight, { bias: lin1.bias! })), lin2.weight, { bias: lin2.bias! });
+            }),
+            { axis: 0 },
+          );
+          return reshape(matmul(softmax(logits, 1), made), [1, n, c]);
+        }),
+        { axis: 0 },
+      );
     expectClose(await values(net, x, weight, () => net.forward(x)), await values(net, x, weight, direct));
   });
 

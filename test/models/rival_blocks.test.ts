@@ -25,10 +25,19 @@ import { softmax } from '../../src/ops/softmax.ts';
 import { noise } from '../kernels/harness.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
-const draw = (shape: number[], seed: number): Tensor => tensor(noise(shape.reduce((a, b) => a * b), seed), { shape });
+const draw = (shape: number[], seed: number): Tensor =>
+  tensor(
+    noise(
+      shape.reduce((a, b) => a * b),
+      seed,
+    ),
+    { shape },
+  );
 
 /** Every trained parameter of a size that shows in the result. */
 function lively<M extends Module>(net: M): M {
@@ -47,11 +56,13 @@ const far = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 
 /** Output and gradients of every parameter, for both forms. */
 async function same(net: Module, forms: (() => Tensor)[]): Promise<void> {
-  const [a, b] = forms.map((form) => evaluate(() => {
-    const y = form();
-    const grads = backward(sum(mul(y, draw([...y.shape], 7))), net.parameters());
-    return Object.fromEntries([['y', y], ...net.parameters().map((p) => [p.name!, grads.get(p)!])]);
-  })) as [Record<string, Tensor>, Record<string, Tensor>];
+  const [a, b] = forms.map((form) =>
+    evaluate(() => {
+      const y = form();
+      const grads = backward(sum(mul(y, draw([...y.shape], 7))), net.parameters());
+      return Object.fromEntries([['y', y], ...net.parameters().map((p) => [p.name!, grads.get(p)!])]);
+    }),
+  ) as [Record<string, Tensor>, Record<string, Tensor>];
   for (const [name, t] of Object.entries(a)) {
     const [got, wanted] = [await t.data(), await b[name]!.data()];
     if (NOTHING.test(name)) expect(Math.max(...Array.from(got, Math.abs)), name).toBeLessThan(1e-4);
@@ -59,18 +70,28 @@ async function same(net: Module, forms: (() => Tensor)[]): Promise<void> {
   }
 }
 
-it.each([['EoS', EoS], ['EoL', EoL]])('%s: one convolution is its branches with borders of their bias', async (_, make) => {
+it.each([
+  ['EoS', EoS],
+  ['EoL', EoL],
+])('%s: one convolution is its branches with borders of their bias', async (_, make) => {
   const net = lively(make(6));
   const x = draw([2, 3, 4, 5, 6], 1);
-  await same(net, [() => net.forward(x), () => {
-    const branches = [net.conv1x1x1_sbx, net.conv1x1x1_sby, net.conv1x1x1_sbz, net.conv1x1x1_lpl].filter((branch) => branch !== undefined);
-    const y = branches.map(({ k0, b0, scale, bias, mask }) => {
-      const inner = conv3d(x, k0, { bias: b0 });
-      const bordered = add(pad(sub(inner, b0), { axes: [1, 2, 3], before: 1, after: 1 }), b0);
-      return conv3d(bordered, mul(mask, scale), { bias, groups: 6 });
-    }).reduce(add, add(x, conv3d(x, net.conv3x3x3.weight, { bias: net.conv3x3x3.bias!, padding: 1 })));
-    return prelu(layerNorm(y, null, null), net.act.weight);
-  }]);
+  await same(net, [
+    () => net.forward(x),
+    () => {
+      const branches = [net.conv1x1x1_sbx, net.conv1x1x1_sby, net.conv1x1x1_sbz, net.conv1x1x1_lpl].filter(
+        (branch) => branch !== undefined,
+      );
+      const y = branches
+        .map(({ k0, b0, scale, bias, mask }) => {
+          const inner = conv3d(x, k0, { bias: b0 });
+          const bordered = add(pad(sub(inner, b0), { axes: [1, 2, 3], before: 1, after: 1 }), b0);
+          return conv3d(bordered, mul(mask, scale), { bias, groups: 6 });
+        })
+        .reduce(add, add(x, conv3d(x, net.conv3x3x3.weight, { bias: net.conv3x3x3.bias!, padding: 1 })));
+      return prelu(layerNorm(y, null, null), net.act.weight);
+    },
+  ]);
 });
 
 it('stencils are what their names say', async () => {
@@ -88,26 +109,39 @@ it('stencils are what their names say', async () => {
 it('efficient attention, head by head', async () => {
   const net = lively(new EfficientAttention(8, 2));
   const x = draw([2, 2, 3, 2, 8], 2);
-  await same(net, [() => net.forward(x), () => {
-    const [k, q, v] = [net.keys, net.queries, net.values].map((layer) => permute(reshape(layer.forward(x), [2, 12, 8]), [0, 2, 1])) as [Tensor, Tensor, Tensor]; // [B, C, N]
-    const heads = [0, 1].map((h) => {
-      const part = (t: Tensor): Tensor => slice(t, { axis: 1, start: 4 * h, end: 4 * h + 4 });
-      const context = matmul(softmax(part(k), 2), part(v), { transB: true }); // [B, dk, dv]
-      return matmul(context, softmax(part(q), 1), { transA: true }); // [B, dv, N]
-    });
-    return net.reprojection.forward(reshape(permute(concat(heads, { axis: 1 }), [0, 2, 1]), x.shape));
-  }]);
+  await same(net, [
+    () => net.forward(x),
+    () => {
+      const [k, q, v] = [net.keys, net.queries, net.values].map((layer) => permute(reshape(layer.forward(x), [2, 12, 8]), [0, 2, 1])) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ]; // [B, C, N]
+      const heads = [0, 1].map((h) => {
+        const part = (t: Tensor): Tensor => slice(t, { axis: 1, start: 4 * h, end: 4 * h + 4 });
+        const context = matmul(softmax(part(k), 2), part(v), { transB: true }); // [B, dk, dv]
+        return matmul(context, softmax(part(q), 1), { transA: true }); // [B, dv, N]
+      });
+      return net.reprojection.forward(reshape(permute(concat(heads, { axis: 1 }), [0, 2, 1]), x.shape));
+    },
+  ]);
 });
 
 it('cross-scale block: projecting before the means and the resizing', async () => {
   const net = lively(new CrossScale([3, 4, 6], 5));
   const maps = [draw([2, 4, 12, 8, 3], 3), draw([2, 2, 6, 4, 4], 4), draw([2, 1, 3, 2, 6], 5)];
-  await same(net, [() => net.forward(maps), () => {
-    const wide = maps.map((map, i) => net.project[i]!.forward(map));
-    const rows = (t: Tensor): Tensor => reshape(t, [2, t.size / 10, 5]);
-    const keys = concat(wide.map((map) => rows(adaptiveAvgPool3d(map, { size: 4 }))), { axis: 1 });
-    const y = matmul(softmax(mulScalar(matmul(rows(wide[2]!), keys, { transB: true }), 1 / Math.sqrt(5)), -1), keys);
-    const local = net.local.forward(wide.map((map) => resize(map, [1, 3, 2])).reduce(add));
-    return add(add(maps[2]!, net.out.forward(reshape(y, [2, 1, 3, 2, 5]))), local);
-  }]);
+  await same(net, [
+    () => net.forward(maps),
+    () => {
+      const wide = maps.map((map, i) => net.project[i]!.forward(map));
+      const rows = (t: Tensor): Tensor => reshape(t, [2, t.size / 10, 5]);
+      const keys = concat(
+        wide.map((map) => rows(adaptiveAvgPool3d(map, { size: 4 }))),
+        { axis: 1 },
+      );
+      const y = matmul(softmax(mulScalar(matmul(rows(wide[2]!), keys, { transB: true }), 1 / Math.sqrt(5)), -1), keys);
+      const local = net.local.forward(wide.map((map) => resize(map, [1, 3, 2])).reduce(add));
+      return add(add(maps[2]!, net.out.forward(reshape(y, [2, 1, 3, 2, 5]))), local);
+    },
+  ]);
 });

@@ -22,11 +22,29 @@ describe('parameters (E.1)', () => {
     ['VNet', () => new VNet({ width: 16, inChannels: 1, classes: 2, dropout: 0.5 }), '9448866'],
     ['U-Net', () => new UNet2D({ width: 64, inChannels: 1, classes: 2 }), '31.042'],
     ['ConvUNET', () => new ConvUNET({ width: 36, stages: 4, blocks: 3, dropPath: 0, inChannels: 1, classes: 2 }), '32.617'],
-    ['EoFormer, its stencils included', () => new EoFormer({ widths: [32, 64, 128, 256], blocks: 2, dropPath: 0.1, inChannels: 1, classes: 2 }), '6.399'],
+    [
+      'EoFormer, its stencils included',
+      () => new EoFormer({ widths: [32, 64, 128, 256], blocks: 2, dropPath: 0.1, inChannels: 1, classes: 2 }),
+      '6.399',
+    ],
     ['HENet ("about 6 to 7 million")', () => new HENet({ widths: [32, 64, 128, 256], attention: 128, inChannels: 1, classes: 2 }), '6.579'],
     ['CTN, its transformer', () => ctn().swin, '6.960'],
     ['CTN, all', ctn, '12.906'],
-    ['Swin-SMT', () => new SwinSMT({ width: 48, depths: [2, 2, 2, 2], heads: [3, 6, 12, 24], window: 7, experts: 4, expertStages: 3, inChannels: 1, classes: 2 }), '83.623'],
+    [
+      'Swin-SMT',
+      () =>
+        new SwinSMT({
+          width: 48,
+          depths: [2, 2, 2, 2],
+          heads: [3, 6, 12, 24],
+          window: 7,
+          experts: 4,
+          expertStages: 3,
+          inChannels: 1,
+          classes: 2,
+        }),
+      '83.623',
+    ],
   ])('%s', (_, make, expected) => {
     const count = [...make().namedParameters()].reduce((n, [name, p]) => n + (p.trainable || name.endsWith('.mask') ? p.size : 0), 0);
     expect(expected.includes('.') ? (count / 1e6).toFixed(3) : String(count)).toBe(expected);

@@ -15,7 +15,9 @@ type Network = Module & { forward(x: Tensor): Tensor };
 /** PyTorch's names to ours: every pattern that fits is replaced, in this order. */
 export type Names = readonly (readonly [RegExp, string | ((match: string, index: string) => string)])[];
 interface Facts {
-  shape: number[]; output: number[]; seed: number;
+  shape: number[];
+  output: number[];
+  seed: number;
   /** How far the oracle itself is from float64 when it computes in float32. */
   f32: { logits: number; input: number; gradients: number; median: number };
   parameters: [name: string, shape: number[], offset: number, scale: number][];
@@ -23,7 +25,8 @@ interface Facts {
 
 const folder = new URL('../golden/rivals/', import.meta.url);
 const [INPUT, DIRECTION, GRADIENT, INPUT_GRADIENT, SAMPLES] = [10_000, 20_000, 30_000, 40_000, 512];
-const norm = (v: ArrayLike<number>): number => Math.sqrt(Array.prototype.reduce.call(v, (s, x) => (s as number) + (x as number) ** 2, 0) as number);
+const norm = (v: ArrayLike<number>): number =>
+  Math.sqrt(Array.prototype.reduce.call(v, (s, x) => (s as number) + (x as number) ** 2, 0) as number);
 const withoutOnes = (shape: readonly number[]): string => shape.filter((n) => n !== 1).join(' x ');
 
 /** Values at the places that the golden holds, in PyTorch's order. */
@@ -37,7 +40,15 @@ function distance(values: Float32Array, golden: ArrayLike<number>): number {
   return norm(values.map((v, i) => v - golden[i]!)) / norm(golden);
 }
 
-export interface Found { logits: number; input: number; gradients: number; median: number; worst: string; evaluation?: number; f32: Facts['f32'] }
+export interface Found {
+  logits: number;
+  input: number;
+  gradients: number;
+  median: number;
+  worst: string;
+  evaluation?: number;
+  f32: Facts['f32'];
+}
 
 /** Relative distances of ours to the oracle's float64: of logits in L2, of gradients in a product with a drawn direction and in the norm. */
 export async function compareRival(name: string, net: Network, names: Names): Promise<Found> {
@@ -59,14 +70,18 @@ export async function compareRival(name: string, net: Network, names: Names): Pr
   });
   expect([...own.keys()], 'parameters that the oracle does not have').toEqual([]);
 
-  const place = (values: Float32Array, [n, c, ...space]: readonly number[]): Tensor => tensor(channelsLast(values, [n!, c!, ...space]), { shape: [n!, ...space, c!] });
+  const place = (values: Float32Array, [n, c, ...space]: readonly number[]): Tensor =>
+    tensor(channelsLast(values, [n!, c!, ...space]), { shape: [n!, ...space, c!] });
   const x = place(drawn(shape, INPUT), shape);
   const { logits, grads } = evaluate(() => {
     const logits = net.forward(x);
-    return { logits, grads: [...backward(sum(mul(logits, place(drawn(output, DIRECTION), output))), [x, ...theirs.map(([, p]) => p)]).values()] };
+    return {
+      logits,
+      grads: [...backward(sum(mul(logits, place(drawn(output, DIRECTION), output))), [x, ...theirs.map(([, p]) => p)]).values()],
+    };
   });
   expect(logits.shape).toEqual([output[0], ...output.slice(2), output[1]]);
-  const torchLogits = async (t: Tensor): Promise<Float32Array> => sampled(channelsLast(await t.data() as Float32Array, output, true));
+  const torchLogits = async (t: Tensor): Promise<Float32Array> => sampled(channelsLast((await t.data()) as Float32Array, output, true));
 
   const table = golden('gradients');
   const all = norm(theirs.map((_, i) => table[2 * i + 1]!));
@@ -75,13 +90,23 @@ export async function compareRival(name: string, net: Network, names: Names): Pr
     const direction = drawn([values.length], op);
     return Math.max(Math.abs(values.reduce((s, v, i) => s + v * direction[i]!, 0) - dot!), Math.abs(norm(values) - length!)) / length!;
   };
-  const input = gradient(channelsLast(await grads[0]!.data() as Float32Array, shape, true), INPUT_GRADIENT, Array.from(golden('input')));
+  const input = gradient(channelsLast((await grads[0]!.data()) as Float32Array, shape, true), INPUT_GRADIENT, Array.from(golden('input')));
   const gaps: [number, string][] = [];
   for (const [i, [torch, p]] of theirs.entries()) {
-    gaps.push([gradient((p as Parameter).toTorch(await grads[i + 1]!.data() as Float32Array), GRADIENT + i, [table[2 * i]!, table[2 * i + 1]!]), torch]);
+    gaps.push([
+      gradient((p as Parameter).toTorch((await grads[i + 1]!.data()) as Float32Array), GRADIENT + i, [table[2 * i]!, table[2 * i + 1]!]),
+      torch,
+    ]);
   }
   gaps.sort(([a], [b]) => a - b);
-  const found: Found = { logits: distance(await torchLogits(logits), golden('logits')), input, gradients: gaps.at(-1)![0], worst: gaps.at(-1)![1], median: gaps[gaps.length >> 1]![0], f32 };
+  const found: Found = {
+    logits: distance(await torchLogits(logits), golden('logits')),
+    input,
+    gradients: gaps.at(-1)![0],
+    worst: gaps.at(-1)![1],
+    median: gaps[gaps.length >> 1]![0],
+    f32,
+  };
   if (tensors.has('eval')) {
     net.eval();
     found.evaluation = distance(await torchLogits(evaluate(() => net.forward(x))), golden('eval'));

@@ -13,21 +13,43 @@ import { compare, Goldens, input, setParameters, type GoldenCase, type LayoutOf 
 
 const goldens = new Goldens('sam');
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 type Inputs = Record<string, Tensor>;
-interface Row { module: (c: GoldenCase) => Module; forward: (m: never, x: Inputs, c: GoldenCase) => Inputs; layout?: LayoutOf }
+interface Row {
+  module: (c: GoldenCase) => Module;
+  forward: (m: never, x: Inputs, c: GoldenCase) => Inputs;
+  layout?: LayoutOf;
+}
 
 /** Token grids are channels-last in PyTorch too. */
 const same: LayoutOf = () => 'same';
 const number = (c: GoldenCase, key: string): number => (c.config as unknown as Record<string, number>)[key]!;
 
 const rows: Record<string, Row> = {
-  attention: { module: (c) => new Attention(number(c, 'dim'), number(c, 'heads'), number(c, 'length')), forward: (m: Attention, { x }) => ({ y: m.forward(x!) }), layout: same },
-  block: { module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 0), forward: (m: Block, { x }) => ({ y: m.forward(x!) }), layout: same },
-  block_windowed: { module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 3), forward: (m: Block, { x }) => ({ y: m.forward(x!) }), layout: same },
-  block_window14: { module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 14), forward: (m: Block, { x }) => ({ y: m.forward(x!) }), layout: same },
+  attention: {
+    module: (c) => new Attention(number(c, 'dim'), number(c, 'heads'), number(c, 'length')),
+    forward: (m: Attention, { x }) => ({ y: m.forward(x!) }),
+    layout: same,
+  },
+  block: {
+    module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 0),
+    forward: (m: Block, { x }) => ({ y: m.forward(x!) }),
+    layout: same,
+  },
+  block_windowed: {
+    module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 3),
+    forward: (m: Block, { x }) => ({ y: m.forward(x!) }),
+    layout: same,
+  },
+  block_window14: {
+    module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 14),
+    forward: (m: Block, { x }) => ({ y: m.forward(x!) }),
+    layout: same,
+  },
   neck: { module: () => neck(48), forward: (m: ReturnType<typeof neck>, { x }) => ({ y: m.forward(x!) }) },
   two_way_first: { module: () => new TwoWayLayer(true), forward: twoWay },
   two_way_second: { module: () => new TwoWayLayer(false), forward: twoWay },
@@ -41,7 +63,12 @@ const rows: Record<string, Row> = {
       const labels = tensor((c.config as unknown as { labels: number[][] }).labels.flat(), { shape: [2, 2] });
       const g = number(c, 'grid');
       const everywhere = tensor(new Float32Array(g ** 3), { shape: [1, g, g, g, 1] });
-      return { sparse: m.sparse({ coords: coords!, labels }), dense: m.dense(mask!), no_mask: add(everywhere, m.noMask()), dense_pe: m.densePE() };
+      return {
+        sparse: m.sparse({ coords: coords!, labels }),
+        dense: m.dense(mask!),
+        no_mask: add(everywhere, m.noMask()),
+        dense_pe: m.densePE(),
+      };
     },
   },
 };
@@ -50,7 +77,6 @@ function twoWay(m: TwoWayLayer, { tokens, image, token_pe, image_pe }: Inputs): 
   const [t, i] = m.forward(tokens!, image!, token_pe!, image_pe!);
   return { tokens: t, image: i };
 }
-
 
 describe('modules of SAM-Med3D', () => {
   for (const [name, { module, forward, layout }] of Object.entries(rows)) {
@@ -70,14 +96,25 @@ describe('modules of SAM-Med3D', () => {
     setParameters(c, sam);
     const volume = input(c, 'volume');
     const click = (i: number) => ({
-      coords: tensor(clicks[i]!.map((v, axis) => (v + 0.5) / [16, 64, 64][axis]!), { shape: [1, 1, 3] }), labels: tensor([labels[i]!], { shape: [1, 1] }),
+      coords: tensor(
+        clicks[i]!.map((v, axis) => (v + 0.5) / [16, 64, 64][axis]!),
+        { shape: [1, 1, 3] },
+      ),
+      labels: tensor([labels[i]!], { shape: [1, 1] }),
     });
-    await compare(goldens, c, sam, { volume }, () => {
-      const embedding = sam.encode(volume);
-      const low1 = sam.decode(embedding, click(0));
-      const low2 = sam.decode(embedding, click(1), detach(low1));
-      const full = (low: Tensor): Tensor => reshape(sam.upsample(low, [16, 64, 64]), [1, 16, 64, 64, 1]);
-      return { logits1: full(low1), low1, logits2: full(low2), low2 };
-    }, { bounds: { gradient: 1e-3, output: 1e-8, zero: 1e-2 } });
+    await compare(
+      goldens,
+      c,
+      sam,
+      { volume },
+      () => {
+        const embedding = sam.encode(volume);
+        const low1 = sam.decode(embedding, click(0));
+        const low2 = sam.decode(embedding, click(1), detach(low1));
+        const full = (low: Tensor): Tensor => reshape(sam.upsample(low, [16, 64, 64]), [1, 16, 64, 64, 1]);
+        return { logits1: full(low1), low1, logits2: full(low2), low2 };
+      },
+      { bounds: { gradient: 1e-3, output: 1e-8, zero: 1e-2 } },
+    );
   });
 });

@@ -13,12 +13,29 @@ import { compileStep, stepExample } from '../../src/methods/sanet/step.ts';
 import { draw } from './golden.ts';
 import { calmWeights } from './calm_weights.ts';
 
-interface Iteration { case: number; augmentation: Augmentation; click: number[]; transverse: number[]; coronal: number[]; losses: Record<'n3' | 'transverse' | 'coronal', number>; quality: number; norms: Record<string, number> }
-interface Fixture { seeds: Record<string, number>; lam: number; size: [number, number, number]; cases: { transverse: number; coronal: number | null }[]; iterations: Iteration[] }
+interface Iteration {
+  case: number;
+  augmentation: Augmentation;
+  click: number[];
+  transverse: number[];
+  coronal: number[];
+  losses: Record<'n3' | 'transverse' | 'coronal', number>;
+  quality: number;
+  norms: Record<string, number>;
+}
+interface Fixture {
+  seeds: Record<string, number>;
+  lam: number;
+  size: [number, number, number];
+  cases: { transverse: number; coronal: number | null }[];
+  iterations: Iteration[];
+}
 
 const folder = new URL('../golden/sanet/', import.meta.url);
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it('ten iterations match PyTorch float64 to 1e-3', async () => {
@@ -33,37 +50,68 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
   for (const { name, net } of networkList(nets)) calmWeights(net, fixture.seeds[name === 'sam' ? 'n3' : name]!, draw);
   const optimisers = buildOptimisers(plan, nets);
   const base = stepExample(plan);
-  const example = { ...base, transverse: { ...base.transverse, selected: spec([8, 64, 5], 'u32') }, coronal: { ...base.coronal, selected: spec([8, 32, 5], 'u32') } };
+  const example = {
+    ...base,
+    transverse: { ...base.transverse, selected: spec([8, 64, 5], 'u32') },
+    coronal: { ...base.coronal, selected: spec([8, 32, 5], 'u32') },
+  };
   const step = await compileStep(plan, nets, optimisers, { partial: false, example });
 
   for (const [i, it] of fixture.iterations.entries()) {
     const { transverse, coronal } = fixture.cases[it.case]!;
     const mask = tensors.get(`case${it.case}/mask`)!.data as Uint8Array;
-    const sample = applyAugmentation({
-      image: Float32Array.from(tensors.get(`case${it.case}/image`)!.data as Uint8Array, (v) => v / 127.5 - 1),
-      label: mask,
-      weight: Uint8Array.from(mask, (_, at) => {
-        const z = Math.floor(at / (h * w));
-        const y = Math.floor(at / w) % h;
-        return z % 3 === transverse || (coronal !== null && y % 3 === coronal) ? 1 : 0;
-      }),
-      size: fixture.size,
-    }, it.augmentation);
+    const sample = applyAugmentation(
+      {
+        image: Float32Array.from(tensors.get(`case${it.case}/image`)!.data as Uint8Array, (v) => v / 127.5 - 1),
+        label: mask,
+        weight: Uint8Array.from(mask, (_, at) => {
+          const z = Math.floor(at / (h * w));
+          const y = Math.floor(at / w) % h;
+          return z % 3 === transverse || (coronal !== null && y % 3 === coronal) ? 1 : 0;
+        }),
+        size: fixture.size,
+      },
+      it.augmentation,
+    );
     const [image, label, annotated] = [sample.image, Float32Array.from(sample.label), Float32Array.from(sample.weight)];
     const plane = (list: number[], count: number, name: string) => {
       const inverse = new Uint32Array(count);
       const chosen = new Float32Array(count);
-      list.forEach((s, at) => { inverse[s] = at; chosen[s] = 1; });
-      return { index: Uint32Array.from(list), inverse, chosen, selected: Uint32Array.from(tensors.get(`selected/${i}/${name}`)!.data as Uint8Array) };
+      list.forEach((s, at) => {
+        inverse[s] = at;
+        chosen[s] = 1;
+      });
+      return {
+        index: Uint32Array.from(list),
+        inverse,
+        chosen,
+        selected: Uint32Array.from(tensors.get(`selected/${i}/${name}`)!.data as Uint8Array),
+      };
     };
-    const result = step.run([{
-      image, label, annotated, present: Float32Array.of(1, 1), labels: Float32Array.of(1),
-      coords: Float32Array.from(it.click, (v, axis) => (v + 0.5) / fixture.size[axis]!),
-      transverse: plane(it.transverse, d, 'transverse'), coronal: plane(it.coronal, h, 'coronal'),
-    }], { iteration: i, lambda: fixture.lam });
-    for (const [ours, theirs] of [['sam', 'n3'], ['transverse', 'transverse'], ['coronal', 'coronal']] as const) {
+    const result = step.run(
+      [
+        {
+          image,
+          label,
+          annotated,
+          present: Float32Array.of(1, 1),
+          labels: Float32Array.of(1),
+          coords: Float32Array.from(it.click, (v, axis) => (v + 0.5) / fixture.size[axis]!),
+          transverse: plane(it.transverse, d, 'transverse'),
+          coronal: plane(it.coronal, h, 'coronal'),
+        },
+      ],
+      { iteration: i, lambda: fixture.lam },
+    );
+    for (const [ours, theirs] of [
+      ['sam', 'n3'],
+      ['transverse', 'transverse'],
+      ['coronal', 'coronal'],
+    ] as const) {
       const value = await result[ours]!.item();
-      expect(Math.abs(value / it.losses[theirs] - 1), `iteration ${i}, ${theirs}: ${value} against ${it.losses[theirs]}`).toBeLessThan(1e-3);
+      expect(Math.abs(value / it.losses[theirs] - 1), `iteration ${i}, ${theirs}: ${value} against ${it.losses[theirs]}`).toBeLessThan(
+        1e-3,
+      );
     }
     expect(await result.quality!.item(), `iteration ${i}, quality`).toBeCloseTo(it.quality, 2);
   }

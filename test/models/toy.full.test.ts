@@ -5,7 +5,9 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { toyRun } from './toy.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it.each([0, 1, 2])('seed %i: mean Dice of unseen images at least 0.65 at iteration 120 and 0.69 at 240', async (seed) => {

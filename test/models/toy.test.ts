@@ -5,11 +5,16 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { toyRun } from './toy.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it('mean Dice of unseen noisy ellipses is at least 0.65 at iteration 60', async () => {
-  const { dice: [dice], seconds } = await toyRun(0, [60]);
+  const {
+    dice: [dice],
+    seconds,
+  } = await toyRun(0, [60]);
   console.log(`seed 0: Dice ${dice!.toFixed(3)} in ${seconds.toFixed(0)} s`);
   expect(dice).toBeGreaterThanOrEqual(0.65);
 });

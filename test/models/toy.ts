@@ -21,7 +21,10 @@ const TOTAL = 240; // iterations of the schedule
 const STREAM = 65; // outside STREAMS of training
 const TEST = { seed: 99, images: 64 };
 
-interface Ellipse { readonly image: Float32Array; readonly mask: Float32Array }
+interface Ellipse {
+  readonly image: Float32Array;
+  readonly mask: Float32Array;
+}
 
 /** Four taps of bicubic interpolation (a = -0.75, half-pixel centres, clamped) from 8 to 64. */
 function cubicTaps(at: number): { index: number; weight: number }[] {
@@ -59,7 +62,9 @@ export function ellipse(seed: number, index: number): Ellipse {
 function batchOf(list: readonly Ellipse[]): { image: Float32Array; mask: Float32Array } {
   const joined = (key: keyof Ellipse): Float32Array => {
     const out = new Float32Array(list.length * SIDE * SIDE);
-    list.forEach((e, i) => { out.set(e[key], i * SIDE * SIDE); });
+    list.forEach((e, i) => {
+      out.set(e[key], i * SIDE * SIDE);
+    });
     return out;
   };
   return { image: joined('image'), mask: joined('mask') };
@@ -74,13 +79,18 @@ export async function toyRun(seed: number, checks: readonly number[]): Promise<{
   const fit = fitSlices(SIDE, SIDE, 1);
   const shape = [BATCH, SIDE, SIDE];
   net.train();
-  const step = await compile(({ image, mask }) => {
-    const out = net.forward(reshape(image, [...shape, 1]));
-    const loss = sliceLoss(out, fit, { target: mask, weight: full(shape, 1) }, 2, plan.method.loss, undefined).total;
-    return { loss, clip: optimiser.step(backward(loss, net.parameters())) };
-  }, { image: spec(shape), mask: spec(shape) });
+  const step = await compile(
+    ({ image, mask }) => {
+      const out = net.forward(reshape(image, [...shape, 1]));
+      const loss = sliceLoss(out, fit, { target: mask, weight: full(shape, 1) }, 2, plan.method.loss, undefined).total;
+      return { loss, clip: optimiser.step(backward(loss, net.parameters())) };
+    },
+    { image: spec(shape), mask: spec(shape) },
+  );
   net.eval();
-  const predict = await compile(({ image }) => noGrad(() => ({ logits: net.forward(reshape(image, [...shape, 1])).logits })), { image: spec(shape) });
+  const predict = await compile(({ image }) => noGrad(() => ({ logits: net.forward(reshape(image, [...shape, 1])).logits })), {
+    image: spec(shape),
+  });
   const unseen = Array.from({ length: TEST.images }, (_, i) => ellipse(TEST.seed, i));
 
   const score = async (): Promise<number> => {

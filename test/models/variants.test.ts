@@ -12,7 +12,9 @@ import { presetPlan } from '../../src/train/presets.ts';
 import { iterations, smallPlan } from '../train/phantom_step.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const values = (n: number, f: (i: number) => number): Float32Array => Float32Array.from({ length: n }, (_, i) => f(i));
@@ -26,18 +28,37 @@ describe('boundary-aware attention', () => {
   async function run(options: BAAOptions, interior: (i: number) => number, change: (m: BAA) => void = () => {}): Promise<number[]> {
     const module = new BAA(32, width, options).initialise(3).eval();
     // The same weights whatever parameters there are beside them.
-    for (const [, p] of module.namedParameters()) p.setTorchValues(values(p.size, (i) => (p.torchShape.length > 1 ? 0.3 * noise(i + p.size) : 1)));
+    for (const [, p] of module.namedParameters())
+      p.setTorchValues(values(p.size, (i) => (p.torchShape.length > 1 ? 0.3 * noise(i + p.size) : 1)));
     change(module);
-    return [...await module.forward(encoder(), mask(boundary), mask(interior)).data()];
+    return [...(await module.forward(encoder(), mask(boundary), mask(interior)).data())];
   }
   const close = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
   const uneven = (i: number): number => (i % 3 === 0 ? 0.9 : 0.01);
 
   it('with temperature one is that with learned temperatures of 1, without their parameters', async () => {
     const one = await run({ learnedTemperature: false }, uneven);
-    expect(close(one, await run({}, uneven, (m) => { for (const tau of [m.tau_s!, m.tau_c!]) tau.setTorchValues(values(tau.size, () => 1)); }))).toBeLessThan(1e-5);
-    expect(close(one, await run({}, uneven, (m) => { for (const tau of [m.tau_s!, m.tau_c!]) tau.setTorchValues(values(tau.size, () => 5)); }))).toBeGreaterThan(1e-3);
-    expect([...new BAA(32, width, { learnedTemperature: false }).namedParameters()].map(([name]) => name).filter((name) => name.startsWith('tau'))).toEqual([]);
+    expect(
+      close(
+        one,
+        await run({}, uneven, (m) => {
+          for (const tau of [m.tau_s!, m.tau_c!]) tau.setTorchValues(values(tau.size, () => 1));
+        }),
+      ),
+    ).toBeLessThan(1e-5);
+    expect(
+      close(
+        one,
+        await run({}, uneven, (m) => {
+          for (const tau of [m.tau_s!, m.tau_c!]) tau.setTorchValues(values(tau.size, () => 5));
+        }),
+      ),
+    ).toBeGreaterThan(1e-3);
+    expect(
+      [...new BAA(32, width, { learnedTemperature: false }).namedParameters()]
+        .map(([name]) => name)
+        .filter((name) => name.startsWith('tau')),
+    ).toEqual([]);
   });
 
   it('without the interior bias is that with a bias of 0, and differs otherwise', async () => {
@@ -50,16 +71,18 @@ describe('boundary-aware attention', () => {
 describe('group norm', () => {
   it('normalises each slice by itself in gcd(32, C) groups, with residual and ReLU', async () => {
     const [channels, pixels] = [48, 10]; // 16 groups of 3
-    const data = values(2 * pixels * channels, noise), extra = values(2 * pixels * channels, (i) => noise(i + 7));
+    const data = values(2 * pixels * channels, noise),
+      extra = values(2 * pixels * channels, (i) => noise(i + 7));
     const norm = likeBatchNorm(new BatchNorm(channels).initialise(1));
     const shape = [2, pixels, 1, channels];
     const out = await norm.forward(tensor(data, { shape }), { add: tensor(extra, { shape }), relu: true }).data();
-    for (const slice of [0, 1]) for (const group of [0, 7, 15]) {
-      const at = [...Array(pixels * 3).keys()].map((k) => (slice * pixels + Math.floor(k / 3)) * channels + 3 * group + (k % 3));
-      const mean = at.reduce((s, i) => s + data[i]!, 0) / at.length;
-      const deviation = Math.sqrt(at.reduce((s, i) => s + (data[i]! - mean) ** 2, 0) / at.length + 1e-5);
-      for (const i of at) expect(out[i]).toBeCloseTo(Math.max(0, (data[i]! - mean) / deviation + extra[i]!), 4);
-    }
+    for (const slice of [0, 1])
+      for (const group of [0, 7, 15]) {
+        const at = [...Array(pixels * 3).keys()].map((k) => (slice * pixels + Math.floor(k / 3)) * channels + 3 * group + (k % 3));
+        const mean = at.reduce((s, i) => s + data[i]!, 0) / at.length;
+        const deviation = Math.sqrt(at.reduce((s, i) => s + (data[i]! - mean) ** 2, 0) / at.length + 1e-5);
+        for (const i of at) expect(out[i]).toBeCloseTo(Math.max(0, (data[i]! - mean) / deviation + extra[i]!), 4);
+      }
   });
 
   it('takes the place of every batch norm, and of its running statistics', () => {

@@ -25,28 +25,51 @@ import { checkLinear } from '../ops/check.ts';
 import { noise } from '../kernels/harness.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
-const random = (shape: readonly number[], seed: number): Tensor => tensor(noise(shape.reduce((a, b) => a * b, 1), seed), { shape });
-const values = async (t: Tensor): Promise<Float32Array> => await t.data() as Float32Array;
+const random = (shape: readonly number[], seed: number): Tensor =>
+  tensor(
+    noise(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    ),
+    { shape },
+  );
+const values = async (t: Tensor): Promise<Float32Array> => (await t.data()) as Float32Array;
 const largestDifference = async (a: Tensor, b: Tensor): Promise<number> => {
   const [x, y] = [await values(a), await values(b)];
   return x.reduce((worst, v, i) => Math.max(worst, Math.abs(v - y[i]!)), 0);
 };
 /** The grouping of an attention module, which is its own business otherwise. */
-interface Grouping { group(qkv: Tensor, ratio: number): Tensor; ungroup(tokens: Tensor, ratio: number, slices: number, smallest: [number, number]): Tensor }
+interface Grouping {
+  group(qkv: Tensor, ratio: number): Tensor;
+  ungroup(tokens: Tensor, ratio: number, slices: number, smallest: [number, number]): Tensor;
+}
 const groupingOf = (m: CCA | CSA): Grouping => m as unknown as Grouping;
 
 describe('grouping (E.2, E.3)', () => {
   it('makes 16 groups a head along channels and one a cell in space', () => {
     // C = 256: C' = 64; the smallest map is 2 x 5, as for 64 x 160 slices.
-    for (const [module, ratio, shape] of [[new CCA(256), 8, [3, 16, 65, 4 * 10]], [new CCA(256), 1, [3, 16, 1, 4 * 10]], [new CSA(256), 4, [3, 10, 25, 64]]] as const) {
+    for (const [module, ratio, shape] of [
+      [new CCA(256), 8, [3, 16, 65, 4 * 10]],
+      [new CCA(256), 1, [3, 16, 1, 4 * 10]],
+      [new CSA(256), 4, [3, 10, 25, 64]],
+    ] as const) {
       expect(groupingOf(module).group(random([1, 2 * ratio, 5 * ratio, 192], 1), ratio).shape).toEqual(shape);
     }
   });
 
-  it.each([[CCA, 2], [CCA, 4], [CCA, 1], [CSA, 2], [CSA, 8], [CSA, 1]] as const)('%o at ratio %i: overlap-add is the adjoint of grouping', async (Kind, r) => {
+  it.each([
+    [CCA, 2],
+    [CCA, 4],
+    [CCA, 1],
+    [CSA, 2],
+    [CSA, 8],
+    [CSA, 1],
+  ] as const)('%o at ratio %i: overlap-add is the adjoint of grouping', async (Kind, r) => {
     const m = groupingOf(new Kind(32));
     // q, k and v are grouped alike: one of them, since ungroup takes one.
     const shape = [2, 2 * r, 3 * r, 24];
@@ -65,11 +88,25 @@ describe('grouping (E.2, E.3)', () => {
     const [d, h, w] = [3, 4, 5];
     const count = plane === 'transverse' ? d : h;
     const volume = random([d, h, w, 2], 4);
-    const all = tensor(Uint32Array.from({ length: count }, (_, i) => i), { dtype: 'u32' });
+    const all = tensor(
+      Uint32Array.from({ length: count }, (_, i) => i),
+      { dtype: 'u32' },
+    );
     expect(await values(putSlices(takeSlices(volume, plane, all), plane, all))).toEqual(await values(volume));
     const some = tensor(Uint32Array.of(2, 0), { dtype: 'u32' });
     await checkLinear((x) => takeSlices(x, plane, some), [d, h, w, 2]);
-    await checkLinear((x) => putSlices(x, plane, tensor(Uint32Array.from({ length: count }, (_, i) => i % 2), { dtype: 'u32' })), plane === 'transverse' ? [2, h, w, 2] : [2, d, w, 2]);
+    await checkLinear(
+      (x) =>
+        putSlices(
+          x,
+          plane,
+          tensor(
+            Uint32Array.from({ length: count }, (_, i) => i % 2),
+            { dtype: 'u32' },
+          ),
+        ),
+      plane === 'transverse' ? [2, h, w, 2] : [2, d, w, 2],
+    );
   });
 });
 
@@ -82,7 +119,11 @@ describe('MFCA (E.4)', () => {
   });
 
   /** Direct loops in float64 over channels, frequencies and cells. */
-  function reference(m: { fc1: Float32Array; fc2: Float32Array }, x: Float32Array, [h, w, c]: readonly [number, number, number]): Float64Array {
+  function reference(
+    m: { fc1: Float32Array; fc2: Float32Array },
+    x: Float32Array,
+    [h, w, c]: readonly [number, number, number],
+  ): Float64Array {
     const table = dctTable();
     const statistics = [0, 1, 2].map(() => new Float64Array(c));
     for (let k = 0; k < c; k++) {
@@ -92,17 +133,29 @@ describe('MFCA (E.4)', () => {
           let total = 0;
           let n = 0;
           for (let y = Math.floor((p * h) / 7); y < Math.ceil(((p + 1) * h) / 7); y++) {
-            for (let z = Math.floor((q * w) / 7); z < Math.ceil(((q + 1) * w) / 7); z++) { total += x[(y * w + z) * c + k]!; n++; }
+            for (let z = Math.floor((q * w) / 7); z < Math.ceil(((q + 1) * w) / 7); z++) {
+              total += x[(y * w + z) * c + k]!;
+              n++;
+            }
           }
           return (total / n) * table[49 * f + i]!;
         });
-        [cells.reduce((a, b) => a + b) / 49, Math.max(...cells), Math.min(...cells)].forEach((v, s) => { statistics[s]![k]! += v / 16; });
+        [cells.reduce((a, b) => a + b) / 49, Math.max(...cells), Math.min(...cells)].forEach((v, s) => {
+          statistics[s]![k]! += v / 16;
+        });
       }
     }
     const gate = new Float64Array(c);
     for (const s of statistics) {
-      const hidden = Array.from({ length: c / 16 }, (_, j) => Math.max(0, s.reduce((a, v, k) => a + v * m.fc1[j * c + k]!, 0)));
-      gate.forEach((_, k) => { gate[k]! += hidden.reduce((a, v, j) => a + v * m.fc2[k * (c / 16) + j]!, 0); });
+      const hidden = Array.from({ length: c / 16 }, (_, j) =>
+        Math.max(
+          0,
+          s.reduce((a, v, k) => a + v * m.fc1[j * c + k]!, 0),
+        ),
+      );
+      gate.forEach((_, k) => {
+        gate[k]! += hidden.reduce((a, v, j) => a + v * m.fc2[k * (c / 16) + j]!, 0);
+      });
     }
     return Float64Array.from(x, (v, i) => v / (1 + Math.exp(-gate[i % c]!)));
   }
@@ -111,9 +164,15 @@ describe('MFCA (E.4)', () => {
     const shape = [1, 3, 9, 32] as const;
     const m = new MFCA(32).initialise(3);
     const x = kind === 'random' ? noise(864, 5) : Float32Array.from(noise(864, 5), (_, i, all = noise(32, 6)) => 3 * all[i % 32]!);
-    const expected = reference({ fc1: await m.fc1.weight.torchValues(), fc2: await m.fc2.weight.torchValues() }, x, [shape[1], shape[2], shape[3]]);
+    const expected = reference({ fc1: await m.fc1.weight.torchValues(), fc2: await m.fc2.weight.torchValues() }, x, [
+      shape[1],
+      shape[2],
+      shape[3],
+    ]);
     const y = await values(m.forward(tensor(x, { shape })));
-    expected.forEach((want, i) => { expect(Math.abs(y[i]! - want)).toBeLessThan(2e-6); });
+    expected.forEach((want, i) => {
+      expect(Math.abs(y[i]! - want)).toBeLessThan(2e-6);
+    });
   });
 });
 
@@ -137,12 +196,15 @@ it('ESG: gathered sums are the direct pairs (E.5)', async () => {
 describe('BGC (E.6)', () => {
   it('adjacency: rows sum to 1, and zero score vectors leave messages between graphs', async () => {
     const [z, p, q] = [random([2, 64, 16], 1), random([4, 16], 2), random([4, 16], 3)];
-    const inside = Float32Array.from({ length: 64 }, (_, i) => Math.floor(i / 16) % 3 === 0 ? 1 : 0); // relations s -> s and b -> b
+    const inside = Float32Array.from({ length: 64 }, (_, i) => (Math.floor(i / 16) % 3 === 0 ? 1 : 0)); // relations s -> s and b -> b
     for (const mask of [new Float32Array(64).fill(1), inside]) {
       const keep = tensor(mask, { shape: [4, 16] });
       const a = await values(bilateralAdjacency(z, mul(p, keep), mul(q, keep)));
       for (let row = 0; row < 128; row++) expect(a.subarray(64 * row, 64 * row + 64).reduce((s, v) => s + v, 0)).toBeCloseTo(1, 5);
-      expect(a.subarray(32, 64).reduce((s, v) => s + v, 0), 'mass that node 0 of s takes from b').toBeGreaterThan(0.05);
+      expect(
+        a.subarray(32, 64).reduce((s, v) => s + v, 0),
+        'mass that node 0 of s takes from b',
+      ).toBeGreaterThan(0.05);
     }
   });
 
@@ -182,8 +244,14 @@ describe('level bias (E.8)', () => {
 
   it('would not on queries', async () => {
     const [q, k, v] = [random([2, 9, 8], 1), random([2, 9, 8], 2), random([2, 9, 8], 3)];
-    const bias = (row: number): Tensor => tensor(Float32Array.from({ length: 81 }, (_, i) => Math.floor(i / 9) === 4 ? row : 0), { shape: [1, 9, 9] });
-    expect(await largestDifference(attention(q, k, v, { cosine: true, bias: bias(0) }), attention(q, k, v, { cosine: true, bias: bias(1) }))).toBeLessThan(1e-6);
+    const bias = (row: number): Tensor =>
+      tensor(
+        Float32Array.from({ length: 81 }, (_, i) => (Math.floor(i / 9) === 4 ? row : 0)),
+        { shape: [1, 9, 9] },
+      );
+    expect(
+      await largestDifference(attention(q, k, v, { cosine: true, bias: bias(0) }), attention(q, k, v, { cosine: true, bias: bias(1) })),
+    ).toBeLessThan(1e-6);
   });
 });
 
@@ -204,15 +272,24 @@ it('zero tokens have zero direction and zero gradient (E.9)', async () => {
 describe('MIX (E.11)', () => {
   const size = [4, 6, 8] as const;
   const n = 192;
-  const truth = (annotated: Float32Array): SparseLabels =>
-    ({ label: tensor(noise(n, 8).map((v) => v > 0 ? 1 : 0), { shape: size }), annotated: tensor(annotated, { shape: size }) });
+  const truth = (annotated: Float32Array): SparseLabels => ({
+    label: tensor(
+      noise(n, 8).map((v) => (v > 0 ? 1 : 0)),
+      { shape: size },
+    ),
+    annotated: tensor(annotated, { shape: size }),
+  });
   const probability = (seed: number): Tensor => {
     const p = noise(n, seed).map((v) => 1 / (1 + Math.exp(-5 * v)));
-    return tensor(Float32Array.from({ length: 2 * n }, (_, i) => i % 2 ? p[i >> 1]! : 1 - p[i >> 1]!), { shape: [...size, 2] });
+    return tensor(
+      Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 ? p[i >> 1]! : 1 - p[i >> 1]!)),
+      { shape: [...size, 2] },
+    );
   };
   const predictions = () => ({ sam: probability(1), transverse: probability(2), coronal: probability(3) });
   const options = { hardThreshold: 0.9, softThreshold: 0.7, quality: 'dice', qualityBar: 0.85 } as const;
-  const loss = async ({ target, weight }: { target: Tensor; weight: Tensor }): Promise<number> => segLoss(random([...size, 2], 9), oneHotOf(target, 2), weight).item();
+  const loss = async ({ target, weight }: { target: Tensor; weight: Tensor }): Promise<number> =>
+    segLoss(random([...size, 2], 9), oneHotOf(target, 2), weight).item();
 
   it('annotated everywhere: fully supervised', async () => {
     const labels = truth(new Float32Array(n).fill(1));
@@ -222,7 +299,7 @@ describe('MIX (E.11)', () => {
   });
 
   it('lambda 0: sparse labels alone; and otherwise not', async () => {
-    const annotated = noise(n, 4).map((v) => v > 0 ? 1 : 0);
+    const annotated = noise(n, 4).map((v) => (v > 0 ? 1 : 0));
     const labels = truth(annotated);
     const all = tensor(new Float32Array(n).fill(1), { shape: size });
     const sparse = await loss({ target: labels.label, weight: labels.annotated });

@@ -13,7 +13,9 @@ import { RandomSource } from '../../src/ops/random.ts';
 import { sum } from '../../src/ops/reduce.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const values = async (t: Tensor): Promise<number[]> => Array.from(await t.data());

@@ -13,7 +13,10 @@ export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array
 
 /** 0, 1, 2, ... in float32: every element its own name. */
 export const count = (shape: readonly number[], dtype: 'f32' | 'u32' | 'i32' = 'f32'): Tensor =>
-  tensor(Float32Array.from({ length: numel(shape) }, (_, i) => i), { shape, dtype });
+  tensor(
+    Float32Array.from({ length: numel(shape) }, (_, i) => i),
+    { shape, dtype },
+  );
 
 /** All index lists of a shape, in memory order. */
 export function* indices(shape: readonly number[]): Generator<number[]> {
@@ -25,7 +28,12 @@ export function* indices(shape: readonly number[]): Generator<number[]> {
 }
 export const flat = (shape: readonly number[], at: readonly number[]): number => shape.reduce((s, d, i) => s * d + at[i]!, 0);
 
-interface Eager { shape: readonly number[]; y: HostArray; w: Float32Array; grads: HostArray[] }
+interface Eager {
+  shape: readonly number[];
+  y: HostArray;
+  w: Float32Array;
+  grads: HostArray[];
+}
 
 /** Gradients of sum(f(inputs) * weight) with respect to every input, and f's values. */
 export async function gradients(f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], seed = 99): Promise<Eager> {
@@ -54,14 +62,22 @@ export async function checkLinear(f: (...inputs: Tensor[]) => Tensor, ...shapes:
 }
 
 /** A compiled program gives the same bits as node by node execution, twice. */
-export async function checkReplay(f: (...inputs: Tensor[]) => Tensor, values: readonly HostArray[], shapes: readonly (readonly number[])[],
-  eager: Eager): Promise<void> {
-  using p = await compile((input: Record<string, Tensor>) => {
-    const inputs = shapes.map((_, i) => input[`x${i}`]!);
-    const y = f(...inputs);
-    const found = backward(sum(mul(y, input.w!)), inputs);
-    return { y, grads: inputs.map((x) => found.get(x)!) };
-  }, { ...Object.fromEntries(shapes.map((shape, i) => [`x${i}`, spec(shape)])), w: spec(eager.shape) }, { fuse: false });
+export async function checkReplay(
+  f: (...inputs: Tensor[]) => Tensor,
+  values: readonly HostArray[],
+  shapes: readonly (readonly number[])[],
+  eager: Eager,
+): Promise<void> {
+  using p = await compile(
+    (input: Record<string, Tensor>) => {
+      const inputs = shapes.map((_, i) => input[`x${i}`]!);
+      const y = f(...inputs);
+      const found = backward(sum(mul(y, input.w!)), inputs);
+      return { y, grads: inputs.map((x) => found.get(x)!) };
+    },
+    { ...Object.fromEntries(shapes.map((shape, i) => [`x${i}`, spec(shape)])), w: spec(eager.shape) },
+    { fuse: false },
+  );
   for (let k = 0; k < 2; k++) {
     const out = p.run({ ...Object.fromEntries(values.map((v, i) => [`x${i}`, v])), w: eager.w });
     expect(await out.y.data()).toEqual(eager.y);
@@ -70,9 +86,18 @@ export async function checkReplay(f: (...inputs: Tensor[]) => Tensor, values: re
 }
 
 /** Gradient of f at x0 against central differences of a float64 reference, entry by entry. */
-export async function checkGradient(f: (x: Tensor) => Tensor, reference: (x: Float64Array) => ArrayLike<number>, shape: readonly number[], x0: Float32Array, tolerance = 1e-4): Promise<void> {
+export async function checkGradient(
+  f: (x: Tensor) => Tensor,
+  reference: (x: Float64Array) => ArrayLike<number>,
+  shape: readonly number[],
+  x0: Float32Array,
+  tolerance = 1e-4,
+): Promise<void> {
   const eager = await gradients(f, [tensor(x0, { shape })]);
-  const { w, grads: [g] } = eager;
+  const {
+    w,
+    grads: [g],
+  } = eager;
   const loss = (x: Float64Array): number => dot(reference(x), w);
   const h = 5e-8; // below the spacing of the random inputs, so that no maximum changes hands
   const expected = Float64Array.from(x0, (_, i) => {

@@ -10,9 +10,19 @@ import { mul } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { noise } from '../kernels/harness.ts';
 
-export interface Input { readonly values: Float32Array; readonly shape: readonly number[]; /** No gradient is taken. */ readonly constant?: boolean }
+export interface Input {
+  readonly values: Float32Array;
+  readonly shape: readonly number[];
+  /** No gradient is taken. */ readonly constant?: boolean;
+}
 
-export interface Float64Options { tolerance?: number; gradTolerance?: number; samples?: number; step?: number; skipReplay?: boolean }
+export interface Float64Options {
+  tolerance?: number;
+  gradTolerance?: number;
+  samples?: number;
+  step?: number;
+  skipReplay?: boolean;
+}
 
 /** Uniform values in (-1, 1), scaled. */
 export function random(shape: readonly number[], seed: number, scale = 1): Input {
@@ -22,7 +32,10 @@ export function random(shape: readonly number[], seed: number, scale = 1): Input
 
 /** `reference` sees the inputs' values as float64 and returns the output's values. */
 export async function matchesFloat64(
-  f: (inputs: Tensor[]) => Tensor, reference: (inputs: Float64Array[]) => Float64Array, inputs: readonly Input[], options: Float64Options = {},
+  f: (inputs: Tensor[]) => Tensor,
+  reference: (inputs: Float64Array[]) => Float64Array,
+  inputs: readonly Input[],
+  options: Float64Options = {},
 ): Promise<void> {
   const { tolerance = 2e-5, gradTolerance = 2e-4, samples = 12, step = 1e-5 } = options;
   const exact = inputs.map((i) => Float64Array.from(i.values));
@@ -57,17 +70,27 @@ export async function matchesFloat64(
       exact[i]![k] = x - step;
       const down = loss64();
       exact[i]![k] = x;
-      expect(Math.abs((up - down) / (2 * step) - g[k]!) / scale, `gradient ${i} at ${k}: ${g[k]}, expected ${(up - down) / (2 * step)}`).toBeLessThan(gradTolerance);
+      expect(
+        Math.abs((up - down) / (2 * step) - g[k]!) / scale,
+        `gradient ${i} at ${k}: ${g[k]}, expected ${(up - down) / (2 * step)}`,
+      ).toBeLessThan(gradTolerance);
     }
   }
   if (options.skipReplay) return;
   const names = inputs.map((_, i) => `x${i}`);
-  using program = await compile((named) => step_(names.map((n) => (named as Record<string, Tensor>)[n]!)), Object.fromEntries(names.map((n, i) => [n, spec(inputs[i]!.shape)])), { fuse: false });
+  using program = await compile(
+    (named) => step_(names.map((n) => (named as Record<string, Tensor>)[n]!)),
+    Object.fromEntries(names.map((n, i) => [n, spec(inputs[i]!.shape)])),
+    { fuse: false },
+  );
   for (let run = 0; run < 2; run++) {
     const out = program.run(Object.fromEntries(names.map((n, i) => [n, inputs[i]!.values])));
     for (const [name, t] of Object.entries(eager)) {
       const [a, b] = [await t.data(), await (out as Record<string, Tensor>)[name]!.data()];
-      expect(Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength)), `${name}: replay equals eager`).toBe(true);
+      expect(
+        Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength)),
+        `${name}: replay equals eager`,
+      ).toBe(true);
     }
   }
 }

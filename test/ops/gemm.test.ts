@@ -2,12 +2,37 @@
 // Which family of kernels computes a product on which adapter. Nothing runs here: caps are data.
 import { describe, expect, it } from 'vitest';
 import type { DType } from '../../src/engine/dtype.ts';
-import type { Caps } from '../../src/gpu/device.ts';
+import type { Caps } from '../../src/gpu/caps.ts';
 import { chooseTile, contenders, shapeClass, tileName } from '../../src/ops/gemm.ts';
 
-const limits = { maxStorageBufferBindingSize: 2 ** 31, maxBufferSize: 2 ** 31, maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupsPerDimension: 65535, maxStorageBuffersPerShaderStage: 8 };
-const gpu: Caps = { f16: true, subgroups: true, timestamps: true, subgroupMatrix: { M: 16, N: 16, K: 16 }, software: false, subgroupSize: 32, subgroupSizeMax: 32, driver: '580.1', tiles: {}, limits };
-const lavapipe: Caps = { ...gpu, software: true, subgroupMatrix: { M: 8, N: 8, K: 8 }, subgroupSize: 8, subgroupSizeMax: 8, driver: 'llvmpipe: Mesa 26.1.6' };
+const limits = {
+  maxStorageBufferBindingSize: 2 ** 31,
+  maxBufferSize: 2 ** 31,
+  maxComputeWorkgroupStorageSize: 49152,
+  maxComputeInvocationsPerWorkgroup: 1024,
+  maxComputeWorkgroupsPerDimension: 65535,
+  maxStorageBuffersPerShaderStage: 8,
+};
+const gpu: Caps = {
+  f16: true,
+  subgroups: true,
+  timestamps: true,
+  subgroupMatrix: { M: 16, N: 16, K: 16 },
+  software: false,
+  subgroupSize: 32,
+  subgroupSizeMax: 32,
+  driver: '580.1',
+  tiles: {},
+  limits,
+};
+const lavapipe: Caps = {
+  ...gpu,
+  software: true,
+  subgroupMatrix: { M: 8, N: 8, K: 8 },
+  subgroupSize: 8,
+  subgroupSizeMax: 8,
+  driver: 'llvmpipe: Mesa 26.1.6',
+};
 const chosen = (caps: Caps, dtype: DType, m = 4096, n = 4096): string => {
   const { family, rows, cols } = chooseTile(caps, dtype, m, n);
   return `${family} ${rows} x ${cols}`;
@@ -40,7 +65,10 @@ describe('a product is computed by', () => {
 });
 
 describe('a tuned tile', () => {
-  const tuned = (dtype: DType, tile: string, m: number, n: number): Caps => ({ ...lavapipe, tiles: { [shapeClass(dtype, m, n, 1)]: tile } });
+  const tuned = (dtype: DType, tile: string, m: number, n: number): Caps => ({
+    ...lavapipe,
+    tiles: { [shapeClass(dtype, m, n, 1)]: tile },
+  });
 
   it('goes before the built-in one, for every product of its class and no other', () => {
     const caps = tuned('f32', 'registers 4x4', 1000, 64);
@@ -50,7 +78,8 @@ describe('a tuned tile', () => {
     expect(chosen(caps, 'f16', 1000, 64)).toBe('registers 16 x 64');
   });
   it('of another adapter or version is not taken', () => {
-    for (const tile of ['blocks 8x8', 'registers 3x5', '']) expect(chosen(tuned('f32', tile, 64, 64), 'f32', 64, 64)).toBe('registers 16 x 64');
+    for (const tile of ['blocks 8x8', 'registers 3x5', ''])
+      expect(chosen(tuned('f32', tile, 64, 64), 'f32', 64, 64)).toBe('registers 16 x 64');
   });
   it('has a name of its own among at most six contenders, the built-in ones included', () => {
     for (const caps of [lavapipe, gpu]) {

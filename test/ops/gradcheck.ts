@@ -8,7 +8,12 @@ import { sum } from '../../src/ops/reduce.ts';
 import { noise } from '../kernels/harness.ts';
 
 /** Relative error of <gradient, direction> for the loss sum(f(inputs) * weights), `weights` seeded. */
-export async function gradcheck(f: (inputs: Tensor[]) => Tensor, values: readonly Float32Array[], shapes: readonly number[][], step = 1e-2): Promise<number> {
+export async function gradcheck(
+  f: (inputs: Tensor[]) => Tensor,
+  values: readonly Float32Array[],
+  shapes: readonly number[][],
+  step = 1e-2,
+): Promise<number> {
   const make = (v: readonly Float32Array[]) => v.map((x, i) => tensor(x, { shape: shapes[i] }));
   const loss = (inputs: Tensor[]): Tensor => {
     const y = f(inputs);
@@ -26,6 +31,6 @@ export async function gradcheck(f: (inputs: Tensor[]) => Tensor, values: readonl
     for (let k = 0; k < d.length; k++) slope += g[k] * d[k];
   }
   const at = async (h: number) => loss(make(values.map((v, i) => v.map((x, k) => x + h * directions[i][k])))).item();
-  const difference = (await at(step) - await at(-step)) / (2 * step);
+  const difference = ((await at(step)) - (await at(-step))) / (2 * step);
   return Math.abs(slope - difference) / Math.max(1, Math.abs(difference));
 }

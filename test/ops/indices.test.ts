@@ -17,7 +17,7 @@ import { argmax, argmin, sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { count } from './check.ts';
 
-const values = async (t: Tensor): Promise<number[]> => [...await t.data()];
+const values = async (t: Tensor): Promise<number[]> => [...(await t.data())];
 const host = (list: number[], dtype: DType = 'u32', shape = [list.length]): Tensor => tensor(list, { shape, dtype });
 /** The same indices, made by the device: the host does not know them. */
 const made = (list: number[], dtype: DType = 'u32', shape = [list.length]): Tensor => mulScalar(tensor(list, { shape, dtype }), 1);
@@ -31,13 +31,19 @@ const OPS: Readonly<Record<string, (index: Tensor) => Tensor>> = {
   scatter_add: (i) => scatterAdd(count([i.size]), i, { axis: 0, size: 4 }),
   one_hot: (i) => oneHot(i, { classes: 4 }),
   edge_conv_gather: (i) => edgeConvGather(count([1, 4, 2]), zeros([1, i.size, 2]), reshape(i, [1, i.size, 1])),
-  put_rows: (i) => { const table = zeros([4, 2]); putRows(table, count([i.size, 2]), i); return table; },
+  put_rows: (i) => {
+    const table = zeros([4, 2]);
+    putRows(table, count([i.size, 2]), i);
+    return table;
+  },
 };
-const signed = (name: string): DType[] => name === 'put_rows' ? ['u32'] : ['u32', 'i32'];
+const signed = (name: string): DType[] => (name === 'put_rows' ? ['u32'] : ['u32', 'i32']);
 
 describe('indices', () => {
   let device: Device;
-  beforeAll(async () => { device = await openDevice(); });
+  beforeAll(async () => {
+    device = await openDevice();
+  });
   afterAll(() => device.close());
 
   it.each(Object.entries(OPS))('%s: those of the host are checked before anything runs', async (name, call) => {
@@ -49,20 +55,23 @@ describe('indices', () => {
     if (name !== 'put_rows') expect(() => call(host([3, 0, -1, 2], 'i32'))).toThrow(/got index -1, expected 0 to 3/);
   });
 
-  it.each(Object.entries(OPS).filter(([name]) => name !== 'put_rows'))('%s: a program checks its feeds and constants before every run', async (name, call) => {
-    const constant = host([0, 1, 2, 3]);
-    using fed = await compile(({ i }) => ({ y: call(i) }), { i: spec([4], 'u32') });
-    using fixed = await compile(() => ({ y: call(constant) }), {});
-    const right = await values(fed.run({ i: Uint32Array.of(0, 1, 2, 3) }).y);
-    expect(() => fed.run({ i: Uint32Array.of(0, 1, 9, 3) })).toThrow(new RegExp(`^${name}#\\d+: got index 9`));
-    expect(() => fed.run({ i: host([4, 0, 0, 0]) })).toThrow(IndexError); // a tensor that the host wrote
-    expect(await values(fed.run({ i: Uint32Array.of(0, 1, 2, 3) }).y)).toEqual(right);
-    expect(await values(fixed.run().y)).toEqual(right);
-    constant.write(Uint32Array.of(0, 1, 2, 4));
-    expect(() => fixed.run()).toThrow(IndexError);
-    expect(() => evaluate(() => call(constant))).toThrow(IndexError);
-    fed.run({ i: made([4, 0, 0, 0]) }); // what the device made is not known
-  });
+  it.each(Object.entries(OPS).filter(([name]) => name !== 'put_rows'))(
+    '%s: a program checks its feeds and constants before every run',
+    async (name, call) => {
+      const constant = host([0, 1, 2, 3]);
+      using fed = await compile(({ i }) => ({ y: call(i) }), { i: spec([4], 'u32') });
+      using fixed = await compile(() => ({ y: call(constant) }), {});
+      const right = await values(fed.run({ i: Uint32Array.of(0, 1, 2, 3) }).y);
+      expect(() => fed.run({ i: Uint32Array.of(0, 1, 9, 3) })).toThrow(new RegExp(`^${name}#\\d+: got index 9`));
+      expect(() => fed.run({ i: host([4, 0, 0, 0]) })).toThrow(IndexError); // a tensor that the host wrote
+      expect(await values(fed.run({ i: Uint32Array.of(0, 1, 2, 3) }).y)).toEqual(right);
+      expect(await values(fixed.run().y)).toEqual(right);
+      constant.write(Uint32Array.of(0, 1, 2, 4));
+      expect(() => fixed.run()).toThrow(IndexError);
+      expect(() => evaluate(() => call(constant))).toThrow(IndexError);
+      fed.run({ i: made([4, 0, 0, 0]) }); // what the device made is not known
+    },
+  );
 
   it('what the device or others may have written since is not held against them', async () => {
     const index = host([9, 9]);
@@ -71,7 +80,10 @@ describe('indices', () => {
     const lent = host([9]);
     device.gpu.queue.writeBuffer(lent.buffer.buffer, lent.buffer.offset, Uint32Array.of(2));
     expect(await values(indexSelect(count([4]), lent))).toEqual([2]);
-    using program = await compile(() => { putRows(index, host([3, 2]), host([0, 1])); return { y: indexSelect(count([4]), index) }; }, {});
+    using program = await compile(() => {
+      putRows(index, host([3, 2]), host([0, 1]));
+      return { y: indexSelect(count([4]), index) };
+    }, {});
     index.write(Uint32Array.of(7, 7));
     expect(await values(program.run().y)).toEqual([3, 2]);
   });
@@ -83,7 +95,9 @@ describe('indices', () => {
     expect(await values(indexSelect(count([4, 4]), index))).toEqual([4, 5, 6, 7, ...new Array(8).fill(NaN), 0, 1, 2, 3]);
     expect(await values(gatherRows(count([2, 2, 1]), reshape(index, [2, 2])))).toEqual([1, NaN, NaN, 2]);
     expect(await values(indexSelect(count([4], 'u32'), index))).toEqual([1, 0, 0, 0]);
-    expect(await values(indexSelect(cast(count([4, 2]), 'f16'), index))).toEqual([0x4000, 0x4200, 0x7e00, 0x7e00, 0x7e00, 0x7e00, 0, 0x3c00]);
+    expect(await values(indexSelect(cast(count([4, 2]), 'f16'), index))).toEqual([
+      0x4000, 0x4200, 0x7e00, 0x7e00, 0x7e00, 0x7e00, 0, 0x3c00,
+    ]);
     expect(await values(scatterAdd(tensor([1, 2, 4, 8]), index, { axis: 0, size: 4 }))).toEqual([8, 1, 0, 0]);
     expect(await values(oneHot(index, { classes: 2 }))).toEqual([0, 1, NaN, NaN, NaN, NaN, 1, 0]);
     expect(await values(oneHot(index, { classes: 2, dtype: 'u32' }))).toEqual([0, 1, 0, 0, 0, 0, 1, 0]);
@@ -101,7 +115,8 @@ describe('indices', () => {
 
   it('a label that is no class makes the loss NaN', async () => {
     const logits = count([1, 1, 2, 2]);
-    const loss = (labels: number[]): Promise<number> => segLoss(logits, oneHotOf(tensor(labels, { shape: [1, 1, 2] }), 2), tensor([1, 1], { shape: [1, 1, 2] })).item();
+    const loss = (labels: number[]): Promise<number> =>
+      segLoss(logits, oneHotOf(tensor(labels, { shape: [1, 1, 2] }), 2), tensor([1, 1], { shape: [1, 1, 2] })).item();
     expect(await loss([0, 1])).toBeGreaterThan(0);
     for (const label of [5, 2, -1, 0.5, NaN, Infinity]) expect(await loss([0, label]), String(label)).toBeNaN();
   });
@@ -119,7 +134,9 @@ describe('a device opened with debug', () => {
         await values(call(made([0, 1, 2, 3])));
         await expect(values(call(made([0, 1, 7, 3])))).rejects.toThrow(new IndexError(`${name}: got index 7 at place 2, expected 0 to 3.`));
       }
-      await expect(values(indexSelect(count([4]), made([-2], 'i32')))).rejects.toThrow(/index_select: got index 4294967294 \(or -2\) at place 0/);
+      await expect(values(indexSelect(count([4]), made([-2], 'i32')))).rejects.toThrow(
+        /index_select: got index 4294967294 \(or -2\) at place 0/,
+      );
       using program = await compile(({ i }) => ({ y: embedding(cast(i, 'u32'), count([4, 2])) }), { i: spec([3]) });
       program.run({ i: Float32Array.of(1, 2, 3) });
       await device.sync();

@@ -10,7 +10,9 @@ import { nmse, noise } from '../kernels/harness.ts';
 import { gradcheck } from './gradcheck.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const X = (shape: number[]) => noise(numel(shape), 5, 2, 0.5);
@@ -43,13 +45,15 @@ describe('values', () => {
     for (const axis of [0, 1, 2]) {
       const p = await softmax(x, axis).data();
       expect(nmse(Array.from(await logSoftmax(x, axis).data(), Math.exp), p)).toBeLessThan(1e-12);
-      expect(Array.from(p).reduce((a, b) => a + b, 0)).toBeCloseTo(4 * 6 * 5 / [4, 6, 5][axis], 4);
+      expect(Array.from(p).reduce((a, b) => a + b, 0)).toBeCloseTo((4 * 6 * 5) / [4, 6, 5][axis], 4);
     }
   });
   it('refuses weights that do not fit', () => {
     const x = tensor(X([3, 4]), { shape: [3, 4] });
     expect(() => layerNorm(x, tensor([1, 2, 3]), tensor([1, 2, 3]))).toThrow('layer_norm: got a weight [3] for [3,4], expected [4].');
-    expect(() => layerNorm(x, null, tensor([1, 2, 3, 4]))).toThrow('layer_norm: got beta without gamma, expected both, gamma alone or neither.');
+    expect(() => layerNorm(x, null, tensor([1, 2, 3, 4]))).toThrow(
+      'layer_norm: got beta without gamma, expected both, gamma alone or neither.',
+    );
     expect(() => softmax(x, 2)).toThrow('softmax: got axis 2 for [3,4], expected -2 to 1.');
   });
 });

@@ -10,20 +10,23 @@ import { noise } from '../kernels/harness.ts';
 import { checkLinear, gradients } from './check.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const host = new Philox(0xdeadbeef, 'dropout');
-const source = (step: () => number = () => 5, firstOp = 0): RandomSource => new RandomSource({ seed: 0xdeadbeef, stream: STREAMS.dropout, step, firstOp });
+const source = (step: () => number = () => 5, firstOp = 0): RandomSource =>
+  new RandomSource({ seed: 0xdeadbeef, stream: STREAMS.dropout, step, firstOp });
 
 describe('random numbers', () => {
-  it.each([1, 7, 64, 1001])('are the host\'s to the bit: %i uniforms', async (n) => {
+  it.each([1, 7, 64, 1001])("are the host's to the bit: %i uniforms", async (n) => {
     const random = source();
     expect(await uniform([n], { random }).data()).toEqual(host.uniform(5, 0, n));
     expect(await uniform([n], { random }).data()).toEqual(host.uniform(5, 1, n));
     expect(await uniform([n], { random: source(() => 4294967295, 77) }).data()).toEqual(host.uniform(4294967295, 77, n));
   });
-  it('are the host\'s normals to rounding', async () => {
+  it("are the host's normals to rounding", async () => {
     const n = 20001;
     const y = await normal([n], { random: source() }).data();
     const want = host.normal(5, 0, n);
@@ -40,7 +43,7 @@ describe('random numbers', () => {
       step = s;
       const out = p.run();
       expect(await out.a.data()).toEqual(host.uniform(s, 0, 9));
-      seen.push([...await out.b.data()]);
+      seen.push([...(await out.b.data())]);
     }
     expect(seen[2]).toEqual(seen[0]);
     expect(seen[1]).not.toEqual(seen[0]);
@@ -59,7 +62,11 @@ describe('dropout', () => {
   });
   it('is the same in the backward pass and in replay', async () => {
     await checkLinear((x) => dropout(x, { p: 0.5, random: source() }), [7, 9]);
-    const { y, w, grads: [g] } = await gradients((x) => dropout(x, { p: 0.25, random: source() }), [tensor(new Float32Array(99).fill(1))]);
+    const {
+      y,
+      w,
+      grads: [g],
+    } = await gradients((x) => dropout(x, { p: 0.25, random: source() }), [tensor(new Float32Array(99).fill(1))]);
     y.forEach((v, i) => expect(g![i]).toBeCloseTo(w[i]! * v, 6));
   });
   it('drops channels or samples as a whole', async () => {
@@ -67,16 +74,16 @@ describe('dropout', () => {
     const ones = tensor(new Float32Array(numel(shape)).fill(1), { shape });
     const y = await dropout(ones, { p: 0.5, random: source(), shared: [1, 2] }).data();
     const u = host.uniform(5, 0, 24);
-    y.forEach((v, i) => expect(v).toBe(u[Math.floor(i / 160) * 8 + i % 8]! >= 0.5 ? 2 : 0));
+    y.forEach((v, i) => expect(v).toBe(u[Math.floor(i / 160) * 8 + (i % 8)]! >= 0.5 ? 2 : 0));
     await checkLinear((x) => dropout(x, { p: 0.5, random: source(), shared: [1, -2, -1] }), shape);
   });
   it('has its ends', async () => {
     const x = tensor([1, 2, 3]);
     expect(dropout(x, { p: 0, random: source() })).toBe(x);
-    expect([...await dropout(x, { p: 1, random: source() }).data()]).toEqual([0, 0, 0]);
+    expect([...(await dropout(x, { p: 1, random: source() }).data())]).toEqual([0, 0, 0]);
     expect(() => dropout(x, { p: 1.5, random: source() })).toThrow('expected a number from 0 to 1');
     const random = source();
-  const two = evaluate(() => ({ a: dropout(x, { p: 0.5, random }), b: uniform([3], { random }) }));
+    const two = evaluate(() => ({ a: dropout(x, { p: 0.5, random }), b: uniform([3], { random }) }));
     expect(await two.b.data()).toEqual(host.uniform(5, 1, 3));
   });
 });

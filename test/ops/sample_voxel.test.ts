@@ -9,7 +9,9 @@ import { Philox } from '../../src/random/philox.ts';
 import { sampleVoxel } from '../../src/ops/sample_voxel.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 /** Row by row: the k-th voxel of the mask that is not 0, k = floor(u * count). */
@@ -26,12 +28,17 @@ function reference(mask: Float32Array, u: ArrayLike<number>, [b, d, h, w]: reado
 /** A signed mask in which a share of the voxels is not 0. */
 function signed(n: number, share: number, seed: number): Float32Array {
   const u = new Philox(seed, 'click').uniform(0, 0, 2 * n);
-  return Float32Array.from({ length: n }, (_, i) => u[2 * i]! < share ? (u[2 * i + 1]! < 0.5 ? -1 : 1) : 0);
+  return Float32Array.from({ length: n }, (_, i) => (u[2 * i]! < share ? (u[2 * i + 1]! < 0.5 ? -1 : 1) : 0));
 }
 
 describe('sampleVoxel', () => {
   it.each<[[number, number, number, number], number]>([
-    [[1, 1, 1, 1], 1], [[3, 2, 3, 5], 0.4], [[2, 16, 64, 64], 0.01], [[5, 7, 9, 11], 0.003], [[70, 3, 3, 3], 0.5], [[1, 48, 160, 160], 0.2],
+    [[1, 1, 1, 1], 1],
+    [[3, 2, 3, 5], 0.4],
+    [[2, 16, 64, 64], 0.01],
+    [[5, 7, 9, 11], 0.003],
+    [[70, 3, 3, 3], 0.5],
+    [[1, 48, 160, 160], 0.2],
   ])('of masks %j, %d of the voxels set', async (shape, share) => {
     const mask = signed(numel(shape), share, 3);
     const u = new Philox(4, 'click').uniform(0, 0, shape[0]);
@@ -39,7 +46,9 @@ describe('sampleVoxel', () => {
     const [c, v] = [await coords.data(), await value.data()];
     reference(mask, u, shape).forEach((want, row) => {
       expect(v[row], `row ${row}`).toBe(want.value);
-      want.coords.forEach((x, axis) => { expect(Math.abs(c[3 * row + axis]! - x)).toBeLessThan(1e-6); });
+      want.coords.forEach((x, axis) => {
+        expect(Math.abs(c[3 * row + axis]! - x)).toBeLessThan(1e-6);
+      });
     });
   });
 
@@ -47,9 +56,14 @@ describe('sampleVoxel', () => {
     const shape = [4, 2, 5, 7];
     const mask = tensor(new Float32Array(280).fill(1), { shape });
     const { coords } = sampleVoxel(mask, tensor([0, 1 - 2 ** -24, 1, -1]));
-    const c = [...await coords.data()];
-    const [first, last] = [[0.25, 0.1, 1 / 14], [0.75, 0.9, 13 / 14]];
-    [...first, ...last, ...last, ...first].forEach((want, i) => { expect(c[i]).toBeCloseTo(want, 6); });
+    const c = [...(await coords.data())];
+    const [first, last] = [
+      [0.25, 0.1, 1 / 14],
+      [0.75, 0.9, 13 / 14],
+    ];
+    [...first, ...last, ...last, ...first].forEach((want, i) => {
+      expect(c[i]).toBeCloseTo(want, 6);
+    });
   });
 
   it('is uniform: every voxel of a mask as often as another', async () => {
@@ -60,7 +74,10 @@ describe('sampleVoxel', () => {
     const c = await coords.data();
     const seen = new Float64Array(8);
     for (let row = 0; row < rows; row++) seen[Math.floor(c[3 * row + 2]! * 8)]!++;
-    one.forEach((set, i) => { if (set) expect(Math.abs(seen[i]! - rows / 4)).toBeLessThan(120); else expect(seen[i]).toBe(0); }); // 4.4 standard deviations
+    one.forEach((set, i) => {
+      if (set) expect(Math.abs(seen[i]! - rows / 4)).toBeLessThan(120);
+      else expect(seen[i]).toBe(0);
+    }); // 4.4 standard deviations
   });
 
   it('gives the same voxel in a program, run after run', async () => {

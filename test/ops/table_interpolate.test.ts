@@ -9,7 +9,9 @@ import { checkLinear } from './check.ts';
 import { matchesFloat64, random } from './float64.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 describe('tableInterpolate', () => {
@@ -19,11 +21,18 @@ describe('tableInterpolate', () => {
       const index = Array.from({ length: T * T * taps }, (_, i) => (i * i * 7 + i) % (entries - 2));
       const weight = noise(T * T * taps, 3);
       const plan = interpolationPlan(entries, [T, T], index, weight);
-      await matchesFloat64(([table]) => tableInterpolate(table!, plan), ([table]) => {
-        const out = new Float64Array(heads * T * T);
-        for (let h = 0; h < heads; h++) for (let p = 0; p < T * T; p++) for (let j = 0; j < taps; j++) out[h * T * T + p]! += weight[p * taps + j]! * table![index[p * taps + j]! * heads + h]!;
-        return out;
-      }, [random([entries, heads], 5)], { samples: 51 });
+      await matchesFloat64(
+        ([table]) => tableInterpolate(table!, plan),
+        ([table]) => {
+          const out = new Float64Array(heads * T * T);
+          for (let h = 0; h < heads; h++)
+            for (let p = 0; p < T * T; p++)
+              for (let j = 0; j < taps; j++) out[h * T * T + p]! += weight[p * taps + j]! * table![index[p * taps + j]! * heads + h]!;
+          return out;
+        },
+        [random([entries, heads], 5)],
+        { samples: 51 },
+      );
       await checkLinear((table) => tableInterpolate(table, plan), [entries, heads]);
     });
   }

@@ -29,7 +29,10 @@ it('every contender computes the same product', async () => {
     for (let i = 0; i < k; i++) sum += left[Math.floor(at / n) * k + i]! * right[i * n + (at % n)]!;
     return sum;
   });
-  const { caps } = await openDevice().then((device) => { using open = device; return open; });
+  const { caps } = await openDevice().then((device) => {
+    using open = device;
+    return open;
+  });
   for (const tile of contenders(caps, 'f32').map(tileName)) {
     using device = await openDevice({ tiles: () => ({ [shapeClass('f32', m, n, 1)]: tile }) });
     expect(Object.values(device.caps.tiles), tile).toEqual([tile]);

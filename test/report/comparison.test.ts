@@ -13,21 +13,39 @@ import { colouredSurface, packed, stillPicture } from '../../src/report/surface_
 import { block, evaluation, fullInput } from './fixture.ts';
 
 const CLASSES = [{ label: 1, name: 'nodule' }];
-const methods = (name = (n: string) => n): MethodRuns[] => [0, 1, 2].map((grown) => ({ name: name(`grown ${grown}`), summaries: [evaluation(CLASSES, grown).summary], parameters: 10 ** (4 + grown), seconds: grown === 2 ? null : 0.5 }));
+const methods = (name = (n: string) => n): MethodRuns[] =>
+  [0, 1, 2].map((grown) => ({
+    name: name(`grown ${grown}`),
+    summaries: [evaluation(CLASSES, grown).summary],
+    parameters: 10 ** (4 + grown),
+    seconds: grown === 2 ? null : 0.5,
+  }));
 function comparison(name = (n: string) => n): Comparison {
-  const all = methods(name), table = compareMethods(all, all[0]!.name, { resamples: 50 });
+  const all = methods(name),
+    table = compareMethods(all, all[0]!.name, { resamples: 50 });
   return {
-    notices: [name('They differ.')], methods: table, ablation: table, level: 0.95, tolerance: 1, runs: [{ method: all[0]!.name, run: name('run'), fold: 0, seed: 1, evaluated: '7 held-out cases' }],
-    surfaces: [{ title: name('best'), note: name('case'), reference: block([2, 4, 4], [6, 8, 8]), prediction: block([2, 4, 4], [6, 9, 8]) }, { title: name('worst'), note: '', reference: block([2, 4, 4], [6, 8, 8]), prediction: block([0, 0, 0], [0, 0, 0]) }],
+    notices: [name('They differ.')],
+    methods: table,
+    ablation: table,
+    level: 0.95,
+    tolerance: 1,
+    runs: [{ method: all[0]!.name, run: name('run'), fold: 0, seed: 1, evaluated: '7 held-out cases' }],
+    surfaces: [
+      { title: name('best'), note: name('case'), reference: block([2, 4, 4], [6, 8, 8]), prediction: block([2, 4, 4], [6, 9, 8]) },
+      { title: name('worst'), note: '', reference: block([2, 4, 4], [6, 8, 8]), prediction: block([0, 0, 0], [0, 0, 0]) },
+    ],
   };
 }
-const render = (c: Comparison, viewer?: string): string => renderComparison(c, { title: 't', date: 'today', ...(viewer !== undefined && { viewer }) });
+const render = (c: Comparison, viewer?: string): string =>
+  renderComparison(c, { title: 't', date: 'today', ...(viewer !== undefined && { viewer }) });
 
 describe('compareMethods', () => {
   it('means are those of the summary, differences those on pairs; lower HD95 is better', () => {
     const { rows, alpha } = compareMethods(methods(), 'grown 0', { resamples: 50 });
     expect(alpha).toBe(0.05);
-    for (const [i, { metrics }] of rows.entries()) for (const metric of ['Dice', 'IoU', 'BF', 'HD95'] as const) expect(metrics[metric].mean).toBeCloseTo(methods()[i]!.summaries[0]!.foreground.metrics[metric].mean!, 12);
+    for (const [i, { metrics }] of rows.entries())
+      for (const metric of ['Dice', 'IoU', 'BF', 'HD95'] as const)
+        expect(metrics[metric].mean).toBeCloseTo(methods()[i]!.summaries[0]!.foreground.metrics[metric].mean!, 12);
     expect(rows.map((row) => row.against?.IoU.n_cases)).toEqual([undefined, 7, 7]);
     // One case is missed by all: HD95 has six pairs, and one that is left out.
     expect([rows[1]!.against!.HD95.n_cases, rows[1]!.against!.HD95.n_unpaired]).toEqual([6, 1]);
@@ -39,8 +57,13 @@ describe('compareMethods', () => {
   });
 
   it('several classes, folds and seeds: means as one evaluation has them', () => {
-    const both = evaluation([{ label: 1, name: 'a' }, { label: 2, name: 'b' }]).summary;
-    const { rows: [row] } = compareMethods([{ name: 'm', summaries: [both, both], parameters: null, seconds: null }], 'm', { resamples: 50 });
+    const both = evaluation([
+      { label: 1, name: 'a' },
+      { label: 2, name: 'b' },
+    ]).summary;
+    const {
+      rows: [row],
+    } = compareMethods([{ name: 'm', summaries: [both, both], parameters: null, seconds: null }], 'm', { resamples: 50 });
     expect(row!.metrics.Dice.mean).toBeCloseTo(both.foreground.metrics.Dice.mean!, 12);
     expect([row!.n_cases, row!.n_runs]).toEqual([7, 2]);
   });
@@ -48,23 +71,32 @@ describe('compareMethods', () => {
 
 describe('as text', () => {
   it('LaTeX prints what names say and obeys none of it', () => {
-    expect(latexText('a_b & 50 % of {x} \\input{/etc/passwd} $y$ ^~#')).toBe('a\\_b \\& 50 \\% of \\{x\\} \\textbackslash{}input\\{/etc/passwd\\} \\$y\\$ \\textasciicircum{}\\textasciitilde{}\\#');
+    expect(latexText('a_b & 50 % of {x} \\input{/etc/passwd} $y$ ^~#')).toBe(
+      'a\\_b \\& 50 \\% of \\{x\\} \\textbackslash{}input\\{/etc/passwd\\} \\$y\\$ \\textasciicircum{}\\textasciitilde{}\\#',
+    );
     expect(latexText('[1] "q"\nnext\u202e')).toBe('{[}1{]} \\textquotedbl{}q\\textquotedbl{} next ');
     const evil = comparisonLatex(comparison((n) => `\\write18{rm}\n${n}%`));
     expect(evil).not.toMatch(/(?<!\\textbackslash\{\})write18/);
-    for (const line of evil.split('\n')) expect(line).toMatch(/^(%|\\(begin|end|centering|caption|toprule|midrule|bottomrule)|\\textbackslash|Method|$)/);
+    for (const line of evil.split('\n'))
+      expect(line).toMatch(/^(%|\\(begin|end|centering|caption|toprule|midrule|bottomrule)|\\textbackslash|Method|$)/);
     for (const row of evil.split('\n').filter((line) => / & /.test(line))) expect(row.replace(/\\&/g, '').split(' & ')).toHaveLength(10);
   });
 
   it('CSV has one line a row and no formula', () => {
-    const lines = comparisonCsv(comparison((n) => `=cmd|'/c calc'!A1,${n}`)).trim().split('\n');
+    const lines = comparisonCsv(comparison((n) => `=cmd|'/c calc'!A1,${n}`))
+      .trim()
+      .split('\n');
     expect(lines).toHaveLength(7);
     for (const line of lines.slice(1)) expect(line).toMatch(/^(methods|ablation),"'=cmd/);
   });
 
   it('the page treats every name as text, and runs only its own scripts', () => {
     const evil = '<script>alert(1)</script><img src=x onerror=y>';
-    const page = render(comparison((n) => evil + n), '/* library </script> */'), { document } = parseHTML(page);
+    const page = render(
+        comparison((n) => evil + n),
+        '/* library </script> */',
+      ),
+      { document } = parseHTML(page);
     expect(document.querySelectorAll('script').length).toBe(2);
     expect(document.querySelectorAll('img').length).toBe(0);
     expect(render(comparison())).not.toContain('<script');
@@ -73,7 +105,14 @@ describe('as text', () => {
 
   it('tables say who is the reference, bubbles have one circle a method', () => {
     const { document } = parseHTML(render(comparison()));
-    expect([...document.querySelectorAll('h2')].map((h) => h.id)).toEqual(['differs', 'methods', 'ablation', 'bubbles', 'surfaces', 'runs']);
+    expect([...document.querySelectorAll('h2')].map((h) => h.id)).toEqual([
+      'differs',
+      'methods',
+      'ablation',
+      'bubbles',
+      'surfaces',
+      'runs',
+    ]);
     expect(document.querySelector('table tbody tr')!.textContent).toMatch(/grown 0[^]*reference/);
     expect(document.querySelectorAll('#bubbles ~ figure circle').length).toBe(3);
     expect(document.getElementById('surfaces')!.parentElement!.textContent).toContain('Nothing is predicted');

@@ -10,7 +10,8 @@ import { overlaySection } from '../../src/report/section_overlays.ts';
 function probe(more: Partial<OverlayCase> = {}): OverlayCase {
   const at = (z: number, y: number, x: number): number => (z * 5 + y) * 6 + x;
   const image = Float32Array.from({ length: 120 }, (_, i) => 100 * Math.floor(i / 30) + 10 * (Math.floor(i / 6) % 5) + (i % 6));
-  const reference = new Uint8Array(120), prediction = new Uint8Array(120);
+  const reference = new Uint8Array(120),
+    prediction = new Uint8Array(120);
   reference[at(1, 2, 3)] = 1;
   prediction[at(1, 2, 4)] = 1;
   return { case: 'probe', size: [4, 5, 6], spacing: [3, 2, 1], image, reference, prediction, window: { low: 0, high: 510 }, ...more };
@@ -20,7 +21,9 @@ describe('planes', () => {
   it('pass through the reference', () => {
     const { planes } = caseViews(probe());
     expect(planes.map(({ plane, slice, width, height, pixel }) => [plane, slice, width, height, ...pixel])).toEqual([
-      ['transverse', 1, 6, 5, 1, 2], ['coronal', 2, 6, 4, 1, 3], ['sagittal', 3, 5, 4, 2, 3],
+      ['transverse', 1, 6, 5, 1, 2],
+      ['coronal', 2, 6, 4, 1, 3],
+      ['sagittal', 3, 5, 4, 2, 3],
     ]);
     // Window 0 to 510: half the intensity.
     expect(planes[0].grey[0]).toBe(50);
@@ -38,9 +41,24 @@ describe('planes', () => {
   });
 
   it('keep the texture of a small bright structure in a large dark one', () => {
-    const n = 60, image = new Float32Array(n * n * n).fill(-800), reference = new Uint8Array(n * n * n);
-    for (let z = 29; z < 32; z++) for (let y = 29; y < 32; y++) for (let x = 29; x < 32; x++) { const at = (z * n + y) * n + x; reference[at] = 1; image[at] = 20 * (x - 29); }
-    const { planes, window } = caseViews({ case: 'small', size: [n, n, n], spacing: [1, 1, 1], image, reference, prediction: new Uint8Array(n * n * n) });
+    const n = 60,
+      image = new Float32Array(n * n * n).fill(-800),
+      reference = new Uint8Array(n * n * n);
+    for (let z = 29; z < 32; z++)
+      for (let y = 29; y < 32; y++)
+        for (let x = 29; x < 32; x++) {
+          const at = (z * n + y) * n + x;
+          reference[at] = 1;
+          image[at] = 20 * (x - 29);
+        }
+    const { planes, window } = caseViews({
+      case: 'small',
+      size: [n, n, n],
+      spacing: [1, 1, 1],
+      image,
+      reference,
+      prediction: new Uint8Array(n * n * n),
+    });
     expect(window.high).toBeGreaterThan(100);
     const inside = [...planes[0].grey].filter((_, i) => planes[0].reference[i]);
     expect(new Set(inside).size).toBe(3);
@@ -48,9 +66,18 @@ describe('planes', () => {
   });
 
   it('show what is near the masks, not the whole body', () => {
-    const n = 100, image = new Float32Array(n * n * n), reference = new Uint8Array(n * n * n);
+    const n = 100,
+      image = new Float32Array(n * n * n),
+      reference = new Uint8Array(n * n * n);
     reference[(50 * n + 50) * n + 50] = 1;
-    const { planes } = caseViews({ case: 'big', size: [n, n, n], spacing: [1, 1, 1], image, reference, prediction: new Uint8Array(n * n * n) });
+    const { planes } = caseViews({
+      case: 'big',
+      size: [n, n, n],
+      spacing: [1, 1, 1],
+      image,
+      reference,
+      prediction: new Uint8Array(n * n * n),
+    });
     expect(planes[0].width).toBeGreaterThanOrEqual(45);
     expect(planes[0].width).toBeLessThan(50);
   });

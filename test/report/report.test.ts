@@ -9,12 +9,27 @@ import { evaluation, fullInput } from './fixture.ts';
 
 const page = renderReport(fullInput());
 const { document } = parseHTML(page);
-const textOf = (selector: string): string => [...document.querySelectorAll(selector)].map((element) => element.textContent).join(' ').replace(/\s+/g, ' ');
+const textOf = (selector: string): string =>
+  [...document.querySelectorAll(selector)]
+    .map((element) => element.textContent)
+    .join(' ')
+    .replace(/\s+/g, ' ');
 const sectionText = (id: string): string => document.getElementById(id)!.parentElement!.textContent!.replace(/\s+/g, ' ');
 
 describe('the page', () => {
   it('has the sections there is data for, and no others', () => {
-    expect([...document.querySelectorAll('h2')].map((h) => h.id)).toEqual(['verdict', 'overlays', 'results', 'slices', 'surfaces', 'runs', 'training', 'resources', 'methods', 'provenance']);
+    expect([...document.querySelectorAll('h2')].map((h) => h.id)).toEqual([
+      'verdict',
+      'overlays',
+      'results',
+      'slices',
+      'surfaces',
+      'runs',
+      'training',
+      'resources',
+      'methods',
+      'provenance',
+    ]);
     const bare = parseHTML(renderReport({ title: 'nothing yet' })).document;
     expect(bare.querySelectorAll('h2, nav, figure, table').length).toBe(0);
     expect(bare.querySelector('h1')!.textContent).toBe('nothing yet');
@@ -43,7 +58,8 @@ describe('the page', () => {
       expect(svg.getAttribute('role')).toBe('img');
       expect(svg.getAttribute('aria-label')!.length).toBeGreaterThan(5);
     }
-    for (const figure of document.querySelectorAll('figure')) expect(figure.querySelector('figcaption')!.textContent!.length).toBeGreaterThan(10);
+    for (const figure of document.querySelectorAll('figure'))
+      expect(figure.querySelector('figcaption')!.textContent!.length).toBeGreaterThan(10);
   });
 
   it('treats every name as text', () => {
@@ -80,43 +96,97 @@ describe('what the sections say', () => {
     expect(sectionText('verdict')).toContain('78.7');
   });
 
-  const words = (change: Partial<ReportInput>): string => parseHTML(renderReport({ ...fullInput(), ...change })).document.getElementById('verdict')!.parentElement!.textContent!.replace(/\s+/g, ' ');
+  const words = (change: Partial<ReportInput>): string =>
+    parseHTML(renderReport({ ...fullInput(), ...change }))
+      .document.getElementById('verdict')!
+      .parentElement!.textContent!.replace(/\s+/g, ' ');
   const evaluated = (cases: Evaluated['cases']): Evaluated => ({ cases, n_cases: 7, n_patients: 7, masks: null, changed: [] });
 
   it('verdict: says where cases were trained on, masks copied, predictions missing or changed', () => {
     expect(words({ summary: { ...summary!, evaluated: evaluated('held out') } })).not.toMatch(/No held-out|copied|no prediction/);
-    expect(words({ summary: { ...summary!, evaluated: evaluated('trained on') } })).toContain('No held-out result: the model was trained on these cases');
+    expect(words({ summary: { ...summary!, evaluated: evaluated('trained on') } })).toContain(
+      'No held-out result: the model was trained on these cases',
+    );
     const copied = { ...summary!, metric_per_case: summary!.metric_per_case.map((c) => ({ ...c, n_copied: 9 })) };
     expect(words({ summary: copied })).toMatch(/on the voxels that were not annotated, of seven cases[^]*were copied from the labels/);
-    expect(words({ summary: { ...summary!, missing: ['a', 'b'], unused: ['z'] } })).toMatch(/2 cases have no prediction and count as an empty mask: a, b\.[^]*1 prediction has no reference and is not scored: z/);
-    expect(words({ summary: { ...summary!, evaluated: { ...evaluated('held out'), changed: ['c'] } } })).toMatch(/not as they were predicted[^]*: c\./);
-    expect(words({ summary: { ...summary!, training: { ...summary!, evaluated: evaluated('trained on') } } })).toMatch(/Not in these numbers: 7 cases that the model was trained on, with a Dice of \d/);
+    expect(words({ summary: { ...summary!, missing: ['a', 'b'], unused: ['z'] } })).toMatch(
+      /2 cases have no prediction and count as an empty mask: a, b\.[^]*1 prediction has no reference and is not scored: z/,
+    );
+    expect(words({ summary: { ...summary!, evaluated: { ...evaluated('held out'), changed: ['c'] } } })).toMatch(
+      /not as they were predicted[^]*: c\./,
+    );
+    expect(words({ summary: { ...summary!, training: { ...summary!, evaluated: evaluated('trained on') } } })).toMatch(
+      /Not in these numbers: 7 cases that the model was trained on, with a Dice of \d/,
+    );
     expect(words({ notices: ['Mind this.'] })).toContain('Mind this.');
   });
 
   it('verdict: names a network that does better alone than the headline', () => {
-    const better = evaluation([{ label: 1, name: 'nodule' }, { label: 2, name: 'vessel' }], 0).summary;
-    expect(words({ networks: [{ name: 'ensemble', summary: summary! }, { name: 'sam', summary: better }] })).toMatch(/“sam” alone does better on these cases: Dice \d+\.\d %, against \d+\.\d % of “ensemble”/);
-    expect(words({ networks: [{ name: 'ensemble', summary: better }, { name: 'sam', summary: summary! }], summary: better })).not.toContain('alone');
-    expect(words({ networks: [{ name: 'ensemble', summary: better }, { name: 'sam', summary: summary! }], headline: 'sam' })).toContain('“ensemble” alone does better');
+    const better = evaluation(
+      [
+        { label: 1, name: 'nodule' },
+        { label: 2, name: 'vessel' },
+      ],
+      0,
+    ).summary;
+    expect(
+      words({
+        networks: [
+          { name: 'ensemble', summary: summary! },
+          { name: 'sam', summary: better },
+        ],
+      }),
+    ).toMatch(/“sam” alone does better on these cases: Dice \d+\.\d %, against \d+\.\d % of “ensemble”/);
+    expect(
+      words({
+        networks: [
+          { name: 'ensemble', summary: better },
+          { name: 'sam', summary: summary! },
+        ],
+        summary: better,
+      }),
+    ).not.toContain('alone');
+    expect(
+      words({
+        networks: [
+          { name: 'ensemble', summary: better },
+          { name: 'sam', summary: summary! },
+        ],
+        headline: 'sam',
+      }),
+    ).toContain('“ensemble” alone does better');
   });
 
   it('surfaces: the labels of limits of agreement keep apart where the spread is small', () => {
-    const alike = { ...summary!, metric_per_case: summary!.metric_per_case.map((c) => ({ ...c, metrics: { ...c.metrics, 1: { ...c.metrics['1']!, n_ref: 10, n_pred: 8, volume_ref_mm3: 1000, volume_pred_mm3: 800 } } })) };
+    const alike = {
+      ...summary!,
+      metric_per_case: summary!.metric_per_case.map((c) => ({
+        ...c,
+        metrics: { ...c.metrics, 1: { ...c.metrics['1']!, n_ref: 10, n_pred: 8, volume_ref_mm3: 1000, volume_pred_mm3: 800 } },
+      })),
+    };
     for (const given of [summary!, alike]) {
       const drawn = parseHTML(renderReport({ title: 't', summary: given })).document;
-      const heights = [...drawn.querySelectorAll('#surfaces ~ .pair svg text, section text')].filter((t) => /^(bias|[+−]1\.96)/.test(t.textContent!)).map((t) => {
-        let y = 0;
-        for (let at: any = t; at && at.tagName.toLowerCase() !== 'svg'; at = at.parentElement) y += Number(/translate\([^,]+,([^)]+)\)/.exec(at.getAttribute('transform') ?? '')?.[1] ?? 0);
-        return y;
-      }).sort((a, b) => a - b);
+      const heights = [...drawn.querySelectorAll('#surfaces ~ .pair svg text, section text')]
+        .filter((t) => /^(bias|[+−]1\.96)/.test(t.textContent!))
+        .map((t) => {
+          let y = 0;
+          for (let at: any = t; at && at.tagName.toLowerCase() !== 'svg'; at = at.parentElement)
+            y += Number(/translate\([^,]+,([^)]+)\)/.exec(at.getAttribute('transform') ?? '')?.[1] ?? 0);
+          return y;
+        })
+        .sort((a, b) => a - b);
       expect(heights).toHaveLength(3);
       for (const k of [1, 2]) expect(heights[k]! - heights[k - 1]!).toBeGreaterThanOrEqual(12);
     }
   });
 
   it('training: agreement in whole per cent, and how many iterations the points are', () => {
-    const log = [0, 10, 20].map((iteration) => ({ iteration: iteration + 1, loss: { net: 1 }, agreement: { planes: iteration === 10 ? 0 : 1 } }));
+    const log = [0, 10, 20].map((iteration) => ({
+      iteration: iteration + 1,
+      loss: { net: 1 },
+      agreement: { planes: iteration === 10 ? 0 : 1 },
+    }));
     const drawn = parseHTML(renderReport({ title: 't', log })).document;
     expect(drawn.body.textContent).toMatch(/21 iterations, of which 3 are in the log and drawn/);
     const ticks = [...drawn.querySelectorAll('text')].map((t) => t.textContent!);

@@ -8,7 +8,9 @@ import { consensusOf, errorClicks } from '../../src/methods/sanet/clicks.ts';
 import { classLogits } from '../../src/methods/sanet/forward.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const SIZE = [3, 4, 5] as const;
@@ -18,27 +20,48 @@ const random = (op: number, below: number): number[] => [...new Philox(21, 'clic
 const volume = (values: readonly number[]): Tensor => tensor(values, { shape: SIZE });
 /** Logits or probabilities [D, H, W, K] with `high` for the label. */
 const favouring = (labels: readonly number[], high: number, low: number): Tensor =>
-  tensor(labels.flatMap((label) => Array.from({ length: K }, (_, c) => c === label ? high : low)), { shape: [...SIZE, K] });
+  tensor(
+    labels.flatMap((label) => Array.from({ length: K }, (_, c) => (c === label ? high : low))),
+    { shape: [...SIZE, K] },
+  );
 const centre = (i: number): number[] => [(Math.floor(i / 20) + 0.5) / 3, ((Math.floor(i / 5) % 4) + 0.5) / 4, ((i % 5) + 0.5) / 5];
 
 const first = () => ({ coords: tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], { shape: [2, 1, 3] }), labels: tensor([1, 1], { shape: [2, 1] }) });
 const u = [0.37, 0.81];
 
 /** The click of class c: the k-th voxel where prediction and reference differ about c and `where` holds. */
-function expected(c: number, predicted: readonly number[], reference: readonly number[], where: (i: number) => boolean): { at: number; label: number } | null {
+function expected(
+  c: number,
+  predicted: readonly number[],
+  reference: readonly number[],
+  where: (i: number) => boolean,
+): { at: number; label: number } | null {
   const wrong = predicted.map((_, i) => i).filter((i) => where(i) && (predicted[i] === c) !== (reference[i] === c));
   const at = wrong[Math.floor(u[c - 1]! * wrong.length)];
   return at === undefined ? null : { at, label: reference[at] === c ? 1 : 0 };
 }
 
-async function clicksOf(predicted: readonly number[], truth: readonly number[], annotated: readonly number[], consensus: Parameters<typeof errorClicks>[4]): Promise<{ coords: number[]; label: number }[]> {
-  const { coords, labels } = errorClicks(favouring(predicted, 2, -1), tensor(u), first(), { label: volume(truth), annotated: volume(annotated) }, consensus);
-  const [c, l] = [[...await coords.data()], [...await labels.data()]];
+async function clicksOf(
+  predicted: readonly number[],
+  truth: readonly number[],
+  annotated: readonly number[],
+  consensus: Parameters<typeof errorClicks>[4],
+): Promise<{ coords: number[]; label: number }[]> {
+  const { coords, labels } = errorClicks(
+    favouring(predicted, 2, -1),
+    tensor(u),
+    first(),
+    { label: volume(truth), annotated: volume(annotated) },
+    consensus,
+  );
+  const [c, l] = [[...(await coords.data())], [...(await labels.data())]];
   return l.map((label, i) => ({ coords: c.slice(3 * i, 3 * i + 3), label }));
 }
 const near = (got: { coords: number[]; label: number }, want: { coords: number[]; label: number }): void => {
   expect(got.label).toBe(want.label);
-  want.coords.forEach((v, axis) => { expect(got.coords[axis]).toBeCloseTo(v, 5); });
+  want.coords.forEach((v, axis) => {
+    expect(got.coords[axis]).toBeCloseTo(v, 5);
+  });
 };
 
 describe('clicks on errors', () => {
@@ -58,10 +81,10 @@ describe('clicks on errors', () => {
 
   it('else on unannotated voxels that contradict a sure consensus', async () => {
     const sure = (labels: readonly number[]): Tensor => favouring(labels, 0.92, 0.04);
-    const mixed = agreed.map((v, i) => i % 3 === 0 ? coronal[i]! : v);
+    const mixed = agreed.map((v, i) => (i % 3 === 0 ? coronal[i]! : v));
     const consensus = consensusOf(sure(agreed), sure(mixed), tensor([1], { shape: [1, 1, 1] }));
     // Annotated voxels are right: nothing is wrong there.
-    const right = predicted.map((p, i) => annotated[i] ? p : truth[i]!);
+    const right = predicted.map((p, i) => (annotated[i] ? p : truth[i]!));
     const got = await clicksOf(predicted, right, annotated, consensus);
     for (const c of [1, 2]) {
       const want = expected(c, predicted, agreed, (i) => annotated[i] === 0 && agreed[i] === mixed[i])!;
@@ -81,7 +104,10 @@ describe('clicks on errors', () => {
 });
 
 it('a class without labels in the case is silent in SAM', async () => {
-  const masks = tensor([...random(6, 9), ...random(7, 9)].map((v) => v - 4), { shape: [2, ...SIZE, 1] });
+  const masks = tensor(
+    [...random(6, 9), ...random(7, 9)].map((v) => v - 4),
+    { shape: [2, ...SIZE, 1] },
+  );
   const [all, some] = [classLogits(masks), classLogits(masks, tensor([1, 0, 1]))];
   const [a, b] = [await all.data(), await some.data()];
   expect(all.shape).toEqual([...SIZE, K]);

@@ -14,7 +14,10 @@ import { initialiseFrom, slicesAlone, tinyPlan } from './tiny_run.ts';
 
 const root = scratch();
 /** The smallest SAM beside bare 2D networks. */
-const small = (plan: SanetPlan): void => { slicesAlone(plan); Object.assign(plan.method.sam, { enabled: true, size: 32, width: 48, depth: 1, heads: 1 }); };
+const small = (plan: SanetPlan): void => {
+  slicesAlone(plan);
+  Object.assign(plan.method.sam, { enabled: true, size: 32, width: 48, depth: 1, heads: 1 });
+};
 const plan = tinyPlan(small);
 /** Values that no initialiser draws, for every tensor of a network. */
 function dict(network: 'sam' | 'transverse' = 'sam'): Map<string, HostTensor> {
@@ -27,22 +30,34 @@ function networks(): Networks {
   for (const { name, net } of networkList(nets)) if (name !== 'sam') net.initialise(plan.training.seed, `${name}.`);
   return nets;
 }
-const file = (name: string, bytes: Uint8Array): string => { writeFileSync(join(root, name), bytes); return join(root, name); };
-const safetensors = (name: string, tensors: ReadonlyMap<string, HostTensor>, metadata = {}): string => file(name, encodeSafetensors(tensors, metadata));
-const prefixed = (prefix: string, tensors: ReadonlyMap<string, HostTensor>): [string, HostTensor][] => [...tensors].map(([key, t]) => [prefix + key, t]);
+const file = (name: string, bytes: Uint8Array): string => {
+  writeFileSync(join(root, name), bytes);
+  return join(root, name);
+};
+const safetensors = (name: string, tensors: ReadonlyMap<string, HostTensor>, metadata = {}): string =>
+  file(name, encodeSafetensors(tensors, metadata));
+const prefixed = (prefix: string, tensors: ReadonlyMap<string, HostTensor>): [string, HostTensor][] =>
+  [...tensors].map(([key, t]) => [prefix + key, t]);
 
 /** torch.save's legacy container: pickles of magic, protocol, system, object and storage keys, then the storages. */
 function legacyPth(tensors: ReadonlyMap<string, HostTensor>): Uint8Array {
   const int = (n: number): string => `J${String.fromCharCode(n & 255, (n >> 8) & 255, (n >> 16) & 255, (n >> 24) & 255)}`;
   const text = (s: string): string => `X${int(s.length).slice(1)}${s}`;
   const tuple = (numbers: readonly number[]): string => `(${numbers.map(int).join('')}t`;
-  const object = [...tensors].map(([name, { shape, data }], i) => {
-    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
-    const storage = `(${text('storage')}ctorch\nFloatStorage\n${text(String(i))}${text('cpu')}${int(data.length)}NtQ`;
-    return `${text(name)}ctorch._utils\n_rebuild_tensor_v2\n(${storage}${int(0)}${tuple(shape)}${tuple(strides)}\x89ccollections\nOrderedDict\n)RtR`;
-  }).join('');
-  const pickles = ['\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.', '\x80\x02M\xe9\x03.', `\x80\x02}(${text('little_endian')}\x88u.`,
-    `\x80\x02}${text('model_state_dict')}}(${object}us.`, `\x80\x02](${[...tensors].map((_, i) => text(String(i))).join('')}e.`];
+  const object = [...tensors]
+    .map(([name, { shape, data }], i) => {
+      const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+      const storage = `(${text('storage')}ctorch\nFloatStorage\n${text(String(i))}${text('cpu')}${int(data.length)}NtQ`;
+      return `${text(name)}ctorch._utils\n_rebuild_tensor_v2\n(${storage}${int(0)}${tuple(shape)}${tuple(strides)}\x89ccollections\nOrderedDict\n)RtR`;
+    })
+    .join('');
+  const pickles = [
+    '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.',
+    '\x80\x02M\xe9\x03.',
+    `\x80\x02}(${text('little_endian')}\x88u.`,
+    `\x80\x02}${text('model_state_dict')}}(${object}us.`,
+    `\x80\x02](${[...tensors].map((_, i) => text(String(i))).join('')}e.`,
+  ];
   const storages = [...tensors.values()].flatMap(({ data }) => {
     const count = Buffer.alloc(8);
     count.writeBigUInt64LE(BigInt(data.length));
@@ -60,10 +75,14 @@ async function sameAs(net: Module, expected: ReadonlyMap<string, HostTensor>): P
 
 describe('weights from a file', () => {
   it.each([
-    ['safetensors of the official names', () => safetensors('sam.safetensors', new Map([...dict(), ['pixel_mean', { dtype: 'F32', shape: [1], data: Float32Array.of(0) }]])), ['pixel_mean']],
+    [
+      'safetensors of the official names',
+      () => safetensors('sam.safetensors', new Map([...dict(), ['pixel_mean', { dtype: 'F32', shape: [1], data: Float32Array.of(0) }]])),
+      ['pixel_mean'],
+    ],
     ['a .pth checkpoint', () => file('sam.pth', legacyPth(dict())), []],
     ['names that begin with module.', () => safetensors('module.safetensors', new Map(prefixed('module.', dict()))), []],
-  ] as const)('%s become SAM\'s; the others keep theirs', async (_, path, unused) => {
+  ] as const)("%s become SAM's; the others keep theirs", async (_, path, unused) => {
     const nets = networks();
     const before = await nets.transverse!.stateDict();
     const found = await initialiseFrom(plan, nets, path());
@@ -80,9 +99,16 @@ describe('weights from a file', () => {
   });
 
   it('of our own checkpoints fill every network', async () => {
-    const tensors = new Map([...prefixed('sam.', dict()), ...prefixed('transverse.', dict('transverse')), ...prefixed('coronal.', dict('transverse'))]);
+    const tensors = new Map([
+      ...prefixed('sam.', dict()),
+      ...prefixed('transverse.', dict('transverse')),
+      ...prefixed('coronal.', dict('transverse')),
+    ]);
     const nets = networks();
-    expect(await initialiseFrom(plan, nets, safetensors('own.safetensors', tensors, { format: 'voxelgrad' }))).toMatchObject({ loaded: ['sam', 'transverse', 'coronal'], drawn: [] });
+    expect(await initialiseFrom(plan, nets, safetensors('own.safetensors', tensors, { format: 'voxelgrad' }))).toMatchObject({
+      loaded: ['sam', 'transverse', 'coronal'],
+      drawn: [],
+    });
     await sameAs(nets.sam!, dict());
   });
 
@@ -90,13 +116,23 @@ describe('weights from a file', () => {
     const tensors = dict();
     tensors.delete('image_encoder.pos_embed');
     tensors.set('mask_decoder.iou_token.weight', { dtype: 'F32', shape: [1, 3], data: new Float32Array(3) });
-    const error = await initialiseFrom(plan, makeNetworks(plan), safetensors('wrong.safetensors', tensors)).catch((e: unknown) => e) as StateDictError;
+    const error = (await initialiseFrom(plan, makeNetworks(plan), safetensors('wrong.safetensors', tensors)).catch(
+      (e: unknown) => e,
+    )) as StateDictError;
     expect(error).toBeInstanceOf(StateDictError);
-    expect(error.message).toMatch(/wrong\.safetensors: its weights do not fit[^]*sam: image_encoder\.pos_embed is missing; mask_decoder\.iou_token\.weight has shape \[1,3\], expected \[1,384\]/);
+    expect(error.message).toMatch(
+      /wrong\.safetensors: its weights do not fit[^]*sam: image_encoder\.pos_embed is missing; mask_decoder\.iou_token\.weight has shape \[1,3\], expected \[1,384\]/,
+    );
   });
 
   it('are refused where nothing fits, and where there is no file', async () => {
-    await expect(initialiseFrom(plan, makeNetworks(plan), safetensors('other.safetensors', new Map([['weight', { dtype: 'F32', shape: [1], data: Float32Array.of(0) }]])))).rejects.toThrow(/none of the tensors of sam, transverse, coronal, got weight/);
+    await expect(
+      initialiseFrom(
+        plan,
+        makeNetworks(plan),
+        safetensors('other.safetensors', new Map([['weight', { dtype: 'F32', shape: [1], data: Float32Array.of(0) }]])),
+      ),
+    ).rejects.toThrow(/none of the tensors of sam, transverse, coronal, got weight/);
     await expect(initialiseFrom(plan, makeNetworks(plan), join(root, 'none.pth'))).rejects.toThrow(DataError);
   });
 });

@@ -25,16 +25,27 @@ const root = scratch();
 const data = join(root, 'data');
 let dataset: Dataset;
 let alone: Map<string, ArrayLike<number>>;
-const plan = (change: (plan: SanetPlan) => void = () => {}): SanetPlan => tinyPlan((p) => { slicesAlone(p); change(p); });
+const plan = (change: (plan: SanetPlan) => void = () => {}): SanetPlan =>
+  tinyPlan((p) => {
+    slicesAlone(p);
+    change(p);
+  });
 const file = writePlan(root, plan());
 
 /** One session with a device of its own; stops after iteration `until`. */
 async function session(folder: string, options: { plan?: SanetPlan; resume?: boolean; until?: number } = {}): Promise<TrainOutcome> {
   using _device = await openDevice();
   const stop = new AbortController();
-  return await train({ // await: the device closes when this function is left
-    plan: options.plan ?? plan(), dataset, folder, resume: options.resume ?? false, signal: stop.signal,
-    onProgress: ({ stage, done }) => { if (stage === 'train' && done === options.until) stop.abort(); },
+  return await train({
+    // await: the device closes when this function is left
+    plan: options.plan ?? plan(),
+    dataset,
+    folder,
+    resume: options.resume ?? false,
+    signal: stop.signal,
+    onProgress: ({ stage, done }) => {
+      if (stage === 'train' && done === options.until) stop.abort();
+    },
   });
 }
 
@@ -49,21 +60,33 @@ beforeAll(async () => {
   await session(join(root, 'alone'));
   alone = await weights(join(root, 'alone'));
 });
-afterEach(() => { vi.restoreAllMocks(); });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe('a run in one go', () => {
   it('leaves plan, log, TensorBoard file and checkpoints', () => {
     const folder = join(root, 'alone');
     expect(readdirSync(folder).sort()).toEqual(['checkpoints', 'log.jsonl', 'plan.json', 'tb']);
     expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors']);
-    expect(readLog(folder).map((e) => [e.iteration, Object.keys(e).includes('loss') ? 'loss' : 'dice'])).toEqual([...[1, 2, 4, 6, 8, 10, 12].map((iteration) => [iteration, 'loss']), [12, 'dice']]); // the first, and before every checkpoint
+    expect(readLog(folder).map((e) => [e.iteration, Object.keys(e).includes('loss') ? 'loss' : 'dice'])).toEqual([
+      ...[1, 2, 4, 6, 8, 10, 12].map((iteration) => [iteration, 'loss']),
+      [12, 'dice'],
+    ]); // the first, and before every checkpoint
   });
   it('trains: the weights move', async () => {
     const first = await session(join(root, 'first'), { until: 1 });
     expect(first.finished).toBe(false);
     const early = await weights(join(root, 'first'), 'latest');
     expect([...alone.keys()]).toEqual([...early.keys()]);
-    expect([...alone].filter(([name, values]) => !name.includes('_avg') && values.length > 100 && Array.from(values).every((v, i) => v === early.get(name)![i])).map(([name]) => name)).toEqual([]);
+    expect(
+      [...alone]
+        .filter(
+          ([name, values]) =>
+            !name.includes('_avg') && values.length > 100 && Array.from(values).every((v, i) => v === early.get(name)![i]),
+        )
+        .map(([name]) => name),
+    ).toEqual([]);
   });
 });
 
@@ -76,8 +99,11 @@ describe('a run that is taken up again', () => {
     const { state } = await session(folder, { resume: true });
     expect(state.resumed).toEqual([3, 9]);
     expect(await weights(folder)).toEqual(alone);
-    expect(readLog(folder).filter((e) => !e.resumed).map(({ iteration, loss, dice }) => ({ iteration, loss, dice })))
-      .toEqual(readLog(join(root, 'alone')).map(({ iteration, loss, dice }) => ({ iteration, loss, dice })));
+    expect(
+      readLog(folder)
+        .filter((e) => !e.resumed)
+        .map(({ iteration, loss, dice }) => ({ iteration, loss, dice })),
+    ).toEqual(readLog(join(root, 'alone')).map(({ iteration, loss, dice }) => ({ iteration, loss, dice })));
   });
 
   it('goes on with what version 1 wrote, to the same bits, and refuses another plan then too', async () => {
@@ -86,9 +112,22 @@ describe('a run that is taken up again', () => {
     const path = checkpointPath(folder, 'latest');
     const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
     const { id: _id, ...state } = JSON.parse(metadata.state!);
-    writeFileSync(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify({ ...state, plan: 'a digest of version 1', trained: asVersion1(state.trained) }) }));
+    writeFileSync(
+      path,
+      encodeSafetensors(tensors, {
+        format: 'voxelgrad',
+        state: JSON.stringify({ ...state, plan: 'a digest of version 1', trained: asVersion1(state.trained) }),
+      }),
+    );
     const written = parsePlan(JSON.parse(JSON.stringify(asVersion1(plan()))));
-    await expect(session(folder, { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/method\.network2d\.rate: got 0\.0005/);
+    await expect(
+      session(folder, {
+        resume: true,
+        plan: plan((p) => {
+          p.method.network2d.rate = 5e-4;
+        }),
+      }),
+    ).rejects.toThrow(/method\.network2d\.rate: got 0\.0005/);
     await session(folder, { resume: true, plan: written as SanetPlan });
     expect(await weights(folder)).toEqual(alone);
   });
@@ -102,7 +141,14 @@ describe('a run that is taken up again', () => {
   });
 
   it('is refused with another plan, and a folder in use is not overwritten', async () => {
-    await expect(session(join(root, 'alone'), { resume: true, plan: plan((p) => { p.method.network2d.rate = 5e-4; }) })).rejects.toThrow(/final\.safetensors: belongs to another plan.*Resume with the plan\.json/);
+    await expect(
+      session(join(root, 'alone'), {
+        resume: true,
+        plan: plan((p) => {
+          p.method.network2d.rate = 5e-4;
+        }),
+      }),
+    ).rejects.toThrow(/final\.safetensors: belongs to another plan.*Resume with the plan\.json/);
     await expect(session(join(root, 'alone'))).rejects.toThrow(/holds a run already.*--resume/);
     expect(await weights(join(root, 'alone'))).toEqual(alone);
   });
@@ -110,15 +156,22 @@ describe('a run that is taken up again', () => {
 
 describe('maxMinutes', () => {
   // A clock that goes on by 40 ms whenever it is looked at, so that the pace is known.
-  const clock = (): void => { let now = 0; vi.spyOn(performance, 'now').mockImplementation(() => (now += 40)); };
-  const byClock = plan((p) => { Object.assign(p.training, { iterations: 10_000, maxMinutes: 0.1, selections: 1 }); });
+  const clock = (): void => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 40));
+  };
+  const byClock = plan((p) => {
+    Object.assign(p.training, { iterations: 10_000, maxMinutes: 0.1, selections: 1 });
+  });
 
   it('fixes the iterations after the first ten, once, whether or not the run is stopped before and after', async () => {
     clock();
     const folder = join(root, 'clock');
     expect((await session(folder, { plan: byClock, until: 4 })).state).toMatchObject({ iteration: 4, iterations: 10_000 });
     expect((await session(folder, { plan: byClock, resume: true, until: 10 })).state.iteration).toBe(10);
-    const { state: { iterations, pace } } = await readCheckpoint(checkpointPath(folder, 'latest'));
+    const {
+      state: { iterations, pace },
+    } = await readCheckpoint(checkpointPath(folder, 'latest'));
     expect(iterations).toBeGreaterThan(10);
     expect(iterations).toBeLessThan(200);
     expect(pace.iterations).toBe(8); // the first of each session compiles shaders and does not count
@@ -129,7 +182,11 @@ describe('maxMinutes', () => {
 
   it('never goes beyond the iterations of the plan', async () => {
     clock();
-    const { state } = await session(join(root, 'short'), { plan: plan((p) => { Object.assign(p.training, { iterations: 11, maxMinutes: 100 }); }) });
+    const { state } = await session(join(root, 'short'), {
+      plan: plan((p) => {
+        Object.assign(p.training, { iterations: 11, maxMinutes: 100 });
+      }),
+    });
     expect(state).toMatchObject({ iteration: 11, iterations: 11 });
   });
 });
@@ -153,7 +210,9 @@ describe('trouble', () => {
     });
     const error = await session(folder).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DataError);
-    expect((error as Error).message).toMatch(/full\/checkpoints\/latest\.safetensors: could not be written, the disk is full\. Free some space/);
+    expect((error as Error).message).toMatch(
+      /full\/checkpoints\/latest\.safetensors: could not be written, the disk is full\. Free some space/,
+    );
     vi.restoreAllMocks();
     expect(readdirSync(join(folder, 'checkpoints'))).toEqual(['latest.safetensors']);
     expect((await readCheckpoint(checkpointPath(folder, 'latest'))).state.iteration).toBe(4);
@@ -178,7 +237,10 @@ describe('trouble', () => {
       stderr: () => {},
       stdout: (text) => {
         out += text;
-        if (/^iteration (1|10)\//.test(text) && losses < 2) { losses++; currentDevice().gpu.destroy(); }
+        if (/^iteration (1|10)\//.test(text) && losses < 2) {
+          losses++;
+          currentDevice().gpu.destroy();
+        }
       },
     });
     expect(out).toMatch(/device was lost[^]*Going on from the last checkpoint[^]*device was lost[^]*Trained 12 iterations/);
@@ -189,7 +251,12 @@ describe('trouble', () => {
   it('an adapter that keeps failing is given up', async () => {
     let err = '';
     const code = await main(['train', data, '--run', join(root, 'broken'), '--plan', file], {
-      stderr: (text) => { err += text; }, stdout: (text) => { if (text.startsWith('compiling')) currentDevice().gpu.destroy(); },
+      stderr: (text) => {
+        err += text;
+      },
+      stdout: (text) => {
+        if (text.startsWith('compiling')) currentDevice().gpu.destroy();
+      },
     });
     expect(code).toBe(1);
     expect(err).toMatch(/device was lost/);

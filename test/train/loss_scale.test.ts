@@ -14,18 +14,34 @@ import { sum } from '../../src/ops/reduce.ts';
 import { adam, adamw, sgd, type OptimiserOptions } from '../../src/optim/optimiser.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
-beforeEach((context) => { if (!device.caps.f16) context.skip('the adapter has no shader-f16'); });
+beforeEach((context) => {
+  if (!device.caps.f16) context.skip('the adapter has no shader-f16');
+});
 
 /** One weight w = 1 in f32, met as f16 by x: loss = w x, gradient x. */
 async function line(make: typeof adamw, options: OptimiserOptions, how: 'written' | 'gathered' = 'written') {
   const w = new Parameter([1], constant(1));
   w.draw(0, 0);
   const optimiser = make([w], options);
-  const gradients = (x: Parameters<typeof mul>[0]) => backward(optimiser.scaled(sum(cast(mul(cast(w, 'f16'), cast(x, 'f16')), 'f32'))), [w]);
-  const gather = how === 'gathered' ? await compile(({ x }) => { optimiser.accumulate(gradients(x)); return {}; }, { x: spec([1]) }) : null;
-  const step = gather ? await compile(() => ({ clip: optimiser.step() }), {}) : await compile(({ x }) => ({ clip: optimiser.step(gradients(x)) }), { x: spec([1]) });
+  const gradients = (x: Parameters<typeof mul>[0]) =>
+    backward(optimiser.scaled(sum(cast(mul(cast(w, 'f16'), cast(x, 'f16')), 'f32'))), [w]);
+  const gather =
+    how === 'gathered'
+      ? await compile(
+          ({ x }) => {
+            optimiser.accumulate(gradients(x));
+            return {};
+          },
+          { x: spec([1]) },
+        )
+      : null;
+  const step = gather
+    ? await compile(() => ({ clip: optimiser.step() }), {})
+    : await compile(({ x }) => ({ clip: optimiser.step(gradients(x)) }), { x: spec([1]) });
   /** One update; [w, first moment, second moment] after it, and the norm. */
   const run = async (...xs: number[]) => {
     if (gather) for (const x of xs) gather.run({ x: Float32Array.of(x) });
@@ -33,7 +49,7 @@ async function line(make: typeof adamw, options: OptimiserOptions, how: 'written
     const moments = [...(await optimiser.stateDict()).values()].map(({ data }) => data[0]!);
     return { norm: (await clip.data())[1]!, state: [(await w.data())[0]!, ...moments] };
   };
-  return { run, scale: async () => [...await optimiser.lossScale!.values()], optimiser };
+  return { run, scale: async () => [...(await optimiser.lossScale!.values())], optimiser };
 }
 
 const start = 2 ** 10;
@@ -41,9 +57,16 @@ const HUGE = 2 ** 9; // times the scale that a run starts with it overflows f16,
 const OPTIONS = { lr: 0.01, lossScale: true };
 
 describe('an overflow', () => {
-  it.each([['adamw', adamw], ['adam', adam], ['sgd', sgd]] as const)('%s: skips the update, halves the scale; the next iteration is the first one', async (_, make) => {
+  it.each([
+    ['adamw', adamw],
+    ['adam', adam],
+    ['sgd', sgd],
+  ] as const)('%s: skips the update, halves the scale; the next iteration is the first one', async (_, make) => {
     const { run, scale } = await line(make, { ...OPTIONS, weightDecay: 0.1, momentum: 0.9 });
-    const { norm, state: [weight, ...moments] } = await run(HUGE);
+    const {
+      norm,
+      state: [weight, ...moments],
+    } = await run(HUGE);
     expect([norm, weight, ...new Set(moments)]).toEqual([0, 1, 0]);
     expect((await scale()).slice(0, 2)).toEqual([start / 2, 0]);
     const scaled = await run(0.25);
@@ -81,8 +104,11 @@ describe('finite gradients', () => {
     const state = tensor([scale, 0, 1, 1]);
     const rows: number[][] = [];
     for (const norm of norms) {
-      const { clip, hyper } = judgeGradients({ scaled: tensor([1, norm]), rate: tensor([0.01, 0, 0]), state }, { maxNorm, beta1: 0.9, beta2: 0.999, growth: 3 });
-      rows.push([...await clip.data(), ...await hyper.data(), ...(await state.data()).subarray(0, 2)]);
+      const { clip, hyper } = judgeGradients(
+        { scaled: tensor([1, norm]), rate: tensor([0.01, 0, 0]), state },
+        { maxNorm, beta1: 0.9, beta2: 0.999, growth: 3 },
+      );
+      rows.push([...(await clip.data()), ...(await hyper.data()), ...(await state.data()).subarray(0, 2)]);
     }
     return rows;
   }

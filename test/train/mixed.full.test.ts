@@ -42,19 +42,38 @@ async function demo(precision: SanetPlan['training']['precision']): Promise<Reco
   const final = checkpointPath(folder, 'final');
   restoreNetworks(nets, (await readCheckpoint(final)).tensors, final);
   const store = new CaseStore({ ...plan, annotation: { ...plan.annotation, use: 'dense' } }, dataset);
-  const dice = await validate(plan, await Predictor.create(plan, nets), await Promise.all(foldOf(plan, dataset).test.map((name) => store.load(name))));
-  const rounded = JSON.stringify(dice, (_, v: unknown) => typeof v === 'number' ? Number(v.toFixed(3)) : v);
-  console.log(`${precision}: Dice ${rounded}, trained in ${seconds.toFixed(0)} s${precision === 'mixed' ? `, loss scales ${JSON.stringify(readLog(folder).flatMap((e) => e.scale ? [e.scale] : []))}` : ''}`);
+  const dice = await validate(
+    plan,
+    await Predictor.create(plan, nets),
+    await Promise.all(foldOf(plan, dataset).test.map((name) => store.load(name))),
+  );
+  const rounded = JSON.stringify(dice, (_, v: unknown) => (typeof v === 'number' ? Number(v.toFixed(3)) : v));
+  console.log(
+    `${precision}: Dice ${rounded}, trained in ${seconds.toFixed(0)} s${precision === 'mixed' ? `, loss scales ${JSON.stringify(readLog(folder).flatMap((e) => (e.scale ? [e.scale] : [])))}` : ''}`,
+  );
   return dice;
 }
 
 beforeAll(async () => {
   // As `import phantom` and `sparsify --mode both` make them.
-  await writePhantomDataset(data, { training: 24, test: 0, seed: 1337, size: [16, 64, 64], radii: [5, 14], contrast: 500, vessels: 2, pleura: 0, spicules: 0 });
+  await writePhantomDataset(data, {
+    training: 24,
+    test: 0,
+    seed: 1337,
+    size: [16, 64, 64],
+    radii: [5, 14],
+    contrast: 500,
+    vessels: 2,
+    pleura: 0,
+    spicules: 0,
+  });
   await sparsify(data, 'both', 1337);
 });
 
-const able = await (async () => { using device = await openDevice(); return device.caps.f16; })();
+const able = await (async () => {
+  using device = await openDevice();
+  return device.caps.f16;
+})();
 const f16 = needs(able, 'shader-f16');
 
 f16.it('the demo reaches the Dice of f32', async () => {

@@ -35,16 +35,25 @@ import { needs } from '../needs.ts';
 const root = scratch();
 const data = join(root, 'data');
 /** Whether the adapter can do it at all. */
-const able = await (async () => { using device = await openDevice(); return device.caps.f16; })();
+const able = await (async () => {
+  using device = await openDevice();
+  return device.caps.f16;
+})();
 const f16 = needs(able, 'shader-f16');
-const mixed = (plan: SanetPlan): SanetPlan => { plan.training.precision = 'mixed'; return plan; };
+const mixed = (plan: SanetPlan): SanetPlan => {
+  plan.training.precision = 'mixed';
+  return plan;
+};
 
 f16.describe('gradients', () => {
   const SCALE = 256;
   const losses: Partial<Record<NetworkName, (nets: SanetNetworks, plan: SanetPlan) => Tensor>> = {
     transverse({ transverse }, plan) {
       const shape = [4, 64, 64];
-      const target = tensor(Float32Array.from({ length: numel(shape) }, (_, i) => Number(Math.hypot((i >> 6) % 64 - 30, i % 64 - 36) < 12)), { shape });
+      const target = tensor(
+        Float32Array.from({ length: numel(shape) }, (_, i) => Number(Math.hypot(((i >> 6) % 64) - 30, (i % 64) - 36) < 12)),
+        { shape },
+      );
       const out = transverse!.forward(tensor(noise(numel(shape)), { shape: [...shape, 1] }));
       return sliceLoss(out, fitSlices(64, 64, 1), { target, weight: full(shape, 1) }, 2, plan.method.loss, undefined).total;
     },
@@ -64,10 +73,17 @@ f16.describe('gradients', () => {
     calmWeights(net, 5, (seed, { shape, op, offset, scale: width }) => noise(numel(shape), seed + op, width, offset));
     const named = [...net.namedParameters()].filter(([, p]) => p.trainable);
     const out = evaluate(() => {
-      const grads = backward(mulScalar(losses[name]!(nets, plan), scale), named.map(([, p]) => p));
-      return Object.fromEntries(named.flatMap(([key, p]) => grads.has(p) ? [[key, grads.get(p)!] as const] : []));
+      const grads = backward(
+        mulScalar(losses[name]!(nets, plan), scale),
+        named.map(([, p]) => p),
+      );
+      return Object.fromEntries(named.flatMap(([key, p]) => (grads.has(p) ? [[key, grads.get(p)!] as const] : [])));
     });
-    return new Map(await Promise.all(Object.entries(out).map(async ([key, g]) => [key, (await g.data() as Float32Array).map((v) => v / scale)] as const)));
+    return new Map(
+      await Promise.all(
+        Object.entries(out).map(async ([key, g]) => [key, ((await g.data()) as Float32Array).map((v) => v / scale)] as const),
+      ),
+    );
   }
   const norm = (v: Float32Array): number => Math.sqrt(v.reduce((s, g) => s + g * g, 0));
 
@@ -91,16 +107,30 @@ f16.it('the step starts where f32 does, skips what overflows, goes on', async ()
 
 describe('a run', () => {
   // A loss so steep that its first gradients overflow.
-  const steep = (factor: number): SanetPlan => mixed(tinyPlan((p) => { slicesAlone(p); Object.assign(p.method.loss, { ce: factor, dice: factor }); }));
-  beforeAll(async () => { await tinyDataset(data); });
+  const steep = (factor: number): SanetPlan =>
+    mixed(
+      tinyPlan((p) => {
+        slicesAlone(p);
+        Object.assign(p.method.loss, { ce: factor, dice: factor });
+      }),
+    );
+  beforeAll(async () => {
+    await tinyDataset(data);
+  });
 
   /** One session with a device of its own; stops after iteration `until`. */
   async function session(folder: string, options: { plan?: SanetPlan; resume?: boolean; until?: number } = {}): Promise<void> {
     using _device = await openDevice();
     const stop = new AbortController();
     await train({
-      plan: options.plan ?? steep(100), dataset: await openDataset(data), folder, resume: options.resume ?? false, signal: stop.signal,
-      onProgress: ({ stage, done }) => { if (stage === 'train' && done === options.until) stop.abort(); },
+      plan: options.plan ?? steep(100),
+      dataset: await openDataset(data),
+      folder,
+      resume: options.resume ?? false,
+      signal: stop.signal,
+      onProgress: ({ stage, done }) => {
+        if (stage === 'train' && done === options.until) stop.abort();
+      },
     });
   }
   const tensors = async (folder: string, which: 'latest' | 'final') => (await readCheckpoint(checkpointPath(folder, which))).tensors;
@@ -117,13 +147,15 @@ describe('a run', () => {
       expect(early.get(`loss_scale.${plane}`)!.data[0], 'an overflow before the stop').toBeLessThan(2 ** 10);
       expect(final.get(`loss_scale.${plane}`)!.data, 'something counted after it').not.toEqual(early.get(`loss_scale.${plane}`)!.data);
     }
-    const scales = readLog(alone).flatMap((e) => e.scale ? [e.scale] : []);
+    const scales = readLog(alone).flatMap((e) => (e.scale ? [e.scale] : []));
     expect(scales.length).toBeGreaterThan(5);
     expect(scales.at(-1)!.coronal).toBe(final.get('loss_scale.coronal')!.data[0]);
   });
 
   f16.it('is given up where no scale helps', async () => {
-    await expect(session(join(root, 'steep'), { plan: steep(1e9) })).rejects.toThrow(/loss scale of transverse has fallen to 0\.\d+ at iteration 12, .*Set training\.precision to "f32"/);
+    await expect(session(join(root, 'steep'), { plan: steep(1e9) })).rejects.toThrow(
+      /loss scale of transverse has fallen to 0\.\d+ at iteration 12, .*Set training\.precision to "f32"/,
+    );
   });
 
   it('is refused by name before it leaves anything where the adapter has no f16', async () => {

@@ -23,7 +23,7 @@ export function smallPlan(roi: Triple, classes = 2): SanetPlan {
   const plan = presetPlan('demo');
   plan.data.roi = [...roi];
   plan.data.jitter = [0, 0, 0];
-  plan.classes = Array.from({ length: classes }, (_, c) => c ? `lesion ${c}` : 'background');
+  plan.classes = Array.from({ length: classes }, (_, c) => (c ? `lesion ${c}` : 'background'));
   plan.method.network2d.stem = 4;
   Object.assign(plan.method.sam, { size: 32, width: 48, depth: 1, heads: 3 });
   if (classes > 2) Object.assign(plan.method.cross, { quality: 'accuracy', qualityBar: 0.98 });
@@ -32,17 +32,31 @@ export function smallPlan(roi: Triple, classes = 2): SanetPlan {
 
 function phantomCase(plan: SanetPlan, index: number, mode: SparseMode, unlabelled: readonly number[]): PreparedCase {
   const size = [...plan.data.roi] as Triple;
-  const { image, label } = makePhantom({ size, seed: 11, index, classes: plan.classes.length - 1, radii: [3, Math.max(4, Math.min(...size) / 3)], contrast: 400 });
+  const { image, label } = makePhantom({
+    size,
+    seed: 11,
+    index,
+    classes: plan.classes.length - 1,
+    radii: [3, Math.max(4, Math.min(...size) / 3)],
+    contrast: 400,
+  });
   const name = `phantom_${index}`;
   // What the case has no labels of is background in its mask.
-  const mask = Uint8Array.from(label.data, (v) => unlabelled.includes(v) ? 0 : v);
+  const mask = Uint8Array.from(label.data, (v) => (unlabelled.includes(v) ? 0 : v));
   const weight = annotated(plan, name, size, annotationWeight(size, sparsePlanes(name, size, mode, 5), name));
   return prepareCase({ name, image, label: mask, weight, unlabelled: [...unlabelled], stored: label }, null, intensityWindow(plan.data));
 }
 
-export function phantomSampler(plan: SanetPlan, { cases = 2, mode = 'both' as SparseMode, unlabelled = [] as readonly number[] } = {}): Sampler {
+export function phantomSampler(
+  plan: SanetPlan,
+  { cases = 2, mode = 'both' as SparseMode, unlabelled = [] as readonly number[] } = {},
+): Sampler {
   const made = Array.from({ length: cases }, (_, i) => phantomCase(plan, i, mode, unlabelled));
-  return new Sampler(plan, made.map((c) => c.name), (name) => Promise.resolve(made.find((c) => c.name === name)!));
+  return new Sampler(
+    plan,
+    made.map((c) => c.name),
+    (name) => Promise.resolve(made.find((c) => c.name === name)!),
+  );
 }
 
 export interface Training extends Disposable {
@@ -58,7 +72,15 @@ export async function startTraining(plan: SanetPlan, { partial = false } = {}): 
   const optimisers = buildOptimisers(plan, nets);
   const step = await methodOf(plan).step(plan, nets, optimisers, { partial });
   const full = plan.method.cross.enabled ? 0.5 : 0;
-  return { step, nets, run: (volumes, lambda = full) => step.run(volumes, { iteration: 0, lambda }), [Symbol.dispose]: () => { step.dispose(); for (const o of optimisers.values()) o.dispose(); } };
+  return {
+    step,
+    nets,
+    run: (volumes, lambda = full) => step.run(volumes, { iteration: 0, lambda }),
+    [Symbol.dispose]: () => {
+      step.dispose();
+      for (const o of optimisers.values()) o.dispose();
+    },
+  };
 }
 
 /** Values of a step's result by name. */
@@ -67,7 +89,11 @@ export async function read(result: StepResult): Promise<Record<string, number>> 
 }
 
 /** The results of a run's first iterations. */
-export async function iterations(plan: SanetPlan, count: number, options: { partial?: boolean; unlabelled?: readonly number[] } = {}): Promise<Record<string, number>[]> {
+export async function iterations(
+  plan: SanetPlan,
+  count: number,
+  options: { partial?: boolean; unlabelled?: readonly number[] } = {},
+): Promise<Record<string, number>[]> {
   const sampler = phantomSampler(plan, { unlabelled: options.unlabelled ?? [] });
   using training = await startTraining(plan, { partial: options.partial ?? false });
   const rows: Record<string, number>[] = [];
@@ -86,7 +112,7 @@ export function stepPlan(pseudo: SanetPlan['method']['cross']['pseudo'], classes
 export const PARTS = ['msa', 'bgc', 'rm', 'cross', '2d', 'sam'] as const;
 
 /** Two iterations without a part: losses and norms of the networks that are left, all finite; quality where all three exchange. */
-export async function ablated(full: SanetPlan, part: typeof PARTS[number]): Promise<void> {
+export async function ablated(full: SanetPlan, part: (typeof PARTS)[number]): Promise<void> {
   const plan = ablate(full, [part]);
   const networks = [...(plan.method.sam.enabled ? ['sam'] : []), ...(plan.method.network2d.enabled ? ['transverse', 'coronal'] : [])];
   const exchange = ['msa', 'bgc', 'rm'].includes(part) ? ['quality', 'agreement.2D planes'] : [];
@@ -113,14 +139,22 @@ export async function mixedBesideF32(pseudo: SanetPlan['method']['cross']['pseud
 }
 
 /** One iteration at C = 32 on a phantom of one of the paper's shapes. Returns what it took. */
-export async function paperShape(roi: Triple, pseudo: SanetPlan['method']['cross']['pseudo'], classes = 2): Promise<{ seconds: number; gflop: number; peakMiB: number }> {
+export async function paperShape(
+  roi: Triple,
+  pseudo: SanetPlan['method']['cross']['pseudo'],
+  classes = 2,
+): Promise<{ seconds: number; gflop: number; peakMiB: number }> {
   const plan = presetPlan('demo');
   plan.data.roi = [...roi];
   plan.data.jitter = [0, 0, 0];
-  plan.classes = Array.from({ length: classes }, (_, c) => c ? `organ ${c}` : 'background');
+  plan.classes = Array.from({ length: classes }, (_, c) => (c ? `organ ${c}` : 'background'));
   plan.method.network2d.resize = 'auto';
   plan.method.sam.clicks = 3;
-  Object.assign(plan.method.cross, { pseudo, slices: pseudo === 'full' ? [16, 16] : [8, 8], ...(classes > 2 && { quality: 'accuracy', qualityBar: 0.98 }) });
+  Object.assign(plan.method.cross, {
+    pseudo,
+    slices: pseudo === 'full' ? [16, 16] : [8, 8],
+    ...(classes > 2 && { quality: 'accuracy', qualityBar: 0.98 }),
+  });
   const sampler = phantomSampler(plan, { cases: 1 });
   using training = await startTraining(plan);
   const start = performance.now();
@@ -132,8 +166,13 @@ export async function paperShape(roi: Triple, pseudo: SanetPlan['method']['cross
     expect(row[`${name}_norm`], `${name} gradient`).toBeGreaterThan(1e-4);
     expect(row[`${name}_norm`], `${name} gradient`).toBeLessThan(1e4);
   }
-  for (const share of ['quality', 'agreement.2D planes']) expect(row[share] === undefined ? NaN : Math.abs(row[share] - 0.5), share).toBeLessThanOrEqual(0.5);
+  for (const share of ['quality', 'agreement.2D planes'])
+    expect(row[share] === undefined ? NaN : Math.abs(row[share] - 0.5), share).toBeLessThanOrEqual(0.5);
   const { peak } = currentDevice().memory();
   expect(peak, 'bytes on the device').toBeLessThan(6 * 2 ** 30);
-  return { seconds, gflop: training.step.programs.reduce((n, p) => n + p.runs * p.program.report().flops, 0) / 1e9, peakMiB: peak / 2 ** 20 };
+  return {
+    seconds,
+    gflop: training.step.programs.reduce((n, p) => n + p.runs * p.program.report().flops, 0) / 1e9,
+    peakMiB: peak / 2 ** 20,
+  };
 }

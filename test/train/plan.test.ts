@@ -23,23 +23,40 @@ describe('presets', () => {
   });
 
   it('have the sizes of the specification, section C', () => {
-    const sizes = (p: Preset) => { const { network2d: n, sam: s } = presetPlan(p).method; return [n.stem, n.blocks.join(), n.width, n.recoveryWidth, s.size, s.width, s.depth, s.heads].join(' '); };
+    const sizes = (p: Preset) => {
+      const { network2d: n, sam: s } = presetPlan(p).method;
+      return [n.stem, n.blocks.join(), n.width, n.recoveryWidth, s.size, s.width, s.depth, s.heads].join(' ');
+    };
     expect(sizes('paper')).toBe('64 3,4,6,3 256 64 128 768 12 12');
     expect(sizes('base')).toBe('64 3,4,6,3 128 64 96 384 12 6');
     expect(sizes('tiny')).toBe('16 1,2,2,1 64 64 64 192 6 3');
     expect(sizes('demo')).toBe('16 1,1,1,1 32 32 64 192 6 3');
     const small: SanetPlan[] = [presetPlan('tiny'), presetPlan('demo')];
-    for (const { data, method: { cross, sam, network2d } } of small) {
-      expect([data.roi, cross.slices, cross.pseudo, cross.lambdaMax, sam.clicks, network2d.resize]).toEqual([[16, 64, 64], [8, 8], 'selected', 0.5, 1, 1]);
+    for (const {
+      data,
+      method: { cross, sam, network2d },
+    } of small) {
+      expect([data.roi, cross.slices, cross.pseudo, cross.lambdaMax, sam.clicks, network2d.resize]).toEqual([
+        [16, 64, 64],
+        [8, 8],
+        'selected',
+        0.5,
+        1,
+        1,
+      ]);
     }
     const large: SanetPlan[] = [presetPlan('base'), presetPlan('paper')];
-    for (const { method: { cross, sam, network2d } } of large) {
+    for (const {
+      method: { cross, sam, network2d },
+    } of large) {
       expect([cross.slices, cross.pseudo, cross.lambdaMax, sam.clicks, network2d.resize]).toEqual([[16, 16], 'full', 0.1, 3, 'auto']);
     }
   });
 
   it('have a description for every item of section D that decides something in a run', () => {
-    const cited = new Set([...JSON.stringify(describeAll(schemaWith(sanetSchema))).matchAll(/\[([\d, ]+)\]/g)].flatMap((m) => m[1]!.split(',').map(Number)));
+    const cited = new Set(
+      [...JSON.stringify(describeAll(schemaWith(sanetSchema))).matchAll(/\[([\d, ]+)\]/g)].flatMap((m) => m[1]!.split(',').map(Number)),
+    );
     const decides = Array.from({ length: 28 }, (_, i) => i + 1).filter((n) => ![23, 24, 27].includes(n));
     expect([...cited].sort((a, b) => a - b)).toEqual(decides);
   });
@@ -63,7 +80,7 @@ describe('a partial plan', () => {
 });
 
 describe('a plan of version 1', () => {
-  it('is the same plan with SA-Net\'s part at the top', () => {
+  it("is the same plan with SA-Net's part at the top", () => {
     const expected = presetPlan('tiny');
     expected.method.network2d.rate = 5e-4;
     const first = asVersion1(expected);
@@ -102,7 +119,11 @@ describe('mistakes are named', () => {
     ['data.spacing', [0, 1, 1], /data\.spacing\.0: got 0, expected at least 0\.05/],
     ['data', [], /data: got \[\], expected an object/],
     ['method.network2d.width', 100, /method\.network2d\.width: got 100, expected a multiple of 16/],
-    ['method.network2d.graph.projection', 'glore', /got "glore", a reading that the specification describes and this version does not build, expected "soft-assignment"/],
+    [
+      'method.network2d.graph.projection',
+      'glore',
+      /got "glore", a reading that the specification describes and this version does not build, expected "soft-assignment"/,
+    ],
     ['method.network2d.graph.projection', 'magic', /projection: got "magic", expected "soft-assignment"/],
     ['method.network2d.recovery.interiorBias', 'no', /interiorBias: got "no", expected true or false/],
     ['method.network2d.recovery.temperature', 'two', /temperature: got "two", expected "learned" or "one"/],
@@ -112,7 +133,11 @@ describe('mistakes are named', () => {
     ['method.sam.heads', 5, /method\.sam\.width: got 192, expected a multiple of sam\.heads \(5\)/],
     ['split.fold', 5, /split\.fold: got 5, expected 0 to 4/],
     ['method.cross.softThreshold', 0.95, /method\.cross\.softThreshold: got 0\.95, expected at most cross\.hardThreshold \(0\.9\)/],
-    ['method.cross.slices', [8, 16], /method\.cross\.slices\.1: got 16, expected at most cross\.microBatch \(8\) with cross\.pseudo "selected"/],
+    [
+      'method.cross.slices',
+      [8, 16],
+      /method\.cross\.slices\.1: got 16, expected at most cross\.microBatch \(8\) with cross\.pseudo "selected"/,
+    ],
     ['name', '../x', /name: got "\.\.\/x", expected letters/],
     ['version', 3, /version: got 3, expected 2/],
     ['method.name', 'unet', /method\.name: got "unet", expected "sanet"/],
@@ -127,7 +152,9 @@ describe('mistakes are named', () => {
   it('all at once', () => {
     const json = withField('training.iterations', -1) as { method: { cross: { slices: unknown } } };
     json.method.cross.slices = 'all';
-    expect(() => parsePlan(json)).toThrow(/2 fields cannot be used:\n  method\.cross\.slices: got "all"[^]*\n  training\.iterations: got -1/);
+    expect(() => parsePlan(json)).toThrow(
+      /2 fields cannot be used:\n  method\.cross\.slices: got "all"[^]*\n  training\.iterations: got -1/,
+    );
   });
 
   it('in files that are no plan', () => {
@@ -138,16 +165,42 @@ describe('mistakes are named', () => {
 });
 
 describe('a plan for a data set', () => {
-  const nodules = { name: 'lidc nodules', classes: ['background', 'nodule'], medianSpacing: [2, 0.7, 0.7], medianSize: [14, 64, 64] } as const;
-  const organs = { name: 'abdomen', classes: ['background', 'liver', 'kidney'], medianSpacing: [5, 0.8, 0.8], medianSize: [80, 512, 512] } as const;
+  const nodules = {
+    name: 'lidc nodules',
+    classes: ['background', 'nodule'],
+    medianSpacing: [2, 0.7, 0.7],
+    medianSize: [14, 64, 64],
+  } as const;
+  const organs = {
+    name: 'abdomen',
+    classes: ['background', 'liver', 'kidney'],
+    medianSpacing: [5, 0.8, 0.8],
+    medianSize: [80, 512, 512],
+  } as const;
 
   it('keeps nodules native and centred', () => {
     const plan = parsePlan(inferPlan(nodules, 'tiny'));
-    expect([plan.name, plan.classes, plan.data.spacing, plan.data.sampling, plan.data.window, (plan as SanetPlan).method.cross.quality]).toEqual(['lidc_nodules', ['background', 'nodule'], 'native', 'centre', [-1200, 600], 'dice']);
+    expect([
+      plan.name,
+      plan.classes,
+      plan.data.spacing,
+      plan.data.sampling,
+      plan.data.window,
+      (plan as SanetPlan).method.cross.quality,
+    ]).toEqual(['lidc_nodules', ['background', 'nodule'], 'native', 'centre', [-1200, 600], 'dice']);
   });
   it('resamples organs, never to finer than they are, and samples patches', () => {
-    const { data, method: { cross } } = parsePlan(inferPlan(organs, 'base')) as SanetPlan;
-    expect([data.spacing, data.roi, data.sampling, data.window, data.normalise]).toEqual([[5, 2, 2], [96, 96, 96], 'foreground', [-160, 240], 'z-score']);
+    const {
+      data,
+      method: { cross },
+    } = parsePlan(inferPlan(organs, 'base')) as SanetPlan;
+    expect([data.spacing, data.roi, data.sampling, data.window, data.normalise]).toEqual([
+      [5, 2, 2],
+      [96, 96, 96],
+      'foreground',
+      [-160, 240],
+      'z-score',
+    ]);
     expect([cross.quality, cross.qualityBar]).toEqual(['accuracy', 0.98]);
   });
   it('samples patches of large volumes with one class', () => {
@@ -159,7 +212,14 @@ describe('ablate', () => {
   it('switches parts off and leaves its argument alone', () => {
     const plan = presetPlan('demo');
     const less = ablate(plan, ['msa', 'bgc', 'rm', 'cross', '2d']);
-    expect([less.method.network2d.useMSA, less.method.network2d.useBGC, less.method.network2d.useRM, less.method.cross.enabled, less.method.network2d.enabled, less.method.sam.enabled]).toEqual([false, false, false, false, false, true]);
+    expect([
+      less.method.network2d.useMSA,
+      less.method.network2d.useBGC,
+      less.method.network2d.useRM,
+      less.method.cross.enabled,
+      less.method.network2d.enabled,
+      less.method.sam.enabled,
+    ]).toEqual([false, false, false, false, false, true]);
     expect(plan).toEqual(presetPlan('demo'));
   });
   it('refuses what is no part, and switching everything off', () => {

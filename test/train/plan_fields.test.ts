@@ -11,10 +11,15 @@ import { presetPlan } from '../../src/train/presets.ts';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
 const code = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((f) => f.endsWith('.ts') && !f.startsWith('gen') && !/plan\.ts|presets/.test(f)).map((f) => readFileSync(join(src, f), 'utf8')).join('\n').replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+  .filter((f) => f.endsWith('.ts') && !f.startsWith('gen') && !/plan\.ts|presets/.test(f))
+  .map((f) => readFileSync(join(src, f), 'utf8'))
+  .join('\n')
+  .replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
 
 const leaves = (value: unknown, path: string[] = []): string[][] =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key])) : [path];
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
+    : [path];
 
 /** Whether the schema of a field names one value and refuses the rest. */
 function fixed(path: readonly string[]): boolean {
@@ -33,7 +38,11 @@ function fixed(path: readonly string[]): boolean {
 it('every field is read or fixed', () => {
   const unread = leaves(presetPlan('demo')).filter((path) => !fixed(path) && !new RegExp(`\\b${path.at(-1)}\\b`).test(code));
   expect(unread.map((path) => path.join('.'))).toEqual([]);
-  expect(leaves(presetPlan('demo')).filter(fixed).map((path) => path.join('.'))).toEqual(expect.arrayContaining(['version', 'method.network2d.graph.projection']));
+  expect(
+    leaves(presetPlan('demo'))
+      .filter(fixed)
+      .map((path) => path.join('.')),
+  ).toEqual(expect.arrayContaining(['version', 'method.network2d.graph.projection']));
   expect(fixed(['training', 'precision'])).toBe(false);
   expect(fixed(['training', 'batch'])).toBe(false);
 });

@@ -24,41 +24,65 @@ function planFor(roi: Triple, change: (plan: Plan) => void = () => {}): Plan {
 /** Probability of class 1 = the image itself, so that the label says whether a voxel is above one half. */
 const threshold = oneByOne((image) => {
   const p = new Float32Array(image.length * 2);
-  image.forEach((v, i) => { p[2 * i] = 1 - v; p[2 * i + 1] = v; });
+  image.forEach((v, i) => {
+    p[2 * i] = 1 - v;
+    p[2 * i + 1] = v;
+  });
   return { transverse: p };
 });
 
 /** A stand-in for networks, told what to say of each ROI. */
 function oneByOne(say: (image: Float32Array) => Record<string, Float32Array>, most = 3): RoiNetworks {
-  return { most, run: async (images) => { expect(images.length).toBeLessThanOrEqual(most); return images.map(say); } };
+  return {
+    most,
+    run: async (images) => {
+      expect(images.length).toBeLessThanOrEqual(most);
+      return images.map(say);
+    },
+  };
 }
 
 // Without it, arrays that nobody holds any more would be counted.
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-const scanOf = (size: Triple, image: Float32Array) => ({ image, outside: 0, grid: { size, spacing: [1, 1, 1] as Triple, origin: [0, 0, 0] as Triple, direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] } });
+const scanOf = (size: Triple, image: Float32Array) => ({
+  image,
+  outside: 0,
+  grid: { size, spacing: [1, 1, 1] as Triple, origin: [0, 0, 0] as Triple, direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
+});
 const noise = (n: number, seed = 1): Float32Array => {
   let state = seed;
-  return Float32Array.from({ length: n }, () => { state = (state * 1664525 + 1013904223) >>> 0; return state / 2 ** 32; });
+  return Float32Array.from({ length: n }, () => {
+    state = (state * 1664525 + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  });
 };
 
 describe('patches', () => {
   it.each([
-    [[5, 7, 9], [8, 8, 8], 0.5], [[20, 17, 64], [8, 8, 16], 0.5], [[9, 9, 9], [8, 8, 8], 1], [[31, 40, 8], [4, 16, 8], 0.25],
-  ] as [Triple, Triple, number][])('of %j with ROI %j at step %f reach every voxel, and none reaches further than it must', (size, roi, step) => {
-    const seen = new Uint8Array(size[0] * size[1] * size[2]);
-    const starts = patchStarts(size, roi, step);
-    for (const start of starts) {
-      start.forEach((s, axis) => expect(size[axis]! <= roi[axis]! ? s <= 0 : s >= 0 && s + roi[axis]! <= size[axis]!).toBe(true));
-      for (let d = 0; d < roi[0]; d++) for (let h = 0; h < roi[1]; h++) for (let w = 0; w < roi[2]; w++) {
-        const [z, y, x] = [d + start[0], h + start[1], w + start[2]];
-        if (z >= 0 && z < size[0] && y >= 0 && y < size[1] && x >= 0 && x < size[2]) seen[(z * size[1] + y) * size[2] + x] = 1;
+    [[5, 7, 9], [8, 8, 8], 0.5],
+    [[20, 17, 64], [8, 8, 16], 0.5],
+    [[9, 9, 9], [8, 8, 8], 1],
+    [[31, 40, 8], [4, 16, 8], 0.25],
+  ] as [Triple, Triple, number][])(
+    'of %j with ROI %j at step %f reach every voxel, and none reaches further than it must',
+    (size, roi, step) => {
+      const seen = new Uint8Array(size[0] * size[1] * size[2]);
+      const starts = patchStarts(size, roi, step);
+      for (const start of starts) {
+        start.forEach((s, axis) => expect(size[axis]! <= roi[axis]! ? s <= 0 : s >= 0 && s + roi[axis]! <= size[axis]!).toBe(true));
+        for (let d = 0; d < roi[0]; d++)
+          for (let h = 0; h < roi[1]; h++)
+            for (let w = 0; w < roi[2]; w++) {
+              const [z, y, x] = [d + start[0], h + start[1], w + start[2]];
+              if (z >= 0 && z < size[0] && y >= 0 && y < size[1] && x >= 0 && x < size[2]) seen[(z * size[1] + y) * size[2] + x] = 1;
+            }
       }
-    }
-    expect(seen.includes(0)).toBe(false);
-    expect(starts.map((s) => s[0])).toEqual(starts.map((s) => s[0]).sort((a, b) => a - b)); // the slab relies on it
-  });
+      expect(seen.includes(0)).toBe(false);
+      expect(starts.map((s) => s[0])).toEqual(starts.map((s) => s[0]).sort((a, b) => a - b)); // the slab relies on it
+    },
+  );
 
   it('weigh most in their middle, and never nothing', () => {
     const weights = blendWeights([4, 6, 8]);
@@ -80,20 +104,35 @@ describe('predictVolume', () => {
 
   it('blends as float volumes of the whole scan would', async () => {
     const [size, roi, classes]: [Triple, Triple, number] = [[11, 9, 13], [4, 4, 6], 3];
-    const plan = planFor(roi, (p) => { p.classes = ['background', 'a', 'b']; });
+    const plan = planFor(roi, (p) => {
+      p.classes = ['background', 'a', 'b'];
+    });
     let call = 0;
     const patches: Float32Array[][] = [];
-    const networks = oneByOne((image) => { call++; const pair = [noise(image.length * classes, call), noise(image.length * classes, 1000 + call)]; patches.push(pair); return { sam: pair[0]!, coronal: pair[1]! }; });
+    const networks = oneByOne((image) => {
+      call++;
+      const pair = [noise(image.length * classes, call), noise(image.length * classes, 1000 + call)];
+      patches.push(pair);
+      return { sam: pair[0]!, coronal: pair[1]! };
+    });
     const got = await predictVolume(windowsOf(plan), networks, scanOf(size, new Float32Array(size[0] * size[1] * size[2])));
     const weights = blendWeights(roi);
     const sums = [0, 1].map(() => new Float64Array(size[0] * size[1] * size[2] * classes));
     patchStarts(size, roi, 0.5).forEach((start, n) => {
-      for (let d = 0; d < roi[0]; d++) for (let h = 0; h < roi[1]; h++) for (let w = 0; w < roi[2]; w++) for (let c = 0; c < classes; c++) for (const k of [0, 1]) {
-        const to = (((d + start[0]) * size[1] + h + start[1]) * size[2] + w + start[2]) * classes + c, from = (d * roi[1] + h) * roi[2] + w;
-        sums[k]![to]! += weights[from]! * patches[n]![k]![from * classes + c]!;
-      }
+      for (let d = 0; d < roi[0]; d++)
+        for (let h = 0; h < roi[1]; h++)
+          for (let w = 0; w < roi[2]; w++)
+            for (let c = 0; c < classes; c++)
+              for (const k of [0, 1]) {
+                const to = (((d + start[0]) * size[1] + h + start[1]) * size[2] + w + start[2]) * classes + c,
+                  from = (d * roi[1] + h) * roi[2] + w;
+                sums[k]![to]! += weights[from]! * patches[n]![k]![from * classes + c]!;
+              }
     });
-    const label = (p: (i: number) => number): Uint8Array => Uint8Array.from({ length: sums[0]!.length / classes }, (_, i) => [0, 1, 2].reduce((best, c) => (p(i * classes + c) > p(i * classes + best) ? c : best), 0));
+    const label = (p: (i: number) => number): Uint8Array =>
+      Uint8Array.from({ length: sums[0]!.length / classes }, (_, i) =>
+        [0, 1, 2].reduce((best, c) => (p(i * classes + c) > p(i * classes + best) ? c : best), 0),
+      );
     expect(got.sam).toEqual(label((i) => sums[0]![i]!));
     expect(got.coronal).toEqual(label((i) => sums[1]![i]!));
     expect(got.ensemble).toEqual(label((i) => sums[0]![i]! + sums[1]![i]!));
@@ -114,7 +153,8 @@ describe('predictVolume', () => {
     const leaning = oneByOne((patch) => {
       runs++;
       const p = new Float32Array(patch.length * 2);
-      for (let i = 0; i < patch.length; i++) p[2 * i + 1] = patch[i]! + 0.5 * (Math.floor(i / 16) / 3 + (Math.floor(i / 4) % 4) / 3 + (i % 4) / 3 - 1.5);
+      for (let i = 0; i < patch.length; i++)
+        p[2 * i + 1] = patch[i]! + 0.5 * (Math.floor(i / 16) / 3 + (Math.floor(i / 4) % 4) / 3 + (i % 4) / 3 - 1.5);
       for (let i = 0; i < patch.length; i++) p[2 * i] = 1 - p[2 * i + 1]!;
       return { sam: p };
     });
@@ -122,20 +162,40 @@ describe('predictVolume', () => {
     const plain = await predictVolume(windowsOf(planFor(roi)), leaning, scanOf(size, image));
     expect(plain.sam).not.toEqual(expected);
     const once = runs;
-    const mirrored = await predictVolume(windowsOf(planFor(roi, (p) => { p.prediction.mirror = true; })), leaning, scanOf(size, image));
+    const mirrored = await predictVolume(
+      windowsOf(
+        planFor(roi, (p) => {
+          p.prediction.mirror = true;
+        }),
+      ),
+      leaning,
+      scanOf(size, image),
+    );
     expect(mirrored.sam).toEqual(expected);
     expect(runs - once).toBe(8 * once);
   });
 
   it('holds no more memory than it says', async () => {
-    const size: Triple = [96, 192, 192], roi: Triple = [16, 96, 96];
-    const plan = planFor(roi, (p) => { p.classes = ['background', 'a', 'b', 'c', 'd']; });
+    const size: Triple = [96, 192, 192],
+      roi: Triple = [16, 96, 96];
+    const plan = planFor(roi, (p) => {
+      p.classes = ['background', 'a', 'b', 'c', 'd'];
+    });
     const p = new Float32Array(roi[0] * roi[1] * roi[2] * 5).fill(0.2);
     const image = new Float32Array(size[0] * size[1] * size[2]);
-    const held = (): number => { collect(); return process.memoryUsage().arrayBuffers; };
+    const held = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
     const before = held() - image.byteLength;
     let [peak, run] = [0, 0];
-    const networks = oneByOne(() => { if (run++ % 8 === 0) peak = Math.max(peak, held() - before); return { sam: p, transverse: p, coronal: p }; }, roisAtOnce(roi, 5, 3));
+    const networks = oneByOne(
+      () => {
+        if (run++ % 8 === 0) peak = Math.max(peak, held() - before);
+        return { sam: p, transverse: p, coronal: p };
+      },
+      roisAtOnce(roi, 5, 3),
+    );
     await predictVolume(windowsOf(plan), networks, scanOf(size, image));
     const bytes = scanBytes(plan, size, size);
     expect(peak).toBeLessThan(bytes);
@@ -160,7 +220,11 @@ describe('prompts', () => {
     const size = [3, 8, 8] as const;
     const p = new Float32Array(3 * 8 * 8 * 3);
     for (let i = 0; i < 192; i++) p[3 * i] = 1;
-    const mark = (d: number, h: number, w: number): void => { const i = ((d * 8 + h) * 8 + w) * 3; p[i] = 0; p[i + 1] = 1; };
+    const mark = (d: number, h: number, w: number): void => {
+      const i = ((d * 8 + h) * 8 + w) * 3;
+      p[i] = 0;
+      p[i + 1] = 1;
+    };
     for (const d of [0, 1, 2]) for (const h of [4, 5, 6]) for (const w of [3, 4, 5]) mark(d, h, w);
     mark(0, 0, 0); // a smaller one
     const { coords, labels } = consensusClicks([p], size, 3);
@@ -173,8 +237,10 @@ describe('prompts', () => {
 
 describe('masks on the grid of the file', () => {
   const turns: [string, number[]][] = [
-    ['as ITK stores an axial scan', [1, 0, 0, 0, 1, 0, 0, 0, 1]], ['flipped', [-1, 0, 0, 0, -1, 0, 0, 0, -1]],
-    ['sagittal', [0, 0, 1, 1, 0, 0, 0, -1, 0]], ['oblique by 10 degrees', [Math.cos(0.17), -Math.sin(0.17), 0, Math.sin(0.17), Math.cos(0.17), 0, 0, 0, 1]],
+    ['as ITK stores an axial scan', [1, 0, 0, 0, 1, 0, 0, 0, 1]],
+    ['flipped', [-1, 0, 0, 0, -1, 0, 0, 0, -1]],
+    ['sagittal', [0, 0, 1, 1, 0, 0, 0, -1, 0]],
+    ['oblique by 10 degrees', [Math.cos(0.17), -Math.sin(0.17), 0, Math.sin(0.17), Math.cos(0.17), 0, 0, 0, 1]],
   ];
   it.each(turns)('%s: voxel for voxel', async (_, direction) => {
     const stored: Geometry = { size: [6, 10, 14], spacing: [3, 0.7, 0.9], origin: [12.5, -40, 7], direction };
@@ -190,29 +256,55 @@ describe('masks on the grid of the file', () => {
 
   it('comes back from another spacing to the right place', async () => {
     const stored: Geometry = { size: [12, 40, 30], spacing: [4, 1.1, 1.5], origin: [0, 0, 0], direction: [-1, 0, 0, 0, 1, 0, 0, 0, -1] };
-    const inside = (i: number): boolean => { const [d, h, w] = [Math.floor(i / 1200), Math.floor(i / 30) % 40, i % 30]; return d >= 3 && d < 7 && h >= 4 && h < 20 && w >= 16 && w < 26; };
+    const inside = (i: number): boolean => {
+      const [d, h, w] = [Math.floor(i / 1200), Math.floor(i / 30) % 40, i % 30];
+      return d >= 3 && d < 7 && h >= 4 && h < 20 && w >= 16 && w < 26;
+    };
     const truth = Uint8Array.from({ length: 12 * 40 * 30 }, (__, i) => (inside(i) ? 1 : 0));
-    const plan = planFor([8, 16, 16], (p) => { p.data.spacing = [2, 2, 2]; });
+    const plan = planFor([8, 16, 16], (p) => {
+      p.data.spacing = [2, 2, 2];
+    });
     const scan = prepareScan(plan, 'a', toRas({ ...stored, data: Int16Array.from(truth, (v) => 100 * v) }), stored);
     expect(scan.grid.size).not.toEqual(orientGeometry(stored, rasOrientation(stored)).size);
     const { data, ...grid } = onStoredGrid((await segment(plan, threshold, scan)).ensemble!, scan);
     expect(grid).toEqual(stored);
     let [both, sum] = [0, 0];
-    data.forEach((v, i) => { both += v & truth[i]!; sum += v + truth[i]!; });
+    data.forEach((v, i) => {
+      both += v & truth[i]!;
+      sum += v + truth[i]!;
+    });
     expect((2 * both) / sum).toBeGreaterThan(0.9);
   });
 
   it('small components go where the plan says so', async () => {
     const size: Triple = [4, 8, 8];
-    const volume: Volume = { size, spacing: [1, 1, 1], origin: [0, 0, 0], direction: [-1, 0, 0, 0, -1, 0, 0, 0, 1], data: new Int16Array(256) };
+    const volume: Volume = {
+      size,
+      spacing: [1, 1, 1],
+      origin: [0, 0, 0],
+      direction: [-1, 0, 0, 0, -1, 0, 0, 0, 1],
+      data: new Int16Array(256),
+    };
     for (const i of [0, 1, 200, 201, 202, 208]) volume.data[i] = 100;
     const count = async (change: (plan: Plan) => void): Promise<number> => {
       const plan = planFor(size, change);
       return (await segment(plan, threshold, prepareScan(plan, 'a', volume, volume))).ensemble!.reduce((a, b) => a + b, 0);
     };
     expect(await count(() => {})).toBe(6);
-    expect(await count((p) => { p.prediction.largestComponent = true; })).toBe(4);
-    expect(await count((p) => { p.prediction.minVolume = 3; })).toBe(4);
-    expect(await count((p) => { p.prediction.minVolume = 5; })).toBe(0);
+    expect(
+      await count((p) => {
+        p.prediction.largestComponent = true;
+      }),
+    ).toBe(4);
+    expect(
+      await count((p) => {
+        p.prediction.minVolume = 3;
+      }),
+    ).toBe(4);
+    expect(
+      await count((p) => {
+        p.prediction.minVolume = 5;
+      }),
+    ).toBe(0);
   });
 });

@@ -7,11 +7,15 @@ import { paperShape } from './phantom_step.ts';
 
 // A device a row: its memory is that row's.
 let device: Device;
-beforeEach(async () => { device = await openDevice(); });
+beforeEach(async () => {
+  device = await openDevice();
+});
 afterEach(() => device.close());
 
 describe.each([
-  ['self-collected', [48, 160, 160], 2], ['LUNA16', [32, 64, 64], 2], ['AbdomenCT-1K, five classes', [96, 96, 96], 5],
+  ['self-collected', [48, 160, 160], 2],
+  ['LUNA16', [32, 64, 64], 2],
+  ['AbdomenCT-1K, five classes', [96, 96, 96], 5],
 ] as const)('%s: %j', (_, roi, classes) => {
   it.each(['full', 'selected'] as const)('%s', async (pseudo) => {
     const cost = await paperShape([...roi], pseudo, classes);

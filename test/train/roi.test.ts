@@ -5,7 +5,9 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { paperShape } from './phantom_step.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it('32 x 64 x 64: one iteration at C = 32, pseudo labels of the chosen slices', async () => {

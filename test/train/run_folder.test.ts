@@ -17,14 +17,32 @@ import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
 const root = scratch();
 const data = join(root, 'data');
 const at = (name: string): string => join(root, name);
-const plan = writePlan(root, tinyPlan((p) => { slicesAlone(p); p.training.iterations = 4; }));
+const plan = writePlan(
+  root,
+  tinyPlan((p) => {
+    slicesAlone(p);
+    p.training.iterations = 4;
+  }),
+);
 
-interface Said { code: number; out: string; err: string }
+interface Said {
+  code: number;
+  out: string;
+  err: string;
+}
 
 /** One command; `on` sees every line as it is printed. */
 async function verb(argv: readonly string[], on: (text: string) => void = () => {}): Promise<Said> {
   const said = { code: 0, out: '', err: '' };
-  said.code = await main(argv, { stdout: (t) => { said.out += t; on(t); }, stderr: (t) => { said.err += t; } });
+  said.code = await main(argv, {
+    stdout: (t) => {
+      said.out += t;
+      on(t);
+    },
+    stderr: (t) => {
+      said.err += t;
+    },
+  });
   expect(said.err).not.toMatch(/\n {4}at /);
   return said;
 }
@@ -49,14 +67,17 @@ beforeAll(async () => {
 });
 
 describe('a folder that holds anything of a run', () => {
-  it.each(['checkpoints/best.safetensors', 'checkpoints/final.safetensors', 'log.jsonl', 'plan.json'])('%s alone: is not begun anew, and stays as it is', async (file) => {
-    const run = part(`only ${file.replaceAll('/', ' ')}`, [file]);
-    const before = readFileSync(join(run, file));
-    const { code, err } = await fresh(run);
-    expect([code, err]).toEqual([3, expect.stringMatching(/holds a run already, got \S+\.\nhint: Add --resume/)]);
-    expect(readFileSync(join(run, file)).equals(before)).toBe(true);
-    expect(readdirSync(run).sort()).toEqual(file.startsWith('checkpoints') ? ['checkpoints'] : ['checkpoints', file].sort());
-  });
+  it.each(['checkpoints/best.safetensors', 'checkpoints/final.safetensors', 'log.jsonl', 'plan.json'])(
+    '%s alone: is not begun anew, and stays as it is',
+    async (file) => {
+      const run = part(`only ${file.replaceAll('/', ' ')}`, [file]);
+      const before = readFileSync(join(run, file));
+      const { code, err } = await fresh(run);
+      expect([code, err]).toEqual([3, expect.stringMatching(/holds a run already, got \S+\.\nhint: Add --resume/)]);
+      expect(readFileSync(join(run, file)).equals(before)).toBe(true);
+      expect(readdirSync(run).sort()).toEqual(file.startsWith('checkpoints') ? ['checkpoints'] : ['checkpoints', file].sort());
+    },
+  );
 
   it('best without latest goes on from best', async () => {
     const run = part('killed after best', ['plan.json', 'log.jsonl', 'checkpoints/best.safetensors']);
@@ -67,7 +88,10 @@ describe('a folder that holds anything of a run', () => {
   it('without a checkpoint says what is missing, and does not begin from random weights', async () => {
     const run = part('no checkpoint', ['plan.json', 'log.jsonl']);
     const { code, err } = await resumed(run);
-    expect([code, err]).toEqual([3, expect.stringMatching(/has no checkpoint to go on from, got plan\.json, log\.jsonl\.\nhint: .*start it again/)]);
+    expect([code, err]).toEqual([
+      3,
+      expect.stringMatching(/has no checkpoint to go on from, got plan\.json, log\.jsonl\.\nhint: .*start it again/),
+    ]);
     expect(readFileSync(join(run, 'log.jsonl'), 'utf8')).toBe(readFileSync(join(at('alone'), 'log.jsonl'), 'utf8'));
   });
 });
@@ -79,7 +103,12 @@ describe('a folder in use', () => {
     expect(lock).toBeInstanceOf(FolderLock);
     for (const argv of [[], ['--force']]) {
       const { code, err } = await fresh(at('held'), ...argv);
-      expect([code, err]).toEqual([3, expect.stringMatching(new RegExp(`held: another process trains in this folder, got process ${process.pid} on .*\nhint: Wait for it or stop it`))]);
+      expect([code, err]).toEqual([
+        3,
+        expect.stringMatching(
+          new RegExp(`held: another process trains in this folder, got process ${process.pid} on .*\nhint: Wait for it or stop it`),
+        ),
+      ]);
     }
     expect(readdirSync(at('held')).filter((name) => !name.endsWith('.lock'))).toEqual(['checkpoints']);
   });
@@ -114,10 +143,15 @@ describe('--init', () => {
   it('weights that no iteration has trained make no masks', async () => {
     let stopped = false;
     const { code } = await verb(['train', data, '--run', at('untrained'), '--plan', plan], (text) => {
-      if (text.startsWith('compiling') && !stopped) { stopped = true; process.emit('SIGINT'); }
+      if (text.startsWith('compiling') && !stopped) {
+        stopped = true;
+        process.emit('SIGINT');
+      }
     });
     expect(code).toBe(0);
-    const { state: { iteration } } = await readCheckpoint(checkpointPath(at('untrained'), 'latest'));
+    const {
+      state: { iteration },
+    } = await readCheckpoint(checkpointPath(at('untrained'), 'latest'));
     if (iteration > 0) return; // the signal came late
     const { code: refused, err } = await verb(['predict', '-i', join(data, 'imagesTs'), '-o', at('masks'), '--run', at('untrained')]);
     expect([refused, err]).toEqual([3, expect.stringMatching(/latest\.safetensors: no iteration has been trained/)]);
@@ -127,8 +161,21 @@ describe('--init', () => {
 
 describe('the command printed for going on', () => {
   it('is read back by a shell word for word', () => {
-    const words = ['läufe/run 1', "it's", '"quoted"', '$HOME `id` !x', 'two\nlines', 'tab\tesc\u001b[2J', '', '-dash', '*?[a]{b,c}~#;&|<>()\\', '\u200fmark'];
-    const { stdout, status } = spawnSync('bash', ['-c', `voxelgrad() { printf '%s\\0' "$@"; }\n${commandLine(words)}`], { encoding: 'utf8' });
+    const words = [
+      'läufe/run 1',
+      "it's",
+      '"quoted"',
+      '$HOME `id` !x',
+      'two\nlines',
+      'tab\tesc\u001b[2J',
+      '',
+      '-dash',
+      '*?[a]{b,c}~#;&|<>()\\',
+      '\u200fmark',
+    ];
+    const { stdout, status } = spawnSync('bash', ['-c', `voxelgrad() { printf '%s\\0' "$@"; }\n${commandLine(words)}`], {
+      encoding: 'utf8',
+    });
     expect([status, stdout.split('\0').slice(0, -1)]).toEqual([0, words]);
     expect(commandLine(['train', 'a/b_c.d', '--run', 'run-1', '--resume'])).toBe('voxelgrad train a/b_c.d --run run-1 --resume');
   });

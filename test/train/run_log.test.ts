@@ -11,15 +11,22 @@ import { scalars } from '../formats/events.ts';
 const root = scratch();
 
 /** What the event files of a run show: tag, step, value. */
-const shown = (folder: string): [string, number, number][] => readdirSync(join(folder, 'tb')).sort()
-  .flatMap((file) => scalars(readFileSync(join(folder, 'tb', file)))).map(({ tag, step, value }) => [tag, step, value]);
+const shown = (folder: string): [string, number, number][] =>
+  readdirSync(join(folder, 'tb'))
+    .sort()
+    .flatMap((file) => scalars(readFileSync(join(folder, 'tb', file))))
+    .map(({ tag, step, value }) => [tag, step, value]);
 
 /** The same, as log.jsonl has it. */
 function logged(folder: string): [string, number, number][] {
-  return readLog(folder).flatMap(({ iteration, time: _time, ...groups }: LogEntry) => Object.entries(groups).flatMap(([group, values]): [string, number, number][] => {
-    if (typeof values === 'number') return [[group, iteration, Math.fround(values)]];
-    return typeof values === 'object' ? Object.entries(values as Record<string, number>).map(([name, v]) => [`${group}/${name}`, iteration, Math.fround(v)]) : [];
-  }));
+  return readLog(folder).flatMap(({ iteration, time: _time, ...groups }: LogEntry) =>
+    Object.entries(groups).flatMap(([group, values]): [string, number, number][] => {
+      if (typeof values === 'number') return [[group, iteration, Math.fround(values)]];
+      return typeof values === 'object'
+        ? Object.entries(values as Record<string, number>).map(([name, v]) => [`${group}/${name}`, iteration, Math.fround(v)])
+        : [];
+    }),
+  );
 }
 
 describe('the log of a run', () => {
@@ -39,15 +46,22 @@ describe('the log of a run', () => {
       expect(shown(folder)).toEqual(logged(folder));
     }
     expect(readLog(folder).map((e) => e.iteration)).toEqual([1, 2, 3, 4, 4, 4, 5]);
-    expect(shown(folder).filter(([tag]) => tag === 'loss/sam')).toEqual([1, 1 / 2, 1 / 3, 1 / 4, 7].map((v, i) => ['loss/sam', i + 1, Math.fround(v)]));
+    expect(shown(folder).filter(([tag]) => tag === 'loss/sam')).toEqual(
+      [1, 1 / 2, 1 / 3, 1 / 4, 7].map((v, i) => ['loss/sam', i + 1, Math.fround(v)]),
+    );
     expect(readdirSync(join(folder, 'tb'))).toHaveLength(1);
   });
 
   it('keeps the time of entries that it shows again', () => {
     const folder = join(root, 'times');
-    { using log = new RunLog(folder, 0, 'a1'); log.write({ iteration: 1, lambda: 1 }); }
+    {
+      using log = new RunLog(folder, 0, 'a1');
+      log.write({ iteration: 1, lambda: 1 });
+    }
     const [{ time }] = readLog(folder) as [LogEntry];
-    { using _log = new RunLog(folder, 1, 'a1'); }
+    {
+      using _log = new RunLog(folder, 1, 'a1');
+    }
     const [file] = readdirSync(join(folder, 'tb'));
     expect(scalars(readFileSync(join(folder, 'tb', file!)))[0]!.time).toBe(time);
   });
@@ -56,16 +70,23 @@ describe('the log of a run', () => {
     const [folder, elsewhere] = [join(root, 'linked'), join(root, 'elsewhere.jsonl')];
     mkdirSync(folder);
     symlinkSync(elsewhere, join(folder, 'log.jsonl'));
-    { using log = new RunLog(folder, 0, 'a1'); log.write({ iteration: 1, lambda: 1 }); }
+    {
+      using log = new RunLog(folder, 0, 'a1');
+      log.write({ iteration: 1, lambda: 1 });
+    }
     expect(existsSync(elsewhere)).toBe(false);
     expect(readLog(folder)).toHaveLength(1);
   });
 
   it('leaves files of others alone', () => {
     const folder = join(root, 'others');
-    { using _log = new RunLog(folder, 0, 'a1'); }
+    {
+      using _log = new RunLog(folder, 0, 'a1');
+    }
     writeFileSync(join(folder, 'tb', 'notes.txt'), 'mine');
-    { using _log = new RunLog(folder, 0, 'a1'); }
+    {
+      using _log = new RunLog(folder, 0, 'a1');
+    }
     expect(readdirSync(join(folder, 'tb'))).toContain('notes.txt');
   });
 
@@ -75,9 +96,15 @@ describe('the log of a run', () => {
     const old = 'events.out.tfevents.1700000000.host.77.voxelgrad'; // as they were once called, of whatever run
     writeFileSync(join(shared, old), 'old');
     for (const each of [one, two]) symlinkSync(shared, join(each, 'tb'));
-    { using log = new RunLog(one, 0, 'one'); log.write({ iteration: 1, lambda: 1 }); }
+    {
+      using log = new RunLog(one, 0, 'one');
+      log.write({ iteration: 1, lambda: 1 });
+    }
     const [, first] = readdirSync(shared).sort();
-    for (let session = 0; session < 2; session++) { using log = new RunLog(two, session, 'two'); log.write({ iteration: 1, lambda: 2 }); }
+    for (let session = 0; session < 2; session++) {
+      using log = new RunLog(two, session, 'two');
+      log.write({ iteration: 1, lambda: 2 });
+    }
     expect(readdirSync(shared).sort()).toEqual([old, first, expect.stringMatching(/run-two\.voxelgrad$/)]);
     expect(scalars(readFileSync(join(shared, first!)))).toHaveLength(1);
   });

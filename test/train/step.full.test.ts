@@ -5,7 +5,9 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { ablated, iterations, PARTS, stepPlan } from './phantom_step.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 it('a run is a function of its seed', async () => {

@@ -8,7 +8,9 @@ import { microBatches } from '../../src/methods/sanet/step_full.ts';
 import { ablated, iterations, PARTS, phantomSampler, read, smallPlan, startTraining, stepPlan } from './phantom_step.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 const MODES = ['selected', 'full'] as const;
@@ -28,7 +30,15 @@ function gap(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
 
 describe('micro-batches', () => {
   it('hold every position, of one size, none twice in one', () => {
-    for (const [n, largest] of [[16, 8], [13, 8], [160, 8], [7, 8], [9, 4], [48, 7], [1, 1]] as const) {
+    for (const [n, largest] of [
+      [16, 8],
+      [13, 8],
+      [160, 8],
+      [7, 8],
+      [9, 4],
+      [48, 7],
+      [1, 1],
+    ] as const) {
       const batches = microBatches(n, largest);
       expect(new Set(batches.flat())).toEqual(new Set(Array.from({ length: n }, (_, i) => i)));
       expect(batches.length).toBe(Math.ceil(n / largest));
@@ -38,7 +48,10 @@ describe('micro-batches', () => {
         expect(new Set(batch).size).toBe(batch.length);
       }
     }
-    expect(microBatches(6, 3)).toEqual([[0, 2, 4], [1, 3, 5]]);
+    expect(microBatches(6, 3)).toEqual([
+      [0, 2, 4],
+      [1, 3, 5],
+    ]);
   });
 });
 
@@ -52,13 +65,24 @@ describe('full and selected', () => {
       const rows = [];
       for (let it = 0; it < 2; it++) rows.push(await read(training.run(await sampler.iteration(it))));
       const bn = training.nets.transverse!.encoder.bn1;
-      found.push({ rows, running: [...await bn.running_mean.torchValues(), ...await bn.running_var.torchValues()] });
+      found.push({ rows, running: [...(await bn.running_mean.torchValues()), ...(await bn.running_var.torchValues())] });
     }
-    const [selected, full] = found as [typeof found[0], typeof found[0]];
-    expect(Object.keys(full.rows[0]!).sort()).toEqual(['agreement.2D planes', 'coronal', 'coronal_norm', 'quality', 'sam', 'sam_norm', 'transverse', 'transverse_norm']);
+    const [selected, full] = found as [(typeof found)[0], (typeof found)[0]];
+    expect(Object.keys(full.rows[0]!).sort()).toEqual([
+      'agreement.2D planes',
+      'coronal',
+      'coronal_norm',
+      'quality',
+      'sam',
+      'sam_norm',
+      'transverse',
+      'transverse_norm',
+    ]);
     expect(gap(selected.rows[0]!, full.rows[0]!)).toBeLessThan(1e-4);
     expect(gap(selected.rows[1]!, full.rows[1]!)).toBeLessThan(2e-2); // Adam's first step follows the sign of gradients that are almost 0
-    selected.running.forEach((v, i) => { expect(Math.abs(v - full.running[i]!)).toBeLessThan(1e-4 * Math.max(1, Math.abs(v))); });
+    selected.running.forEach((v, i) => {
+      expect(Math.abs(v - full.running[i]!)).toBeLessThan(1e-4 * Math.max(1, Math.abs(v)));
+    });
   });
 });
 
@@ -78,7 +102,8 @@ describe.each(MODES)('%s', (pseudo) => {
   it('five classes, two of them without labels in the case', async () => {
     const plan = stepPlan(pseudo, 5);
     plan.method.sam.clicks = 2;
-    for (const row of await iterations(plan, 1, { partial: true, unlabelled: [2, 4] })) for (const [key, value] of Object.entries(row)) expect(Number.isFinite(value), key).toBe(true);
+    for (const row of await iterations(plan, 1, { partial: true, unlabelled: [2, 4] }))
+      for (const [key, value] of Object.entries(row)) expect(Number.isFinite(value), key).toBe(true);
   });
 
   it('a frozen SAM keeps its weights and gives pseudo labels', async () => {
@@ -89,7 +114,15 @@ describe.each(MODES)('%s', (pseudo) => {
     const before = await weight.torchValues();
     const row = await read(training.run(await phantomSampler(plan).iteration(0)));
     expect(await weight.torchValues()).toEqual(before);
-    expect(Object.keys(row).sort()).toEqual(['agreement.2D planes', 'coronal', 'coronal_norm', 'quality', 'sam', 'transverse', 'transverse_norm']);
+    expect(Object.keys(row).sort()).toEqual([
+      'agreement.2D planes',
+      'coronal',
+      'coronal_norm',
+      'quality',
+      'sam',
+      'transverse',
+      'transverse_norm',
+    ]);
   });
 });
 

@@ -13,7 +13,15 @@ import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 
 /** Six training and two test phantoms with a third of their slices annotated. */
 export async function tinyDataset(folder: string, classes = 1): Promise<string> {
-  await writePhantomDataset(folder, { training: 6, test: 2, size: [8, 32, classes === 1 ? 32 : 48], seed: 5, radii: [3, 7], contrast: 300, classes });
+  await writePhantomDataset(folder, {
+    training: 6,
+    test: 2,
+    size: [8, 32, classes === 1 ? 32 : 48],
+    seed: 5,
+    radii: [3, 7],
+    contrast: 300,
+    classes,
+  });
   await sparsify(folder, 'both', 7);
   return folder;
 }
@@ -43,4 +51,5 @@ export function writePlan(folder: string, plan: Plan, name = 'plan.json'): strin
 }
 
 /** Puts the weights of a file into networks. */
-export const initialiseFrom = async (plan: Plan, nets: Networks, file: string): Promise<Initialised> => initialise(plan, nets, readBytes(file), file);
+export const initialiseFrom = async (plan: Plan, nets: Networks, file: string): Promise<Initialised> =>
+  initialise(plan, nets, readBytes(file), file);

@@ -14,11 +14,22 @@ it('between two logged iterations nothing is waited for', async () => {
   using device = await openDevice();
   let waits = 0;
   const wait = device.wait.bind(device);
-  device.wait = (promise) => { waits++; return wait(promise); };
+  device.wait = (promise) => {
+    waits++;
+    return wait(promise);
+  };
   const after: number[] = [];
   await train({
-    plan: tinyPlan((plan) => { slicesAlone(plan); Object.assign(plan.training, { iterations: 11, checkpointEvery: 1000 }); }), dataset, folder: join(root, 'run'), resume: false,
-    onProgress: ({ stage, done }) => { if (stage === 'train') after[done] = waits; },
+    plan: tinyPlan((plan) => {
+      slicesAlone(plan);
+      Object.assign(plan.training, { iterations: 11, checkpointEvery: 1000 });
+    }),
+    dataset,
+    folder: join(root, 'run'),
+    resume: false,
+    onProgress: ({ stage, done }) => {
+      if (stage === 'train') after[done] = waits;
+    },
   });
   expect(after.slice(1, 10)).toEqual(Array(9).fill(after[1]));
   expect(after[10]! - after[9]!).toBe(1); // the row of the log

@@ -31,12 +31,17 @@ export function pageSource(name: string, files: ReadonlyMap<string, PageFile>): 
   const within = (path: string): string => path.slice(name.length + 1);
   const fileAt = (way: string, path = `${name}/${way}`): PageFile => {
     const file = files.get(way);
-    if (!file) throw new DataError(`${path}: cannot be read, got no such file, expected a readable file.`, 'Add it to the files of the data set.');
+    if (!file)
+      throw new DataError(`${path}: cannot be read, got no such file, expected a readable file.`, 'Add it to the files of the data set.');
     return file;
   };
-  const besides = (way: string) => (other: string): string => resolved(`${way.slice(0, way.lastIndexOf('/') + 1)}${other}`) ?? '';
+  const besides =
+    (way: string) =>
+    (other: string): string =>
+      resolved(`${way.slice(0, way.lastIndexOf('/') + 1)}${other}`) ?? '';
   return {
-    folder: name, name,
+    folder: name,
+    name,
     path: (...parts) => [name, ...parts].join('/'),
     inside(way) {
       const found = resolved(way);
@@ -45,10 +50,19 @@ export function pageSource(name: string, files: ReadonlyMap<string, PageFile>): 
     has: async (way) => files.has(way),
     async json(way) {
       const source = bytesOf(fileAt(way));
-      if (source.size > MOST_JSON) throw new DataError(`${name}/${way}: too large, got ${source.size} bytes, expected at most ${MOST_JSON}.`, 'Is this the right file?');
+      if (source.size > MOST_JSON)
+        throw new DataError(
+          `${name}/${way}: too large, got ${source.size} bytes, expected at most ${MOST_JSON}.`,
+          'Is this the right file?',
+        );
       return parseJson(await source.read(0, source.size), `${name}/${way}`);
     },
-    list: async (folder) => [...files.keys()].filter((way) => way.startsWith(`${folder}/`)).map((way) => way.slice(folder.length + 1)).filter((file) => !file.includes('/') && !file.startsWith('.')).sort(),
+    list: async (folder) =>
+      [...files.keys()]
+        .filter((way) => way.startsWith(`${folder}/`))
+        .map((way) => way.slice(folder.length + 1))
+        .filter((file) => !file.includes('/') && !file.startsWith('.'))
+        .sort(),
     volume(path, tell) {
       const way = within(path);
       return readVolume(path, fileAt(way, path), { beside: (other) => files.get(besides(way)(other)), ...(tell && { tell }) });
@@ -63,7 +77,8 @@ export function pageSource(name: string, files: ReadonlyMap<string, PageFile>): 
       }
       const sums: Record<string, string> = {};
       for (const way of [...ways].sort()) {
-        const source = bytesOf(fileAt(way)), hash = sha256();
+        const source = bytesOf(fileAt(way)),
+          hash = sha256();
         for (let at = 0; at < source.size; at += PIECE) hash.update(await source.read(at, Math.min(at + PIECE, source.size)));
         sums[way] = hash.digest('hex');
       }

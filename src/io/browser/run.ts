@@ -9,7 +9,14 @@ import type { RunStore } from '../../train/run_store.ts';
 
 /** What TypeScript's DOM library does not know yet: a file is moved, replacing what has the name (Chrome, Safari, Firefox). */
 type Movable = FileSystemFileHandle & { move(parent: FileSystemDirectoryHandle, name: string): Promise<void> };
-interface SyncHandle { read(into: Uint8Array, at: { at: number }): number; write(bytes: Uint8Array, at: { at: number }): number; truncate(size: number): void; getSize(): number; flush(): void; close(): void }
+interface SyncHandle {
+  read(into: Uint8Array, at: { at: number }): number;
+  write(bytes: Uint8Array, at: { at: number }): number;
+  truncate(size: number): void;
+  getSize(): number;
+  flush(): void;
+  close(): void;
+}
 type Synchronous = FileSystemFileHandle & { createSyncAccessHandle(): Promise<SyncHandle> };
 
 /** Where all runs of the origin lie. */
@@ -17,11 +24,16 @@ const RUNS = 'voxelgrad-runs';
 const ASIDE = /\.[0-9a-f]{8}\.tmp$/;
 const text = new TextEncoder();
 
-const isMissing = (error: unknown): boolean => error instanceof DOMException && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError');
+const isMissing = (error: unknown): boolean =>
+  error instanceof DOMException && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError');
 
 function writeError(path: string, cause: unknown): DataError {
   const full = cause instanceof DOMException && cause.name === 'QuotaExceededError';
-  return new DataError(`${path}: could not be written, ${full ? 'the space that the browser grants is used up' : (cause as Error).message}.`, full ? 'Remove other runs, or ask for persistent storage.' : undefined, { cause });
+  return new DataError(
+    `${path}: could not be written, ${full ? 'the space that the browser grants is used up' : (cause as Error).message}.`,
+    full ? 'Remove other runs, or ask for persistent storage.' : undefined,
+    { cause },
+  );
 }
 
 /** What writing failed by, as a DataError. */
@@ -42,11 +54,14 @@ class Run implements RunStore {
     this.root = root;
   }
 
-  path(name: string): string { return `${this.folder}/${name}`; }
+  path(name: string): string {
+    return `${this.folder}/${name}`;
+  }
 
   /** The folder of a file, and its name there. */
   private async place(name: string, create = false): Promise<[FileSystemDirectoryHandle, string]> {
-    const parts = name.split('/'), last = parts.pop()!;
+    const parts = name.split('/'),
+      last = parts.pop()!;
     let at = this.root;
     for (const part of parts) at = await at.getDirectoryHandle(part, { create });
     return [at, last];
@@ -62,7 +77,9 @@ class Run implements RunStore {
     }
   }
 
-  async has(name: string): Promise<boolean> { return await this.file(name) !== undefined; }
+  async has(name: string): Promise<boolean> {
+    return (await this.file(name)) !== undefined;
+  }
 
   async read(name: string, most = Infinity): Promise<Uint8Array> {
     const file = await this.file(name);
@@ -80,23 +97,30 @@ class Run implements RunStore {
     return writing(this.path(names[0]), async () => {
       const [folder, last] = await this.place(names[0], true);
       const aside = `${last}.${drawn()}.tmp`;
-      const handle = await folder.getFileHandle(aside, { create: true }) as Synchronous & Movable;
+      const handle = (await folder.getFileHandle(aside, { create: true })) as Synchronous & Movable;
       const sync = await handle.createSyncAccessHandle();
-      let end = 0, open = true, there = true;
-      const close = (): void => { if (open) sync.close(); open = false; };
+      let end = 0,
+        open = true,
+        there = true;
+      const close = (): void => {
+        if (open) sync.close();
+        open = false;
+      };
       return {
-        write: (bytes, at) => writing(this.path(names[0]), () => {
-          const from = at ?? end;
-          for (let done = 0; done < bytes.length;) done += sync.write(bytes.subarray(done), { at: from + done });
-          end = Math.max(end, from + bytes.length);
-        }),
-        commit: () => writing(this.path(names[0]), async () => {
-          sync.flush();
-          close();
-          for (const other of names.slice(1)) await this.copy(handle, other);
-          await handle.move(folder, last);
-          there = false;
-        }),
+        write: (bytes, at) =>
+          writing(this.path(names[0]), () => {
+            const from = at ?? end;
+            for (let done = 0; done < bytes.length;) done += sync.write(bytes.subarray(done), { at: from + done });
+            end = Math.max(end, from + bytes.length);
+          }),
+        commit: () =>
+          writing(this.path(names[0]), async () => {
+            sync.flush();
+            close();
+            for (const other of names.slice(1)) await this.copy(handle, other);
+            await handle.move(folder, last);
+            there = false;
+          }),
         [Symbol.asyncDispose]: async () => {
           close();
           if (there) await folder.removeEntry(aside).catch(() => undefined);
@@ -131,8 +155,9 @@ class Run implements RunStore {
   async log(iteration: number): Promise<LogWriter> {
     const kept = (await this.entries()).filter((entry) => entry.iteration <= iteration);
     await this.write('log.jsonl', kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-    const path = this.path('log.jsonl'), [folder, last] = await this.place('log.jsonl');
-    const sync = await (await folder.getFileHandle(last) as Synchronous).createSyncAccessHandle();
+    const path = this.path('log.jsonl'),
+      [folder, last] = await this.place('log.jsonl');
+    const sync = await ((await folder.getFileHandle(last)) as Synchronous).createSyncAccessHandle();
     return {
       write(entry) {
         try {
@@ -142,7 +167,9 @@ class Run implements RunStore {
           throw writeError(path, cause);
         }
       },
-      [Symbol.dispose]: () => { sync.close(); },
+      [Symbol.dispose]: () => {
+        sync.close();
+      },
     };
   }
 }
@@ -168,9 +195,11 @@ async function removeLeftovers(folder: FileSystemDirectoryHandle): Promise<void>
  * there is none. @throws DataError where another page or worker has it
  */
 export async function withRun<T>(name: string, work: (run: RunStore & { entries(): Promise<LogEntry[]> }) => Promise<T>): Promise<T> {
-  if (!/^[^\\/\0]+$/.test(name) || name === '.' || name === '..') throw new DataError(`run: got the name ${JSON.stringify(name)}, expected one without slashes.`);
+  if (!/^[^\\/\0]+$/.test(name) || name === '.' || name === '..')
+    throw new DataError(`run: got the name ${JSON.stringify(name)}, expected one without slashes.`);
   return navigator.locks.request(`${RUNS}/${name}`, { ifAvailable: true }, async (lock) => {
-    if (!lock) throw new DataError(`${name}: another page or worker trains in this run.`, 'Wait for it or close it, or choose another name.');
+    if (!lock)
+      throw new DataError(`${name}: another page or worker trains in this run.`, 'Wait for it or close it, or choose another name.');
     const runs = await (await navigator.storage.getDirectory()).getDirectoryHandle(RUNS, { create: true });
     const root = await runs.getDirectoryHandle(name, { create: true });
     await removeLeftovers(root);

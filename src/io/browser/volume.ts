@@ -16,12 +16,23 @@ export function bytesOf(file: PageFile): ByteSource {
 }
 
 /** Reads a volume; the name's ending chooses the format, `beside` finds the data file that a header names. DataError as `decodeVolume`. */
-export function readVolume(name: string, file: PageFile, { beside, tell }: { beside?: (name: string) => PageFile | undefined; tell?: Tell } = {}): Promise<Volume> {
+export function readVolume(
+  name: string,
+  file: PageFile,
+  { beside, tell }: { beside?: (name: string) => PageFile | undefined; tell?: Tell } = {},
+): Promise<Volume> {
   return decodeVolume({
-    file: name, source: bytesOf(file), codec: fflateCodec, ...(tell && { tell }),
+    file: name,
+    source: bytesOf(file),
+    codec: fflateCodec,
+    ...(tell && { tell }),
     async beside(other) {
       const found = beside?.(other);
-      if (!found) throw new DataError(`${name}: names a data file that is not there, got "${other}".`, 'Add the header and its data file together, under their original names.');
+      if (!found)
+        throw new DataError(
+          `${name}: names a data file that is not there, got "${other}".`,
+          'Add the header and its data file together, under their original names.',
+        );
       return bytesOf(found);
     },
   });

@@ -7,41 +7,79 @@ import { decodeRle } from './rle.ts';
 import type { Compression } from './transfer_syntax.ts';
 
 /** Pixels as cells of `allocated` bits, little endian, of which `bits` are coded. */
-export interface Cells { readonly bytes: Uint8Array; readonly allocated: number; readonly bits: number }
+export interface Cells {
+  readonly bytes: Uint8Array;
+  readonly allocated: number;
+  readonly bits: number;
+}
 
 /** What the data set says of a frame. */
-export interface FrameShape { readonly rows: number; readonly columns: number; readonly allocated: number; readonly stored: number }
+export interface FrameShape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly allocated: number;
+  readonly stored: number;
+}
 
 /** A fresh object each time: the module becomes it. */
 const quiet = (): Parameters<CornerstoneFactory>[0] => ({ print: () => undefined, printErr: () => undefined });
 /** The WebAssembly build, six times as fast; the one in plain JavaScript where a page does not host the .wasm file. */
-const either = (fast: () => Promise<{ default: CornerstoneFactory }>, plain: () => Promise<{ default: CornerstoneFactory }>) => async (): Promise<CornerstoneCodec> =>
-  fast().then((module) => module.default(quiet())).catch(async () => (await plain()).default(quiet()));
+const either =
+  (fast: () => Promise<{ default: CornerstoneFactory }>, plain: () => Promise<{ default: CornerstoneFactory }>) =>
+  async (): Promise<CornerstoneCodec> =>
+    fast()
+      .then((module) => module.default(quiet()))
+      .catch(async () => (await plain()).default(quiet()));
 
 const LOADERS = {
-  JpegLSDecoder: either(() => import('@cornerstonejs/codec-charls/decodewasmjs'), () => import('@cornerstonejs/codec-charls/decode')),
-  J2KDecoder: either(() => import('@cornerstonejs/codec-openjpeg/decodewasmjs'), () => import('@cornerstonejs/codec-openjpeg/decode')),
-  JPEGDecoder: either(() => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'), () => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decode')),
+  JpegLSDecoder: either(
+    () => import('@cornerstonejs/codec-charls/decodewasmjs'),
+    () => import('@cornerstonejs/codec-charls/decode'),
+  ),
+  J2KDecoder: either(
+    () => import('@cornerstonejs/codec-openjpeg/decodewasmjs'),
+    () => import('@cornerstonejs/codec-openjpeg/decode'),
+  ),
+  JPEGDecoder: either(
+    () => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'),
+    () => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decode'),
+  ),
 };
 const loaded = new Map<keyof typeof LOADERS, Promise<CornerstoneCodec>>();
 
 /** Decodes one frame. Error saying what is wrong with it. */
 export async function decodeFrame(compression: Compression, data: Uint8Array, shape: FrameShape): Promise<Cells> {
-  const { rows, columns, allocated, stored } = shape, pixels = rows * columns;
+  const { rows, columns, allocated, stored } = shape,
+    pixels = rows * columns;
   if (compression === 'none') return { bytes: data, allocated, bits: stored };
   if (compression === 'rle') return { bytes: decodeRle(data, pixels, allocated / 8), allocated, bits: stored };
-  const stream = readCodestream(data), { kind, bits } = stream;
+  const stream = readCodestream(data),
+    { kind, bits } = stream;
   if (stream.rows !== rows || stream.columns !== columns || stream.components !== 1) {
-    throw new Error(`the stream holds ${stream.rows} x ${stream.columns} pixels of ${stream.components} values, expected ${rows} x ${columns} of 1`);
+    throw new Error(
+      `the stream holds ${stream.rows} x ${stream.columns} pixels of ${stream.components} values, expected ${rows} x ${columns} of 1`,
+    );
   }
-  if (bits < 2 || bits > Math.min(16, allocated)) throw new Error(`the stream holds ${bits} bits a pixel, expected 2 to ${Math.min(16, allocated)}`);
+  if (bits < 2 || bits > Math.min(16, allocated))
+    throw new Error(`the stream holds ${bits} bits a pixel, expected 2 to ${Math.min(16, allocated)}`);
   if (compression === 'jpeg' && kind === 0xc3) {
     const samples = decodeLosslessJpeg(data, rows, columns, bits);
     return { bytes: new Uint8Array(samples.buffer), allocated: 16, bits };
   }
-  const name = compression === 'jpeg-ls' && kind === 0xf7 ? 'JpegLSDecoder' : compression === 'jpeg-2000' && kind === 0x51 ? 'J2KDecoder'
-    : compression === 'jpeg' && (kind === 0xc0 || kind === 0xc1) && bits === 8 ? 'JPEGDecoder' : undefined;
-  if (!name) throw new Error(compression === 'jpeg' ? `a JPEG process that is not read, got frame header ${kind.toString(16).toUpperCase()} of ${bits} bits, expected lossless, or 8 bits sequential` : `another kind of stream, got frame header ${kind.toString(16).toUpperCase()}`);
+  const name =
+    compression === 'jpeg-ls' && kind === 0xf7
+      ? 'JpegLSDecoder'
+      : compression === 'jpeg-2000' && kind === 0x51
+        ? 'J2KDecoder'
+        : compression === 'jpeg' && (kind === 0xc0 || kind === 0xc1) && bits === 8
+          ? 'JPEGDecoder'
+          : undefined;
+  if (!name)
+    throw new Error(
+      compression === 'jpeg'
+        ? `a JPEG process that is not read, got frame header ${kind.toString(16).toUpperCase()} of ${bits} bits, expected lossless, or 8 bits sequential`
+        : `another kind of stream, got frame header ${kind.toString(16).toUpperCase()}`,
+    );
   const bytes = await run(name, data, pixels * (bits > 8 ? 2 : 1));
   return { bytes, allocated: bits > 8 ? 16 : 8, bits };
 }

@@ -26,12 +26,23 @@ function readJpeg(view: DataView): Codestream {
   if (view.getUint16(end - 2) !== 0xffd9) throw new Error('it stops before its end (no end of image)');
   for (let at = 2; at + 4 <= view.byteLength;) {
     if (view.getUint8(at) !== 0xff) throw new Error(`no marker at byte ${at}`);
-    const marker = view.getUint8(at + 1), length = view.getUint16(at + 2);
-    if (marker === 0xff) { at++; continue; } // fill byte
+    const marker = view.getUint8(at + 1),
+      length = view.getUint16(at + 2);
+    if (marker === 0xff) {
+      at++;
+      continue;
+    } // fill byte
     if (marker === 0xda || marker === 0xd9) break;
     if ((marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) || marker === 0xf7) {
       if (length < 8 || at + 10 > view.byteLength) break;
-      return { kind: marker, bits: view.getUint8(at + 4), rows: view.getUint16(at + 5), columns: view.getUint16(at + 7), components: view.getUint8(at + 9), signed: false };
+      return {
+        kind: marker,
+        bits: view.getUint8(at + 4),
+        rows: view.getUint16(at + 5),
+        columns: view.getUint16(at + 7),
+        components: view.getUint8(at + 9),
+        signed: false,
+      };
     }
     if (length < 2) throw new Error(`a marker segment of ${length} bytes`);
     at += 2 + length;
@@ -41,13 +52,16 @@ function readJpeg(view: DataView): Codestream {
 
 function readJpeg2000(view: DataView): Codestream {
   if (view.byteLength < 43 || view.getUint16(2) !== 0xff51) throw new Error('it has no size segment');
-  const columns = view.getUint32(8) - view.getUint32(16), rows = view.getUint32(12) - view.getUint32(20), depth = view.getUint8(42);
+  const columns = view.getUint32(8) - view.getUint32(16),
+    rows = view.getUint32(12) - view.getUint32(20),
+    depth = view.getUint8(42);
   const header = { kind: 0x51, rows, columns, components: view.getUint16(40), bits: (depth & 0x7f) + 1, signed: depth > 0x7f };
   for (let at = 2; at + 2 <= view.byteLength;) {
     const marker = view.getUint16(at);
     if (marker === 0xffd9) return header;
     if (at + 4 > view.byteLength) break;
-    if (marker === 0xff90) { // start of a tile-part, whose length counts from here; 0: to the end
+    if (marker === 0xff90) {
+      // start of a tile-part, whose length counts from here; 0: to the end
       if (at + 12 > view.byteLength) break;
       const length = view.getUint32(at + 6);
       if (length === 0) return header;

@@ -2,25 +2,42 @@
 // Lossless JPEG of one component (T.81 annex H, process 14), all seven predictors, point transform and restarts. Written here because
 // jpeg-lossless-decoder-js 2.1.2 gives zeros from a damaged byte onwards, knows no point transform and halves predictor 7 into fractions.
 
-const SOF3 = 0xc3, DHT = 0xc4, RST0 = 0xd0, EOI = 0xd9, SOS = 0xda, DRI = 0xdd;
+const SOF3 = 0xc3,
+  DHT = 0xc4,
+  RST0 = 0xd0,
+  EOI = 0xd9,
+  SOS = 0xda,
+  DRI = 0xdd;
 
 /** Samples of a stream whose frame header was checked (`readCodestream`): one component, `rows * columns` of `bits` bits. Error: damaged. */
 export function decodeLosslessJpeg(data: Uint8Array, rows: number, columns: number, bits: number): Uint16Array {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength), tables: (Uint16Array | undefined)[] = [];
-  let at = 2, interval = 0, framed = false;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength),
+    tables: (Uint16Array | undefined)[] = [];
+  let at = 2,
+    interval = 0,
+    framed = false;
   for (;;) {
     if (at + 4 > data.length) throw new Error('it has no scan');
-    const marker = data[at + 1], length = view.getUint16(at + 2), start = at + 4, end = at + 2 + length;
+    const marker = data[at + 1],
+      length = view.getUint16(at + 2),
+      start = at + 4,
+      end = at + 2 + length;
     if (data[at] !== 0xff) throw new Error(`no marker at byte ${at}`);
-    if (marker === 0xff) { at++; continue; } // fill byte
+    if (marker === 0xff) {
+      at++;
+      continue;
+    } // fill byte
     if (length < 2 || end > data.length) throw new Error(`a marker segment of ${length} bytes where ${data.length - at - 2} are left`);
     if (marker === SOF3) framed = true;
     else if (marker === DHT) readTables(data, start, end, tables);
     else if (marker === DRI) interval = view.getUint16(start);
     else if (marker === SOS) {
       if (!framed || length !== 8 || data[start] !== 1) throw new Error('a scan of other than one component');
-      const table = tables[data[start + 2] >> 4], predictor = data[start + 3], shift = data[start + 5] & 15;
-      if (!table || predictor < 1 || predictor > 7 || shift >= bits) throw new Error(`a scan with predictor ${predictor}, point transform ${shift} and ${table ? 'a' : 'no'} Huffman table`);
+      const table = tables[data[start + 2] >> 4],
+        predictor = data[start + 3],
+        shift = data[start + 5] & 15;
+      if (!table || predictor < 1 || predictor > 7 || shift >= bits)
+        throw new Error(`a scan with predictor ${predictor}, point transform ${shift} and ${table ? 'a' : 'no'} Huffman table`);
       return readScan(new Bits(data, end), table, { rows, columns, bits: bits - shift, predictor, shift, interval });
     }
     at = end;
@@ -30,8 +47,11 @@ export function decodeLosslessJpeg(data: Uint8Array, rows: number, columns: numb
 /** Huffman tables as lookups: the next 16 bits give length << 8 | category; 0 is no code. */
 function readTables(data: Uint8Array, start: number, end: number, tables: (Uint16Array | undefined)[]): void {
   while (start < end) {
-    const id = data[start] & 15, counts = data.subarray(start + 1, start + 17), table = new Uint16Array(65536);
-    let code = 0, at = start + 17;
+    const id = data[start] & 15,
+      counts = data.subarray(start + 1, start + 17),
+      table = new Uint16Array(65536);
+    let code = 0,
+      at = start + 17;
     for (let length = 1; length <= 16; length++, code <<= 1) {
       for (let i = 0; i < counts[length - 1]; i++, code++, at++) {
         if (at >= end || code >= 1 << length) throw new Error('a Huffman table that is none');
@@ -49,7 +69,10 @@ class Bits {
   #count = 0;
   /** Zero bits supplied beyond the data: a code that uses one is an error. */
   #beyond = 0;
-  constructor(readonly data: Uint8Array, public at: number) {}
+  constructor(
+    readonly data: Uint8Array,
+    public at: number,
+  ) {}
 
   code(table: Uint16Array): number {
     this.#fill(16);
@@ -82,7 +105,8 @@ class Bits {
 
   #fill(count: number): void {
     while (this.#count < count) {
-      const byte = this.data[this.at], stop = byte === undefined || (byte === 0xff && this.data[this.at + 1] !== 0);
+      const byte = this.data[this.at],
+        stop = byte === undefined || (byte === 0xff && this.data[this.at + 1] !== 0);
       if (stop) this.#beyond += 8;
       else this.at += byte === 0xff ? 2 : 1;
       this.#held = (this.#held << 8) | (stop ? 0 : byte);
@@ -96,7 +120,14 @@ class Bits {
   }
 }
 
-interface Scan { rows: number; columns: number; bits: number; predictor: number; shift: number; interval: number }
+interface Scan {
+  rows: number;
+  columns: number;
+  bits: number;
+  predictor: number;
+  shift: number;
+  interval: number;
+}
 
 function readScan(bits: Bits, table: Uint16Array, { rows, columns, bits: precision, predictor, shift, interval }: Scan): Uint16Array {
   const out = new Uint16Array(rows * columns);
@@ -109,7 +140,9 @@ function readScan(bits: Bits, table: Uint16Array, { rows, columns, bits: precisi
       if (marker !== RST0 + (restarts++ & 7)) throw new Error(`marker ${marker.toString(16)} where a restart was expected`);
     }
     for (let x = 0; x < columns; x++, i++) {
-      const left = x > 0 ? out[i - 1] : 0, up = isFirst ? 0 : out[i - columns], corner = isFirst || x === 0 ? 0 : out[i - columns - 1];
+      const left = x > 0 ? out[i - 1] : 0,
+        up = isFirst ? 0 : out[i - columns],
+        corner = isFirst || x === 0 ? 0 : out[i - columns - 1];
       const guess = x === 0 ? (isFirst ? 1 << (precision - 1) : up) : isFirst ? left : predict(predictor, left, up, corner);
       out[i] = guess + bits.difference(bits.code(table));
     }
@@ -122,12 +155,19 @@ function readScan(bits: Bits, table: Uint16Array, { rows, columns, bits: precisi
 /** T.81 table H.1. */
 function predict(selection: number, a: number, b: number, c: number): number {
   switch (selection) {
-    case 1: return a;
-    case 2: return b;
-    case 3: return c;
-    case 4: return a + b - c;
-    case 5: return a + ((b - c) >> 1);
-    case 6: return b + ((a - c) >> 1);
-    default: return (a + b) >> 1;
+    case 1:
+      return a;
+    case 2:
+      return b;
+    case 3:
+      return c;
+    case 4:
+      return a + b - c;
+    case 5:
+      return a + ((b - c) >> 1);
+    case 6:
+      return b + ((a - c) >> 1);
+    default:
+      return (a + b) >> 1;
   }
 }

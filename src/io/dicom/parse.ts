@@ -7,12 +7,40 @@ import { DataSet, type Element, type Fragments, type Span } from './data_set.ts'
 import { keywordOf, TAGS, tagName } from './tags.ts';
 
 /** How a data set is written. */
-export interface Coding { readonly explicit: boolean; readonly little: boolean }
+export interface Coding {
+  readonly explicit: boolean;
+  readonly little: boolean;
+}
 
-const ITEM = 0xfffee000, ITEM_END = 0xfffee00d, SEQUENCE_END = 0xfffee0dd, UNDEFINED = 0xffffffff;
+const ITEM = 0xfffee000,
+  ITEM_END = 0xfffee00d,
+  SEQUENCE_END = 0xfffee0dd,
+  UNDEFINED = 0xffffffff;
 /** Value representations with a length of 32 bits (after two reserved bytes), and those of 16. */
 const LONG = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
-const SHORT = new Set(['AE', 'AS', 'AT', 'CS', 'DA', 'DS', 'DT', 'FL', 'FD', 'IS', 'LO', 'LT', 'PN', 'SH', 'SL', 'SS', 'ST', 'TM', 'UI', 'UL', 'US']);
+const SHORT = new Set([
+  'AE',
+  'AS',
+  'AT',
+  'CS',
+  'DA',
+  'DS',
+  'DT',
+  'FL',
+  'FD',
+  'IS',
+  'LO',
+  'LT',
+  'PN',
+  'SH',
+  'SL',
+  'SS',
+  'ST',
+  'TM',
+  'UI',
+  'UL',
+  'US',
+]);
 /** Functional groups nest 4 deep, reports some 20. */
 const MAX_DEPTH = 64;
 /** Items of a sequence and fragments of an image: more than a scan has, fewer than fill the memory. */
@@ -29,12 +57,25 @@ export function parseDataSet(file: string, bytes: Uint8Array, start: number, cod
 export function parseMeta(file: string, bytes: Uint8Array, start: number): { meta: DataSet; end: number } {
   const parser = new Parser(file, bytes, start, { explicit: true, little: true });
   while (parser.at + 8 <= bytes.length && bytes[parser.at] === 2 && bytes[parser.at + 1] === 0) parser.skip();
-  return { meta: new DataSet(file, bytes, true, new Parser(file, bytes, start, { explicit: true, little: true }).elements(parser.at, false, 0, true)), end: parser.at };
+  return {
+    meta: new DataSet(
+      file,
+      bytes,
+      true,
+      new Parser(file, bytes, start, { explicit: true, little: true }).elements(parser.at, false, 0, true),
+    ),
+    end: parser.at,
+  };
 }
 
 class Parser {
   readonly #view: DataView;
-  constructor(readonly file: string, readonly bytes: Uint8Array, public at: number, readonly coding: Coding) {
+  constructor(
+    readonly file: string,
+    readonly bytes: Uint8Array,
+    public at: number,
+    readonly coding: Coding,
+  ) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -43,7 +84,8 @@ class Parser {
     if (depth > MAX_DEPTH) throw this.damaged(`sequences nest more than ${MAX_DEPTH} deep`);
     const found = new Map<number, Element>();
     while (this.at < end) {
-      const from = this.at, { tag, vr, length } = this.header(end);
+      const from = this.at,
+        { tag, vr, length } = this.header(end);
       if (tag === ITEM_END && delimited) return found;
       if (tag >>> 16 === 0xfffe || tag >>> 16 === 0) throw this.damaged(`${tagName(tag)} at byte ${from}, where an element was expected`);
       const keyword = keywordOf(tag);
@@ -68,7 +110,8 @@ class Parser {
     if (!this.coding.explicit) return { tag, vr: undefined, length: this.uint32(end, tag) };
     this.need(4, end, tag);
     const vr = String.fromCharCode(this.bytes[this.at], this.bytes[this.at + 1]);
-    if (!isVr(vr)) throw this.damaged(`${tagName(tag)} at byte ${this.at - 4} has an unknown value representation, got ${JSON.stringify(vr)}`);
+    if (!isVr(vr))
+      throw this.damaged(`${tagName(tag)} at byte ${this.at - 4} has an unknown value representation, got ${JSON.stringify(vr)}`);
     if (LONG.has(vr)) {
       this.at += 4;
       return { tag, vr, length: this.uint32(end, tag) };
@@ -78,10 +121,13 @@ class Parser {
   }
 
   private value(tag: number, vr: string | undefined, length: number, end: number, depth: number, keep: boolean): Element {
-    const keyword = keywordOf(tag), known = vr ?? (keyword && TAGS[keyword][1]) ?? 'UN', start = this.at;
+    const keyword = keywordOf(tag),
+      known = vr ?? (keyword && TAGS[keyword][1]) ?? 'UN',
+      start = this.at;
     if (length === UNDEFINED) {
       if (tag === TAGS.PixelData[0] && vr) return { vr: known, start, length: 0, fragments: this.fragments(end, keep) };
-      if (vr !== undefined && vr !== 'SQ' && vr !== 'UN') throw this.damaged(`${tagName(tag)} has no length, which only sequences and compressed pixels may`);
+      if (vr !== undefined && vr !== 'SQ' && vr !== 'UN')
+        throw this.damaged(`${tagName(tag)} has no length, which only sequences and compressed pixels may`);
       // PS3.5 6.2.2: what is inside UN of undefined length is implicit and little endian.
       if (vr !== 'UN' || !this.coding.explicit) return { vr: 'SQ', start, length: 0, items: this.items(end, true, depth, keep) };
       const inside = new Parser(this.file, this.bytes, this.at, { explicit: false, little: true });
@@ -98,7 +144,8 @@ class Parser {
   private items(end: number, delimited: boolean, depth: number, keep: boolean): DataSet[] {
     const items: DataSet[] = [];
     for (let count = 0; this.at < end; count++) {
-      const from = this.at, { tag, length } = this.header(end);
+      const from = this.at,
+        { tag, length } = this.header(end);
       if (tag === SEQUENCE_END && delimited) return items;
       if (tag !== ITEM) throw this.damaged(`${tagName(tag)} at byte ${from}, where an item of a sequence was expected`);
       if (count >= MAX_ITEMS) throw this.damaged(`a sequence of more than ${MAX_ITEMS} items`);
@@ -115,7 +162,8 @@ class Parser {
     const spans: Span[] = [];
     for (let count = 0; ; count++) {
       if (this.at >= end) throw this.truncated('the compressed pixels', 'their end');
-      const from = this.at, { tag, length } = this.header(end);
+      const from = this.at,
+        { tag, length } = this.header(end);
       if (tag === SEQUENCE_END) break;
       if (tag !== ITEM) throw this.damaged(`${tagName(tag)} at byte ${from}, where compressed pixels or their end were expected`);
       if (length > end - this.at) throw this.truncated('the compressed pixels', `${length} bytes`, end - this.at);
@@ -124,14 +172,18 @@ class Parser {
       this.at += length;
     }
     const table = spans[0];
-    if (!table || table.length % 4 !== 0) throw this.damaged(`compressed pixels without a table of offsets, got ${table ? `${table.length} bytes` : 'nothing'}`);
-    const offsets = keep ? Array.from({ length: table.length / 4 }, (_, i) => this.#view.getUint32(table.start + 4 * i, this.coding.little)) : [];
+    if (!table || table.length % 4 !== 0)
+      throw this.damaged(`compressed pixels without a table of offsets, got ${table ? `${table.length} bytes` : 'nothing'}`);
+    const offsets = keep
+      ? Array.from({ length: table.length / 4 }, (_, i) => this.#view.getUint32(table.start + 4 * i, this.coding.little))
+      : [];
     return { offsets, spans: spans.slice(1) };
   }
 
   private tag(end: number): number {
     this.need(4, end);
-    const { little } = this.coding, tag = this.#view.getUint16(this.at, little) * 0x10000 + this.#view.getUint16(this.at + 2, little);
+    const { little } = this.coding,
+      tag = this.#view.getUint16(this.at, little) * 0x10000 + this.#view.getUint16(this.at + 2, little);
     this.at += 4;
     return tag;
   }
@@ -143,11 +195,19 @@ class Parser {
   }
 
   private need(count: number, end: number, tag?: number): void {
-    if (end - this.at < count) throw this.truncated(tag === undefined ? 'the header of an element' : `the header of ${tagName(tag)}`, `${count} bytes`, end - this.at);
+    if (end - this.at < count)
+      throw this.truncated(
+        tag === undefined ? 'the header of an element' : `the header of ${tagName(tag)}`,
+        `${count} bytes`,
+        end - this.at,
+      );
   }
 
   private truncated(inside: string, expected: string, got = 0): DataError {
-    return new DataError(`${this.file}: truncated DICOM image: it stops inside ${inside}, got ${got} bytes, expected ${expected}.`, 'Copy or export the series again.');
+    return new DataError(
+      `${this.file}: truncated DICOM image: it stops inside ${inside}, got ${got} bytes, expected ${expected}.`,
+      'Copy or export the series again.',
+    );
   }
 
   private damaged(what: string): DataError {

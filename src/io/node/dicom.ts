@@ -12,17 +12,22 @@ import { say } from '../source.ts';
 import { heardBy } from './remarks.ts';
 
 /** What lies beside slices and is none. Anything else that cannot be read may be a slice, which must not be missing without a word. */
-const NO_SLICE = /^(dicomdir|readme|licen[cs]e|copying|thumbs\.db|desktop\.ini)$|\.(txt|md|rst|pdf|docx?|rtf|csv|tsv|xlsx?|json|xml|ya?ml|html?|css|js|py|sh|m|log|ini|cfg|inf|png|jpe?g|gif|bmp|tiff?|svg|nii|nii\.gz|nrrd|nhdr|mha|mhd|mat|npy|exe|lnk|url|md5|sha\d*)$/i;
+const NO_SLICE =
+  /^(dicomdir|readme|licen[cs]e|copying|thumbs\.db|desktop\.ini)$|\.(txt|md|rst|pdf|docx?|rtf|csv|tsv|xlsx?|json|xml|ya?ml|html?|css|js|py|sh|m|log|ini|cfg|inf|png|jpe?g|gif|bmp|tiff?|svg|nii|nii\.gz|nrrd|nhdr|mha|mhd|mat|npy|exe|lnk|url|md5|sha\d*)$/i;
 
 /**
  * Reads the DICOM series in `folder`; structure sets and other objects without slices are passed over, which `tell` hears.
  * DataError: no image, a file that cannot be read, several series, missing or double slices, unequal orientation or size, no spacing.
  */
 export async function readDicomSeries(folder: string, tell = heardBy()): Promise<Volume> {
-  const { names, count, folders } = await slicesIn(folder), images: DicomImage[] = [], passed = new Map<string, number>(folders ? [['folder', folders]] : []);
+  const { names, count, folders } = await slicesIn(folder),
+    images: DicomImage[] = [],
+    passed = new Map<string, number>(folders ? [['folder', folders]] : []);
   let size = 0;
   for (const name of names) {
-    const file = join(folder, name), bytes = readBytes(file), opened = openDicom(file, bytes);
+    const file = join(folder, name),
+      bytes = readBytes(file),
+      opened = openDicom(file, bytes);
     if (typeof opened === 'string') {
       passed.set(opened, (passed.get(opened) ?? 0) + 1);
       continue;
@@ -32,18 +37,39 @@ export async function readDicomSeries(folder: string, tell = heardBy()): Promise
   }
   const others = [...passed].map(([what, times]) => `${times} x ${what}`).join(', ');
   if (images.length === 0) {
-    throw new DataError(`${folder}: no DICOM image, got ${count} files${others && ` (${others})`}, expected the slices of one series.`, 'Point at the folder that holds the .dcm files themselves.');
+    throw new DataError(
+      `${folder}: no DICOM image, got ${count} files${others && ` (${others})`}, expected the slices of one series.`,
+      'Point at the folder that holds the .dcm files themselves.',
+    );
   }
   const volume = await stackImages(folder, images, size);
-  const remarks = images.flatMap((image) => image.remarks), messages = [...new Set(remarks.map((remark) => remark.message))];
-  if (others) say([{ file: folder, message: `passed over what is no slice, ${others}.`, remedy: 'If slices are missing, put all of them into one folder.', doubtful: false }], tell);
-  say(messages.map((message) => ({ ...remarks.find((remark) => remark.message === message)!, file: folder })), tell);
+  const remarks = images.flatMap((image) => image.remarks),
+    messages = [...new Set(remarks.map((remark) => remark.message))];
+  if (others)
+    say(
+      [
+        {
+          file: folder,
+          message: `passed over what is no slice, ${others}.`,
+          remedy: 'If slices are missing, put all of them into one folder.',
+          doubtful: false,
+        },
+      ],
+      tell,
+    );
+  say(
+    messages.map((message) => ({ ...remarks.find((remark) => remark.message === message)!, file: folder })),
+    tell,
+  );
   return volume;
 }
 
 /** Names of what may be slices, in a fixed order, and how many files and folders there are. Links count: what they lead to is seen when it is read. */
 async function slicesIn(folder: string): Promise<{ names: string[]; count: number; folders: number }> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => { throw unreadable(folder, cause); });
-  const seen = entries.filter((entry) => !entry.name.startsWith('.')), files = seen.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
+    throw unreadable(folder, cause);
+  });
+  const seen = entries.filter((entry) => !entry.name.startsWith('.')),
+    files = seen.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
   return { names: files.filter((name) => !NO_SLICE.test(name)).sort(), count: files.length, folders: seen.length - files.length };
 }

@@ -18,7 +18,9 @@ const MOST_AT_ONCE = 2 ** 30;
 
 async function openSource(file: string, opened: FileHandle[]): Promise<ByteSource> {
   assertFile(file);
-  const handle = await open(file, 'r').catch((cause) => { throw unreadable(file, cause); });
+  const handle = await open(file, 'r').catch((cause) => {
+    throw unreadable(file, cause);
+  });
   opened.push(handle);
   const { size } = await handle.stat();
   return {
@@ -26,8 +28,14 @@ async function openSource(file: string, opened: FileHandle[]): Promise<ByteSourc
     async read(start, end) {
       const bytes = room(file, end - start);
       for (let at = 0; at < bytes.length;) {
-        const { bytesRead } = await handle.read(bytes, at, Math.min(bytes.length - at, MOST_AT_ONCE), start + at).catch((cause) => { throw unreadable(file, cause); });
-        if (bytesRead === 0) throw new DataError(`${file}: became shorter while it was read, got ${start + at} bytes, expected ${size}.`, 'Is something writing it?');
+        const { bytesRead } = await handle.read(bytes, at, Math.min(bytes.length - at, MOST_AT_ONCE), start + at).catch((cause) => {
+          throw unreadable(file, cause);
+        });
+        if (bytesRead === 0)
+          throw new DataError(
+            `${file}: became shorter while it was read, got ${start + at} bytes, expected ${size}.`,
+            'Is something writing it?',
+          );
         at += bytesRead;
       }
       return bytes;
@@ -49,7 +57,12 @@ function room(file: string, bytes: number): Uint8Array {
  * DataError naming the file: missing, truncated, corrupt, contradictory, not 3D or scalar, too large, sheared, NaN or infinities.
  */
 export async function readVolume(file: string, tell = heardBy()): Promise<Volume> {
-  const isFolder = await stat(file).then((s) => s.isDirectory(), (cause) => { throw unreadable(file, cause); });
+  const isFolder = await stat(file).then(
+    (s) => s.isDirectory(),
+    (cause) => {
+      throw unreadable(file, cause);
+    },
+  );
   if (isFolder) return (await import('./dicom.ts')).readDicomSeries(file, tell);
   if (!volumeEnding(file)) throw unknownKind(file);
   const opened: FileHandle[] = [];
@@ -57,12 +70,17 @@ export async function readVolume(file: string, tell = heardBy()): Promise<Volume
     const beside = (name: string): Promise<ByteSource> => {
       const path = join(dirname(file), name);
       return openSource(path, opened).catch((cause) => {
-        throw new DataError(`${file}: names a data file that cannot be read, got "${path}"${cause instanceof DataError ? ` (${/got (.*?), expected/.exec(cause.message)?.[1] ?? cause.message})` : ''}.`, 'Keep the header and its data file together, under their original names.', { cause });
+        throw new DataError(
+          `${file}: names a data file that cannot be read, got "${path}"${cause instanceof DataError ? ` (${/got (.*?), expected/.exec(cause.message)?.[1] ?? cause.message})` : ''}.`,
+          'Keep the header and its data file together, under their original names.',
+          { cause },
+        );
       });
     };
     return await decodeVolume({ file, source: await openSource(file, opened), beside, codec: zlibCodec, tell });
   } catch (cause) {
-    if (cause instanceof RangeError && /array|buffer|allocation/i.test(cause.message)) throw new DataError(`${file}: too large to hold in memory.`, 'Crop the scan.', { cause });
+    if (cause instanceof RangeError && /array|buffer|allocation/i.test(cause.message))
+      throw new DataError(`${file}: too large to hold in memory.`, 'Crop the scan.', { cause });
     throw cause;
   } finally {
     for (const handle of opened) await handle.close();
@@ -85,13 +103,18 @@ export async function volumeFiles(file: string): Promise<string[]> {
  * temporary folder beside their place and then renamed, so that a reader never meets half a file. DataError naming it.
  */
 export async function writeVolume(file: string, volume: Volume, compress = true): Promise<void> {
-  const path = resolve(file), folder = dirname(path);
+  const path = resolve(file),
+    folder = dirname(path);
   let files;
   try {
     files = await encodeVolume(basename(path), volume, compress, zlibCodec);
   } catch (cause) {
     if (!(cause instanceof DataError)) throw cause;
-    throw new DataError(`${file}${cause.message.slice(basename(path).length, cause.hint ? -cause.hint.length - 1 : undefined)}`, cause.hint, { cause });
+    throw new DataError(
+      `${file}${cause.message.slice(basename(path).length, cause.hint ? -cause.hint.length - 1 : undefined)}`,
+      cause.hint,
+      { cause },
+    );
   }
   let temporary: string | undefined;
   try {
@@ -100,7 +123,11 @@ export async function writeVolume(file: string, volume: Volume, compress = true)
     for (const { name, parts } of files) await writeParts(join(temporary, name), parts);
     for (const { name } of files) await rename(join(temporary, name), join(folder, name)); // a header last: it must never point at nothing
   } catch (cause) {
-    throw new DataError(`${file}: cannot be written: ${await writeFailure(folder, volume.data.byteLength, cause)}.`, 'Free space or choose another output folder; nothing was left behind.', { cause });
+    throw new DataError(
+      `${file}: cannot be written: ${await writeFailure(folder, volume.data.byteLength, cause)}.`,
+      'Free space or choose another output folder; nothing was left behind.',
+      { cause },
+    );
   } finally {
     if (temporary !== undefined) discard(temporary);
   }
@@ -109,7 +136,8 @@ export async function writeVolume(file: string, volume: Volume, compress = true)
 async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const handle = await open(path, 'wx');
   try {
-    for (const part of parts) for (let at = 0; at < part.length;) at += (await handle.write(part, at, Math.min(part.length - at, MOST_AT_ONCE))).bytesWritten;
+    for (const part of parts)
+      for (let at = 0; at < part.length;) at += (await handle.write(part, at, Math.min(part.length - at, MOST_AT_ONCE))).bytesWritten;
     await handle.sync();
   } finally {
     await handle.close();
@@ -120,7 +148,10 @@ async function writeParts(path: string, parts: readonly Uint8Array[]): Promise<v
 async function writeFailure(folder: string, bytes: number, cause: unknown): Promise<string> {
   const code = (cause as NodeJS.ErrnoException)?.code;
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') return 'no permission to write there';
-  const free = await statfs(folder).then((s) => s.bavail * s.bsize, () => Infinity);
+  const free = await statfs(folder).then(
+    (s) => s.bavail * s.bsize,
+    () => Infinity,
+  );
   if (code === 'ENOSPC' || code === 'EDQUOT' || free < bytes) return 'the disk is full';
-  return cause instanceof DataError ? cause.message.replace(/\.$/, '') : code ?? String((cause as Error).message ?? cause);
+  return cause instanceof DataError ? cause.message.replace(/\.$/, '') : (code ?? String((cause as Error).message ?? cause));
 }

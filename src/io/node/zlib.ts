@@ -19,7 +19,9 @@ async function* unpack(file: string, bytes: Uint8Array, coding: Coding): AsyncGe
   checkCoding(file, bytes, coding);
   const gzip = coding === 'gzip';
   for (let at = 0; ;) {
-    const start = gzip ? behindHeader(bytes, at) : at + 2, trailer = new Trailer(gzip), stream = createInflateRaw({ chunkSize: CHUNK });
+    const start = gzip ? behindHeader(bytes, at) : at + 2,
+      trailer = new Trailer(gzip),
+      stream = createInflateRaw({ chunkSize: CHUNK });
     if (!(start < bytes.length)) throw early(file);
     stream.end(bytes.subarray(start));
     try {
@@ -30,7 +32,8 @@ async function* unpack(file: string, bytes: Uint8Array, coding: Coding): AsyncGe
     } catch (cause) {
       throw (cause as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? early(file, cause) : damaged(file, (cause as Error).message, cause);
     }
-    const end = start + stream.bytesWritten, sums = trailer.bytes();
+    const end = start + stream.bytesWritten,
+      sums = trailer.bytes();
     at = end + sums.length;
     if (at > bytes.length) throw early(file);
     if (!sums.every((byte, i) => bytes[end + i] === byte)) throw damaged(file, 'a check sum is wrong');

@@ -22,7 +22,10 @@ export interface ClickInputs {
 }
 
 /** What both 2D networks say, [D, H, W]: class indices, and 1 where they agree and both are sure. */
-export interface Consensus { readonly label: Tensor; readonly sure: Tensor }
+export interface Consensus {
+  readonly label: Tensor;
+  readonly sure: Tensor;
+}
 
 /** Confidence from which a 2D network's word stands in for ground truth. */
 const SURE = 0.9;
@@ -41,7 +44,15 @@ export function consensusOf(transverse: Tensor, coronal: Tensor, looked: Tensor)
  * Class logits [D, H, W, K] after each of `count` clicks. Every decode sees the newest click and the logits of the one before,
  * through which no gradient flows.
  */
-export function promptedDecodes(sam: SamMed3D, volume: Tensor, first: ClickInputs, count: number, truth: SparseLabels, consensus: Consensus | null, present: Present): Tensor[] {
+export function promptedDecodes(
+  sam: SamMed3D,
+  volume: Tensor,
+  first: ClickInputs,
+  count: number,
+  truth: SparseLabels,
+  consensus: Consensus | null,
+  present: Present,
+): Tensor[] {
   const size = volume.shape.slice(0, 3) as unknown as Size3;
   const embedding = sam.encode(reshape(volume, [1, ...volume.shape]));
   const out: Tensor[] = [];
@@ -63,9 +74,18 @@ export function promptedDecodes(sam: SamMed3D, volume: Tensor, first: ClickInput
  * For each class a voxel that `logits` get wrong, positive where the class is missing and negative where it is too much: among annotated
  * voxels; if there is none, among those that contradict a sure consensus; else the first click again. u [K-1].
  */
-export function errorClicks(logits: Tensor, u: Tensor, first: ClickInputs, { label, annotated }: SparseLabels, consensus: Consensus | null): { coords: Tensor; labels: Tensor } {
+export function errorClicks(
+  logits: Tensor,
+  u: Tensor,
+  first: ClickInputs,
+  { label, annotated }: SparseLabels,
+  consensus: Consensus | null,
+): { coords: Tensor; labels: Tensor } {
   const n = u.shape[0]!;
-  const classes = tensor(Float32Array.from({ length: n }, (_, i) => i + 1), { shape: [n, 1, 1, 1] });
+  const classes = tensor(
+    Float32Array.from({ length: n }, (_, i) => i + 1),
+    { shape: [n, 1, 1, 1] },
+  );
   const byClass = (index: Tensor): Tensor => indicator(reshape(index, [1, ...index.shape]), classes); // [K-1, D, H, W]
   const predicted = byClass(decide(logits).label);
   const errors = (reference: Tensor, where_: Tensor): Tensor => mul(sub(byClass(reference), predicted), where_);

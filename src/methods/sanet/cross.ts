@@ -3,14 +3,32 @@
 // voxel weights of each. All on the device, all without gradient. Volumes are [D, H, W] or [D, H, W, K].
 import { tensor, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
-import { add, addScalar, cast, div, equal, greater, greaterEqual, indicator, maximum, mul, mulScalar, neg, where } from '../../ops/pointwise.ts';
+import {
+  add,
+  addScalar,
+  cast,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  indicator,
+  maximum,
+  mul,
+  mulScalar,
+  neg,
+  where,
+} from '../../ops/pointwise.ts';
 import { slice } from '../../ops/layout.ts';
 import { argmax, max, sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { oneHotOf } from '../../losses/segmentation.ts';
 
 /** Probabilities of N3 and of the two 2D networks, stacked to volumes [D, H, W, K]. */
-export interface Predictions { readonly sam: Tensor; readonly transverse: Tensor; readonly coronal: Tensor }
+export interface Predictions {
+  readonly sam: Tensor;
+  readonly transverse: Tensor;
+  readonly coronal: Tensor;
+}
 
 export interface SparseLabels {
   /** Class indices as f32 [D, H, W]; meaningful where annotated. */
@@ -27,7 +45,10 @@ export interface CrossOptions {
 }
 
 /** Targets (class indices f32) and weights, [D, H, W]. */
-export interface Supervision { readonly target: Tensor; readonly weight: Tensor }
+export interface Supervision {
+  readonly target: Tensor;
+  readonly weight: Tensor;
+}
 
 export interface CrossTargets {
   /** For N3: labels of the 2D networks where they agree. */
@@ -65,7 +86,11 @@ export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor
     const accepted = mul(agree, addScalar(neg(mul(contradicts, surer)), 1));
 
     const quality = qualityOf(three.label, truth, p.sam.shape.at(-1)!, options.quality);
-    const threshold = where(greaterEqual(quality, tensor([options.qualityBar])), tensor([options.softThreshold]), tensor([options.hardThreshold]));
+    const threshold = where(
+      greaterEqual(quality, tensor([options.qualityBar])),
+      tensor([options.softThreshold]),
+      tensor([options.hardThreshold]),
+    );
     const confident = asFloat(greater(three.confidence, threshold));
 
     const unannotated = addScalar(neg(annotated), 1);
@@ -83,7 +108,8 @@ export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor
  */
 function qualityOf(predicted: Tensor, { label, annotated }: SparseLabels, classes: number, metric: 'dice' | 'accuracy'): Tensor {
   const one = tensor([1]);
-  if (metric === 'accuracy') return div(reshape(sum(mul(indicator(predicted, label), annotated)), [1]), maximum(reshape(sum(annotated), [1]), one));
+  if (metric === 'accuracy')
+    return div(reshape(sum(mul(indicator(predicted, label), annotated)), [1]), maximum(reshape(sum(annotated), [1]), one));
   const weight = reshape(annotated, [...annotated.shape, 1]);
   const foreground = (index: Tensor): Tensor => mul(slice(oneHotOf(index, classes), { axis: -1, start: 1 }), weight);
   const axes = annotated.shape.map((_, axis) => axis);

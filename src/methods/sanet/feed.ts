@@ -10,24 +10,40 @@ import type { SanetPlan } from './plan.ts';
 
 /** Host arrays of one training step, in the shapes of `StepExample`. */
 export type StepFeed = {
-  readonly image: Float32Array; readonly label: Float32Array; readonly annotated: Float32Array; readonly present: Float32Array;
-  readonly coords: Float32Array; readonly labels: Float32Array;
+  readonly image: Float32Array;
+  readonly label: Float32Array;
+  readonly annotated: Float32Array;
+  readonly present: Float32Array;
+  readonly coords: Float32Array;
+  readonly labels: Float32Array;
   /** Uniform numbers for the clicks after the first; absent where there is one click. */
   readonly draws?: Float32Array;
-  readonly transverse: PlaneFeed; readonly coronal: PlaneFeed;
+  readonly transverse: PlaneFeed;
+  readonly coronal: PlaneFeed;
 };
-export function sanetFeed({ classes: { length: classes }, training: { seed }, method: { sam, cross } }: SanetPlan, { sample, unlabelled, n }: Drawn): StepFeed {
+export function sanetFeed(
+  { classes: { length: classes }, training: { seed }, method: { sam, cross } }: SanetPlan,
+  { sample, unlabelled, n }: Drawn,
+): StepFeed {
   const clicks = new Philox(seed, 'click');
   const coords = new Float32Array((classes - 1) * 3);
   for (let c = 1; c < classes; c++) coords.set(clickIn(sample, c, clicks.uniform(n, c, 1)[0]!), (c - 1) * 3);
   const order = new Philox(seed, 'order');
-  const plane = (name: Plane, i: number): PlaneFeed => planeFeed(chooseSlices(sample, name, cross.slices[i]!, order.uniform(n, i + 1, planeShape(sample.size, name).count)), planeShape(sample.size, name).count);
+  const plane = (name: Plane, i: number): PlaneFeed =>
+    planeFeed(
+      chooseSlices(sample, name, cross.slices[i]!, order.uniform(n, i + 1, planeShape(sample.size, name).count)),
+      planeShape(sample.size, name).count,
+    );
   return {
-    image: sample.image, label: Float32Array.from(sample.label), annotated: Float32Array.from(sample.weight),
-    present: Float32Array.from({ length: classes }, (_, c) => unlabelled.includes(c) ? 0 : 1),
-    coords, labels: new Float32Array(classes - 1).fill(1),
+    image: sample.image,
+    label: Float32Array.from(sample.label),
+    annotated: Float32Array.from(sample.weight),
+    present: Float32Array.from({ length: classes }, (_, c) => (unlabelled.includes(c) ? 0 : 1)),
+    coords,
+    labels: new Float32Array(classes - 1).fill(1),
     ...(sam.clicks > 1 && { draws: clicks.uniform(n, 0, (sam.clicks - 1) * (classes - 1)) }),
-    transverse: plane('transverse', 0), coronal: plane('coronal', 1),
+    transverse: plane('transverse', 0),
+    coronal: plane('coronal', 1),
   };
 }
 

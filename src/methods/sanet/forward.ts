@@ -10,7 +10,15 @@ import { softmax } from '../../ops/softmax.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
 import { toNative, type Fit, type Size3 } from '../../models/sanet/planes.ts';
 import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
-import { boundaryLoss, boundaryTarget, marginalTarget, oneHotOf, segLoss, type Present, type SegFactors } from '../../losses/segmentation.ts';
+import {
+  boundaryLoss,
+  boundaryTarget,
+  marginalTarget,
+  oneHotOf,
+  segLoss,
+  type Present,
+  type SegFactors,
+} from '../../losses/segmentation.ts';
 import type { Supervision } from './cross.ts';
 import type { SanetFields } from './plan.ts';
 
@@ -35,8 +43,13 @@ export function classLogits(masks: Tensor, present?: Present): Tensor {
  * One prompted decode for each foreground class, at the ROI's size. coords [K-1, 1, 3] in [0, 1], labels [K-1, 1]; `previous` are the
  * low-resolution logits of the decode before.
  */
-export function samDecode(sam: SamMed3D, embedding: Tensor, click: { coords: Tensor; labels: Tensor }, size: Size3,
-  { previous, present }: { previous?: Tensor | undefined; present?: Present } = {}): { logits: Tensor; low: Tensor } {
+export function samDecode(
+  sam: SamMed3D,
+  embedding: Tensor,
+  click: { coords: Tensor; labels: Tensor },
+  size: Size3,
+  { previous, present }: { previous?: Tensor | undefined; present?: Present } = {},
+): { logits: Tensor; low: Tensor } {
   const low = sam.decode(embedding, click, previous);
   return { logits: classLogits(sam.upsample(low, size), present), low };
 }
@@ -47,7 +60,13 @@ export function probabilities(logits: Tensor): Tensor {
 }
 
 /** N3's loss: Lseg averaged over its clicks. */
-export function samLoss(logits: readonly Tensor[], { target, weight }: Supervision, classes: number, factors: SegFactors, present: Present): Tensor {
+export function samLoss(
+  logits: readonly Tensor[],
+  { target, weight }: Supervision,
+  classes: number,
+  factors: SegFactors,
+  present: Present,
+): Tensor {
   const oneHot = noGrad(() => oneHotOf(target, classes));
   const losses = logits.map((z) => segLoss(z, oneHot, weight, present, factors));
   return mulScalar(losses.reduce(add), 1 / losses.length);
@@ -63,7 +82,14 @@ export interface SliceLoss {
 }
 
 /** A 2D network's loss: final output, auxiliary outputs and boundaries, all scored at the native slice. */
-export function sliceLoss(out: Net2DOutput, fit: Fit, { target, weight }: Supervision, classes: number, options: SanetFields['loss'], present: Present): SliceLoss {
+export function sliceLoss(
+  out: Net2DOutput,
+  fit: Fit,
+  { target, weight }: Supervision,
+  classes: number,
+  options: SanetFields['loss'],
+  present: Present,
+): SliceLoss {
   const { oneHot, boundary, valid } = noGrad(() => {
     const labels = oneHotOf(target, classes);
     const edge = boundaryTarget(marginalTarget(labels, present), weight, options.boundaryRadius);
@@ -71,13 +97,16 @@ export function sliceLoss(out: Net2DOutput, fit: Fit, { target, weight }: Superv
   });
   const region = (z: Tensor): Tensor => segLoss(toNative(z, fit), oneHot, weight, present, options);
   const outline = (z: Tensor): Tensor => boundaryLoss(reshape(toNative(z, fit), weight.shape), boundary, valid);
-  const average = (terms: readonly Tensor[]): Tensor | undefined => terms.length > 0 ? mulScalar(terms.reduce(add), 1 / terms.length) : undefined;
+  const average = (terms: readonly Tensor[]): Tensor | undefined =>
+    terms.length > 0 ? mulScalar(terms.reduce(add), 1 / terms.length) : undefined;
   const final = region(out.logits);
   const edge = outline(out.edge);
   const auxiliary = average(out.region.map(region));
   const inner = average(out.boundary.map(outline));
   const total = [
-    final, ...(auxiliary ? [mulScalar(auxiliary, options.auxiliary)] : []), mulScalar(inner ? add(edge, inner) : edge, options.boundary),
+    final,
+    ...(auxiliary ? [mulScalar(auxiliary, options.auxiliary)] : []),
+    mulScalar(inner ? add(edge, inner) : edge, options.boundary),
   ].reduce(add);
   return { total, final, edge, ...(auxiliary && { auxiliary }), ...(inner && { boundary: inner }) };
 }

@@ -13,8 +13,17 @@ import { compileFullStep } from './step_full.ts';
 export const sanet: Method<SanetFields, StepFeed> = {
   name: 'sanet',
   schema: sanetSchema,
-  preset: (preset, { version, name, preset: of, classes, data, annotation, split, ...rest }) =>
-    ({ version, preset: of, name, classes, data, annotation, split, method: sanetPreset(preset), ...rest }),
+  preset: (preset, { version, name, preset: of, classes, data, annotation, split, ...rest }) => ({
+    version,
+    preset: of,
+    name,
+    classes,
+    data,
+    annotation,
+    split,
+    method: sanetPreset(preset),
+    ...rest,
+  }),
   severalClasses({ method: { cross } }) {
     cross.quality = 'accuracy';
     cross.qualityBar = 0.98;
@@ -22,22 +31,39 @@ export const sanet: Method<SanetFields, StepFeed> = {
   contradictions({ data: { roi }, method: { sam, network2d, cross, loss } }) {
     const rules: [boolean, string][] = [
       [sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`],
-      [cross.softThreshold <= cross.hardThreshold, `cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`],
+      [
+        cross.softThreshold <= cross.hardThreshold,
+        `cross.softThreshold: got ${cross.softThreshold}, expected at most cross.hardThreshold (${cross.hardThreshold})`,
+      ],
       [sam.enabled || network2d.enabled, 'sam.enabled: got false beside network2d.enabled false, expected at least one network'],
       [loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)'],
       // Its pseudo labels come from the one batch that is trained.
-      ...cross.slices.map((n, i): [boolean, string] => [cross.pseudo !== 'selected' || Math.min(n, roi[i]!) <= cross.microBatch,
-        `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`]),
+      ...cross.slices.map((n, i): [boolean, string] => [
+        cross.pseudo !== 'selected' || Math.min(n, roi[i]!) <= cross.microBatch,
+        `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`,
+      ]),
     ];
     return rules.filter(([good]) => !good).map(([, line]) => `method.${line}`);
   },
   parts: {
-    msa: ({ network2d }) => { network2d.useMSA = false; },
-    bgc: ({ network2d }) => { network2d.useBGC = false; },
-    rm: ({ network2d }) => { network2d.useRM = false; },
-    cross: ({ cross }) => { cross.enabled = false; },
-    '2d': ({ network2d }) => { network2d.enabled = false; },
-    sam: ({ sam }) => { sam.enabled = false; },
+    msa: ({ network2d }) => {
+      network2d.useMSA = false;
+    },
+    bgc: ({ network2d }) => {
+      network2d.useBGC = false;
+    },
+    rm: ({ network2d }) => {
+      network2d.useRM = false;
+    },
+    cross: ({ cross }) => {
+      cross.enabled = false;
+    },
+    '2d': ({ network2d }) => {
+      network2d.enabled = false;
+    },
+    sam: ({ sam }) => {
+      sam.enabled = false;
+    },
   },
   outputs: ['sam', 'transverse', 'coronal'],
   bare: 'sam',

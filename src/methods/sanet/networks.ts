@@ -14,16 +14,32 @@ export type NetworkName = 'sam' | Plane;
 export type SanetNetworks = { readonly sam?: SamMed3D; readonly transverse?: Net2D; readonly coronal?: Net2D };
 
 export function sanetNetworks(plan: SanetPlan): SanetNetworks {
-  const { classes, method: { network2d, sam } } = plan;
+  const {
+    classes,
+    method: { network2d, sam },
+  } = plan;
   const storage = storageOf(plan);
-  const net2d = (): Net2D => new Net2D({
-    stem: network2d.stem, blocks: network2d.blocks, width: network2d.width, recovery: network2d.recoveryWidth, classes: classes.length,
-    useMSA: network2d.useMSA, useBGC: network2d.useBGC, useRM: network2d.useRM,
-    rates: network2d.rates, foregroundPrior: network2d.foregroundPrior, zeroInitLastGamma: network2d.zeroInitLastGamma, groupNorm: network2d.norm === 'gn',
-    attention: { learnedTemperature: network2d.recovery.temperature === 'learned', interiorBias: network2d.recovery.interiorBias }, storage,
-  });
+  const net2d = (): Net2D =>
+    new Net2D({
+      stem: network2d.stem,
+      blocks: network2d.blocks,
+      width: network2d.width,
+      recovery: network2d.recoveryWidth,
+      classes: classes.length,
+      useMSA: network2d.useMSA,
+      useBGC: network2d.useBGC,
+      useRM: network2d.useRM,
+      rates: network2d.rates,
+      foregroundPrior: network2d.foregroundPrior,
+      zeroInitLastGamma: network2d.zeroInitLastGamma,
+      groupNorm: network2d.norm === 'gn',
+      attention: { learnedTemperature: network2d.recovery.temperature === 'learned', interiorBias: network2d.recovery.interiorBias },
+      storage,
+    });
   return {
-    ...(sam.enabled && { sam: new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }, storage) }),
+    ...(sam.enabled && {
+      sam: new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }, storage),
+    }),
     ...(network2d.enabled && { transverse: net2d(), coronal: net2d() }),
   };
 }
@@ -34,7 +50,11 @@ export function sanetGroups({ method: { network2d, sam } }: SanetPlan, nets: San
   if (nets.sam && sam.trainable) {
     const { image_encoder, prompt_encoder, mask_decoder } = nets.sam;
     const rest = [...prompt_encoder.parameters(), ...mask_decoder.parameters()];
-    groups.sam = { groups: [{ params: image_encoder.parameters() }, { params: rest, lrScale: sam.decoderFactor }], rate: sam.rate, decay: sam.decay };
+    groups.sam = {
+      groups: [{ params: image_encoder.parameters() }, { params: rest, lrScale: sam.decoderFactor }],
+      rate: sam.rate,
+      decay: sam.decay,
+    };
   }
   for (const plane of ['transverse', 'coronal'] as const) {
     const net = nets[plane];

@@ -17,18 +17,25 @@ const graph = z.strictObject({
 
 const network2d = z.strictObject({
   enabled: flag(),
-  rate: rate().describe('learning rate of both networks'), decay: number(0, 1).describe('weight decay'),
+  rate: rate().describe('learning rate of both networks'),
+  decay: number(0, 1).describe('weight decay'),
   stem: integer(4, 128).describe('channels of the ResNet stem'),
   blocks: z.tuple([integer(1, 36), integer(1, 36), integer(1, 36), integer(1, 36)]).describe('bottlenecks of each stage'),
   width: z.int().min(32).max(512).multipleOf(16).describe('[10] C, channels of the fused pyramid'),
   recoveryWidth: z.int().min(8).max(256).multipleOf(4).describe('Cr, channels of the recovery module'),
-  norm: choice(['bn', 'gn']).describe('[26] batch norm over the micro-batch, or group norm of each slice (32 groups, or as many as divide the channels)'),
+  norm: choice(['bn', 'gn']).describe(
+    '[26] batch norm over the micro-batch, or group norm of each slice (32 groups, or as many as divide the channels)',
+  ),
   zeroInitLastGamma: flag().describe('start every residual branch at zero'),
   foregroundPrior: flag().describe('start K = 2 heads at 12 % foreground instead of 50 %'),
   resize: z.union([z.literal('auto'), z.literal(1), z.literal(2)]).describe('enlargement of slices; auto: 2 where both sides are under 96'),
   sliceContext: z.literal(1).describe('[25] neighbouring slices as channels'),
-  useMSA: flag(), useBGC: flag(), useRM: flag(),
-  rates: z.tuple([integer(1, 32), integer(1, 32), integer(1, 32), integer(1, 32)]).describe('[11] dilations of the four parallel convolutions'),
+  useMSA: flag(),
+  useBGC: flag(),
+  useRM: flag(),
+  rates: z
+    .tuple([integer(1, 32), integer(1, 32), integer(1, 32), integer(1, 32)])
+    .describe('[11] dilations of the four parallel convolutions'),
   mfca: z.strictObject({
     position: choice(['after-lateral'], ['before-lateral']).describe('[9]'),
     grid: z.literal(7).describe('[9] pooled map on which frequencies live'),
@@ -38,7 +45,8 @@ const network2d = z.strictObject({
   graph,
   esg: z.strictObject({
     input: choice(['region+boundary'], ['region']).describe('[8] J2 + J1'),
-    nodes: z.literal(32), neighbours: z.literal(5),
+    nodes: z.literal(32),
+    neighbours: z.literal(5),
   }),
   recovery: z.strictObject({
     features: choice(['encoder'], ['msa']).describe('what a step reads: E_i or O_i'),
@@ -52,12 +60,15 @@ const network2d = z.strictObject({
 
 const sam = z.strictObject({
   enabled: flag(),
-  rate: rate().describe('learning rate of the image encoder'), decay: number(0, 1).describe('weight decay'),
-  decoderFactor: number(0, 10).describe('rate of prompt encoder and mask decoder over the encoder\'s'),
+  rate: rate().describe('learning rate of the image encoder'),
+  decay: number(0, 1).describe('weight decay'),
+  decoderFactor: number(0, 10).describe("rate of prompt encoder and mask decoder over the encoder's"),
   trainable: flag().describe('[1] false needs weights from outside'),
   size: z.int().min(32).max(256).multipleOf(16).describe('[4] S, side of the cube that the ROI is resized to'),
   input: choice(['cube'], ['keep-aspect']).describe('[4]'),
-  width: integer(48, 1536), depth: integer(1, 32), heads: integer(1, 32),
+  width: integer(48, 1536),
+  depth: integer(1, 32),
+  heads: integer(1, 32),
   window: z.union([z.literal(0), z.literal(14)]).describe('0: global attention; 14: as the official weights'),
   clicks: integer(1, 11).describe('prompted decodes of an iteration'),
   trainPrompt: choice(['annotated-error']).describe('[3] clicks on annotated voxels that are wrong'),
@@ -71,7 +82,8 @@ const cross = z.strictObject({
   microBatch: integer(1, 64).describe('[26] slices at once'),
   lambdaMax: number(0, 10).describe('largest weight of pseudo labels'),
   warmStart: number(0, 0.9).describe('share of the iterations with annotated voxels only (stage 0)'),
-  hardThreshold: number(0.5, 1), softThreshold: number(0.5, 1),
+  hardThreshold: number(0.5, 1),
+  softThreshold: number(0.5, 1),
   confidence: choice(['max']).describe('[28] max(p, 1 - p) for one class'),
   quality: z.enum(['dice', 'accuracy']).describe('[16] on annotated voxels'),
   qualityBar: share(),
@@ -79,7 +91,10 @@ const cross = z.strictObject({
 });
 
 const loss = z.strictObject({
-  ce: number(0, 100), dice: number(0, 100), auxiliary: number(0, 100), boundary: number(0, 100),
+  ce: number(0, 100),
+  dice: number(0, 100),
+  auxiliary: number(0, 100),
+  boundary: number(0, 100),
   boundaryRadius: z.union([z.literal('auto'), z.literal(1), z.literal(2)]).describe('auto: 1 where slices are at most 128 wide, else 2'),
 });
 

@@ -50,31 +50,68 @@ export class Predictor implements RoiPredictor {
       if (!net) continue;
       const { count, height, width } = planeShape(size, plane);
       const fit = fitSlices(height, width, plan.method.network2d.resize);
-      const slices = await Batches.create({
-        nets: [net], shapes: { slice: [height, width] },
-        run: ({ slice }, n) => ({ p: softmax(toNative(net.forward(toNetwork(reshape(slice!, [n, height, width, 1]), fit)).logits, fit), -1) }),
-      }, Math.min(LEAST, count), most * count, joined);
+      const slices = await Batches.create(
+        {
+          nets: [net],
+          shapes: { slice: [height, width] },
+          run: ({ slice }, n) => ({
+            p: softmax(toNative(net.forward(toNetwork(reshape(slice!, [n, height, width, 1]), fit)).logits, fit), -1),
+          }),
+        },
+        Math.min(LEAST, count),
+        most * count,
+        joined,
+      );
       planes.push({ plane, slices });
     }
     const { sam } = nets;
-    const whole = sam ? await Batches.create({
-      nets: [sam], shapes: { image: size, coords: [classes - 1, 1, 3], labels: [classes - 1, 1] },
-      run: ({ image, coords, labels }, n) => ({ sam: softmax(samLogits(sam, image!, coords!, labels!, [n, classes - 1], size), -1) }),
-    }, 1, most, joined) : null;
+    const whole = sam
+      ? await Batches.create(
+          {
+            nets: [sam],
+            shapes: { image: size, coords: [classes - 1, 1, 3], labels: [classes - 1, 1] },
+            run: ({ image, coords, labels }, n) => ({ sam: softmax(samLogits(sam, image!, coords!, labels!, [n, classes - 1], size), -1) }),
+          },
+          1,
+          most,
+          joined,
+        )
+      : null;
     return new Predictor({ most, size, classes, planes, sam: whole });
   }
 
   /** images: normalised ROIs [D, H, W]. */
   async run(images: readonly Float32Array[]): Promise<Probabilities[]> {
     const { size, classes, planes, sam } = this;
-    const slices = planes.length === 0 ? [] : await Batches.run(planes.map(({ plane, slices: batches }) => {
-      const { count } = planeShape(size, plane);
-      return { batches, count: images.length * count, item: (i: number) => ({ slice: sliceOf(images[Math.floor(i / count)]!, size, plane, i % count) }) };
-    }));
-    const out = images.map((_, roi) => Object.fromEntries(planes.map(({ plane }, i): [string, Float32Array] => {
-      const { count } = planeShape(size, plane);
-      return [plane, volumeOf(slices[i]!.slice(roi * count, (roi + 1) * count).map(({ p }) => p!), size, plane, classes)];
-    })));
+    const slices =
+      planes.length === 0
+        ? []
+        : await Batches.run(
+            planes.map(({ plane, slices: batches }) => {
+              const { count } = planeShape(size, plane);
+              return {
+                batches,
+                count: images.length * count,
+                item: (i: number) => ({ slice: sliceOf(images[Math.floor(i / count)]!, size, plane, i % count) }),
+              };
+            }),
+          );
+    const out = images.map((_, roi) =>
+      Object.fromEntries(
+        planes.map(({ plane }, i): [string, Float32Array] => {
+          const { count } = planeShape(size, plane);
+          return [
+            plane,
+            volumeOf(
+              slices[i]!.slice(roi * count, (roi + 1) * count).map(({ p }) => p!),
+              size,
+              plane,
+              classes,
+            ),
+          ];
+        }),
+      ),
+    );
     if (!sam) return out;
     const clicks = out.map((found) => consensusClicks(Object.values(found), size, classes));
     const [predicted] = await Batches.run([{ batches: sam, count: images.length, item: (i) => ({ image: images[i]!, ...clicks[i]! }) }]);
@@ -88,7 +125,14 @@ export class Predictor implements RoiPredictor {
 }
 
 /** Logits [n, D, H, W, K] of n volumes [n, D, H, W], a click [n, K-1, ...] for each foreground class; the background's are 0. */
-function samLogits(sam: SamMed3D, image: Tensor, coords: Tensor, labels: Tensor, [n, clicks]: readonly [number, number], size: Size3): Tensor {
+function samLogits(
+  sam: SamMed3D,
+  image: Tensor,
+  coords: Tensor,
+  labels: Tensor,
+  [n, clicks]: readonly [number, number],
+  size: Size3,
+): Tensor {
   const embedding = sam.encode(reshape(image, [n, ...size, 1]));
   const [, ...grid] = embedding.shape;
   const each = clicks === 1 ? embedding : reshape(expand(reshape(embedding, [n, 1, ...grid]), [n, clicks, ...grid]), [n * clicks, ...grid]);

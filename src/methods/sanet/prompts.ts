@@ -10,11 +10,15 @@ import { voxelCoordinates } from './feed.ts';
  * One click for each foreground class: the innermost voxel of the largest component of the consensus (argmax of the mean
  * probabilities [D, H, W, K]); the ROI's centre where the class is empty. coords [K-1, 1, 3] in [0, 1], labels [K-1, 1].
  */
-export function consensusClicks(predictions: readonly Float32Array[], size: Size3, classes: number): { coords: Float32Array; labels: Float32Array } {
+export function consensusClicks(
+  predictions: readonly Float32Array[],
+  size: Size3,
+  classes: number,
+): { coords: Float32Array; labels: Float32Array } {
   const coords = new Float32Array((classes - 1) * 3).fill(0.5);
   const label = argmax(predictions, classes);
   for (let c = 1; c < classes; c++) {
-    const mask = Uint8Array.from(label, (v) => v === c ? 1 : 0);
+    const mask = Uint8Array.from(label, (v) => (v === c ? 1 : 0));
     if (!mask.includes(1)) continue; // so too where there is no 2D network: no consensus
     coords.set(voxelCoordinates(innermost(largestComponent(mask, [...size]), size), size), (c - 1) * 3);
   }

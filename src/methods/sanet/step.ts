@@ -7,7 +7,18 @@ import { noGrad } from '../../engine/trace.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { mul } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
-import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork, type Fit, type Plane, type Size3 } from '../../models/sanet/planes.ts';
+import {
+  fitSlices,
+  planeShape,
+  PLANES,
+  putSlices,
+  takeSlices,
+  toNative,
+  toNetwork,
+  type Fit,
+  type Plane,
+  type Size3,
+} from '../../models/sanet/planes.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
 import { networkList, type Optimisers, type Step, type StepOptions } from '../method.ts';
 import { StepContext } from '../step_context.ts';
@@ -24,7 +35,10 @@ export type ClickExample = { readonly coords: Spec; readonly labels: Spec; reado
 
 /** What a step takes, as it lies in memory. */
 export type StepExample = ClickExample & {
-  readonly image: Spec; readonly label: Spec; readonly annotated: Spec; readonly present: Spec;
+  readonly image: Spec;
+  readonly label: Spec;
+  readonly annotated: Spec;
+  readonly present: Spec;
 } & { readonly [P in Plane]: { readonly index: Spec; readonly inverse: Spec; readonly chosen: Spec } & { readonly selected?: Spec } };
 
 /** Share of voxels in which both 2D networks agree, as a measure of a step. */
@@ -43,19 +57,38 @@ export function stepExample(plan: SanetPlan): StepExample {
     return { index: spec([Math.min(plan.method.cross.slices[i]!, count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
   return {
-    image: spec(roi), label: spec(roi), annotated: spec(roi), present: spec([plan.classes.length]), ...clickExample(plan),
-    transverse: plane('transverse', 0), coronal: plane('coronal', 1),
+    image: spec(roi),
+    label: spec(roi),
+    annotated: spec(roi),
+    present: spec([plan.classes.length]),
+    ...clickExample(plan),
+    transverse: plane('transverse', 0),
+    coronal: plane('coronal', 1),
   };
 }
 
-export function compileStep(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, { partial, example = stepExample(plan), ...options }: StepOptions & { example?: StepExample }): Promise<Step<StepFeed>> {
+export function compileStep(
+  plan: SanetPlan,
+  nets: SanetNetworks,
+  optimisers: Optimisers,
+  { partial, example = stepExample(plan), ...options }: StepOptions & { example?: StepExample },
+): Promise<Step<StepFeed>> {
   const context = new StepContext(nets, optimisers);
   for (const { net } of networkList(nets)) net.train();
-  return compileVolumeStep(context, plan.training.batch, example, options, (x: Inputs<StepExample>, share) => trainAll(plan, nets, x, context, partial, share));
+  return compileVolumeStep(context, plan.training.batch, example, options, (x: Inputs<StepExample>, share) =>
+    trainAll(plan, nets, x, context, partial, share),
+  );
 }
 
 /** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */
-function trainAll(plan: SanetPlan, nets: SanetNetworks, x: Inputs<StepExample>, context: StepContext, partial: boolean, share: number): void {
+function trainAll(
+  plan: SanetPlan,
+  nets: SanetNetworks,
+  x: Inputs<StepExample>,
+  context: StepContext,
+  partial: boolean,
+  share: number,
+): void {
   const { network2d, sam, cross: exchange, loss } = plan.method;
   const size = x.image.shape as unknown as Size3;
   const classes = plan.classes.length;
@@ -74,27 +107,36 @@ function trainAll(plan: SanetPlan, nets: SanetNetworks, x: Inputs<StepExample>, 
   const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
   const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
   const decodes = nets.sam ? promptedDecodes(nets.sam, volume, x, sam.clicks, truth, consensus, present) : [];
-  const cross = seen && crossTargets({ ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, context.scalar('lambda'), exchange);
+  const cross =
+    seen && crossTargets({ ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, context.scalar('lambda'), exchange);
   if (cross) context.report({ quality: cross.quality, [AGREEMENT]: cross.agreement }, share);
 
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   if (nets.sam) context.learn('sam', samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);
   for (const [plane, { out, fit }] of planes) {
-    context.learn(plane, sliceLoss(out, fit, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index), classes, loss, present).total, share);
+    context.learn(
+      plane,
+      sliceLoss(out, fit, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index), classes, loss, present).total,
+      share,
+    );
   }
 }
 
 /** Targets and weights of chosen slices, [S, h, w]. */
 export function supervisionOf({ target, weight }: Supervision, plane: Plane, index: Tensor): Supervision {
-  const pick = (v: Tensor): Tensor => noGrad(() => {
-    const taken = takeSlices(reshape(v, [...v.shape, 1]), plane, index);
-    return reshape(taken, taken.shape.slice(0, 3));
-  });
+  const pick = (v: Tensor): Tensor =>
+    noGrad(() => {
+      const taken = takeSlices(reshape(v, [...v.shape, 1]), plane, index);
+      return reshape(taken, taken.shape.slice(0, 3));
+    });
   return { target: pick(target), weight: pick(weight) };
 }
 
 /** Probabilities of both 2D networks as volumes [D, H, W, K], and where both looked. */
-function volumesOf(planes: ReadonlyMap<Plane, { out: Net2DOutput; fit: Fit }>, x: Inputs<StepExample>): { transverse: Tensor; coronal: Tensor; chosen: Tensor } {
+function volumesOf(
+  planes: ReadonlyMap<Plane, { out: Net2DOutput; fit: Fit }>,
+  x: Inputs<StepExample>,
+): { transverse: Tensor; coronal: Tensor; chosen: Tensor } {
   return noGrad(() => {
     const [d, h] = x.image.shape as [number, number, number];
     const volume = (plane: Plane): Tensor => {

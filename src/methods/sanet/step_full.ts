@@ -14,7 +14,17 @@ import { permute } from '../../ops/permute.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { BatchNorm } from '../../nn/layers.ts';
 import type { Module } from '../../nn/module.ts';
-import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, type Fit, type Plane, type Size3 } from '../../models/sanet/planes.ts';
+import {
+  fitSlices,
+  planeShape,
+  PLANES,
+  takeSlices,
+  toNative,
+  toNetwork,
+  type Fit,
+  type Plane,
+  type Size3,
+} from '../../models/sanet/planes.ts';
 import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
 import { crossTargets, type Supervision } from './cross.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
@@ -39,12 +49,21 @@ export function microBatches(n: number, largest: number): number[][] {
 function untracked<T>(net: Module, f: () => T): T {
   const norms = [...net.modules()].filter((m) => m instanceof BatchNorm);
   for (const norm of norms) norm.trackStatistics = false;
-  try { return f(); } finally { for (const norm of norms) norm.trackStatistics = true; }
+  try {
+    return f();
+  } finally {
+    for (const norm of norms) norm.trackStatistics = true;
+  }
 }
 
 type IndexProgram = Program<Record<string, never>>;
 /** A 2D network's part: the slices of a look and of the training, in micro-batches. */
-interface PlanePart { readonly look: IndexProgram | null; readonly lookAt: readonly Uint32Array[]; readonly train: IndexProgram; readonly batches: readonly number[][] }
+interface PlanePart {
+  readonly look: IndexProgram | null;
+  readonly lookAt: readonly Uint32Array[];
+  readonly train: IndexProgram;
+  readonly batches: readonly number[][];
+}
 
 class FullStep implements Step<StepFeed> {
   programs: Step['programs'] = [];
@@ -130,8 +149,12 @@ class FullStep implements Step<StepFeed> {
     return made;
   }
 
-  private get truth(): { label: Tensor; annotated: Tensor } { return { label: this.label, annotated: this.annotated }; }
-  private get marginal(): Tensor | undefined { return this.options.partial ? this.present : undefined; }
+  private get truth(): { label: Tensor; annotated: Tensor } {
+    return { label: this.label, annotated: this.annotated };
+  }
+  private get marginal(): Tensor | undefined {
+    return this.options.partial ? this.present : undefined;
+  }
 
   private async planePart(plane: Plane, wanted: number): Promise<PlanePart> {
     const { cross, network2d } = this.plan.method;
@@ -150,21 +173,35 @@ class FullStep implements Step<StepFeed> {
   /** Probabilities of a few slices, with the statistics of this batch, into the stack of all. */
   private lookPlane(plane: Plane, fit: Fit, n: number): Promise<IndexProgram> {
     const net = this.nets[plane]!;
-    return compile(({ index }) => noGrad(() => {
-      const { logits } = untracked(net, () => net.forward(this.slices(plane, index, fit)));
-      putRows(this.seen![plane], probabilities(toNative(logits, fit)), index);
-      return {};
-    }), { index: spec([n], 'u32') }, this.options);
+    return compile(
+      ({ index }) =>
+        noGrad(() => {
+          const { logits } = untracked(net, () => net.forward(this.slices(plane, index, fit)));
+          putRows(this.seen![plane], probabilities(toNative(logits, fit)), index);
+          return {};
+        }),
+      { index: spec([n], 'u32') },
+      this.options,
+    );
   }
 
   private trainPlane(plane: Plane, fit: Fit, n: number, share: number): Promise<IndexProgram> {
     const net = this.nets[plane]!;
-    return compile(({ index }) => {
-      const out = net.forward(this.slices(plane, index, fit));
-      const sparse: Supervision = { target: this.label, weight: this.annotated };
-      this.context.learn(plane, sliceLoss(out, fit, supervisionOf(this.targets ?? sparse, plane, index), this.classes, this.plan.method.loss, this.marginal).total, share);
-      return {};
-    }, { index: spec([n], 'u32') }, this.options);
+    return compile(
+      ({ index }) => {
+        const out = net.forward(this.slices(plane, index, fit));
+        const sparse: Supervision = { target: this.label, weight: this.annotated };
+        this.context.learn(
+          plane,
+          sliceLoss(out, fit, supervisionOf(this.targets ?? sparse, plane, index), this.classes, this.plan.method.loss, this.marginal)
+            .total,
+          share,
+        );
+        return {};
+      },
+      { index: spec([n], 'u32') },
+      this.options,
+    );
   }
 
   /** What the 2D networks said when they last looked; nothing in stage 0. */
@@ -177,25 +214,46 @@ class FullStep implements Step<StepFeed> {
   /** SAM's turn: after its last click the three networks make everyone's targets and weights, and SAM learns from its own. */
   private trainSam(): Promise<Program<Record<string, never>>> {
     const share = 1 / this.plan.training.batch;
-    return compile((clicks) => {
-      const volume = reshape(this.image, [...this.size, 1]);
-      const decodes = promptedDecodes(this.nets.sam!, volume, clicks, this.plan.method.sam.clicks, this.truth, this.consensus(), this.marginal);
-      let own: Supervision = { target: this.label, weight: this.annotated };
-      if (this.seen) {
-        const predictions = { sam: probabilities(decodes.at(-1)!), transverse: this.seen.transverse, coronal: permute(this.seen.coronal, [1, 0, 2, 3]) };
-        const everywhere = tensor([1], { shape: [1, 1, 1] });
-        const made = crossTargets(predictions, this.truth, everywhere, this.context.scalar('lambda'), this.plan.method.cross);
-        assignScaled(this.targets!.target, made.slices.target, 1);
-        assignScaled(this.targets!.weight, made.slices.weight, 1);
-        this.context.report({ quality: made.quality, [AGREEMENT]: made.agreement }, share);
-        own = made.sam;
-      }
-      this.context.learn('sam', samLoss(decodes, own, this.classes, this.plan.method.loss, this.marginal), share);
-      return {};
-    }, clickExample(this.plan), this.options);
+    return compile(
+      (clicks) => {
+        const volume = reshape(this.image, [...this.size, 1]);
+        const decodes = promptedDecodes(
+          this.nets.sam!,
+          volume,
+          clicks,
+          this.plan.method.sam.clicks,
+          this.truth,
+          this.consensus(),
+          this.marginal,
+        );
+        let own: Supervision = { target: this.label, weight: this.annotated };
+        if (this.seen) {
+          const predictions = {
+            sam: probabilities(decodes.at(-1)!),
+            transverse: this.seen.transverse,
+            coronal: permute(this.seen.coronal, [1, 0, 2, 3]),
+          };
+          const everywhere = tensor([1], { shape: [1, 1, 1] });
+          const made = crossTargets(predictions, this.truth, everywhere, this.context.scalar('lambda'), this.plan.method.cross);
+          assignScaled(this.targets!.target, made.slices.target, 1);
+          assignScaled(this.targets!.weight, made.slices.weight, 1);
+          this.context.report({ quality: made.quality, [AGREEMENT]: made.agreement }, share);
+          own = made.sam;
+        }
+        this.context.learn('sam', samLoss(decodes, own, this.classes, this.plan.method.loss, this.marginal), share);
+        return {};
+      },
+      clickExample(this.plan),
+      this.options,
+    );
   }
 }
 
-export function compileFullStep(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions): Promise<Step<StepFeed>> {
+export function compileFullStep(
+  plan: SanetPlan,
+  nets: SanetNetworks,
+  optimisers: Optimisers,
+  options: StepOptions,
+): Promise<Step<StepFeed>> {
   return new FullStep(plan, nets, optimisers, options).compile();
 }

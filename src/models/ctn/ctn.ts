@@ -61,7 +61,9 @@ class ConvNorm extends Module {
     this.conv = new Conv3d(from, to, kernel, { padding: (kernel - 1) / 2, stride });
     this.bn = norm(to);
   }
-  forward(x: Tensor, { relu: cut = false }: { relu?: boolean } = {}): Tensor { return this.bn.forward(this.conv.forward(x), { relu: cut }); }
+  forward(x: Tensor, { relu: cut = false }: { relu?: boolean } = {}): Tensor {
+    return this.bn.forward(this.conv.forward(x), { relu: cut });
+  }
 }
 
 class Stage extends Module {
@@ -70,7 +72,9 @@ class Stage extends Module {
     super();
     this.blocks = [new BasicBlock(from, to, stride), new BasicBlock(to, to, 1)];
   }
-  forward(x: Tensor): Tensor { return this.blocks.reduce((y, block) => block.forward(y), x); }
+  forward(x: Tensor): Tensor {
+    return this.blocks.reduce((y, block) => block.forward(y), x);
+  }
 }
 
 /** Resized to the skip and beside it, two convolutions, then each position times its gate. */
@@ -102,7 +106,9 @@ class Head extends Module {
     this.conv1 = new Conv3d(from, middle, 3, { padding: 1, bias: true });
     this.conv2 = new Conv3d(middle, classes, 1, { bias: true });
   }
-  forward(x: Tensor): Tensor { return this.conv2.forward(elu(this.conv1.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.conv2.forward(elu(this.conv1.forward(x)));
+  }
 }
 
 export class CTN extends Module {
@@ -148,7 +154,7 @@ export class CTN extends Module {
     let y = e0;
     [this.layer1, this.layer2, this.layer3, this.layer4].forEach((layer, i) => {
       const own = layer.forward(y);
-      stages.push(y = add(own, mulScalar(resize(this.couple[i]!.forward(seen[i]!), sidesOf(own)), SHARES[i]!)));
+      stages.push((y = add(own, mulScalar(resize(this.couple[i]!.forward(seen[i]!), sidesOf(own)), SHARES[i]!))));
     });
     const [e1, e2, e3, bottom] = stages as [Tensor, Tensor, Tensor, Tensor];
     const d3 = this.decoder3.forward(bottom, e3);

@@ -19,7 +19,9 @@ class PatchEmbed extends Module {
     super();
     this.proj = new PatchConvolution(inChannels, dim);
   }
-  forward(x: Tensor): Tensor { return this.proj.forward(pad(x, { axes: [1, 2, 3], after: PATCH.map((n, i) => (n - x.shape[i + 1]! % n) % n) })); }
+  forward(x: Tensor): Tensor {
+    return this.proj.forward(pad(x, { axes: [1, 2, 3], after: PATCH.map((n, i) => (n - (x.shape[i + 1]! % n)) % n) }));
+  }
 }
 
 class PatchConvolution extends Module {
@@ -30,7 +32,9 @@ class PatchConvolution extends Module {
     this.weight = new Parameter([dim, inChannels, ...PATCH], fanInUniform, { layout: 'conv' });
     this.bias = new Parameter([dim], fanInBias(inChannels * PATCH.reduce((a, b) => a * b, 1)));
   }
-  forward(x: Tensor): Tensor { return this.scoped(() => conv3d(x, castTo(this.weight, x.dtype), { bias: castTo(this.bias, x.dtype), stride: PATCH })); }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => conv3d(x, castTo(this.weight, x.dtype), { bias: castTo(this.bias, x.dtype), stride: PATCH }));
+  }
 }
 
 class Stage extends Module {
@@ -67,7 +71,7 @@ export class VideoSwin extends Module {
   forward(x: Tensor): Tensor[] {
     const out: Tensor[] = [];
     let y = this.patch_embed.forward(x);
-    for (const layer of this.layers) out.push(y = layer.forward(y));
+    for (const layer of this.layers) out.push((y = layer.forward(y)));
     return out;
   }
 }

@@ -32,7 +32,9 @@ export class SepConv extends Module {
     this.dwconv = new Conv3d(2 * channels, 2 * channels, 3, { padding: 1, groups: 2 * channels });
     this.pwconv2 = new Linear(2 * channels, channels, { bias: false });
   }
-  forward(x: Tensor): Tensor { return this.pwconv2.forward(this.dwconv.forward(this.act1.forward(this.pwconv1.forward(x)))); }
+  forward(x: Tensor): Tensor {
+    return this.pwconv2.forward(this.dwconv.forward(this.act1.forward(this.pwconv1.forward(x))));
+  }
 }
 
 /** Attention whose cost is linear in voxels (Shen et al. 2021): keys weigh voxels into one small matrix a head, queries mix its rows. */
@@ -72,7 +74,9 @@ class Mlp extends Module {
     this.fc1 = new Linear(channels, 4 * channels, { bias: false });
     this.fc2 = new Linear(4 * channels, channels, { bias: false });
   }
-  forward(x: Tensor): Tensor { return this.fc2.forward(this.act.forward(this.fc1.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.fc2.forward(this.act.forward(this.fc1.forward(x)));
+  }
 }
 
 /** A learnt factor for every channel of the residual. */
@@ -82,7 +86,9 @@ class Scale extends Module {
     super();
     this.scale = new Parameter([channels], onesInit);
   }
-  forward(x: Tensor): Tensor { return mul(x, castTo(this.scale, x.dtype)); }
+  forward(x: Tensor): Tensor {
+    return mul(x, castTo(this.scale, x.dtype));
+  }
 }
 
 export class Block extends Module {

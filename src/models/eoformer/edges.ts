@@ -15,11 +15,16 @@ import { Parameter } from '../../nn/parameter.ts';
 
 /** 27 numbers, x fastest, of the outer product of three lines. */
 const outer = (z: number[], y: number[], x: number[]): number[] => z.flatMap((a) => y.flatMap((b) => x.map((c) => a * b * c)));
-const [SMOOTH, STEP] = [[1, 2, 1], [-1, 0, 1]];
+const [SMOOTH, STEP] = [
+  [1, 2, 1],
+  [-1, 0, 1],
+];
 const STENCILS = {
-  sbx: outer(SMOOTH, SMOOTH, STEP), sby: outer(SMOOTH, STEP, SMOOTH), sbz: outer(STEP, SMOOTH, SMOOTH),
+  sbx: outer(SMOOTH, SMOOTH, STEP),
+  sby: outer(SMOOTH, STEP, SMOOTH),
+  sbz: outer(STEP, SMOOTH, SMOOTH),
   /** The six neighbours of a voxel less six times itself. */
-  lpl: Array.from({ length: 27 }, (_, i) => i === 13 ? -6 : [4, 10, 12, 14, 16, 22].includes(i) ? 1 : 0),
+  lpl: Array.from({ length: 27 }, (_, i) => (i === 13 ? -6 : [4, 10, 12, 14, 16, 22].includes(i) ? 1 : 0)),
 };
 type Stencil = keyof typeof STENCILS;
 
@@ -40,12 +45,20 @@ class Branch extends Module {
     this.b0 = new Parameter([channels], fanInBias(channels));
     this.scale = new Parameter([channels, 1, 1, 1, 1], normal(1e-3), { decay: false });
     this.bias = new Parameter([channels], normal(1e-3));
-    this.mask = new Parameter([channels, 1, 3, 3, 3], ([c]) => Float32Array.from({ length: 27 * c! }, (_, i) => STENCILS[stencil][i % 27]!), { layout: 'conv', trainable: false });
+    this.mask = new Parameter(
+      [channels, 1, 3, 3, 3],
+      ([c]) => Float32Array.from({ length: 27 * c! }, (_, i) => STENCILS[stencil][i % 27]!),
+      { layout: 'conv', trainable: false },
+    );
   }
   /** [C, 3, 3, 3, C] */
-  kernel(): Tensor { return mul(mul(this.mask, this.scale), this.k0); }
+  kernel(): Tensor {
+    return mul(mul(this.mask, this.scale), this.k0);
+  }
   /** [C] */
-  shift(): Tensor { return add(this.bias, mul(this.b0, mul(reshape(this.scale, this.b0.shape), sum(this.mask, { axes: [1, 2, 3, 4] })))); }
+  shift(): Tensor {
+    return add(this.bias, mul(this.b0, mul(reshape(this.scale, this.b0.shape), sum(this.mask, { axes: [1, 2, 3, 4] }))));
+  }
 }
 
 /** conv3^3 + branches + x, normalised over channels, PReLU. In training too all branches are one convolution: the same function in one pass over the voxels. */
@@ -65,7 +78,9 @@ export class EdgeMixer extends Module {
   /** x [B, D, H, W, C] -> the same */
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
-      const branches = [this.conv1x1x1_sbx, this.conv1x1x1_sby, this.conv1x1x1_sbz, this.conv1x1x1_lpl].filter((branch) => branch !== undefined);
+      const branches = [this.conv1x1x1_sbx, this.conv1x1x1_sby, this.conv1x1x1_sbz, this.conv1x1x1_lpl].filter(
+        (branch) => branch !== undefined,
+      );
       const kernel = branches.reduce((k, branch) => add(k, branch.kernel()), this.conv3x3x3.weight as Tensor);
       const bias = branches.reduce((b, branch) => add(b, branch.shift()), this.conv3x3x3.bias! as Tensor);
       const y = add(conv3d(x, castTo(kernel, x.dtype), { bias: castTo(bias, x.dtype), padding: 1 }), x);

@@ -26,7 +26,7 @@ export interface EoFormerConfig {
 const headsOf = (channels: number): number => Math.max(1, Math.floor(channels / 32));
 
 /** `count` numbers from 0 to `last`. */
-const rising = (last: number, count: number): number[] => Array.from({ length: count }, (_, i) => last * i / Math.max(1, count - 1));
+const rising = (last: number, count: number): number[] => Array.from({ length: count }, (_, i) => (last * i) / Math.max(1, count - 1));
 
 /** Half the sides: a convolution with a norm before it, or after the first. */
 class Downsampling extends Module {
@@ -54,14 +54,16 @@ class Encoder extends Module {
     this.downsample_layers = widths.map((to, i) => new Downsampling(widths[i - 1] ?? inChannels, to, i === 0));
     this.stages = widths.map((channels, i) => {
       const scaled = i >= widths.length / 2;
-      const mixer = (): Mixer => scaled ? new EfficientAttention(channels, headsOf(channels)) : new SepConv(channels);
-      return new Sequential(...Array.from({ length: blocks }, (_, j) => new Block(channels, mixer(), { dropPath: rates[i * blocks + j]!, scaled })));
+      const mixer = (): Mixer => (scaled ? new EfficientAttention(channels, headsOf(channels)) : new SepConv(channels));
+      return new Sequential(
+        ...Array.from({ length: blocks }, (_, j) => new Block(channels, mixer(), { dropPath: rates[i * blocks + j]!, scaled })),
+      );
     });
   }
   /** The map of each stage, the finest first. */
   forward(x: Tensor): Tensor[] {
     let y = x;
-    return this.stages.map((stage, i) => y = stage.forward(this.downsample_layers[i]!.forward(y)));
+    return this.stages.map((stage, i) => (y = stage.forward(this.downsample_layers[i]!.forward(y))));
   }
 }
 
@@ -90,8 +92,18 @@ class Decoder extends Module {
     const up = [...widths].reverse();
     const rates = rising(dropPath, (up.length - 1) * blocks).reverse();
     this.upsample_layers = up.map((from, i) => new Upsampling(from, up[i + 1] ?? from / 2, i + 1 < up.length));
-    this.stages = up.slice(1).map((channels, i) => new Sequential(...Array.from({ length: blocks }, (_, j) =>
-      new Block(channels, j % 2 === 0 ? EoS(channels) : EoL(channels), { dropPath: rates[i * blocks + j]!, scaled: false }))));
+    this.stages = up
+      .slice(1)
+      .map(
+        (channels, i) =>
+          new Sequential(
+            ...Array.from(
+              { length: blocks },
+              (_, j) =>
+                new Block(channels, j % 2 === 0 ? EoS(channels) : EoL(channels), { dropPath: rates[i * blocks + j]!, scaled: false }),
+            ),
+          ),
+      );
   }
   forward(maps: readonly Tensor[]): Tensor {
     const [deepest, ...skips] = [...maps].reverse();

@@ -18,7 +18,9 @@ export class MlpBlock extends Module {
     this.lin2 = new Linear(hidden, dim);
     this.activation = activation;
   }
-  forward(x: Tensor): Tensor { return this.lin2.forward(this.activation(this.lin1.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.lin2.forward(this.activation(this.lin1.forward(x)));
+  }
 }
 
 /** Learned vectors of the prompt width, N(0, 1) as PyTorch's Embedding. */

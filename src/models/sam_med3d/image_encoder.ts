@@ -38,7 +38,11 @@ export class Attention extends Module {
   forward(x: Tensor): Tensor {
     const qkv = this.qkv.forward(x);
     const y = this.scoped(() => {
-      const [d, h, w] = [this.rel_pos_d, this.rel_pos_h, this.rel_pos_w].map((table) => castTo(table, qkv.dtype)) as [Tensor, Tensor, Tensor];
+      const [d, h, w] = [this.rel_pos_d, this.rel_pos_h, this.rel_pos_w].map((table) => castTo(table, qkv.dtype)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
       return relativeAttention(qkv, d, h, w, { heads: this.heads });
     });
     return this.proj.forward(y);
@@ -63,8 +67,10 @@ export class Block extends Module {
 
   forward(x: Tensor): Tensor {
     const normed = this.norm1.forward(x);
-    const attended = this.window === 0 ? this.attn.forward(normed)
-      : windowReverse(this.attn.forward(windowPartition(normed, { window: this.window })), { window: this.window, shape: x.shape });
+    const attended =
+      this.window === 0
+        ? this.attn.forward(normed)
+        : windowReverse(this.attn.forward(windowPartition(normed, { window: this.window })), { window: this.window, shape: x.shape });
     const y = add(x, attended);
     return add(y, this.mlp.forward(this.norm2.forward(y)));
   }
@@ -76,14 +82,19 @@ class PatchEmbed extends Module {
     super();
     this.proj = new Conv3d(1, dim, 16, { stride: 16, bias: true });
   }
-  forward(x: Tensor): Tensor { return this.proj.forward(x); }
+  forward(x: Tensor): Tensor {
+    return this.proj.forward(x);
+  }
 }
 
 /** [1^3 convolution, norm, 3^3 convolution, norm] to the prompt width. */
-export const neck = (dim: number): Sequential => new Sequential(
-  new Conv3d(dim, PROMPT_DIM, 1), new LayerNorm(PROMPT_DIM, 1e-6),
-  new Conv3d(PROMPT_DIM, PROMPT_DIM, 3, { padding: 1 }), new LayerNorm(PROMPT_DIM, 1e-6),
-);
+export const neck = (dim: number): Sequential =>
+  new Sequential(
+    new Conv3d(dim, PROMPT_DIM, 1),
+    new LayerNorm(PROMPT_DIM, 1e-6),
+    new Conv3d(PROMPT_DIM, PROMPT_DIM, 3, { padding: 1 }),
+    new LayerNorm(PROMPT_DIM, 1e-6),
+  );
 
 export class ImageEncoder extends Module {
   readonly patch_embed: PatchEmbed;

@@ -89,7 +89,7 @@ class Mlp extends Module {
     this.layers = widths.slice(1).map((w, i) => new Linear(widths[i]!, w));
   }
   forward(x: Tensor): Tensor {
-    return this.layers.reduce((y, layer, i) => i < this.layers.length - 1 ? relu(layer.forward(y)) : layer.forward(y), x);
+    return this.layers.reduce((y, layer, i) => (i < this.layers.length - 1 ? relu(layer.forward(y)) : layer.forward(y)), x);
   }
 }
 
@@ -99,10 +99,15 @@ export class MaskDecoder extends Module {
   readonly mask_tokens = new Embedding(MASK_TOKENS);
   /** transposed convolution, norm, (GELU), transposed convolution, (GELU) at indices 0, 1, 3 */
   readonly output_upscaling = [
-    new ConvTranspose3d(PROMPT_DIM, PROMPT_DIM / 4, 2, { stride: 2 }), new LayerNorm(PROMPT_DIM / 4, 1e-6), null,
+    new ConvTranspose3d(PROMPT_DIM, PROMPT_DIM / 4, 2, { stride: 2 }),
+    new LayerNorm(PROMPT_DIM / 4, 1e-6),
+    null,
     new ConvTranspose3d(PROMPT_DIM / 4, PROMPT_DIM / 8, 2, { stride: 2 }),
   ] as const;
-  readonly output_hypernetworks_mlps = Array.from({ length: MASK_TOKENS }, () => new Mlp(PROMPT_DIM, PROMPT_DIM, PROMPT_DIM, PROMPT_DIM / 8));
+  readonly output_hypernetworks_mlps = Array.from(
+    { length: MASK_TOKENS },
+    () => new Mlp(PROMPT_DIM, PROMPT_DIM, PROMPT_DIM, PROMPT_DIM / 8),
+  );
   /** In the official state dict, never trained there and never run here. */
   readonly iou_prediction_head = new Mlp(PROMPT_DIM, 256, 256, MASK_TOKENS);
 
@@ -114,9 +119,15 @@ export class MaskDecoder extends Module {
     const b = sparse.shape[0]!;
     const g = densePE.shape[1]!;
     const fixed = castTo(concat([this.iou_token.weight, this.mask_tokens.weight], { axis: 0 }), sparse.dtype);
-    const tokens = concat([expand(reshape(fixed, [1, 1 + MASK_TOKENS, PROMPT_DIM]), [b, 1 + MASK_TOKENS, PROMPT_DIM]), sparse], { axis: 1 });
+    const tokens = concat([expand(reshape(fixed, [1, 1 + MASK_TOKENS, PROMPT_DIM]), [b, 1 + MASK_TOKENS, PROMPT_DIM]), sparse], {
+      axis: 1,
+    });
     const source = add(embedding, dense);
-    const [out, image] = this.transformer.forward(reshape(source, [b, g ** 3, PROMPT_DIM]), reshape(densePE, [1, g ** 3, PROMPT_DIM]), tokens);
+    const [out, image] = this.transformer.forward(
+      reshape(source, [b, g ** 3, PROMPT_DIM]),
+      reshape(densePE, [1, g ** 3, PROMPT_DIM]),
+      tokens,
+    );
     const [up1, norm, , up2] = this.output_upscaling;
     const up = gelu(up2.forward(gelu(norm.forward(up1.forward(reshape(image, [b, g, g, g, PROMPT_DIM]))))));
     const token = reshape(slice(out, { axis: 1, start: 1, end: 2 }), [b, PROMPT_DIM]);

@@ -29,7 +29,10 @@ class PositionEncoding extends Module {
 }
 
 /** Clicks on the device. coords [B, n, 3] in [0, 1] (D, H, W); labels [B, n], 1 = foreground, 0 = background. */
-export interface Clicks { readonly coords: Tensor; readonly labels: Tensor }
+export interface Clicks {
+  readonly coords: Tensor;
+  readonly labels: Tensor;
+}
 
 export class PromptEncoder extends Module {
   readonly pe_layer: PositionEncoding;
@@ -49,8 +52,12 @@ export class PromptEncoder extends Module {
     this.not_a_point_embed = new Embedding(1);
     this.no_mask_embed = new Embedding(1);
     this.mask_downscaling = [
-      new Conv3d(1, 4, 2, { stride: 2, bias: true }), new LayerNorm(4, 1e-6), null,
-      new Conv3d(4, 16, 2, { stride: 2, bias: true }), new LayerNorm(16, 1e-6), null,
+      new Conv3d(1, 4, 2, { stride: 2, bias: true }),
+      new LayerNorm(4, 1e-6),
+      null,
+      new Conv3d(4, 16, 2, { stride: 2, bias: true }),
+      new LayerNorm(16, 1e-6),
+      null,
       new Conv3d(16, PROMPT_DIM, 1, { bias: true }),
     ];
   }
@@ -59,7 +66,11 @@ export class PromptEncoder extends Module {
   densePE(): Tensor {
     const g = this.grid;
     const coords = new Float32Array(g ** 3 * 3);
-    for (let i = 0; i < g ** 3; i++) coords.set([Math.floor(i / (g * g)), Math.floor(i / g) % g, i % g].map((k) => (k + 0.5) / g), i * 3);
+    for (let i = 0; i < g ** 3; i++)
+      coords.set(
+        [Math.floor(i / (g * g)), Math.floor(i / g) % g, i % g].map((k) => (k + 0.5) / g),
+        i * 3,
+      );
     return reshape(this.pe_layer.forward(tensor(coords, { shape: [g ** 3, 3] })), [1, g, g, g, PROMPT_DIM]);
   }
 
@@ -75,9 +86,11 @@ export class PromptEncoder extends Module {
 
   /** mask [B, 4g, 4g, 4g, 1] (low-resolution logits of the previous click) -> [B, g, g, g, 384] */
   dense(mask: Tensor): Tensor {
-    return this.mask_downscaling.reduce<Tensor>((x, layer) => layer === null ? gelu(x) : (layer as Conv3d | LayerNorm).forward(x), mask);
+    return this.mask_downscaling.reduce<Tensor>((x, layer) => (layer === null ? gelu(x) : (layer as Conv3d | LayerNorm).forward(x)), mask);
   }
 
   /** Without a mask: one learned vector everywhere, [1, 1, 1, 1, 384]. */
-  noMask(): Tensor { return reshape(this.no_mask_embed.weight, [1, 1, 1, 1, PROMPT_DIM]); }
+  noMask(): Tensor {
+    return reshape(this.no_mask_embed.weight, [1, 1, 1, 1, PROMPT_DIM]);
+  }
 }

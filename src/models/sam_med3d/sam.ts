@@ -45,11 +45,18 @@ export class SamMed3D extends Module {
     const previous = mask ?? zeros([1, 4 * g, 4 * g, 4 * g, 1]);
     const image = embedding.shape[0] === b ? embedding : expand(embedding, [b, ...embedding.shape.slice(1)]);
     const { prompt_encoder: prompt } = this;
-    const low = this.mask_decoder.forward(this.stored(image), this.stored(prompt.densePE()), this.stored(prompt.sparse(clicks)), prompt.dense(this.stored(previous)));
+    const low = this.mask_decoder.forward(
+      this.stored(image),
+      this.stored(prompt.densePE()),
+      this.stored(prompt.sparse(clicks)),
+      prompt.dense(this.stored(previous)),
+    );
     return castTo(low, 'f32');
   }
 
-  private stored(x: Tensor): Tensor { return castTo(x, this.storage); }
+  private stored(x: Tensor): Tensor {
+    return castTo(x, this.storage);
+  }
 
   /** Low-resolution logits [B, 4g, 4g, 4g, 1] at the volume's size, [B, D, H, W, 1]: by way of the cube, as the official code does. */
   upsample(low: Tensor, size: readonly [number, number, number]): Tensor {

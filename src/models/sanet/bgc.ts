@@ -98,10 +98,8 @@ export class BGC extends Module {
     const half = (start: number): Tensor => slice(message, { axis: 1, start, end: start + NODES });
     const hs = this.norm_s.forward(add(s.nodes, this.update_s.forward(concat([s.nodes, half(0)], { axis: -1 }))));
     const hb = this.norm_b.forward(add(b.nodes, this.update_b.forward(concat([b.nodes, half(NODES)], { axis: -1 }))));
-    const back = (q: Tensor, nodes: Tensor, conv: CBR): Tensor => conv.forward(reshape(castTo(matmul(q, nodes), region.dtype), [...region.shape.slice(0, 3), WIDTH]));
-    return {
-      j1: relu(add(boundary, back(b.q, hb, this.back_b))),
-      j2: relu(add(region, back(s.q, hs, this.back_s))),
-    };
+    const back = (q: Tensor, nodes: Tensor, conv: CBR): Tensor =>
+      conv.forward(reshape(castTo(matmul(q, nodes), region.dtype), [...region.shape.slice(0, 3), WIDTH]));
+    return { j1: relu(add(boundary, back(b.q, hb, this.back_b))), j2: relu(add(region, back(s.q, hs, this.back_s))) };
   }
 }

@@ -91,7 +91,9 @@ abstract class CrossLayerAttention extends Module {
     const total = this.taps.tokens;
     const keyLevel = new Float32Array(total * RATIOS.length);
     let t = 0;
-    this.tokens.forEach((n, level) => { for (let i = 0; i < n; i++) keyLevel[t++ * RATIOS.length + level] = 1; });
+    this.tokens.forEach((n, level) => {
+      for (let i = 0; i < n; i++) keyLevel[t++ * RATIOS.length + level] = 1;
+    });
     const scalar = matmul(tensor(keyLevel, { shape: [total, RATIOS.length] }), this.level_bias); // [T, nh]
     const keys = reshape(permute(scalar, [1, 0]), [HEADS, 1, total]);
     this.plan ??= interpolationPlan(this.table.shape[0]!, [total, total], this.taps.index, this.taps.weights);
@@ -103,7 +105,10 @@ abstract class CrossLayerAttention extends Module {
     return this.scoped(() => {
       const [slices, hm, wm] = maps.at(-1)!.shape as [number, number, number];
       const levels = maps.map((x, i) => this.level[i]!.before(x));
-      const grouped = concat(levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i]!)), { axis: 2 }); // [3, B, T, C_t]
+      const grouped = concat(
+        levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i]!)),
+        { axis: 2 },
+      ); // [3, B, T, C_t]
       const shape = grouped.shape.slice(1);
       const [q, k, v] = [0, 1, 2].map((i) => reshape(slice(grouped, { axis: 0, start: i, end: i + 1 }), shape)) as [Tensor, Tensor, Tensor];
       const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: castTo(this.positionBias(), q.dtype) });
@@ -118,8 +123,8 @@ abstract class CrossLayerAttention extends Module {
   }
 }
 
-const CHANNEL_WINDOWS = RATIOS.map((r) => r === 1 ? 1 : r * r + 1);
-const SPACE_WINDOWS = RATIOS.map((r) => r === 1 ? 1 : r + 1);
+const CHANNEL_WINDOWS = RATIOS.map((r) => (r === 1 ? 1 : r * r + 1));
+const SPACE_WINDOWS = RATIOS.map((r) => (r === 1 ? 1 : r + 1));
 
 /** Groups along channels: every channel's r^2 phases and the last phase of the channel before; token vector = hm * wm places. */
 export class CCA extends CrossLayerAttention {
@@ -130,7 +135,12 @@ export class CCA extends CrossLayerAttention {
   protected group(qkv: Tensor, r: number): Tensor {
     const deep = r === 1 ? qkv : spaceToDepth(qkv, { factor: r }); // [S, hm, wm, 3C' r^2]
     const [s, hm, wm] = deep.shape as [number, number, number];
-    const parts = unfoldAxis(reshape(deep, [s, hm, wm, 3, this.inner * r * r]), { axis: -1, window: r === 1 ? 1 : r * r + 1, stride: r * r, padding: r === 1 ? 0 : 1 });
+    const parts = unfoldAxis(reshape(deep, [s, hm, wm, 3, this.inner * r * r]), {
+      axis: -1,
+      window: r === 1 ? 1 : r * r + 1,
+      stride: r * r,
+      padding: r === 1 ? 0 : 1,
+    });
     const window = parts.shape.at(-1)!; // [S, hm, wm, 3, C', w]
     const byHead = reshape(parts, [s, hm * wm, 3, HEADS, this.inner / HEADS, window]);
     return reshape(permute(byHead, [2, 0, 4, 5, 3, 1]), [3, s * (this.inner / HEADS), window, HEADS * hm * wm]);
@@ -148,7 +158,12 @@ export class CCA extends CrossLayerAttention {
 /** Groups along space: windows around each cell of the smallest map; token vector = the channels of one head. */
 export class CSA extends CrossLayerAttention {
   constructor(channels: number) {
-    super(channels, SPACE_WINDOWS.map((w) => w * w), spatialTaps(SPACE_WINDOWS), (2 * SPACE_WINDOWS[0]! - 1) ** 2);
+    super(
+      channels,
+      SPACE_WINDOWS.map((w) => w * w),
+      spatialTaps(SPACE_WINDOWS),
+      (2 * SPACE_WINDOWS[0]! - 1) ** 2,
+    );
   }
 
   protected group(qkv: Tensor, r: number): Tensor {

@@ -52,7 +52,8 @@ export class ESG extends Module {
     const x = reshape(map, [s, n, c]);
     const gated = reshape(this.gate.forward(mul(castTo(sigmoid(edge), map.dtype), map)), [s, n, c]);
     const nodes = this.scoped(() => this.pool(castTo(gated, 'f32')));
-    const nearest = selected ?? this.scoped(() => noGrad(() => topk(distances(castTo(x, 'f32'), nodes), NEIGHBOURS, { largest: false }).indices));
+    const nearest =
+      selected ?? this.scoped(() => noGrad(() => topk(distances(castTo(x, 'f32'), nodes), NEIGHBOURS, { largest: false }).indices));
     // Wc [V - x; x] = V W1^T + x (W2 - W1)^T: five times fewer products than pair by pair.
     const w1 = slice(this.pair.weight, { axis: 1, start: 0, end: c });
     const w2 = slice(this.pair.weight, { axis: 1, start: c, end: 2 * c });
@@ -68,7 +69,10 @@ export class ESG extends Module {
     const scaled = mul(this.anchors, iv);
     // ||(x - mu) iv||^2 = x^2 . iv^2 - 2 x . (mu iv^2) + ||mu iv||^2
     const iv2 = square(iv);
-    const squared = add(sub(linear(square(x1), iv2), mulScalar(linear(x1, mul(scaled, iv)), 2)), reshape(sum(square(scaled), { axes: [1] }), [1, 1, NODES]));
+    const squared = add(
+      sub(linear(square(x1), iv2), mulScalar(linear(x1, mul(scaled, iv)), 2)),
+      reshape(sum(square(scaled), { axes: [1] }), [1, 1, NODES]),
+    );
     const q = softmax(mulScalar(squared, -0.5), -1); // [S, N, 32]
     const mass = reshape(sum(q, { axes: [1] }), [s, NODES, 1]);
     // sum_n q (x - mu) iv = (q^T x - mass mu) iv

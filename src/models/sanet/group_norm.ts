@@ -17,7 +17,8 @@ export function likeBatchNorm({ weight, bias }: BatchNorm): GroupNorm {
 export function useGroupNorm(root: Module): void {
   for (const module of [...root.modules()]) {
     for (const holder of [module, ...Object.values(module).filter((value) => Array.isArray(value))] as object[]) {
-      for (const [key, value] of Object.entries(holder)) if (value instanceof BatchNorm) (holder as Record<string, unknown>)[key] = likeBatchNorm(value);
+      for (const [key, value] of Object.entries(holder))
+        if (value instanceof BatchNorm) (holder as Record<string, unknown>)[key] = likeBatchNorm(value);
     }
   }
 }

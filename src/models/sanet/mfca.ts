@@ -12,13 +12,32 @@ import { Module } from '../../nn/module.ts';
 
 const GRID = 7;
 /** The "top 16" frequencies (u, v) of the source. */
-const FREQUENCIES = [[0, 0], [0, 1], [6, 0], [0, 5], [0, 2], [1, 0], [1, 2], [4, 0], [5, 0], [1, 6], [3, 0], [0, 4], [0, 6], [0, 3], [3, 5], [2, 2]] as const;
+const FREQUENCIES = [
+  [0, 0],
+  [0, 1],
+  [6, 0],
+  [0, 5],
+  [0, 2],
+  [1, 0],
+  [1, 2],
+  [4, 0],
+  [5, 0],
+  [1, 6],
+  [3, 0],
+  [0, 4],
+  [0, 6],
+  [0, 3],
+  [3, 5],
+  [2, 2],
+] as const;
 
 /** D[m, p, q] = b_u(p) b_v(q), orthonormal DCT basis on the 7 x 7 grid; [16 * 49]. */
 export function dctTable(): Float32Array {
-  const basis = (f: number, p: number): number => Math.cos((Math.PI * f * (p + 0.5)) / GRID) / Math.sqrt(GRID) * (f === 0 ? 1 : Math.SQRT2);
-  return Float32Array.from(FREQUENCIES.flatMap(([u, v]) =>
-    Array.from({ length: GRID * GRID }, (_, i) => basis(u, Math.floor(i / GRID)) * basis(v, i % GRID))));
+  const basis = (f: number, p: number): number =>
+    (Math.cos((Math.PI * f * (p + 0.5)) / GRID) / Math.sqrt(GRID)) * (f === 0 ? 1 : Math.SQRT2);
+  return Float32Array.from(
+    FREQUENCIES.flatMap(([u, v]) => Array.from({ length: GRID * GRID }, (_, i) => basis(u, Math.floor(i / GRID)) * basis(v, i % GRID))),
+  );
 }
 
 export class MFCA extends Module {

@@ -22,7 +22,15 @@ export class MR extends Module {
     this.fuse = new CBR(channels, channels, 1);
   }
   forward(x: Tensor): Tensor {
-    return add(x, this.fuse.forward(concat(this.branch.map((b) => b.forward(x)), { axis: -1 })));
+    return add(
+      x,
+      this.fuse.forward(
+        concat(
+          this.branch.map((b) => b.forward(x)),
+          { axis: -1 },
+        ),
+      ),
+    );
   }
 }
 

@@ -60,17 +60,24 @@ export function toNetwork(slices: Tensor, fit: Fit): Tensor {
   const enlarged = fit.factor === 1 ? slices : resize(slices, [h, w], { mode: 'linear' });
   if (h === fit.inputHeight && w === fit.inputWidth) return enlarged;
   return pad(enlarged, {
-    axes: [1, 2], before: [fit.top, fit.left], after: [fit.inputHeight - h - fit.top, fit.inputWidth - w - fit.left], mode: 'replicate',
+    axes: [1, 2],
+    before: [fit.top, fit.left],
+    after: [fit.inputHeight - h - fit.top, fit.inputWidth - w - fit.left],
+    mode: 'replicate',
   });
 }
 
 /** Logits of any resolution [S, *, *, K] -> resized to the network input, cropped, resized to the native slice [S, h, w, K]. */
 export function toNative(logits: Tensor, fit: Fit): Tensor {
-  const full = logits.shape[1] === fit.inputHeight && logits.shape[2] === fit.inputWidth ? logits
-    : resize(logits, [fit.inputHeight, fit.inputWidth], { mode: 'linear' });
+  const full =
+    logits.shape[1] === fit.inputHeight && logits.shape[2] === fit.inputWidth
+      ? logits
+      : resize(logits, [fit.inputHeight, fit.inputWidth], { mode: 'linear' });
   const h = fit.height * fit.factor;
   const w = fit.width * fit.factor;
-  const cropped = h === fit.inputHeight && w === fit.inputWidth ? full
-    : slice(full, { axis: [1, 2], start: [fit.top, fit.left], end: [fit.top + h, fit.left + w] });
+  const cropped =
+    h === fit.inputHeight && w === fit.inputWidth
+      ? full
+      : slice(full, { axis: [1, 2], start: [fit.top, fit.left], end: [fit.top + h, fit.left + w] });
   return fit.factor === 1 ? cropped : resize(cropped, [fit.height, fit.width], { mode: 'linear' });
 }

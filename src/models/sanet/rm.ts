@@ -23,7 +23,7 @@ const HEADS = 4;
 const HEAD_WIDTH = 32;
 
 /** Foreground -2 for K = 2, so that rare foreground does not start at 0.5. */
-const rareForeground: Initialiser = (shape) => Float32Array.from({ length: shape[0]! }, (_, c) => shape[0] === 2 && c === 1 ? -2 : 0);
+const rareForeground: Initialiser = (shape) => Float32Array.from({ length: shape[0]! }, (_, c) => (shape[0] === 2 && c === 1 ? -2 : 0));
 
 /** Logits of every class; `prior`: foreground of two classes starts at 12 %. */
 export const regionHead = (channels: number, classes: number, prior: boolean): Conv2d =>
@@ -34,7 +34,10 @@ const boundaryHead = (channels: number): Conv2d => new Conv2d(channels, 1, 1, { 
 export const logitsOf = (head: Conv2d, map: Tensor): Tensor => castTo(head.forward(map), 'f32');
 
 /** What BAA adds to the paper's for the sake of training (docs/method.md, part D, 15); false leaves one out. */
-export interface BAAOptions { readonly learnedTemperature?: boolean; readonly interiorBias?: boolean }
+export interface BAAOptions {
+  readonly learnedTemperature?: boolean;
+  readonly interiorBias?: boolean;
+}
 
 /**
  * Boundary-aware attention: boundary pixels ask (query), interior pixels answer (key = value). It is f32: the norms of masked pixels,
@@ -65,7 +68,10 @@ export class BAA extends Module {
   forward(encoder: Tensor, boundaryMask: Tensor, interiorMask: Tensor): Tensor {
     const [s, h, w] = interiorMask.shape as [number, number, number];
     const reduced = this.reduce.forward(encoder);
-    const e = castTo(this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' })), 'f32');
+    const e = castTo(
+      this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' })),
+      'f32',
+    );
     const width = e.shape[3]!;
     const boundary = mul(e, boundaryMask);
     const interior = mul(e, interiorMask);
@@ -81,7 +87,10 @@ export class BAA extends Module {
   /** Tokens [S, N, Cr]; the log term lets attention fall on interior pixels only. */
   private spatial(boundary: Tensor, interior: Tensor, mask: Tensor): Tensor {
     return attention(boundary, interior, interior, {
-      heads: HEADS, cosine: true, ...(this.tau_s && { tau: this.tau_s }), ...(this.interiorBias && { keyBias: log(addScalar(mask, 1e-4)) }),
+      heads: HEADS,
+      cosine: true,
+      ...(this.tau_s && { tau: this.tau_s }),
+      ...(this.interiorBias && { keyBias: log(addScalar(mask, 1e-4)) }),
     });
   }
 
@@ -122,7 +131,14 @@ export class Recovery extends Module {
   readonly region: Conv2d[];
   readonly boundary: Conv2d[];
 
-  constructor(channels: number, width: number, classes: number, encoderChannels: readonly number[], prior = true, options: BAAOptions = {}) {
+  constructor(
+    channels: number,
+    width: number,
+    classes: number,
+    encoderChannels: readonly number[],
+    prior = true,
+    options: BAAOptions = {},
+  ) {
     super();
     this.start_l = new CBR(channels, width, 1);
     this.start_b = new CBR(channels, width, 1);
@@ -138,7 +154,10 @@ export class Recovery extends Module {
     const region: Tensor[] = [];
     const boundary: Tensor[] = [];
     [...encoded].reverse().forEach((e, step) => {
-      if (step === 3) { level = upscale(level, 2); edge = upscale(edge, 2); }
+      if (step === 3) {
+        level = upscale(level, 2);
+        edge = upscale(edge, 2);
+      }
       const l = logitsOf(this.region[step]!, level);
       const b = logitsOf(this.boundary[step]!, edge);
       const interior = addScalar(neg(slice(softmax(l, -1), { axis: -1, start: 0, end: 1 })), 1);

@@ -23,7 +23,9 @@ export class Mlp extends Module {
     this.fc1 = new Linear(dim, 4 * dim, attentionInit);
     this.fc2 = new Linear(4 * dim, dim, attentionInit);
   }
-  forward(x: Tensor): Tensor { return this.fc2.forward(gelu(this.fc1.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.fc2.forward(gelu(this.fc1.forward(x)));
+  }
 }
 
 /**
@@ -44,7 +46,9 @@ export class WindowAttention extends Module {
     this.heads = heads;
     this.window = window;
     this.shifted = shifted;
-    this.relative_position_bias_table = new Parameter([window.reduce((n, w) => n * (2 * w - 1), 1), heads], truncatedNormal(0.02), { decay: false });
+    this.relative_position_bias_table = new Parameter([window.reduce((n, w) => n * (2 * w - 1), 1), heads], truncatedNormal(0.02), {
+      decay: false,
+    });
     this.qkv = new Linear(dim, 3 * dim, attentionInit);
     this.proj = new Linear(dim, dim, attentionInit);
   }
@@ -53,9 +57,11 @@ export class WindowAttention extends Module {
   forward(x: Tensor): Tensor {
     const sides = x.shape.slice(1, -1);
     const window = this.window.map((w, i) => Math.min(w, sides[i]!));
-    const shift = this.window.map((w, i) => this.shifted && sides[i]! > w ? w >> 1 : 0);
-    const qkv = this.qkv.forward(pad(x, { axes: [1, 2, 3], after: sides.map((n, i) => (window[i]! - n % window[i]!) % window[i]!) }));
-    const y = this.scoped(() => windowAttention(qkv, castTo(this.relative_position_bias_table, qkv.dtype), { heads: this.heads, window, shift, reach: this.window }));
+    const shift = this.window.map((w, i) => (this.shifted && sides[i]! > w ? w >> 1 : 0));
+    const qkv = this.qkv.forward(pad(x, { axes: [1, 2, 3], after: sides.map((n, i) => (window[i]! - (n % window[i]!)) % window[i]!) }));
+    const y = this.scoped(() =>
+      windowAttention(qkv, castTo(this.relative_position_bias_table, qkv.dtype), { heads: this.heads, window, shift, reach: this.window }),
+    );
     return this.proj.forward(slice(y, { axis: [1, 2, 3], end: sides }));
   }
 }

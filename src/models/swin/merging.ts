@@ -26,6 +26,13 @@ export class PatchMerging extends Module {
   forward(x: Tensor): Tensor {
     const step = [0, 1, 2].map((axis) => 1 + Math.max(...this.phases.map((p) => p[axis]!)));
     const even = pad(x, { axes: [1, 2, 3], after: step.map((s, i) => x.shape[i + 1]! % s) });
-    return this.reduction.forward(this.norm.forward(concat(this.phases.map((start) => slice(even, { axis: [1, 2, 3], start, step })), { axis: -1 })));
+    return this.reduction.forward(
+      this.norm.forward(
+        concat(
+          this.phases.map((start) => slice(even, { axis: [1, 2, 3], start, step })),
+          { axis: -1 },
+        ),
+      ),
+    );
   }
 }

@@ -37,7 +37,9 @@ class Stage extends Module {
     this.blocks = swinBlocks(depth, dim, heads, [window, window, window], experts > 0 ? () => new SoftMoE(dim, experts) : undefined);
     this.downsample = new PatchMerging(dim, CUBE);
   }
-  forward(x: Tensor): Tensor { return this.downsample.forward(this.blocks.reduce((y, block) => block.forward(y), this.conv.forward(x))); }
+  forward(x: Tensor): Tensor {
+    return this.downsample.forward(this.blocks.reduce((y, block) => block.forward(y), this.conv.forward(x)));
+  }
 }
 
 export class SwinSMT extends Module {
@@ -58,8 +60,15 @@ export class SwinSMT extends Module {
     const deepest = width * 2 ** n;
     this.patch_embed = new Conv3d(inChannels, width, 2, { stride: 2, bias: true });
     this.stages = depths.map((depth, i) => new Stage(depth, widths[i]!, heads[i]!, window, i >= n - expertStages ? experts : 0));
-    this.encoders = [new ResBlock(inChannels, width), ...widths.slice(0, -1).map((w) => new ResBlock(w, w)), new ResBlock(deepest, deepest)];
-    this.decoders = [...widths].reverse().map((w) => new UpBlock(2 * w, w)).concat(new UpBlock(width, width));
+    this.encoders = [
+      new ResBlock(inChannels, width),
+      ...widths.slice(0, -1).map((w) => new ResBlock(w, w)),
+      new ResBlock(deepest, deepest),
+    ];
+    this.decoders = [...widths]
+      .reverse()
+      .map((w) => new UpBlock(2 * w, w))
+      .concat(new UpBlock(width, width));
     this.out = new Conv3d(width, classes, 1, { bias: true });
   }
 
@@ -69,9 +78,12 @@ export class SwinSMT extends Module {
     const plain = (map: Tensor): Tensor => layerNorm(map); // over channels, without weights
     let y = this.patch_embed.forward(image);
     const hidden = [plain(y)];
-    for (const stage of this.stages) hidden.push(plain(y = stage.forward(y)));
-    const skips = [image, ...hidden].map((map, i) => i === this.stages.length ? map // the last stage's input has no encoder
-      : this.encoders[Math.min(i, this.encoders.length - 1)]!.forward(map));
+    for (const stage of this.stages) hidden.push(plain((y = stage.forward(y))));
+    const skips = [image, ...hidden].map((map, i) =>
+      i === this.stages.length
+        ? map // the last stage's input has no encoder
+        : this.encoders[Math.min(i, this.encoders.length - 1)]!.forward(map),
+    );
     let z = skips.pop()!;
     for (const up of this.decoders) z = up.forward(z, skips.pop()!);
     return castTo(this.out.forward(z), 'f32');

@@ -13,12 +13,17 @@ const device = await adapter.requestDevice({ requiredFeatures: ['subgroups'] });
 const uncaptured = [];
 device.addEventListener('uncapturederror', (e) => uncaptured.push(e.error.message));
 let lost = false;
-void device.lost.then(() => { lost = true; });
+void device.lost.then(() => {
+  lost = true;
+});
 
 const kernels = await import('voxelgrad/kernels');
 
 const bufferOf = (values) => {
-  const buffer = device.createBuffer({ size: values.byteLength, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
+  const buffer = device.createBuffer({
+    size: values.byteLength,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
+  });
   device.queue.writeBuffer(buffer, 0, values);
   return buffer;
 };
@@ -57,13 +62,23 @@ async function raw({ name, overrides = {}, params, grid }, buffers) {
   for (const [field, { offset, type }] of Object.entries(entry.params.fields)) {
     bytes[{ u32: 'setUint32', i32: 'setInt32', f32: 'setFloat32' }[type]](offset, params[field], true);
   }
-  const uniform = device.createBuffer({ size: Math.ceil(bytes.byteLength / 16) * 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+  const uniform = device.createBuffer({
+    size: Math.ceil(bytes.byteLength / 16) * 16,
+    usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  });
   device.queue.writeBuffer(uniform, 0, bytes.buffer);
   const group = device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
-    entries: entry.bindings.map(({ name: n, binding, kind }) => ({ binding, resource: { buffer: kind === 'uniform' ? uniform : buffers[n] } })),
+    entries: entry.bindings.map(({ name: n, binding, kind }) => ({
+      binding,
+      resource: { buffer: kind === 'uniform' ? uniform : buffers[n] },
+    })),
   });
-  await inPass((pass) => { pass.setPipeline(pipeline); pass.setBindGroup(0, group); pass.dispatchWorkgroups(...grid); });
+  await inPass((pass) => {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(...grid);
+  });
 }
 
 const errors = {};
@@ -78,9 +93,19 @@ for (const problem of problems(adapter.info.subgroupMinSize)) {
 }
 
 // This device did not ask for shader-f16: the compiler's answer is an exception, not one of this app's uncaptured errors.
-const refused = await kernels.conv.compile(device, { spec: { T: 'f16' } }).then(() => null, (e) => `${e.constructor.name}: ${e.message}`);
+const refused = await kernels.conv.compile(device, { spec: { T: 'f16' } }).then(
+  () => null,
+  (e) => `${e.constructor.name}: ${e.message}`,
+);
 // Calls that would be errors of the device later, or wrong numbers: exceptions with the kernel's name, before anything is encoded.
-const said = async (f) => { try { await f(); return null; } catch (e) { return `${e.constructor.name}: ${e.message}`; } };
+const said = async (f) => {
+  try {
+    await f();
+    return null;
+  } catch (e) {
+    return `${e.constructor.name}: ${e.message}`;
+  }
+};
 const graph = await kernels.graph_conv.compile(device);
 const { params: graphParams, buffers: graphValues } = problems(8).find((p) => p.name === 'graph_conv');
 const graphBuffers = Object.fromEntries(Object.entries(graphValues).map(([name, values]) => [name, bufferOf(values)]));
@@ -99,7 +124,10 @@ const misuse = {
   'lanes that do not fill a workgroup': await said(() => kernels.norm.compile(device, { overrides: { LANES: 4, WG: 6 } })),
 };
 // An adapter whose subgroups may have 4 lanes, such as Chromium's SwiftShader: what is left out follows it, what is asked beyond it is refused.
-const narrow = new Proxy(device, { get: (d, key) => key === 'adapterInfo' ? { subgroupMinSize: 4, subgroupMaxSize: 4 } : typeof d[key] === 'function' ? d[key].bind(d) : d[key] });
+const narrow = new Proxy(device, {
+  get: (d, key) =>
+    key === 'adapterInfo' ? { subgroupMinSize: 4, subgroupMaxSize: 4 } : typeof d[key] === 'function' ? d[key].bind(d) : d[key],
+});
 misuse['SG 8 where subgroups have 4'] = await said(() => kernels.conv.compile(narrow, { spec: { SG: '8u' } }));
 misuse['SG left out'] = await said(() => kernels.conv.compile(narrow));
 await device.queue.onSubmittedWorkDone();

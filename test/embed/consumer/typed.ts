@@ -25,7 +25,7 @@ export async function one(device: GPUDevice, pass: GPUComputePassEncoder, buffer
 export async function engine(weight: Tensor): Promise<Float32Array> {
   const step = await compile(({ x }) => ({ y: conv2d(x, weight, { padding: 1 }) }), { x: spec([1, 8, 8, 4]) });
   const { y } = step.run({ x: new Float32Array(256) });
-  return await y.data() as Float32Array;
+  return (await y.data()) as Float32Array;
 }
 
 export const net = (): Net2D => new Net2D({ ...presetPlan('tiny').method.network2d, recovery: 8, classes: 2 });

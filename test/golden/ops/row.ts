@@ -27,7 +27,7 @@ type Result = Record<string, Tensor>;
 type Values = Record<string, HostArray>;
 
 const floats = (d: DType): boolean => d === 'f32' || d === 'f16';
-const plain = (t: Spec, v: HostArray): ArrayLike<number> => t.dtype === 'f16' ? Float32Array.from(v as Uint16Array, fromF16) : v;
+const plain = (t: Spec, v: HostArray): ArrayLike<number> => (t.dtype === 'f16' ? Float32Array.from(v as Uint16Array, fromF16) : v);
 
 export class Row {
   readonly c: NamedCase;
@@ -41,10 +41,16 @@ export class Row {
   constructor(c: NamedCase) {
     this.c = c;
     this.specs = c.inputs.map((i) => spec(i.shape, i.dtype ?? (c.half && !i.wide ? 'f16' : 'f32')));
-    this.wanted = c.grad ?? this.specs.flatMap((s, i) => floats(s.dtype) ? [i] : []);
+    this.wanted = c.grad ?? this.specs.flatMap((s, i) => (floats(s.dtype) ? [i] : []));
     this.host = this.specs.map((s, i) => {
       const v = inputValues(c, i);
-      return s.dtype === 'f16' ? Uint16Array.from(v, toF16) : s.dtype === 'f32' ? v : s.dtype === 'i32' ? Int32Array.from(v) : Uint32Array.from(v);
+      return s.dtype === 'f16'
+        ? Uint16Array.from(v, toF16)
+        : s.dtype === 'f32'
+          ? v
+          : s.dtype === 'i32'
+            ? Int32Array.from(v)
+            : Uint32Array.from(v);
     });
   }
 
@@ -59,7 +65,7 @@ export class Row {
 
   private call(inputs: readonly Tensor[]): readonly Tensor[] {
     const out = this.c.call(...inputs);
-    return Array.isArray(out) ? out as Tensor[] : [out as Tensor];
+    return Array.isArray(out) ? (out as Tensor[]) : [out as Tensor];
   }
 
   private forward(inputs: readonly Tensor[]): readonly Tensor[] {
@@ -71,8 +77,11 @@ export class Row {
     const ys = this.call(inputs);
     const result: Result = Object.fromEntries(ys.map((y, i) => [`y${i}`, y]));
     if (this.wanted.length === 0) return result;
-    const terms = ys.flatMap((y, i) => y.node && floats(y.dtype) ? [sum(mul(cast(y, 'f32'), this.weights[i]!))] : []);
-    const found = backward(terms.reduce(add), this.wanted.map((i) => inputs[i]!));
+    const terms = ys.flatMap((y, i) => (y.node && floats(y.dtype) ? [sum(mul(cast(y, 'f32'), this.weights[i]!))] : []));
+    const found = backward(
+      terms.reduce(add),
+      this.wanted.map((i) => inputs[i]!),
+    );
     for (const i of this.wanted) result[`g${i}`] = found.get(inputs[i]!)!;
     return result;
   }
@@ -99,12 +108,23 @@ export class Row {
       const want = goldens.get(`${this.c.id}/${key}`);
       expect(want, `${this.c.id}/${key}: no golden; run test/golden/ops/make.py`).toBeDefined();
       const values = plain(of, v);
-      if (!floats(of.dtype)) { expect(Array.from(values), key).toEqual(Array.from(want!)); continue; }
+      if (!floats(of.dtype)) {
+        expect(Array.from(values), key).toEqual(Array.from(want!));
+        continue;
+      }
       const bound = this.c.tolerance?.nmse ?? (this.c.half ? 1e-6 : 1e-7);
       const dot = goldens.get(`${this.c.id}/${key}.dot`);
-      if (!dot) { close(key, values, want!, bound); continue; }
+      if (!dot) {
+        close(key, values, want!, bound);
+        continue;
+      }
       const seed = key[0] === 'y' ? at : 100 + at;
-      close(key, Array.from(sampled(this.c, seed, values.length), (i) => values[i]!), want!, bound);
+      close(
+        key,
+        Array.from(sampled(this.c, seed, values.length), (i) => values[i]!),
+        want!,
+        bound,
+      );
       const weights = direction(this.c, seed, values.length);
       const product = weights.reduce((s, w, i) => s + w * values[i]!, 0);
       // An error of the allowed power in every entry, signs by chance, moves the product by this much.
@@ -122,7 +142,10 @@ export class Row {
         const out = p.run(feed) as Result;
         const values = await read(out);
         for (const [key, v] of Object.entries(values)) {
-          if (!fuse) { expect(same(v, eager[key]!), `${key}: replay ${run} differs from eager`).toBe(true); continue; }
+          if (!fuse) {
+            expect(same(v, eager[key]!), `${key}: replay ${run} differs from eager`).toBe(true);
+            continue;
+          }
           const of = key[0] === 'y' ? this.outputs[Number(key.slice(1))]! : this.specs[Number(key.slice(1))]!;
           close(`${key} fused`, plain(of, v), plain(of, eager[key]!), 1e-6);
         }
@@ -147,15 +170,22 @@ export class Row {
         if (!floats(y.dtype) || inputs.includes(y)) continue;
         const w = direction(this.c, i, y.size);
         const v = await y.data();
-        for (let k = 0; k < v.length; k++) { total += w[k]! * v[k]!; size += Math.abs(w[k]! * v[k]!); }
+        for (let k = 0; k < v.length; k++) {
+          total += w[k]! * v[k]!;
+          size += Math.abs(w[k]! * v[k]!);
+        }
       }
       for (const t of [...inputs, ...ys]) t.dispose();
       return total;
     };
-    const difference = (await loss(step) - await loss(-step)) / (2 * step);
-    const power = Math.sqrt(directions.reduce((s, d, k) => s + d.reduce((t, w, i) => t + (w * (eager[`g${this.wanted[k]!}`]![i] as number)) ** 2, 0), 0));
-    const noise = size * 2 ** -24 / step; // rounding of f32 outputs
-    expect(Math.abs(slope - difference), `slope ${slope}, difference ${difference}`).toBeLessThanOrEqual(1e-2 * Math.max(Math.abs(slope), power) + noise);
+    const difference = ((await loss(step)) - (await loss(-step))) / (2 * step);
+    const power = Math.sqrt(
+      directions.reduce((s, d, k) => s + d.reduce((t, w, i) => t + (w * (eager[`g${this.wanted[k]!}`]![i] as number)) ** 2, 0), 0),
+    );
+    const noise = (size * 2 ** -24) / step; // rounding of f32 outputs
+    expect(Math.abs(slope - difference), `slope ${slope}, difference ${difference}`).toBeLessThanOrEqual(
+      1e-2 * Math.max(Math.abs(slope), power) + noise,
+    );
   }
 }
 
@@ -170,13 +200,22 @@ async function read(out: Result): Promise<Values> {
   return Object.fromEntries(entries.map(([key], i) => [key, values[i]!]));
 }
 
-const nan = (t: Tensor): HostArray => t.dtype === 'f16' ? new Uint16Array(t.size).fill(0x7e00) : t.dtype === 'f32' ? new Float32Array(t.size).fill(NaN)
-  : t.dtype === 'i32' ? new Int32Array(t.size).fill(0x7fc00000) : new Uint32Array(t.size).fill(0x7fc00000);
+const nan = (t: Tensor): HostArray =>
+  t.dtype === 'f16'
+    ? new Uint16Array(t.size).fill(0x7e00)
+    : t.dtype === 'f32'
+      ? new Float32Array(t.size).fill(NaN)
+      : t.dtype === 'i32'
+        ? new Int32Array(t.size).fill(0x7fc00000)
+        : new Uint32Array(t.size).fill(0x7fc00000);
 
 /** Normalised mean square error within `bound`, and no entry off by more than the same error all in one place. */
 function close(what: string, got: ArrayLike<number>, want: ArrayLike<number>, bound: number): void {
   expect(got.length, what).toBe(want.length);
-  let error = 0, power = 0, worst = 0, largest = 0;
+  let error = 0,
+    power = 0,
+    worst = 0,
+    largest = 0;
   for (let i = 0; i < want.length; i++) {
     const e = Math.abs(got[i]! - want[i]!);
     error += e * e;

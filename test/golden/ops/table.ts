@@ -8,7 +8,9 @@ import { readGoldens, Row } from './row.ts';
 
 export function proveTable(open: () => Promise<Device>, select: (family: string) => boolean = () => true): void {
   let device: Device;
-  beforeAll(async () => { device = await open(); });
+  beforeAll(async () => {
+    device = await open();
+  });
   afterAll(() => device.close());
 
   for (const [name, family] of Object.entries(families).filter(([name]) => select(name))) {

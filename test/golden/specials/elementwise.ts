@@ -7,7 +7,12 @@ import { line, pairs, type Special, type Specials } from './form.ts';
 
 type More = Partial<Special>;
 const one = (call: (a: Tensor) => Tensor, torch: string, more: More = {}): Special => ({ inputs: line(), call, torch, ...more });
-const two = (call: (a: Tensor, b: Tensor) => Tensor, torch: string, more: More = {}): Special => ({ inputs: pairs(), call, torch, ...more });
+const two = (call: (a: Tensor, b: Tensor) => Tensor, torch: string, more: More = {}): Special => ({
+  inputs: pairs(),
+  call,
+  torch,
+  ...more,
+});
 const f16 = { f16: true };
 // Activations use WGSL's exp, which is good to 3 + 2 |x| units in the last place: only their tails see it.
 const tail = (units = (x: number): number => 8 + 3 * Math.abs(x)): More => ({ ulp: { y: units, g: units, why: "WGSL's exp" } });
@@ -64,36 +69,78 @@ export const elementwise: Specials = {
   relu: [one(pw.relu, 'a.relu()', f16)],
   silu: [one(pw.silu, 'F.silu(a)', { ...f16, ...tail() })],
   gelu: [
-    one(pw.gelu, 'F.gelu(a)', { ...f16, within: { y: 2 ** -22, g: 2 ** -22, why: "PyTorch's 1 + erf, and the zero of the slope near -0.75, are differences" } }),
+    one(pw.gelu, 'F.gelu(a)', {
+      ...f16,
+      within: { y: 2 ** -22, g: 2 ** -22, why: "PyTorch's 1 + erf, and the zero of the slope near -0.75, are differences" },
+    }),
     one(pw.gelu, '0.5 * a * torch.erfc(a * -0.5 ** 0.5)', { name: 'tail', grad: [], ...tail((x) => 8 + x * x) }),
   ],
   sigmoid: [one(pw.sigmoid, 'a.sigmoid()', { ...f16, ...tail() })],
   softplus: [one(pw.softplus, 'F.softplus(a)', { ...f16, ...tail() })],
   leakyRelu: [one((a) => pw.leakyRelu(a, 0.25), 'F.leaky_relu(a, 0.25)', f16)],
   elu: [one((a) => pw.elu(a, 1.5), 'F.elu(a, 1.5)', { ...f16, ...tail() })],
-  clamp: [one((a) => pw.clamp(a, -1, 2), 'a.clamp(-1, 2)', f16), one((a) => pw.clamp(a, -Infinity, 0), 'a.clamp(-torch.inf, 0)', { name: 'no lower bound' })],
-  addScalar: [one((a) => pw.addScalar(a, -1.5), 'a - 1.5', f16), one((a) => pw.addScalar(a, Infinity), 'a + torch.inf', { name: 'infinity' })],
-  mulScalar: [one((a) => pw.mulScalar(a, -1.75), 'a * -1.75', f16), one((a) => pw.mulScalar(a, 0), 'a * 0', { name: 'zero' }), one((a) => pw.mulScalar(a, NaN), 'a * torch.nan', { name: 'NaN' })],
-  powScalar: [-2, -1, -0.5, 0, 0.5, 1, 2, 2.5, 3, Infinity, -Infinity, NaN].map((k) => one((a) => pw.powScalar(a, k), `a ** float('${k}'.lower().replace('infinity', 'inf'))`, { name: String(k) })),
+  clamp: [
+    one((a) => pw.clamp(a, -1, 2), 'a.clamp(-1, 2)', f16),
+    one((a) => pw.clamp(a, -Infinity, 0), 'a.clamp(-torch.inf, 0)', { name: 'no lower bound' }),
+  ],
+  addScalar: [
+    one((a) => pw.addScalar(a, -1.5), 'a - 1.5', f16),
+    one((a) => pw.addScalar(a, Infinity), 'a + torch.inf', { name: 'infinity' }),
+  ],
+  mulScalar: [
+    one((a) => pw.mulScalar(a, -1.75), 'a * -1.75', f16),
+    one((a) => pw.mulScalar(a, 0), 'a * 0', { name: 'zero' }),
+    one((a) => pw.mulScalar(a, NaN), 'a * torch.nan', { name: 'NaN' }),
+  ],
+  powScalar: [-2, -1, -0.5, 0, 0.5, 1, 2, 2.5, 3, Infinity, -Infinity, NaN].map((k) =>
+    one((a) => pw.powScalar(a, k), `a ** float('${k}'.lower().replace('infinity', 'inf'))`, { name: String(k) }),
+  ),
   equalScalar: [one((a) => pw.equalScalar(a, 1), 'a == 1', f16), one((a) => pw.equalScalar(a, NaN), 'a == torch.nan', { name: 'NaN' })],
   greaterScalar: [one((a) => pw.greaterScalar(a, 1), 'a > 1', f16)],
   cast: [
     one((a) => pw.cast(a, 'i32'), 'saturated(a, -2**31, 2**31 - 1)', { name: 'to i32', grad: [] }),
     one((a) => pw.cast(a, 'u32'), 'saturated(a, 0, 2**32 - 1)', { name: 'to u32', grad: [] }),
-    { name: 'to i32 from f16 and back', inputs: line(), call: (a) => pw.cast(pw.cast(pw.cast(a!, 'f16'), 'i32'), 'f32'), torch: 'saturated(a.detach().half(), -2**31, 2**31 - 1).to(a.dtype)', grad: [] },
+    {
+      name: 'to i32 from f16 and back',
+      inputs: line(),
+      call: (a) => pw.cast(pw.cast(pw.cast(a!, 'f16'), 'i32'), 'f32'),
+      torch: 'saturated(a.detach().half(), -2**31, 2**31 - 1).to(a.dtype)',
+      grad: [],
+    },
     one((a) => pw.cast(pw.cast(a, 'f16'), 'f32'), 'a.half().to(a.dtype)', { name: 'to f16 and back' }),
-    { name: 'from u32', inputs: line([0, 1, 16777217, 2 ** 31, 2 ** 32 - 1, 2 ** 32 - 129]).map((x) => ({ ...x, dtype: 'u32' })), call: (a) => pw.cast(a!, 'f32'), torch: 'a.float()' },
+    {
+      name: 'from u32',
+      inputs: line([0, 1, 16777217, 2 ** 31, 2 ** 32 - 1, 2 ** 32 - 129]).map((x) => ({ ...x, dtype: 'u32' })),
+      call: (a) => pw.cast(a!, 'f32'),
+      torch: 'a.float()',
+    },
   ],
-  hardSigmoid: [one((a) => op.hardSigmoid(a), 'F.hardsigmoid(a)', f16), one((a) => op.hardSigmoid(a, { alpha: 0.25, beta: 0.5 }), 'F.hardsigmoid(1.5 * a)', { name: 'slope and offset' })],
+  hardSigmoid: [
+    one((a) => op.hardSigmoid(a), 'F.hardsigmoid(a)', f16),
+    one((a) => op.hardSigmoid(a, { alpha: 0.25, beta: 0.5 }), 'F.hardsigmoid(1.5 * a)', { name: 'slope and offset' }),
+  ],
   hardSwish: [one(op.hardSwish, 'F.hardswish(a)', f16)],
-  swish: [one((a) => op.swish(a, 1.5), 'a * (1.5 * a).sigmoid()', tail((x) => 8 + 4 * Math.abs(x)))],
+  swish: [
+    one(
+      (a) => op.swish(a, 1.5),
+      'a * (1.5 * a).sigmoid()',
+      tail((x) => 8 + 4 * Math.abs(x)),
+    ),
+  ],
   mish: [one(op.mish, 'F.mish(a)', { ...f16, ...tail(), within: { g: 2 ** -22, why: 'its zero near -1.2 is a difference' } })],
   selu: [one((a) => op.selu(a), 'F.selu(a)', tail())],
   celu: [one((a) => op.celu(a, 2), 'F.celu(a, 2.0)', tail())],
   softsign: [one(op.softsign, 'F.softsign(a)')],
   geluTanh: [
-    one(op.geluTanh, "F.gelu(a, approximate='tanh')", { ...f16, within: { y: 2 ** -22, g: 2 ** -22, why: "PyTorch's 1 + tanh, and the zero of the slope near -0.75, are differences" } }),
-    one(op.geluTanh, 'a * (2 * (2 / torch.pi) ** 0.5 * a * (1 + 0.044715 * a * a)).sigmoid()', { name: 'tail', grad: [], ulp: { y: 128, why: 'an exponential of a rounded argument' } }),
+    one(op.geluTanh, "F.gelu(a, approximate='tanh')", {
+      ...f16,
+      within: { y: 2 ** -22, g: 2 ** -22, why: "PyTorch's 1 + tanh, and the zero of the slope near -0.75, are differences" },
+    }),
+    one(op.geluTanh, 'a * (2 * (2 / torch.pi) ** 0.5 * a * (1 + 0.044715 * a * a)).sigmoid()', {
+      name: 'tail',
+      grad: [],
+      ulp: { y: 128, why: 'an exponential of a rounded argument' },
+    }),
   ],
   prelu: [two(op.prelu, 'torch._prelu_kernel(a, b)')],
 };

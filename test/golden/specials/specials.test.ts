@@ -11,14 +11,37 @@ import { specials } from './index.ts';
 import { prove, readGoldens } from './prove.ts';
 
 let device: Device;
-beforeAll(async () => { device = await openDevice(); });
+beforeAll(async () => {
+  device = await openDevice();
+});
 afterAll(() => device.close());
 
 /** Ops that must have rows, by family. Not here: what computes no value. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   elementwise: [...Object.keys(pointwise), ...Object.keys(nonlinear)].filter((name) => name !== 'detach'),
-  reductions: ['max', 'min', 'sum', 'mean', 'prod', 'sumSquares', 'sumAbs', 'countNonzero', 'argmax', 'argmin', 'maxWithIndex', 'minWithIndex', 'topk', 'cumsum', 'layerNorm', 'rmsNorm',
-    'l2Normalize', 'batchNorm', 'groupNorm', 'instanceNorm', 'frequencyStatistics'],
+  reductions: [
+    'max',
+    'min',
+    'sum',
+    'mean',
+    'prod',
+    'sumSquares',
+    'sumAbs',
+    'countNonzero',
+    'argmax',
+    'argmin',
+    'maxWithIndex',
+    'minWithIndex',
+    'topk',
+    'cumsum',
+    'layerNorm',
+    'rmsNorm',
+    'l2Normalize',
+    'batchNorm',
+    'groupNorm',
+    'instanceNorm',
+    'frequencyStatistics',
+  ],
   softmax: Object.keys(softmaxes),
 };
 
@@ -28,7 +51,11 @@ describe.each(Object.entries(specials))('special values: %s', (family, table) =>
   it('has rows of every op, and goldens of every row alone', () => {
     expect((REQUIRED[family] ?? []).filter((op) => !table[op])).toEqual([]);
     const stored = new Set([...goldens.keys()].map((key) => key.slice(0, key.lastIndexOf('/'))));
-    expect([...stored].sort(), 'run test/golden/specials/make.py').toEqual(named(table).map((row) => row.id).sort());
+    expect([...stored].sort(), 'run test/golden/specials/make.py').toEqual(
+      named(table)
+        .map((row) => row.id)
+        .sort(),
+    );
   });
 
   it.each(named(table))('$id', async (row) => {

@@ -54,8 +54,13 @@ export async function checkDataset(folder: string, options: CheckOptions = {}): 
   const scans = [...dataset.training, ...dataset.test];
   for (const [i, scan] of scans.entries()) {
     try {
-      if (options.fixHeader && await fixLabelHeader(scan, dataset.folder)) {
-        findings.push({ level: 'warning', file: scan.label!, message: `its header differed from the image's and was replaced by it.`, remedy: 'Look at the case once to see that mask and image lie on each other.' });
+      if (options.fixHeader && (await fixLabelHeader(scan, dataset.folder))) {
+        findings.push({
+          level: 'warning',
+          file: scan.label!,
+          message: `its header differed from the image's and was replaced by it.`,
+          remedy: 'Look at the case once to see that mask and image lie on each other.',
+        });
       }
       const said: Finding[] = [];
       const loaded = await loadCase(dataset, scan, ({ file, message, remedy }) => said.push({ level: 'warning', file, message, remedy }));
@@ -85,7 +90,9 @@ function foundBy(file: string, error: DataError, others: readonly string[] = [])
 /** Everything that is wrong with the files of a case, each by itself and together; channels beyond the first are looked at nowhere else. */
 async function problemsOf({ folder, info, annotations }: Dataset, { name, images, label }: Case): Promise<Finding[]> {
   const found: Finding[] = [];
-  const tell: Tell = ({ file, message, remedy }) => { found.push({ level: 'warning', file, message, remedy }); };
+  const tell: Tell = ({ file, message, remedy }) => {
+    found.push({ level: 'warning', file, message, remedy });
+  };
   const attempt = async <T>(file: string, action: () => T | Promise<T>): Promise<T | undefined> => {
     try {
       return await action();
@@ -109,7 +116,10 @@ async function problemsOf({ folder, info, annotations }: Dataset, { name, images
   if (mask) await attempt(label, () => checkedLabel(label, mask.data, info));
   const grid = first ?? mask;
   const size = grid && orientGeometry(grid, rasOrientation(grid)).size;
-  if (size) await attempt(join(folder, 'annotations.json'), () => annotationWeight(size as Triple, annotations.planes.get(name), `${join(folder, 'annotations.json')}: ${name}`));
+  if (size)
+    await attempt(join(folder, 'annotations.json'), () =>
+      annotationWeight(size as Triple, annotations.planes.get(name), `${join(folder, 'annotations.json')}: ${name}`),
+    );
   return found;
 }
 
@@ -119,7 +129,9 @@ async function checkVolumes(folder: string, findings: Finding[]): Promise<void> 
     for (const name of existsSync(part) ? readdirSync(part).sort() : []) {
       if (name.startsWith('.') || volumeEnding(name) === undefined) continue;
       try {
-        await readVolume(join(part, name), ({ file, message, remedy }) => { findings.push({ level: 'warning', file, message, remedy }); });
+        await readVolume(join(part, name), ({ file, message, remedy }) => {
+          findings.push({ level: 'warning', file, message, remedy });
+        });
       } catch (error) {
         if (!(error instanceof DataError)) throw error;
         findings.push(foundBy(join(part, name), error));
@@ -130,21 +142,55 @@ async function checkVolumes(folder: string, findings: Finding[]): Promise<void> 
 
 function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: Finding[]): CaseSummary {
   const { image, label, weight } = loaded;
-  let low = Infinity, high = -Infinity;
-  for (const v of image.data) { if (v < low) low = v; if (v > high) high = v; }
-  if (low === high) findings.push({ level: 'warning', file: scan.images[0], message: `every voxel has the value ${low}.`, remedy: 'The scan is empty: export it again or leave it out.' });
+  let low = Infinity,
+    high = -Infinity;
+  for (const v of image.data) {
+    if (v < low) low = v;
+    if (v > high) high = v;
+  }
+  if (low === high)
+    findings.push({
+      level: 'warning',
+      file: scan.images[0],
+      message: `every voxel has the value ${low}.`,
+      remedy: 'The scan is empty: export it again or leave it out.',
+    });
   const counts: number[] = [];
   let annotated = 0;
   if (label && weight) {
     counts.push(...dataset.info.classes.map(() => 0));
-    for (let i = 0; i < label.length; i++) if (weight[i]) { counts[label[i]]++; annotated++; }
-    if (counts.slice(1).every((n) => n === 0)) findings.push({ level: 'warning', file: scan.label!, message: 'no foreground on its annotated slices.', remedy: 'Fine if the structure is really absent; otherwise annotate a slice that shows it.' });
+    for (let i = 0; i < label.length; i++)
+      if (weight[i]) {
+        counts[label[i]]++;
+        annotated++;
+      }
+    if (counts.slice(1).every((n) => n === 0))
+      findings.push({
+        level: 'warning',
+        file: scan.label!,
+        message: 'no foreground on its annotated slices.',
+        remedy: 'Fine if the structure is really absent; otherwise annotate a slice that shows it.',
+      });
   }
   for (const c of label ? loaded.unlabelled : []) {
     const n = label!.reduce((sum, v) => sum + (v === c ? 1 : 0), 0);
-    if (n > 0) findings.push({ level: 'warning', file: join(dataset.folder, 'annotations.json'), message: `unlabelled.${scan.name} lists class ${c} (${dataset.info.classes[c].name}), but its mask has ${n} voxels of it.`, remedy: 'Take the class out of the list if it was drawn: as it is, these voxels are neither trained nor scored.' });
+    if (n > 0)
+      findings.push({
+        level: 'warning',
+        file: join(dataset.folder, 'annotations.json'),
+        message: `unlabelled.${scan.name} lists class ${c} (${dataset.info.classes[c].name}), but its mask has ${n} voxels of it.`,
+        remedy: 'Take the class out of the list if it was drawn: as it is, these voxels are neither trained nor scored.',
+      });
   }
-  return { name: scan.name, patient: scan.patient, size: image.size, spacing: image.spacing, range: [low, high], counts, annotated: label ? annotated / label.length : 0 };
+  return {
+    name: scan.name,
+    patient: scan.patient,
+    size: image.size,
+    spacing: image.spacing,
+    range: [low, high],
+    counts,
+    annotated: label ? annotated / label.length : 0,
+  };
 }
 
 function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings: Finding[]): void {
@@ -152,19 +198,39 @@ function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings:
   const labelled = cases.filter((c) => c.counts.length > 0);
   for (const { name, value } of dataset.info.classes.slice(1)) {
     if (labelled.length > 0 && labelled.every((c) => c.counts[value] === 0)) {
-      findings.push({ level: 'warning', file, message: `class ${value} (${name}) has no annotated voxel in any case.`, remedy: 'Remove it from dataset.json or annotate it: it cannot be learned.' });
+      findings.push({
+        level: 'warning',
+        file,
+        message: `class ${value} (${name}) has no annotated voxel in any case.`,
+        remedy: 'Remove it from dataset.json or annotate it: it cannot be learned.',
+      });
     }
   }
   if (dataset.info.json.label_source === 'sphere') {
-    findings.push({ level: 'warning', file, message: 'the masks are spheres of the annotated diameter, not drawn outlines; results will say so.', remedy: 'Import again with --masks DIR when real masks are at hand.' });
+    findings.push({
+      level: 'warning',
+      file,
+      message: 'the masks are spheres of the annotated diameter, not drawn outlines; results will say so.',
+      remedy: 'Import again with --masks DIR when real masks are at hand.',
+    });
   }
   const { numTraining } = dataset.info.json;
   if (numTraining !== undefined && numTraining !== dataset.training.length) {
-    findings.push({ level: 'warning', file: join(file, 'dataset.json'), message: `numTraining, got ${numTraining}, expected ${dataset.training.length}, the training cases that are there.`, remedy: 'Look whether cases are missing, then correct the number.' });
+    findings.push({
+      level: 'warning',
+      file: join(file, 'dataset.json'),
+      message: `numTraining, got ${numTraining}, expected ${dataset.training.length}, the training cases that are there.`,
+      remedy: 'Look whether cases are missing, then correct the number.',
+    });
   }
   const patients = new Set(dataset.training.map((c) => c.patient));
   if (dataset.training.length > 0 && patients.size < 5) {
-    findings.push({ level: 'warning', file, message: `too few patients for five folds, got ${patients.size}.`, remedy: 'Train with fewer folds or add patients.' });
+    findings.push({
+      level: 'warning',
+      file,
+      message: `too few patients for five folds, got ${patients.size}.`,
+      remedy: 'Train with fewer folds or add patients.',
+    });
   }
 }
 
@@ -175,10 +241,15 @@ function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings:
 export async function fixLabelHeader(scan: Case, folder: string): Promise<boolean> {
   if (!scan.label) return false;
   const unheard = (): void => {}; // what there is to say of the files is said when the case is loaded
-  const image = await readVolume(scan.images[0], unheard), label = await readVolume(scan.label, unheard);
+  const image = await readVolume(scan.images[0], unheard),
+    label = await readVolume(scan.label, unheard);
   if (sameGeometry(image, label) || !image.size.every((n, i) => n === label.size[i])) return false;
   const way = relative(realpathSync(folder), realpathSync(dirname(scan.label)));
-  if (way.startsWith('..') || isAbsolute(way)) throw new DataError(`${scan.label}: not rewritten, its folder is a link that leads out of ${folder}.`, 'Correct the file where it lies, or put a copy of the folder in the place of the link.');
+  if (way.startsWith('..') || isAbsolute(way))
+    throw new DataError(
+      `${scan.label}: not rewritten, its folder is a link that leads out of ${folder}.`,
+      'Correct the file where it lies, or put a copy of the folder in the place of the link.',
+    );
   await writeVolume(scan.label, { ...image, data: label.data });
   return true;
 }

@@ -20,19 +20,28 @@ export function folderSource(folder: string): CaseSource {
     path: (...parts) => join(folder, ...parts),
     inside(name) {
       const way = relative(resolve(folder), resolve(folder, name));
-      return isAbsolute(name) || way === '' || way === '..' || way.startsWith('../') || way.startsWith('..\\') || isAbsolute(way) ? undefined : join(folder, way);
+      return isAbsolute(name) || way === '' || way === '..' || way.startsWith('../') || way.startsWith('..\\') || isAbsolute(way)
+        ? undefined
+        : join(folder, way);
     },
     has: async (name) => existsSync(join(folder, name)),
     json: async (name) => readJson(join(folder, name)),
     async list(name) {
       const path = join(folder, name);
       if (!existsSync(path)) return [];
-      return (await readdir(path).catch((cause) => { throw unreadable(path, cause); })).filter((each) => !each.startsWith('.')).sort();
+      return (
+        await readdir(path).catch((cause) => {
+          throw unreadable(path, cause);
+        })
+      )
+        .filter((each) => !each.startsWith('.'))
+        .sort();
     },
     volume: readVolume,
     async sums(paths) {
       const sums: Record<string, string> = {};
-      for (const file of (await Promise.all(paths.map(filesAt))).flat().sort()) sums[relative(folder, file).replaceAll(sep, '/')] = await sha256(file);
+      for (const file of (await Promise.all(paths.map(filesAt))).flat().sort())
+        sums[relative(folder, file).replaceAll(sep, '/')] = await sha256(file);
       return sums;
     },
   };
@@ -53,7 +62,16 @@ async function filesAt(path: string): Promise<string[]> {
 }
 
 const assertFolder = async (folder: string): Promise<void> => {
-  if (await stat(folder).then((s) => s.isFile(), () => false)) throw new DataError(`${folder}: a file, got ${basename(folder)}, expected the folder of a data set.`, `Name the folder that holds it: ${dirname(folder)}`);
+  if (
+    await stat(folder).then(
+      (s) => s.isFile(),
+      () => false,
+    )
+  )
+    throw new DataError(
+      `${folder}: a file, got ${basename(folder)}, expected the folder of a data set.`,
+      `Name the folder that holds it: ${dirname(folder)}`,
+    );
 };
 
 /** Lists a data set; throws the first problem as a DataError (run `checkDataset` for all of them). */
@@ -73,4 +91,5 @@ export async function listDataset(folder: string): Promise<{ dataset: Dataset | 
 }
 
 /** Reads annotations.json of a folder (`annotationsOf`). */
-export const readAnnotations = (folder: string, cases: readonly string[], classes: number, hear?: Hear): Promise<Annotations> => annotationsOf(folderSource(folder), cases, classes, hear);
+export const readAnnotations = (folder: string, cases: readonly string[], classes: number, hear?: Hear): Promise<Annotations> =>
+  annotationsOf(folderSource(folder), cases, classes, hear);

@@ -8,7 +8,11 @@ import { volumeFiles } from '../volume.ts';
 /** A volume's file, with the data file of a header that names one; the files of a DICOM series. @throws DataError naming what cannot be read */
 export async function scanFiles(path: string): Promise<string[]> {
   try {
-    if ((await stat(path)).isDirectory()) return (await readdir(path, { withFileTypes: true })).filter((e) => !e.isDirectory() && !e.name.startsWith('.')).map((e) => join(path, e.name)).sort();
+    if ((await stat(path)).isDirectory())
+      return (await readdir(path, { withFileTypes: true }))
+        .filter((e) => !e.isDirectory() && !e.name.startsWith('.'))
+        .map((e) => join(path, e.name))
+        .sort();
   } catch (cause) {
     throw unreadable(path, cause);
   }

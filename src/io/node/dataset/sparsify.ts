@@ -30,7 +30,7 @@ const MARK = 'annotations.simulated.json';
 async function writtenByPerson(folder: string, file: string, before: Readonly<Record<string, unknown>>): Promise<boolean> {
   if (Object.keys(before).every((name) => name === 'unlabelled')) return false;
   const mark = join(folder, MARK);
-  const said = existsSync(mark) ? readJson(mark) as { sha256?: unknown } | null : null;
+  const said = existsSync(mark) ? (readJson(mark) as { sha256?: unknown } | null) : null;
   return said?.sha256 !== (await digestFile(file)).digest;
 }
 
@@ -54,26 +54,44 @@ function keepCopy(file: string): string {
 export async function sparsify(folder: string, mode: SparseMode, seed: number, { force = false } = {}): Promise<SparsifyResult> {
   const file = join(folder, 'annotations.json');
   const dataset = await openDataset(folder);
-  const before = existsSync(file) ? readJson(file) as Record<string, unknown> : {};
+  const before = existsSync(file) ? (readJson(file) as Record<string, unknown>) : {};
   const own = await writtenByPerson(folder, file, before);
-  if (own && !force) throw new DataError(`${file}: was not written by sparsify, got annotated slices that a person may have drawn, expected none or simulated ones.`, 'Add --force to replace it (a copy is kept), or simulate on a copy of the data set.');
+  if (own && !force)
+    throw new DataError(
+      `${file}: was not written by sparsify, got annotated slices that a person may have drawn, expected none or simulated ones.`,
+      'Add --force to replace it (a copy is kept), or simulate on a copy of the data set.',
+    );
   const cases = [];
   const entries = new Map<string, unknown>();
-  let slices = 0, rows = 0, keptSlices = 0, keptRows = 0, voxels = 0, keptVoxels = 0;
+  let slices = 0,
+    rows = 0,
+    keptSlices = 0,
+    keptRows = 0,
+    voxels = 0,
+    keptVoxels = 0;
   for (const scan of dataset.training) {
     const stored = await readVolume(scan.label ?? scan.images[0]);
     const { size } = orientGeometry(stored, rasOrientation(stored));
-    const planes = sparsePlanes(scan.name, size, mode, seed), share = annotatedShare(size, planes);
+    const planes = sparsePlanes(scan.name, size, mode, seed),
+      share = annotatedShare(size, planes);
     entries.set(scan.name, planes);
     cases.push({ name: scan.name, size, planes, share });
     const count = size[0] * size[1] * size[2];
-    slices += size[0]; keptSlices += planes.transverse.length;
-    rows += size[1]; keptRows += planes.coronal.length;
-    voxels += count; keptVoxels += share.voxels * count;
+    slices += size[0];
+    keptSlices += planes.transverse.length;
+    rows += size[1];
+    keptRows += planes.coronal.length;
+    voxels += count;
+    keptVoxels += share.voxels * count;
   }
   if (before.unlabelled !== undefined) entries.set('unlabelled', before.unlabelled);
   const kept = own ? keepCopy(file) : undefined;
   writeJson(file, Object.fromEntries(entries));
   writeJson(join(folder, MARK), { mode, seed, sha256: (await digestFile(file)).digest });
-  return { file, ...(kept !== undefined && { kept }), cases, total: { transverse: keptSlices / slices, coronal: keptRows / rows, voxels: keptVoxels / voxels } };
+  return {
+    file,
+    ...(kept !== undefined && { kept }),
+    cases,
+    total: { transverse: keptSlices / slices, coronal: keptRows / rows, voxels: keptVoxels / voxels },
+  };
 }

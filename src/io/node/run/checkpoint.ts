@@ -9,7 +9,12 @@ import { newestIn } from '../../../train/start.ts';
 import type { CheckpointName } from '../../../train/run_store.ts';
 import { anywhere, folderStore } from './folder.ts';
 
-export async function saveCheckpoint(path: string, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, state: RunState): Promise<void> {
+export async function saveCheckpoint(
+  path: string,
+  nets: Networks,
+  optimisers: ReadonlyMap<string, Optimiser>,
+  state: RunState,
+): Promise<void> {
   using snapshot = new Snapshot(nets, optimisers);
   await snapshot.write(anywhere, [path], state);
 }
@@ -28,9 +33,11 @@ export const keepWeights = (path: string, networks: readonly string[]): Promise<
 
 /** The checkpoint of a run that has come furthest. @throws DataError where there is none */
 export async function newestCheckpoint(folder: string): Promise<{ path: string; state: RunState }> {
-  const store = folderStore(folder), { name, state } = await newestIn(store);
+  const store = folderStore(folder),
+    { name, state } = await newestIn(store);
   return { path: store.path(name), state };
 }
 
 /** A run's networks as a checkpoint holds them, ready for `Method.predictor`. @throws DataError as `readTrained` and `restoreNetworks` */
-export const restoreRun = (plan: Plan, folder: string, which: CheckpointName = 'best'): Promise<Networks> => restoreFrom(plan, folderStore(folder), which);
+export const restoreRun = (plan: Plan, folder: string, which: CheckpointName = 'best'): Promise<Networks> =>
+  restoreFrom(plan, folderStore(folder), which);

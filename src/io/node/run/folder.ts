@@ -28,7 +28,11 @@ export const folderStore = (folder: string): RunStore => ({
   folder,
   path: (name) => join(folder, name),
   read: (name, most) => readWhole(join(folder, name), most),
-  writer: ([first, ...others]) => AtomicWriter.open(join(folder, first), others.map((name) => join(folder, name))),
+  writer: ([first, ...others]) =>
+    AtomicWriter.open(
+      join(folder, first),
+      others.map((name) => join(folder, name)),
+    ),
   has: async (name) => existsSync(join(folder, name)),
   write: async (name, text) => writeFileAtomic(join(folder, name), text),
   remove: (name) => rm(join(folder, name), { force: true }),
@@ -67,8 +71,12 @@ export class RunFolder implements Disposable {
     const lock = FolderLock.take(path, KIND, { seize: force });
     if (!(lock instanceof FolderLock)) {
       const { pid, host, life } = lock;
-      throw new DataError(`${path}: another process trains in this folder, got process ${pid} on ${host}${life === 'alive' ? '' : ', which may still run'}.`,
-        life === 'alive' ? 'Wait for it or stop it, or name another folder.' : 'Look there whether it runs. Where it surely does not, add --force.');
+      throw new DataError(
+        `${path}: another process trains in this folder, got process ${pid} on ${host}${life === 'alive' ? '' : ', which may still run'}.`,
+        life === 'alive'
+          ? 'Wait for it or stop it, or name another folder.'
+          : 'Look there whether it runs. Where it surely does not, add --force.',
+      );
     }
     this.lock = lock;
     for (const each of [path, join(path, 'checkpoints')]) removeLeftovers(each);
@@ -86,5 +94,7 @@ export class RunFolder implements Disposable {
 function removeEmpty(folder: string, last: string): void {
   try {
     for (let at = resolve(folder); at.startsWith(last); at = dirname(at)) rmdirSync(at);
-  } catch { /* somebody has put something there */ }
+  } catch {
+    /* somebody has put something there */
+  }
 }

@@ -23,7 +23,8 @@ export class RunLog implements Disposable {
     // Also where it is a link, to nothing even: what is appended goes into a file of this folder.
     if (lstatSync(this.path, { throwIfNoEntry: false })) writeFileAtomic(this.path, kept.map((e) => `${JSON.stringify(e)}\n`).join(''));
     const tb = join(folder, 'tb');
-    for (const name of existsSync(tb) ? readdirSync(tb) : []) if (isEventFileOf(id, name, lstatSync(tb).isSymbolicLink())) rmSync(join(tb, name));
+    for (const name of existsSync(tb) ? readdirSync(tb) : [])
+      if (isEventFileOf(id, name, lstatSync(tb).isSymbolicLink())) rmSync(join(tb, name));
     this.events = new EventWriter(tb, id);
     for (const entry of kept) this.show(entry);
   }
@@ -42,11 +43,15 @@ export class RunLog implements Disposable {
   private show({ iteration, time, ...groups }: LogEntry): void {
     for (const [group, values] of Object.entries(groups)) {
       if (typeof values === 'number') this.events.scalar(group, values, iteration, time);
-      else if (typeof values === 'object' && values !== null) for (const [name, value] of Object.entries(values as Record<string, number>)) if (typeof value === 'number') this.events.scalar(`${group}/${name}`, value, iteration, time);
+      else if (typeof values === 'object' && values !== null)
+        for (const [name, value] of Object.entries(values as Record<string, number>))
+          if (typeof value === 'number') this.events.scalar(`${group}/${name}`, value, iteration, time);
     }
   }
 
-  [Symbol.dispose](): void { this.events[Symbol.dispose](); }
+  [Symbol.dispose](): void {
+    this.events[Symbol.dispose]();
+  }
 }
 
 /** A line has some hundred bytes. */
@@ -64,7 +69,8 @@ function* linesOf(path: string): Generator<{ line: Buffer; whole: boolean }> {
       let from = 0;
       for (let end; (end = text.indexOf(0x0a, from)) >= 0; from = end + 1) yield { line: text.subarray(from, end), whole: true };
       rest = Buffer.from(text.subarray(from));
-      if (rest.length > LONGEST_LINE) throw new DataError(`${path}: a line of more than ${LONGEST_LINE} bytes, expected the log of a run.`, 'Move it away.');
+      if (rest.length > LONGEST_LINE)
+        throw new DataError(`${path}: a line of more than ${LONGEST_LINE} bytes, expected the log of a run.`, 'Move it away.');
     }
     if (rest.length > 0) yield { line: rest, whole: false };
   } finally {

@@ -43,13 +43,15 @@ function scalarEvent(tag: string, value: number, step: number, wallTime: number)
 }
 
 /** Event { wall_time = 1, file_version = 3 }: the first record of every file. */
-const versionEvent = (wallTime: number): Uint8Array => Uint8Array.from([...doubleField(1, wallTime), ...bytesField(3, text.encode('brain.Event:2'))]);
+const versionEvent = (wallTime: number): Uint8Array =>
+  Uint8Array.from([...doubleField(1, wallTime), ...bytesField(3, text.encode('brain.Event:2'))]);
 
 const now = (): number => Date.now() / 1000;
 
 /** How the names of our event files end: with the run, in a folder of its own also without, as they once did. */
 export const isEventFileOf = (id: string, name: string, shared: boolean): boolean =>
-  /^events\.out\.tfevents\..*\.voxelgrad$/.test(name) && (name.endsWith(`.run-${id}.voxelgrad`) || (!shared && !/\.run-\w+\.voxelgrad$/.test(name)));
+  /^events\.out\.tfevents\..*\.voxelgrad$/.test(name) &&
+  (name.endsWith(`.run-${id}.voxelgrad`) || (!shared && !/\.run-\w+\.voxelgrad$/.test(name)));
 
 /** Appends scalars to a new event file in `folder`. Each record is written at once: a killed run loses none. */
 export class EventWriter implements Disposable {
@@ -77,7 +79,9 @@ export class EventWriter implements Disposable {
     this.handle = null;
   }
 
-  [Symbol.dispose](): void { this.close(); }
+  [Symbol.dispose](): void {
+    this.close();
+  }
 
   private append(event: Uint8Array): void {
     if (this.handle === null) return;

@@ -22,13 +22,17 @@ export async function importLidcVoi(source: string, target: string, options: Lid
     const patients: Record<string, string> = {};
     for (const [i, { file, patient }] of kept.entries()) {
       const name = volumeStem(file);
-      if (!name || /[\\/]/.test(file)) throw new DataError(`${index}: column file, got "${file}", expected the name of a volume in image/.`);
-      if (!patient) throw new DataError(`${index}: ${file} has no patient.`, 'Without it a patient could be trained and tested on at once.');
+      if (!name || /[\\/]/.test(file))
+        throw new DataError(`${index}: column file, got "${file}", expected the name of a volume in image/.`);
+      if (!patient)
+        throw new DataError(`${index}: ${file} has no patient.`, 'Without it a patient could be trained and tested on at once.');
       await builder.add(name, join(source, 'image', file), join(source, 'nodule_mask', file), index);
       patients[name] = patient;
       options.onCase?.(i + 1, kept.length, name);
     }
-    builder.notes.push(`${kept.length} of ${rows.length} nodules with at least ${options.minSlices ?? 1} slices, of ${new Set(Object.values(patients)).size} patients.`);
+    builder.notes.push(
+      `${kept.length} of ${rows.length} nodules with at least ${options.minSlices ?? 1} slices, of ${new Set(Object.values(patients)).size} patients.`,
+    );
     return { labels: { background: 0, nodule: 1 }, patients };
   });
 }

@@ -34,7 +34,11 @@ export async function importPairs(images: string, target: string, options: PairO
       const mask = labels?.get(nameKey(scan.name));
       labels?.delete(nameKey(scan.name));
       if (labels && !mask) builder.notes.push(`${scan.file}: no mask named like it in ${options.labels}; put into imagesTs.`);
-      if (mask !== undefined && await realpath(mask) === await realpath(scan.file)) throw new DataError(`${scan.file}: image and mask of the case "${scan.name}", got one file for both, expected two.`, 'Name with --masks the folder of the masks, or end their names in _mask.');
+      if (mask !== undefined && (await realpath(mask)) === (await realpath(scan.file)))
+        throw new DataError(
+          `${scan.file}: image and mask of the case "${scan.name}", got one file for both, expected two.`,
+          'Name with --masks the folder of the masks, or end their names in _mask.',
+        );
       const label = mask === undefined ? undefined : await readVolume(mask);
       if (label) for (const v of label.data) values.add(v);
       await builder.add(scan.name, scan.series ? await readVolume(scan.file) : scan.file, mask, scan.file);
@@ -45,38 +49,70 @@ export async function importPairs(images: string, target: string, options: PairO
   });
 }
 
-async function findImages(folder: string, labels: ReadonlyMap<string, string> | undefined): Promise<{ name: string; file: string; series: boolean }[]> {
+async function findImages(
+  folder: string,
+  labels: ReadonlyMap<string, string> | undefined,
+): Promise<{ name: string; file: string; series: boolean }[]> {
   let entries;
   try {
     entries = await readdir(folder, { withFileTypes: true });
   } catch (cause) {
     throw unreadable(folder, cause);
   }
-  const scans = entries.filter((e) => !e.name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
-    const file = join(folder, entry.name), stem = volumeStem(entry.name);
-    if (entry.isDirectory()) return [{ name: entry.name, file, series: true }];
-    return stem === undefined || (LABEL_SUFFIX.test(stem) && !IMAGE_SUFFIX.test(stem)) ? [] : [{ name: stem.replace(IMAGE_SUFFIX, ''), file, series: false }];
-  });
+  const scans = entries
+    .filter((e) => !e.name.startsWith('.'))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const file = join(folder, entry.name),
+        stem = volumeStem(entry.name);
+      if (entry.isDirectory()) return [{ name: entry.name, file, series: true }];
+      return stem === undefined || (LABEL_SUFFIX.test(stem) && !IMAGE_SUFFIX.test(stem))
+        ? []
+        : [{ name: stem.replace(IMAGE_SUFFIX, ''), file, series: false }];
+    });
   // No volume and no sub-folder, but files: the folder itself may be one DICOM series.
   if (scans.length === 0 && entries.length > 0) return [{ name: basename(resolve(folder)), file: folder, series: true }];
-  if (scans.length === 0) throw new DataError(`${folder}: no image, got an empty folder, expected .nii.gz, .nii, .nrrd, .mha, .mhd files or folders of DICOM slices.`, 'Check the folder.');
-  const names = namesOf(scans.filter((s) => !s.series), basename(resolve(folder)), labels);
+  if (scans.length === 0)
+    throw new DataError(
+      `${folder}: no image, got an empty folder, expected .nii.gz, .nii, .nrrd, .mha, .mhd files or folders of DICOM slices.`,
+      'Check the folder.',
+    );
+  const names = namesOf(
+    scans.filter((s) => !s.series),
+    basename(resolve(folder)),
+    labels,
+  );
   return scans.map((scan) => (scan.series ? scan : { ...scan, name: names.get(scan.name)! }));
 }
 
 /** Case names by file names without suffixes: the masks' names say whether _0000 is a channel or the number of a case. */
-function namesOf(images: readonly { name: string; file: string }[], folder: string, labels: ReadonlyMap<string, string> | undefined): Map<string, string> {
-  const stems = images.map(({ name }) => name), numbered = stems.filter((stem) => stem.endsWith('_0000'));
+function namesOf(
+  images: readonly { name: string; file: string }[],
+  folder: string,
+  labels: ReadonlyMap<string, string> | undefined,
+): Map<string, string> {
+  const stems = images.map(({ name }) => name),
+    numbered = stems.filter((stem) => stem.endsWith('_0000'));
   const masked = (stem: string): boolean => labels?.has(nameKey(stem)) ?? false;
   const bare = (stem: string): string => stem.slice(0, -'_0000'.length);
   const channels = !numbered.some(masked) && (numbered.some((stem) => masked(bare(stem))) || channelNumbered(stems, folder));
-  const second = channels ? images.find(({ name }) => /_\d{4}$/.test(name) && !name.endsWith('_0000') && !masked(name) && stems.includes(name.replace(/\d{4}$/, '0000'))) : undefined;
-  if (second) throw new DataError(`${second.file}: another channel of the case "${second.name.slice(0, -5)}", got a second image, expected one a case.`, 'Import the CT alone: leave the other channels out of the folder.');
+  const second = channels
+    ? images.find(
+        ({ name }) => /_\d{4}$/.test(name) && !name.endsWith('_0000') && !masked(name) && stems.includes(name.replace(/\d{4}$/, '0000')),
+      )
+    : undefined;
+  if (second)
+    throw new DataError(
+      `${second.file}: another channel of the case "${second.name.slice(0, -5)}", got a second image, expected one a case.`,
+      'Import the CT alone: leave the other channels out of the folder.',
+    );
   const names = caseNames(stems, channels);
-  return new Map(stems.map((stem) => {
-    const name = masked(stem) ? stem : names.get(stem)!.replace(IMAGE_SUFFIX, '');
-    return [stem, name === '' ? stem : name];
-  }));
+  return new Map(
+    stems.map((stem) => {
+      const name = masked(stem) ? stem : names.get(stem)!.replace(IMAGE_SUFFIX, '');
+      return [stem, name === '' ? stem : name];
+    }),
+  );
 }
 
 async function findLabels(folder: string): Promise<Map<string, string>> {
@@ -84,11 +120,14 @@ async function findLabels(folder: string): Promise<Map<string, string>> {
   for (const file of await listFiles(folder)) {
     const stem = volumeStem(file);
     if (stem === undefined || IMAGE_SUFFIX.test(stem)) continue;
-    const name = nameKey(stem.replace(LABEL_SUFFIX, '').replace(IMAGE_SUFFIX, '')), other = found.get(name);
-    if (other !== undefined) throw new DataError(`${join(folder, file)}: two masks for one case, got ${other} too, expected one.`, 'Keep one of them.');
+    const name = nameKey(stem.replace(LABEL_SUFFIX, '').replace(IMAGE_SUFFIX, '')),
+      other = found.get(name);
+    if (other !== undefined)
+      throw new DataError(`${join(folder, file)}: two masks for one case, got ${other} too, expected one.`, 'Keep one of them.');
     found.set(name, join(folder, file));
   }
-  if (found.size === 0) throw new DataError(`${folder}: no mask in it, expected volumes named like the images.`, 'Check the path of --masks.');
+  if (found.size === 0)
+    throw new DataError(`${folder}: no mask in it, expected volumes named like the images.`, 'Check the path of --masks.');
   return found;
 }
 
@@ -96,7 +135,10 @@ async function findLabels(folder: string): Promise<Map<string, string>> {
 function namesFor(values: ReadonlySet<number>, folder = ''): Record<string, number> {
   const foreground = [...values].filter((v) => v !== 0).sort((a, b) => a - b);
   if (foreground.some((v, i) => v !== i + 1)) {
-    throw new DataError(`${folder}: label values are not consecutive, got ${foreground.slice(0, 12).join(', ')}, expected 1, 2, ...`, 'Renumber the masks (background 0, then 1, 2, ...).');
+    throw new DataError(
+      `${folder}: label values are not consecutive, got ${foreground.slice(0, 12).join(', ')}, expected 1, 2, ...`,
+      'Renumber the masks (background 0, then 1, 2, ...).',
+    );
   }
   return { background: 0, ...(foreground.length ? Object.fromEntries(foreground.map((v) => [`class_${v}`, v])) : { class_1: 1 }) };
 }
