@@ -38,6 +38,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   metrics: ['errors.ts'],
   report: ['errors.ts', 'metrics', 'data'],
   cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'train', 'methods', 'files', 'data', 'metrics', 'report', 'io', 'io/node'],
+  // What the worker of the page may need, and nothing needs the studio.
+  studio: ['errors.ts', 'gpu', 'train', 'methods', 'predict', 'files', 'data', 'metrics', 'report', 'io', 'io/browser', 'random'],
   // The public entry points.
   'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'files', 'optim'],
   'kernels.ts': ['errors.ts', 'gpu', 'gen'],
