@@ -9,7 +9,7 @@ import { permute } from '../../ops/permute.ts';
 import { add, gelu } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { depthToSpace, spaceToDepth } from '../../ops/rearrange.ts';
-import { interpolationPlan, tableInterpolate, type InterpolationPlan } from '../../ops/table_interpolate.ts';
+import { interpolationPlan, tableInterpolate } from '../../ops/table_interpolate.ts';
 import { fold, foldAxis, unfold, unfoldAxis } from '../../ops/windows.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { truncatedNormal, zerosInit } from '../../nn/init.ts';
@@ -68,8 +68,6 @@ abstract class CrossLayerAttention extends Module {
   /** Tokens of each level in one group: 65, 17, 5, 1 or 81, 25, 9, 1. */
   readonly tokens: readonly number[];
   private readonly taps: Taps;
-  /** The taps on the device, made at the first use. */
-  private plan: InterpolationPlan | null = null;
 
   constructor(channels: number, tokens: readonly number[], taps: Taps, rows: number) {
     super();
@@ -96,8 +94,8 @@ abstract class CrossLayerAttention extends Module {
     });
     const scalar = matmul(tensor(keyLevel, { shape: [total, RATIOS.length] }), this.level_bias); // [T, nh]
     const keys = reshape(permute(scalar, [1, 0]), [HEADS, 1, total]);
-    this.plan ??= interpolationPlan(this.table.shape[0]!, [total, total], this.taps.index, this.taps.weights);
-    return add(tableInterpolate(this.table, this.plan), keys);
+    const plan = interpolationPlan(this.table.shape[0]!, [total, total], this.taps.index, this.taps.weights); // a trace's own: it goes with it
+    return add(tableInterpolate(this.table, plan), keys);
   }
 
   /** Four maps [S, h_i, w_i, C], largest first, each half the one before -> four maps of the same shapes. */
