@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// The annotation of one scan: classes drawn, and the slices that a person called annotated. Every change goes through `change`.
+import type { Triple } from '../../data/geometry.ts';
+import { between } from './interpolate.ts';
+import { differences, History, restore, type Step } from './history.ts';
+import { axisOf, putSlice, slice, spacingOf, type Bitmap, type DrawnPlane } from './planes.ts';
+
+/** A slice that changed: what has to be stored. */
+export interface Changed {
+  readonly plane: DrawnPlane;
+  readonly index: number;
+}
+
+export class Drawing {
+  readonly history = new History();
+  readonly annotated: Readonly<Record<DrawnPlane, Set<number>>>;
+
+  constructor(
+    readonly size: Triple,
+    readonly spacing: Triple,
+    readonly labels: Uint8Array = new Uint8Array(size[0] * size[1] * size[2]),
+    annotated: Readonly<Record<DrawnPlane, readonly number[]>> = { transverse: [], coronal: [] },
+  ) {
+    this.annotated = { transverse: new Set(annotated.transverse), coronal: new Set(annotated.coronal) };
+  }
+
+  sliceOf(plane: DrawnPlane, index: number): Bitmap {
+    return slice(this.labels, this.size, plane, index);
+  }
+
+  isAnnotated = (plane: DrawnPlane, index: number): boolean => this.annotated[plane].has(index);
+
+  /** Share of the scan's voxels on annotated slices, each voxel counted once. */
+  share(): number {
+    const [D, H] = this.size,
+      t = this.annotated.transverse.size / D,
+      c = this.annotated.coronal.size / H;
+    return t + c - t * c;
+  }
+
+  /** Shows a stroke under way: nothing is annotated or remembered until `change`. */
+  show({ plane, index }: Changed, bitmap: Uint8Array): void {
+    putSlice(this.labels, this.size, plane, index, bitmap);
+  }
+
+  /**
+   * Puts a slice as it is after an action, and whether it counts as annotated from now on. `before` is the slice before a stroke that
+   * was shown meanwhile. @returns false if nothing changed
+   */
+  change(name: string, { plane, index }: Changed, after: Uint8Array, marked: boolean, before = this.sliceOf(plane, index).data): boolean {
+    const runs = differences(before, after);
+    const was = this.isAnnotated(plane, index);
+    if (runs.start.length === 0 && was === marked) return false;
+    this.history.push({ name, plane, index, marked: [was, marked], runs });
+    putSlice(this.labels, this.size, plane, index, after);
+    this.mark(plane, index, marked);
+    return true;
+  }
+
+  /** @returns the step taken back or done again, for the view to go there */
+  undo(): Step | undefined {
+    return this.replay(this.history.undo(), 'before');
+  }
+  redo(): Step | undefined {
+    return this.replay(this.history.redo(), 'after');
+  }
+
+  /** The nearest other annotated slice; of two as near, the lower one. */
+  neighbour(plane: DrawnPlane, index: number): number | undefined {
+    return [...this.annotated[plane]]
+      .filter((k) => k !== index)
+      .sort((a, b) => Math.abs(a - index) - Math.abs(b - index) || a - b)
+      .at(0);
+  }
+
+  /** What lies between the annotated slices around this one, by their shapes; undefined where it is annotated or not between two. */
+  suggestion(plane: DrawnPlane, index: number): Uint8Array | undefined {
+    if (this.isAnnotated(plane, index)) return undefined;
+    const known = [...this.annotated[plane]];
+    const below = Math.max(...known.filter((k) => k < index)),
+      above = Math.min(...known.filter((k) => k > index));
+    if (!Number.isFinite(below) || !Number.isFinite(above)) return undefined;
+    const t = (index - below) / (above - below);
+    return between(this.sliceOf(plane, below), this.sliceOf(plane, above), t, spacingOf(this.spacing, plane));
+  }
+
+  /** Number of slices of a plane. */
+  count = (plane: DrawnPlane): number => this.size[axisOf(plane)];
+
+  private replay(step: Step | undefined, side: 'before' | 'after'): Step | undefined {
+    if (!step) return undefined;
+    const { data } = this.sliceOf(step.plane, step.index);
+    restore(step.runs, data, side);
+    putSlice(this.labels, this.size, step.plane, step.index, data);
+    this.mark(step.plane, step.index, step.marked[side === 'before' ? 0 : 1]);
+    return step;
+  }
+
+  private mark(plane: DrawnPlane, index: number, marked: boolean): void {
+    if (marked) this.annotated[plane].add(index);
+    else this.annotated[plane].delete(index);
+  }
+}
