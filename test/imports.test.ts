@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const filesBelow = (folder: string, ending: string): string[] =>
+const filesBelow = (folder: string, ...endings: string[]): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((f) => f.endsWith(ending))
+    .filter((f) => endings.some((ending) => f.endsWith(ending)))
     .map((f) => join(folder, f))
     .sort();
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -70,7 +70,7 @@ function importsOf(file: string): Import[] {
   }));
 }
 
-const sources = filesBelow('src', '.ts').filter((f) => !f.startsWith('src/gen/'));
+const sources = filesBelow('src', '.ts', '.tsx').filter((f) => !f.startsWith('src/gen/'));
 const imports = sources.flatMap(importsOf);
 
 /** What is wrong with an import, or nothing. */
@@ -79,7 +79,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
     return to === 'package.json' || (to.startsWith('scripts/setup/') && from.startsWith('src/cli/'))
       ? undefined
       : `${from} imports ${to}, outside src`;
-  if (!to.endsWith('.ts')) return `${from} imports ${to} without the .ts extension`;
+  if (!/\.tsx?$/.test(to)) return `${from} imports ${to} without the .ts extension`;
   const [a, b] = [place(from), place(to)];
   if (a === b) return undefined;
   const allowed = MAY[a];
