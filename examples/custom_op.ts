@@ -35,15 +35,15 @@ const elements = ({ shape }: { shape: readonly number[] }): number => shape.redu
 const snakeDx = defineOp({
   name: 'snake_dx',
   call: (x: Tensor, g: Tensor) => ({ inputs: [x, g], attrs: {} }),
-  infer: ([x, g]) => ({ shape: x!.shape, dtype: expectDType('snakeDx', [x, g], 'f32') }),
-  lower: ({ inputs: [x, g], outputs: [y] }) => [dispatch(backwards, { x: x!, g: g!, y }, { n: elements(y) }, grid1d(Math.ceil(elements(y) / 64)))],
+  infer: ([x, g]) => ({ shape: x.shape, dtype: expectDType('snakeDx', [x, g], 'f32') }),
+  lower: ({ inputs: [x, g], outputs: [y] }) => [dispatch(backwards, { x, g, y }, { n: elements(y) }, grid1d(Math.ceil(elements(y) / 64)))],
 });
 const snake = defineOp({
   name: 'snake',
   call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
-  infer: ([x]) => ({ shape: x!.shape, dtype: expectDType('snake', [x], 'f32') }),
-  lower: ({ inputs: [x], outputs: [y] }) => [dispatch(forward, { x: x!, y }, { n: elements(y) }, grid1d(Math.ceil(elements(y) / 64)))],
-  vjp: ({ inputs: [x], grads: [g] }) => [() => snakeDx(x!, g!)],
+  infer: ([x]) => ({ shape: x.shape, dtype: expectDType('snake', [x], 'f32') }),
+  lower: ({ inputs: [x], outputs: [y] }) => [dispatch(forward, { x, y }, { n: elements(y) }, grid1d(Math.ceil(elements(y) / 64)))],
+  vjp: ({ inputs: [x], grads: [g] }) => [() => snakeDx(x, g)],
 });
 
 using _device = await openDevice();

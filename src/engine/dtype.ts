@@ -87,7 +87,7 @@ const INTEGERS = { i32: [-(2 ** 31), 2 ** 31 - 1], u32: [0, 2 ** 32 - 1] } as co
 function expectIntegers(dtype: 'i32' | 'u32', values: ArrayLike<number>): void {
   const [least, most] = INTEGERS[dtype];
   for (let i = 0; i < values.length; i++) {
-    const v = values[i]!;
+    const v = values[i];
     if (!(Number.isInteger(v) && v >= least && v <= most))
       throw new DTypeError(
         `tensor: got ${v} at ${i}, expected integers from ${least} to ${most} for ${dtype}.`,
@@ -102,14 +102,14 @@ const u32 = new Uint32Array(f32.buffer);
 /** Bits of the half float nearest to `value`, ties to even, as IEEE 754 asks. */
 export function toF16(value: number): number {
   f32[0] = value;
-  const bits = u32[0]!;
+  const bits = u32[0];
   const sign = (bits >>> 16) & 0x8000;
   const abs = bits & 0x7fffffff;
   if (abs >= 0x7f800000) return sign | (abs > 0x7f800000 ? 0x7e00 : 0x7c00);
   if (abs >= 0x477ff000) return sign | 0x7c00; // rounds past 65504
   if (abs < 0x38800000) {
     // subnormal: a multiple of 2^-24
-    const scaled = Math.abs(f32[0]!) * 16777216;
+    const scaled = Math.abs(f32[0]) * 16777216;
     const low = Math.floor(scaled);
     const rest = scaled - low;
     return sign | (low + (rest > 0.5 || (rest === 0.5 && (low & 1) === 1) ? 1 : 0));

@@ -11,7 +11,7 @@ import { Storage, Tensor } from './tensor.ts';
 export function executeNow(op: Op, inputs: readonly (Tensor | null)[], specs: readonly Spec[], attrs: unknown): Tensor[] {
   const device = inputs.find((t) => t !== null)?.storage.device ?? currentDevice();
   device.check();
-  if (op.view) return [new Tensor(specs[0]!, inputs[0]!.storage.retain())];
+  if (op.view) return [new Tensor(specs[0], inputs[0]!.storage.retain())];
   const outputs: Tensor[] = [];
   try {
     for (const s of specs) outputs.push(new Tensor(s, Storage.alloc(device, byteSize(s), op.name)));
@@ -52,10 +52,10 @@ export function executeInto(
         const ref = d.bindings[name];
         if (!ref) throw new VoxelgradError('INTERNAL', `${label}: ${d.def.entry} needs binding ${name}.`);
         return ref.role === 'scratch'
-          ? temporaries[ref.index]!
+          ? temporaries[ref.index]
           : ref.role === 'input'
             ? inputs[ref.index]!.storage
-            : outputs[ref.index]!.storage;
+            : outputs[ref.index].storage;
       };
       let uniform: GPUBindingResource | null = null;
       if (d.def.params) {

@@ -79,8 +79,8 @@ function absorbOne(
   end: number,
   { uses, made, positions, writes, placed, keep }: Context,
 ): { node: Node; absorbed: Node } | null {
-  const own = node.op.pointwise!(node.attrs as never);
-  const output = node.outputs[0]!;
+  const own = node.op.pointwise!(node.attrs);
+  const output = node.outputs[0];
   for (const [at, t] of node.inputs.entries()) {
     const producer = t && made.get(t);
     if (!t || !producer?.op.pointwise || uses.get(t) !== 1 || keep(t)) continue;
@@ -99,7 +99,7 @@ function absorbOne(
       );
     });
     if (clashes) continue;
-    const merged = merge(node, own, at, producer, producer.op.pointwise(producer.attrs as never));
+    const merged = merge(node, own, at, producer, producer.op.pointwise(producer.attrs));
     if (merged) return { node: merged, absorbed: producer };
   }
   return null;
@@ -116,15 +116,15 @@ function merge(node: Node, own: Expression, at: number, producer: Node, inner: E
   const ownAt = node.inputs.map((t, i) => (i === at ? -1 : inputs.indexOf(t)));
   const consts = [...own.consts, ...inner.consts];
   if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) return null;
-  const letter = (i: number): string => 'abcd'[i]!;
+  const letter = (i: number): string => 'abcd'[i];
   const shifted = inner.expr
     .replace(/\bp(\d)\b/g, (_, k: string) => `p${Number(k) + own.consts.length}`)
-    .replace(/\b[abcd]\b/g, (c) => letter(innerAt['abcd'.indexOf(c)]!));
+    .replace(/\b[abcd]\b/g, (c) => letter(innerAt['abcd'.indexOf(c)]));
   const expr = own.expr.replace(/\b[abcd]\b/g, (c) => {
     const i = 'abcd'.indexOf(c);
-    return i === at ? `(${shifted})` : letter(ownAt[i]!);
+    return i === at ? `(${shifted})` : letter(ownAt[i]);
   });
-  const output = node.outputs[0]!;
+  const output = node.outputs[0];
   return {
     op: fusedOp,
     inputs,

@@ -29,7 +29,7 @@ export function hoist(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storag
       at = Math.max(0, ...node.inputs.map((t) => (t && madeAt.get(rootOf(t))) ?? 0));
       for (const storage of memory)
         for (const t of touches.get(storage.buffer) ?? []) if (t.storage.overlaps(storage)) at = Math.max(at, t.at);
-      places[at]!.push(node);
+      places[at].push(node);
     }
     for (const storage of memory) {
       const list = touches.get(storage.buffer);

@@ -21,45 +21,55 @@ export interface Dispatch extends Variant {
   readonly grid: readonly [number, number, number];
 }
 
-export interface LowerContext<A> {
+/** What `call` splits off as tensors: null or undefined where an optional one is left out. */
+export type Inputs = readonly (Tensor | null | undefined)[];
+/** Shapes and dtypes as `infer` gives them: of the one output, or of each of several. */
+export type Outputs = Spec | readonly [] | readonly Spec[];
+/** A `T` for each input, or null for one that may be left out. */
+export type OfInputs<I extends Inputs, T> = { readonly [K in keyof I]: I[K] extends Tensor ? T : T | null };
+/** A `T` for each output. */
+export type OfOutputs<O extends Outputs, T> = O extends readonly Spec[] ? { readonly [K in keyof O]: T } : readonly [T];
+
+export interface LowerContext<A, I extends Inputs = Inputs, O extends Outputs = Outputs> {
   /** Inputs as given to `call`; null where an optional one was left out. */
-  readonly inputs: readonly (Ref | null)[];
-  readonly outputs: readonly Ref[];
+  readonly inputs: OfInputs<I, Ref>;
+  readonly outputs: OfOutputs<O, Ref>;
   readonly attrs: A;
   readonly caps: Caps;
   /** Memory that lives for this op only. */
   scratch(shape: readonly number[], dtype?: DType): Ref;
 }
 
-export interface VjpContext<A> {
-  readonly inputs: readonly (Tensor | null)[];
-  readonly outputs: readonly Tensor[];
+export interface VjpContext<A, I extends Inputs = Inputs, O extends Outputs = Outputs> {
+  readonly inputs: OfInputs<I, Tensor>;
+  readonly outputs: OfOutputs<O, Tensor>;
   readonly attrs: A;
-  /** Gradient of each output; null where none flows. At least one is not null. */
-  readonly grads: readonly (Tensor | null)[];
+  /** Gradient of each output; of several, null where none flows: at least one is not null. */
+  readonly grads: OfOutputs<O, O extends readonly Spec[] ? Tensor | null : Tensor>;
 }
 
 /** Makes the gradient of one input when it is wanted, so unused gradients are never built. */
 export type Thunk = () => Tensor;
 
-export interface OpDef<Args extends unknown[], A, R> {
+/** Types of inputs and outputs are those of what `call` and `infer` return: both come before what uses them. */
+export interface OpDef<Args extends unknown[], A, R, I extends Inputs = Inputs, O extends Outputs = Outputs> {
   readonly name: string;
   /** Kinds of the public arguments, in order: what is checked before anything else. */
   readonly takes?: Kinds;
   /** Splits the public arguments into tensors and attributes (plain, comparable data). */
-  call(...args: Args): { inputs: (Tensor | null | undefined)[]; attrs: A };
+  call(...args: Args): { inputs: readonly [...I]; attrs: A };
   /** Shapes and dtypes of the outputs. @throws ShapeError, DTypeError */
-  infer(inputs: readonly (Spec | null)[], attrs: A): Spec | Spec[];
+  infer(inputs: OfInputs<I, Spec>, attrs: A): O;
   /** Kernel calls, in order. Pure: touches no GPU object. */
-  lower(c: LowerContext<A>): Dispatch[];
+  lower(c: LowerContext<A, I, O>): Dispatch[];
   /** One thunk per input, null where an input has no gradient by nature (indices, masks). Absent: the op has no gradient. */
-  vjp?(c: VjpContext<A>): (Thunk | null)[];
+  vjp?(c: VjpContext<A, I, O>): (Thunk | null)[];
   /** What the public function returns; the first output unless said otherwise. */
-  result?(outputs: Tensor[]): R;
+  result?(outputs: OfOutputs<O, Tensor>): R;
   /** Indices of inputs that the op overwrites (optimiser updates, running statistics). They must own memory. */
   readonly mutates?: (attrs: A) => readonly number[];
   /** Inputs that hold indices, every one of which must lie below a bound: what engine/indices.ts checks. */
-  indices?(inputs: readonly (Spec | null)[], attrs: A): readonly { readonly input: number; readonly below: number }[];
+  indices?(inputs: OfInputs<I, Spec>, attrs: A): readonly { readonly input: number; readonly below: number }[];
   /** The single output is the first input's memory under another shape: no dispatch. */
   readonly view?: boolean;
   /**
@@ -70,7 +80,7 @@ export interface OpDef<Args extends unknown[], A, R> {
   /** A pointwise op's WGSL expression over a, b, c, d and constants p0...; what fusion composes (engine/pointwise.ts). */
   pointwise?(attrs: A): { expr: string; consts: readonly number[] };
   /** Floating-point operations of one call; for reports and for splitting submits. */
-  flops?(inputs: readonly (Spec | null)[], outputs: readonly Spec[], attrs: A): number;
+  flops?(inputs: OfInputs<I, Spec>, outputs: OfOutputs<O, Spec>, attrs: A): number;
 }
 
 /** An op with its types erased, as traces hold it. */
@@ -127,7 +137,7 @@ export function dispatch<K extends KernelDef<never, never, never, never> | Kerne
   options: { spec?: Partial<Record<Names<K>['s'], string>>; overrides?: Partial<Record<Names<K>['o'], number>> } = {},
 ): Dispatch {
   return {
-    def: def as KernelDef,
+    def: def,
     bindings,
     params,
     grid,

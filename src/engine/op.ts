@@ -4,15 +4,28 @@ import { expectArguments, shown } from '../check.ts';
 import { DTypeError, VoxelgradError } from '../errors.ts';
 import { expectSpec, type DType, type Spec } from './dtype.ts';
 import { executeNow } from './eager.ts';
-import type { Op, OpDef } from './lower.ts';
+import type { Inputs, Op, OpDef, Outputs } from './lower.ts';
 import { disposeOthers } from './scope.ts';
 import { Tensor } from './tensor.ts';
 import { currentTrace } from './trace.ts';
 
 // All that an op's file needs comes from here; what executes it needs the other half alone.
-export { dispatch, grid1d, type Dispatch, type LowerContext, type Op, type OpDef, type Ref, type Thunk, type VjpContext } from './lower.ts';
+export {
+  dispatch,
+  grid1d,
+  type Dispatch,
+  type LowerContext,
+  type OfInputs,
+  type Op,
+  type OpDef,
+  type Ref,
+  type Thunk,
+  type VjpContext,
+} from './lower.ts';
 
-export function defineOp<Args extends unknown[], A, R = Tensor>(def: OpDef<Args, A, R>): (...args: Args) => R {
+export function defineOp<Args extends unknown[], A, R = Tensor, I extends Inputs = Inputs, O extends Outputs = Outputs>(
+  def: OpDef<Args, A, R, I, O>,
+): (...args: Args) => R {
   const op = def as unknown as Op;
   return (...args) => {
     if (def.takes) expectArguments(def.name, def.takes, args);
@@ -22,7 +35,7 @@ export function defineOp<Args extends unknown[], A, R = Tensor>(def: OpDef<Args,
       inputs.map((t) => t ?? null),
       attrs,
     );
-    const result = def.result ? def.result(outputs) : (outputs[0] as R);
+    const result = def.result ? def.result(outputs as never) : (outputs[0] as R);
     if (outputs.length > 1 && !currentTrace()) disposeOthers(outputs, result); // what only a gradient would read
     return result;
   };
@@ -49,7 +62,7 @@ export function apply(op: Op, inputs: readonly (Tensor | null)[], attrs: unknown
 /** @throws DTypeError unless every tensor has one of the dtypes, and all the same one. */
 export function expectDType(name: string, inputs: readonly (Spec | null)[], ...allowed: DType[]): DType {
   const present = inputs.filter((s): s is Spec => s !== null);
-  const dtype = present[0]!.dtype;
+  const dtype = present[0].dtype;
   for (const s of present) {
     if (!allowed.includes(s.dtype))
       throw new DTypeError(`${name}: got dtype ${s.dtype}, expected ${allowed.join(' or ')}.`, 'Convert with cast().');

@@ -24,19 +24,19 @@ export interface MemoryPlan {
 export function planMemory(lifetimes: readonly Lifetime[]): MemoryPlan {
   const order = lifetimes
     .map((_, i) => i)
-    .sort((i, j) => lifetimes[j]!.bytes - lifetimes[i]!.bytes || lifetimes[i]!.first - lifetimes[j]!.first);
+    .sort((i, j) => lifetimes[j].bytes - lifetimes[i].bytes || lifetimes[i].first - lifetimes[j].first);
   const slotOf = new Array<number>(lifetimes.length);
   const slotBytes: number[] = [];
   const taken: { first: number; last: number }[][] = []; // by slot, sorted by first
   for (const i of order) {
-    const life = lifetimes[i]!;
+    const life = lifetimes[i];
     let slot = taken.findIndex((list) => insertAt(list, life) >= 0);
     if (slot < 0) {
       slot = taken.length;
       taken.push([]);
       slotBytes.push(life.bytes);
     }
-    const list = taken[slot]!;
+    const list = taken[slot];
     list.splice(insertAt(list, life), 0, { first: life.first, last: life.last });
     slotOf[i] = slot;
   }
@@ -49,7 +49,7 @@ function insertAt(list: readonly { first: number; last: number }[], life: Lifeti
   let high = list.length;
   while (low < high) {
     const mid = (low + high) >> 1;
-    if (list[mid]!.first < life.first) low = mid + 1;
+    if (list[mid].first < life.first) low = mid + 1;
     else high = mid;
   }
   const before = list[low - 1];

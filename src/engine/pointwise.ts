@@ -41,7 +41,7 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const params: Record<string, number> = { n };
   for (let i = 0; i < MAX_CONSTS; i++) params[`p${i}`] = e.consts[i] ?? 0;
   const readBy: Record<string, number> = {};
-  const all = NAMES.map((_, i) => inputs[i] ?? inputs[0]!) as [Ref, Ref, Ref, Ref];
+  const all = NAMES.map((_, i) => inputs[i] ?? inputs[0]) as [Ref, Ref, Ref, Ref];
   const forms = all.map(({ shape }) => divMod(shape, out.shape));
   const simple = forms.every((f) => f !== null);
   const quads = n % 4 === 0 && forms.every((f) => f !== null && (inVectors(f) || inSplats(f)));
@@ -60,7 +60,7 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   const spec = { E: evaluation, R: out.dtype, r: e.expr.replace(/\bp(\d)\b/g, 'params.p$1') };
   if (quads) {
     const given = Object.fromEntries(
-      NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i]!.dtype}>` : all[i]!.dtype]),
+      NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i].dtype}>` : all[i].dtype]),
     );
     return [
       dispatch(
@@ -72,7 +72,7 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
       ),
     ];
   }
-  const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), all[i]!.dtype]));
+  const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), all[i].dtype]));
   return [
     dispatch(
       simple ? pointwise : pointwise_strided,
@@ -98,7 +98,7 @@ const inSplats = ([div, mod]: readonly [number, number]): boolean => mod === 1 |
 /** Integers are computed as integers where every input and the result are; else in f32. */
 function evaluationType(inputs: readonly DType[], out: DType): string {
   const kinds = new Set(inputs);
-  if (kinds.size === 1 && (kinds.has('i32') || kinds.has('u32')) && (out === 'i32' || out === 'u32')) return [...kinds][0]!;
+  if (kinds.size === 1 && (kinds.has('i32') || kinds.has('u32')) && (out === 'i32' || out === 'u32')) return [...kinds][0];
   return 'f32';
 }
 
@@ -108,11 +108,11 @@ function divMod(shape: readonly number[], out: readonly number[]): [number, numb
   const own = full.map((d, i) => d === out[i]);
   const real = full.map((_, i) => i).filter((i) => out[i] !== 1 && own[i]);
   if (real.length === 0) return [1, 1];
-  const first = real[0]!;
+  const first = real[0];
   const last = real.at(-1)!;
   for (let i = first; i <= last; i++) if (!own[i]) return null;
   let div = 1;
-  for (let i = last + 1; i < out.length; i++) div *= out[i]!;
+  for (let i = last + 1; i < out.length; i++) div *= out[i];
   return [div, numel(shape)];
 }
 
@@ -129,12 +129,12 @@ function strided(inputs: readonly Ref[], out: readonly number[], params: Record<
     );
     for (let i = out.length - 1; i >= 0; i--) {
       if (out[i] === 1) continue;
-      const here = steps.map((s) => s[i]!);
+      const here = steps.map((s) => s[i]);
       const below = strides.at(-1);
       const size = sizes.at(-1);
-      if (below && size !== undefined && here.every((s, k) => s === below[k]! * size)) sizes[sizes.length - 1] = size * out[i]!;
+      if (below && size !== undefined && here.every((s, k) => s === below[k] * size)) sizes[sizes.length - 1] = size * out[i];
       else {
-        sizes.push(out[i]!);
+        sizes.push(out[i]);
         strides.push(here);
       }
     }
@@ -156,7 +156,7 @@ function strided(inputs: readonly Ref[], out: readonly number[], params: Record<
 export const accumulate = defineOp({
   name: 'accumulate',
   call: (a: Tensor, b: Tensor) => ({ inputs: [a, b], attrs: {} }),
-  infer: ([a]) => a!,
+  infer: ([a]) => a,
   lower: (c) => lowerPointwise(c, { expr: 'a + b', consts: [] }),
   pointwise: () => ({ expr: 'a + b', consts: [] }),
 });

@@ -264,7 +264,7 @@ async function assemble<O extends Tree<Tensor>>(
   }
   const live = liveNodes(trace.nodes, results, trace.placed);
   const uses = live.map((node) => indicesOf(node, node.label));
-  const checked = live.flatMap((node, i) => [...uses[i]!.flatMap((use) => watchNode(device, use)), node]);
+  const checked = live.flatMap((node, i) => [...uses[i].flatMap((use) => watchNode(device, use)), node]);
   const nodes = hoist(options.fuse === false ? checked : fuse(checked, results, trace.placed), trace.placed);
   const plan = schedule(trace, nodes, fixed, device.caps);
   const memory = planMemory(plan.lifetimes);
@@ -299,9 +299,7 @@ async function assemble<O extends Tree<Tensor>>(
     },
   });
   const storageOf = (place: Place): Storage =>
-    place instanceof Storage
-      ? place
-      : new Storage(device, buffers[memory.slotOf[place.life]!]!, 0, plan.lifetimes[place.life]!.bytes, false);
+    place instanceof Storage ? place : new Storage(device, buffers[memory.slotOf[place.life]], 0, plan.lifetimes[place.life].bytes, false);
 
   const { submits, listing, pipelines } = await freeze(device, plan.steps, storageOf, owned, options.onProgress);
   const outputs = mapTree<Tensor, Tensor>('compile: result', result, isTensor, (t) => {
@@ -325,7 +323,7 @@ async function assemble<O extends Tree<Tensor>>(
     lowerBound: memory.lowerBound,
     flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),
     largest: plan.lifetimes
-      .map((l, i) => ({ ...l, name: plan.names[i]! }))
+      .map((l, i) => ({ ...l, name: plan.names[i] }))
       .sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1))
       .slice(0, 10),
   };
@@ -354,7 +352,7 @@ export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
     for (const node of liveNodes(trace.nodes, results, trace.placed)) {
       const inputs = node.inputs.map((t) => t && concrete(t));
       if (node.op.view) {
-        real.set(node.outputs[0]!, new Tensor(node.outputs[0]!, inputs[0]!.storage.retain()));
+        real.set(node.outputs[0], new Tensor(node.outputs[0], inputs[0]!.storage.retain()));
         continue;
       }
       for (const t of node.outputs) real.set(t, new Tensor(t, given.get(t)?.retain() ?? Storage.alloc(device, byteSize(t), node.label)));

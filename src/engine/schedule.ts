@@ -48,7 +48,7 @@ export function liveNodes(nodes: readonly Node[], results: Iterable<Tensor>, pla
   const wanted = new Set<Tensor>(results);
   const live: Node[] = [];
   for (let i = nodes.length - 1; i >= 0; i--) {
-    const node = nodes[i]!;
+    const node = nodes[i];
     const acts = mutatedBy(node).length > 0;
     if (!acts && !node.outputs.some((t) => wanted.has(t) || placed.has(t))) continue;
     live.push(node);
@@ -83,7 +83,7 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
     const { dispatches, scratch } = lowerCall(node.op, node.inputs, node.outputs, node.attrs, caps);
     const inputs = node.inputs.map((t) => {
       const place = t && placeOf(t);
-      if (place && 'life' in place) lives[place.life]!.last = at;
+      if (place && 'life' in place) lives[place.life].last = at;
       return place;
     });
     const outputs = node.outputs.map((t) => {

@@ -160,7 +160,7 @@ export class Tensor implements Spec, Disposable {
   /** The only value of a one-element tensor. */
   async item(): Promise<number> {
     if (this.size !== 1) throw new ShapeError(`item: tensor has ${this.size} elements, expected 1. [${this.shape}]`);
-    return (await this.data())[0]!;
+    return (await this.data())[0];
   }
 
   /** Overwrites the values from the host. */
@@ -188,10 +188,10 @@ export class Tensor implements Spec, Disposable {
 
 function rangeOf(values: HostArray): { low: number; high: number } | null {
   if (values.length === 0) return null;
-  let low = values[0]!;
+  let low = values[0];
   let high = low;
   for (let i = 1; i < values.length; i++) {
-    const v = values[i]!;
+    const v = values[i];
     if (v < low) low = v;
     else if (v > high) high = v;
   }
@@ -202,16 +202,16 @@ function rangeOf(values: HostArray): { low: number; high: number } | null {
 export async function readTogether(tensors: readonly Tensor[]): Promise<HostArray[]> {
   if (tensors.length === 0) return [];
   using readback = new Readback(
-    tensors[0]!.storage.device,
+    tensors[0].storage.device,
     tensors.map((t) => ({ buffer: t.storage.buffer, offset: t.storage.offset, bytes: byteSize(t) })),
   );
-  return (await readback.views()).map((bytes, i) => hostArray(tensors[i]!.dtype, bytes.slice().buffer, tensors[i]!.size));
+  return (await readback.views()).map((bytes, i) => hostArray(tensors[i].dtype, bytes.slice().buffer, tensors[i].size));
 }
 
 /** queue.writeBuffer for any host array; odd f16 counts are padded to 4 bytes. */
 export function writeBuffer(device: Device, buffer: GPUBuffer, offset: number, values: HostArray): void {
   if (values.byteLength % 4 === 0) {
-    device.gpu.queue.writeBuffer(buffer, offset, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+    device.gpu.queue.writeBuffer(buffer, offset, values.buffer, values.byteOffset, values.byteLength);
     return;
   }
   const padded = new Uint8Array(Math.ceil(values.byteLength / 4) * 4);
@@ -259,6 +259,6 @@ function filled(where: string, shape: readonly number[], value: number, options:
   const { dtype = 'f32' } = options;
   currentDevice().expectRoom(byteSize({ shape, dtype }), where); // before as much is asked of the host
   const host = toHost(dtype, [value]);
-  const all = new (host.constructor as new (n: number) => HostArray)(numel(shape)).fill(host[0]!);
+  const all = new (host.constructor as new (n: number) => HostArray)(numel(shape)).fill(host[0]);
   return tensor(all, { ...options, shape, dtype });
 }

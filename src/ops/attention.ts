@@ -12,7 +12,7 @@ import { attention_positions } from '../gen/attention_positions.ts';
 import { attention_softmax } from '../gen/attention_softmax.ts';
 import { attention_narrow } from '../gen/attention_narrow.ts';
 import { convert } from '../gen/cast.ts';
-import { attentionGrad, type Saved } from './attention_grad.ts';
+import { attentionGrad, type AttentionInputs, type Saved } from './attention_grad.ts';
 import {
   checkOptional,
   coreParams,
@@ -50,12 +50,12 @@ export interface AttentionOptions {
 /** All outputs: y, and what backward needs of the rows and of the keys. */
 export const attentionCore = defineOp({
   name: 'attention',
-  call: (inputs: (Tensor | null | undefined)[], attrs: AttentionAttrs) => ({ inputs, attrs }),
-  result: (outs) => outs as Saved,
+  call: (inputs: AttentionInputs, attrs: AttentionAttrs) => ({ inputs, attrs }),
+  result: (outs) => outs as unknown as Saved,
   infer([q, k, v, bias, keyBias, tau], attrs): Spec[] {
-    const dtype = expectDType('attention', [q!, k!, v!, bias!, keyBias!, tau!], 'f32', 'f16');
-    const g = geometry(q!, k!, v!, attrs);
-    checkOptional(g, attrs, bias!, keyBias!, tau!);
+    const dtype = expectDType('attention', [q, k, v, bias, keyBias, tau], 'f32', 'f16');
+    const g = geometry(q, k, v, attrs);
+    checkOptional(g, attrs, bias, keyBias, tau);
     return [
       { shape: g.outShape, dtype },
       { shape: [g.slices, g.rows, 4], dtype: 'f32' },
@@ -66,22 +66,22 @@ export const attentionCore = defineOp({
   lower(c): Dispatch[] {
     const [q, k, v, bias, keyBias, tau] = c.inputs;
     const [y, rows, cols, positions] = c.outputs as [Ref, Ref, Ref, Ref?];
-    const g = geometry(q!, k!, v!, c.attrs);
-    const T = q!.dtype;
+    const g = geometry(q, k, v, c.attrs);
+    const T = q.dtype;
     const wg = lanesOf(c.caps);
     const out = positions ? [positionScores(g, c, wg)] : [];
-    out.push(queryNorms(g, c.attrs, q!, tau!, rows), keyNorms(g, c.attrs, k ?? q!, keyBias!, cols));
+    out.push(queryNorms(g, c.attrs, q, tau, rows), keyNorms(g, c.attrs, k ?? q, keyBias, cols));
     const added = positions ?? bias;
     const spec = { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' };
-    if (byProducts(g, c.caps, T)) return [...out, ...products(g, c, rows, cols, added, coreParams(g, c.attrs, bias!), spec)];
+    if (byProducts(g, c.caps, T)) return [...out, ...products(g, c, rows, cols, added, coreParams(g, c.attrs, bias), spec)];
     const D = narrowWidth(g, c.caps);
     if (D) {
       return [
         ...out,
         dispatch(
           attention_narrow,
-          { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y },
-          coreParams(g, c.attrs, bias!),
+          { q, k: k ?? q, v: v ?? q, cols, bias: added ?? q, rows, y },
+          coreParams(g, c.attrs, bias),
           grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
           { spec: { ...spec, D }, overrides: { WG: wg } },
         ),
@@ -92,8 +92,8 @@ export const attentionCore = defineOp({
     out.push(
       dispatch(
         kernel,
-        { q: q!, k: k ?? q!, v: v ?? q!, cols, bias: added ?? q!, rows, y: sum },
-        coreParams(g, c.attrs, bias!),
+        { q, k: k ?? q, v: v ?? q, cols, bias: added ?? q, rows, y: sum },
+        coreParams(g, c.attrs, bias),
         grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
         { spec, overrides: { WG: wg, KC: chunk, CELLS: wg * chunk } },
       ),
@@ -103,8 +103,8 @@ export const attentionCore = defineOp({
     return out;
   },
   vjp(c): (Thunk | null)[] {
-    const [q, k, v, bias, keyBias, tau] = c.inputs;
-    const all = once(() => attentionGrad(q!, k!, v!, bias!, keyBias!, tau!, c.outputs as Saved, c.grads[0]!, c.attrs));
+    const [, k, v, bias, keyBias, tau] = c.inputs;
+    const all = once(() => attentionGrad(c.inputs, c.outputs as unknown as Saved, c.grads[0]!, c.attrs));
     return [
       () => all().q,
       k && (() => all().k!),
@@ -115,7 +115,7 @@ export const attentionCore = defineOp({
     ];
   },
   flops([q, k, v], _, attrs) {
-    const g = geometry(q!, k!, v!, attrs);
+    const g = geometry(q, k, v, attrs);
     return 2 * g.slices * g.rows * g.keys * (g.d + g.dv);
   },
 });
@@ -130,7 +130,7 @@ const byProducts = (g: Geometry, caps: Caps, dtype: DType): boolean =>
 
 function products(
   g: Geometry,
-  c: LowerContext<AttentionAttrs>,
+  c: LowerContext<AttentionAttrs, AttentionInputs, Spec[]>,
   rows: Ref,
   cols: Ref,
   added: Ref | null,
@@ -139,15 +139,15 @@ function products(
 ): Dispatch[] {
   const [q, k, v] = c.inputs;
   const shape = [g.slices, g.rows, g.keys];
-  const [scores, p] = [c.scratch(shape), c.scratch(shape, q!.dtype)];
+  const [scores, p] = [c.scratch(shape), c.scratch(shape, q.dtype)];
   const batch = (s: Strides): [number, number] => [s.b, g.groups === 1 ? s.h : s.g]; // heads and groups are one axis: with several groups they lie whole
   const sizes = [g.batch, g.heads * g.groups] as const;
   const whole = [sizes[1] * g.rows * g.keys, g.rows * g.keys] as const;
   const { overrides, grid } = rowLaunch(c.caps, g.slices * g.rows, g.keys);
   return [
     ...lowerGemm(c, {
-      a: q!,
-      b: k ?? q!,
+      a: q,
+      b: k ?? q,
       bias: null,
       y: scores,
       m: g.rows,
@@ -160,12 +160,12 @@ function products(
       first: { a: g.q.first, b: g.k.first },
       batch: { sizes, a: batch(g.q), b: batch(g.k) },
     }),
-    dispatch(attention_softmax, { scores, cols, bias: added ?? q!, rows, p }, params, grid, { spec, overrides }),
+    dispatch(attention_softmax, { scores, cols, bias: added ?? q, rows, p }, params, grid, { spec, overrides }),
     ...lowerGemm(c, {
       a: p,
-      b: v ?? q!,
+      b: v ?? q,
       bias: null,
-      y: c.outputs[0]!,
+      y: c.outputs[0],
       m: g.rows,
       n: g.dv,
       k: g.keys,
@@ -181,14 +181,14 @@ function products(
 }
 
 /** q times every row of the tables. */
-function positionScores(g: Geometry, c: LowerContext<AttentionAttrs>, wg: number): Dispatch {
+function positionScores(g: Geometry, c: LowerContext<AttentionAttrs, AttentionInputs, Spec[]>, wg: number): Dispatch {
   const [q, , , tables] = c.inputs;
   return dispatch(
     attention_positions,
-    { q: q!, k: tables!, y: c.outputs[3]! },
-    { ...coreParams(g, c.attrs, tables!), keys: tables!.shape[0]! },
+    { q, k: tables!, y: c.outputs[3] },
+    { ...coreParams(g, c.attrs, tables), keys: tables!.shape[0] },
     grid1d(g.slices * Math.ceil(g.rows / (4 * wg))),
-    { spec: { T: q!.dtype }, overrides: { WG: wg } },
+    { spec: { T: q.dtype }, overrides: { WG: wg } },
   );
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Gradients of attention: scores are computed again, a bounded piece of slices x queries at a time, and every gradient that the
 // piece has a part in is added up. dq, dk and dv are one matrix product read in three ways. Heads that fit into registers need no piece.
-import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
+import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type OfInputs, type Ref } from '../engine/op.ts';
 import type { Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { Caps } from '../gpu/caps.ts';
@@ -53,6 +53,11 @@ interface GradAttrs {
   readonly pieceBytes: number | null;
 }
 
+type Optional = Tensor | null | undefined;
+/** Of attention: k and v are null where q holds all three side by side; `bias` may be the tables of relative positions. */
+export type AttentionInputs = readonly [q: Tensor, k: Optional, v: Optional, bias: Optional, keyBias: Optional, tau: Optional];
+type GradInputs = readonly [...AttentionInputs, y: Tensor, rows: Tensor, cols: Tensor, positions: Optional, dy: Tensor];
+
 /** Which output holds which gradient: packed q, k, v share one. */
 function slots(inputs: readonly (unknown | null)[]): { k: number; v: number; bias: number; keyBias: number; tau: number } {
   const [, k, , bias, keyBias] = inputs;
@@ -62,27 +67,27 @@ function slots(inputs: readonly (unknown | null)[]): { k: number; v: number; bia
 
 const gradOp = defineOp({
   name: 'attention_grad',
-  call: (inputs: (Tensor | null)[], attrs: GradAttrs) => ({ inputs, attrs }),
+  call: (inputs: GradInputs, attrs: GradAttrs) => ({ inputs, attrs }),
   infer: (inputs) => inputs.slice(0, 6).filter((s): s is Spec => s !== null),
   result: (outs) => outs,
   lower(c): Dispatch[] {
     const [q, k, v, bias, keyBias, tau, y, oldRows, cols, positions, dy] = c.inputs;
     const { attrs, pieceBytes } = c.attrs;
-    const g = geometry(q!, k!, v!, attrs);
-    const T = q!.dtype;
+    const g = geometry(q, k, v, attrs);
+    const T = q.dtype;
     const at = slots(c.inputs);
     const D = narrowWidth(g, c.caps);
-    if (D && k && v && !attrs.grid && pieceBytes === null) return narrowGrads(c, g, D);
+    if (D && k && v && !attrs.grid && pieceBytes === null) return narrowGrads(c, k, v, g, D);
     const rows = c.scratch([g.slices, g.rows, 4]);
     const list = pieces(g, pieceBytes ?? pieceBytesFor(c.caps));
-    const ds = c.scratch([2, list[0]!.slices, list[0]!.row_count, g.keys]);
+    const ds = c.scratch([2, list[0].slices, list[0].row_count, g.keys]);
     const dtau = c.scratch(tau ? [g.slices, g.rows] : [1]);
     const dkey = c.scratch(keyBias ? [g.slices, g.keys] : [1]);
     const none = c.scratch([1]);
     const dpositions = positions ? c.scratch(positions.shape) : none;
     const wg = lanesOf(c.caps);
-    const base = coreParams(g, attrs, bias!);
-    const out: Dispatch[] = [delta(g, attrs, y!, dy!, oldRows!, rows)];
+    const base = coreParams(g, attrs, bias);
+    const out: Dispatch[] = [delta(g, attrs, y, dy, oldRows, rows)];
     for (const p of list) {
       const half = p.slices * p.row_count * g.keys;
       const first = p.row0 === 0;
@@ -101,12 +106,12 @@ const gradOp = defineOp({
       out.push(
         dispatch(
           attention_ds,
-          { q: q!, k: k ?? q!, v: v ?? q!, cols: cols!, bias: positions ?? bias ?? q!, dy: dy!, rows, ds },
+          { q, k: k ?? q, v: v ?? q, cols, bias: positions ?? bias ?? q, dy, rows, ds },
           { ...base, ...p },
           grid1d(p.slices * Math.ceil(p.row_count / (4 * wg))),
           { spec: { T, BIAS: bias ? (attrs.grid ? '2u' : '1u') : '0u' }, overrides: { WG: wg } },
         ),
-        product({ a: ds, b: k ?? q!, weights: cols!, own: rows, own_rows: q!, g: c.outputs[0]!, part: tau ? dtau : none }, p.row_count, {
+        product({ a: ds, b: k ?? q, weights: cols, own: rows, own_rows: q, g: c.outputs[0], part: tau ? dtau : none }, p.row_count, {
           ...queries,
           a0: half,
           d: g.d,
@@ -115,7 +120,7 @@ const gradOp = defineOp({
           add: 0,
           finish: 1 + cosine + (tau ? 4 : 0),
         }),
-        product({ a: ds, b: q!, weights: rows, own: cols!, own_rows: k ?? q!, g: c.outputs[at.k]!, part: keyBias ? dkey : none }, g.keys, {
+        product({ a: ds, b: q, weights: rows, own: cols, own_rows: k ?? q, g: c.outputs[at.k], part: keyBias ? dkey : none }, g.keys, {
           ...keys,
           a0: half,
           d: g.d,
@@ -124,7 +129,7 @@ const gradOp = defineOp({
           add: first ? 0 : 1,
           finish: (keyBias ? 8 : 0) + (last ? 1 + cosine : 0),
         }),
-        product({ a: ds, b: dy!, weights: rows, own: cols!, own_rows: v ?? q!, g: c.outputs[at.v]!, part: none }, g.keys, {
+        product({ a: ds, b: dy, weights: rows, own: cols, own_rows: v ?? q, g: c.outputs[at.v], part: none }, g.keys, {
           ...keys,
           a0: 0,
           d: g.dv,
@@ -134,15 +139,15 @@ const gradOp = defineOp({
           finish: 0,
         }),
       );
-      if (bias) out.push(sumScores(g, attrs, p, bias, ds, positions ? dpositions : c.outputs[at.bias]!));
+      if (bias) out.push(sumScores(g, attrs, p, bias, ds, positions ? dpositions : c.outputs[at.bias]));
     }
-    if (positions) out.push(...tableGrads(c, g, { q: q!, tables: bias!, rows, dpositions, none }, c.outputs[at.bias]!, wg));
-    if (keyBias) out.push(keyBiasTotal(g, dkey, 1, c.outputs[at.keyBias]!));
-    if (tau) out.push(tauTotal(g, dtau, 1, c.outputs[at.tau]!));
+    if (positions && bias) out.push(...tableGrads(c, g, { q, tables: bias, rows, dpositions, none }, c.outputs[at.bias], wg));
+    if (keyBias) out.push(keyBiasTotal(g, dkey, 1, c.outputs[at.keyBias]));
+    if (tau) out.push(tauTotal(g, dtau, 1, c.outputs[at.tau]));
     return out;
   },
   flops([q, k, v], _, { attrs }) {
-    const g = geometry(q!, k!, v!, attrs);
+    const g = geometry(q, k, v, attrs);
     return 2 * g.slices * g.rows * g.keys * (3 * g.d + 2 * g.dv);
   },
 });
@@ -161,29 +166,29 @@ function delta(g: Geometry, attrs: AttentionAttrs, y: Ref, dy: Ref, old: Ref, fr
 const KB = 8; // keys that a lane of attention_narrow_dbias owns
 
 /** Heads narrow enough for registers, q, k and v apart: nothing of the size of the scores is written. */
-function narrowGrads(c: LowerContext<GradAttrs>, g: Geometry, D: string): Dispatch[] {
-  const [q, k, v, bias, keyBias, tau, y, oldRows, , , dy] = c.inputs;
+function narrowGrads(c: LowerContext<GradAttrs, GradInputs, Spec[]>, k: Ref, v: Ref, g: Geometry, D: string): Dispatch[] {
+  const [q, , , bias, keyBias, tau, y, oldRows, , , dy] = c.inputs;
   const { attrs } = c.attrs;
   const at = slots(c.inputs);
   const wg = lanesOf(c.caps);
   const over = (slices: number, tokens: number) => grid1d(slices * Math.ceil(tokens / (4 * wg)));
   const ofRows = g.slices * g.rows;
   const [stats, dtau] = [c.scratch([ofRows + g.slices * g.keys, 4]), c.scratch([g.slices, g.rows])];
-  const core = coreParams(g, attrs, bias!);
-  const options = { spec: { T: q!.dtype, D, BIAS: bias ? '1u' : '0u' }, overrides: { WG: wg } };
+  const core = coreParams(g, attrs, bias);
+  const options = { spec: { T: q.dtype, D, BIAS: bias ? '1u' : '0u' }, overrides: { WG: wg } };
   const cosine = { ...options, overrides: { WG: wg, COSINE: Number(attrs.cosine) } };
-  const read = { q: q!, k: k!, v: v!, dy: dy!, stats, bias: bias ?? q! };
+  const read = { q, k, v, dy, stats, bias: bias ?? q };
   const out = [
-    delta(g, attrs, y!, dy!, oldRows!, stats),
-    keyNorms(g, attrs, k!, keyBias!, stats, ofRows),
-    dispatch(attention_narrow_dq, { ...read, grad_q: c.outputs[0]!, dtau }, core, over(g.slices, g.rows), cosine),
+    delta(g, attrs, y, dy, oldRows, stats),
+    keyNorms(g, attrs, k, keyBias, stats, ofRows),
+    dispatch(attention_narrow_dq, { ...read, grad_q: c.outputs[0], dtau }, core, over(g.slices, g.rows), cosine),
   ];
   if (bias) {
     const [batches, heads] = biasExtents(bias, g);
     out.push(
       dispatch(
         attention_narrow_dbias,
-        { ...read, grad_bias: c.outputs[at.bias]! },
+        { ...read, grad_bias: c.outputs[at.bias] },
         core,
         over(batches * heads * Math.ceil(g.keys / KB), g.rows),
         options,
@@ -191,10 +196,10 @@ function narrowGrads(c: LowerContext<GradAttrs>, g: Geometry, D: string): Dispat
     );
   }
   out.push(
-    dispatch(attention_narrow_dkv, { ...read, grad_k: c.outputs[at.k]!, grad_v: c.outputs[at.v]! }, core, over(g.slices, g.keys), cosine),
+    dispatch(attention_narrow_dkv, { ...read, grad_k: c.outputs[at.k], grad_v: c.outputs[at.v] }, core, over(g.slices, g.keys), cosine),
   ); // last: it writes into the stats
-  if (keyBias) out.push(keyBiasTotal(g, stats, 4, c.outputs[at.keyBias]!, 4 * ofRows));
-  if (tau) out.push(tauTotal(g, dtau, g.scale, c.outputs[at.tau]!));
+  if (keyBias) out.push(keyBiasTotal(g, stats, 4, c.outputs[at.keyBias], 4 * ofRows));
+  if (tau) out.push(tauTotal(g, dtau, g.scale, c.outputs[at.tau]));
   return out;
 }
 
@@ -307,13 +312,13 @@ function tauTotal(g: Geometry, part: Ref, factor: number, y: Ref): Dispatch {
 
 /** From the gradient of q's products with the tables: what it adds to dq, and the tables' own gradient, summed over slices. */
 function tableGrads(
-  c: LowerContext<GradAttrs>,
+  c: LowerContext<GradAttrs, GradInputs, Spec[]>,
   g: Geometry,
   r: { q: Ref; tables: Ref; rows: Ref; dpositions: Ref; none: Ref },
   dtables: Ref,
   wg: number,
 ): Dispatch[] {
-  const n = r.tables.shape[0]!;
+  const n = r.tables.shape[0];
   const slice = n * g.d;
   const shared: Strides = { first: 0, b: 0, h: 0, g: 0, t: g.d };
   const own: Strides = { first: 0, b: g.heads * g.groups * slice, h: g.groups * slice, g: slice, t: g.d };
@@ -341,7 +346,7 @@ function tableGrads(
       { spec: { T: r.q.dtype }, overrides: { WG: wg } },
     );
   return [
-    product(r.tables, c.outputs[0]!, g.rows, {
+    product(r.tables, c.outputs[0], g.rows, {
       ...all,
       row_count: g.rows,
       rows: g.rows,
@@ -371,27 +376,23 @@ export type Saved = [y: Tensor, rows: Tensor, cols: Tensor, positions?: Tensor];
 
 /** All gradients in one call. */
 export function attentionGrad(
-  q: Tensor,
-  k: Tensor | null,
-  v: Tensor | null,
-  bias: Tensor | null,
-  keyBias: Tensor | null,
-  tau: Tensor | null,
+  given: OfInputs<AttentionInputs, Tensor>,
   saved: Saved,
   dy: Tensor,
   attrs: AttentionAttrs,
   pieceBytes: number | null = null,
 ): AttentionGrads {
   const [y, rows, cols, positions = null] = saved;
-  const inputs = [q, k, v, bias, keyBias, tau, y, rows, cols, positions, dy];
+  const [, k, v, bias, keyBias, tau] = given;
+  const inputs: GradInputs = [...given, y, rows, cols, positions, dy];
   const outs = gradOp(inputs, { attrs, pieceBytes });
   const at = slots(inputs);
   return {
-    q: outs[0]!,
-    k: k && outs[at.k]!,
-    v: v && outs[at.v]!,
-    bias: bias && outs[at.bias]!,
-    keyBias: keyBias && outs[at.keyBias]!,
-    tau: tau && outs[at.tau]!,
+    q: outs[0],
+    k: k && outs[at.k],
+    v: v && outs[at.v],
+    bias: bias && outs[at.bias],
+    keyBias: keyBias && outs[at.keyBias],
+    tau: tau && outs[at.tau],
   };
 }

@@ -67,7 +67,7 @@ function side(name: string, { shape }: Spec, heads: number, part = 0, parts = 1)
     );
   }
   const [b, h] = shape as unknown as [number, number];
-  const g = shape.length === 5 ? shape[2]! : 1;
+  const g = shape.length === 5 ? shape[2] : 1;
   const t = shape.at(-2)!;
   const d = shape.at(-1)!;
   if (heads && heads !== h) throw new ShapeError(`attention: ${name} has ${h} heads, expected ${heads}.`);

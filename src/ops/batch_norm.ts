@@ -26,38 +26,35 @@ interface Attrs {
 }
 
 /** [dx, dgamma, dbeta] and, with a summand, dz. */
-const gradient = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor | null, boolean, Attrs], Attrs & { add: boolean }, Tensor[]>({
+const gradient = defineOp({
   name: 'batch_norm_dx',
-  call: (x, gamma, stats, dy, y, add, attrs) => ({ inputs: [x, gamma, stats, dy, y], attrs: { ...attrs, add } }),
-  infer: ([x, gamma], { add }) => [x!, gamma!, gamma!, ...(add ? [x!] : [])],
+  call: (x: Tensor, gamma: Tensor, stats: Tensor, dy: Tensor, y: Tensor | null, add: boolean, attrs: Attrs) => ({
+    inputs: [x, gamma, stats, dy, y],
+    attrs: { ...attrs, add },
+  }),
+  infer: ([x, gamma], { add }) => [x, gamma, gamma, ...(add ? [x] : [])],
   lower(c): Dispatch[] {
     const [x, gamma, stats, dy, y] = c.inputs;
     const [dx, dgamma, dbeta, dz] = c.outputs;
-    const r = rowsOf(c.caps, x!, 1, c.attrs.eps);
+    const r = rowsOf(c.caps, x, 1, c.attrs.eps);
     const partial = c.scratch([2, r.parts, r.c]);
     const coef = c.scratch([2, r.c]);
     const { params, grid, options } = overChannels(r);
     return [
-      gradSums(r, x!, stats!, dy!, y!, partial),
-      dispatch(
-        bn_grad,
-        { partial_in: partial, gamma: gamma!, coef_out: coef, dgamma: dgamma!, dbeta: dbeta! },
-        { ...params, share: 1 / r.rows },
-        grid,
-        options,
-      ),
-      gradInput(r, x!, stats!, gamma!, coef, dy!, y!, dx!, dz ?? null, !c.attrs.training),
+      gradSums(r, x, stats, dy, y, partial),
+      dispatch(bn_grad, { partial_in: partial, gamma, coef_out: coef, dgamma, dbeta }, { ...params, share: 1 / r.rows }, grid, options),
+      gradInput(r, x, stats, gamma, coef, dy, y, dx, dz ?? null, !c.attrs.training),
     ];
   },
   result: (outputs) => outputs,
-  flops: ([x]) => 12 * numel(x!.shape),
+  flops: ([x]) => 12 * numel(x.shape),
 });
 
 /**
  * (x - mean) / sqrt(var + eps) * gamma + beta, then + add, then ReLU, per channel of x [..., C].
  * In training the running values (tensors with memory of their own) are updated in place.
  */
-export const batchNorm = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor, BatchNormOptions], Attrs>({
+export const batchNorm = defineOp({
   name: 'batch_norm',
   takes: {
     x: aTensor,
@@ -67,29 +64,33 @@ export const batchNorm = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor, Batch
     runningVar: aTensor,
     options: fields({ training: flag, momentum: maybe(number()), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }),
   },
-  call: (x, gamma, beta, runningMean, runningVar, { training, momentum = 0.1, eps = 1e-5, add = null, relu = false }) => ({
-    inputs: [x, gamma, beta, runningMean, runningVar, add],
-    attrs: { training, momentum, eps, relu },
-  }),
+  call: (
+    x: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    runningMean: Tensor,
+    runningVar: Tensor,
+    { training, momentum = 0.1, eps = 1e-5, add = null, relu = false }: BatchNormOptions,
+  ) => ({ inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu } }),
   infer([x, gamma, beta, mean, variance, add]) {
-    checkChannels('batch_norm', x!, [gamma, beta, mean, variance], add);
-    return [x!, { shape: [2, x!.shape.at(-1)!], dtype: 'f32' }];
+    checkChannels('batch_norm', x, [gamma, beta, mean, variance], add);
+    return [x, { shape: [2, x.shape.at(-1)!], dtype: 'f32' }];
   },
   mutates: ({ training }) => (training ? [3, 4] : []),
   lower(c): Dispatch[] {
     const [x, gamma, beta, mean, variance, add] = c.inputs;
     const [y, stats] = c.outputs;
-    const r = rowsOf(c.caps, x!, 1, c.attrs.eps);
+    const r = rowsOf(c.caps, x, 1, c.attrs.eps);
     const { params, grid, options } = overChannels(r);
-    const apply = applyNorm(r, x!, stats!, gamma!, beta!, add ?? null, y!, c.attrs.relu);
+    const apply = applyNorm(r, x, stats, gamma, beta, add ?? null, y, c.attrs.relu);
     if (!c.attrs.training)
-      return [dispatch(bn_eval_stats, { mean_in: mean!, var_in: variance!, stats_out: stats! }, params, grid, options), apply];
+      return [dispatch(bn_eval_stats, { mean_in: mean, var_in: variance, stats_out: stats }, params, grid, options), apply];
     const partial = c.scratch([2, r.parts, r.c]);
     return [
-      moments(r, x!, partial),
+      moments(r, x, partial),
       dispatch(
         bn_finish,
-        { partial_in: partial, stats_out: stats!, running_mean: mean!, running_var: variance! },
+        { partial_in: partial, stats_out: stats, running_mean: mean, running_var: variance },
         { ...params, momentum: c.attrs.momentum },
         grid,
         options,
@@ -98,8 +99,8 @@ export const batchNorm = defineOp<[Tensor, Tensor, Tensor, Tensor, Tensor, Batch
     ];
   },
   vjp({ inputs: [x, gamma, , , , add], outputs: [y, stats], grads: [g], attrs }): (Thunk | null)[] {
-    const all = once(() => gradient(x!, gamma!, stats!, g!, attrs.relu ? y! : null, Boolean(add), attrs));
-    return [() => all()[0]!, () => all()[1]!, () => all()[2]!, null, null, add ? () => all()[3]! : null];
+    const all = once(() => gradient(x, gamma, stats, g!, attrs.relu ? y : null, Boolean(add), attrs));
+    return [() => all()[0], () => all()[1], () => all()[2], null, null, add ? () => all()[3] : null];
   },
-  flops: ([x]) => 8 * numel(x!.shape),
+  flops: ([x]) => 8 * numel(x.shape),
 });

@@ -15,8 +15,8 @@ interface Attrs {
 }
 
 const params = ({ shape }: { shape: readonly number[] }, { first, slope }: Attrs) => ({
-  rows: shape[0]! * shape[1]!,
-  nodes: shape[1]!,
+  rows: shape[0] * shape[1],
+  nodes: shape[1],
   first,
   slope,
 });
@@ -25,27 +25,27 @@ const adjacency = defineOp({
   name: 'bilateral_adjacency',
   call: (terms: Tensor, attrs: Attrs) => ({ inputs: [terms], attrs }),
   infer: ([terms]) => ({
-    shape: [terms!.shape[0]!, terms!.shape[1]!, terms!.shape[1]!],
-    dtype: expectDType('bilateralGraphConv', [terms!], 'f32', 'f16'),
+    shape: [terms.shape[0], terms.shape[1], terms.shape[1]],
+    dtype: expectDType('bilateralGraphConv', [terms], 'f32', 'f16'),
   }),
   lower(c) {
-    const terms = c.inputs[0]!;
+    const terms = c.inputs[0];
     const p = params(terms, c.attrs);
-    return [dispatch(bilateral_adjacency, { terms, y: c.outputs[0]! }, p, grid1d(Math.ceil(p.rows / 8)), { spec: { T: terms.dtype } })];
+    return [dispatch(bilateral_adjacency, { terms, y: c.outputs[0] }, p, grid1d(Math.ceil(p.rows / 8)), { spec: { T: terms.dtype } })];
   },
-  vjp: ({ inputs: [terms], outputs: [y], grads: [g], attrs }): Thunk[] => [() => adjacencyGrad(terms!, y!, g!, attrs)],
+  vjp: ({ inputs: [terms], outputs: [y], grads: [g], attrs }): Thunk[] => [() => adjacencyGrad(terms, y, g, attrs)],
 });
 
 const adjacencyGrad = defineOp({
   name: 'bilateral_adjacency_grad',
   call: (terms: Tensor, y: Tensor, dy: Tensor, attrs: Attrs) => ({ inputs: [terms, y, dy], attrs }),
-  infer: ([terms]) => terms!,
+  infer: ([terms]) => terms,
   lower(c) {
     const [terms, y, dy] = c.inputs;
-    const p = params(terms!, c.attrs);
-    const bindings = { terms: terms!, adjacency: y!, dy: dy!, dot: c.scratch([p.rows]), dterms: c.outputs[0]! };
+    const p = params(terms, c.attrs);
+    const bindings = { terms, adjacency: y, dy, dot: c.scratch([p.rows]), dterms: c.outputs[0] };
     return [bilateral_dreceiver, bilateral_dsource].map((kernel) =>
-      dispatch(kernel, bindings, p, grid1d(Math.ceil(p.rows / 8)), { spec: { T: terms!.dtype } }),
+      dispatch(kernel, bindings, p, grid1d(Math.ceil(p.rows / 8)), { spec: { T: terms.dtype } }),
     );
   },
 });
@@ -60,7 +60,7 @@ const TAKES = { z: aTensor, p: aTensor, q: aTensor, options: maybe(fields({ slop
 export const bilateralAdjacency = door(
   'bilateralAdjacency',
   TAKES,
-  (z: Tensor, p: Tensor, q: Tensor, { slope = 0.2, first = z.shape[1]! / 2 }: { slope?: number; first?: number } = {}): Tensor => {
+  (z: Tensor, p: Tensor, q: Tensor, { slope = 0.2, first = z.shape[1] / 2 }: { slope?: number; first?: number } = {}): Tensor => {
     const d = z.shape.at(-1)!;
     if (
       z.shape.length !== 3 ||

@@ -43,7 +43,7 @@ interface DweightAttrs {
 }
 type Rank = 2 | 3;
 
-const back = (rank: Rank, shape: readonly number[]): number[] => (rank === 3 ? [...shape] : [shape[0]!, ...shape.slice(2)]);
+const back = (rank: Rank, shape: readonly number[]): number[] => (rank === 3 ? [...shape] : [shape[0], ...shape.slice(2)]);
 const spatial = (shape: readonly number[]): Vec3 => five(shape).slice(1, 4) as unknown as Vec3;
 const channels = (shape: readonly number[]): number => shape.at(-1)!;
 const sumPixels = (g: Tensor): Tensor => sum(g, { axes: g.shape.map((_, i) => i).slice(0, -1) });
@@ -53,25 +53,25 @@ const macs = (small: readonly number[], weight: readonly number[]): number => nu
 export function check(
   name: string,
   rank: Rank,
-  [x, w, bias]: readonly (Spec | null)[],
+  [x, w, bias]: readonly [Spec, Spec, Spec | null],
   inputs: number,
   out: number,
   groups: number,
 ): Spec['dtype'] {
   const layout = rank === 2 ? '[N, H, W, C]' : '[N, D, H, W, C]';
-  if (x!.shape.length !== rank + 2) throw new ShapeError(`${name}: got input [${x!.shape}], expected ${layout}.`);
-  if (w!.shape.length !== rank + 2) throw new ShapeError(`${name}: got weight [${w!.shape}], expected ${rank + 2} axes, channels last.`);
-  if (channels(x!.shape) !== inputs)
+  if (x.shape.length !== rank + 2) throw new ShapeError(`${name}: got input [${x.shape}], expected ${layout}.`);
+  if (w.shape.length !== rank + 2) throw new ShapeError(`${name}: got weight [${w.shape}], expected ${rank + 2} axes, channels last.`);
+  if (channels(x.shape) !== inputs)
     throw new ShapeError(
-      `${name}: weight [${w!.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x!.shape)} in [${x!.shape}], expected ${inputs}.`,
+      `${name}: weight [${w.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x.shape)} in [${x.shape}], expected ${inputs}.`,
     );
-  if ([...x!.shape.slice(1), ...w!.shape].includes(0))
-    throw new ShapeError(`${name}: got input [${x!.shape}] and weight [${w!.shape}], expected nothing empty but the batch.`);
-  if (!Number.isInteger(groups) || groups < 1 || w!.shape[0]! % groups !== 0)
-    throw new ShapeError(`${name}: got groups ${groups} for weight [${w!.shape}], expected a divisor of ${w!.shape[0]}.`);
+  if ([...x.shape.slice(1), ...w.shape].includes(0))
+    throw new ShapeError(`${name}: got input [${x.shape}] and weight [${w.shape}], expected nothing empty but the batch.`);
+  if (!Number.isInteger(groups) || groups < 1 || w.shape[0] % groups !== 0)
+    throw new ShapeError(`${name}: got groups ${groups} for weight [${w.shape}], expected a divisor of ${w.shape[0]}.`);
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out))
     throw new ShapeError(`${name}: got bias [${bias.shape}], expected [${out}].`);
-  return expectDType(name, [x!, w!, bias!], 'f32', 'f16');
+  return expectDType(name, [x, w, bias], 'f32', 'f16');
 }
 
 type Down = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs) => Tensor;
@@ -80,85 +80,85 @@ type Dweight = (big: Tensor, small: Tensor, attrs: DweightAttrs) => Tensor;
 
 /** The three maps of one convolution, named. `down`: big grid to small, `up`: small to big, `dweight`: both to the weight. */
 export function family(rank: Rank, names: { down: string; up: string; dweight: string }): { down: Down; up: Up; dweight: Dweight } {
-  const down: Down = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
+  const down: Down = defineOp({
     name: names.down,
-    call: (x, w, bias, attrs) => ({ inputs: [x, w, bias], attrs }),
+    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs) => ({ inputs: [x, w, bias], attrs }),
     infer([x, w, bias], { window }) {
-      const dtype = check(names.down, rank, [x!, w!, bias!], channels(w!.shape) * window.groups, w!.shape[0]!, window.groups);
-      const size = downSize(spatial(x!.shape), spatial(w!.shape), window);
+      const dtype = check(names.down, rank, [x, w, bias], channels(w.shape) * window.groups, w.shape[0], window.groups);
+      const size = downSize(spatial(x.shape), spatial(w.shape), window);
       if (size.some((d) => d < 1))
         throw new ShapeError(
-          `${names.down}: kernel [${w!.shape.slice(1, -1)}] does not fit into input [${x!.shape}], got output size [${size.slice(3 - rank)}], expected at least 1.`,
+          `${names.down}: kernel [${w.shape.slice(1, -1)}] does not fit into input [${x.shape}], got output size [${size.slice(3 - rank)}], expected at least 1.`,
           'Add padding.',
         );
-      return { shape: back(rank, [x!.shape[0]!, ...size, w!.shape[0]!]), dtype };
+      return { shape: back(rank, [x.shape[0], ...size, w.shape[0]]), dtype };
     },
     lower(c) {
       const [x, w, bias] = c.inputs;
       const { window, act } = c.attrs;
-      const lower = isDepthwise(w!.shape, window) ? lowerDepthwiseDown : lowerDown;
-      return lower(c, x!, w!, bias!, c.outputs[0]!, window, ACT[act]);
+      const lower = isDepthwise(w.shape, window) ? lowerDepthwiseDown : lowerDown;
+      return lower(c, x, w, bias, c.outputs[0], window, ACT[act]);
     },
     vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
-      const g = once(() => activationGrad(attrs.act, grads[0]!, y!, () => down(x!, w!, bias!, { ...attrs, act: 'none' })));
+      const g = once(() => activationGrad(attrs.act, grads[0], y, () => down(x, w, bias, { ...attrs, act: 'none' })));
       return [
-        () => up(g(), w!, null, { window: attrs.window, act: 'none', size: spatial(x!.shape) }),
-        () => dweight(x!, g(), { window: attrs.window, kernel: spatial(w!.shape) }),
+        () => up(g(), w, null, { window: attrs.window, act: 'none', size: spatial(x.shape) }),
+        () => dweight(x, g(), { window: attrs.window, kernel: spatial(w.shape) }),
         bias && (() => sumPixels(g())),
       ];
     },
-    flops: ([, w], [y]) => 2 * macs(y!.shape, w!.shape),
+    flops: ([, w], [y]) => 2 * macs(y.shape, w.shape),
   });
-  const up: Up = defineOp<[Tensor, Tensor, Tensor | null, UpAttrs], UpAttrs>({
+  const up: Up = defineOp({
     name: names.up,
-    call: (x, w, bias, attrs) => ({ inputs: [x, w, bias], attrs }),
+    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs) => ({ inputs: [x, w, bias], attrs }),
     infer([x, w, bias], { window, size }) {
-      const out = channels(w!.shape) * window.groups;
-      const dtype = check(names.up, rank, [x!, w!, bias!], w!.shape[0]!, out, window.groups);
-      const small = downSize(size, spatial(w!.shape), window);
-      if (small.some((d, i) => d !== spatial(x!.shape)[i]))
+      const out = channels(w.shape) * window.groups;
+      const dtype = check(names.up, rank, [x, w, bias], w.shape[0], out, window.groups);
+      const small = downSize(size, spatial(w.shape), window);
+      if (small.some((d, i) => d !== spatial(x.shape)[i]))
         throw new ShapeError(
-          `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x!.shape}], expected one that the same convolution maps back to it.`,
+          `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x.shape}], expected one that the same convolution maps back to it.`,
         );
-      return { shape: back(rank, [x!.shape[0]!, ...size, out]), dtype };
+      return { shape: back(rank, [x.shape[0], ...size, out]), dtype };
     },
     lower(c) {
       const [x, w, bias] = c.inputs;
       const { window, act } = c.attrs;
-      const lower = isDepthwise(w!.shape, window) ? lowerDepthwiseUp : lowerUp;
-      return lower(c, x!, w!, bias!, c.outputs[0]!, window, ACT[act]);
+      const lower = isDepthwise(w.shape, window) ? lowerDepthwiseUp : lowerUp;
+      return lower(c, x, w, bias, c.outputs[0], window, ACT[act]);
     },
     vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
-      const g = once(() => activationGrad(attrs.act, grads[0]!, y!, () => up(x!, w!, bias!, { ...attrs, act: 'none' })));
+      const g = once(() => activationGrad(attrs.act, grads[0], y, () => up(x, w, bias, { ...attrs, act: 'none' })));
       return [
-        () => down(g(), w!, null, { window: attrs.window, act: 'none' }),
-        () => dweight(g(), x!, { window: attrs.window, kernel: spatial(w!.shape) }),
+        () => down(g(), w, null, { window: attrs.window, act: 'none' }),
+        () => dweight(g(), x, { window: attrs.window, kernel: spatial(w.shape) }),
         bias && (() => sumPixels(g())),
       ];
     },
-    flops: ([x, w]) => 2 * macs(x!.shape, w!.shape),
+    flops: ([x, w]) => 2 * macs(x.shape, w.shape),
   });
-  const dweight: Dweight = defineOp<[Tensor, Tensor, DweightAttrs], DweightAttrs>({
+  const dweight: Dweight = defineOp({
     name: names.dweight,
-    call: (big, small, attrs) => ({ inputs: [big, small], attrs }),
+    call: (big: Tensor, small: Tensor, attrs: DweightAttrs) => ({ inputs: [big, small], attrs }),
     infer: ([big, small], { window, kernel }) => ({
-      shape: back(rank, [channels(small!.shape), ...kernel, channels(big!.shape) / window.groups]),
-      dtype: expectDType(names.dweight, [big!, small!], 'f32', 'f16'),
+      shape: back(rank, [channels(small.shape), ...kernel, channels(big.shape) / window.groups]),
+      dtype: expectDType(names.dweight, [big, small], 'f32', 'f16'),
     }),
     lower(c) {
       const [big, small] = c.inputs;
-      const dw = c.outputs[0]!;
+      const dw = c.outputs[0];
       const lower = isDepthwise(dw.shape, c.attrs.window) ? lowerDepthwiseDweight : lowerDweight;
-      return lower(c, big!, small!, dw, c.attrs.window);
+      return lower(c, big, small, dw, c.attrs.window);
     },
     vjp({ inputs: [big, small], grads: [g], attrs: { window } }): Thunk[] {
       return [
-        () => up(small!, g!, null, { window, act: 'none', size: spatial(big!.shape) }),
-        () => down(big!, g!, null, { window, act: 'none' }),
+        () => up(small, g, null, { window, act: 'none', size: spatial(big.shape) }),
+        () => down(big, g, null, { window, act: 'none' }),
       ];
     },
     flops: ([big, small], [dw], { window }) =>
-      2 * sides(big!.shape, small!.shape, dw!.shape, window.groups).taps * numel(small!.shape) * channels(dw!.shape),
+      2 * sides(big.shape, small.shape, dw.shape, window.groups).taps * numel(small.shape) * channels(dw.shape),
   });
   return { down, up, dweight };
 }

@@ -25,17 +25,12 @@ function make(rank: 2 | 3) {
           `${name}: got input [${x.shape}] and weight [${weight.shape}], expected ${rank + 2} axes each, channels last.`,
         );
       const extra = windowOf(name, rank, { padding: outputPadding }).before;
-      if (extra.some((p, i) => p >= window.stride[i]! && p >= window.dilation[i]!))
+      if (extra.some((p, i) => p >= window.stride[i] && p >= window.dilation[i]))
         throw new ShapeError(`${name}: got outputPadding ${JSON.stringify(outputPadding)}, expected less than the stride.`);
       const [from, kernel] = [five(x.shape), five(weight.shape)];
       const size = extra.map(
         (p, i) =>
-          (from[i + 1]! - 1) * window.stride[i]! -
-          window.before[i]! -
-          window.after[i]! +
-          window.dilation[i]! * (kernel[i + 1]! - 1) +
-          p +
-          1,
+          (from[i + 1] - 1) * window.stride[i] - window.before[i] - window.after[i] + window.dilation[i] * (kernel[i + 1] - 1) + p + 1,
       ) as unknown as Vec3;
       return up(x, weight, bias, { window, act: activation, size });
     },

@@ -20,7 +20,7 @@ export const cumsum = door(
   { x: aTensor, options: fields({ axis: integer(), exclusive: maybe(flag), reverse: maybe(flag) }) },
   (x: Tensor, { axis, exclusive = false, reverse = false }: CumsumOptions): Tensor => {
     const at = axisOf('cumsum', x.shape, axis);
-    const n = x.shape[at]!;
+    const n = x.shape[at];
     const shifted = (t: Tensor, by: number): Tensor => pad(t, { axes: [at], before: [reverse ? -by : by], after: [reverse ? by : -by] });
     let y = exclusive && n > 0 ? shifted(x, 1) : x;
     for (let step = 1; step < n; step *= 2) y = add(y, shifted(y, step));

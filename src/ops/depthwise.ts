@@ -52,9 +52,9 @@ const rowsLaunch = (s: Sides, w: Window, T: string, from: Sides['big'], to: Side
     yd: to[0],
     yh: to[1],
     yw: to[2],
-    pad_z: pad[0]!,
-    pad_y: pad[1]!,
-    pad_x: pad[2]!,
+    pad_z: pad[0],
+    pad_y: pad[1],
+    pad_x: pad[2],
     dil_z: w.dilation[0],
     flip: 0,
     has_bias: 0,
@@ -75,7 +75,7 @@ function lowerRows(
 ): Dispatch[] {
   const overrides = lanes(c.caps);
   const [from, to] = up ? [s.small, s.big] : [s.big, s.small];
-  const pad = up ? w.before.map((p, i) => w.dilation[i]! * (s.kernel[i]! - 1) - p) : w.before;
+  const pad = up ? w.before.map((p, i) => w.dilation[i] * (s.kernel[i] - 1) - p) : w.before;
   const { spec, params } = rowsLaunch(s, w, x.dtype, from, to, pad);
   const { rows, bands } = bandsOf(to[1], c.caps.software ? 32 : 8); // a band reads KY - 1 rows more than it writes
   const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(to[2] / widthOf(s)) * bands * to[0] * s.n;
@@ -128,7 +128,7 @@ export function lowerDepthwiseUp(
   const s = sides(y.shape, x.shape, weight.shape, w.groups);
   if (byRows(s, w, act)) return lowerRows(c, x, weight, bias, y, s, w, act, true);
   const overrides = lanes(c.caps);
-  const [d, h, width] = s.big.map((size, i) => Math.ceil(size / w.stride[i]!)) as [number, number, number];
+  const [d, h, width] = s.big.map((size, i) => Math.ceil(size / w.stride[i])) as [number, number, number];
   const tiles = Math.ceil(s.cb / overrides.WG) * Math.ceil(width / PIXELS) * h * d * s.n * w.stride[0] * w.stride[1] * w.stride[2];
   return [
     dispatch(

@@ -17,14 +17,14 @@ export const expand = defineOp({
   takes: { x: aTensor, shape: aShape },
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], attrs: { shape } }),
   infer([x], { shape }) {
-    const full = broadcast('expand', [x, { shape, dtype: x!.dtype }]);
+    const full = broadcast('expand', [x, { shape, dtype: x.dtype }]);
     if (full.length !== shape.length || full.some((d, i) => d !== shape[i]))
-      throw new ShapeError(`expand: [${x!.shape}] does not broadcast to [${shape}].`);
-    return { shape, dtype: x!.dtype };
+      throw new ShapeError(`expand: [${x.shape}] does not broadcast to [${shape}].`);
+    return { shape, dtype: x.dtype };
   },
   lower: (c) => lowerPointwise(c, SELF),
   pointwise: () => SELF,
-  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => sumTo(g!, x!.shape)],
+  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => sumTo(g, x.shape)],
 });
 
 /** Sums over `axes` (default: all), in f32 for floats and exact for integers. */

@@ -13,7 +13,7 @@ const gradient = defineOp({
     inputs: [dy, patterns, extrema],
     attrs: { shape },
   }),
-  infer: ([dy], { shape }) => ({ shape, dtype: dy!.dtype }),
+  infer: ([dy], { shape }) => ({ shape, dtype: dy.dtype }),
   lower(c) {
     const [dy, patterns, extrema] = c.inputs;
     const [, places, channels] = c.attrs.shape as [number, number, number];
@@ -21,8 +21,8 @@ const gradient = defineOp({
     return [
       dispatch(
         frequency_statistics_dx,
-        { dstatistics: dy!, patterns: patterns!, held: extrema!, dx: c.outputs[0]! },
-        { n, places, patterns: patterns!.shape[0]!, channels },
+        { dstatistics: dy, patterns, held: extrema, dx: c.outputs[0] },
+        { n, places, patterns: patterns.shape[0], channels },
         grid1d(Math.ceil(n / 64)),
       ),
     ];
@@ -39,32 +39,32 @@ export const frequencyStatistics = defineOp({
   call: (x: Tensor, patterns: Tensor) => ({ inputs: [x, patterns], attrs: {} }),
   infer([x, patterns]) {
     expectDType('frequencyStatistics', [x, patterns], 'f32');
-    const [s, p, c] = x!.shape as [number, number, number];
-    if (x!.shape.length !== 3 || patterns!.shape.length !== 2 || patterns!.shape[1] !== p || p > 65536 || patterns!.shape.includes(0)) {
+    const [s, p, c] = x.shape as [number, number, number];
+    if (x.shape.length !== 3 || patterns.shape.length !== 2 || patterns.shape[1] !== p || p > 65536 || patterns.shape.includes(0)) {
       throw new ShapeError(
-        `frequencyStatistics: got x [${x!.shape}] and patterns [${patterns!.shape}], expected [S, P, C] and [M, P] with M and P of at least 1, P at most 65536.`,
+        `frequencyStatistics: got x [${x.shape}] and patterns [${patterns.shape}], expected [S, P, C] and [M, P] with M and P of at least 1, P at most 65536.`,
       );
     }
     return [
       { shape: [s, 3, c], dtype: 'f32' as const },
-      { shape: [s, patterns!.shape[0]!, c], dtype: 'u32' as const },
+      { shape: [s, patterns.shape[0], c], dtype: 'u32' as const },
     ];
   },
   lower(c) {
     const [x, patterns] = c.inputs;
-    const [s, places, channels] = x!.shape as [number, number, number];
+    const [s, places, channels] = x.shape as [number, number, number];
     const n = s * channels;
     return [
       dispatch(
         frequency_statistics,
-        { x: x!, patterns: patterns!, statistics: c.outputs[0]!, extrema: c.outputs[1]! },
-        { n, places, patterns: patterns!.shape[0]!, channels },
+        { x, patterns, statistics: c.outputs[0], extrema: c.outputs[1] },
+        { n, places, patterns: patterns.shape[0], channels },
         grid1d(Math.ceil(n / 64)),
       ),
     ];
   },
   vjp: ({ inputs: [x, patterns], outputs: [, extrema], grads: [g] }): (Thunk | null)[] => [
-    () => gradient(g!, patterns!, extrema!, x!.shape),
+    () => gradient(g!, patterns, extrema, x.shape),
     null,
   ],
 });

@@ -3,7 +3,7 @@
 // device computes it, it picks NaN (0 of integers) and adds nothing.
 import { fields, integer, maybe } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
-import { numel } from '../engine/dtype.ts';
+import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -21,8 +21,11 @@ interface Attrs {
   readonly shape: readonly number[];
 }
 
-function launch({ caps, inputs: [from, index], outputs: [to], attrs: { k, m, inner, strides } }: LowerContext<Attrs>, width: number) {
-  const n = numel(to!.shape) / width;
+function launch(
+  { caps, inputs: [from, index], outputs: [to], attrs: { k, m, inner, strides } }: LowerContext<Attrs, readonly [Tensor, Tensor], Spec>,
+  width: number,
+) {
+  const n = numel(to.shape) / width;
   const { overrides, grid } = elementLaunch(caps, n);
   const params = {
     n,
@@ -32,9 +35,9 @@ function launch({ caps, inputs: [from, index], outputs: [to], attrs: { k, m, inn
     index_o: strides[0],
     index_m: strides[1],
     index_i: strides[2],
-    missing: from!.dtype === 'f32' || from!.dtype === 'f16' ? 0x7fc00000 : 0,
+    missing: from.dtype === 'f32' || from.dtype === 'f16' ? 0x7fc00000 : 0,
   }; // NaN, where there is one
-  return { params, grid, overrides, J: index!.dtype, from: from!, index: index!, to: to! };
+  return { params, grid, overrides, J: index.dtype, from, index, to };
 }
 
 const picking = (name: string) =>
@@ -44,11 +47,11 @@ const picking = (name: string) =>
     infer([x, index], { shape, k }) {
       if (k === 0 && numel(shape) > 0)
         throw new ShapeError(
-          `${name}: got an index of ${numel(index!.shape)} for the empty axis of [${x!.shape}], expected something to index.`,
+          `${name}: got an index of ${numel(index.shape)} for the empty axis of [${x.shape}], expected something to index.`,
         );
-      if (index!.dtype !== 'u32' && index!.dtype !== 'i32')
-        throw new DTypeError(`${name}: got an index of dtype ${index!.dtype}, expected u32 or i32.`, 'Convert with cast().');
-      return { shape, dtype: x!.dtype };
+      if (index.dtype !== 'u32' && index.dtype !== 'i32')
+        throw new DTypeError(`${name}: got an index of dtype ${index.dtype}, expected u32 or i32.`, 'Convert with cast().');
+      return { shape, dtype: x.dtype };
     },
     indices: (_, { k }) => [{ input: 1, below: k }],
     lower(c): Dispatch[] {
@@ -59,7 +62,7 @@ const picking = (name: string) =>
         dispatch(gatherKernel, { x: from, index, y: to }, params, grid, { spec: { T: width === 4 ? `vec4<${T}>` : T, J }, overrides }),
       ];
     },
-    vjp: ({ inputs: [x, index], grads: [g], attrs }): (Thunk | null)[] => [() => gatherDx(g!, index!, { ...attrs, shape: x!.shape }), null],
+    vjp: ({ inputs: [x, index], grads: [g], attrs }): (Thunk | null)[] => [() => gatherDx(g, index, { ...attrs, shape: x.shape }), null],
   });
 const gatherOp = picking('gather');
 const selectOp = picking('index_select');
@@ -74,22 +77,19 @@ const adding = (name: string) =>
     infer: ([g], { shape }) => ({ shape, dtype: expectDType(name, [g], 'f32', 'f16') }),
     indices: (_, { k }) => (name === 'scatter_add' ? [{ input: 1, below: k }] : []), // a gradient's were looked at forward
     lower(c): Dispatch[] {
-      const { V, W } = c.attrs.strides[2] === 0 ? vector(c.inputs[0]!.dtype, c.attrs.inner) : { V: c.inputs[0]!.dtype, W: 1 };
+      const { V, W } = c.attrs.strides[2] === 0 ? vector(c.inputs[0].dtype, c.attrs.inner) : { V: c.inputs[0].dtype, W: 1 };
       const { params, grid, overrides, J, from, index, to } = launch(c, W);
       return [dispatch(gather_dx, { g: from, index, dx: to }, params, grid, { spec: { V, J }, overrides })];
     },
-    vjp: ({ inputs: [g, index], grads: [gg], attrs }): (Thunk | null)[] => [
-      () => gatherOp(gg!, index!, { ...attrs, shape: g!.shape }),
-      null,
-    ],
-    flops: (_, [dx], { m }) => numel(dx!.shape) * m,
+    vjp: ({ inputs: [g, index], grads: [gg], attrs }): (Thunk | null)[] => [() => gatherOp(gg, index, { ...attrs, shape: g.shape }), null],
+    flops: (_, [dx], { m }) => numel(dx.shape) * m,
   });
 const gatherDx = adding('gather_dx');
 const scatterOp = adding('scatter_add');
 
 const around = (shape: readonly number[], axis: number): { outer: number; k: number; inner: number } => ({
   outer: numel(shape.slice(0, axis)),
-  k: shape[axis]!,
+  k: shape[axis],
   inner: numel(shape.slice(axis + 1)),
 });
 
@@ -103,7 +103,7 @@ export const gather = door(
       throw new ShapeError(`gather: got an index [${index.shape}] for [${x.shape}], expected the same shape but for axis ${at}.`);
     }
     const { outer, k, inner } = around(x.shape, at);
-    const m = index.shape[at]!;
+    const m = index.shape[at];
     return gatherOp(x, index, { outer, k, m, inner, strides: [m * inner, inner, inner === 1 ? 0 : 1], shape: index.shape });
   },
 );

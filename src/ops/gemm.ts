@@ -127,7 +127,7 @@ export function shapeClass(dtype: DType, m: number, n: number, others: number): 
 
 /** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors. */
 export const tileName = ({ family, spec, vec }: Tile): string =>
-  `${family} ${family === 'matrices' ? `${parseInt(spec.RM!)}x${parseInt(spec.RN!)}` : `${parseInt(spec.TM!)}x${parseInt(spec.TN!)}`}${family === 'registers' && vec ? ' vec4' : ''}`;
+  `${family} ${family === 'matrices' ? `${parseInt(spec.RM)}x${parseInt(spec.RN)}` : `${parseInt(spec.TM)}x${parseInt(spec.TN)}`}${family === 'registers' && vec ? ' vec4' : ''}`;
 
 /** At most six tiles that tuning tries. */
 export function contenders(caps: Caps, dtype: DType): Tile[] {

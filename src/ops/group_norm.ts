@@ -48,21 +48,24 @@ function weightGradients(r: Rows, groups: number, samples: Ref, dgamma: Ref, dbe
 }
 
 /** [dx], with weights dgamma and dbeta, and with a summand dz. */
-const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Tensor | null, boolean, Attrs], Attrs & { add: boolean }, Tensor[]>({
+const gradient = defineOp({
   name: 'group_norm_dx',
-  call: (x, gamma, stats, dy, y, add, attrs) => ({ inputs: [x, gamma, stats, dy, y], attrs: { ...attrs, add } }),
-  infer: ([x, gamma], { add }) => [x!, ...(gamma ? [gamma, gamma] : []), ...(add ? [x!] : [])],
+  call: (x: Tensor, gamma: Tensor | null, stats: Tensor, dy: Tensor, y: Tensor | null, add: boolean, attrs: Attrs) => ({
+    inputs: [x, gamma, stats, dy, y],
+    attrs: { ...attrs, add },
+  }),
+  infer: ([x, gamma], { add }) => [x, ...(gamma ? [gamma, gamma] : []), ...(add ? [x] : [])],
   lower(c): Dispatch[] {
     const [x, gamma, stats, dy, y] = c.inputs;
     const { groups, add } = c.attrs;
-    const dx = c.outputs[0]!,
+    const dx = c.outputs[0],
       dz = add ? c.outputs.at(-1)! : null;
-    const r = rowsOf(c.caps, x!, x!.shape[0]!, c.attrs.eps);
+    const r = rowsOf(c.caps, x, x.shape[0], c.attrs.eps);
     const by_sample = c.scratch([2, r.n, r.c]);
-    const last = gamma ? [weightGradients(r, groups, by_sample, c.outputs[1]!, c.outputs[2]!)] : [];
+    const last = gamma ? [weightGradients(r, groups, by_sample, c.outputs[1], c.outputs[2])] : [];
     if (isSmall(r, groups)) {
-      const { params, grid, options } = acrossGroups(r, groups, x!, { AFFINE: gamma !== null, RELU: y !== null });
-      const bindings = { x: x!, stats_in: stats!, gamma: gamma ?? stats!, by_sample, dy: dy!, y_in: y ?? x!, dx };
+      const { params, grid, options } = acrossGroups(r, groups, x, { AFFINE: gamma !== null, RELU: y !== null });
+      const bindings = { x, stats_in: stats, gamma: gamma ?? stats, by_sample, dy, y_in: y ?? x, dx };
       return [
         dz ? dispatch(gn_small_dx_add, { ...bindings, dz }, params, grid, options) : dispatch(gn_small_dx, bindings, params, grid, options),
         ...last,
@@ -72,23 +75,23 @@ const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Tensor | null,
     const coef = c.scratch([2, r.n, r.c]);
     const { params, grid, overrides } = overGroups(r, groups);
     return [
-      gradSums(r, x!, stats!, dy!, y ?? null, partial),
-      dispatch(gn_grad, { partial, gamma: gamma ?? stats!, coef, by_sample }, params, grid, {
+      gradSums(r, x, stats, dy, y ?? null, partial),
+      dispatch(gn_grad, { partial, gamma: gamma ?? stats, coef, by_sample }, params, grid, {
         overrides: { ...overrides, AFFINE: Number(gamma !== null) },
       }),
-      gradInput(r, x!, stats!, gamma ?? null, coef, dy!, y ?? null, dx, dz),
+      gradInput(r, x, stats, gamma ?? null, coef, dy, y ?? null, dx, dz),
       ...last,
     ];
   },
   result: (outputs) => outputs,
-  flops: ([x]) => 12 * numel(x!.shape),
+  flops: ([x]) => 12 * numel(x.shape),
 });
 
 /**
  * (x - mean) / sqrt(var + eps) * gamma + beta, then + add, then ReLU; mean and variance of each sample's group of neighbouring channels of
  * x [N, ..., C]; gamma, beta f32 [C] or null.
  */
-export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNormOptions], Attrs>({
+export const groupNorm = defineOp({
   name: 'group_norm',
   takes: {
     x: aTensor,
@@ -96,41 +99,39 @@ export const groupNorm = defineOp<[Tensor, Tensor | null, Tensor | null, GroupNo
     beta: noneOrTensor,
     options: fields({ groups: integer(1), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }),
   },
-  call: (x, gamma, beta, { groups, eps = 1e-5, add = null, relu = false }) => ({
+  call: (x: Tensor, gamma: Tensor | null, beta: Tensor | null, { groups, eps = 1e-5, add = null, relu = false }: GroupNormOptions) => ({
     inputs: [x, gamma, beta, add],
     attrs: { groups, eps, relu },
   }),
   infer([x, gamma, beta, add], { groups }) {
-    checkChannels('group_norm', x!, [gamma, beta], add);
-    const c = x!.shape.at(-1)!;
+    checkChannels('group_norm', x, [gamma, beta], add);
+    const c = x.shape.at(-1)!;
     if (!Number.isInteger(c / groups)) throw new ShapeError(`group_norm: got ${groups} groups for ${c} channels, expected a divisor.`);
     if (!gamma !== !beta) throw new ShapeError('group_norm: got one of gamma and beta, expected both or neither.');
-    return [x!, { shape: [2, x!.shape[0]!, c], dtype: 'f32' }];
+    return [x, { shape: [2, x.shape[0], c], dtype: 'f32' }];
   },
   lower(c): Dispatch[] {
     const [x, gamma, beta, add] = c.inputs;
     const [y, stats] = c.outputs;
     const { groups, relu } = c.attrs;
-    const r = rowsOf(c.caps, x!, x!.shape[0]!, c.attrs.eps);
+    const r = rowsOf(c.caps, x, x.shape[0], c.attrs.eps);
     if (isSmall(r, groups)) {
-      const { params, grid, options } = acrossGroups(r, groups, x!, { AFFINE: Boolean(gamma), RELU: relu, ADD: Boolean(add) });
-      return [
-        dispatch(gn_small, { x: x!, gamma: gamma ?? x!, beta: beta ?? x!, z: add ?? x!, y: y!, stats: stats! }, params, grid, options),
-      ];
+      const { params, grid, options } = acrossGroups(r, groups, x, { AFFINE: Boolean(gamma), RELU: relu, ADD: Boolean(add) });
+      return [dispatch(gn_small, { x, gamma: gamma ?? x, beta: beta ?? x, z: add ?? x, y, stats }, params, grid, options)];
     }
     const partial = c.scratch([2, r.n, r.parts, r.c]);
     const { params, grid, overrides } = overGroups(r, groups);
     return [
-      moments(r, x!, partial),
-      dispatch(gn_finish, { partial, stats: stats! }, params, grid, { overrides }),
-      applyNorm(r, x!, stats!, gamma ?? null, beta ?? null, add ?? null, y!, relu),
+      moments(r, x, partial),
+      dispatch(gn_finish, { partial, stats }, params, grid, { overrides }),
+      applyNorm(r, x, stats, gamma ?? null, beta ?? null, add ?? null, y, relu),
     ];
   },
   vjp({ inputs: [x, gamma, beta, add], outputs: [y, stats], grads: [g], attrs }): (Thunk | null)[] {
-    const all = once(() => gradient(x!, gamma!, stats!, g!, attrs.relu ? y! : null, Boolean(add), attrs));
-    return [() => all()[0]!, gamma ? () => all()[1]! : null, beta ? () => all()[2]! : null, add ? () => all().at(-1)! : null];
+    const all = once(() => gradient(x, gamma, stats, g!, attrs.relu ? y : null, Boolean(add), attrs));
+    return [() => all()[0], gamma ? () => all()[1] : null, beta ? () => all()[2] : null, add ? () => all().at(-1)! : null];
   },
-  flops: ([x]) => 8 * numel(x!.shape),
+  flops: ([x]) => 8 * numel(x.shape),
 });
 
 /** Group norm with one channel a group. */

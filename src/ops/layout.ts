@@ -32,27 +32,27 @@ interface Part {
 const sliceOp = defineOp({
   name: 'slice',
   call: (x: Tensor, part: Part) => ({ inputs: [x], attrs: part }),
-  infer: ([x], { shape }) => ({ shape, dtype: x!.dtype }),
+  infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs: { start, step, shape } }) {
-    return copyView(caps, x!, sliced(contiguous(x!.shape), start, shape, step), y!);
+    return copyView(caps, x, sliced(contiguous(x.shape), start, shape, step), y);
   },
-  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => sliceDx(g!, { ...attrs, shape: x!.shape })],
+  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => sliceDx(g, { ...attrs, shape: x.shape })],
 });
 
 /** Adjoint of slice: g where the slice took its elements, 0 elsewhere. `shape` is the whole tensor's. */
 const sliceDx = defineOp({
   name: 'slice_dx',
   call: (g: Tensor, whole: Part) => ({ inputs: [g], attrs: whole }),
-  infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
+  infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
   lower({ caps, inputs: [g], outputs: [dx], attrs: { start, step, shape } }) {
     return placeDispatch(
       caps,
-      g!,
-      dx!,
-      shape.map((out, i) => ({ out, size: g!.shape[i]!, start: start[i]!, step: step[i]! })),
+      g,
+      dx,
+      shape.map((out, i) => ({ out, size: g.shape[i], start: start[i], step: step[i] })),
     );
   },
-  vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => sliceOp(gg!, { ...attrs, shape: g!.shape })],
+  vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => sliceOp(gg, { ...attrs, shape: g.shape })],
 });
 
 const aBound: Kind = (where, what, v) => {
@@ -78,7 +78,7 @@ export const slice = door(
     const pick = (list: List | undefined, i: number): number | undefined => (Array.isArray(list) ? list[i] : (list as number | undefined));
     const part = { start: x.shape.map(() => 0), step: x.shape.map(() => 1), shape: [...x.shape] };
     axes.forEach((a, i) => {
-      const n = x.shape[a]!;
+      const n = x.shape[a];
       const by = pick(step, i) ?? 1;
       if (!Number.isInteger(by) || by === 0) throw new ShapeError(`slice: got step ${by}, expected an integer other than 0.`);
       const [low, high] = by > 0 ? [0, n] : [-1, n - 1];
@@ -86,7 +86,7 @@ export const slice = door(
       const [from, to] = [pick(start, i), pick(end, i)];
       part.start[a] = from === undefined ? (by > 0 ? 0 : n - 1) : bound(from);
       part.step[a] = by;
-      part.shape[a] = Math.max(0, Math.ceil(((to === undefined ? (by > 0 ? n : -1) : bound(to)) - part.start[a]!) / by));
+      part.shape[a] = Math.max(0, Math.ceil(((to === undefined ? (by > 0 ? n : -1) : bound(to)) - part.start[a]) / by));
     });
     return part.shape.every((d, i) => d === x.shape[i] && part.step[i] === 1) ? x : sliceOp(x, part);
   },
@@ -108,24 +108,24 @@ const padOp = defineOp({
   name: 'pad',
   empty: 'lower', // the border alone is left
   call: (x: Tensor, attrs: PadAttrs) => ({ inputs: [x], attrs }),
-  infer: ([x], { before, after }) => ({ shape: x!.shape.map((d, i) => d + before[i]! + after[i]!), dtype: x!.dtype }),
+  infer: ([x], { before, after }) => ({ shape: x.shape.map((d, i) => d + before[i] + after[i]), dtype: x.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs: { before, mode, value } }) {
     return placeDispatch(
       caps,
-      x!,
-      y!,
-      y!.shape.map((out, i) => ({ out, size: x!.shape[i]!, start: before[i]!, step: 1 })),
+      x,
+      y,
+      y.shape.map((out, i) => ({ out, size: x.shape[i], start: before[i], step: 1 })),
       mode,
       value,
     );
   },
   vjp({ inputs: [x], grads: [g], attrs: { before, after, mode } }): Thunk[] {
-    if (mode === 'constant') return [() => padOp(g!, { before: before.map((b) => -b), after: after.map((a) => -a), mode, value: 0 })];
+    if (mode === 'constant') return [() => padOp(g, { before: before.map((b) => -b), after: after.map((a) => -a), mode, value: 0 })];
     return [
       () =>
-        x!.shape.reduce(
-          (d, size, axis) => (d.shape[axis] === size && before[axis] === 0 ? d : padDx(d, { axis, size, start: before[axis]!, mode })),
-          g!,
+        x.shape.reduce(
+          (d, size, axis) => (d.shape[axis] === size && before[axis] === 0 ? d : padDx(d, { axis, size, start: before[axis], mode })),
+          g,
         ),
     ];
   },
@@ -135,8 +135,8 @@ const padOp = defineOp({
 const padDx = defineOp({
   name: 'pad_dx',
   call: (g: Tensor, attrs: { axis: number; size: number; start: number; mode: PadMode }) => ({ inputs: [g], attrs }),
-  infer: ([g], { axis, size }) => ({ shape: g!.shape.map((d, i) => (i === axis ? size : d)), dtype: g!.dtype }),
-  lower: ({ caps, inputs: [g], outputs: [dx], attrs: { axis, start, mode } }) => [placeDxDispatch(caps, g!, dx!, axis, start, mode)],
+  infer: ([g], { axis, size }) => ({ shape: g.shape.map((d, i) => (i === axis ? size : d)), dtype: g.dtype }),
+  lower: ({ caps, inputs: [g], outputs: [dx], attrs: { axis, start, mode } }) => [placeDxDispatch(caps, g, dx, axis, start, mode)],
 });
 
 export interface PadOptions {
@@ -172,7 +172,7 @@ export const pad = door(
     };
     const attrs = { before: spread(before), after: spread(after), mode, value };
     x.shape.forEach((d, i) => {
-      const [b, a] = [attrs.before[i]!, attrs.after[i]!];
+      const [b, a] = [attrs.before[i], attrs.after[i]];
       const beyond = Math.max(b, a) > 0 && (mode === 'reflect' ? Math.max(b, a) >= d : mode !== 'constant' && d === 0);
       if (d + b + a < 0 || beyond) {
         throw new ShapeError(
@@ -190,7 +190,7 @@ export const roll = door(
   { x: aTensor, options: fields({ shift: perAxis(), axis: perAxis() }) },
   (x: Tensor, { shift, axis }: { shift: List; axis: List }): Tensor => {
     const axes = [axis].flat().map((a) => axisOf('roll', x.shape, a));
-    const before = [shift].flat().map((s, i) => s % (x.shape[axes[i]!]! || 1));
+    const before = [shift].flat().map((s, i) => s % (x.shape[axes[i]] || 1));
     return pad(x, { axes, before, after: before.map((s) => -s), mode: 'circular' });
   },
 );
@@ -219,9 +219,9 @@ const concatOp = defineOp({
     };
   },
   lower({ caps, inputs, outputs: [y], attrs: { axis, sizes } }) {
-    const n = numel(y!.shape);
+    const n = numel(y.shape);
     const { overrides, grid } = elementLaunch(caps, n);
-    const clear = inputs.includes(null) ? [dispatch(fill, { y: y! }, { n, value: 0 }, grid, { spec: { T: y!.dtype }, overrides })] : [];
+    const clear = inputs.includes(null) ? [dispatch(fill, { y }, { n, value: 0 }, grid, { spec: { T: y.dtype }, overrides })] : [];
     const at = starts(sizes);
     return [
       ...clear,
@@ -232,13 +232,13 @@ const concatOp = defineOp({
               caps,
               x,
               contiguous(x.shape),
-              y!,
+              y,
               sliced(
-                contiguous(y!.shape),
+                contiguous(y.shape),
                 along(
                   x.shape.map(() => 0),
                   axis,
-                  at[i]!,
+                  at[i],
                 ),
                 x.shape,
               ),
@@ -248,7 +248,7 @@ const concatOp = defineOp({
   },
   vjp({ inputs, grads: [g], attrs: { axis, sizes } }): (Thunk | null)[] {
     const at = starts(sizes);
-    return inputs.map((_, i) => () => slice(g!, { axis, start: at[i]!, end: at[i]! + sizes[i]! }));
+    return inputs.map((_, i) => () => slice(g, { axis, start: at[i], end: at[i] + sizes[i] }));
   },
 });
 
@@ -272,26 +272,26 @@ export const concat = door(
         );
       }
     }
-    return parts.length === 1 ? first : concatOp(parts, { axis: at, sizes: parts.map((p) => p.shape[at]!) });
+    return parts.length === 1 ? first : concatOp(parts, { axis: at, sizes: parts.map((p) => p.shape[at]) });
   },
 );
 
 const splitOp = defineOp({
   name: 'split',
   call: (x: Tensor, joint: Joint) => ({ inputs: [x], attrs: joint }),
-  infer: ([x], { axis, sizes }) => sizes.map((d) => ({ shape: along(x!.shape, axis, d), dtype: x!.dtype })),
+  infer: ([x], { axis, sizes }) => sizes.map((d) => ({ shape: along(x.shape, axis, d), dtype: x.dtype })),
   lower({ caps, inputs: [x], outputs, attrs: { axis, sizes } }) {
     const at = starts(sizes);
     return outputs.flatMap((y, i) =>
       copyView(
         caps,
-        x!,
+        x,
         sliced(
-          contiguous(x!.shape),
+          contiguous(x.shape),
           along(
-            x!.shape.map(() => 0),
+            x.shape.map(() => 0),
             axis,
-            at[i]!,
+            at[i],
           ),
           y.shape,
         ),
@@ -300,7 +300,7 @@ const splitOp = defineOp({
     );
   },
   vjp: ({ grads, attrs }): Thunk[] => [() => concatOp(grads, attrs)],
-  result: (outputs) => outputs,
+  result: (outputs) => [...outputs],
 });
 
 /** Pieces of the given sizes along `axis`, or that many equal ones. @throws ShapeError if they do not add up. */
@@ -309,7 +309,7 @@ export const split = door(
   { x: aTensor, sizes: perAxis(0), options: fields({ axis: integer() }) },
   (x: Tensor, sizes: List, { axis }: { axis: number }): Tensor[] => {
     const at = axisOf('split', x.shape, axis);
-    const n = x.shape[at]!;
+    const n = x.shape[at];
     const list = typeof sizes === 'number' ? new Array<number>(sizes).fill(n / sizes) : sizes;
     if (list.some((d) => !Number.isInteger(d) || d < 0) || list.reduce((a, b) => a + b, 0) !== n) {
       throw new ShapeError(

@@ -52,24 +52,24 @@ function batchAxes(a: Spec, b: Spec, batch: readonly number[]): [number, number,
   batch.forEach((size, i) => {
     const last = out.at(-1);
     if (size === 1) return;
-    if (last && last[1] === sa[i]! * size && last[2] === sb[i]! * size) {
+    if (last && last[1] === sa[i] * size && last[2] === sb[i] * size) {
       last[0] *= size;
-      last[1] = sa[i]!;
-      last[2] = sb[i]!;
-    } else out.push([size, sa[i]!, sb[i]!]);
+      last[1] = sa[i];
+      last[2] = sb[i];
+    } else out.push([size, sa[i], sb[i]]);
   });
   return out;
 }
 
-const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
+const op = defineOp({
   name: 'matmul',
   empty: 'lower', // without inner elements the bias is left
-  call: (a, b, bias, attrs) => ({ inputs: [a, b, bias], attrs }),
+  call: (a: Tensor, b: Tensor, bias: Tensor | null, attrs: Attrs) => ({ inputs: [a, b, bias], attrs }),
   infer([a, b, bias], attrs) {
     const dtype = expectDType('matmul', [a, b, bias], 'f32', 'f16');
-    if (a!.shape.length < 2 || b!.shape.length < 2)
-      throw new ShapeError(`matmul: got [${a!.shape}] and [${b!.shape}], expected at least two axes each.`);
-    const { m, n, k, kb } = sizes(a!, b!, attrs);
+    if (a.shape.length < 2 || b.shape.length < 2)
+      throw new ShapeError(`matmul: got [${a.shape}] and [${b.shape}], expected at least two axes each.`);
+    const { m, n, k, kb } = sizes(a, b, attrs);
     if (k !== kb)
       throw new ShapeError(
         `matmul: [${m}, ${k}] x [${kb}, ${n}], got inner sizes ${k} and ${kb}, expected equal ones.`,
@@ -77,18 +77,18 @@ const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
       );
     if (bias && (bias.shape.length !== 1 || bias.shape[0] !== n))
       throw new ShapeError(`matmul: got bias [${bias.shape}], expected [${n}].`);
-    return { shape: [...batchShape(a!, b!), m, n], dtype };
+    return { shape: [...batchShape(a, b), m, n], dtype };
   },
   lower(c) {
     const [a, b, bias] = c.inputs;
     const { transA, transB, act } = c.attrs;
-    const { m, n, k } = sizes(a!, b!, c.attrs);
-    const axes = batchAxes(a!, b!, batchShape(a!, b!));
+    const { m, n, k } = sizes(a, b, c.attrs);
+    const axes = batchAxes(a, b, batchShape(a, b));
     const common = {
-      a: a!,
-      b: b!,
+      a,
+      b,
       bias,
-      y: c.outputs[0]!,
+      y: c.outputs[0],
       n,
       k,
       aRow: transA ? 1 : k,
@@ -104,8 +104,8 @@ const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
   },
   vjp({ inputs: [a, b, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
     const { transA, transB, act } = attrs;
-    const g = once(() => activationGrad(act, grads[0]!, y!, () => op(a!, b!, bias!, { ...attrs, act: 'none' })));
-    const [x, w] = [a!, b!];
+    const g = once(() => activationGrad(act, grads[0], y, () => op(a, b, bias, { ...attrs, act: 'none' })));
+    const [x, w] = [a, b];
     return [
       () => sumTo(transA ? matmul(w, g(), { transA: transB, transB: true }) : matmul(g(), w, { transB: !transB }), x.shape),
       () => {
@@ -114,10 +114,10 @@ const op = defineOp<[Tensor, Tensor, Tensor | null, Attrs], Attrs>({
         const flat = (t: Tensor): Tensor => reshape(t, [numel(t.shape.slice(0, -1)), t.shape.at(-1)!]); // the batch joins the reduction
         return transB ? matmul(flat(g()), flat(x), { transA: true }) : matmul(flat(x), flat(g()), { transA: true });
       },
-      bias && (() => sum(g(), { axes: y!.shape.map((_, i) => i).slice(0, -1) })),
+      bias && (() => sum(g(), { axes: y.shape.map((_, i) => i).slice(0, -1) })),
     ];
   },
-  flops: ([a, b], [y], attrs) => 2 * numel(y!.shape) * sizes(a!, b!, attrs).k,
+  flops: ([a, b], [y], attrs) => 2 * numel(y.shape) * sizes(a, b, attrs).k,
 });
 
 const PRODUCT = { bias: noneOrTensor, activation: maybe(anActivation) };
@@ -156,7 +156,7 @@ export const linear = door(
         `linear: weight [${weight.shape}] expects ${weight.shape[1]} input features, got ${x.shape.at(-1)} in [${x.shape}], expected [..., ${weight.shape[1]}].`,
       );
     }
-    const rows = reshape(x, [numel(x.shape.slice(0, -1)), weight.shape[1]!]);
-    return reshape(matmul(rows, weight, { transB: true, bias, activation }), [...x.shape.slice(0, -1), weight.shape[0]!]);
+    const rows = reshape(x, [numel(x.shape.slice(0, -1)), weight.shape[1]]);
+    return reshape(matmul(rows, weight, { transB: true, bias, activation }), [...x.shape.slice(0, -1), weight.shape[0]]);
   },
 );

@@ -8,7 +8,7 @@ import { one, row, two } from './row.ts';
 import * as slope from './slopes.ts';
 
 const hardSigmoidRow = row('hard_sigmoid', 1, 'clamped(a * p0 + p1, 0.0, 1.0)', (g, [x], _, consts) => [
-  () => slope.hardSigmoid([g, x!], consts),
+  () => slope.hardSigmoid([g, x], consts),
 ]);
 /** min(max(alpha x + beta, 0), 1); no gradient passes at the corners. */
 export const hardSigmoid = door(
@@ -18,14 +18,14 @@ export const hardSigmoid = door(
 );
 /** x hardSigmoid(x) */
 export const hardSwish = one(
-  row('hard_swish', 1, 'a * (clamped(a + 3.0, 0.0, 6.0) * 0.16666667)', (g, [x]) => [() => slope.hardSwish([g, x!])]),
+  row('hard_swish', 1, 'a * (clamped(a + 3.0, 0.0, 6.0) * 0.16666667)', (g, [x]) => [() => slope.hardSwish([g, x])]),
 );
 /** x sigmoid(alpha x) */
 export const swish = door('swish', { x: aTensor, alpha: maybe(scalar) }, (x: Tensor, alpha: number = 1): Tensor =>
   mul(x, sigmoid(mulScalar(x, alpha))),
 );
 /** x tanh(log(1 + exp(x))) */
-export const mish = one(row('mish', 1, 'mish(a)', (g, [x]) => [() => slope.mish([g, x!])]));
+export const mish = one(row('mish', 1, 'mish(a)', (g, [x]) => [() => slope.mish([g, x])]));
 /** Self-normalising: gamma elu(x, alpha). */
 export const selu = door(
   'selu',
@@ -39,9 +39,9 @@ export const celu = door('celu', { x: aTensor, alpha: maybe(scalar) }, (x: Tenso
 );
 /** x where it is positive, else slope x; the slope broadcasts and is learnt. */
 export const prelu = two(
-  row('prelu', 2, 'select(a * b, a, a > 0.0)', (g, [x, w]) => [() => slope.prelu([g, x!, w!]), () => slope.preluSlope([g, x!])]),
+  row('prelu', 2, 'select(a * b, a, a > 0.0)', (g, [x, w]) => [() => slope.prelu([g, x, w]), () => slope.preluSlope([g, x])]),
 );
 /** x / (1 + |x|) */
 export const softsign = door('softsign', { x: aTensor }, (x: Tensor): Tensor => div(x, addScalar(abs(x), 1)));
 /** gelu with tanh in place of erf. */
-export const geluTanh = one(row('gelu_tanh', 1, 'gelu_tanh(a)', (g, [x]) => [() => slope.geluTanh([g, x!])]));
+export const geluTanh = one(row('gelu_tanh', 1, 'gelu_tanh(a)', (g, [x]) => [() => slope.geluTanh([g, x])]));

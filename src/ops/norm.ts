@@ -32,66 +32,69 @@ function launch(c: LowerContext<Attrs>, x: Ref, affine: boolean) {
 }
 
 /** @throws ShapeError, DTypeError unless x has a last axis, and gamma and beta are f32 [n]. */
-function check(name: string, [x, ...affine]: readonly (Spec | null)[]): Spec {
-  expectDType(name, [x!], 'f32', 'f16');
-  const n = x!.shape.at(-1);
+function check(name: string, [x, ...affine]: readonly [Spec, ...(Spec | null)[]]): Spec {
+  expectDType(name, [x], 'f32', 'f16');
+  const n = x.shape.at(-1);
   if (n === undefined) throw new ShapeError(`${name}: got a scalar, expected at least one axis.`);
   for (const w of affine) {
     if (w && w.dtype !== 'f32')
       throw new DTypeError(`${name}: got a weight of dtype ${w.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
     if (w && (w.shape.length !== 1 || w.shape[0] !== n))
-      throw new ShapeError(`${name}: got a weight [${w.shape}] for [${x!.shape}], expected [${n}].`);
+      throw new ShapeError(`${name}: got a weight [${w.shape}] for [${x.shape}], expected [${n}].`);
   }
-  return x!;
+  return x;
 }
 
 const rowsOf = (x: Spec): number => numel(x.shape.slice(0, -1));
 
-const gradient = defineOp<[Tensor, Tensor | null, Tensor, Tensor, Attrs], Attrs>({
+const gradient = defineOp({
   name: 'norm_dx',
-  call: (x, gamma, stats, dy, attrs) => ({ inputs: [x, gamma, stats, dy], attrs }),
-  infer: ([x]) => x!,
+  call: (x: Tensor, gamma: Tensor | null, stats: Tensor, dy: Tensor, attrs: Attrs) => ({ inputs: [x, gamma, stats, dy], attrs }),
+  infer: ([x]) => x,
   lower(c): Dispatch[] {
     const [x, gamma, stats, dy] = c.inputs;
-    const { params, grid, options } = launch(c, x!, gamma !== null);
-    return [dispatch(norm_dx, { x: x!, gamma: gamma ?? x!, stats_in: stats!, dy: dy!, dx: c.outputs[0]! }, params, grid, options)];
+    const { params, grid, options } = launch(c, x, gamma !== null);
+    return [dispatch(norm_dx, { x, gamma: gamma ?? x, stats_in: stats, dy, dx: c.outputs[0] }, params, grid, options)];
   },
-  flops: ([x]) => 10 * numel(x!.shape),
+  flops: ([x]) => 10 * numel(x.shape),
 });
 
-const weightGradients = defineOp<[Tensor, Tensor, Tensor], object, Tensor[]>({
+const weightGradients = defineOp({
   name: 'norm_dweight',
-  call: (x, stats, dy) => ({ inputs: [x, stats, dy], attrs: {} }),
+  call: (x: Tensor, stats: Tensor, dy: Tensor) => ({ inputs: [x, stats, dy], attrs: {} }),
   infer: ([x]) => [
-    { shape: [x!.shape.at(-1)!], dtype: 'f32' },
-    { shape: [x!.shape.at(-1)!], dtype: 'f32' },
+    { shape: [x.shape.at(-1)!], dtype: 'f32' },
+    { shape: [x.shape.at(-1)!], dtype: 'f32' },
   ],
   lower(c): Dispatch[] {
     const [x, stats, dy] = c.inputs;
-    const { rows, n, V, W } = sizes(x!);
+    const { rows, n, V, W } = sizes(x);
     const per = vectorsPerLane(c.caps, n, rows * n);
     const { chunk, parts } = runs(c.caps, rows, Math.ceil(n / per / c.caps.subgroupSize), 1024);
     const [dgamma, dbeta] = parts === 1 ? c.outputs : [c.scratch([parts, n * W]), c.scratch([parts, n * W])];
     const { grid, overrides } = elementLaunch(c.caps, (parts * n) / per);
     return [
-      dispatch(norm_dweight, { x: x!, stats_in: stats!, dy: dy!, dgamma: dgamma!, dbeta: dbeta! }, { rows, n, eps: 0, chunk }, grid, {
+      dispatch(norm_dweight, { x, stats_in: stats, dy, dgamma, dbeta }, { rows, n, eps: 0, chunk }, grid, {
         spec: { V, PER: `${per}u` },
         overrides,
       }),
-      ...(parts === 1 ? [] : [...lowerReduce(c, dgamma!, c.outputs[0]!, [0], 'sum'), ...lowerReduce(c, dbeta!, c.outputs[1]!, [0], 'sum')]),
+      ...(parts === 1 ? [] : [...lowerReduce(c, dgamma, c.outputs[0], [0], 'sum'), ...lowerReduce(c, dbeta, c.outputs[1], [0], 'sum')]),
     ];
   },
   result: (outputs) => outputs,
-  flops: ([x]) => 5 * numel(x!.shape),
+  flops: ([x]) => 5 * numel(x.shape),
 });
 
 const EPS = fields({ eps: maybe(scalar) });
 
 function make(name: string, mean: boolean) {
-  return defineOp<[Tensor, (Tensor | null)?, (Tensor | null)?, { eps?: number }?], Attrs>({
+  return defineOp({
     name,
     takes: { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(EPS) },
-    call: (x, gamma = null, beta = null, { eps = 1e-5 } = {}) => ({ inputs: [x, gamma, beta], attrs: { eps, mean } }),
+    call: (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, { eps = 1e-5 }: { eps?: number } = {}) => ({
+      inputs: [x, gamma, beta],
+      attrs: { eps, mean },
+    }),
     infer(inputs) {
       const x = check(name, inputs);
       if (inputs[2] && !inputs[1]) throw new ShapeError(`${name}: got beta without gamma, expected both, gamma alone or neither.`);
@@ -99,21 +102,21 @@ function make(name: string, mean: boolean) {
     },
     lower(c): Dispatch[] {
       const [x, gamma, beta] = c.inputs;
-      const { params, grid, options } = launch(c, x!, gamma !== null);
+      const { params, grid, options } = launch(c, x, gamma !== null);
       const [y, stats] = c.outputs;
       const { spec, overrides } = options;
       return [
-        dispatch(norm, { x: x!, gamma: gamma ?? x!, beta: beta ?? gamma ?? x!, y: y!, stats: stats! }, params, grid, {
+        dispatch(norm, { x, gamma: gamma ?? x, beta: beta ?? gamma ?? x, y, stats }, params, grid, {
           spec,
           overrides: { ...overrides, BETA: Number(Boolean(beta)) },
         }),
       ];
     },
     vjp({ inputs: [x, gamma, beta], outputs: [, stats], grads: [g], attrs }): (Thunk | null)[] {
-      const weights = once(() => weightGradients(x!, stats!, g!));
-      return [() => gradient(x!, gamma!, stats!, g!, attrs), gamma ? () => weights()[0]! : null, beta ? () => weights()[1]! : null];
+      const weights = once(() => weightGradients(x, stats, g!));
+      return [() => gradient(x, gamma, stats, g!, attrs), gamma ? () => weights()[0] : null, beta ? () => weights()[1] : null];
     },
-    flops: ([x]) => 8 * numel(x!.shape),
+    flops: ([x]) => 8 * numel(x.shape),
   });
 }
 
@@ -127,10 +130,10 @@ export const rmsNorm = door(
   (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options),
 );
 
-const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
+const l2Gradient = defineOp({
   name: 'l2_normalize_dx',
-  call: (y, stats, dy) => ({ inputs: [y, stats, dy], attrs: { eps: 0, mean: false } }),
-  infer: ([y]) => y!,
+  call: (y: Tensor, stats: Tensor, dy: Tensor) => ({ inputs: [y, stats, dy], attrs: { eps: 0, mean: false } }),
+  infer: ([y]) => y,
   lower(c): Dispatch[] {
     const [y, stats, dy] = c.inputs;
     const {
@@ -140,16 +143,16 @@ const l2Gradient = defineOp<[Tensor, Tensor, Tensor], Attrs>({
         spec,
         overrides: { WG, LANES },
       },
-    } = launch(c, y!, false);
-    return [dispatch(l2_dx, { x: y!, stats_in: stats!, dy: dy!, dx: c.outputs[0]! }, params, grid, { spec, overrides: { WG, LANES } })];
+    } = launch(c, y, false);
+    return [dispatch(l2_dx, { x: y, stats_in: stats, dy, dx: c.outputs[0] }, params, grid, { spec, overrides: { WG, LANES } })];
   },
 });
 
 /** x / max(|x|, eps) over the last axis; rows of zeros give zeros. */
-export const l2Normalize = defineOp<[Tensor, { eps?: number }?], Attrs>({
+export const l2Normalize = defineOp({
   name: 'l2_normalize',
   takes: { x: aTensor, options: maybe(EPS) },
-  call: (x, { eps = 1e-12 } = {}) => ({ inputs: [x], attrs: { eps, mean: false } }),
+  call: (x: Tensor, { eps = 1e-12 }: { eps?: number } = {}) => ({ inputs: [x], attrs: { eps, mean: false } }),
   infer(inputs) {
     const x = check('l2_normalize', inputs);
     return [x, { shape: [rowsOf(x)], dtype: 'f32' }];
@@ -163,10 +166,10 @@ export const l2Normalize = defineOp<[Tensor, { eps?: number }?], Attrs>({
         spec,
         overrides: { WG, LANES },
       },
-    } = launch(c, x!, false);
+    } = launch(c, x, false);
     const [y, stats] = c.outputs;
-    return [dispatch(l2, { x: x!, y: y!, stats: stats! }, params, grid, { spec, overrides: { WG, LANES } })];
+    return [dispatch(l2, { x, y, stats }, params, grid, { spec, overrides: { WG, LANES } })];
   },
-  vjp: ({ outputs: [y, stats], grads: [g] }): Thunk[] => [() => l2Gradient(y!, stats!, g!)],
-  flops: ([x]) => 4 * numel(x!.shape),
+  vjp: ({ outputs: [y, stats], grads: [g] }): Thunk[] => [() => l2Gradient(y, stats, g!)],
+  flops: ([x]) => 4 * numel(x.shape),
 });

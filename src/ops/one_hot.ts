@@ -19,7 +19,7 @@ const hot = defineOp({
   name: 'one_hot',
   call: (index: Tensor, names: Tensor, classes: number) => ({ inputs: [index, names], attrs: { classes } }),
   infer: (inputs) => ({ shape: broadcast('oneHot', inputs), dtype: 'f32' }),
-  indices: ([index], { classes }) => (index!.dtype === 'u32' || index!.dtype === 'i32' ? [{ input: 0, below: classes }] : []),
+  indices: ([index], { classes }) => (index.dtype === 'u32' || index.dtype === 'i32' ? [{ input: 0, below: classes }] : []),
   lower: (c) => lowerPointwise(c, expression(c.attrs.classes)),
   pointwise: ({ classes }) => expression(classes),
 });

@@ -31,13 +31,16 @@ interface UpdateTensors {
 }
 
 /** Overwrites p, m and v (each [n], n a multiple of 4) with one optimiser step. */
-export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'kind'>], UpdateAttrs, void>({
+export const update = defineOp({
   name: 'update',
-  call: (kind, t, attrs) => ({ inputs: [t.p, t.g, t.m, t.v, t.hyper, t.clip], attrs: { kind, ...attrs } }),
+  call: (kind: UpdateKind, t: UpdateTensors, attrs: Omit<UpdateAttrs, 'kind'>) => ({
+    inputs: [t.p, t.g, t.m, t.v, t.hyper, t.clip],
+    attrs: { kind, ...attrs },
+  }),
   infer([p]) {
-    if (numel(p!.shape) % 4 !== 0)
+    if (numel(p.shape) % 4 !== 0)
       throw new ShapeError(
-        `update: got ${numel(p!.shape)} parameters, expected a multiple of 4.`,
+        `update: got ${numel(p.shape)} parameters, expected a multiple of 4.`,
         'Pad the range with zeros, as arenas do.',
       );
     return [];
@@ -45,14 +48,14 @@ export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'ki
   mutates: () => [0, 2, 3],
   result: () => undefined,
   lower(c) {
-    const [p, g, m, v, hyper, clip] = c.inputs.map((r) => r!);
-    const n = Math.ceil(numel(p!.shape) / 4);
+    const [p, g, m, v, hyper, clip] = c.inputs.map((r) => r);
+    const n = Math.ceil(numel(p.shape) / 4);
     const { kind, beta1, beta2, eps, weightDecay, lrScale } = c.attrs;
     const params = { n, beta1, beta2, eps, weight_decay: weightDecay, lr_scale: lrScale };
     const grid = grid1d(Math.ceil(n / 64));
-    const bound = { p: p!, g: g!, m: m!, hyper: hyper!, clip: clip! };
+    const bound = { p, g, m, hyper, clip };
     if (kind === 'sgd') return [dispatch(sgd, bound, params, grid)];
-    return [dispatch(kind === 'adamw' ? adamw : adam, { ...bound, v: v! }, params, grid)];
+    return [dispatch(kind === 'adamw' ? adamw : adam, { ...bound, v }, params, grid)];
   },
 });
 
@@ -60,17 +63,17 @@ export const update = defineOp<[UpdateKind, UpdateTensors, Omit<UpdateAttrs, 'ki
 const bound = (maxNorm: number): number => (maxNorm === Infinity ? 0 : maxNorm);
 
 /** [factor, norm] over all ranges: factor = min(1, maxNorm / (norm + 1e-6)); an infinite maxNorm gives 1. */
-export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
+export const clipFactor = defineOp({
   name: 'clip_grad_norm',
-  call: (ranges, maxNorm) => ({ inputs: ranges, attrs: { maxNorm: bound(maxNorm) } }),
+  call: (ranges: Tensor[], maxNorm: number) => ({ inputs: ranges, attrs: { maxNorm: bound(maxNorm) } }),
   infer: () => ({ shape: [2], dtype: 'f32' }),
   lower(c) {
     const WG = c.caps.software ? c.caps.subgroupSize : 64;
     const ranges = c.inputs.map((r) => {
-      const { V, W } = vector('f32', numel(r!.shape));
-      const n = numel(r!.shape) / W;
+      const { V, W } = vector('f32', numel(r.shape));
+      const n = numel(r.shape) / W;
       const chunk = WG * Math.max(8, Math.ceil(n / WG / WORKGROUPS));
-      return { g: r!, V, n, chunk, groups: Math.ceil(n / chunk) };
+      return { g: r, V, n, chunk, groups: Math.ceil(n / chunk) };
     });
     const total = WG * ranges.reduce((sum, { groups }) => sum + groups, 0);
     const partials = c.scratch([total]);
@@ -87,7 +90,7 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
       ...sums,
       dispatch(
         clip_factor,
-        { sums: partials, clip: c.outputs[0]! },
+        { sums: partials, clip: c.outputs[0] },
         { n: total, chunk: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 },
         [1, 1, 1],
       ),
@@ -99,43 +102,39 @@ export const clipFactor = defineOp<[Tensor[], number], { maxNorm: number }>({
  * The verdict on scaled gradients: `scaled` [2] is `clipFactor` without a bound, `state` [4] the loss scale and its history, `rate` [1 or
  * more] starts with the learning rate. Gives the factor and the norm [2], and the hyperparameters [3] of `update`.
  */
-export const judgeGradients = defineOp<
-  [{ scaled: Tensor; rate: Tensor; state: Tensor }, { maxNorm: number; beta1: number; beta2: number; growth: number }],
-  { max_norm: number; beta1: number; beta2: number; growth: number },
-  { clip: Tensor; hyper: Tensor }
->({
+export const judgeGradients = defineOp({
   name: 'loss_scale',
-  call: ({ scaled, rate, state }, { maxNorm, ...rest }) => ({
-    inputs: [scaled, rate, state],
-    attrs: { max_norm: bound(maxNorm), ...rest },
-  }),
+  call: (
+    { scaled, rate, state }: { scaled: Tensor; rate: Tensor; state: Tensor },
+    { maxNorm, ...rest }: { maxNorm: number; beta1: number; beta2: number; growth: number },
+  ) => ({ inputs: [scaled, rate, state], attrs: { max_norm: bound(maxNorm), ...rest } }),
   infer: () => [
     { shape: [2], dtype: 'f32' },
     { shape: [3], dtype: 'f32' },
   ],
   mutates: () => [2],
-  result: ([clip, hyper]) => ({ clip: clip!, hyper: hyper! }),
+  result: ([clip, hyper]) => ({ clip, hyper }),
   lower(c) {
     const [scaled, rate, state] = c.inputs;
     const [clip, hyper] = c.outputs;
-    return [dispatch(loss_scale, { scaled: scaled!, rate: rate!, state: state!, clip: clip!, hyper: hyper! }, c.attrs, [1, 1, 1])];
+    return [dispatch(loss_scale, { scaled, rate, state, clip, hyper }, c.attrs, [1, 1, 1])];
   },
 });
 
 function rangeOp(name: string, kernel: typeof add_scaled | typeof assign_scaled) {
-  return defineOp<[Tensor, Tensor, number], { scale: number }, void>({
+  return defineOp({
     name,
-    call: (target, g, scale) => ({ inputs: [target, g], attrs: { scale } }),
+    call: (target: Tensor, g: Tensor, scale: number) => ({ inputs: [target, g], attrs: { scale } }),
     infer: () => [],
     mutates: () => [0],
     result: () => undefined,
     lower(c) {
-      const { V, W } = vector('f32', numel(c.inputs[1]!.shape));
-      const n = numel(c.inputs[1]!.shape) / W;
+      const { V, W } = vector('f32', numel(c.inputs[1].shape));
+      const n = numel(c.inputs[1].shape) / W;
       return [
         dispatch(
           kernel,
-          { target_range: c.inputs[0]!, g: c.inputs[1]! },
+          { target_range: c.inputs[0], g: c.inputs[1] },
           { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale },
           grid1d(Math.ceil(n / 64)),
           { spec: { V } },
@@ -151,17 +150,17 @@ export const addScaled = rangeOp('add_scaled', add_scaled);
 export const assignScaled = rangeOp('assign_scaled', assign_scaled);
 
 /** range = 0 */
-export const clear = defineOp<[Tensor], Record<string, never>, void>({
+export const clear = defineOp({
   name: 'clear',
-  call: (target) => ({ inputs: [target], attrs: {} }),
+  call: (target: Tensor) => ({ inputs: [target], attrs: {} }),
   infer: () => [],
   mutates: () => [0],
   result: () => undefined,
   lower(c) {
-    const { V, W } = vector('f32', numel(c.inputs[0]!.shape));
-    const n = numel(c.inputs[0]!.shape) / W;
+    const { V, W } = vector('f32', numel(c.inputs[0].shape));
+    const n = numel(c.inputs[0].shape) / W;
     return [
-      dispatch(clearKernel, { target_range: c.inputs[0]! }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)), {
+      dispatch(clearKernel, { target_range: c.inputs[0] }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)), {
         spec: { V },
       }),
     ];

@@ -11,14 +11,14 @@ import { contiguous, copyView, permuted } from './strided.ts';
 const permuteOp = defineOp({
   name: 'permute',
   call: (x: Tensor, order: readonly number[]) => ({ inputs: [x], attrs: { order } }),
-  infer: ([x], { order }) => ({ shape: order.map((a) => x!.shape[a]!), dtype: x!.dtype }),
+  infer: ([x], { order }) => ({ shape: order.map((a) => x.shape[a]), dtype: x.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs }) {
-    return copyView(caps, x!, permuted(contiguous(x!.shape), attrs.order), y!);
+    return copyView(caps, x, permuted(contiguous(x.shape), attrs.order), y);
   },
   vjp: ({ attrs: { order }, grads: [g] }): Thunk[] => [
     () =>
       permuteOp(
-        g!,
+        g,
         order.map((_, i) => order.indexOf(i)),
       ),
   ],
@@ -32,10 +32,10 @@ export const permute = door('permute', { x: aTensor, order: integers() }, (x: Te
     throw new ShapeError(`permute: got order [${order}] for [${x.shape}], expected each of its ${rank} axes once.`);
   }
   const long = full.filter((a) => x.shape[a] !== 1);
-  if (long.every((a, i) => i === 0 || a > long[i - 1]!))
+  if (long.every((a, i) => i === 0 || a > long[i - 1]))
     return reshape(
       x,
-      full.map((a) => x.shape[a]!),
+      full.map((a) => x.shape[a]),
     );
   return permuteOp(x, full);
 });

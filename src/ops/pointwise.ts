@@ -15,17 +15,17 @@ import * as slope from './slopes.ts';
 
 const addRow = row('add', 2, 'a + b', (g) => [() => g, () => g]);
 const subRow = row('sub', 2, 'a - b', (g) => [() => g, () => neg(g)]);
-const mulRow = row('mul', 2, 'a * b', (g, [a, b]) => [() => mul(g, b!), () => mul(g, a!)]);
-const divRow = row('div', 2, 'a / b', (g, [, b], y) => [() => div(g, b!), () => neg(div(mul(g, y), b!))]);
+const mulRow = row('mul', 2, 'a * b', (g, [a, b]) => [() => mul(g, b), () => mul(g, a)]);
+const divRow = row('div', 2, 'a / b', (g, [, b], y) => [() => div(g, b), () => neg(div(mul(g, y), b))]);
 const maxRow = row('maximum', 2, { float: 'largest(a, b)', integer: 'max(a, b)' }, (g, [a, b]) => [
-  () => slope.maximum([g, a!, b!]),
-  () => slope.maximum([g, b!, a!]),
+  () => slope.maximum([g, a, b]),
+  () => slope.maximum([g, b, a]),
 ]);
 const minRow = row('minimum', 2, { float: 'smallest(a, b)', integer: 'min(a, b)' }, (g, [a, b]) => [
-  () => slope.minimum([g, a!, b!]),
-  () => slope.minimum([g, b!, a!]),
+  () => slope.minimum([g, a, b]),
+  () => slope.minimum([g, b, a]),
 ]);
-const powRow = row('pow', 2, 'power(a, b)', (g, [a, b], y) => [() => slope.powBase([g, a!, b!]), () => slope.powExponent([g, a!, b!, y])]);
+const powRow = row('pow', 2, 'power(a, b)', (g, [a, b], y) => [() => slope.powBase([g, a, b]), () => slope.powExponent([g, a, b, y])]);
 
 /** 1 where a == b, else 0, in the dtype of a and b: one-hot targets. */
 export const indicator = two(row('indicator', 2, 'select(E(0), E(1), a == b)', null));
@@ -38,10 +38,10 @@ const modRow = row(
   'mod',
   2,
   { float: 'modulo(a, b)', integer: 'select(a % b, a % b + b, a % b != E(0) && (a % b < E(0)) != (b < E(0)))' },
-  (g, [a, b]) => [() => g, () => slope.mod([g, a!, b!])],
+  (g, [a, b]) => [() => g, () => slope.mod([g, a, b])],
 );
-const fmodRow = row('fmod', 2, { float: 'remainder(a, b)', integer: 'a % b' }, (g, [a, b]) => [() => g, () => slope.fmod([g, a!, b!])]);
-const atan2Row = row('atan2', 2, 'atan2_exact(a, b)', (g, [a, b]) => [() => slope.atan2Y([g, a!, b!]), () => slope.atan2X([g, a!, b!])]);
+const fmodRow = row('fmod', 2, { float: 'remainder(a, b)', integer: 'a % b' }, (g, [a, b]) => [() => g, () => slope.fmod([g, a, b])]);
+const atan2Row = row('atan2', 2, 'atan2_exact(a, b)', (g, [a, b]) => [() => slope.atan2Y([g, a, b]), () => slope.atan2X([g, a, b])]);
 
 /** a + b, broadcasting. */
 export const add = two(addRow);
@@ -66,7 +66,7 @@ export const less = (a: Tensor, b: Tensor): Tensor => greater(b, a);
 export const lessEqual = (a: Tensor, b: Tensor): Tensor => greaterEqual(b, a);
 
 export const neg = one(row('neg', 1, '-a', (g) => [() => neg(g)]));
-export const abs = one(row('abs', 1, 'abs(a)', (g, [a]) => [() => mul(g, sign(a!))]));
+export const abs = one(row('abs', 1, 'abs(a)', (g, [a]) => [() => mul(g, sign(a))]));
 export const sign = one(row('sign', 1, 'sign(a)', null));
 export const floor = one(row('floor', 1, 'floor(a)', null));
 export const ceil = one(row('ceil', 1, 'ceil(a)', null));
@@ -79,45 +79,45 @@ export const isNaN = one(row('is_nan', 1, `select(E(0), E(1), ${magnitude} > 0x7
 /** 1 where a is infinite, else 0, as u32. a is a float. */
 export const isInf = one(row('is_inf', 1, `select(E(0), E(1), ${magnitude} == 0x7f800000u)`, null, 'u32'));
 export const exp = one(row('exp', 1, 'exp_exact(a)', (g, _, y) => [() => mul(g, y)]));
-export const log = one(row('log', 1, 'log_exact(a)', (g, [a]) => [() => div(g, a!)]));
+export const log = one(row('log', 1, 'log_exact(a)', (g, [a]) => [() => div(g, a)]));
 export const sqrt = one(row('sqrt', 1, 'sqrt(a)', (g, _, y) => [() => div(mulScalar(g, 0.5), y)]));
 export const rsqrt = one(row('rsqrt', 1, 'inverseSqrt(a)', (g, _, y) => [() => mul(mulScalar(g, -0.5), mul(y, mul(y, y)))]));
 export const reciprocal = one(row('reciprocal', 1, 'E(1) / a', (g, _, y) => [() => neg(mul(g, mul(y, y)))]));
-export const square = one(row('square', 1, 'a * a', (g, [a]) => [() => mul(g, mulScalar(a!, 2))]));
-export const sin = one(row('sin', 1, 'sin_exact(a)', (g, [a]) => [() => mul(g, cos(a!))]));
-export const cos = one(row('cos', 1, 'cos_exact(a)', (g, [a]) => [() => neg(mul(g, sin(a!)))]));
+export const square = one(row('square', 1, 'a * a', (g, [a]) => [() => mul(g, mulScalar(a, 2))]));
+export const sin = one(row('sin', 1, 'sin_exact(a)', (g, [a]) => [() => mul(g, cos(a))]));
+export const cos = one(row('cos', 1, 'cos_exact(a)', (g, [a]) => [() => neg(mul(g, sin(a)))]));
 export const tan = one(row('tan', 1, 'tan_exact(a)', (g, _, y) => [() => mul(g, addScalar(square(y), 1))]));
-export const asin = one(row('asin', 1, 'asin_exact(a)', (g, [a]) => [() => mul(g, rsqrt(oneMinusSquare(a!)))]));
-export const acos = one(row('acos', 1, 'acos_exact(a)', (g, [a]) => [() => neg(mul(g, rsqrt(oneMinusSquare(a!))))]));
-export const atan = one(row('atan', 1, 'atan_exact(a)', (g, [a]) => [() => div(g, addScalar(square(a!), 1))]));
-export const sinh = one(row('sinh', 1, 'sinh_exact(a)', (g, [a]) => [() => mul(g, cosh(a!))]));
-export const cosh = one(row('cosh', 1, 'cosh_exact(a)', (g, [a]) => [() => mul(g, sinh(a!))]));
-export const asinh = one(row('asinh', 1, 'asinh_exact(a)', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a!), 1)))]));
-export const acosh = one(row('acosh', 1, 'acosh_exact(a)', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a!), -1)))]));
-export const atanh = one(row('atanh', 1, 'atanh_exact(a)', (g, [a]) => [() => div(g, oneMinusSquare(a!))]));
+export const asin = one(row('asin', 1, 'asin_exact(a)', (g, [a]) => [() => mul(g, rsqrt(oneMinusSquare(a)))]));
+export const acos = one(row('acos', 1, 'acos_exact(a)', (g, [a]) => [() => neg(mul(g, rsqrt(oneMinusSquare(a))))]));
+export const atan = one(row('atan', 1, 'atan_exact(a)', (g, [a]) => [() => div(g, addScalar(square(a), 1))]));
+export const sinh = one(row('sinh', 1, 'sinh_exact(a)', (g, [a]) => [() => mul(g, cosh(a))]));
+export const cosh = one(row('cosh', 1, 'cosh_exact(a)', (g, [a]) => [() => mul(g, sinh(a))]));
+export const asinh = one(row('asinh', 1, 'asinh_exact(a)', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a), 1)))]));
+export const acosh = one(row('acosh', 1, 'acosh_exact(a)', (g, [a]) => [() => mul(g, rsqrt(addScalar(square(a), -1)))]));
+export const atanh = one(row('atanh', 1, 'atanh_exact(a)', (g, [a]) => [() => div(g, oneMinusSquare(a))]));
 export const tanh = one(row('tanh', 1, 'tanh_exact(a)', (g, _, y) => [() => slope.tanh([g, y])]));
-export const erf = one(row('erf', 1, 'erf(a)', (g, [a]) => [() => mul(g, mulScalar(exp(neg(square(a!))), 2 / Math.sqrt(Math.PI)))]));
+export const erf = one(row('erf', 1, 'erf(a)', (g, [a]) => [() => mul(g, mulScalar(exp(neg(square(a))), 2 / Math.sqrt(Math.PI)))]));
 export const relu = one(row('relu', 1, { float: 'relu(a)', integer: 'max(a, E(0))' }, (g, _, y) => [() => slope.relu([g, y])]));
 /** x / (1 + exp(-x)) */
-export const silu = one(row('silu', 1, 'silu(a)', (g, [a]) => [() => slope.silu([g, a!])]));
+export const silu = one(row('silu', 1, 'silu(a)', (g, [a]) => [() => slope.silu([g, a])]));
 /** Exact (erf) form. */
-export const gelu = one(row('gelu', 1, 'gelu(a)', (g, [a]) => [() => slope.gelu([g, a!])]));
+export const gelu = one(row('gelu', 1, 'gelu(a)', (g, [a]) => [() => slope.gelu([g, a])]));
 export const sigmoid = one(row('sigmoid', 1, 'sigmoid(a)', (g, _, y) => [() => slope.sigmoid([g, y])]));
 /** log(1 + exp(x)), without overflow. */
-export const softplus = one(row('softplus', 1, 'softplus(a)', (g, [a]) => [() => mul(g, sigmoid(a!))]));
+export const softplus = one(row('softplus', 1, 'softplus(a)', (g, [a]) => [() => mul(g, sigmoid(a))]));
 
 const oneMinusSquare = (a: Tensor): Tensor => addScalar(neg(square(a)), 1);
 
 const addScalarRow = row('add_scalar', 1, 'a + E(p0)', (g) => [() => g]);
-const mulScalarRow = row('mul_scalar', 1, 'a * E(p0)', (g, _, __, [k]) => [() => mulScalar(g, k!)]);
-const powScalarRow = row('pow_scalar', 1, 'power(a, p0)', (g, [a], _, [k]) => [() => slope.powScalar([g, a!], [k!, k! - 1])]);
-const inverseRootRow = row('inverse_root', 1, 'inverseSqrt(a)', (g, [a]) => [() => slope.powScalar([g, a!], [-0.5, -1.5])]);
+const mulScalarRow = row('mul_scalar', 1, 'a * E(p0)', (g, _, __, [k]) => [() => mulScalar(g, k)]);
+const powScalarRow = row('pow_scalar', 1, 'power(a, p0)', (g, [a], _, [k]) => [() => slope.powScalar([g, a], [k, k - 1])]);
+const inverseRootRow = row('inverse_root', 1, 'inverseSqrt(a)', (g, [a]) => [() => slope.powScalar([g, a], [-0.5, -1.5])]);
 const clampRow = row('clamp', 1, { float: 'clamped(a, p0, p1)', integer: 'clamp(a, E(p0), E(p1))' }, (g, [a], _, consts) => [
-  () => slope.clamp([g, a!], consts),
+  () => slope.clamp([g, a], consts),
 ]);
-const leakyReluRow = row('leaky_relu', 1, 'select(a * p0, a, a > 0.0)', (g, [a], _, consts) => [() => slope.leakyRelu([g, a!], consts)]);
+const leakyReluRow = row('leaky_relu', 1, 'select(a * p0, a, a > 0.0)', (g, [a], _, consts) => [() => slope.leakyRelu([g, a], consts)]);
 const eluRow = row('elu', 1, 'select(p0 * expm1_negative(a * p2), a * p1, a > 0.0)', (g, [a], _, consts) => [
-  () => slope.elu([g, a!], consts),
+  () => slope.elu([g, a], consts),
 ]);
 const equalScalarRow = row('equal_scalar', 1, 'select(E(0), E(1), a == E(p0))', null, 'u32');
 const greaterScalarRow = row('greater_scalar', 1, 'select(E(0), E(1), a > E(p0))', null, 'u32');
@@ -150,23 +150,23 @@ export const where = defineOp({
   takes: { mask: aTensor, ifTrue: aTensor, ifFalse: aTensor },
   call: (mask: Tensor, ifTrue: Tensor, ifFalse: Tensor) => ({ inputs: [mask, ifTrue, ifFalse], attrs: {} }),
   infer([mask, t, f]) {
-    if (mask!.dtype !== 'u32' || t!.dtype !== f!.dtype) {
-      throw new DTypeError(`where: got dtypes ${mask!.dtype}, ${t!.dtype}, ${f!.dtype}, expected u32 and two of one dtype.`);
+    if (mask.dtype !== 'u32' || t.dtype !== f.dtype) {
+      throw new DTypeError(`where: got dtypes ${mask.dtype}, ${t.dtype}, ${f.dtype}, expected u32 and two of one dtype.`);
     }
-    return { shape: broadcast('where', [mask, t, f]), dtype: t!.dtype };
+    return { shape: broadcast('where', [mask, t, f]), dtype: t.dtype };
   },
   lower: (c) => lowerPointwise(c, { expr: 'select(c, b, a != E(0))', consts: [] }),
   pointwise: () => ({ expr: 'select(c, b, a != E(0))', consts: [] }),
   vjp({ inputs: [mask, t, f], grads: [g] }): (Thunk | null)[] {
-    return [null, () => sumTo(kept(mask!, g!, true), t!.shape), () => sumTo(kept(mask!, g!, false), f!.shape)];
+    return [null, () => sumTo(kept(mask, g, true), t.shape), () => sumTo(kept(mask, g, false), f.shape)];
   },
 });
 
 // g where the mask is not 0 (`set`) or is 0, else 0: not a product, for 0 times infinity is NaN.
-const kept = defineOp<[Tensor, Tensor, boolean], { readonly set: boolean }>({
+const kept = defineOp({
   name: 'where_grad',
-  call: (mask, g, set) => ({ inputs: [mask, g], attrs: { set } }),
-  infer: ([mask, g]) => ({ shape: broadcast('where_grad', [mask, g]), dtype: g!.dtype }),
+  call: (mask: Tensor, g: Tensor, set: boolean) => ({ inputs: [mask, g], attrs: { set } }),
+  infer: ([mask, g]) => ({ shape: broadcast('where_grad', [mask, g]), dtype: g.dtype }),
   lower: (c) => lowerPointwise(c, keptExpression(c.attrs.set)),
   pointwise: (a) => keptExpression(a.set),
 });
@@ -177,18 +177,18 @@ export const cast = defineOp({
   name: 'cast',
   takes: { x: aTensor, dtype: aDType },
   call: (x: Tensor, dtype: DType) => ({ inputs: [x], attrs: { dtype } }),
-  infer: ([x], { dtype }) => ({ shape: x!.shape, dtype }),
+  infer: ([x], { dtype }) => ({ shape: x.shape, dtype }),
   lower(c) {
-    const x = c.inputs[0]!;
+    const x = c.inputs[0];
     const { dtype } = c.attrs;
     const n = numel(x.shape);
     const grid = grid1d(Math.ceil(n / 64));
     if ((dtype === 'i32' || dtype === 'u32') && (x.dtype === 'f32' || x.dtype === 'f16')) {
-      return [dispatch(truncate, { x, integers: c.outputs[0]! }, { n }, grid, { spec: { FROM: x.dtype, I: dtype } })];
+      return [dispatch(truncate, { x, integers: c.outputs[0] }, { n }, grid, { spec: { FROM: x.dtype, I: dtype } })];
     }
-    return [dispatch(convert, { x, y: c.outputs[0]! }, { n }, grid, { spec: { FROM: x.dtype, TO: dtype } })];
+    return [dispatch(convert, { x, y: c.outputs[0] }, { n }, grid, { spec: { FROM: x.dtype, TO: dtype } })];
   },
-  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => cast(g!, x!.dtype)],
+  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => cast(g, x.dtype)],
 });
 
 /** The same values, cut off from the reverse walk. */
@@ -197,7 +197,7 @@ const detached = defineOp({
   name: 'detach',
   takes: { x: aTensor },
   call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
-  infer: ([x]) => x!,
+  infer: ([x]) => x,
   lower: () => [],
   view: true,
 });

@@ -39,7 +39,7 @@ function launch(
 }
 
 const pooled = (x: Spec, axes: readonly PoolAxis[], dtype: DType = x.dtype): Spec => ({
-  shape: [x.shape[0]!, ...axes.map((a) => a.out), x.shape.at(-1)!],
+  shape: [x.shape[0], ...axes.map((a) => a.out), x.shape.at(-1)!],
   dtype,
 });
 interface Back extends Windows {
@@ -50,96 +50,96 @@ const taps = (axes: readonly PoolAxis[]): number => axes.reduce((n, a) => n * a.
 const maxPoolOp = defineOp({
   name: 'max_pool',
   call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
-  infer: ([x], { axes }) => [pooled(x!, axes), pooled(x!, axes, 'u32')],
+  infer: ([x], { axes }) => [pooled(x, axes), pooled(x, axes, 'u32')],
   lower(c): Dispatch[] {
     const {
       inputs: [x],
       outputs: [y, place],
     } = c;
-    const { params, grid, options } = launch(c, y!, x!.shape, y!.shape, c.attrs);
-    return [dispatch(max_pool, { x: x!, y: y!, place: place! }, params, grid, options)];
+    const { params, grid, options } = launch(c, y, x.shape, y.shape, c.attrs);
+    return [dispatch(max_pool, { x, y, place }, params, grid, options)];
   },
   vjp: ({ inputs: [x], outputs: [, index], grads: [g], attrs }): (Thunk | null)[] => [
-    g ? () => maxPoolDx(g, index!, { ...attrs, shape: x!.shape }) : null,
+    g ? () => maxPoolDx(g, index, { ...attrs, shape: x.shape }) : null,
   ],
-  result: ([values, indices]) => ({ values: values!, indices: indices! }),
-  flops: (_, [y], { axes }) => numel(y!.shape) * taps(axes),
+  result: ([values, indices]) => ({ values, indices }),
+  flops: (_, [y], { axes }) => numel(y.shape) * taps(axes),
 });
 
 const maxPoolDx = defineOp({
   name: 'max_pool_dx',
   call: (g: Tensor, index: Tensor, attrs: Back) => ({ inputs: [g, index], attrs }),
-  infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
+  infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
   lower(c): Dispatch[] {
     const {
       inputs: [g, index],
       outputs: [dx],
     } = c;
-    const { params, grid, options } = launch(c, dx!, dx!.shape, g!.shape, c.attrs);
-    return [dispatch(max_pool_dx, { g: g!, index: index!, dx: dx! }, params, grid, options)];
+    const { params, grid, options } = launch(c, dx, dx.shape, g.shape, c.attrs);
+    return [dispatch(max_pool_dx, { g, index, dx }, params, grid, options)];
   },
 });
 
 const avgPoolOp = defineOp({
   name: 'avg_pool',
   call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
-  infer: ([x], { axes }) => pooled(x!, axes),
+  infer: ([x], { axes }) => pooled(x, axes),
   lower(c): Dispatch[] {
     const {
       inputs: [x],
       outputs: [y],
     } = c;
-    const { params, grid, averaging } = launch(c, y!, x!.shape, y!.shape, c.attrs);
-    return [dispatch(avg_pool, { x: x!, y: y! }, params, grid, averaging)];
+    const { params, grid, averaging } = launch(c, y, x.shape, y.shape, c.attrs);
+    return [dispatch(avg_pool, { x, y }, params, grid, averaging)];
   },
-  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => avgPoolDx(g!, { ...attrs, shape: x!.shape })],
-  flops: (_, [y], { axes }) => numel(y!.shape) * taps(axes),
+  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => avgPoolDx(g, { ...attrs, shape: x.shape })],
+  flops: (_, [y], { axes }) => numel(y.shape) * taps(axes),
 });
 
 const avgPoolDx = defineOp({
   name: 'avg_pool_dx',
   call: (g: Tensor, attrs: Back) => ({ inputs: [g], attrs }),
-  infer: ([g], { shape }) => ({ shape, dtype: g!.dtype }),
+  infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
   lower(c): Dispatch[] {
     const {
       inputs: [g],
       outputs: [dx],
     } = c;
-    const { params, grid, averaging } = launch(c, dx!, dx!.shape, g!.shape, c.attrs);
-    return [dispatch(avg_pool_dx, { g: g!, dx: dx! }, params, grid, averaging)];
+    const { params, grid, averaging } = launch(c, dx, dx.shape, g.shape, c.attrs);
+    return [dispatch(avg_pool_dx, { g, dx }, params, grid, averaging)];
   },
-  vjp: ({ grads: [gg], attrs }): Thunk[] => [() => avgPoolOp(gg!, attrs)],
+  vjp: ({ grads: [gg], attrs }): Thunk[] => [() => avgPoolOp(gg, attrs)],
 });
 
 const adaptiveOp = defineOp({
   name: 'adaptive_avg_pool',
   call: (x: Tensor, size: readonly number[]) => ({ inputs: [x], attrs: size }),
-  infer: ([x], size) => ({ shape: [x!.shape[0]!, ...size, x!.shape.at(-1)!], dtype: x!.dtype }),
+  infer: ([x], size) => ({ shape: [x.shape[0], ...size, x.shape.at(-1)!], dtype: x.dtype }),
   lower(c): Dispatch[] {
     const {
       inputs: [x],
       outputs: [y],
     } = c;
-    const { params, grid, bins } = launch(c, y!, x!.shape, y!.shape, { axes: [], includePad: true });
-    return [dispatch(adaptive_pool, { x: x!, y: y! }, params, grid, bins)];
+    const { params, grid, bins } = launch(c, y, x.shape, y.shape, { axes: [], includePad: true });
+    return [dispatch(adaptive_pool, { x, y }, params, grid, bins)];
   },
-  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => adaptiveDx(g!, x!.shape)],
-  flops: ([x]) => numel(x!.shape),
+  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => adaptiveDx(g, x.shape)],
+  flops: ([x]) => numel(x.shape),
 });
 
 const adaptiveDx = defineOp({
   name: 'adaptive_avg_pool_dx',
   call: (g: Tensor, shape: readonly number[]) => ({ inputs: [g], attrs: shape }),
-  infer: ([g], shape) => ({ shape, dtype: g!.dtype }),
+  infer: ([g], shape) => ({ shape, dtype: g.dtype }),
   lower(c): Dispatch[] {
     const {
       inputs: [g],
       outputs: [dx],
     } = c;
-    const { params, grid, bins } = launch(c, dx!, dx!.shape, g!.shape, { axes: [], includePad: true });
-    return [dispatch(adaptive_pool_dx, { g: g!, dx: dx! }, params, grid, bins)];
+    const { params, grid, bins } = launch(c, dx, dx.shape, g.shape, { axes: [], includePad: true });
+    return [dispatch(adaptive_pool_dx, { g, dx }, params, grid, bins)];
   },
-  vjp: ({ inputs: [g], grads: [gg] }): Thunk[] => [() => adaptiveOp(gg!, g!.shape.slice(1, -1))],
+  vjp: ({ inputs: [g], grads: [gg] }): Thunk[] => [() => adaptiveOp(gg, g.shape.slice(1, -1))],
 });
 
 /** Maxima of windows and where they lie within D * H * W (u32, the first of equals). The gradient goes there. */

@@ -53,9 +53,9 @@ export function poolAxes(
     if (Array.isArray(list) && list.length !== x.shape.length - 2)
       throw new ShapeError(`${name}: got ${what} [${list}] for [${x.shape}], expected one number or ${x.shape.length - 2}.`);
   }
-  const of = (list: PerAxis, i: number): number => (typeof list === 'number' ? list : list[i]!);
+  const of = (list: PerAxis, i: number): number => (typeof list === 'number' ? list : list[i]);
   return x.shape.slice(1, -1).map((size, i) => {
-    const p = typeof padding === 'number' ? padding : padding[i]!;
+    const p = typeof padding === 'number' ? padding : padding[i];
     const [before, after] = typeof p === 'number' ? [p, p] : p;
     const axis = { kernel: of(kernel, i), stride: of(stride, i), before, after, dilation: of(dilation, i) };
     const reach = axis.dilation * (axis.kernel - 1) + 1;

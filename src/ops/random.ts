@@ -77,11 +77,11 @@ const randomOp = defineOp({
   call: (counter: Tensor, attrs: Fill) => ({ inputs: [counter], attrs }),
   infer: (_, { shape, dtype }) => ({ shape, dtype: expectDType('random', [{ shape, dtype }], 'f32', 'f16') }),
   lower({ caps, inputs: [counter], outputs: [y], attrs: { op, normal, shift, scale } }): Dispatch[] {
-    const n = numel(y!.shape);
+    const n = numel(y.shape);
     const { overrides, grid } = elementLaunch(caps, Math.ceil(n / 4));
     return [
-      dispatch(randomKernel, { counter: counter!, y: y! }, { n, op, shift, scale, p: 0 }, grid, {
-        spec: { T: y!.dtype },
+      dispatch(randomKernel, { counter, y }, { n, op, shift, scale, p: 0 }, grid, {
+        spec: { T: y.dtype },
         overrides: { ...overrides, NORMAL: Number(normal) },
       }),
     ];
@@ -91,18 +91,18 @@ const randomOp = defineOp({
 const dropoutOp = defineOp({
   name: 'dropout',
   call: (x: Tensor, counter: Tensor, attrs: { p: number; op: number }) => ({ inputs: [x, counter], attrs }),
-  infer: ([x]) => ({ shape: x!.shape, dtype: expectDType('dropout', [x], 'f32', 'f16') }),
+  infer: ([x]) => ({ shape: x.shape, dtype: expectDType('dropout', [x], 'f32', 'f16') }),
   lower({ caps, inputs: [x, counter], outputs: [y], attrs: { p, op } }): Dispatch[] {
-    const n = numel(y!.shape);
+    const n = numel(y.shape);
     const { overrides, grid } = elementLaunch(caps, Math.ceil(n / 4));
     return [
-      dispatch(dropoutKernel, { x: x!, counter: counter!, y: y! }, { n, op, shift: 0, scale: p < 1 ? 1 / (1 - p) : 0, p }, grid, {
-        spec: { T: x!.dtype },
+      dispatch(dropoutKernel, { x, counter, y }, { n, op, shift: 0, scale: p < 1 ? 1 / (1 - p) : 0, p }, grid, {
+        spec: { T: x.dtype },
         overrides,
       }),
     ];
   },
-  vjp: ({ inputs: [, counter], grads: [g], attrs }): (Thunk | null)[] => [() => dropoutOp(g!, counter!, attrs), null],
+  vjp: ({ inputs: [, counter], grads: [g], attrs }): (Thunk | null)[] => [() => dropoutOp(g, counter, attrs), null],
 });
 
 export interface RandomOptions {

@@ -34,9 +34,9 @@ export const spaceToDepth = door(
     const cells = sizes.map((_, i) => 2 * i + 1);
     const within = sizes.map((_, i) => 2 * i + 2);
     const c = 2 * n + 1;
-    const apart = reshape(x, [x.shape[0]!, ...sizes.flatMap((d) => [d / r, r]), channels]);
+    const apart = reshape(x, [x.shape[0], ...sizes.flatMap((d) => [d / r, r]), channels]);
     const moved = permute(apart, mode === 'CRD' ? [0, ...cells, c, ...within] : [0, ...cells, ...within, c]);
-    return reshape(moved, [x.shape[0]!, ...sizes.map((d) => d / r), channels * r ** n]);
+    return reshape(moved, [x.shape[0], ...sizes.map((d) => d / r), channels * r ** n]);
   },
 );
 
@@ -51,11 +51,11 @@ export const depthToSpace = door(
     if (!Number.isInteger(channels))
       throw new ShapeError(`depthToSpace: got [${x.shape}] and factor ${r}, expected channels divisible by ${r ** n}.`);
     const block = sizes.map(() => r);
-    const apart = reshape(x, [x.shape[0]!, ...sizes, ...(mode === 'CRD' ? [channels, ...block] : [...block, channels])]);
+    const apart = reshape(x, [x.shape[0], ...sizes, ...(mode === 'CRD' ? [channels, ...block] : [...block, channels])]);
     const c = mode === 'CRD' ? n + 1 : 2 * n + 1;
     const first = mode === 'CRD' ? n + 2 : n + 1; // of the block's axes
     const moved = permute(apart, [0, ...sizes.flatMap((_, i) => [i + 1, first + i]), c]);
-    return reshape(moved, [x.shape[0]!, ...sizes.map((d) => d * r), channels]);
+    return reshape(moved, [x.shape[0], ...sizes.map((d) => d * r), channels]);
   },
 );
 
@@ -84,7 +84,7 @@ export const volumeToSlices = door(
   (x: Tensor, { plane }: { plane: Plane }): Tensor => {
     if (x.shape.length !== 5) throw new ShapeError(`volumeToSlices: got [${x.shape}], expected [N, D, H, W, C].`);
     const y = permute(x, ORDER[plane]);
-    return reshape(y, [y.shape[0]! * y.shape[1]!, ...y.shape.slice(2)]);
+    return reshape(y, [y.shape[0] * y.shape[1], ...y.shape.slice(2)]);
   },
 );
 
@@ -115,20 +115,20 @@ export const tile = door('tile', { x: aTensor, repeats: integers(0) }, (x: Tenso
     return tile(
       tile(
         x,
-        times.map((t, i) => (i >= repeated[3]! ? t : 1)),
+        times.map((t, i) => (i >= repeated[3] ? t : 1)),
       ),
-      times.map((t, i) => (i >= repeated[3]! ? 1 : t)),
+      times.map((t, i) => (i >= repeated[3] ? 1 : t)),
     );
   const wide = expand(
     reshape(
       x,
       shape.flatMap((d) => [1, d]),
     ),
-    shape.flatMap((d, i) => [times[i]!, d]),
+    shape.flatMap((d, i) => [times[i], d]),
   );
   return reshape(
     wide,
-    shape.map((d, i) => d * times[i]!),
+    shape.map((d, i) => d * times[i]),
   );
 });
 
@@ -138,7 +138,7 @@ export const repeatInterleave = door(
   { x: aTensor, options: fields({ repeats: integer(0), axis: integer() }) },
   (x: Tensor, { repeats, axis }: { repeats: number; axis: number }): Tensor => {
     const at = axisOf('repeatInterleave', x.shape, axis);
-    const [before, d, after] = [numel(x.shape.slice(0, at)), x.shape[at]!, numel(x.shape.slice(at + 1))];
+    const [before, d, after] = [numel(x.shape.slice(0, at)), x.shape[at], numel(x.shape.slice(at + 1))];
     return reshape(
       expand(reshape(x, [before, d, 1, after]), [before, d, repeats, after]),
       x.shape.map((s, i) => (i === at ? s * repeats : s)),

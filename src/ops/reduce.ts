@@ -50,26 +50,26 @@ function arg(name: string, op: 'max' | 'min') {
     }),
     infer([x], attrs) {
       expectDType(name, [x], ...ALL);
-      expectElements(name, x!, attrs);
-      return { shape: outShape(x!.shape, attrs), dtype: 'u32' };
+      expectElements(name, x, attrs);
+      return { shape: outShape(x.shape, attrs), dtype: 'u32' };
     },
     // First the extremum, then the smallest index that holds it.
     lower(c) {
-      const x = c.inputs[0]!;
+      const x = c.inputs[0];
       const [axis] = c.attrs.axes as [number];
       const outer = numel(x.shape.slice(0, axis));
-      const n = x.shape[axis]!;
+      const n = x.shape[axis];
       const inner = numel(x.shape.slice(axis + 1));
       const best = c.scratch([outer, inner], x.dtype === 'f16' ? 'f32' : x.dtype);
       const { chunk, parts } = runs(c.caps, n, outer * inner, LONGEST * c.caps.subgroupSize);
-      const index = parts === 1 ? c.outputs[0]! : c.scratch([outer, parts, inner], 'u32');
+      const index = parts === 1 ? c.outputs[0] : c.scratch([outer, parts, inner], 'u32');
       const params = { outer, n, inner, chunk, parts, scale: 1 };
       const rows = inner === 1;
       const { grid, overrides } = rows ? rowLaunch(c.caps, outer * parts, chunk) : elementLaunch(c.caps, outer * parts * inner);
       return [
         ...lowerReduce(c, x, best, [axis], op),
         dispatch(rows ? match_rows : match_cols, { x, best, index }, params, grid, { spec: { V: x.dtype }, overrides }),
-        ...(parts === 1 ? [] : lowerReduce(c, index, c.outputs[0]!, [1], 'min')),
+        ...(parts === 1 ? [] : lowerReduce(c, index, c.outputs[0], [1], 'min')),
       ];
     },
   });

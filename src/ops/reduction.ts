@@ -77,11 +77,11 @@ export function lowerReduce(
     const outer = numel(left.slice(0, at).map((g) => g.size));
     const inner = numel(left.slice(at + 1).map((g) => g.size));
     const rows = inner === 1;
-    const { V, W } = vector(from.dtype, rows ? left[at]!.size : inner);
-    const n = rows ? left[at]!.size / W : left[at]!.size;
+    const { V, W } = vector(from.dtype, rows ? left[at].size : inner);
+    const n = rows ? left[at].size / W : left[at].size;
     const others = rows ? outer : outer * Math.ceil(inner / W / c.caps.subgroupSize);
     const { chunk, parts } = runs(c.caps, n, others, rows ? (LONGEST * c.caps.subgroupSize) / W : LONGEST);
-    left[at]!.size = parts;
+    left[at].size = parts;
     if (parts === 1) left.splice(at, 1);
     const last = !left.some((g) => g.reduced);
     const to = last && y.dtype === wide ? y : c.scratch([outer * parts * inner], wide);
@@ -113,29 +113,29 @@ interface Row {
 
 /** `vjp` gets y and g with the reduced axes kept, so that they broadcast against x. */
 export function reduction(name: string, { op, pre, mean, dtypes, vjp }: Row) {
-  return defineOp<[Tensor, ReduceOptions?], Attrs>({
+  return defineOp({
     name,
     takes: { x: aTensor, options: maybe(fields({ axes: maybe(perAxis()), keepDims: maybe(flag) })) },
     empty: mean ? NaN : op === 'prod' ? 1 : 0,
-    call: (x, options = {}) => ({ inputs: [x], attrs: attrsOf(name, x, options) }),
+    call: (x: Tensor, options: ReduceOptions = {}) => ({ inputs: [x], attrs: attrsOf(name, x, options) }),
     infer([x], attrs) {
-      const shape = outShape(x!.shape, attrs);
-      if (op === 'max' || op === 'min') expectElements(name, x!, attrs);
+      const shape = outShape(x.shape, attrs);
+      if (op === 'max' || op === 'min') expectElements(name, x, attrs);
       return { shape, dtype: expectDType(name, [x], ...dtypes) };
     },
     lower(c) {
       const [x] = c.inputs;
-      const count = numel(c.attrs.axes.map((a) => x!.shape[a]!));
-      return lowerReduce(c, x!, c.outputs[0]!, c.attrs.axes, op, pre, mean ? 1 / count : 1);
+      const count = numel(c.attrs.axes.map((a) => x.shape[a]));
+      return lowerReduce(c, x, c.outputs[0], c.attrs.axes, op, pre, mean ? 1 / count : 1);
     },
-    ...(vjp && {
-      vjp({ inputs: [x], outputs: [y], grads: [g], attrs }): Thunk[] {
-        const kept = keptShape(x!.shape, attrs.axes);
-        const count = numel(attrs.axes.map((a) => x!.shape[a]!));
-        return [() => vjp(x!, reshape(y!, kept), reshape(g!, kept), count)];
-      },
-    }),
-    flops: ([x]) => numel(x!.shape),
+    vjp:
+      vjp &&
+      (({ inputs: [x], outputs: [y], grads: [g], attrs }): Thunk[] => {
+        const kept = keptShape(x.shape, attrs.axes);
+        const count = numel(attrs.axes.map((a) => x.shape[a]));
+        return [() => vjp(x, reshape(y, kept), reshape(g, kept), count)];
+      }),
+    flops: ([x]) => numel(x.shape),
   });
 }
 

@@ -14,13 +14,13 @@ export const reshape = defineOp({
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], attrs: { shape } }),
   infer([x], { shape }) {
     const known = numel(shape.filter((d) => d !== -1));
-    const full = shape.map((d) => (d === -1 ? numel(x!.shape) / known : d));
-    if (shape.filter((d) => d === -1).length > 1 || numel(full) !== numel(x!.shape) || full.some((d) => !Number.isInteger(d))) {
-      throw new ShapeError(`reshape: [${x!.shape}] has ${numel(x!.shape)} elements, got shape [${shape}].`);
+    const full = shape.map((d) => (d === -1 ? numel(x.shape) / known : d));
+    if (shape.filter((d) => d === -1).length > 1 || numel(full) !== numel(x.shape) || full.some((d) => !Number.isInteger(d))) {
+      throw new ShapeError(`reshape: [${x.shape}] has ${numel(x.shape)} elements, got shape [${shape}].`);
     }
-    return { shape: full, dtype: x!.dtype };
+    return { shape: full, dtype: x.dtype };
   },
   lower: () => [],
   view: true,
-  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => reshape(g!, x!.shape)],
+  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => reshape(g, x.shape)],
 });

@@ -43,28 +43,28 @@ interface Attrs {
 const resizeOp = defineOp({
   name: 'resize',
   call: (x: Tensor, attrs: Attrs) => ({ inputs: [x], attrs }),
-  infer: ([x], { size }) => ({ shape: [x!.shape[0]!, ...size, x!.shape.at(-1)!], dtype: x!.dtype }),
+  infer: ([x], { size }) => ({ shape: [x.shape[0], ...size, x.shape.at(-1)!], dtype: x.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs }): Dispatch[] {
-    const channels = x!.shape.at(-1)!;
-    const { V, W } = vector(x!.dtype, channels);
-    const n = numel(y!.shape) / W;
-    const [d, h, w] = spatial3(x!.shape);
-    const [od, oh, ow] = spatial3(y!.shape);
+    const channels = x.shape.at(-1)!;
+    const { V, W } = vector(x.dtype, channels);
+    const n = numel(y.shape) / W;
+    const [d, h, w] = spatial3(x.shape);
+    const [od, oh, ow] = spatial3(y.shape);
     const [ld, lh, lw] = [{ scale: 1, shift: 0 }, { scale: 1, shift: 0 }, ...attrs.lines].slice(-3) as [Line, Line, Line];
     const { overrides, grid } = elementLaunch(caps, n);
     return [
       dispatch(
         resizeKernel,
-        { x: x!, y: y! },
+        { x, y },
         {
           n,
           c: channels / W,
-          d: d!,
-          h: h!,
-          w: w!,
-          od: od!,
-          oh: oh!,
-          ow: ow!,
+          d,
+          h,
+          w,
+          od,
+          oh,
+          ow,
           inverse: 0,
           rounding: attrs.rounding,
           scale_d: ld.scale,
@@ -79,30 +79,30 @@ const resizeOp = defineOp({
       ),
     ];
   },
-  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => resizeDx(g!, { ...attrs, size: x!.shape.slice(1, -1) })],
-  flops: ([x], [y], { linear }) => (linear ? numel(y!.shape) * 3 * (2 ** (x!.shape.length - 2) - 1) : 0),
+  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => resizeDx(g, { ...attrs, size: x.shape.slice(1, -1) })],
+  flops: ([x], [y], { linear }) => (linear ? numel(y.shape) * 3 * (2 ** (x.shape.length - 2) - 1) : 0),
 });
 
 /** Adjoint: `size` is the input's. One pass an axis that changes, the last axis first. */
 const resizeDx = defineOp({
   name: 'resize_dx',
   call: (g: Tensor, attrs: Attrs) => ({ inputs: [g], attrs }),
-  infer: ([g], { size }) => ({ shape: [g!.shape[0]!, ...size, g!.shape.at(-1)!], dtype: g!.dtype }),
+  infer: ([g], { size }) => ({ shape: [g.shape[0], ...size, g.shape.at(-1)!], dtype: g.dtype }),
   lower(c): Dispatch[] {
     const { size, lines, linear, rounding } = c.attrs;
     const axes = size
       .map((_, i) => i)
-      .filter((i) => size[i] !== c.inputs[0]!.shape[i + 1] || !same(lines[i]!))
+      .filter((i) => size[i] !== c.inputs[0].shape[i + 1] || !same(lines[i]))
       .reverse();
-    let from = c.inputs[0]!;
+    let from = c.inputs[0];
     return axes.map((axis, k): Dispatch => {
-      const shape = from.shape.map((s, i) => (i === axis + 1 ? size[axis]! : s));
-      const to = k === axes.length - 1 ? c.outputs[0]! : c.scratch(shape, from.dtype);
+      const shape = from.shape.map((s, i) => (i === axis + 1 ? size[axis] : s));
+      const to = k === axes.length - 1 ? c.outputs[0] : c.scratch(shape, from.dtype);
       const inner = numel(shape.slice(axis + 2));
       const { V, W } = vector(from.dtype, inner);
       const n = numel(shape) / W;
       const { overrides, grid } = elementLaunch(c.caps, n);
-      const { scale, shift } = lines[axis]!;
+      const { scale, shift } = lines[axis];
       const made = dispatch(
         resize_dx,
         { g: from, dx: to },
@@ -111,11 +111,11 @@ const resizeDx = defineOp({
           c: inner / W,
           d: 1,
           h: 1,
-          w: size[axis]!,
+          w: size[axis],
           od: 1,
           oh: 1,
-          ow: from.shape[axis + 1]!,
-          inverse: scale === 0 ? from.shape[axis + 1]! : 1 / scale,
+          ow: from.shape[axis + 1],
+          inverse: scale === 0 ? from.shape[axis + 1] : 1 / scale,
           scale_d: 1,
           scale_h: 1,
           scale_w: scale,
@@ -131,7 +131,7 @@ const resizeDx = defineOp({
       return made;
     });
   },
-  vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => resizeOp(gg!, { ...attrs, size: g!.shape.slice(1, -1) })],
+  vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => resizeOp(gg, { ...attrs, size: g.shape.slice(1, -1) })],
 });
 
 const same = ({ scale, shift }: Line): boolean => scale === 1 && shift === 0;
@@ -164,9 +164,9 @@ export const resize = door(
     if (scale && scale.length !== spatial.length)
       throw new ShapeError(`resize: got ${scale.length} scales for [${x.shape}], expected ${spatial.length}.`);
     const lines = spatial.map((length, i): Line => {
-      const out = size[i]!;
+      const out = size[i];
       if (alignCorners) return { scale: out > 1 ? (length - 1) / (out - 1) : 0, shift: 0 };
-      const ratio = scale ? 1 / scale[i]! : length / out;
+      const ratio = scale ? 1 / scale[i] : length / out;
       if (coordinates === 'asymmetric') return { scale: ratio, shift: 0 };
       return { scale: ratio, shift: 0.5 * ratio - 0.5 + (coordinates === 'half_pixel' ? 0 : (length - out * ratio) / 2) };
     });

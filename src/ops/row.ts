@@ -37,15 +37,11 @@ const takes = (name: string, expr: Expr, dtype: DType): boolean =>
   dtype === 'f32' || dtype === 'f16' || ((typeof expr !== 'string' || INTEGERS.has(name)) && (dtype === 'i32' || !SIGNED.has(name)));
 
 /** Gradients of a row: g is dLoss/dOutput, y the output. One thunk per input; broadcast axes are summed by the caller. */
-export type RowGrad = (g: Tensor, inputs: Tensor[], y: Tensor, consts: readonly number[]) => (Thunk | null)[];
-
-interface RowAttrs {
-  readonly consts: readonly number[];
-}
+export type RowGrad = (g: Tensor, inputs: readonly Tensor[], y: Tensor, consts: readonly number[]) => (Thunk | null)[];
 
 export function row(name: string, arity: number, expr: Expr, grad: RowGrad | null, out?: DType) {
   const { float, integer } = typeof expr === 'string' ? { float: expr, integer: expr } : expr;
-  return defineOp<[Tensor[], (readonly number[])?], RowAttrs>({
+  return defineOp({
     name,
     call(inputs: Tensor[], consts: readonly number[] = []) {
       for (const t of inputs) aTensor(name, 'an input', t);
@@ -53,14 +49,14 @@ export function row(name: string, arity: number, expr: Expr, grad: RowGrad | nul
       return { inputs, attrs: { consts } };
     },
     infer(inputs): Spec {
-      const dtypes = new Set(inputs.map((s) => s!.dtype));
+      const dtypes = new Set(inputs.map((s) => s.dtype));
       if (inputs.length !== arity || dtypes.size !== 1) {
         throw new DTypeError(
-          `${name}: got dtypes ${inputs.map((s) => s!.dtype).join(', ')}, expected ${arity} of one dtype.`,
+          `${name}: got dtypes ${inputs.map((s) => s.dtype).join(', ')}, expected ${arity} of one dtype.`,
           'There is no implicit promotion: convert with cast().',
         );
       }
-      const { dtype } = inputs[0]!;
+      const { dtype } = inputs[0];
       if (!takes(name, expr, dtype))
         throw new DTypeError(
           `${name}: got dtype ${dtype}, expected ${SIGNED.has(name) ? 'f32, f16 or i32' : 'f32 or f16'}.`,
@@ -68,16 +64,12 @@ export function row(name: string, arity: number, expr: Expr, grad: RowGrad | nul
         );
       return { shape: broadcast(name, inputs), dtype: out ?? dtype };
     },
-    lower: (c) => lowerPointwise(c, { expr: /[iu]32/.test(c.inputs[0]!.dtype) ? integer : float, consts: c.attrs.consts }),
+    lower: (c) => lowerPointwise(c, { expr: /[iu]32/.test(c.inputs[0].dtype) ? integer : float, consts: c.attrs.consts }),
     pointwise: (a) => ({ expr: float, consts: a.consts }),
-    ...(grad && {
-      vjp(c) {
-        const inputs = c.inputs as Tensor[];
-        return grad(c.grads[0]!, inputs, c.outputs[0]!, c.attrs.consts).map(
-          (thunk, i) => thunk && (() => sumTo(thunk(), inputs[i]!.shape)),
-        );
-      },
-    }),
+    vjp: grad
+      ? ({ inputs, outputs: [y], grads: [g], attrs }) =>
+          grad(g, inputs, y, attrs.consts).map((thunk, i) => thunk && (() => sumTo(thunk(), inputs[i].shape)))
+      : undefined,
   });
 }
 

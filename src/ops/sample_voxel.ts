@@ -17,19 +17,19 @@ export const sampleVoxel = defineOp({
   takes: { mask: aTensor, u: aTensor },
   call: (mask: Tensor, u: Tensor) => ({ inputs: [mask, u], attrs: {} }),
   infer([mask, u]) {
-    expectDType('sampleVoxel', [mask!, u!], 'f32');
-    if (mask!.shape.length !== 4 || u!.shape.length !== 1 || u!.shape[0] !== mask!.shape[0] || numel(mask!.shape.slice(1)) === 0) {
+    expectDType('sampleVoxel', [mask, u], 'f32');
+    if (mask.shape.length !== 4 || u.shape.length !== 1 || u.shape[0] !== mask.shape[0] || numel(mask.shape.slice(1)) === 0) {
       throw new ShapeError(
-        `sampleVoxel: got a mask [${mask!.shape}] and u [${u!.shape}], expected [B, D, H, W] of at least one voxel and [B].`,
+        `sampleVoxel: got a mask [${mask.shape}] and u [${u.shape}], expected [B, D, H, W] of at least one voxel and [B].`,
       );
     }
     return [
-      { shape: [mask!.shape[0]!, 3], dtype: 'f32' },
-      { shape: [mask!.shape[0]!], dtype: 'f32' },
+      { shape: [mask.shape[0], 3], dtype: 'f32' },
+      { shape: [mask.shape[0]], dtype: 'f32' },
     ];
   },
   lower({ caps, inputs: [mask, u], outputs: [coords, value], scratch }): Dispatch[] {
-    const [rows, depth, height, width] = mask!.shape as [number, number, number, number];
+    const [rows, depth, height, width] = mask.shape as [number, number, number, number];
     const n = depth * height * width;
     const run = Math.ceil(Math.sqrt(n));
     const runs = Math.ceil(n / run);
@@ -38,11 +38,9 @@ export const sampleVoxel = defineOp({
     const count = elementLaunch(caps, rows * runs);
     const pick = elementLaunch(caps, rows);
     return [
-      dispatch(voxel_counts, { mask: mask!, counts }, params, count.grid, { overrides: count.overrides }),
-      dispatch(voxel_pick, { mask: mask!, u: u!, counted: counts, coords: coords!, value: value! }, params, pick.grid, {
-        overrides: pick.overrides,
-      }),
+      dispatch(voxel_counts, { mask, counts }, params, count.grid, { overrides: count.overrides }),
+      dispatch(voxel_pick, { mask, u, counted: counts, coords, value }, params, pick.grid, { overrides: pick.overrides }),
     ];
   },
-  result: ([coords, value]) => ({ coords: coords!, value: value! }),
+  result: ([coords, value]) => ({ coords, value }),
 });

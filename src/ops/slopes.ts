@@ -19,7 +19,7 @@ export const fmod = row('fmod_grad', 3, '-a * trunc(b / c)', null);
 export const atan2Y = row('atan2_y_grad', 3, 'a * atan2_slope(c, b, c)', null);
 export const atan2X = row('atan2_x_grad', 3, '-a * atan2_slope(b, b, c)', null);
 /** (g, result) */
-export const relu = row('relu_grad', 2, 'relu_grad(a, b)', (g, [, y]) => [() => relu([g, y!]), null]);
+export const relu = row('relu_grad', 2, 'relu_grad(a, b)', (g, [, y]) => [() => relu([g, y]), null]);
 export const sigmoid = row('sigmoid_grad', 2, 'a * b * (1.0 - b)', null);
 export const tanh = row('tanh_grad', 2, 'a * (1.0 - b * b)', null);
 /** (g, input) from here on */

@@ -18,7 +18,7 @@ interface Attrs {
 function launch(c: LowerContext<Attrs>, x: Ref) {
   const { axis, log } = c.attrs;
   const outer = numel(x.shape.slice(0, axis));
-  const n = x.shape[axis]!;
+  const n = x.shape[axis];
   const inner = numel(x.shape.slice(axis + 1));
   const rows = inner === 1;
   const { V, W } = vector(x.dtype, rows ? n : inner);
@@ -27,36 +27,36 @@ function launch(c: LowerContext<Attrs>, x: Ref) {
   return { rows, params, grid, options: { spec: { V }, overrides: { ...overrides, LOG: Number(log) } } };
 }
 
-const gradient = defineOp<[Tensor, Tensor, Attrs], Attrs>({
+const gradient = defineOp({
   name: 'softmax_dx',
-  call: (y, dy, attrs) => ({ inputs: [y, dy], attrs }),
-  infer: ([y]) => y!,
+  call: (y: Tensor, dy: Tensor, attrs: Attrs) => ({ inputs: [y, dy], attrs }),
+  infer: ([y]) => y,
   lower(c): Dispatch[] {
     const [y, dy] = c.inputs;
-    const { rows, params, grid, options } = launch(c, y!);
-    return [dispatch(rows ? softmax_rows_dx : softmax_cols_dx, { y_in: y!, dy: dy!, dx: c.outputs[0]! }, params, grid, options)];
+    const { rows, params, grid, options } = launch(c, y);
+    return [dispatch(rows ? softmax_rows_dx : softmax_cols_dx, { y_in: y, dy, dx: c.outputs[0] }, params, grid, options)];
   },
-  flops: ([y]) => 4 * numel(y!.shape),
+  flops: ([y]) => 4 * numel(y.shape),
 });
 
 function make(name: string, log: boolean) {
-  return defineOp<[Tensor, number?], Attrs>({
+  return defineOp({
     name,
     takes: { x: aTensor, axis: maybe(integer()) },
-    call(x, axis = -1) {
+    call(x: Tensor, axis: number = -1) {
       const at = axis < 0 ? axis + x.shape.length : axis;
       if (!(at >= 0 && at < x.shape.length))
         throw new ShapeError(`${name}: got axis ${axis} for [${x.shape}], expected ${-x.shape.length} to ${x.shape.length - 1}.`);
       return { inputs: [x], attrs: { axis: at, log } };
     },
-    infer: ([x]) => ({ shape: x!.shape, dtype: expectDType(name, [x], 'f32', 'f16') }),
+    infer: ([x]) => ({ shape: x.shape, dtype: expectDType(name, [x], 'f32', 'f16') }),
     lower(c): Dispatch[] {
-      const x = c.inputs[0]!;
+      const x = c.inputs[0];
       const { rows, params, grid, options } = launch(c, x);
-      return [dispatch(rows ? softmax_rows : softmax_cols, { x, y: c.outputs[0]! }, params, grid, options)];
+      return [dispatch(rows ? softmax_rows : softmax_cols, { x, y: c.outputs[0] }, params, grid, options)];
     },
-    vjp: ({ outputs: [y], grads: [g], attrs }): Thunk[] => [() => gradient(y!, g!, attrs)],
-    flops: ([x]) => 5 * numel(x!.shape),
+    vjp: ({ outputs: [y], grads: [g], attrs }): Thunk[] => [() => gradient(y, g, attrs)],
+    flops: ([x]) => 5 * numel(x.shape),
   });
 }
 

@@ -25,12 +25,12 @@ export function sliced(v: View, start: readonly number[], shape: readonly number
   return {
     shape,
     strides: v.strides.map((s, i) => s * (step?.[i] ?? 1)),
-    offset: v.strides.reduce((at, s, i) => at + s * start[i]!, v.offset),
+    offset: v.strides.reduce((at, s, i) => at + s * start[i], v.offset),
   };
 }
 
 export function permuted(v: View, order: readonly number[]): View {
-  return { shape: order.map((a) => v.shape[a]!), strides: order.map((a) => v.strides[a]!), offset: v.offset };
+  return { shape: order.map((a) => v.shape[a]), strides: order.map((a) => v.strides[a]), offset: v.offset };
 }
 
 interface Axis {
@@ -43,7 +43,7 @@ interface Axis {
 function collapse(from: View, to: View): Axis[] {
   const axes: Axis[] = [];
   for (let i = from.shape.length - 1; i >= 0; i--) {
-    const axis = { size: from.shape[i]!, x: from.strides[i]!, y: to.strides[i]! };
+    const axis = { size: from.shape[i], x: from.strides[i], y: to.strides[i] };
     const below = axes.at(-1);
     if (axis.size === 1) continue;
     if (below && axis.x === below.x * below.size && axis.y === below.y * below.size) below.size *= axis.size;

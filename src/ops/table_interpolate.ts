@@ -43,18 +43,18 @@ export function interpolationPlan(
   }
   const starts = new Uint32Array(entries + 1);
   for (let i = 0; i < index.length; i++) {
-    if (!(Number.isInteger(index[i]) && index[i]! >= 0 && index[i]! < entries))
+    if (!(Number.isInteger(index[i]) && index[i] >= 0 && index[i] < entries))
       throw new ShapeError(`interpolationPlan: index ${index[i]}, expected below ${entries}.`);
-    starts[index[i]! + 1]!++;
+    starts[index[i] + 1]++;
   }
-  for (let e = 0; e < entries; e++) starts[e + 1]! += starts[e]!;
+  for (let e = 0; e < entries; e++) starts[e + 1] += starts[e];
   const next = starts.slice();
   const pair = new Uint32Array(index.length);
   const share = new Float32Array(index.length);
   for (let i = 0; i < index.length; i++) {
-    const at = next[index[i]!]!++;
+    const at = next[index[i]]++;
     pair[at] = Math.floor(i / taps);
-    share[at] = weight[i]!;
+    share[at] = weight[i];
   }
   const tensors = [
     tensor(index, { shape: [...shape, taps], dtype: 'u32' }),
@@ -87,11 +87,11 @@ const op = defineOp({
   name: 'table_interpolate',
   call: (table: Tensor, plan: InterpolationPlan) => ({ inputs: [table, ...plan.tensors], attrs: { shape: plan.shape } as Attrs }),
   infer([table, , , starts], { shape }) {
-    const dtype = expectDType('tableInterpolate', [table!], 'f32', 'f16');
-    const entries = starts!.shape[0]! - 1;
-    if (table!.shape.length !== 2 || table!.shape[0] !== entries)
-      throw new ShapeError(`tableInterpolate: table has shape [${table!.shape}], expected [${entries}, heads].`);
-    return { shape: [table!.shape[1]!, ...shape], dtype };
+    const dtype = expectDType('tableInterpolate', [table], 'f32', 'f16');
+    const entries = starts.shape[0] - 1;
+    if (table.shape.length !== 2 || table.shape[0] !== entries)
+      throw new ShapeError(`tableInterpolate: table has shape [${table.shape}], expected [${entries}, heads].`);
+    return { shape: [table.shape[1], ...shape], dtype };
   },
   lower(c) {
     const [table, index, weight] = c.inputs;
@@ -99,15 +99,15 @@ const op = defineOp({
     return [
       dispatch(
         table_interpolate,
-        { table: table!, index: index!, weight: weight!, y: c.outputs[0]! },
-        { n: pairs, pairs, taps: index!.shape.at(-1)!, heads: table!.shape[1]! },
+        { table, index, weight, y: c.outputs[0] },
+        { n: pairs, pairs, taps: index.shape.at(-1)!, heads: table.shape[1] },
         grid1d(Math.ceil(pairs / 64)),
-        { spec: { T: table!.dtype } },
+        { spec: { T: table.dtype } },
       ),
     ];
   },
   vjp: ({ inputs: [table, , , ...inverse], grads: [g] }): (Thunk | null)[] => [
-    () => tableGrad(g!, inverse as Tensor[], table!.shape),
+    () => tableGrad(g, inverse, table.shape),
     null,
     null,
     null,
@@ -119,7 +119,7 @@ const op = defineOp({
 const tableGrad = defineOp({
   name: 'table_interpolate_dtable',
   call: (dy: Tensor, inverse: readonly Tensor[], shape: readonly number[]) => ({ inputs: [dy, ...inverse], attrs: { shape } }),
-  infer: ([dy], { shape }) => ({ shape, dtype: dy!.dtype }),
+  infer: ([dy], { shape }) => ({ shape, dtype: dy.dtype }),
   lower(c) {
     const [dy, starts, pair, share] = c.inputs;
     const [entries, heads] = c.attrs.shape as [number, number];
@@ -127,10 +127,10 @@ const tableGrad = defineOp({
     return [
       dispatch(
         table_interpolate_dtable,
-        { dy: dy!, starts: starts!, pair: pair!, share: share!, dtable: c.outputs[0]! },
-        { n, pairs: dy!.shape.slice(1).reduce((a, b) => a * b, 1), taps: 0, heads },
+        { dy, starts, pair, share, dtable: c.outputs[0] },
+        { n, pairs: dy.shape.slice(1).reduce((a, b) => a * b, 1), taps: 0, heads },
         grid1d(Math.ceil(n / 64)),
-        { spec: { T: dy!.dtype } },
+        { spec: { T: dy.dtype } },
       ),
     ];
   },

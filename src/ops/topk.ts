@@ -23,30 +23,29 @@ const topkOp = defineOp({
   name: 'topk',
   call: (x: Tensor, attrs: Attrs) => ({ inputs: [x], attrs }),
   infer([x], { k, axis }) {
-    if (k > x!.shape[axis]!)
-      throw new ShapeError(`topk: got k ${k} for axis ${axis} of [${x!.shape}], expected at most ${x!.shape[axis]}.`);
-    const shape = x!.shape.map((d, i) => (i === axis ? k : d));
+    if (k > x.shape[axis]) throw new ShapeError(`topk: got k ${k} for axis ${axis} of [${x.shape}], expected at most ${x.shape[axis]}.`);
+    const shape = x.shape.map((d, i) => (i === axis ? k : d));
     return [
-      { shape, dtype: x!.dtype },
+      { shape, dtype: x.dtype },
       { shape, dtype: 'u32' },
     ];
   },
   lower({ caps, inputs: [x], outputs: [values, index], attrs: { k, axis, largest, nanFirst } }): Dispatch[] {
-    const inner = numel(x!.shape.slice(axis + 1));
-    const columns = numel(x!.shape.slice(0, axis)) * inner;
+    const inner = numel(x.shape.slice(axis + 1));
+    const columns = numel(x.shape.slice(0, axis)) * inner;
     const { overrides, grid } = elementLaunch(caps, columns);
     return [
-      dispatch(topkKernel, { x: x!, values: values!, index: index! }, { columns, n: x!.shape[axis]!, inner, k }, grid, {
-        spec: { T: x!.dtype },
+      dispatch(topkKernel, { x, values, index }, { columns, n: x.shape[axis], inner, k }, grid, {
+        spec: { T: x.dtype },
         overrides: { ...overrides, LARGEST: Number(largest), NAN_FIRST: Number(nanFirst) },
       }),
     ];
   },
   vjp({ inputs: [x], outputs: [, index], grads: [g], attrs: { axis } }): (Thunk | null)[] {
-    return [g ? () => scatterAdd(g, index!, { axis, size: x!.shape[axis]! }) : null];
+    return [g ? () => scatterAdd(g, index, { axis, size: x.shape[axis] }) : null];
   },
-  result: ([values, indices]) => ({ values: values!, indices: indices! }),
-  flops: ([x], _, { k }) => numel(x!.shape) * k,
+  result: ([values, indices]) => ({ values, indices }),
+  flops: ([x], _, { k }) => numel(x.shape) * k,
 });
 
 /** The k largest (or smallest) elements along an axis in order, and their indices (u32); equal ones by index. NaN is larger than any number, as in PyTorch. */
@@ -55,7 +54,7 @@ export const topk = door(
   { x: aTensor, k: integer(), options: maybe(fields({ axis: maybe(integer()), largest: maybe(flag) })) },
   (x: Tensor, k: number, { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {}): { values: Tensor; indices: Tensor } => {
     const at = axisOf('topk', x.shape, axis);
-    if (!Number.isInteger(k) || k < 1 || k > x.shape[at]!)
+    if (!Number.isInteger(k) || k < 1 || k > x.shape[at])
       throw new ShapeError(`topk: got k ${k} for axis ${at} of [${x.shape}], expected 1 to ${x.shape[at]}.`);
     return topkOp(x, { k, axis: at, largest, nanFirst: largest });
   },

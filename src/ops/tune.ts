@@ -24,29 +24,16 @@ interface Attrs {
 }
 
 /** a [others, m, k] times b [others, k, n] with a tile of our choice. */
-const product = defineOp<[Tensor, Tensor, Attrs], Attrs>({
+const product = defineOp({
   name: 'product',
-  call: (a, b, attrs) => ({ inputs: [a, b], attrs }),
-  infer: ([a, b]) => ({ shape: [a!.shape[0]!, a!.shape[1]!, b!.shape[2]!], dtype: a!.dtype }),
+  call: (a: Tensor, b: Tensor, attrs: Attrs) => ({ inputs: [a, b], attrs }),
+  infer: ([a, b]) => ({ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }),
   lower({ caps, scratch, inputs: [a, b], outputs: [y], attrs }) {
-    const [others, m, k] = a!.shape as [number, number, number];
-    const n = b!.shape[2]!;
+    const [others, m, k] = a.shape as [number, number, number];
+    const n = b.shape[2];
     return lowerGemm(
       { caps: { ...caps, tiles: { [attrs.shape]: attrs.tile } }, scratch },
-      {
-        a: a!,
-        b: b!,
-        bias: null,
-        y: y!,
-        m,
-        n,
-        k,
-        aRow: k,
-        aK: 1,
-        bK: n,
-        bCol: 1,
-        batch: { sizes: [1, others], a: [0, m * k], b: [0, k * n] },
-      },
+      { a, b, bias: null, y, m, n, k, aRow: k, aK: 1, bK: n, bCol: 1, batch: { sizes: [1, others], a: [0, m * k], b: [0, k * n] } },
     );
   },
 });
@@ -55,7 +42,7 @@ const K = 256; // long enough that a tile's start and end weigh little
 const ROUNDS = 5;
 const SAMPLE_MS = 4;
 const GAIN = 0.95; // timings repeat to a twentieth
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Numbers in [-1, 1) without a pattern of the tiles' sizes. */
 function operand(shape: readonly number[], dtype: DType): Tensor {
@@ -111,7 +98,7 @@ export async function tuneShape(shape: string): Promise<Tuned> {
       expected ??= got;
       // Sums of K products of numbers below 1; f16 keeps 11 bits of them.
       const tolerance = (dtype === 'f16' ? 2 ** -9 : 2 ** -20) * K;
-      if (got.some((v, i) => !(Math.abs(v - expected![i]!) <= tolerance))) continue;
+      if (got.some((v, i) => !(Math.abs(v - expected![i]) <= tolerance))) continue;
       const run = (): void => {
         program.run();
       };
@@ -122,7 +109,7 @@ export async function tuneShape(shape: string): Promise<Tuned> {
     for (const one of made) one.dispose();
   }
   const results = rivals.map(({ name, ms }) => ({ name, ms: median(ms) }));
-  const own = results[0]!;
+  const own = results[0];
   const best = results.reduce((x, y) => (y.ms < x.ms ? y : x));
   const { name, ms } = best.ms < GAIN * own.ms ? best : own;
   return { shape, tile: name, ms, builtIn, builtInMs: own.ms };

@@ -58,7 +58,7 @@ export function windowOf(name: string, rank: 2 | 3, { stride = 1, padding = 0, d
 }
 
 /** [N, H, W, C] as [N, 1, H, W, C]; five axes as they are. */
-export const five = (shape: readonly number[]): number[] => (shape.length === 5 ? [...shape] : [shape[0]!, 1, ...shape.slice(1)]);
+export const five = (shape: readonly number[]): number[] => (shape.length === 5 ? [...shape] : [shape[0], 1, ...shape.slice(1)]);
 const map3 = (f: (i: 0 | 1 | 2) => number): Vec3 => [f(0), f(1), f(2)];
 
 /** Small grid of a big one. */
@@ -81,15 +81,15 @@ export function sides(big: readonly number[], small: readonly number[], weight: 
   const [b, s, w] = [five(big), five(small), five(weight)];
   const kernel = w.slice(1, 4) as unknown as Vec3;
   return {
-    n: b[0]!,
+    n: b[0],
     big: b.slice(1, 4) as unknown as Vec3,
     small: s.slice(1, 4) as unknown as Vec3,
-    cb: b[4]!,
-    cs: s[4]!,
+    cb: b[4],
+    cs: s[4],
     kernel,
     taps: kernel[0] * kernel[1] * kernel[2],
-    gb: b[4]! / groups,
-    gs: s[4]! / groups,
+    gb: b[4] / groups,
+    gs: s[4] / groups,
   };
 }
 
@@ -211,7 +211,7 @@ export function lowerUp(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Re
     return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cb, k: s.cs, aRow: s.cs, aK: 1, bK: s.cb, bCol: 1, act });
   }
   const phases = w.stride[0] * w.stride[1] * w.stride[2];
-  const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]!), 1); // of one phase
+  const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]), 1); // of one phase
   const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases);
   const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
   return [

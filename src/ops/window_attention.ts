@@ -37,7 +37,7 @@ const places = (window: readonly number[]): number[][] =>
 function offsetRows(window: readonly number[], reach: readonly number[]): Uint32Array {
   const tokens = places(window);
   return Uint32Array.from(
-    tokens.flatMap((t) => tokens.map((u) => reach.reduce((row, r, axis) => row * (2 * r - 1) + t[axis]! - u[axis]! + r - 1, 0))),
+    tokens.flatMap((t) => tokens.map((u) => reach.reduce((row, r, axis) => row * (2 * r - 1) + t[axis] - u[axis] + r - 1, 0))),
   );
 }
 
@@ -45,7 +45,7 @@ function offsetRows(window: readonly number[], reach: readonly number[]): Uint32
 function apart(window: readonly number[], shift: readonly number[], ends: readonly boolean[]): Tensor {
   const regions = tensor(
     Float32Array.from(places(window), (p) =>
-      p.reduce((code, i, axis) => 2 * code + Number(ends[axis]! && i >= window[axis]! - shift[axis]!), 0),
+      p.reduce((code, i, axis) => 2 * code + Number(ends[axis] && i >= window[axis] - shift[axis]), 0),
     ),
   );
   const n = regions.size;
@@ -63,7 +63,7 @@ function inBoxes(
   if (axis === cuts.length) return f(x, ends);
   const cut = cuts[axis] ?? null;
   if (!cut) return inBoxes(x, cuts, f, [...ends, cut === 0]);
-  const [inner, last] = split(x, [cut, x.shape[axis + 1]! - cut], { axis: axis + 1 }) as [Tensor, Tensor];
+  const [inner, last] = split(x, [cut, x.shape[axis + 1] - cut], { axis: axis + 1 }) as [Tensor, Tensor];
   return concat([inBoxes(inner, cuts, f, [...ends, false]), inBoxes(last, cuts, f, [...ends, true])], { axis: axis + 1 });
 }
 
@@ -82,13 +82,13 @@ export const windowAttention = door(
     const sides = qkv.shape.slice(1, -1);
     const spread = (v: PerAxis): number[] => (typeof v === 'number' ? sides.map(() => v) : [...v]);
     const [w, s, r] = [spread(window), spread(shift), spread(reach)] as [number[], number[], number[]];
-    if (sides.length < 1 || [w, s, r].some((list) => list.length !== sides.length) || sides.some((n, i) => n < 1 || n % w[i]! !== 0)) {
+    if (sides.length < 1 || [w, s, r].some((list) => list.length !== sides.length) || sides.some((n, i) => n < 1 || n % w[i] !== 0)) {
       throw new ShapeError(
         `windowAttention: got [${qkv.shape}] and window [${w}], shift [${s}], reach [${r}], expected [B, (D,) H, W, 3C] with sides that are multiples of the window.`,
         'Pad before the layer that makes q, k and v.',
       );
     }
-    if (s.some((n, i) => n >= w[i]!) || r.some((n, i) => n < w[i]!))
+    if (s.some((n, i) => n >= w[i]) || r.some((n, i) => n < w[i]))
       throw new ShapeError(
         `windowAttention: got shift [${s}] and reach [${r}] for window [${w}], expected a shift below it and a reach of at least it.`,
       );
@@ -102,7 +102,7 @@ export const windowAttention = door(
     const moved = s.some((n) => n > 0);
     const y = inBoxes(
       moved ? roll(qkv, { shift: s.map((n) => -n), axis: axes }) : qkv,
-      sides.map((n, i) => (s[i]! > 0 ? n - w[i]! : null)),
+      sides.map((n, i) => (s[i] > 0 ? n - w[i] : null)),
       (box, ends) => {
         const shape = box.shape.slice(0, -1);
         const masked = ends.includes(true)
@@ -115,7 +115,7 @@ export const windowAttention = door(
           heads,
           bias: masked,
         });
-        return windowReverse(reshape(attended, [attended.shape[0]!, ...w, attended.shape.at(-1)!]), {
+        return windowReverse(reshape(attended, [attended.shape[0], ...w, attended.shape.at(-1)!]), {
           window: w,
           shape: [...shape, attended.shape.at(-1)!],
         });

@@ -23,10 +23,14 @@ interface Attrs {
 }
 
 /** Params and grid for `written`, one lane each V. */
-function launch({ caps, outputs: [written], attrs: { size, count, window, stride, padding } }: LowerContext<Attrs>) {
-  const c = written!.shape.at(-1)!;
-  const { V, W } = vector(written!.dtype, c);
-  const n = numel(written!.shape) / W;
+function launch({
+  caps,
+  outputs: [written],
+  attrs: { size, count, window, stride, padding },
+}: LowerContext<Attrs, readonly [Tensor], Spec>) {
+  const c = written.shape.at(-1)!;
+  const { V, W } = vector(written.dtype, c);
+  const n = numel(written.shape) / W;
   const { overrides, grid } = elementLaunch(caps, n);
   const [h, w] = size,
     [yn, xn] = count,
@@ -40,28 +44,28 @@ const unfoldOp = defineOp({
   name: 'unfold',
   call: (x: Tensor, attrs: Attrs) => ({ inputs: [x], attrs }),
   infer: ([x], { count, window }): Spec => ({
-    shape: [x!.shape[0]!, ...count, ...window, x!.shape[3]!],
+    shape: [x.shape[0], ...count, ...window, x.shape[3]],
     dtype: expectDType('unfold', [x], 'f32', 'f16'),
   }),
   lower(c): Dispatch[] {
     const { params, grid, options } = launch(c);
-    return [dispatch(unfoldKernel, { x: c.inputs[0]!, y: c.outputs[0]! }, params, grid, options)];
+    return [dispatch(unfoldKernel, { x: c.inputs[0], y: c.outputs[0] }, params, grid, options)];
   },
-  vjp: ({ grads: [g], attrs }): Thunk[] => [() => foldOp(g!, attrs)],
+  vjp: ({ grads: [g], attrs }): Thunk[] => [() => foldOp(g, attrs)],
 });
 
 const foldOp = defineOp({
   name: 'fold',
   call: (windows: Tensor, attrs: Attrs) => ({ inputs: [windows], attrs }),
   infer: ([windows], { size }): Spec => ({
-    shape: [windows!.shape[0]!, ...size, windows!.shape[5]!],
+    shape: [windows.shape[0], ...size, windows.shape[5]],
     dtype: expectDType('fold', [windows], 'f32', 'f16'),
   }),
   lower(c): Dispatch[] {
     const { params, grid, options } = launch(c);
-    return [dispatch(foldKernel, { windows: c.inputs[0]!, folded: c.outputs[0]! }, params, grid, options)];
+    return [dispatch(foldKernel, { windows: c.inputs[0], folded: c.outputs[0] }, params, grid, options)];
   },
-  vjp: ({ grads: [g], attrs }): Thunk[] => [() => unfoldOp(g!, attrs)],
+  vjp: ({ grads: [g], attrs }): Thunk[] => [() => unfoldOp(g, attrs)],
 });
 
 const aPair =
@@ -94,8 +98,8 @@ export const unfold = door(
   (x: Tensor, { window, stride, padding = 0 }: UnfoldOptions<number | Pair>): Tensor => {
     if (x.shape.length !== 4) throw new ShapeError(`unfold: got [${x.shape}], expected [N, H, W, C].`);
     const [k, s, p] = [pair(window), pair(stride), pair(padding)];
-    const size: Pair = [x.shape[1]!, x.shape[2]!];
-    const count = size.map((d, i) => windowCount('unfold', d, k[i]!, s[i]!, p[i]!)) as unknown as Pair;
+    const size: Pair = [x.shape[1], x.shape[2]];
+    const count = size.map((d, i) => windowCount('unfold', d, k[i], s[i], p[i])) as unknown as Pair;
     return unfoldOp(x, { size, count, window: k, stride: s, padding: p });
   },
 );
@@ -125,12 +129,12 @@ export const unfoldAxis = door(
   (x: Tensor, { axis, window, stride, padding = 0 }: UnfoldOptions<number> & { axis: number }): Tensor => {
     const at = axisOf('unfoldAxis', x.shape, axis);
     const [before, after] = [x.shape.slice(0, at), x.shape.slice(at + 1)];
-    const windows = unfold(reshape(x, [numel(before), x.shape[at]!, 1, numel(after)]), {
+    const windows = unfold(reshape(x, [numel(before), x.shape[at], 1, numel(after)]), {
       window: [window, 1],
       stride: [stride, 1],
       padding: [padding, 0],
     });
-    return reshape(windows, [...before, windows.shape[1]!, window, ...after]);
+    return reshape(windows, [...before, windows.shape[1], window, ...after]);
   },
 );
 
@@ -141,14 +145,14 @@ export const foldAxis = door(
   (windows: Tensor, { axis, size, stride, padding = 0 }: FoldOptions<number> & { axis: number }): Tensor => {
     const at = axisOf('foldAxis', windows.shape, axis);
     const [before, after] = [windows.shape.slice(0, at), windows.shape.slice(at + 2)];
-    const flat = reshape(windows, [numel(before), windows.shape[at]!, 1, windows.shape[at + 1]!, 1, numel(after)]);
+    const flat = reshape(windows, [numel(before), windows.shape[at], 1, windows.shape[at + 1], 1, numel(after)]);
     return reshape(fold(flat, { size: [size, 1], stride: [stride, 1], padding: [padding, 0] }), [...before, size, ...after]);
   },
 );
 
 type PerAxis = number | readonly number[];
 const spread = (v: PerAxis, n: number): number[] => (typeof v === 'number' ? new Array<number>(n).fill(v) : [...v]);
-const cells = (shape: readonly number[], window: readonly number[]): number[] => window.map((k, i) => Math.ceil(shape[i + 1]! / k));
+const cells = (shape: readonly number[], window: readonly number[]): number[] => window.map((k, i) => Math.ceil(shape[i + 1] / k));
 
 /** [0, 1, 3, 5, 2, 4, 6, 7] for three axes: cells first, then what lies within one. */
 const cellsFirst = (n: number): number[] => [
@@ -166,9 +170,9 @@ export const windowPartition = door(
     const n = x.shape.length - 2;
     const k = spread(window, n);
     const count = cells(x.shape, k);
-    const full = pad(x, { axes: k.map((_, i) => i + 1), after: k.map((w, i) => w * count[i]! - x.shape[i + 1]!) });
-    const apart = reshape(full, [x.shape[0]!, ...k.flatMap((w, i) => [count[i]!, w]), x.shape.at(-1)!]);
-    return reshape(permute(apart, cellsFirst(n)), [x.shape[0]! * numel(count), ...k, x.shape.at(-1)!]);
+    const full = pad(x, { axes: k.map((_, i) => i + 1), after: k.map((w, i) => w * count[i] - x.shape[i + 1]) });
+    const apart = reshape(full, [x.shape[0], ...k.flatMap((w, i) => [count[i], w]), x.shape.at(-1)!]);
+    return reshape(permute(apart, cellsFirst(n)), [x.shape[0] * numel(count), ...k, x.shape.at(-1)!]);
   },
 );
 
@@ -183,10 +187,10 @@ export const windowReverse = door(
     const channels = y.shape.at(-1)!;
     const order = cellsFirst(n);
     const together = permute(
-      reshape(y, [shape[0]!, ...count, ...k, channels]),
+      reshape(y, [shape[0], ...count, ...k, channels]),
       order.map((_, i) => order.indexOf(i)),
     );
-    const full = reshape(together, [shape[0]!, ...k.map((w, i) => w * count[i]!), channels]);
+    const full = reshape(together, [shape[0], ...k.map((w, i) => w * count[i]), channels]);
     return slice(full, { axis: k.map((_, i) => i + 1), end: shape.slice(1, -1) });
   },
 );

@@ -204,10 +204,9 @@ describe('attention', () => {
     const bias = tensor(noise(2 * 70 * 70, 5), { shape: [2, 70, 70] });
     const keyBias = tensor(noise(140, 6), { shape: [2, 70] });
     const tau = tensor([4, 2]);
-    const saved = attentionCore([q, k, v, bias, keyBias, tau], attrs);
-    const runs = [1 << 25, 2 * 8 * 70 * 70, 8 * 33 * 70].map((bytes) =>
-      attentionGrad(q, k, v, bias, keyBias, tau, saved as never, dy, attrs, bytes),
-    );
+    const inputs = [q, k, v, bias, keyBias, tau] as const;
+    const saved = attentionCore(inputs, attrs);
+    const runs = [1 << 25, 2 * 8 * 70 * 70, 8 * 33 * 70].map((bytes) => attentionGrad(inputs, saved as never, dy, attrs, bytes));
     for (const name of ['q', 'k', 'v', 'bias', 'keyBias', 'tau'] as const) {
       const [whole, ...others] = await Promise.all(runs.map((r) => r[name]!.data()));
       for (const other of others) expect(Math.max(...whole!.map((x, i) => Math.abs(x - other[i]!))), name).toBeLessThan(1e-5);
