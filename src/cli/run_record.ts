@@ -141,7 +141,9 @@ export function firstFacts(
           ({ iteration, files }) =>
             `The data set was changed after ${iteration} iterations: ${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more files` : ''}.`,
         ),
-        `One fold (${plan.split.fold + 1} of ${plan.split.folds}) and one seed: differences between single runs include their noise.`,
+        plan.split.folds === 1
+          ? 'No case was held out: nothing measured on these cases says how well others are segmented.'
+          : `One fold (${plan.split.fold + 1} of ${plan.split.folds}) and one seed: differences between single runs include their noise.`,
       ],
     },
   };

@@ -67,7 +67,8 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
   if (options.fold !== undefined) plan.split.fold = options.fold;
   if (options.iterations !== undefined) plan.training.iterations = options.iterations;
   if (options.epochs !== undefined) {
-    const cases = Math.round(((dataset.training.length * (plan.split.folds - 1)) / plan.split.folds) * (1 - plan.split.selectionShare));
+    const { folds, selectionShare } = plan.split;
+    const cases = Math.round(dataset.training.length * (folds === 1 ? 1 : (folds - 1) / folds) * (1 - selectionShare));
     plan.training.iterations = Math.max(1, Math.round((options.epochs * cases) / plan.training.batch));
     context.note(`${options.epochs} epochs of about ${cases} cases: ${plan.training.iterations} iterations`);
   }

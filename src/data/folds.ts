@@ -13,7 +13,7 @@ export interface Fold {
 /** How to split. */
 export interface FoldOptions {
   readonly seed: number;
-  /** Number of folds. Default 5. */
+  /** Number of folds. Default 5; 1 holds nothing out: no case is tested on. */
   readonly folds?: number;
   /** Share of the non-test cases set aside for model selection. Default 0.1; 0 for none. */
   readonly selection?: number;
@@ -34,9 +34,9 @@ export function makeFolds(cases: readonly { readonly name: string; readonly pati
     byPatient.set(patient, [...(byPatient.get(patient) ?? []), name]);
   const patients = [...byPatient.keys()].sort();
   const needed = folds + (selection > 0 ? 1 : 0);
-  if (folds < 2 || patients.length < needed) {
+  if (folds < 1 || patients.length < needed) {
     throw new DataError(
-      `folds: too few patients to split, got ${patients.length} for ${folds} folds, expected at least ${Math.max(needed, 3)} patients and 2 folds.`,
+      `folds: too few patients to split, got ${patients.length} for ${folds} folds, expected at least ${folds < 2 ? needed : Math.max(needed, 3)} patients and 1 fold.`,
       'Use fewer folds, or add patients.',
     );
   }
@@ -50,7 +50,7 @@ export function makeFolds(cases: readonly { readonly name: string; readonly pati
     load[fold] += byPatient.get(patient)!.length;
   }
   const names = (list: readonly string[]): string[] => list.flatMap((p) => byPatient.get(p)!).sort();
-  return parts.map((test, k) => {
+  return (folds === 1 ? [[]] : parts).map((test: readonly string[], k) => {
     const rest = shuffled.filter((p) => !test.includes(p));
     const order = [...rng.permutation(1 + k, 0, rest.length)].map((i) => rest[i]);
     const wanted = selection * names(rest).length;

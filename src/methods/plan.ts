@@ -29,7 +29,7 @@ const annotation = z.strictObject({
 });
 
 const split = z.strictObject({
-  folds: integer(2, 20).describe('[20] folds over patients, never dividing one'),
+  folds: integer(1, 20).describe('[20] folds over patients, never dividing one; 1: all are trained on, none is tested on'),
   fold: integer(0, 19).describe('fold held out'),
   selectionShare: number(0, 0.5).describe('share of the training part kept for choosing the best checkpoint'),
   seed: integer(0, 2 ** 31 - 1),

@@ -47,6 +47,11 @@ export interface TrainOptions {
   onProgress?(p: Progress): void;
   /** Called before a session's first iteration, with the operations of one and how many there are to do. */
   onCompiled?(work: { readonly flops: number; readonly iterations: number }): Promise<void>;
+  /**
+   * Asked after every iteration. Work that it gives is done before the next one, by the networks as they are then, and is no part of the
+   * run: its time is not booked, and it must leave the networks alone.
+   */
+  between?(iteration: number): ((predictor: RoiPredictor) => Promise<void>) | undefined;
   /** Called before the first iteration of a run, and of a session whose data changed. */
   onSurvey?(found: Survey, fold: Fold, changes: readonly DataChange[]): void;
 }
@@ -196,6 +201,13 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     // After the validation: a run killed in it does it again. The last one is written below.
     if ((better || due) && !last()) await save('latest', ...(better ? ['best' as const] : []));
     await checkpoints.check();
+    const visit = options.between?.(done);
+    if (visit) {
+      await device.sync();
+      lap('train');
+      await visit((predictor ??= await method.predictor(plan, nets)));
+      clock = performance.now();
+    }
   }
   await device.sync();
   lap('train');

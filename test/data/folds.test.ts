@@ -55,4 +55,19 @@ describe('makeFolds', () => {
   it('leaves selection empty on request', () => {
     expect(makeFolds(cases, { seed: 1, selection: 0 }).every((f) => f.selection.length === 0)).toBe(true);
   });
+  it('holds nothing out in one fold, be it of one patient', () => {
+    expect(makeFolds(cases, { seed: 1, folds: 1, selection: 0 })).toEqual([
+      { train: cases.map((c) => c.name).sort(), selection: [], test: [] },
+    ]);
+    const [{ train, selection }] = makeFolds(cases, { seed: 1, folds: 1 });
+    expect([train.length + selection.length, selection.length > 8]).toEqual([cases.length, true]);
+    expect(makeFolds([{ name: 'a', patient: 'a' }], { seed: 1, folds: 1, selection: 0 })).toEqual([
+      { train: ['a'], selection: [], test: [] },
+    ]);
+  });
+  it('refuses one patient where one is wanted for selection', async () => {
+    expect((await dataError(() => makeFolds([{ name: 'a', patient: 'a' }], { seed: 1, folds: 1 }))).message).toMatch(
+      /got 1 for 1 folds, expected at least 2 patients/,
+    );
+  });
 });

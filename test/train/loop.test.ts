@@ -10,7 +10,7 @@ import { type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { currentDevice, openDevice } from '../../src/gpu/device.ts';
 import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
-import { foldOf, type TrainOutcome } from '../../src/train/loop.ts';
+import { foldOf, type TrainOptions, type TrainOutcome } from '../../src/train/loop.ts';
 import { train } from '../../src/io/node/run/train.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
@@ -33,7 +33,10 @@ const plan = (change: (plan: SanetPlan) => void = () => {}): SanetPlan =>
 const file = writePlan(root, plan());
 
 /** One session with a device of its own; stops after iteration `until`. */
-async function session(folder: string, options: { plan?: SanetPlan; resume?: boolean; until?: number } = {}): Promise<TrainOutcome> {
+async function session(
+  folder: string,
+  options: { plan?: SanetPlan; resume?: boolean; until?: number; between?: TrainOptions['between'] } = {},
+): Promise<TrainOutcome> {
   using _device = await openDevice();
   const stop = new AbortController();
   return await train({
@@ -43,6 +46,7 @@ async function session(folder: string, options: { plan?: SanetPlan; resume?: boo
     folder,
     resume: options.resume ?? false,
     signal: stop.signal,
+    ...(options.between && { between: options.between }),
     onProgress: ({ stage, done }) => {
       if (stage === 'train' && done === options.until) stop.abort();
     },
@@ -87,6 +91,40 @@ describe('a run in one go', () => {
         )
         .map(([name]) => name),
     ).toEqual([]);
+  });
+});
+
+describe('work between iterations', () => {
+  it('sees the networks as they are then, and leaves no bit changed', async () => {
+    const folder = join(root, 'visited'),
+      seen: [number, number][] = [];
+    await session(folder, {
+      between: (iteration) =>
+        iteration % 5 !== 0
+          ? undefined
+          : async (predictor) => {
+              const [{ transverse }] = (await predictor.run([Float32Array.from({ length: 8 * 32 * 32 }, (_, i) => Math.sin(i))])) as [
+                Record<string, Float32Array>,
+              ];
+              seen.push([iteration, transverse![0]!]);
+            },
+    });
+    expect(seen.map(([iteration]) => iteration)).toEqual([5, 10]);
+    expect(seen[0]![1]).not.toBe(seen[1]![1]);
+    expect(await weights(folder)).toEqual(alone);
+  });
+});
+
+describe('a run of one fold', () => {
+  it('trains on every case, and reports none held out', async () => {
+    const folder = join(root, 'one_fold');
+    const { fold, state } = await session(folder, {
+      until: 1,
+      plan: plan((p) => {
+        Object.assign(p.split, { folds: 1, selectionShare: 0 });
+      }),
+    });
+    expect([fold.train.length, fold.selection, fold.test, state.best]).toEqual([6, [], [], null]);
   });
 });
 

@@ -45,7 +45,13 @@ async function writing<T>(path: string, work: () => Promise<T> | T): Promise<T> 
   }
 }
 
-class Run implements RunStore {
+/** A run whose log can be read. */
+export interface PageRun extends RunStore {
+  /** None where there is no log. */
+  entries(): Promise<LogEntry[]>;
+}
+
+class Run implements PageRun {
   readonly folder: string;
   private readonly root: FileSystemDirectoryHandle;
 
@@ -146,7 +152,6 @@ class Run implements RunStore {
     }
   }
 
-  /** Entries of the log; none where there is none. */
   async entries(): Promise<LogEntry[]> {
     const file = await this.file('log.jsonl');
     return file ? logEntries(linesOf(new Uint8Array(await file.arrayBuffer())), this.path('log.jsonl')) : [];
@@ -190,19 +195,23 @@ async function removeLeftovers(folder: FileSystemDirectoryHandle): Promise<void>
   }
 }
 
+/** The run in `root`, called `folder` in messages; the caller sees to it that nobody else has it. What a closed page was writing is removed. */
+export async function runIn(folder: string, root: FileSystemDirectoryHandle): Promise<PageRun> {
+  await removeLeftovers(root);
+  return new Run(folder, root);
+}
+
 /**
  * Runs `work` with the run of that name, which nobody else of this origin holds meanwhile; call it in a worker. The run is made where
  * there is none. @throws DataError where another page or worker has it
  */
-export async function withRun<T>(name: string, work: (run: RunStore & { entries(): Promise<LogEntry[]> }) => Promise<T>): Promise<T> {
+export async function withRun<T>(name: string, work: (run: PageRun) => Promise<T>): Promise<T> {
   if (!/^[^\\/\0]+$/.test(name) || name === '.' || name === '..')
     throw new DataError(`run: got the name ${JSON.stringify(name)}, expected one without slashes.`);
   return navigator.locks.request(`${RUNS}/${name}`, { ifAvailable: true }, async (lock) => {
     if (!lock)
       throw new DataError(`${name}: another page or worker trains in this run.`, 'Wait for it or close it, or choose another name.');
     const runs = await (await navigator.storage.getDirectory()).getDirectoryHandle(RUNS, { create: true });
-    const root = await runs.getDirectoryHandle(name, { create: true });
-    await removeLeftovers(root);
-    return work(new Run(name, root));
+    return work(await runIn(name, await runs.getDirectoryHandle(name, { create: true })));
   }) as Promise<T>;
 }
