@@ -98,6 +98,10 @@ export { tuneShape, type Tuned } from './ops/tune.ts';
 export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, type FoldOptions, type UnfoldOptions } from './ops/windows.ts';
 export { windowAttention, type WindowAttentionOptions } from './ops/window_attention.ts';
 
+export { crossEntropy, dice, focal, nll, type ClassOptions, type DiceOptions, type FocalOptions } from './losses/classes.ts';
+export { bce, bceWithLogits, huber, kl, l1, mse, smoothL1, type WeightedOptions } from './losses/elementwise.ts';
+export type { LossOptions, Reduction } from './losses/reduction.ts';
+
 export * as init from './nn/init.ts';
 export { PReLU, StarReLU } from './nn/activations.ts';
 export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';

@@ -31,7 +31,7 @@ export { readVolume, writeVolume } from './io/node/volume.ts';
 export { readCheckpoint, saveCheckpoint } from './io/node/run/checkpoint.ts';
 export { restoreNetworks, restoreOptimisers, type Checkpoint, type RunState } from './train/checkpoint.ts';
 export { onStoredGrid, predictCase, prepareScan, segment } from './train/inference.ts';
-export { boundaryLoss, boundaryTarget, bceWithLogits, oneHotOf, segLoss } from './losses/segmentation.ts';
+export { boundaryLoss, boundaryTarget, oneHotOf, segLoss } from './losses/segmentation.ts';
 export { readLog } from './io/node/run/log.ts';
 export { type LogEntry } from './train/run_log.ts';
 export { train } from './io/node/run/train.ts';

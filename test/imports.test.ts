@@ -23,7 +23,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   ops: ['errors.ts', 'check.ts', 'gpu', 'gen', 'engine'],
   files: ['errors.ts', 'engine/dtype.ts'],
   nn: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'random'],
-  losses: ['engine', 'ops'],
+  losses: ['errors.ts', 'check.ts', 'engine', 'ops'],
   optim: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'nn'],
   models: ['errors.ts', 'gpu', 'engine', 'ops', 'nn'],
   methods: ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'losses', 'optim', 'models', 'random', 'data', 'predict', 'metrics'],
@@ -41,7 +41,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   // What the worker of the page may need, and nothing needs the studio.
   studio: ['errors.ts', 'gpu', 'train', 'methods', 'predict', 'files', 'data', 'metrics', 'report', 'io', 'io/browser', 'random'],
   // The public entry points.
-  'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'files', 'optim'],
+  'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'losses', 'nn', 'files', 'optim'],
   'kernels.ts': ['errors.ts', 'gpu', 'gen'],
   'sanet.ts': ['errors.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'report', 'files', 'io/node'],
   'sanet.browser.ts': ['errors.ts', 'index.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'io/browser'],

@@ -10,9 +10,8 @@ import { add, addScalar, div, exp, greaterScalar, cast, log, maximum, mul, mulSc
 import { maxPool2d } from '../ops/pool.ts';
 import { max, mean, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
-import { row, two } from '../ops/row.ts';
-import * as slope from '../ops/slopes.ts';
 import { logSoftmax } from '../ops/softmax.ts';
+import { logitTerms } from './elementwise.ts';
 
 const EPS = 1e-5;
 
@@ -117,16 +116,8 @@ export function boundaryLoss(logits: Tensor, boundary: Tensor, u: Tensor): Tenso
     const inverse = addScalar(neg(boundary), 1);
     return { alpha: div(add(mul(boundary, negative), mul(inverse, positive)), all), total: addScalar(sum(u), EPS) };
   });
-  const bce = div(sum(mul(mul(u, alpha), bceWithLogits(logits, boundary))), total);
+  const bce = div(sum(mul(mul(u, alpha), logitTerms(logits, boundary))), total);
   const last = [...logits.shape, 1];
   const dice = sum(softDiceLoss(reshape(sigmoid(logits), last), reshape(boundary, last), u));
   return add(bce, dice);
 }
-
-/** max(z, 0) - z y + log(1 + exp(-|z|)), element by element. A row, for the slopes of its parts are not that of the whole at 0. */
-export const bceWithLogits = two(
-  row('bce_with_logits', 2, 'largest(a, 0.0) - a * b + log1p_near(exp(-abs(a)))', (g, [z, y]) => [
-    () => slope.bceWithLogits([g, z!, y!]),
-    () => neg(mul(g, z!)),
-  ]),
-);

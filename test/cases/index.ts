@@ -4,6 +4,7 @@ import type { Family } from './case.ts';
 import { conv } from './conv.ts';
 import { gathers } from './gather.ts';
 import { layout } from './layout.ts';
+import { losses } from './losses.ts';
 import { products } from './matmul.ts';
 import { nonlinear } from './nonlinear.ts';
 import { norm } from './norm.ts';
@@ -24,4 +25,5 @@ export const families: Readonly<Record<string, Family>> = {
   pool,
   gather: gathers,
   training,
+  losses,
 };

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { addScaled, assignScaled, clear, clipFactor, judgeGradients, update, type UpdateKind } from '../../src/ops/optim.ts';
-import { bceWithLogits } from '../../src/losses/segmentation.ts';
-import { mul } from '../../src/ops/pointwise.ts';
-import { mean, sum } from '../../src/ops/reduce.ts';
-import { logSoftmax } from '../../src/ops/softmax.ts';
 import { input as x, type Case, type Family } from './case.ts';
 
 const T = 3; // updates so far, this one included
@@ -126,23 +122,6 @@ export const training: Family = {
       },
       torch: 'a * 0',
       grad: [],
-    },
-  ],
-  bceWithLogits: [
-    {
-      name: 'large logits too',
-      inputs: [x([7, 9], { scale: 30 }), x([7, 9], { below: 2 })],
-      call: (z, y) => mean(bceWithLogits(z, y)),
-      torch: 'F.binary_cross_entropy_with_logits(a, b)',
-      grad: [0],
-    },
-  ],
-  crossEntropy: [
-    {
-      name: 'from log-softmax',
-      inputs: [x([9, 7], { scale: 4 }), x([9, 7], { scale: 0.5, offset: 0.5 })],
-      call: (z, t) => mean(sum(mul(t, logSoftmax(z)), { axes: -1 })),
-      torch: '(b * a.log_softmax(-1)).sum(-1).mean()',
     },
   ],
 };

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Softmax, its logarithm, and the cross entropy of logits: rows that hold NaN and infinities, and rows far from 0 whose differences are what counts.
+// Softmax, and its logarithm: rows that hold NaN and infinities, and rows far from 0 whose differences are what counts.
 import type { Tensor } from '../../../src/engine/tensor.ts';
-import { bceWithLogits } from '../../../src/losses/segmentation.ts';
 import { logSoftmax, softmax } from '../../../src/ops/softmax.ts';
-import { pairs, rowsOf, transposed, type Special, type SpecialInput, type Specials } from './form.ts';
+import { rowsOf, transposed, type Special, type SpecialInput, type Specials } from './form.ts';
 
 /** Rows [c, c + 1, c - 1, c, ...] with 1 as far as f32 tells it from c. */
 const shifted = (n: number): SpecialInput => {
@@ -35,17 +34,4 @@ const rows = (call: (a: Tensor, axis: number) => Tensor, torch: string): Special
   ];
 };
 
-export const softmaxes: Specials = {
-  softmax: rows(softmax, 'a.softmax(AXIS)'),
-  logSoftmax: rows(logSoftmax, 'a.log_softmax(AXIS)'),
-  bceWithLogits: [
-    {
-      inputs: pairs([NaN, 0, -0, 1, -1, 20, -20, 90, -90, 1e4, -1e4, 1e20, -1e20], [0, 0.25, 1, NaN]),
-      call: (a, b) => bceWithLogits(a!, b!),
-      grad: [0],
-      torch: "F.binary_cross_entropy_with_logits(a, b, reduction='none')",
-      ulp: { y: 300, g: 300, why: "WGSL's exp" },
-      within: { g: 2 ** -22, why: 'sigmoid - target' },
-    },
-  ],
-};
+export const softmaxes: Specials = { softmax: rows(softmax, 'a.softmax(AXIS)'), logSoftmax: rows(logSoftmax, 'a.log_softmax(AXIS)') };
