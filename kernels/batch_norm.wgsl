@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Norms whose statistics run down channels-last rows x [n, rows, c]: batch norm (n = 1), and with group_norm.wgsl group and
+// Norms whose statistics run down channels-last rows x [n, rows, c]: batch norm (n parts of a batch), and with group_norm.wgsl group and
 // instance norm. y = (x - mean) * rstd * gamma + beta, then + z (ADD), then max(., 0) (RELU).
 // A lane owns PER neighbouring V of channels and walks down `chunk` rows; runs meet in `bn_finish` and `bn_grad`, in a fixed order. PER = 1
 // lets a GPU coalesce; 4 make one gather of a processor touch 8 cache lines, where it waits for one gather after the other (bench/lab).
@@ -97,25 +97,30 @@ fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
 
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
 
-// Mean and 1 / sqrt(var + eps) of each channel, n = 1. Running values move by `momentum` towards the mean and the unbiased
-// variance (PyTorch's convention).
+// Mean and 1 / sqrt(var + eps) of each channel of each sample. Running values move by `momentum` towards the mean and the unbiased
+// variance (PyTorch's convention), sample by sample.
 @compute @workgroup_size(WG)
 fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let i = (wid.x + wid.y * nwg.x) * WG + local;
   if (i >= params.c) { return; }
   let count = f32(params.rows);
-  var mean = A(0.0);
-  for (var left = params.parts; left > 0u; left--) { let p = params.parts - left; mean += partial_in[p * params.c + i] * (rows_of(p) / count); }
-  var m2 = A(0.0);
-  for (var left = params.parts; left > 0u; left--) {
-    let p = params.parts - left;
-    let d = partial_in[p * params.c + i] - mean;
-    m2 += partial_in[(params.parts + p) * params.c + i] + d * d * rows_of(p);
+  for (var samples = params.n; samples > 0u; samples--) {
+    let sample = params.n - samples;
+    let means = sample * params.parts * params.c + i;
+    let squares = params.n * params.parts * params.c + means;
+    var mean = A(0.0);
+    for (var left = params.parts; left > 0u; left--) { let p = params.parts - left; mean += partial_in[means + p * params.c] * (rows_of(p) / count); }
+    var m2 = A(0.0);
+    for (var left = params.parts; left > 0u; left--) {
+      let p = params.parts - left;
+      let d = partial_in[means + p * params.c] - mean;
+      m2 += partial_in[squares + p * params.c] + d * d * rows_of(p);
+    }
+    stats_out[sample * params.c + i] = mean;
+    stats_out[(params.n + sample) * params.c + i] = inverseSqrt(m2 / count + params.eps);
+    running_mean[i] = running_mean[i] * (1.0 - params.momentum) + mean * params.momentum;
+    running_var[i] = running_var[i] * (1.0 - params.momentum) + m2 * (params.momentum / max(count - 1.0, 1.0));
   }
-  stats_out[i] = mean;
-  stats_out[params.c + i] = inverseSqrt(m2 / count + params.eps);
-  running_mean[i] = running_mean[i] * (1.0 - params.momentum) + mean * params.momentum;
-  running_var[i] = running_var[i] * (1.0 - params.momentum) + m2 * (params.momentum / max(count - 1.0, 1.0));
 }
 
 // Evaluation: running values as stats.
@@ -191,19 +196,28 @@ fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
 fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let i = (wid.x + wid.y * nwg.x) * WG + local;
   if (i >= params.c) { return; }
-  var sum_g = A(0.0);
-  var sum_gh = A(0.0);
-  for (var left = params.parts; left > 0u; left--) {
-    let p = params.parts - left;
-    sum_g += partial_in[p * params.c + i];
-    sum_gh += partial_in[(params.parts + p) * params.c + i];
-  }
-  dgamma[i] = sum_gh;
-  dbeta[i] = sum_g;
   var weight = A(params.share);
   if (AFFINE) { weight = weight * gamma[i]; }
-  coef_out[i] = weight * sum_g;
-  coef_out[params.c + i] = weight * sum_gh;
+  var all_g = A(0.0);
+  var all_gh = A(0.0);
+  for (var samples = params.n; samples > 0u; samples--) {
+    let sample = params.n - samples;
+    let first = sample * params.parts * params.c + i;
+    let second = params.n * params.parts * params.c + first;
+    var sum_g = A(0.0);
+    var sum_gh = A(0.0);
+    for (var left = params.parts; left > 0u; left--) {
+      let p = params.parts - left;
+      sum_g += partial_in[first + p * params.c];
+      sum_gh += partial_in[second + p * params.c];
+    }
+    coef_out[sample * params.c + i] = weight * sum_g;
+    coef_out[(params.n + sample) * params.c + i] = weight * sum_gh;
+    all_g += sum_g;
+    all_gh += sum_gh;
+  }
+  dgamma[i] = all_gh;
+  dbeta[i] = all_g;
 }
 
 // dx = rstd (g gamma - c1 - h c2) = g * slope - (x - mean) * pull - rest, constants of a channel read once

@@ -171,6 +171,8 @@ export class BatchNorm extends Module {
   readonly running_var: Parameter;
   /** False leaves the running statistics alone, e.g. in a pass that only makes pseudo labels. */
   trackStatistics = true;
+  /** In training: so many neighbouring items of a batch share statistics, and others have their own; null: all. */
+  itemsSharing: number | null = null;
   /** `zero` starts the scale at 0 instead of 1: the last norm of a residual branch then adds nothing at first. */
   constructor(channels: number, options: { zero?: boolean } = {}) {
     super();
@@ -189,8 +191,24 @@ export class BatchNorm extends Module {
         momentum: this.trackStatistics ? 0.1 : 0,
         relu: options.relu ?? false,
         add: options.add ?? null,
+        parts: this.training && this.itemsSharing !== null ? x.shape[0]! / this.itemsSharing : 1,
       }),
     );
+  }
+}
+
+/**
+ * Runs `f` with statistics of every batch norm of `net` over `items` neighbouring items of its batches, running statistics moved part by
+ * part: a batch of several such parts is normalised as if they came one after another. `track` false leaves the running ones alone.
+ */
+export function sharingStatistics<T>(net: Module, items: number, f: () => T, { track = true }: { track?: boolean } = {}): T {
+  const norms = [...net.modules()].filter((m) => m instanceof BatchNorm);
+  const before = norms.map(({ itemsSharing, trackStatistics }) => ({ itemsSharing, trackStatistics }));
+  for (const norm of norms) Object.assign(norm, { itemsSharing: items, trackStatistics: track });
+  try {
+    return f();
+  } finally {
+    norms.forEach((norm, i) => Object.assign(norm, before[i]));
   }
 }
 

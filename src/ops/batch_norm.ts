@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Batch norm over all axes but the last (channels last), with an optional summand and ReLU in the same pass.
-import { fields, flag, maybe, number, scalar } from '../check.ts';
+import { fields, flag, integer, maybe, number, scalar } from '../check.ts';
+import { ShapeError } from '../errors.ts';
 import { aTensor, noneOrTensor } from '../engine/door.ts';
 import { defineOp, dispatch, once, type Dispatch, type Thunk } from '../engine/op.ts';
 import { numel } from '../engine/dtype.ts';
@@ -17,12 +18,15 @@ export interface BatchNormOptions {
   /** Added before the ReLU: the residual of a block. */
   add?: Tensor | null;
   relu?: boolean;
+  /** In training: equal parts of the leading axis, each with statistics of its own, as if they came one after another. Default 1. */
+  parts?: number;
 }
 interface Attrs {
   readonly training: boolean;
   readonly momentum: number;
   readonly eps: number;
   readonly relu: boolean;
+  readonly parts: number;
 }
 
 /** [dx, dgamma, dbeta] and, with a summand, dz. */
@@ -36,9 +40,9 @@ const gradient = defineOp({
   lower(c): Dispatch[] {
     const [x, gamma, stats, dy, y] = c.inputs;
     const [dx, dgamma, dbeta, dz] = c.outputs;
-    const r = rowsOf(c.caps, x, 1, c.attrs.eps);
-    const partial = c.scratch([2, r.parts, r.c]);
-    const coef = c.scratch([2, r.c]);
+    const r = rowsOf(c.caps, x, c.attrs.parts, c.attrs.eps);
+    const partial = c.scratch([2, r.n, r.parts, r.c]);
+    const coef = c.scratch([2, r.n, r.c]);
     const { params, grid, options } = overChannels(r);
     return [
       gradSums(r, x, stats, dy, y, partial),
@@ -62,7 +66,14 @@ export const batchNorm = defineOp({
     beta: aTensor,
     runningMean: aTensor,
     runningVar: aTensor,
-    options: fields({ training: flag, momentum: maybe(number()), eps: maybe(scalar), add: noneOrTensor, relu: maybe(flag) }),
+    options: fields({
+      training: flag,
+      momentum: maybe(number()),
+      eps: maybe(scalar),
+      add: noneOrTensor,
+      relu: maybe(flag),
+      parts: maybe(integer(1)),
+    }),
   },
   call: (
     x: Tensor,
@@ -70,22 +81,24 @@ export const batchNorm = defineOp({
     beta: Tensor,
     runningMean: Tensor,
     runningVar: Tensor,
-    { training, momentum = 0.1, eps = 1e-5, add = null, relu = false }: BatchNormOptions,
-  ) => ({ inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu } }),
-  infer([x, gamma, beta, mean, variance, add]) {
+    { training, momentum = 0.1, eps = 1e-5, add = null, relu = false, parts = 1 }: BatchNormOptions,
+  ) => ({ inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu, parts: training ? parts : 1 } }),
+  infer([x, gamma, beta, mean, variance, add], { parts }) {
     checkChannels('batch_norm', x, [gamma, beta, mean, variance], add);
-    return [x, { shape: [2, x.shape.at(-1)!], dtype: 'f32' }];
+    if (x.shape[0]! % parts !== 0)
+      throw new ShapeError(`batch_norm: got ${parts} parts of [${x.shape}], expected parts that divide its first axis.`);
+    return [x, { shape: [2, parts, x.shape.at(-1)!], dtype: 'f32' }];
   },
   mutates: ({ training }) => (training ? [3, 4] : []),
   lower(c): Dispatch[] {
     const [x, gamma, beta, mean, variance, add] = c.inputs;
     const [y, stats] = c.outputs;
-    const r = rowsOf(c.caps, x, 1, c.attrs.eps);
+    const r = rowsOf(c.caps, x, c.attrs.parts, c.attrs.eps);
     const { params, grid, options } = overChannels(r);
     const apply = applyNorm(r, x, stats, gamma, beta, add ?? null, y, c.attrs.relu);
     if (!c.attrs.training)
       return [dispatch(bn_eval_stats, { mean_in: mean, var_in: variance, stats_out: stats }, params, grid, options), apply];
-    const partial = c.scratch([2, r.parts, r.c]);
+    const partial = c.scratch([2, r.n, r.parts, r.c]);
     return [
       moments(r, x, partial),
       dispatch(

@@ -86,6 +86,19 @@ export const norm: Family = {
     },
     batch('tokens', [63, 5], { training: true }),
     {
+      ...batch('three parts', [6, 5, 7, 8], { training: true, parts: 3 }),
+      torch: 'batch_norm(a, b, c, d, e, True, 0.1, 1e-5, parts=3)',
+      f16: true,
+    },
+    {
+      ...batch('two parts, summand and ReLU', [4, 3, 5, 7], { training: true }),
+      inputs: [...batch('', [4, 3, 5, 7], { training: true }).inputs, x([4, 3, 5, 7])],
+      call: (a, g, b, m, v, z) => [batchNorm(a, g, b, m, v, { training: true, add: z, relu: true, parts: 2 }), m, v],
+      torch: 'batch_norm(a, b, c, d, e, True, 0.1, 1e-5, f, relu=True, parts=2)',
+      grad: [0, 1, 2, 5],
+      step: 1e-4,
+    },
+    {
       ...batch('far from zero', [2, 63, 5], { training: true }),
       inputs: [x([2, 63, 5], { offset: 100 }), ...batch('', [2, 63, 5], { training: true }).inputs.slice(1)],
     },

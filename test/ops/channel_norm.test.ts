@@ -249,3 +249,10 @@ describe('group norm', () => {
     );
   });
 });
+
+it('parts of a batch must divide it', () => {
+  const c = (): Tensor => tensor([1, 1], { shape: [2] });
+  const x = tensor(new Float32Array(12), { shape: [3, 2, 2] });
+  expect(() => batchNorm(x, c(), c(), c(), c(), { training: true, parts: 2 })).toThrow(/2 parts of \[3,2,2\]/);
+  expect(batchNorm(x, c(), c(), c(), c(), { training: false, parts: 2 }).shape).toEqual([3, 2, 2]); // running values have no parts
+});

@@ -65,10 +65,10 @@ def unit(x):
     return x * torch.where(real, torch.where(real, power, 1).rsqrt(), 0)
 
 
-def batch_norm(x, gamma, beta, mean, var, training, momentum, eps, add=None, relu=False):
-    """With the running values after the call, in training."""
+def batch_norm(x, gamma, beta, mean, var, training, momentum, eps, add=None, relu=False, parts=1):
+    """Parts of the batch one after another. With the running values after the call, in training."""
     mean, var = mean.detach().clone(), var.detach().clone()
-    y = last(F.batch_norm(first(x), mean, var, gamma, beta, training, momentum, eps))
+    y = torch.cat([last(F.batch_norm(first(part), mean, var, gamma, beta, training, momentum, eps)) for part in x.chunk(parts)])
     y = y if add is None else y + add
     y = y.relu() if relu else y
     return (y, mean, var) if training else y
