@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { KernelError, link } from './scripts/build/link.mjs';
-import { schema, typescript, writeIfChanged } from './scripts/build/generate.mjs';
+import { lifted, schema, typescript, writeIfChanged } from './scripts/build/generate.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,7 +57,10 @@ for (const { file, wgsl } of linked) {
   writeIfChanged(join(root, 'dist/wgsl', `${name}.json`), schema(kernel));
   good.push({ kernel, wgsl, verdict: path.replace(/json$/, 'valid') });
 }
-if (!wanted.length) removeStale();
+if (!wanted.length) {
+  if (good.length === files.length) writeIfChanged(join(root, 'src/gen/kernels.ts'), lifted(good.map(({ kernel }) => kernel)));
+  removeStale();
+}
 if (!flags.gen) await validateAll();
 if (!wanted.length && !flags.gen) lock();
 if (!problems.length && !wanted.length && !flags.gen && !flags.check) {
@@ -126,7 +129,7 @@ function lock() {
 }
 
 function removeStale() {
-  const names = new Set(files.map((f) => basename(f, '.wgsl')));
+  const names = new Set(['kernels', ...files.map((f) => basename(f, '.wgsl'))]);
   for (const [dir, pattern] of [
     ['src/gen', /^(.+)\.ts$/],
     ['dist/wgsl', /^(.+)\.(?:wgsl|json)$/],

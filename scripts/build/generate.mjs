@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reflection -> src/gen/FILE.ts (typed definitions) and dist/wgsl/FILE.{wgsl,json} (for users without TypeScript).
+// Reflection -> src/gen/FILE.ts (typed definitions), src/gen/kernels.ts (all of them for strangers' devices) and dist/wgsl/FILE.{wgsl,json} (for users without TypeScript).
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -17,6 +17,16 @@ export function typescript({ file, entries }, wgsl) {
     return `export const ${e.entry}: KernelDef<${args.join(', ')}> = {\n${fields}  wgsl,\n};\n`;
   });
   return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/${file}. Do not edit.\nimport type { KernelDef } from '../gpu/kernel.ts';\n\nconst wgsl = ${quote(wgsl)};\n\n${defs.join('\n')}`;
+}
+
+/** Every entry point of every kernel file, for a device of the caller's. */
+export function lifted(kernels) {
+  const module = (file) => file.replace(/\.wgsl$/, '_file');
+  const imports = kernels.map(({ file }) => `import * as ${module(file)} from './${file.replace(/wgsl$/, 'ts')}';\n`);
+  const exports = kernels.flatMap(({ file, entries }) =>
+    entries.map(({ entry }) => `export const ${entry} = /* @__PURE__ */ kernel(${module(file)}.${entry});\n`),
+  );
+  return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/. Do not edit.\nimport { kernel } from '../gpu/embed.ts';\n${imports.join('')}\n${exports.join('')}`;
 }
 
 export function schema({ file, limits, entries }) {

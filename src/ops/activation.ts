@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: MIT
-// Activations that matmul and convolution apply on the way out, and their gradients from the output or the recomputed input.
+// Activations that matmul and convolution apply on the way out, and the gradients of all of them, also as ops of their own (pointwise.ts).
 import { oneOf } from '../check.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import type { RowGrad } from './row.ts';
 import * as slope from './slopes.ts';
 
-export type Activation = 'none' | 'relu' | 'gelu' | 'sigmoid' | 'silu';
 /** Values of `params.act` in the kernels. */
-export const ACT: Readonly<Record<Activation, number>> = { none: 0, relu: 1, gelu: 2, sigmoid: 3, silu: 4 };
+export const ACT = { none: 0, relu: 1, gelu: 2, sigmoid: 3, silu: 4 } as const;
+export type Activation = keyof typeof ACT;
 
 export const anActivation = oneOf(...Object.keys(ACT));
 
+/** What determines a gradient besides g, and the op that makes it of both. */
+const GRADIENTS = {
+  relu: { from: 'output', make: slope.relu },
+  gelu: { from: 'input', make: slope.gelu },
+  sigmoid: { from: 'output', make: slope.sigmoid },
+  silu: { from: 'input', make: slope.silu },
+} as const;
+
 /** dLoss/dInput of the activation; `pre` makes its input again where the output does not determine the gradient. */
 export function activationGrad(act: Activation, g: Tensor, y: Tensor, pre: () => Tensor): Tensor {
-  switch (act) {
-    case 'none':
-      return g;
-    case 'relu':
-      return slope.relu([g, y]);
-    case 'sigmoid':
-      return slope.sigmoid([g, y]);
-    case 'silu':
-      return slope.silu([g, pre()]);
-    case 'gelu':
-      return slope.gelu([g, pre()]);
-  }
+  if (act === 'none') return g;
+  const { from, make } = GRADIENTS[act];
+  return make([g, from === 'output' ? y : pre()]);
 }
+
+/** The same for an activation that is a row of its own. */
+export const gradientOf =
+  (act: Activation): RowGrad =>
+  (g, [a], y) => [() => activationGrad(act, g, y, () => a)];

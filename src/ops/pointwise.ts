@@ -9,6 +9,7 @@ import { broadcast, lowerPointwise } from '../engine/pointwise.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
 import { convert, truncate } from '../gen/cast.ts';
+import { gradientOf } from './activation.ts';
 import { sumTo } from './expand.ts';
 import { one, row, two } from './row.ts';
 import * as slope from './slopes.ts';
@@ -97,12 +98,12 @@ export const acosh = one(row('acosh', 1, 'acosh_exact(a)', (g, [a]) => [() => mu
 export const atanh = one(row('atanh', 1, 'atanh_exact(a)', (g, [a]) => [() => div(g, oneMinusSquare(a))]));
 export const tanh = one(row('tanh', 1, 'tanh_exact(a)', (g, _, y) => [() => slope.tanh([g, y])]));
 export const erf = one(row('erf', 1, 'erf(a)', (g, [a]) => [() => mul(g, mulScalar(exp(neg(square(a))), 2 / Math.sqrt(Math.PI)))]));
-export const relu = one(row('relu', 1, { float: 'relu(a)', integer: 'max(a, E(0))' }, (g, _, y) => [() => slope.relu([g, y])]));
+export const relu = one(row('relu', 1, { float: 'relu(a)', integer: 'max(a, E(0))' }, gradientOf('relu')));
 /** x / (1 + exp(-x)) */
-export const silu = one(row('silu', 1, 'silu(a)', (g, [a]) => [() => slope.silu([g, a])]));
+export const silu = one(row('silu', 1, 'silu(a)', gradientOf('silu')));
 /** Exact (erf) form. */
-export const gelu = one(row('gelu', 1, 'gelu(a)', (g, [a]) => [() => slope.gelu([g, a])]));
-export const sigmoid = one(row('sigmoid', 1, 'sigmoid(a)', (g, _, y) => [() => slope.sigmoid([g, y])]));
+export const gelu = one(row('gelu', 1, 'gelu(a)', gradientOf('gelu')));
+export const sigmoid = one(row('sigmoid', 1, 'sigmoid(a)', gradientOf('sigmoid')));
 /** log(1 + exp(x)), without overflow. */
 export const softplus = one(row('softplus', 1, 'softplus(a)', (g, [a]) => [() => mul(g, sigmoid(a))]));
 
