@@ -73,13 +73,15 @@ const handlers = {
   },
 };
 
-process.on('message', async ({ type, ...request }) => {
+async function answer({ type, ...request }) {
   try {
     process.send({ ok: true, ...(await handlers[type](request)) });
   } catch (e) {
     process.send({ ok: false, error: String(e?.message ?? e).split('\n')[0] });
   }
-});
+}
+
+process.on('message', (message) => void answer(message));
 
 // Whoever asked is gone.
 process.on('disconnect', () => process.exit());

@@ -49,7 +49,7 @@ await train({ plan, dataset, folder: run, resume: false });
 const predictor = await methodOf(plan).predictor(plan, await restoreRun(plan, run, 'final'));
 const results = [];
 for (const scan of dataset.test) {
-  const { ensemble } = await predictCase(plan, predictor, await readVolume(scan.images[0]!));
+  const { ensemble } = await predictCase(plan, predictor, await readVolume(scan.images[0]));
   const file = join(data, 'labelsTs', `${scan.name}.nii.gz`);
   const labels = toRas(await readVolume(file));
   const reference = { ...labels, data: Uint8Array.from(labels.data) };

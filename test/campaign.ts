@@ -17,7 +17,7 @@ export function random(seed: number): Random {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
-  return { below: (n) => Math.floor(next() * n), of: (list) => list[Math.floor(next() * list.length)]!, chance: (p) => next() < p };
+  return { below: (n) => Math.floor(next() * n), of: (list) => list[Math.floor(next() * list.length)], chance: (p) => next() < p };
 }
 
 /** Numbers that lengths, counts and offsets break on. */
@@ -32,7 +32,7 @@ export function mutateBytes(source: Uint8Array, r: Random): Buffer {
     const piece = bytes.subarray(at, at + length);
     switch (r.below(8)) {
       case 0:
-        bytes[at] = bytes[at]! ^ (1 << r.below(8));
+        bytes[at] = bytes[at] ^ (1 << r.below(8));
         break;
       case 1:
         bytes[at] = r.below(256);

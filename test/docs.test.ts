@@ -19,7 +19,7 @@ const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...docs];
 
 /** `ts` blocks of a page, and the file that each is said to come from. */
 const blocks = (page: string): { file: string; code: string }[] =>
-  [...read(page).matchAll(/^ *```ts *(\S*)\n([^]*?)^ *```$/gm)].map(([, file, code]) => ({ file: file!, code: code! }));
+  [...read(page).matchAll(/^ *```ts *(\S*)\n([^]*?)^ *```$/gm)].map(([, file, code]) => ({ file: file, code: code }));
 const trimmed = (text: string): string[] => text.split('\n').map((line) => line.trim());
 
 describe('pages', () => {
@@ -67,7 +67,7 @@ describe('pages', () => {
   it('link to what is there', () => {
     const broken = pages.flatMap((page) =>
       [...read(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)]
-        .map(([, to]) => to!)
+        .map(([, to]) => to)
         .filter((to) => !/^https?:/.test(to) && !existsSync(join(root, dirname(page), to)))
         .map((to) => `${page}: ${to}`),
     );
@@ -78,5 +78,5 @@ describe('pages', () => {
 it('README.md is a front door: short, with the methods that there are', () => {
   expect(read('README.md').split('\n').length - 1).toBeLessThanOrEqual(150);
   const [, list] = /<!-- methods -->(.*)<!-- \/methods -->/.exec(read('README.md'))!;
-  expect(list!.replaceAll('`', '').split(', ')).toEqual(Object.keys(METHODS));
+  expect(list.replaceAll('`', '').split(', ')).toEqual(Object.keys(METHODS));
 });

@@ -37,7 +37,7 @@ const PRINTS: Readonly<Record<string, (text: string) => void>> = {
   'lift_kernel.ts': (text) =>
     expect(Number(/^13 workgroups, 3200 results within (\S+) of plain JavaScript$/m.exec(text)![1])).toBeLessThan(2e-3), // sums of 6,400 products
   'pytorch_weights.ts': (text) => {
-    const logits = /^logits (.*)$/m.exec(text)![1]!.split(' ').map(Number);
+    const logits = /^logits (.*)$/m.exec(text)![1].split(' ').map(Number);
     [0.1244564950466156, -0.5166735649108887, -0.1417224258184433].forEach((expected, i) => expect(logits[i]).toBeCloseTo(expected, 5)); // printed by examples/data/digits.py
     expect(text).toMatch(
       /^239 parameters in .*: conv\.weight, bn\.weight, bn\.bias, bn\.running_mean, bn\.running_var, head\.weight, head\.bias$/m,
@@ -79,7 +79,7 @@ describe('examples', () => {
     });
     expect(stderr.replace(/^Warning: max.*$/gm, '').trim()).toBe('');
     expect(status).toBe(0);
-    PRINTS[file]!(stdout);
+    PRINTS[file](stdout);
     console.log(stdout.trim());
   });
 });

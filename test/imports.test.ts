@@ -47,7 +47,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'sanet.browser.ts': ['errors.ts', 'index.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'io/browser'],
 };
 /** The folder of src, or the file where it is directly in src; the doors of io are places of their own. */
-const place = (file: string): string => /^src\/(io\/(?:node|browser)(?=\/)|[^/]+)/.exec(file)![1]!;
+const place = (file: string): string => /^src\/(io\/(?:node|browser)(?=\/)|[^/]+)/.exec(file)![1];
 
 interface Import {
   readonly from: string;
@@ -65,7 +65,7 @@ function importsOf(file: string): Import[] {
   );
   return [...found].map((m) => ({
     from: file,
-    to: relative(root, resolve(root, dirname(file), (m[2] ?? m[3])!)),
+    to: relative(root, resolve(root, dirname(file), m[2] ?? m[3])),
     typeOnly: m[1] !== undefined,
   }));
 }
@@ -132,7 +132,7 @@ describe('imports', () => {
     const packages = (file: string): string[] =>
       [
         ...read(file).matchAll(/^(?:import|export) (?!type\s)(?:[^'";=()]*? from )?['"]([^'".][^'"]*)['"]|\bimport\('([^'.][^']*)'\)/gm),
-      ].map((m) => (m[1] ?? m[2])!);
+      ].map((m) => m[1] ?? m[2]);
     const found = new Map<string, string>();
     const walk = (file: string, from: string): void => {
       if (found.has(file) || sources.includes(file.replace(/ts$/, 'browser.ts'))) return;

@@ -16,15 +16,15 @@ const has = (section: string): boolean => {
   const [, part, letter] = /^([A-E](?:\.\d+)?|\d(?:\.\d)?)([a-g])?$/.exec(section)!;
   const start = method.search(
     new RegExp(
-      /^[A-E]\.?/.test(part!)
-        ? `(?:^|\\W)${part!.replace('.', '\\.')}\\b`
-        : part!.includes('.')
-          ? `\\*\\*${part!.replace('.', '\\.')}\\*\\*`
+      /^[A-E]\.?/.test(part)
+        ? `(?:^|\\W)${part.replace('.', '\\.')}\\b`
+        : part.includes('.')
+          ? `\\*\\*${part.replace('.', '\\.')}\\*\\*`
           : `^## ${part} `,
       'm',
     ),
   );
-  return start >= 0 && (!letter || method.slice(start).split('\n- **')[0]!.includes(`(${letter})`));
+  return start >= 0 && (!letter || method.slice(start).split('\n- **')[0].includes(`(${letter})`));
 };
 
 it('has every section that a comment cites', () => {
@@ -33,7 +33,7 @@ it('has every section that a comment cites', () => {
       ...readFileSync(`${root}/${file}`, 'utf8').matchAll(
         /specification,?(?: section)? ((?:[A-E](?:\.\d+)?|\d(?:\.\d)?)[a-g]?)(?![\w-])/gi,
       ),
-    ].map((m) => ({ file, section: m[1]! })),
+    ].map((m) => ({ file, section: m[1] })),
   );
   expect(cited.length).toBeGreaterThan(30);
   expect(cited.filter(({ section }) => !has(section))).toEqual([]);

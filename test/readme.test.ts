@@ -37,15 +37,15 @@ describe('README.md', () => {
       .split('\n')
       .map((line) => Number(line.split(' ')[1]));
     expect(losses).toHaveLength(6);
-    expect(losses[5]).toBeLessThan(losses[0]! / 2);
+    expect(losses[5]).toBeLessThan(losses[0] / 2);
   });
 
   it('names only verbs and options that exist', async () => {
     for (const [, line] of readme.matchAll(/^npx voxelgrad (.*?)\s*(?:#.*)?$/gm)) {
-      const [verb, ...rest] = line!.split(/\s+/);
+      const [verb, ...rest] = line.split(/\s+/);
       let help = '';
       expect(
-        await main([verb!, '--help'], {
+        await main([verb, '--help'], {
           stdout: (t) => {
             help += t;
           },
@@ -61,8 +61,8 @@ describe('README.md', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const named = [...readme.matchAll(/npm (?:run )?([a-z][\w:]*)/g)]
       .map((m) => m[1])
-      .filter((name) => !['and', 'pack', 'install'].includes(name!)); // npm's own commands, and prose;
+      .filter((name) => !['and', 'pack', 'install'].includes(name)); // npm's own commands, and prose;
     expect(named.length).toBeGreaterThan(2);
-    expect(named.filter((name) => !(name! in scripts))).toEqual([]);
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 });

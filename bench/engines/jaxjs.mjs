@@ -39,7 +39,7 @@ export async function open() {
   };
 }
 
-const pads = (padding, rank) => Array(rank).fill([padding, padding]);
+const pads = (padding, rank) => Array.from({ length: rank }, () => [padding, padding]);
 const affine = (y, gamma, beta, shape) => y.mul(gamma.reshape(shape)).add(beta.reshape(shape));
 
 const OPS = {

@@ -77,7 +77,7 @@ const numel = (s) => s.reduce((a, b) => a * b, 1);
 /** float64 value of one output of `pass`, and its flat index. */
 function sample(c, pass, t, i) {
   if (c.mm) {
-    const [m, n, k, transB] = c.mm,
+    const [, n, k, transB] = c.mm,
       r = Math.floor(i / n),
       j = i % n;
     let s = 0;

@@ -109,6 +109,7 @@ function constants(decls, fail) {
       fail(d.line, `override ${d.name}: default must be made of literals and earlier constants, got ${init}`);
     if (!plain) continue;
     const float = declared === 'f32' || /\d[fh]\b|\.\d|\d\./.test(init);
+    // oxlint-disable-next-line typescript/no-implied-eval -- digits and operators alone
     const raw = Function(`return (${expression})`)();
     const value = typeof raw === 'number' && !float ? Math.trunc(raw) : raw;
     const type =

@@ -47,7 +47,7 @@ const ABLATIONS: readonly { label: string; off: string }[] = [
 
 /** Which row of table 2 a group is. Without 2D networks the other parts are nothing. */
 function ablationOf({ runs, off }: Group): number {
-  if (runs[0]!.plan.method.name !== 'sanet') return -1;
+  if (runs[0].plan.method.name !== 'sanet') return -1;
   const key = off.includes('2d') && !off.includes('sam') ? '2d' : [...off].sort().join();
   return ABLATIONS.findIndex((row) => row.off === key);
 }
@@ -61,7 +61,7 @@ function ablationGroups(groups: readonly Group[]): Group[] {
   if (new Set(rows.map(({ row }) => row)).size < 2) return [];
   return rows.map(({ group, row }) => ({
     ...group,
-    name: `${ABLATIONS[row]!.label}${rows.filter((r) => r.row === row).length > 1 ? ` [${group.name}]` : ''}`,
+    name: `${ABLATIONS[row].label}${rows.filter((r) => r.row === row).length > 1 ? ` [${group.name}]` : ''}`,
   }));
 }
 
@@ -69,7 +69,7 @@ function ablationGroups(groups: readonly Group[]): Group[] {
 async function surfacesOf({ name, runs }: Group, context: Context): Promise<SurfaceCase[]> {
   const entries = new Map<string, ComparedRun['summary']['metric_per_case'][number]>();
   for (const { summary } of runs) for (const entry of summary.metric_per_case) if (!entries.has(entry.case)) entries.set(entry.case, entry);
-  const pooled = { ...runs[0]!.summary, metric_per_case: [...entries.values()] },
+  const pooled = { ...runs[0].summary, metric_per_case: [...entries.values()] },
     ranked = rankCases(pooled);
   const shown: SurfaceCase[] = [];
   for (const chosen of chooseOverlayCases(pooled)) {
@@ -85,7 +85,7 @@ async function surfacesOf({ name, runs }: Group, context: Context): Promise<Surf
     const rank = ranked.findIndex((entry) => entry.case === chosen);
     shown.push({
       title: `${name}: ${placeOf(rank, ranked.length).toLowerCase()} case`,
-      note: `${chosen}, Dice ${percent(ranked[rank]!.dice)}`,
+      note: `${chosen}, Dice ${percent(ranked[rank].dice)}`,
       reference: await mask(reference),
       prediction: await mask(prediction),
     });
@@ -130,7 +130,7 @@ async function comparisonOf(folders: readonly string[], options: Options, contex
   for (const folder of folders) runs.push(await comparedRun(folder));
   assertComparable(runs);
   const groups = groupRuns(runs);
-  const reference = options.against === undefined ? groups[0]! : groups.find(({ name }) => name === options.against);
+  const reference = options.against === undefined ? groups[0] : groups.find(({ name }) => name === options.against);
   if (!reference)
     throw new UsageError(
       `--against: got "${options.against}", expected ${groups.map(({ name }) => `"${name}"`).join(' or ')}.`,
@@ -140,7 +140,7 @@ async function comparisonOf(folders: readonly string[], options: Options, contex
   const ablation = ablationGroups(groups);
   // Ablated forms have a table of their own, unless there is nothing else to compare.
   const whole = groups.filter((group) => ablation.length === 0 || group === reference || group.off.length === 0 || ablationOf(group) < 0);
-  const { seed, resamples, level, surface_mm: tolerance } = runs[0]!.summary.settings,
+  const { seed, resamples, level, surface_mm: tolerance } = runs[0].summary.settings,
     bootstrap = { seed, resamples, level };
   const full = ablation.find((group) => ablationOf(group) === 4) ?? ablation[0];
   if (full) assertCommonCases(ablation, full);

@@ -113,27 +113,27 @@ export function groupRuns(runs: readonly ComparedRun[]): Group[] {
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   const drafts = [...groups.values()].map((members) => {
-    const { plan } = members[0]!,
+    const { plan } = members[0],
       off = partsOff(plan);
     return { members, off, name: off.length > 0 ? `${plan.method.name} without ${off.join(', ')}` : plan.method.name };
   });
   return drafts.map(({ members, off, name }) => {
     const [first] = members,
-      own = settingsOf(first!);
-    const twins = drafts.filter((d) => d.name === name && d.members !== members).map((d) => settingsOf(d.members[0]!));
+      own = settingsOf(first);
+    const twins = drafts.filter((d) => d.name === name && d.members !== members).map((d) => settingsOf(d.members[0]));
     const differing = Object.keys(own).filter((path) => twins.some((other) => other[path] !== own[path]));
     const shown = differing
       .slice(0, 3)
-      .map((path) => `${path} ${own[path]!.replaceAll('"', '')}`)
+      .map((path) => `${path} ${own[path].replaceAll('"', '')}`)
       .join(', ');
-    const unique = differing.length > 3 ? `${shown}, ... in ${basename(resolve(first!.folder))}` : shown;
+    const unique = differing.length > 3 ? `${shown}, ... in ${basename(resolve(first.folder))}` : shown;
     const seconds = members.flatMap((run) => run.seconds ?? []);
     return {
       name: differing.length === 0 ? name : `${name} (${unique})`,
       off,
       runs: members,
       summaries: members.map((run) => run.summary),
-      parameters: Object.values(networkSizes(first!.plan)).reduce((n, { total }) => n + total, 0),
+      parameters: Object.values(networkSizes(first.plan)).reduce((n, { total }) => n + total, 0),
       seconds: seconds.length === 0 ? null : seconds.reduce((a, b) => a + b, 0) / seconds.length,
     };
   });
@@ -169,9 +169,9 @@ export function assertComparable(runs: readonly ComparedRun[]): void {
       map.set(key, folder);
     }
     scoring(run).forEach(([what, value], i) => {
-      const expected = scoring(first!)[i]![1];
+      const expected = scoring(first)[i][1];
       if (value !== expected)
-        throw new DataError(`${folder}: scored in another way than ${first!.folder}: ${what}, got ${value}, expected ${expected}.`, again);
+        throw new DataError(`${folder}: scored in another way than ${first.folder}: ${what}, got ${value}, expected ${expected}.`, again);
     });
     for (const { case: name, reference_digest: digest = '', theta } of summary.metric_per_case) {
       const before = references.get(name);
@@ -233,10 +233,10 @@ export function differencesBetween(groups: readonly Group[]): string[] {
   if (new Set(groups.map(places)).size > 1)
     notices.push(`Folds and seeds differ: ${groups.map((group) => `${group.name}: ${places(group)}`).join('; ')}.`);
   const cases = groups.map((group) => casesOf(group)),
-    common = [...cases[0]!].filter((name) => cases.every((c) => c.has(name)));
+    common = [...cases[0]].filter((name) => cases.every((c) => c.has(name)));
   if (cases.some((c) => c.size !== common.length))
     notices.push(
-      `The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i]!.size}`).join('; ')}; ${common.length} are common to all. Means are over each method's own cases, differences and tests over pairs.`,
+      `The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i].size}`).join('; ')}; ${common.length} are common to all. Means are over each method's own cases, differences and tests over pairs.`,
     );
   const undigested = runs.filter(({ summary }) => summary.metric_per_case.some((c) => c.reference_digest === undefined));
   if (undigested.length > 0)

@@ -36,7 +36,7 @@ async function compute(): Promise<{ ok: boolean; detail: string }> {
   const n = 4099; // more than one workgroup, and no multiple of any subgroup
   const a = Float32Array.from({ length: n }, (_, i) => (i % 7) - 3);
   const b = Float32Array.from({ length: n }, (_, i) => (i % 5) + 1);
-  const expected = a.reduce((s, v, i) => s + v * b[i]!, 0);
+  const expected = a.reduce((s, v, i) => s + v * b[i], 0);
   using x = tensor(a);
   using y = tensor(b);
   using product = mul(x, y);

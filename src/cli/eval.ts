@@ -105,7 +105,7 @@ function equalWhere(marked: Uint8Array, { data: a }: LabelMap, { data: b }: Labe
   for (let i = 0; i < a.length; i++) {
     if (!marked[i]) continue;
     if (a[i] !== b[i]) return false;
-    if (a[i]! > 0) foreground++;
+    if (a[i] > 0) foreground++;
   }
   return foreground > 0;
 }
@@ -299,7 +299,7 @@ function describe(summary: Summary): string {
   return [
     ...(evaluated ? [`${evaluatedWords(evaluated)}:`] : []),
     tableOf(summary),
-    ...(training ? [`${evaluatedWords(training.evaluated!)}, apart from the above:`, tableOf(training)] : []),
+    ...(training ? [`${evaluatedWords(training.evaluated)}, apart from the above:`, tableOf(training)] : []),
     `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ${surface_mm} mm.`,
     ...remarks(summary).map((remark) => `note: ${remark}`),
     ...(training

@@ -93,7 +93,7 @@ export async function pairsOf(reference: string, prediction: string, part: (name
     .sort();
   if (pairs.length === 0)
     throw new DataError(
-      `${unused[0]}: no reference for it in ${reference}, expected a mask named "${volumeStem(basename(unused[0]!))}".`,
+      `${unused[0]}: no reference for it in ${reference}, expected a mask named "${volumeStem(basename(unused[0]))}".`,
       'Name predictions like their cases, or take this file away.',
     );
   return { pairs: pairs.sort((a, b) => (a.name < b.name ? -1 : 1)), unused, notEvaluated };

@@ -158,7 +158,7 @@ export class Seen {
         'Put the data set back, or evaluate masks that `voxelgrad predict` made of these scans.',
       );
     const { image, weight } = await loadCase(dataset, scan);
-    return annotated(this.run.plan, name, image.size as Triple, weight)!;
+    return annotated(this.run.plan, name, image.size, weight)!;
   }
 }
 

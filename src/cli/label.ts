@@ -2,7 +2,6 @@
 // voxelgrad label: dense masks for the training cases, ground truth where it is annotated.
 import { Option } from 'commander';
 import { dirname } from 'node:path';
-import type { Triple } from '../data/geometry.ts';
 import { loadCase } from '../data/dataset.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { NAME_RULE } from '../data/names.ts';
@@ -46,7 +45,7 @@ export const label: Verb = {
         plan,
         run: options.run,
         out: options.output,
-        scans: new Map([...byName].map(([name, c]) => [name, c.images[0]!])),
+        scans: new Map([...byName].map(([name, c]) => [name, c.images[0]])),
         ...(options.checkpoint && { checkpoint: options.checkpoint }),
         // What is copied: the labels, where this plan says that they are annotated.
         truth: async (name) =>
@@ -61,7 +60,7 @@ export const label: Verb = {
         read: async (name) => {
           const loaded = await loadCase(dataset, byName.get(name)!);
           truth.clear();
-          truth.set(name, { label: loaded.label!, weight: annotated(plan, name, loaded.image.size as Triple, loaded.weight)! });
+          truth.set(name, { label: loaded.label!, weight: annotated(plan, name, loaded.image.size, loaded.weight)! });
           return loaded;
         },
         finish: (mask, name) => {

@@ -62,7 +62,7 @@ export const plan: Verb = {
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     if (!options.schema) return make(folder, options, context);
-    const schema = z.toJSONSchema(schemaWith(METHODS[options.method]!.schema), { unrepresentable: 'any' });
+    const schema = z.toJSONSchema(schemaWith(METHODS[options.method].schema), { unrepresentable: 'any' });
     return { text: JSON.stringify(schema, null, 2), json: schema };
   },
 };

@@ -56,7 +56,7 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
     }
     // A data set may hold another patient's scan under that name.
     const made = (await madeOf(predicted, name))?.scan;
-    if (made !== undefined && made.digest !== (await digestFiles(await scanFiles(scan.images[0]!))).digest) {
+    if (made !== undefined && made.digest !== (await digestFiles(await scanFiles(scan.images[0]))).digest) {
       context.note(`${name}: no overlay, ${scan.images[0]} is not the scan that its mask was made of`);
       continue;
     }
@@ -93,15 +93,15 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
     ...evaluation.notices,
     ...notices,
     ...runs.flatMap((run) =>
-      run.summaries[0]!.evaluated?.cases === summary.evaluated?.cases
+      run.summaries[0].evaluated?.cases === summary.evaluated?.cases
         ? []
-        : [`${run.name} is compared on ${evaluatedWords(run.summaries[0]!.evaluated)}.`],
+        : [`${run.name} is compared on ${evaluatedWords(run.summaries[0].evaluated)}.`],
     ),
   ];
   for (const run of runs.slice(1))
-    if (run.summaries[0]!.missing.length > 0)
+    if (run.summaries[0].missing.length > 0)
       said.push(
-        `${run.name} lacks predictions of ${run.summaries[0]!.missing.length} cases, ${run.summaries[0]!.missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`,
+        `${run.name} lacks predictions of ${run.summaries[0].missing.length} cases, ${run.summaries[0].missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`,
       );
   for (const notice of said) context.note(notice);
   const overlays = data === undefined ? [] : await overlaysOf(summary, await openDataset(data), context);

@@ -227,7 +227,7 @@ export const train: Verb = {
     const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
     if (options.resume && given.length > 0)
       throw new UsageError(
-        `--resume: got --${given[0]!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`,
+        `--resume: got --${given[0].replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`,
         'Leave the option out, or start a new run folder.',
       );
     assertOneSource(options);

@@ -208,7 +208,7 @@ async function foundCases(
 }
 
 const patientOf = (info: DatasetInfo, name: string): string =>
-  info.json.patients && Object.hasOwn(info.json.patients, name) ? info.json.patients[name]! : name;
+  info.json.patients && Object.hasOwn(info.json.patients, name) ? info.json.patients[name] : name;
 
 /** Runs `action`, turning a DataError into a finding of dataset.json. */
 function collect<T>(where: string, findings: Finding[], action: () => T): T | undefined {

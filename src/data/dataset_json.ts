@@ -114,7 +114,7 @@ function readLabels(file: string, labels: DatasetJson['labels'], hear: Hear): Pi
   const stray = right ? classes.findIndex((c, i) => c.value !== i) : -1;
   if (stray >= 0)
     wrong(
-      `labels are not consecutive, got "${classes[stray]!.name}": ${classes[stray]!.value}, expected ${stray}`,
+      `labels are not consecutive, got "${classes[stray].name}": ${classes[stray].value}, expected ${stray}`,
       ignore === stray
         ? '"ignore" must be the highest label.'
         : 'Background is 0 and the others follow without a gap: renumber the labels.',

@@ -21,15 +21,20 @@ export const show = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 };
 
+const WORDS: Readonly<Record<string, string>> = {
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  int: 'a whole number',
+  boolean: 'true or false',
+  string: 'a text',
+};
+
 /** What would have been right. */
 export function expectedOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return (
-        { array: 'a list', object: 'an object', record: 'an object', int: 'a whole number', boolean: 'true or false', string: 'a text' }[
-          issue.expected as string
-        ] ?? `a ${issue.expected}`
-      );
+      return WORDS[issue.expected] ?? `a ${issue.expected}`;
     case 'invalid_value':
       return issue.values.map((v) => JSON.stringify(v)).join(' or ');
     case 'too_small':
@@ -60,4 +65,4 @@ export const issueTexts = (error: z.ZodError, value: unknown, field = ''): strin
   });
 
 /** The first of them. */
-export const issueText = (error: z.ZodError, value: unknown, field = ''): string => issueTexts(error, value, field)[0]!;
+export const issueText = (error: z.ZodError, value: unknown, field = ''): string => issueTexts(error, value, field)[0];

@@ -24,7 +24,7 @@ export function crop<A extends VoxelArray>(data: A, size: Triple, start: Triple,
   for (let d = Math.max(0, -start[0]); d < Math.min(roi[0], size[0] - start[0]); d++) {
     for (let h = Math.max(0, -start[1]); h < Math.min(roi[1], size[1] - start[1]); h++) {
       const source = ((d + start[0]) * size[1] + h + start[1]) * size[2] + start[2];
-      out.set(data.subarray(source + w0, source + w1) as A, (d * roi[1] + h) * roi[2] + w0);
+      out.set(data.subarray(source + w0, source + w1), (d * roi[1] + h) * roi[2] + w0);
     }
   }
   return out;
@@ -38,7 +38,7 @@ export function paste<A extends VoxelArray>(target: A, size: Triple, region: A, 
   for (let d = Math.max(0, -start[0]); d < Math.min(roi[0], size[0] - start[0]); d++) {
     for (let h = Math.max(0, -start[1]); h < Math.min(roi[1], size[1] - start[1]); h++) {
       const row = (d * roi[1] + h) * roi[2];
-      target.set(region.subarray(row + w0, row + w1) as A, ((d + start[0]) * size[1] + h + start[1]) * size[2] + start[2] + w0);
+      target.set(region.subarray(row + w0, row + w1), ((d + start[0]) * size[1] + h + start[1]) * size[2] + start[2] + w0);
     }
   }
 }

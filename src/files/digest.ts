@@ -28,7 +28,7 @@ export const digestText = (text: string): Digest => `sha256:${createHash('sha256
 
 /** One digest of several files: of their digests in the order given. A single file has its own. */
 export async function digestFiles(paths: readonly string[]): Promise<FileDigest> {
-  if (paths.length === 1) return digestFile(paths[0]!);
+  if (paths.length === 1) return digestFile(paths[0]);
   let bytes = 0;
   const lines: string[] = [];
   for (const path of paths) {

@@ -24,7 +24,7 @@ const boot = (): string => digest(bootId(), 4);
 function statusOf(pid: number): { readonly state: string; readonly start: string } | undefined {
   const text = quietly(() => fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' '); // the name before may hold anything
-  return fields.length < 20 ? undefined : { state: fields[0]!, start: Number(fields[19]).toString(36) };
+  return fields.length < 20 ? undefined : { state: fields[0], start: Number(fields[19]).toString(36) };
 }
 
 const ownerOf = (pid: number): string => `${machine()}-${boot()}-${pid}-${statusOf(pid)?.start ?? '0'}`;

@@ -65,7 +65,7 @@ function rebuildTensor(args: readonly unknown[]): PthTensor {
     throw new Error('arguments are not (storage, offset, size, stride)');
   }
   const size = shape.reduce((n, d) => n * d, 1);
-  const last = shape.reduce((at, d, i) => at + (d - 1) * strides[i]!, offset);
+  const last = shape.reduce((at, d, i) => at + (d - 1) * strides[i], offset);
   if (size > 0 && last >= storage.count) throw new Error(`tensor [${shape}] reads element ${last} of a storage of ${storage.count}`);
   if (size > storage.count) throw new Error(`tensor [${shape}] repeats a storage of ${storage.count}: save it with .contiguous()`);
   return new PthTensor(storage, offset, shape, strides);
@@ -94,7 +94,9 @@ function numpyScalar([type, raw]: readonly unknown[]): unknown {
 
 /** A plain value in words. Never `String()` of a list: 400 bytes of nested tuples would be gigabytes of text. */
 const textOf = (value: unknown): string =>
-  typeof value === 'object' || typeof value === 'function' ? 'something that is no plain value' : String(value);
+  typeof value === 'object' || typeof value === 'function'
+    ? 'something that is no plain value' // oxlint-disable-next-line typescript/no-base-to-string -- no object is left
+    : String(value);
 
 function texts(values: readonly unknown[]): string[] {
   if (values.some((v) => typeof v !== 'string' && typeof v !== 'number')) throw new Error('arguments are not texts or numbers');
@@ -242,7 +244,7 @@ function materialise({ storage, offset, shape, strides }: PthTensor, where: stri
   const contiguous = shape.every((_, i) => {
     const axis = shape.length - 1 - i;
     const fits = shape[axis] === 1 || strides[axis] === expected;
-    expected *= shape[axis]!;
+    expected *= shape[axis];
     return fits;
   });
   if (contiguous) return decodeTensor(storage.dtype, shape, storage.bytes.subarray(offset * width, (offset + size) * width));
@@ -251,9 +253,9 @@ function materialise({ storage, offset, shape, strides }: PthTensor, where: stri
   for (let i = 0, from = offset; i < size; i++) {
     rows.set(storage.bytes.subarray(from * width, (from + 1) * width), i * width);
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      from -= strides[axis]! * shape[axis]!;
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * shape[axis];
       index[axis] = 0;
     }
   }

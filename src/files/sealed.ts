@@ -61,7 +61,7 @@ export async function writeSealed(
 /** Where the sum begins in a header, or -1. */
 function sealAt(header: Uint8Array, sum: string): number {
   const sought = text.encode(entry(sum));
-  for (let at = header.indexOf(sought[0]!); at >= 0; at = header.indexOf(sought[0]!, at + 1))
+  for (let at = header.indexOf(sought[0]); at >= 0; at = header.indexOf(sought[0], at + 1))
     if (sought.every((byte, i) => header[at + i] === byte)) return at + entry('').length - 1;
   return -1;
 }

@@ -47,8 +47,8 @@ const latin1 = (bytes: Uint8Array): string => {
 /** Little-endian two's complement of any length: a number where it is exact, else a bigint. */
 function longFrom(bytes: Uint8Array): number | bigint {
   let value = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
-  if (bytes.length && bytes[bytes.length - 1]! & 0x80) value -= 1n << BigInt(8 * bytes.length);
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
+  if (bytes.length && bytes[bytes.length - 1] & 0x80) value -= 1n << BigInt(8 * bytes.length);
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }
 
@@ -94,7 +94,7 @@ export function unpickle(
     at += length;
     return bytes.subarray(at - length, at);
   };
-  const u8 = () => take(1)[0]!;
+  const u8 = () => take(1)[0];
   const u16 = () => {
     take(2);
     return view.getUint16(at - 2, true);

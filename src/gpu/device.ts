@@ -186,7 +186,7 @@ export class Device implements Disposable {
   async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
     if (this.watch && buffer !== this.watch.buffer) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
     using readback = new Readback(this, [{ buffer, offset, bytes }]);
-    return (await readback.views())[0]!.slice().buffer;
+    return (await readback.views())[0].slice().buffer;
   }
 
   /** Waits until everything submitted is done, then throws what went wrong. */
@@ -312,7 +312,7 @@ const OPTIONS = fields({
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */
 function expectSubgroups(features: GPUSupportedFeatures, { name }: DeviceInfo, hint: string): void {
-  if (features.has('subgroups' as GPUFeatureName)) return;
+  if (features.has('subgroups')) return;
   throw new LimitError(
     `openDevice: got "${name}" without the WebGPU feature \`subgroups\`, expected it, for the kernels are written with it.`,
     hint,
@@ -328,9 +328,9 @@ function capsOf(device: GPUDevice, info: GPUAdapterInfo, tiles: TunedTiles = {})
   const name = `${info.vendor} ${info.device} ${info.description} ${info.architecture}`.toLowerCase();
   return {
     f16: features.has('shader-f16'),
-    subgroups: features.has('subgroups' as GPUFeatureName),
+    subgroups: features.has('subgroups'),
     timestamps: features.has('timestamp-query'),
-    subgroupMatrix: features.has('chromium-experimental-subgroup-matrix' as GPUFeatureName) ? matrixSizes(info) : null,
+    subgroupMatrix: features.has('chromium-experimental-subgroup-matrix') ? matrixSizes(info) : null,
     software: /llvmpipe|lavapipe|swiftshader|software|null/.test(name),
     subgroupSize: info.subgroupMinSize || 4,
     subgroupSizeMax: info.subgroupMaxSize || 128,

@@ -73,7 +73,7 @@ export function kernel<B extends string, P extends string, O extends string, S e
           const [x, y, z] = expectGrid(device, def.entry, grid);
           expectBindings(device, plain, bindings);
           const entries = plain.bindings.map(({ name, binding, kind }) => {
-            const given: Binding = kind === 'uniform' ? uniform(device, plain, params, kept) : (bindings as Record<string, Binding>)[name]!;
+            const given: Binding = kind === 'uniform' ? uniform(device, plain, params, kept) : (bindings as Record<string, Binding>)[name];
             return { binding, resource: 'buffer' in given ? given : { buffer: given } };
           });
           pass.setPipeline(pipeline);

@@ -51,5 +51,5 @@ async function timeBatch(device: Device, calls: readonly TimedCall[]): Promise<K
   const ns = new BigUint64Array(await device.read(buffer, 0, count * 8));
   buffer.destroy();
   querySet.destroy();
-  return calls.map((call, i) => ({ label: call.label, ms: Number(ns[2 * i + 1]! - ns[2 * i]!) / 1e6 }));
+  return calls.map((call, i) => ({ label: call.label, ms: Number(ns[2 * i + 1] - ns[2 * i]) / 1e6 }));
 }

@@ -70,14 +70,14 @@ export class Readback implements Disposable {
     this.staging = sizes.map((size) => device.gpu.createBuffer({ size: Math.max(4, size), usage: 0x1 | 0x8, label: 'readback' })); // MAP_READ | COPY_DST
     const encoder = device.gpu.createCommandEncoder({ label: 'readback' });
     for (const { buffer, offset, bytes, staging, at } of copies)
-      encoder.copyBufferToBuffer(buffer, offset, this.staging[staging]!, at, bytes);
+      encoder.copyBufferToBuffer(buffer, offset, this.staging[staging], at, bytes);
     device.gpu.queue.submit([encoder.finish()]);
   }
 
   /** The bytes of each range, in the order asked for; views that end with this object. */
   async views(): Promise<Uint8Array<ArrayBuffer>[]> {
     const whole = await mapped(this.device, this.staging);
-    return this.places.map(({ staging, at }, i) => new Uint8Array(whole[staging]!, at, this.ranges[i]!.bytes));
+    return this.places.map(({ staging, at }, i) => new Uint8Array(whole[staging], at, this.ranges[i].bytes));
   }
 
   [Symbol.dispose](): void {
@@ -110,7 +110,7 @@ export class Gathering implements Disposable {
   /** The bytes of each range, in the order added; views that end with this object. */
   async views(): Promise<Uint8Array<ArrayBuffer>[]> {
     const whole = await mapped(this.device, [this.staging]);
-    return this.taken.map(({ at, bytes }) => new Uint8Array(whole[0]!, at, bytes));
+    return this.taken.map(({ at, bytes }) => new Uint8Array(whole[0], at, bytes));
   }
 
   [Symbol.dispose](): void {

@@ -14,20 +14,20 @@ export class SlotPool {
 
   /** A buffer for every slot of a program: the i-th largest slot takes the i-th largest buffer, if it is large enough. Give them back with `release`. */
   take(slotBytes: readonly number[]): GPUBuffer[] {
-    const order = slotBytes.map((_, i) => i).sort((i, j) => slotBytes[j]! - slotBytes[i]!);
+    const order = slotBytes.map((_, i) => i).sort((i, j) => slotBytes[j] - slotBytes[i]);
     const chosen = new Array<GPUBuffer>(slotBytes.length);
     const taken: GPUBuffer[] = [];
     try {
       for (const [next, i] of order.entries()) {
         const existing = this.buffers[next];
         let buffer = existing;
-        if (!existing || existing.size < slotBytes[i]!) {
-          buffer = this.device.alloc(slotBytes[i]!, 'slot');
+        if (!existing || existing.size < slotBytes[i]) {
+          buffer = this.device.alloc(slotBytes[i], 'slot');
           this.buffers.splice(next, 0, buffer);
         }
         chosen[i] = buffer!;
-        this.users.set(buffer!, (this.users.get(buffer!) ?? 0) + 1);
-        taken.push(buffer!);
+        this.users.set(buffer, (this.users.get(buffer) ?? 0) + 1);
+        taken.push(buffer);
       }
     } catch (e) {
       this.release(taken);

@@ -41,12 +41,12 @@ export function expectSubgroups(
   const refuse = (got: string, expected: string): never => {
     throw new KernelCompileError(`${def.entry}: got ${got}, expected ${expected}.`, 'See the head of the kernel file.');
   };
-  const four = def.spec.LANES && parseInt(spec.LANES ?? def.spec.LANES[0]!);
+  const four = def.spec.LANES && parseInt(spec.LANES ?? def.spec.LANES[0]);
   if (four && (smallest !== largest || four !== 4 * largest))
     refuse(`LANES ${four} on a device whose subgroups have ${smallest} to ${largest} lanes`, 'four subgroups of one size');
   const WG = override('WG');
   for (const [name, lanes] of [
-    ['SG', def.spec.SG && parseInt(spec.SG ?? def.spec.SG[0]!)],
+    ['SG', def.spec.SG && parseInt(spec.SG ?? def.spec.SG[0])],
     ['LANES', override('LANES')],
   ] as const) {
     if (!lanes) continue;

@@ -27,7 +27,7 @@ export class IndexWatch {
     if (!call) return;
     this.gpu.queue.writeBuffer(this.buffer, 0, new Uint32Array(4));
     // Past 2^31 it may be a negative i32 as well.
-    const value = index! < 2 ** 31 ? String(index) : `${index} (or ${index! | 0})`;
-    throw new IndexError(this.calls[call - 1]!.replace('INDEX', `${value} at place ${place}`));
+    const value = index < 2 ** 31 ? String(index) : `${index} (or ${index | 0})`;
+    throw new IndexError(this.calls[call - 1].replace('INDEX', `${value} at place ${place}`));
   }
 }

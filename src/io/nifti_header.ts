@@ -72,7 +72,7 @@ export function isNifti(head: Uint8Array): boolean {
   return [view.getInt32(0, true), view.getInt32(0, false)].some((size) => size === NIFTI1_BYTES || size === NIFTI2_BYTES);
 }
 
-const damage = (file: string, field: string, got: unknown, expected: string): DataError =>
+const damage = (file: string, field: string, got: string | number | bigint, expected: string): DataError =>
   new DataError(
     `${file}: header field ${field}, got ${got}, expected ${expected}.`,
     'The header is damaged: convert the scan again from its source.',

@@ -28,11 +28,11 @@ export const l1 = ofDifference('l1', abs);
 // Of NaN no comparison holds: it takes the way on which it stays NaN.
 const smoothGrad = row('smooth_l1_grad', 2, 'a * select(select(b / p0, 1.0, b >= p0), -1.0, b <= -p0)', null);
 const smoothRow = row('smooth_l1', 1, 'select(abs(a) - 0.5 * p0, 0.5 * a * a / p0, abs(a) < p0)', (g, [d], _, consts) => [
-  () => smoothGrad([g, d!], consts),
+  () => smoothGrad([g, d], consts),
 ]);
 const huberGrad = row('huber_grad', 2, 'a * select(select(b, p0, b >= p0), -p0, b <= -p0)', null);
 const huberRow = row('huber', 1, 'select(p0 * (abs(a) - 0.5 * p0), 0.5 * a * a, abs(a) <= p0)', (g, [d], _, consts) => [
-  () => huberGrad([g, d!], consts),
+  () => huberGrad([g, d], consts),
 ]);
 const positive = number(Number.MIN_VALUE, Number.MAX_VALUE);
 
@@ -62,8 +62,8 @@ const bceGrad = row('bce_grad', 3, 'a * (b - c) / max((1.0 - b) * b, 1e-12)', nu
 const bceTargetGrad = row('bce_target_grad', 2, `a * (${log1m('b')} - log_exact(b))`, null);
 // Outside of 0 to 1 a logarithm is NaN, and so is what it is multiplied with.
 const bceRow = row('bce', 2, `-(b * largest(log_exact(a), -100.0) + (1.0 - b) * largest(${log1m('a')}, -100.0))`, (g, [p, y]) => [
-  () => bceGrad([g, p!, y!]),
-  () => bceTargetGrad([g, p!]),
+  () => bceGrad([g, p, y]),
+  () => bceTargetGrad([g, p]),
 ]);
 
 export interface WeightedOptions extends LossOptions {
@@ -90,8 +90,8 @@ export const bce = door(
 /** max(z, 0) - z y + log(1 + exp(-|z|)), element by element. A row, for the slopes of its parts are not that of the whole at 0. */
 export const logitTerms = two(
   row('bce_with_logits', 2, 'largest(a, 0.0) - a * b + log1p_near(exp(-abs(a)))', (g, [z, y]) => [
-    () => slope.bceWithLogits([g, z!, y!]),
-    () => neg(mul(g, z!)),
+    () => slope.bceWithLogits([g, z, y]),
+    () => neg(mul(g, z)),
   ]),
 );
 
@@ -111,9 +111,7 @@ export const bceWithLogits = door(
 
 const entropyGrad = row('negative_entropy_grad', 2, 'select(a * log_exact(b) + a, nan_of(b), b == 0.0)', null);
 /** x log x, 0 at 0 */
-const negativeEntropy = one(
-  row('negative_entropy', 1, 'select(a * log_exact(a), 0.0, a == 0.0)', (g, [x]) => [() => entropyGrad([g, x!])]),
-);
+const negativeEntropy = one(row('negative_entropy', 1, 'select(a * log_exact(a), 0.0, a == 0.0)', (g, [x]) => [() => entropyGrad([g, x])]));
 
 /**
  * Kullback-Leibler divergence from log-probabilities x: target (log target - x), or with `logTarget` exp(target) (target - x): `F.kl_div`.

@@ -66,17 +66,17 @@ export class Batches {
 
   /** Results of every item of every job, the way to the host taken once. A job has as many items as its runs have at least. */
   static async run(jobs: readonly Job[]): Promise<Record<string, Float32Array>[][]> {
-    const { device } = jobs[0]!.batches;
+    const { device } = jobs[0].batches;
     const parts = jobs.flatMap(({ batches, count }, job) => batches.parts(count).map((part) => ({ ...part, job })));
     const programs: Program<Tensors>[] = [];
-    for (const { job, size } of parts) programs.push(await jobs[job]!.batches.program(size));
+    for (const { job, size } of parts) programs.push(await jobs[job].batches.program(size));
     using gathering = new Gathering(
       device,
-      parts.reduce((n, { job, size }) => n + size * jobs[job]!.batches.itemBytes, 0),
+      parts.reduce((n, { job, size }) => n + size * jobs[job].batches.itemBytes, 0),
     );
     const names = parts.map(({ job, first, size }, p) => {
-      const { batches, item } = jobs[job]!;
-      const results = Object.entries(programs[p]!.run(batches.joined(size, (i) => item(first + i))));
+      const { batches, item } = jobs[job];
+      const results = Object.entries(programs[p].run(batches.joined(size, (i) => item(first + i))));
       for (const [
         ,
         {
@@ -92,11 +92,11 @@ export class Batches {
     const out = jobs.map(({ count }) => Array.from({ length: count }, (): Record<string, Float32Array> => ({})));
     let view = 0;
     parts.forEach(({ job, first, size }, p) => {
-      for (const name of names[p]!) {
-        const { buffer, byteOffset, byteLength } = views[view++]!;
+      for (const name of names[p]) {
+        const { buffer, byteOffset, byteLength } = views[view++];
         const values = new Float32Array(buffer, byteOffset, byteLength / 4);
         const each = values.length / size;
-        for (let i = 0; i < size; i++) out[job]![first + i]![name] = values.slice(i * each, (i + 1) * each);
+        for (let i = 0; i < size; i++) out[job][first + i][name] = values.slice(i * each, (i + 1) * each);
       }
     });
     return out;
@@ -143,7 +143,7 @@ export class Batches {
     const inputs = Object.fromEntries(
       Object.entries(this.forward.shapes).map(([name, shape]) => [name, new Float32Array(size * numel(shape))]),
     );
-    for (let i = 0; i < size; i++) for (const [name, values] of Object.entries(item(i))) inputs[name]!.set(values, i * values.length);
+    for (let i = 0; i < size; i++) for (const [name, values] of Object.entries(item(i))) inputs[name].set(values, i * values.length);
     return inputs;
   }
 
@@ -161,14 +161,14 @@ export async function densePredictor(
 ): Promise<RoiPredictor> {
   const most = roisAtOnce(plan.data.roi, plan.classes.length, nets.length);
   const batches = await Batches.create(
-    { nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image!, n) },
+    { nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image, n) },
     1,
     most,
     joined,
   );
   return {
     most,
-    run: async (images) => (await Batches.run([{ batches, count: images.length, item: (i) => ({ image: images[i]! }) }]))[0]!,
+    run: async (images) => (await Batches.run([{ batches, count: images.length, item: (i) => ({ image: images[i] }) }]))[0],
     dispose: () => {
       batches.dispose();
     },

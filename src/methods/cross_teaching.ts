@@ -138,7 +138,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     const order = new Philox(seed, 'order');
     const plane = (name: Plane, i: number): PlaneFeed => {
       const { count } = planeShape(sample.size, name);
-      return planeFeed(chooseSlices(sample, name, cross.slices[i]!, order.uniform(n, i + 1, count)), count);
+      return planeFeed(chooseSlices(sample, name, cross.slices[i], order.uniform(n, i + 1, count)), count);
     };
     return {
       image: sample.image,
@@ -180,7 +180,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
 function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
   const plane = (name: Plane, i: number) => {
     const { count } = planeShape(roi, name);
-    return { index: spec([Math.min(cross.slices[i]!, count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
+    return { index: spec([Math.min(cross.slices[i], count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
   return {
     image: spec(roi),
@@ -217,7 +217,7 @@ function trainAll(
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   const cross = exchange.enabled
     ? noGrad(() => {
-        const [transverse, coronal] = PLANES.map((plane, i) => putSlices(probabilities(seen[i]!), plane, x[plane].inverse)) as [
+        const [transverse, coronal] = PLANES.map((plane, i) => putSlices(probabilities(seen[i]), plane, x[plane].inverse)) as [
           Tensor,
           Tensor,
         ];
@@ -245,5 +245,5 @@ function trainAll(
       share,
     );
   learn('vnet', logits, cross?.sam ?? sparse);
-  PLANES.forEach((plane, i) => learn(plane, seen[i]!, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index)));
+  PLANES.forEach((plane, i) => learn(plane, seen[i], supervisionOf(cross?.slices ?? sparse, plane, x[plane].index)));
 }

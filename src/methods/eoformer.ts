@@ -32,7 +32,7 @@ export const eoformer = supervised('eoformer', {
   }) {
     const multiple = 2 ** widths.length;
     return [
-      ...(widths[0]! % 2 === 0 ? [] : [`method.network.widths.0: got ${widths[0]}, expected an even number: the last map has half of it`]),
+      ...(widths[0] % 2 === 0 ? [] : [`method.network.widths.0: got ${widths[0]}, expected an even number: the last map has half of it`]),
       ...widths.flatMap((n, i) =>
         i < widths.length / 2 || n < 64 || n % 32 === 0
           ? []

@@ -35,4 +35,4 @@ export function addMethod(method: Method): void {
   methods[method.name] = method;
 }
 
-export const methodOf = <M extends MethodPlan>({ method }: Pick<Plan<M>, 'method'>): Method<M> => METHODS[method.name]!;
+export const methodOf = <M extends MethodPlan>({ method }: Pick<Plan<M>, 'method'>): Method<M> => METHODS[method.name];

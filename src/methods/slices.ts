@@ -9,11 +9,11 @@ export function chooseSlices(sample: Sample, plane: Plane, wanted: number, u: Fl
   const voxels = new Float64Array(count);
   const [, h, w] = sample.size;
   sample.weight.forEach((v, i) => {
-    if (v) voxels[plane === 'transverse' ? Math.floor(i / (h * w)) : Math.floor(i / w) % h]!++;
+    if (v) voxels[plane === 'transverse' ? Math.floor(i / (h * w)) : Math.floor(i / w) % h]++;
   });
   const whole = Math.max(...voxels) > 0.99 * height * width ? height * width : Math.max(...voxels);
-  const rank = (s: number): number => (voxels[s]! >= 0.99 * whole && whole > 0 ? 1 : 0);
-  const order = Array.from({ length: count }, (_, s) => s).sort((a, b) => rank(b) - rank(a) || u[a]! - u[b]!);
+  const rank = (s: number): number => (voxels[s] >= 0.99 * whole && whole > 0 ? 1 : 0);
+  const order = Array.from({ length: count }, (_, s) => s).sort((a, b) => rank(b) - rank(a) || u[a] - u[b]);
   return Uint32Array.from(order.slice(0, Math.min(wanted, count)).sort((a, b) => a - b));
 }
 

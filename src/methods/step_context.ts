@@ -32,7 +32,7 @@ export class StepContext implements Disposable {
 
   /** In a trace: a scheduled value, [1], read anew before every run; its name shows in the program. */
   scalar(name: string): Tensor {
-    return hostScalars(1, 'f32', () => Float32Array.of(this.scheduled[name]!), name);
+    return hostScalars(1, 'f32', () => Float32Array.of(this.scheduled[name]), name);
   }
 
   /** Numbers of a network's random layers, a function of the run's seed, the iteration and the volume. */
@@ -48,7 +48,7 @@ export class StepContext implements Disposable {
     this.report({ [network]: loss }, share);
     const optimiser = this.optimisers.get(network);
     if (!optimiser) return;
-    const grads = backward(optimiser.scaled(loss), this.nets[network]!.parameters());
+    const grads = backward(optimiser.scaled(loss), this.nets[network].parameters());
     if (this.direct) Object.assign(this.direct, measuresOf(network, optimiser, optimiser.step(grads)));
     else optimiser.accumulate(grads, share);
   }

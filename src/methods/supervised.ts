@@ -97,7 +97,7 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
     schedule: () => ({}),
     feed(plan, { sample, unlabelled, n }) {
       const chosen = options.slices
-        ? chooseSlices(sample, 'transverse', seenOf(plan)[0]!, new Philox(plan.training.seed, 'order').uniform(n, 1, sample.size[0]))
+        ? chooseSlices(sample, 'transverse', seenOf(plan)[0], new Philox(plan.training.seed, 'order').uniform(n, 1, sample.size[0]))
         : null;
       const part = (values: ArrayLike<number>): Float32Array =>
         chosen ? takeSlices(values, sample.size, chosen) : Float32Array.from(values);
@@ -129,7 +129,7 @@ const seenOf = ({
 
 /** Slices of a volume [D, H, W] one after another. */
 function takeSlices(values: ArrayLike<number>, [, h, w]: readonly number[], index: Uint32Array): Float32Array {
-  const size = h! * w!;
+  const size = h * w;
   const out = new Float32Array(index.length * size);
   index.forEach((s, i) => {
     for (let k = 0; k < size; k++) out[i * size + k] = values[s * size + k]!;
@@ -157,10 +157,10 @@ async function compileStep(
   const program = await compile(
     ({ image, label, annotated, present }): StepResult =>
       context.whole(() => {
-        const logits = reshape(
-          net.forward(reshape(image, slices === undefined ? [...shape, 1] : [batch * seen[0]!, ...seen.slice(1), 1])),
-          [...shape, classes.length],
-        );
+        const logits = reshape(net.forward(reshape(image, slices === undefined ? [...shape, 1] : [batch * seen[0], ...seen.slice(1), 1])), [
+          ...shape,
+          classes.length,
+        ]);
         const oneHot = noGrad(() => oneHotOf(label, classes.length));
         const of = (x: Tensor, b: number): Tensor => reshape(slice(x, { axis: 0, start: b, end: b + 1 }), x.shape.slice(1));
         const losses = Array.from({ length: batch }, (_, b) =>
@@ -172,8 +172,8 @@ async function compileStep(
     options,
   );
   const joined = (volumes: readonly VolumeFeed[], key: keyof VolumeFeed): Float32Array => {
-    if (volumes.length === 1) return volumes[0]![key];
-    const size = volumes[0]![key].length;
+    if (volumes.length === 1) return volumes[0][key];
+    const size = volumes[0][key].length;
     const out = new Float32Array(size * volumes.length);
     volumes.forEach((volume, b) => {
       out.set(volume[key], b * size);

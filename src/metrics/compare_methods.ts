@@ -60,8 +60,8 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
       name: method.name,
       n_runs: method.summaries.length,
       n_cases: casesOf(method).size,
-      metrics: metrics[i]!,
-      against: method === base ? null : each((metric) => differences[metric][others.indexOf(method)]!),
+      metrics: metrics[i],
+      against: method === base ? null : each((metric) => differences[metric][others.indexOf(method)]),
       best: COMPARED.filter((metric) => best[metric] === i),
       parameters: method.parameters,
       seconds: method.seconds,
@@ -76,7 +76,7 @@ function bestOf(methods: readonly Run[], means: readonly (number | null)[], metr
   const [first] = order;
   if (first === undefined || methods.length < 2) return -1;
   const tests = compareRuns(
-    methods[first]!,
+    methods[first],
     methods.filter((_, i) => i !== first),
     metric,
     { resamples: 1 },

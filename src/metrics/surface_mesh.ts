@@ -31,7 +31,7 @@ export function predictedSurface(reference: LabelMap, prediction: LabelMap, labe
   let mesh = full;
   for (let edge = 1; mesh.triangles.length / 3 > most; edge *= 1.25) mesh = clustered(full, edge);
   const { spacing } = reference;
-  const positions = mesh.positions.map((v, i) => (v + pair.origin[2 - (i % 3)]!) * spacing[2 - (i % 3)]!);
+  const positions = mesh.positions.map((v, i) => (v + pair.origin[2 - (i % 3)]) * spacing[2 - (i % 3)]);
   return { ...mesh, positions, whole };
 }
 
@@ -44,7 +44,7 @@ function boundaryDistances(pair: MaskPair, spacing: Triple): Float32Array {
   const scored = marks.includes(SCORED); // as `scoredVoxels`: a mask that fills the volume has its faces scored
   return Float32Array.from(marks, (mark, i) => {
     if (mark === 0 || (scored && mark !== SCORED) || pair.nReference === 0) return NaN;
-    const distance = Math.sqrt(squared[i]!);
+    const distance = Math.sqrt(squared[i]);
     return pair.reference[i] === 1 ? -distance : distance;
   });
 }
@@ -70,7 +70,7 @@ function surfaceNet({ prediction, size: [d, h, w] }: MaskPair, near: Float32Arra
         corners.forEach((step, k) => {
           if (solid[cell + step] === 0) return;
           inside++;
-          const value = near[((z - 1 + (k >> 2)) * h + y - 1 + ((k >> 1) & 1)) * w + x - 1 + (k & 1)]!;
+          const value = near[((z - 1 + (k >> 2)) * h + y - 1 + ((k >> 1) & 1)) * w + x - 1 + (k & 1)];
           if (!Number.isNaN(value)) values.push(value);
         });
         if (inside === 0 || inside === 8) continue;
@@ -78,7 +78,7 @@ function surfaceNet({ prediction, size: [d, h, w] }: MaskPair, near: Float32Arra
         cells.push(x - 0.5, y - 0.5, z - 0.5); // the cell's middle: between the centres of its voxels
         positions.push(x - 0.5, y - 0.5, z - 0.5);
         // The middle one, which is a voxel's own: a mean of 1 and 1.4 mm would be beyond a tolerance of 1.
-        distances.push(values.length === 0 ? NaN : values.sort((p, q) => p - q)[(values.length - 1) >> 1]!);
+        distances.push(values.length === 0 ? NaN : values.sort((p, q) => p - q)[(values.length - 1) >> 1]);
       }
   const squares: number[] = [];
   const steps = [1, W, HW]; // x, y, z
@@ -87,10 +87,10 @@ function surfaceNet({ prediction, size: [d, h, w] }: MaskPair, near: Float32Arra
       for (let x = 0; x <= w; x++) {
         const voxel = z * HW + y * W + x;
         for (let a = 0; a < 3; a++) {
-          if (solid[voxel] === solid[voxel + steps[a]!]) continue;
-          const b = steps[(a + 1) % 3]!,
-            c = steps[(a + 2) % 3]!;
-          const around = [voxel - b - c, voxel - c, voxel, voxel - b].map((cell) => vertexOf[cell]!);
+          if (solid[voxel] === solid[voxel + steps[a]]) continue;
+          const b = steps[(a + 1) % 3],
+            c = steps[(a + 2) % 3];
+          const around = [voxel - b - c, voxel - c, voxel, voxel - b].map((cell) => vertexOf[cell]);
           squares.push(...(solid[voxel] === 1 ? around : around.reverse()));
         }
       }
@@ -105,17 +105,17 @@ function relaxed(start: readonly number[], cells: readonly number[], squares: re
       counts = new Uint16Array(now.length / 3);
     for (let s = 0; s < squares.length; s += 4) {
       for (let k = 0; k < 4; k++) {
-        const p = squares[s + k]!,
-          q = squares[s + ((k + 1) % 4)]!;
-        counts[p]!++;
-        counts[q]!++;
+        const p = squares[s + k],
+          q = squares[s + ((k + 1) % 4)];
+        counts[p]++;
+        counts[q]++;
         for (let a = 0; a < 3; a++) {
-          sums[3 * p + a]! += now[3 * q + a]!;
-          sums[3 * q + a]! += now[3 * p + a]!;
+          sums[3 * p + a] += now[3 * q + a];
+          sums[3 * q + a] += now[3 * p + a];
         }
       }
     }
-    now = now.map((v, i) => Math.max(cells[i]! - 0.5, Math.min(cells[i]! + 0.5, (v + sums[i]! / counts[Math.floor(i / 3)]!) / 2)));
+    now = now.map((v, i) => Math.max(cells[i] - 0.5, Math.min(cells[i] + 0.5, (v + sums[i] / counts[Math.floor(i / 3)]) / 2)));
   }
   return now;
 }
@@ -134,7 +134,7 @@ function clustered({ positions, triangles, distances }: Net, edge: number): Net 
     near: number[] = [],
     scored: number[] = [];
   const clusterOf = Int32Array.from(distances, (distance, i) => {
-    const at = [0, 1, 2].map((a) => positions[3 * i + a]!);
+    const at = [0, 1, 2].map((a) => positions[3 * i + a]);
     const key = at.map((v) => Math.floor(v / edge)).join();
     let cluster = clusters.get(key);
     if (cluster === undefined) {
@@ -145,29 +145,29 @@ function clustered({ positions, triangles, distances }: Net, edge: number): Net 
       scored.push(0);
     }
     at.forEach((v, a) => {
-      sums[3 * cluster + a]! += v;
+      sums[3 * cluster + a] += v;
     });
-    counts[cluster]!++;
+    counts[cluster]++;
     if (!Number.isNaN(distance)) {
-      near[cluster]! += distance;
-      scored[cluster]!++;
+      near[cluster] += distance;
+      scored[cluster]++;
     }
     return cluster;
   });
   const kept: number[] = [],
     seen = new Set<string>();
   for (let t = 0; t < triangles.length; t += 3) {
-    const corners = [0, 1, 2].map((k) => clusterOf[triangles[t + k]!]!);
+    const corners = [0, 1, 2].map((k) => clusterOf[triangles[t + k]]);
     if (new Set(corners).size < 3) continue;
     const first = corners.indexOf(Math.min(...corners)),
-      turned = [0, 1, 2].map((k) => corners[(first + k) % 3]!);
+      turned = [0, 1, 2].map((k) => corners[(first + k) % 3]);
     if (seen.has(turned.join())) continue;
     seen.add(turned.join());
     kept.push(...turned);
   }
   return {
-    positions: Float32Array.from(sums, (v, i) => v / counts[Math.floor(i / 3)]!),
+    positions: Float32Array.from(sums, (v, i) => v / counts[Math.floor(i / 3)]),
     triangles: Uint32Array.from(kept),
-    distances: Float32Array.from(near, (v, i) => (scored[i] === 0 ? NaN : v / scored[i]!)),
+    distances: Float32Array.from(near, (v, i) => (scored[i] === 0 ? NaN : v / scored[i])),
   };
 }

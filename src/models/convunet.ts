@@ -87,7 +87,7 @@ class ConvNet extends Module {
   /** The map of each stage, the finest first. */
   forward(x: Tensor): Tensor[] {
     let y = x;
-    return this.stages.map((stage, i) => (y = stage.forward(this.down_samplers[i]!.forward(y))));
+    return this.stages.map((stage, i) => (y = stage.forward(this.down_samplers[i].forward(y))));
   }
 }
 
@@ -115,8 +115,8 @@ export class ConvUNET extends Module {
   forward(x: Tensor): Tensor {
     const image = castTo(x, this.storage);
     const maps = [image, ...this.backbone.forward(image).map((map) => layerNorm(map))];
-    const [deepest, ...skips] = maps.map((map, i) => this.encoders[i]!.forward(map)).reverse();
-    const y = this.decoders.reduce((below, decoder, i) => decoder.forward(below, skips[i]!), deepest!);
+    const [deepest, ...skips] = maps.map((map, i) => this.encoders[i].forward(map)).reverse();
+    const y = this.decoders.reduce((below, decoder, i) => decoder.forward(below, skips[i]), deepest);
     return castTo(this.output.forward(y), 'f32');
   }
 }

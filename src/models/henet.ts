@@ -68,7 +68,7 @@ class ContrastEnhancement extends Module {
   forward(x: Tensor): Tensor {
     const z = mean(this.conv2.forward(this.conv1.forward(x)), { axes: [1, 2, 3] });
     const [c, w] = split(this.fc2.forward(relu(this.fc1.forward(z))), [1, 1], { axis: 1 }).map((t) =>
-      reshape(t, [x.shape[0]!, 1, 1, 1, 1]),
+      reshape(t, [x.shape[0], 1, 1, 1, 1]),
     ) as [Tensor, Tensor];
     return sigmoid(div(mulScalar(sub(x, tanh(c)), 4), addScalar(softplus(w), 0.1)));
   }
@@ -97,10 +97,10 @@ export class CrossScale extends Module {
   /** Maps, the bottleneck [B, d, h, w, C] last -> as the bottleneck */
   forward(maps: readonly Tensor[]): Tensor {
     const x = maps.at(-1)!;
-    const tokens = (y: Tensor): Tensor => reshape(y, [y.shape[0]!, y.shape.slice(1, -1).reduce((a, b) => a * b), y.shape.at(-1)!]);
-    const near = maps.map((map, i) => this.project[i]!.forward(resize(map, x.shape.slice(1, 4))));
+    const tokens = (y: Tensor): Tensor => reshape(y, [y.shape[0], y.shape.slice(1, -1).reduce((a, b) => a * b), y.shape.at(-1)!]);
+    const near = maps.map((map, i) => this.project[i].forward(resize(map, x.shape.slice(1, 4))));
     const keys = concat(
-      maps.map((map, i) => tokens(this.project[i]!.forward(adaptiveAvgPool3d(map, { size: BINS })))),
+      maps.map((map, i) => tokens(this.project[i].forward(adaptiveAvgPool3d(map, { size: BINS })))),
       { axis: 1 },
     );
     const q = near.at(-1)!;
@@ -127,11 +127,11 @@ export class HENet extends Module {
     this.csnb = new CrossScale(widths.slice(-3), width);
     const upwards = widths
       .slice(0, -1)
-      .map((to, i) => ({ to, from: widths[i + 1]! }))
+      .map((to, i) => ({ to, from: widths[i + 1] }))
       .reverse();
     this.ups = upwards.map(({ from, to }) => new ConvTranspose3d(from, to, 2, { stride: 2 }));
     this.decoders = upwards.map(({ to }) => new DoubleConv(2 * to, to));
-    this.out = new Conv3d(widths[0]!, classes, 1, { bias: true });
+    this.out = new Conv3d(widths[0], classes, 1, { bias: true });
   }
 
   /** x [B, D, H, W, in], sides multiples of 2^(levels - 1) -> logits [B, D, H, W, K] */
@@ -146,7 +146,7 @@ export class HENet extends Module {
       );
     const skips = maps.slice(0, -1).reverse();
     const y = this.decoders.reduce(
-      (below, decoder, i) => decoder.forward(concat([skips[i]!, this.ups[i]!.forward(below)], { axis: -1 })),
+      (below, decoder, i) => decoder.forward(concat([skips[i], this.ups[i].forward(below)], { axis: -1 })),
       this.csnb.forward(maps.slice(-3)),
     );
     return castTo(this.out.forward(y), 'f32');

@@ -68,7 +68,7 @@ export class ResNet extends Module {
     this.bn1 = new BatchNorm(width);
     let channels = width;
     const stage = (index: number): Bottleneck[] =>
-      Array.from({ length: blocks[index]! }, (_, b) => {
+      Array.from({ length: blocks[index] }, (_, b) => {
         const block = new Bottleneck(channels, width << index, b === 0 && index > 0 ? 2 : 1, zeroInitLastGamma);
         channels = (width << index) * EXPANSION;
         return block;

@@ -78,12 +78,12 @@ export class UNet3D extends Module {
   constructor({ widths, blocks, inChannels, classes }: UNet3DConfig, storage: FloatType = 'f32') {
     super();
     this.storage = storage;
-    const first = widths[0]!;
+    const first = widths[0];
     this.stem = new ConvNorm(inChannels, first, 3);
-    this.stages = widths.map((to, i) => new Stage(i === 0 ? first : widths[i - 1]!, to, blocks[i]!, i === 0 ? 1 : 2));
+    this.stages = widths.map((to, i) => new Stage(i === 0 ? first : widths[i - 1], to, blocks[i], i === 0 ? 1 : 2));
     const upwards = widths
       .slice(0, -1)
-      .map((to, i) => ({ to, from: widths[i + 1]! }))
+      .map((to, i) => ({ to, from: widths[i + 1] }))
       .reverse();
     this.transpconvs = upwards.map(({ from, to }) => new ConvTranspose3d(from, to, 2, { stride: 2 }));
     this.decoder = upwards.map(({ to }) => new ConvNorm(2 * to, to, 3));
@@ -97,7 +97,7 @@ export class UNet3D extends Module {
     for (const stage of this.stages) skips.push((y = stage.forward(y)));
     skips.pop();
     this.transpconvs.forEach((up, i) => {
-      y = rectify(this.decoder[i]!.forward(concat([up.forward(y), skips.pop()!], { axis: -1 })));
+      y = rectify(this.decoder[i].forward(concat([up.forward(y), skips.pop()!], { axis: -1 })));
     });
     return castTo(this.seg_layer.forward(y), 'f32');
   }

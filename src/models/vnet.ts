@@ -29,13 +29,13 @@ class Block extends Module {
     layers.forEach((layer, i) =>
       Object.assign(this.conv, {
         [3 * i]: layer,
-        [3 * i + 1]: new BatchNorm((layer as Conv3d).weight.torchShape[layer instanceof ConvTranspose3d ? 1 : 0]!),
+        [3 * i + 1]: new BatchNorm((layer as Conv3d).weight.torchShape[layer instanceof ConvTranspose3d ? 1 : 0]),
       }),
     );
   }
   forward(x: Tensor): Tensor {
     let y = x;
-    for (let i = 0; i < this.count; i++) y = this.conv[3 * i + 1]!.forward(this.conv[3 * i]!.forward(y), { relu: true });
+    for (let i = 0; i < this.count; i++) y = this.conv[3 * i + 1].forward(this.conv[3 * i].forward(y), { relu: true });
     return y;
   }
 }

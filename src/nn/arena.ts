@@ -55,7 +55,7 @@ export class Arena {
 
   /** A range, which keeps its window until it is released. */
   storage({ window, offset, bytes }: Range): Storage {
-    return this.windows[window]!.part(offset, bytes);
+    return this.windows[window].part(offset, bytes);
   }
 
   /** A range as a flat f32 tensor, which keeps its window until it is disposed; in a trace it goes with that. */

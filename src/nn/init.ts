@@ -30,7 +30,7 @@ export const truncatedNormal =
     for (let have = 0, drawn = 0; have < n;) {
       const want = drawn + Math.ceil((n - have) * 1.06) + 16;
       const values = source.normal(0, id, want);
-      for (; drawn < want && have < n; drawn++) if (Math.abs(values[drawn]!) <= 2) out[have++] = values[drawn]! * std;
+      for (; drawn < want && have < n; drawn++) if (Math.abs(values[drawn]) <= 2) out[have++] = values[drawn] * std;
     }
     return out;
   };
@@ -41,7 +41,7 @@ export const uniform =
     new Philox(seed, 'init').uniform(0, id, numel(shape)).map((u) => low + (high - low) * u);
 
 /** Kaiming normal, fan out, ReLU gain: standard deviation sqrt(2 / (out * kernel)). */
-export const kaimingFanOut: Initialiser = (shape, seed, id) => normal(Math.sqrt(2 / (shape[0]! * numel(shape.slice(2)))))(shape, seed, id);
+export const kaimingFanOut: Initialiser = (shape, seed, id) => normal(Math.sqrt(2 / (shape[0] * numel(shape.slice(2)))))(shape, seed, id);
 
 /** PyTorch's default for Linear and Conv weights: uniform within 1 / sqrt(fan in). */
 export const fanInUniform: Initialiser = (shape, seed, id) => fanInBias(numel(shape.slice(1)))(shape, seed, id);
@@ -54,6 +54,6 @@ export const fanInBias = (fanIn: number): Initialiser => {
 
 /** Xavier uniform for [out, in]. */
 export const xavierUniform: Initialiser = (shape, seed, id) => {
-  const bound = Math.sqrt(6 / (shape[0]! + shape[1]!));
+  const bound = Math.sqrt(6 / (shape[0] + shape[1]));
   return uniform(-bound, bound)(shape, seed, id);
 };

@@ -191,7 +191,7 @@ export class BatchNorm extends Module {
         momentum: this.trackStatistics ? 0.1 : 0,
         relu: options.relu ?? false,
         add: options.add ?? null,
-        parts: this.training && this.itemsSharing !== null ? x.shape[0]! / this.itemsSharing : 1,
+        parts: this.training && this.itemsSharing !== null ? x.shape[0] / this.itemsSharing : 1,
       }),
     );
   }
@@ -284,7 +284,7 @@ export class Sequential extends Module {
   private readonly length: number;
   forward(x: Tensor): Tensor {
     let y = x;
-    for (let i = 0; i < this.length; i++) y = (this as unknown as Record<number, { forward(x: Tensor): Tensor }>)[i]!.forward(y);
+    for (let i = 0; i < this.length; i++) y = (this as unknown as Record<number, { forward(x: Tensor): Tensor }>)[i].forward(y);
     return y;
   }
 }

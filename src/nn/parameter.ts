@@ -143,18 +143,18 @@ export class Parameter extends Tensor {
 
 /** [O, I, ...k] -> [O, ...k, I] */
 function engineShape([o, i, ...kernel]: readonly number[]): number[] {
-  return [o!, ...kernel, i!];
+  return [o, ...kernel, i];
 }
 
 /** Between PyTorch's [O, I, k] and the engine's [O, k, I]. */
 function permuteConv(values: Float32Array, [o, i, ...kernel]: readonly number[], toEngine: boolean): Float32Array {
   const k = numel(kernel);
   const out = new Float32Array(values.length);
-  for (let a = 0; a < o!; a++) {
-    for (let b = 0; b < i!; b++) {
+  for (let a = 0; a < o; a++) {
+    for (let b = 0; b < i; b++) {
       for (let c = 0; c < k; c++) {
-        const torch = (a * i! + b) * k + c;
-        const engine = (a * k + c) * i! + b;
+        const torch = (a * i + b) * k + c;
+        const engine = (a * k + c) * i + b;
         if (toEngine) out[engine] = values[torch]!;
         else out[torch] = values[engine]!;
       }

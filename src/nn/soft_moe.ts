@@ -50,12 +50,12 @@ export class SoftMoE extends Module {
     const c = x.shape.at(-1)!;
     if (x.shape.length < 3)
       throw new ShapeError(`SoftMoE: got [${x.shape}], expected [B, positions, C] with one or more axes of positions.`);
-    const tokens = this.norm.forward(reshape(x, [x.shape[0]!, -1, c]));
+    const tokens = this.norm.forward(reshape(x, [x.shape[0], -1, c]));
     const slots = this.slots(tokens);
     // What a slot takes: softmax over tokens. What a token takes: softmax over the slots of all experts.
     const taken = attention(slots, tokens, tokens, { scale: 1 });
     const made = concat(
-      split(taken, this.experts.length, { axis: 1 }).map((own, e) => this.experts[e]!.forward(own)),
+      split(taken, this.experts.length, { axis: 1 }).map((own, e) => this.experts[e].forward(own)),
       { axis: 1 },
     );
     return reshape(attention(tokens, slots, made, { scale: 1 }), x.shape);

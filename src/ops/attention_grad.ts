@@ -59,7 +59,7 @@ export type AttentionInputs = readonly [q: Tensor, k: Optional, v: Optional, bia
 type GradInputs = readonly [...AttentionInputs, y: Tensor, rows: Tensor, cols: Tensor, positions: Optional, dy: Tensor];
 
 /** Which output holds which gradient: packed q, k, v share one. */
-function slots(inputs: readonly (unknown | null)[]): { k: number; v: number; bias: number; keyBias: number; tau: number } {
+function slots(inputs: readonly unknown[]): { k: number; v: number; bias: number; keyBias: number; tau: number } {
   const [, k, , bias, keyBias] = inputs;
   const own = k ? 3 : 1;
   return { k: k ? 1 : 0, v: k ? 2 : 0, bias: own, keyBias: own + (bias ? 1 : 0), tau: own + (bias ? 1 : 0) + (keyBias ? 1 : 0) };

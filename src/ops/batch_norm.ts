@@ -85,7 +85,7 @@ export const batchNorm = defineOp({
   ) => ({ inputs: [x, gamma, beta, runningMean, runningVar, add], attrs: { training, momentum, eps, relu, parts: training ? parts : 1 } }),
   infer([x, gamma, beta, mean, variance, add], { parts }) {
     checkChannels('batch_norm', x, [gamma, beta, mean, variance], add);
-    if (x.shape[0]! % parts !== 0)
+    if (x.shape[0] % parts !== 0)
       throw new ShapeError(`batch_norm: got ${parts} parts of [${x.shape}], expected parts that divide its first axis.`);
     return [x, { shape: [2, parts, x.shape.at(-1)!], dtype: 'f32' }];
   },

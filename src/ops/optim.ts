@@ -121,7 +121,7 @@ export const judgeGradients = defineOp({
   },
 });
 
-function rangeOp(name: string, kernel: typeof add_scaled | typeof assign_scaled) {
+function rangeOp(name: string, kernel: typeof add_scaled) {
   return defineOp({
     name,
     call: (target: Tensor, g: Tensor, scale: number) => ({ inputs: [target, g], attrs: { scale } }),

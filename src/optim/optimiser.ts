@@ -156,8 +156,8 @@ export class Optimiser {
     const [p, g, m, v] = made as [Arena, Arena, Arena, Arena];
     this.arenas = { p, g, m, v };
     this.params.forEach((param, i) => {
-      this.ranges.set(param, ranges[i]!);
-      param.place(this.arenas.p.storage(ranges[i]!));
+      this.ranges.set(param, ranges[i]);
+      param.place(this.arenas.p.storage(ranges[i]));
     });
     this.lossScale = options.lossScale ? new LossScale() : null;
   }

@@ -40,7 +40,7 @@ export function patchStarts(size: Triple, roi: Triple, step: number): Triple[] {
     const count = Math.ceil((n - r) / Math.max(1, Math.floor(r * step))) + 1;
     return Array.from({ length: count }, (_, i) => Math.round((i * (n - r)) / (count - 1)));
   };
-  const [d, h, w] = size.map((n, i) => axis(n, roi[i]!)) as [number[], number[], number[]];
+  const [d, h, w] = size.map((n, i) => axis(n, roi[i])) as [number[], number[], number[]];
   return d.flatMap((z) => h.flatMap((y) => w.map((x): Triple => [z, y, x])));
 }
 
@@ -83,7 +83,7 @@ export async function predictVolumes<S extends Scan>(
   const run = async (): Promise<void> => {
     const outputs = await networks.run(waiting.map(({ image }) => image));
     waiting.forEach(({ take }, i) => {
-      take(outputs[i]!);
+      take(outputs[i]);
     });
     waiting = [];
   };
@@ -169,8 +169,8 @@ class Slab {
         let from = (row + (flips[2] ? rw - 1 - w0 : w0)) * classes;
         let to = ((((d + start[0]) % depth) * H + h + start[1]) * W + w0 + start[2]) * classes;
         for (let w = w0; w < w1; w++, from += step, to += classes) {
-          const weight = weights[(d * rh + h) * rw + w]!;
-          for (let c = 0; c < classes; c++) sums[to + c]! += weight * patch[from + c]!;
+          const weight = weights[(d * rh + h) * rw + w];
+          for (let c = 0; c < classes; c++) sums[to + c] += weight * patch[from + c];
         }
       }
     }
@@ -212,7 +212,7 @@ export function argmax(
     let best = -Infinity;
     for (let c = 0; c < classes; c++) {
       let p = 0;
-      for (const v of volumes) p += v[i * classes + c]!;
+      for (const v of volumes) p += v[i * classes + c];
       if (p > best) {
         best = p;
         label[i] = c;

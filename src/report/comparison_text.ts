@@ -103,7 +103,7 @@ const SPECIAL: Readonly<Record<string, string>> = {
 
 /** Text that TeX prints and does not obey. Brackets are wrapped: after a line end they would be an argument. */
 export const latexText = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').replace(/[\\{}$&#%_^~<>|"[\]−±–∞Δ’]/g, (c) => SPECIAL[c]!);
+  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').replace(/[\\{}$&#%_^~<>|"[\]−±–∞Δ’]/g, (c) => SPECIAL[c]);
 
 export function comparisonLatex(comparison: Comparison): string {
   const percent = fixed(comparison.level * 100, 0);

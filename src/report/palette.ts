@@ -38,7 +38,7 @@ export function distanceColour(distance: number, tolerance: number): Colour {
   if (beyond <= 1e-6) return WITHIN;
   const [near, far] = distance < 0 ? INSIDE : OUTSIDE,
     t = Math.min(1, beyond / (farDistance(tolerance) - tolerance));
-  return [0, 1, 2].map((k) => Math.round(near[k]! + t * (far[k]! - near[k]!))) as unknown as Colour;
+  return [0, 1, 2].map((k) => Math.round(near[k] + t * (far[k] - near[k]))) as unknown as Colour;
 }
 
 export const hex = (colour: Colour): string => `#${colour.map((c) => c.toString(16).padStart(2, '0')).join('')}`;

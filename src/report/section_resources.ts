@@ -35,7 +35,7 @@ export function resourcesSection(stages: readonly Stage[] | undefined, machine: 
         ${limits.map(
           ([name, value]) =>
             html`<dt><code>${name}</code></dt>
-              <dd>${/Size$/.test(name) ? `${value} (${bytes(value)})` : value}</dd>`,
+              <dd>${name.endsWith('Size') ? `${value} (${bytes(value)})` : value}</dd>`,
         )}
       </dl>
     </details>`

@@ -137,7 +137,7 @@ function blandAltman({ metric_per_case, classes }: Summary): Html | null {
 /** Labels moved apart until each has `least` of the axis to itself; the middle one stays. */
 function apart(labels: readonly { at: number; text: string }[], least: number): { at: number; text: string }[] {
   const [middle, upper, lower] = labels;
-  return [middle!, { ...upper!, at: Math.max(upper!.at, middle!.at + least) }, { ...lower!, at: Math.min(lower!.at, middle!.at - least) }];
+  return [middle, { ...upper, at: Math.max(upper.at, middle.at + least) }, { ...lower, at: Math.min(lower.at, middle.at - least) }];
 }
 
 function surfaceDiceTable({ classes, foreground, settings }: Summary): Html {

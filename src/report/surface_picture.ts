@@ -22,11 +22,7 @@ function view(turned: number, raised: number): number[] {
   const [a, b] = [turned, raised].map((degrees) => (degrees * Math.PI) / 180) as [number, number];
   const right = [-Math.cos(a), -Math.sin(a), 0],
     eye = [-Math.sin(a) * Math.cos(b), Math.cos(a) * Math.cos(b), Math.sin(b)];
-  const up = [
-    eye[1]! * right[2]! - eye[2]! * right[1]!,
-    eye[2]! * right[0]! - eye[0]! * right[2]!,
-    eye[0]! * right[1]! - eye[1]! * right[0]!,
-  ];
+  const up = [eye[1] * right[2] - eye[2] * right[1], eye[2] * right[0] - eye[0] * right[2], eye[0] * right[1] - eye[1] * right[0]];
   return [...right, ...up, ...eye];
 }
 
@@ -45,12 +41,12 @@ export function colouredSurface(meshes: readonly SurfaceMesh[], tolerance: numbe
   const low = [Infinity, Infinity, Infinity],
     high = [-Infinity, -Infinity, -Infinity];
   positions.forEach((v, i) => {
-    low[i % 3] = Math.min(low[i % 3]!, v);
-    high[i % 3] = Math.max(high[i % 3]!, v);
+    low[i % 3] = Math.min(low[i % 3], v);
+    high[i % 3] = Math.max(high[i % 3], v);
   });
-  const centred = positions.map((v, i) => v - (low[i % 3]! + high[i % 3]!) / 2);
+  const centred = positions.map((v, i) => v - (low[i % 3] + high[i % 3]) / 2);
   let reach = 0; // of the farthest corner: nothing leaves the picture when it is turned
-  for (let i = 0; i < centred.length; i += 3) reach = Math.max(reach, Math.hypot(centred[i]!, centred[i + 1]!, centred[i + 2]!));
+  for (let i = 0; i < centred.length; i += 3) reach = Math.max(reach, Math.hypot(centred[i], centred[i + 1], centred[i + 2]));
   const placed = centred.map((v) => v / (1.04 * reach));
   return {
     positions: placed,
@@ -63,18 +59,18 @@ export function colouredSurface(meshes: readonly SurfaceMesh[], tolerance: numbe
 function normalsOf(p: Float32Array, triangles: Uint32Array): Float32Array {
   const normals = new Float32Array(p.length);
   for (let t = 0; t < triangles.length; t += 3) {
-    const [i, j, k] = [3 * triangles[t]!, 3 * triangles[t + 1]!, 3 * triangles[t + 2]!] as [number, number, number];
-    const u = [p[j]! - p[i]!, p[j + 1]! - p[i + 1]!, p[j + 2]! - p[i + 2]!],
-      v = [p[k]! - p[i]!, p[k + 1]! - p[i + 1]!, p[k + 2]! - p[i + 2]!];
-    const n = [u[1]! * v[2]! - u[2]! * v[1]!, u[2]! * v[0]! - u[0]! * v[2]!, u[0]! * v[1]! - u[1]! * v[0]!];
+    const [i, j, k] = [3 * triangles[t], 3 * triangles[t + 1], 3 * triangles[t + 2]] as [number, number, number];
+    const u = [p[j] - p[i], p[j + 1] - p[i + 1], p[j + 2] - p[i + 2]],
+      v = [p[k] - p[i], p[k + 1] - p[i + 1], p[k + 2] - p[i + 2]];
+    const n = [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
     for (const corner of [i, j, k])
       n.forEach((value, a) => {
-        normals[corner + a]! += value;
+        normals[corner + a] += value;
       });
   }
   for (let i = 0; i < normals.length; i += 3) {
-    const length = Math.hypot(normals[i]!, normals[i + 1]!, normals[i + 2]!) || 1;
-    for (let a = 0; a < 3; a++) normals[i + a]! /= length;
+    const length = Math.hypot(normals[i], normals[i + 1], normals[i + 2]) || 1;
+    for (let a = 0; a < 3; a++) normals[i + a] /= length;
   }
   return normals;
 }
@@ -111,39 +107,39 @@ export function stillPicture({ positions, normals, colours, triangles }: Coloure
     z = new Float64Array(corners),
     light = new Float64Array(corners);
   for (let i = 0; i < corners; i++) {
-    const [a, b, c] = [positions[3 * i]!, positions[3 * i + 1]!, positions[3 * i + 2]!];
+    const [a, b, c] = [positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]];
     x[i] = ((rx * a + ry * b + rz * c + 1) * n) / 2;
     y[i] = ((1 - (ux * a + uy * b + uz * c)) * n) / 2;
     z[i] = ex * a + ey * b + ez * c;
-    light[i] = brightness(ex * normals[3 * i]! + ey * normals[3 * i + 1]! + ez * normals[3 * i + 2]!);
+    light[i] = brightness(ex * normals[3 * i] + ey * normals[3 * i + 1] + ez * normals[3 * i + 2]);
   }
   for (let t = 0; t < triangles.length; t += 3) {
-    const [i, j, k] = [triangles[t]!, triangles[t + 1]!, triangles[t + 2]!] as [number, number, number];
-    const area = (x[j]! - x[i]!) * (y[k]! - y[i]!) - (x[k]! - x[i]!) * (y[j]! - y[i]!);
+    const [i, j, k] = [triangles[t], triangles[t + 1], triangles[t + 2]] as [number, number, number];
+    const area = (x[j] - x[i]) * (y[k] - y[i]) - (x[k] - x[i]) * (y[j] - y[i]);
     if (area === 0) continue;
     const within = (values: Float64Array, least: boolean): number =>
       Math.max(
         0,
         Math.min(
           n - 1,
-          least ? Math.floor(Math.min(values[i]!, values[j]!, values[k]!)) : Math.ceil(Math.max(values[i]!, values[j]!, values[k]!)),
+          least ? Math.floor(Math.min(values[i], values[j], values[k])) : Math.ceil(Math.max(values[i], values[j], values[k])),
         ),
       );
     for (let py = within(y, true); py <= within(y, false); py++) {
       for (let px = within(x, true); px <= within(x, false); px++) {
         const cx = px + 0.5,
           cy = py + 0.5;
-        const wj = ((cx - x[i]!) * (y[k]! - y[i]!) - (x[k]! - x[i]!) * (cy - y[i]!)) / area,
-          wk = ((x[j]! - x[i]!) * (cy - y[i]!) - (cx - x[i]!) * (y[j]! - y[i]!)) / area,
+        const wj = ((cx - x[i]) * (y[k] - y[i]) - (x[k] - x[i]) * (cy - y[i])) / area,
+          wk = ((x[j] - x[i]) * (cy - y[i]) - (cx - x[i]) * (y[j] - y[i])) / area,
           wi = 1 - wj - wk;
         if (wi < 0 || wj < 0 || wk < 0) continue;
         const at = py * n + px,
-          near = wi * z[i]! + wj * z[j]! + wk * z[k]!;
-        if (near <= depth[at]!) continue;
+          near = wi * z[i] + wj * z[j] + wk * z[k];
+        if (near <= depth[at]) continue;
         depth[at] = near;
-        const shade = wi * light[i]! + wj * light[j]! + wk * light[k]!;
+        const shade = wi * light[i] + wj * light[j] + wk * light[k];
         for (let c = 0; c < 3; c++)
-          fine[at * 4 + c] = shade * (wi * colours[3 * i + c]! + wj * colours[3 * j + c]! + wk * colours[3 * k + c]!);
+          fine[at * 4 + c] = shade * (wi * colours[3 * i + c] + wj * colours[3 * j + c] + wk * colours[3 * k + c]);
         fine[at * 4 + 3] = 255;
       }
     }
@@ -159,7 +155,7 @@ function halvedPicture(fine: Uint8Array, side: number): Uint8Array {
     const four = [from, from + 4, from + side * 8, from + side * 8 + 4];
     const covered = four.filter((at) => fine[at + 3] === 255);
     if (covered.length === 0) continue;
-    for (let c = 0; c < 3; c++) out[i * 4 + c] = covered.reduce((sum, at) => sum + fine[at + c]!, 0) / covered.length;
+    for (let c = 0; c < 3; c++) out[i * 4 + c] = covered.reduce((sum, at) => sum + fine[at + c], 0) / covered.length;
     out[i * 4 + 3] = (255 * covered.length) / 4;
   }
   return out;

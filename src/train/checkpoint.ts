@@ -111,7 +111,7 @@ export class Snapshot implements Disposable {
         shape,
         dtype: 'F32',
         values: () => {
-          const { buffer, byteOffset, byteLength } = views[i]!;
+          const { buffer, byteOffset, byteLength } = views[i];
           return expectFinite(
             toFile(new Float32Array(buffer, byteOffset, byteLength / 4)),
             `${path}: not written, for ${name} after ${state.iteration} iterations`,
@@ -131,7 +131,8 @@ export class Snapshot implements Disposable {
 /** The values. @throws DataError where one is NaN or infinite */
 export function expectFinite(values: Float32Array, where: string, hint: string): Float32Array {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! * 0; // 0, unless one of them is none
+  // oxlint-disable-next-line oxc/erasing-op
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0; // 0, unless one of them is none
   if (sum === 0) return values;
   const at = values.findIndex((v) => !Number.isFinite(v));
   throw new DataError(`${where}: value ${at}, got ${values[at]}, expected a finite number.`, hint);

@@ -46,7 +46,7 @@ export class Checkpoints implements AsyncDisposable {
     const snapshot = new Snapshot(this.nets, this.optimisers);
     const [first, ...others] = names.map(checkpointFile);
     this.underWay = snapshot
-      .write(this.store, [first!, ...others], state)
+      .write(this.store, [first, ...others], state)
       .catch((error: unknown) => {
         this.failure = { error };
       })

@@ -70,7 +70,7 @@ export async function predictionDeviceBytes(plan: Plan, { caps, room }: Pick<Dev
   for (const { net } of networkList(nets)) net.blank();
   const predictor = await methodOf(plan).predictor(plan, nets);
   const roi = new Float32Array(plan.data.roi.reduce((a, b) => a * b, 1));
-  for (const n of [predictor.most, predictor.most - 1]) if (n > 0) await predictor.run(new Array<Float32Array>(n).fill(roi)); // between them, runs of every size
+  for (const n of [predictor.most, predictor.most - 1]) if (n > 0) await predictor.run(Array.from({ length: n }, () => roi)); // between them, runs of every size
   return device.memory().peak;
 }
 

@@ -8,17 +8,17 @@ import type { DatasetFingerprint } from './presets.ts';
 /** Enough for a median; more only cost reading time. */
 const MOST = 40;
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 export async function fingerprintOf(
   dataset: Dataset,
   onCase?: (done: number, total: number, name: string) => void,
 ): Promise<DatasetFingerprint> {
   const every = Math.max(1, dataset.training.length / MOST);
-  const sample = Array.from({ length: Math.min(MOST, dataset.training.length) }, (_, i) => dataset.training[Math.floor(i * every)]!);
+  const sample = Array.from({ length: Math.min(MOST, dataset.training.length) }, (_, i) => dataset.training[Math.floor(i * every)]);
   const grids: Geometry[] = [];
   for (const [i, scan] of sample.entries()) {
-    const volume = await dataset.source.volume(scan.label ?? scan.images[0]!);
+    const volume = await dataset.source.volume(scan.label ?? scan.images[0]);
     grids.push(orientGeometry(volume, rasOrientation(volume)));
     onCase?.(i + 1, sample.length, scan.name);
   }

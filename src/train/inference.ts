@@ -67,8 +67,8 @@ function clean({ prediction, classes }: Plan, mask: Uint8Array, grid: Geometry):
     );
     const largest = Math.max(0, ...sizes.slice(1));
     for (let i = 0; i < out.length; i++) {
-      const size = sizes[labels[i]!]!;
-      if (labels[i]! > 0 && ((prediction.largestComponent && size < largest) || size * voxel < prediction.minVolume)) out[i] = 0;
+      const size = sizes[labels[i]];
+      if (labels[i] > 0 && ((prediction.largestComponent && size < largest) || size * voxel < prediction.minVolume)) out[i] = 0;
     }
   }
   return out;

@@ -85,7 +85,7 @@ export function assertClasses(plan: Plan, dataset: Dataset): void {
 export function foldOf(plan: Plan, dataset: Dataset): Fold {
   return makeFolds(dataset.training, { folds: plan.split.folds, seed: plan.split.seed, selection: plan.split.selectionShare })[
     plan.split.fold
-  ]!;
+  ];
 }
 
 /** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
@@ -250,8 +250,8 @@ async function readResult(
     currentDevice(),
     Object.values(result).map(({ buffer: { buffer, offset } }) => ({ buffer, offset, bytes: 4 })),
   );
-  const read = (await readback.views()).map(({ buffer, byteOffset }) => new Float32Array(buffer, byteOffset, 1)[0]!);
-  const values = new Map(Object.keys(result).map((key, i) => [key, read[i]!]));
+  const read = (await readback.views()).map(({ buffer, byteOffset }) => new Float32Array(buffer, byteOffset, 1)[0]);
+  const values = new Map(Object.keys(result).map((key, i) => [key, read[i]]));
   const take = (suffix: string): Record<string, number> =>
     Object.fromEntries(
       networkList(nets).flatMap(({ name }) => {

@@ -28,12 +28,12 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     rows.push([i]);
     for (let j = 1; j <= b.length; j++) {
-      let best = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, rows[i - 2]![j - 2]! + 1);
-      rows[i]![j] = best;
+      let best = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, rows[i - 2][j - 2] + 1);
+      rows[i][j] = best;
     }
   }
-  return rows[a.length]![b.length]!;
+  return rows[a.length][b.length];
 }
 
 const pathsOf = (value: unknown, path: string[] = []): string[][] =>
@@ -87,7 +87,7 @@ function contradictions(plan: Plan): string[] {
     [split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`],
     [data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`],
     ...data.jitter.map((j, i): [boolean, string] => [
-      j <= data.roi[i]!,
+      j <= data.roi[i],
       `data.jitter.${i}: got ${j}, expected at most data.roi.${i} (${data.roi[i]})`,
     ]),
     [
@@ -118,7 +118,7 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!PRESETS.includes(preset)) throw refuse([`preset: got ${show(json.preset)}, expected ${PRESETS.map((p) => `"${p}"`).join(' or ')}`]);
   const own = upgradePlan(json);
   const name = isObject(own.method) ? (own.method.name ?? 'sanet') : 'sanet';
-  const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name]! : undefined;
+  const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
   if (!method)
     throw refuse([
       `method.name: got ${show(name)}, expected ${Object.keys(METHODS)

@@ -81,7 +81,7 @@ export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset, metho
     methodOf(plan).severalClasses?.(plan);
   }
   const { spacing, roi } = plan.data;
-  const size = medianSize.map((n, i) => (spacing === 'native' ? n : (n * medianSpacing[i]!) / spacing[i]!));
-  if (size.some((n, i) => n > 1.5 * roi[i]!)) plan.data.sampling = 'foreground';
+  const size = medianSize.map((n, i) => (spacing === 'native' ? n : (n * medianSpacing[i]) / spacing[i]));
+  if (size.some((n, i) => n > 1.5 * roi[i])) plan.data.sampling = 'foreground';
   return plan;
 }

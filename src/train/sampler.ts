@@ -25,7 +25,7 @@ export class Sampler<F = any> {
   /** Name of the case of the n-th sample: every epoch is a new permutation. */
   caseOf(n: number): string {
     const order = new Philox(this.plan.training.seed, 'order').permutation(Math.floor(n / this.names.length), 0, this.names.length);
-    return this.names[order[n % this.names.length]!]!;
+    return this.names[order[n % this.names.length]];
   }
 
   /** The volumes of one iteration. */

@@ -13,7 +13,7 @@ import type { Plan } from '../methods/plan.ts';
 import { assertNoRun, checkpointFile, CHECKPOINTS, tracesIn, type RunStore } from './run_store.ts';
 import { assertTrainedWith, trainedPlan } from './trained_plan.ts';
 
-const newId = (): string => crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, '0');
+const newId = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, '0');
 
 export const planDigest = (plan: Plan): string => sha256().update(JSON.stringify(plan)).digest('hex').slice(0, 16);
 

@@ -36,9 +36,9 @@ export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: Sur
     for (let d = 0, at = 0; d < D; d++)
       for (let h = 0; h < H; h++)
         for (let w = 0; w < W; w++) {
-          const v = weight[at++]!;
-          slices[d]! += v;
-          rows[h]! += v;
+          const v = weight[at++];
+          slices[d] += v;
+          rows[h] += v;
         }
     sum.whole += weight.length;
     sum.voxels += slices.reduce((a, b) => a + b, 0);

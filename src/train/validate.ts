@@ -31,14 +31,14 @@ function meanDice({ label, weight, unlabelled }: PreparedCase, predicted: Uint8A
   const sizes = new Float64Array(classes);
   for (let i = 0; i < predicted.length; i++) {
     if (!weight![i]) continue;
-    const a = label![i]!;
-    const b = predicted[i]!;
-    sizes[a]!++;
-    sizes[b]!++;
-    if (a === b) both[a]!++;
+    const a = label![i];
+    const b = predicted[i];
+    sizes[a]++;
+    sizes[b]++;
+    if (a === b) both[a]++;
   }
   const scores = Array.from({ length: classes - 1 }, (_, i) => i + 1)
-    .filter((c) => sizes[c]! > 0 && !unlabelled.includes(c))
-    .map((c) => (2 * both[c]!) / sizes[c]!);
+    .filter((c) => sizes[c] > 0 && !unlabelled.includes(c))
+    .map((c) => (2 * both[c]) / sizes[c]);
   return scores.length > 0 ? scores.reduce((a, b) => a + b, 0) / scores.length : null;
 }

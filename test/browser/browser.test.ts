@@ -37,9 +37,9 @@ describe('dist/voxelgrad.browser.js', () => {
     console.log(
       `browser: ${there.adapter}, losses ${there.losses.map((l) => l.toFixed(6)).join(' ')}; Node: ${here.adapter}, losses ${here.losses.map((l) => l.toFixed(6)).join(' ')}`,
     );
-    there.losses.forEach((loss, i) => expect(loss).toBeCloseTo(here.losses[i]!, 4));
-    expect(here.losses[2]).toBeLessThan(here.losses[0]!);
-    const difference = Math.max(...there.weights.map((w, i) => Math.abs(w - here.weights[i]!)));
+    there.losses.forEach((loss, i) => expect(loss).toBeCloseTo(here.losses[i], 4));
+    expect(here.losses[2]).toBeLessThan(here.losses[0]);
+    const difference = Math.max(...there.weights.map((w, i) => Math.abs(w - here.weights[i])));
     expect(difference).toBeLessThan(2e-3); // Adam's first steps turn a gradient's last digits into fractions of the learning rate
   });
 });

@@ -43,7 +43,7 @@ export const removeBundled = (scratch: string): void => rmSync(scratch, { recurs
 /** No Node in a bundle, and a bundler for browsers takes it as it is. */
 export async function expectNoNode(file: string): Promise<void> {
   const text = readFileSync(file, 'utf8');
-  const names = [...text.matchAll(/(?:\bfrom|\bimport|\brequire\()\s*\(?["']([^"']+)["']/g)].map((m) => m[1]!);
+  const names = [...text.matchAll(/(?:\bfrom|\bimport|\brequire\()\s*\(?["']([^"']+)["']/g)].map((m) => m[1]);
   expect(names.filter((name) => name.startsWith('node:') || builtinModules.includes(name) || name === 'webgpu')).toEqual([]);
   expect(text).not.toMatch(/\bprocess\.(?:env|versions|argv)\b|\bBuffer\.from\b/);
   const again = await build({

@@ -22,7 +22,7 @@ export async function train(vg: typeof Voxelgrad): Promise<Result> {
     head = new vg.Linear(16, CLASSES);
     forward(x: Voxelgrad.Tensor): Voxelgrad.Tensor {
       const y = this.second.forward(vg.maxPool2d(this.first.forward(x), { kernel: 2 }));
-      const tokens = vg.reshape(y, [y.shape[0]!, y.shape[1]! * y.shape[2]!, 16]);
+      const tokens = vg.reshape(y, [y.shape[0], y.shape[1] * y.shape[2], 16]);
       return this.head.forward(vg.mean(vg.add(tokens, vg.attention(tokens, tokens, tokens, { heads: 2 })), { axes: 1 }));
     }
   }

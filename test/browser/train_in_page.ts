@@ -55,7 +55,7 @@ export async function trainInPage(scratch: string, sam: boolean): Promise<void> 
   expect(found.refused[0]).toMatch(/^demo: another page or worker trains in this run\./);
   expect(found.refused[1]).toMatch(/^demo: holds a run already, got plan\.json, log\.jsonl, checkpoints\/latest\.safetensors\./);
   const { data, ...grid } = await readVolume('mask.nii.gz', Uint8Array.from(found.mask));
-  const { data: _voxels, ...own } = await readVolume('scan.nii.gz', files['imagesTs/scan_0000.nii.gz']!);
+  const { data: _voxels, ...own } = await readVolume('scan.nii.gz', files['imagesTs/scan_0000.nii.gz']);
   expect(grid).toEqual(own);
   expect([...new Set(data)].filter((value) => value !== 0 && value !== 1)).toEqual([]);
 }

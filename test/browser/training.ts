@@ -25,7 +25,7 @@ export interface Trained {
 const message = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'not refused',
-    (error: unknown) => String((error as Error).message),
+    (error: unknown) => (error as Error).message,
   );
 
 async function trainHere(vg: typeof Sanet, { files, scan, sam }: Request): Promise<Omit<Trained, 'error'>> {
@@ -63,7 +63,7 @@ async function trainHere(vg: typeof Sanet, { files, scan, sam }: Request): Promi
     const { data: _voxels, ...grid } = stored;
     const prepared = vg.prepareScan(plan, 'scan', vg.toRas(stored), grid);
     const { ensemble } = await vg.segment(plan, predictor, prepared);
-    const mask = await vg.volumeBytes('mask.nii.gz', vg.onStoredGrid(ensemble!, prepared));
+    const mask = await vg.volumeBytes('mask.nii.gz', vg.onStoredGrid(ensemble, prepared));
     predictor.dispose();
     device.close();
     return {
@@ -80,7 +80,8 @@ async function trainHere(vg: typeof Sanet, { files, scan, sam }: Request): Promi
 
 addEventListener('message', ({ data }: MessageEvent<Request>) => {
   // The bundle is served beside this file.
-  const answer = import('/sanet.browser.js' as string)
+  const url: string = '/sanet.browser.js';
+  const answer = import(url)
     .then((vg: typeof Sanet) => trainHere(vg, data))
     .catch((error: unknown) => ({ error: String((error as Error).stack ?? error) }));
   void answer.then((result) => postMessage(result));

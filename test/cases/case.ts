@@ -71,7 +71,7 @@ const STREAM = 7; // not one of the streams of training
 
 /** Input `at` of a row, as plain numbers before any rounding to f16. */
 export function inputValues(c: NamedCase, at: number): Float32Array {
-  const { shape, scale = 1, offset = 0, below, values, zeroRows = 0 } = c.inputs[at]!;
+  const { shape, scale = 1, offset = 0, below, values, zeroRows = 0 } = c.inputs[at];
   if (values) return Float32Array.from(values);
   const u = new Philox(seedOf(`${c.op}: ${c.name}`), STREAM).uniform(0, at, numel(shape));
   const row = shape.at(-1) ?? 1;

@@ -19,7 +19,7 @@ const source = (): RandomSource => new RandomSource({ seed: 1, stream: 1, step: 
 const random = { test: '../ops/random.test.ts', against: 'the same Philox stream on the host' };
 
 export const elsewhere: Readonly<Record<string, Elsewhere>> = {
-  dropout: { ...random, inputs: [input([999])], call: (x) => dropout(x!, { p: 0.5, random: source() }) },
+  dropout: { ...random, inputs: [input([999])], call: (x) => dropout(x, { p: 0.5, random: source() }) },
   uniform: { ...random, inputs: [], call: () => uniform([999], { random: source() }) },
   normal: { ...random, inputs: [], call: () => normal([999], { random: source() }) },
   putRows: {
@@ -27,8 +27,8 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
     against: 'its definition',
     inputs: [input([9, 63]), input([7, 63]), input([7], { dtype: 'u32', values: [8, 0, 3, 2, 5, 7, 4] })],
     call: (table, rows, index) => {
-      putRows(table!, rows!, index!);
-      return table!;
+      putRows(table, rows, index);
+      return table;
     },
     grad: [],
   },
@@ -37,7 +37,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
     against: 'a reference on the host',
     inputs: [input([65, 3, 5, 7], { below: 2 }), input([65], { scale: 0.5, offset: 0.5 })],
     call: (mask, u) => {
-      const { coords, value } = sampleVoxel(mask!, u!);
+      const { coords, value } = sampleVoxel(mask, u);
       return [coords, value];
     },
     grad: [],
@@ -46,7 +46,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
     test: '../models/net2d.test.ts',
     against: 'PyTorch, as part of MFCA',
     inputs: [input([3, 7, 65]), input([5, 7])],
-    call: (x, patterns) => frequencyStatistics(x!, patterns!),
+    call: (x, patterns) => frequencyStatistics(x, patterns),
     grad: [0],
   },
   detach: { test: '../golden/ops.test.ts', inputs: [input([8])], call: detach, grad: [] },

@@ -47,7 +47,7 @@ describe('case tables', () => {
   });
 
   it('show in docs/ops.md what can be imported, and nothing else', () => {
-    const names = [...readFileSync(here('../../docs/ops.md'), 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name!);
+    const names = [...readFileSync(here('../../docs/ops.md'), 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
     expect(names.length).toBeGreaterThan(140);
     expect(names.filter((name) => typeof (api as Record<string, unknown>)[name] !== 'function')).toEqual([]);
     expect(new Set(names).size).toBe(names.length);

@@ -11,9 +11,9 @@ const floats = (t: Tensor): boolean => t.dtype === 'f32' || t.dtype === 'f16';
 /** Every op call of a row's forward and backward pass, recorded and not run. */
 export function nodesOf(c: NamedCase): readonly Node[] {
   const inputs = c.inputs.map((i) => zeros(i.shape, { dtype: i.dtype ?? (c.half && !i.wide ? 'f16' : 'f32') }));
-  const wanted = (c.grad ?? inputs.map((_, i) => i)).map((i) => inputs[i]!).filter(floats);
+  const wanted = (c.grad ?? inputs.map((_, i) => i)).map((i) => inputs[i]).filter(floats);
   const { trace } = record(() => {
-    const ys = [c.call(...inputs)].flat() as Tensor[];
+    const ys: Tensor[] = [c.call(...inputs)].flat();
     if (wanted.length > 0)
       backward(
         ys

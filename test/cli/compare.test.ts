@@ -64,8 +64,8 @@ async function makeRun({
     const [reference, prediction] = [ball(radius + (i % 2)), ball(radius + (i % 2) - error * (0.5 + i / 16), i === 3 ? error : 0)];
     const [reference_file, prediction_file] = [join(folder, 'masks', `ref${i}.nii.gz`), join(folder, 'masks', `case${i}.nii.gz`)];
     const volume = { ...GRID, origin: [0, 0, 0] as [number, number, number], direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] };
-    await writeVolume(reference_file, { ...volume, data: reference } as any);
-    await writeVolume(prediction_file, { ...volume, data: prediction } as any);
+    await writeVolume(reference_file, { ...volume, data: reference });
+    await writeVolume(prediction_file, { ...volume, data: prediction });
     results.push(
       evaluateCase(
         {

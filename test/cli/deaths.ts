@@ -49,12 +49,12 @@ export async function campaign({ cli, data, plan, root, rounds, random }: Campai
   const argv = (): string[] => ['train', data, '--run', run, ...(existsSync(join(run, 'plan.json')) ? ['--resume'] : ['--plan', plan])];
   const met: string[] = [];
   for (let round = 0; round < rounds; round++) {
-    const trouble = TROUBLES[Math.floor(random() * TROUBLES.length)]!;
+    const trouble = TROUBLES[Math.floor(random() * TROUBLES.length)];
     met.push(trouble);
     if (trouble === 'changed' && existsSync(join(run, 'plan.json'))) {
       const labels = readdirSync(join(data, 'labelsTr')).map((name) => join(data, 'labelsTr', name));
       const kept = labels.map((file) => [file, readFileSync(file)] as const);
-      for (const [i, [file]] of kept.entries()) writeFileSync(file, kept[(i + 1) % kept.length]![1]);
+      for (const [i, [file]] of kept.entries()) writeFileSync(file, kept[(i + 1) % kept.length][1]);
       const ended = await start(cli, ...argv()).ended;
       for (const [file, bytes] of kept) writeFileSync(file, bytes);
       expectWords(ended);

@@ -123,11 +123,11 @@ describe('logs', () => {
       using log = new RunLog(folder, 0, 'test');
       log.write({ iteration: 1, loss: { sam: NaN } });
     }
-    expect(readLog(folder)[0]!.loss).toEqual({ sam: NaN });
+    expect(readLog(folder)[0].loss).toEqual({ sam: NaN });
     {
       using _log = new RunLog(folder, 1, 'test');
     }
-    expect(readLog(folder)[0]!.loss).toEqual({ sam: NaN });
+    expect(readLog(folder)[0].loss).toEqual({ sam: NaN });
   });
 
   it('of 300,000 iterations are drawn in seconds, and the figure says how', async () => {
@@ -279,8 +279,8 @@ describe('names', () => {
     const [reference, prediction] = [at('refs'), at('preds')];
     for (const folder of [reference, prediction]) {
       mkdirSync(folder);
-      cpSync(at('data/labelsTr', name!), join(folder, '=cmd()|x.nii.gz'));
-      cpSync(at('data/labelsTr', name!), join(folder, 'plain.nii.gz'));
+      cpSync(at('data/labelsTr', name), join(folder, '=cmd()|x.nii.gz'));
+      cpSync(at('data/labelsTr', name), join(folder, 'plain.nii.gz'));
     }
     const { code, err } = await cli('eval', reference, prediction, '--out', at('csv'));
     if (code !== 0) {

@@ -109,7 +109,7 @@ function hostile(file: string, text: string, r: Random): Buffer {
   const lines = text.split('\n');
   if (r.chance(0.2)) return mutateBytes(Buffer.from(text), r);
   const at = r.below(lines.length - 1);
-  lines[at] = mutateJson(JSON.parse(lines[at]!), r).replaceAll('\n', ' ');
+  lines[at] = mutateJson(JSON.parse(lines[at]), r).replaceAll('\n', ' ');
   return Buffer.from(lines.join('\n'));
 }
 

@@ -66,7 +66,7 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   // TensorBoard shows every loss once, as the log does.
   const [events, ...more] = readdirSync(join(killed, 'tb'));
   expect(more).toEqual([]);
-  const steps = scalars(readFileSync(join(killed, 'tb', events!)))
+  const steps = scalars(readFileSync(join(killed, 'tb', events)))
     .filter(({ tag }) => tag === 'loss/sam')
     .map(({ step }) => step);
   expect(steps).toEqual([...new Set(steps)]);

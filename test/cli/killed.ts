@@ -47,12 +47,12 @@ export async function killOften(
 /** Both runs end with the same weights, moments and counts, bit for bit, and tell the same story. */
 export async function expectSameRun(run: string, alone: string): Promise<void> {
   const [a, b] = await Promise.all([alone, run].map((folder) => readCheckpoint(checkpointPath(folder, 'final'))));
-  expect(b!.state.iteration).toBe(a!.state.iteration);
-  expect(b!.state.steps).toEqual(a!.state.steps);
-  expect(b!.state.best).toEqual(a!.state.best);
-  expect([...b!.tensors.keys()]).toEqual([...a!.tensors.keys()]);
+  expect(b.state.iteration).toBe(a.state.iteration);
+  expect(b.state.steps).toEqual(a.state.steps);
+  expect(b.state.best).toEqual(a.state.best);
+  expect([...b.tensors.keys()]).toEqual([...a.tensors.keys()]);
   const bytes = ({ data }: { data: ArrayBufferView }): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  expect([...a!.tensors].filter(([name, tensor]) => !bytes(tensor).equals(bytes(b!.tensors.get(name)!))).map(([name]) => name)).toEqual([]);
+  expect([...a.tensors].filter(([name, tensor]) => !bytes(tensor).equals(bytes(b.tensors.get(name)!))).map(([name]) => name)).toEqual([]);
   const story = (folder: string) =>
     readLog(folder)
       .filter((e) => !e.resumed)
@@ -70,4 +70,4 @@ export const finish = async (cli: string, argv: readonly string[]): Promise<Ende
   return ended;
 };
 
-export const commandIn = (text: string): string[] => /^ {2}voxelgrad (.+)$/m.exec(text)![1]!.split(' ');
+export const commandIn = (text: string): string[] => /^ {2}voxelgrad (.+)$/m.exec(text)![1].split(' ');

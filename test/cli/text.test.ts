@@ -32,8 +32,8 @@ describe('times', () => {
       [10, 50],
       [105, 1000],
     ].map(([done, seconds]) => {
-      now = seconds! * 1000;
-      return left(done!, 105);
+      now = seconds * 1000;
+      return left(done, 105);
     });
     expect(said).toEqual(['', 'about 17 min left', 'about 10 min left', 'about 16 min left', '']);
     vi.restoreAllMocks();

@@ -224,7 +224,7 @@ describe('eval', () => {
     for (const f of [a, b]) {
       mkdirSync(f);
       await writeVolume(join(f, 'one.nii.gz'), label);
-      await writeVolume(join(f, 'two.nii.gz'), { ...label, data: label.data.map((v) => v * 3) as Uint8Array });
+      await writeVolume(join(f, 'two.nii.gz'), { ...label, data: label.data.map((v) => v * 3) });
     }
     const summary = JSON.parse((await run('eval', a, b, '--json', '--out', join(folder, 'out'))).out);
     expect(summary.classes.map((c: any) => [c.label, c.n_pairs, c.n_defined, c.n_both_empty, c.n_unlabelled])).toEqual([

@@ -226,7 +226,7 @@ describe('a scan of several files', () => {
     expect((await predict('parts', 'parts_masks')).json.written).toBe(0);
     const data = readdirSync(at('parts')).find((name) => name !== 'a.mhd')!;
     const bytes = readFileSync(at('parts', data));
-    bytes[5000]! ^= 64;
+    bytes[5000] ^= 64;
     writeFileSync(at('parts', data), bytes);
     expect((await predict('parts', 'parts_masks')).json).toMatchObject({ written: 1, again: [{ name: 'a' }] });
   });
@@ -242,10 +242,7 @@ describe('label', () => {
     annotations.phantom_002.transverse = [0];
     writeFileSync(at('labelled/annotations.json'), JSON.stringify(annotations));
     const label = await readVolume(at('labelled/labelsTr/phantom_004.nii.gz'));
-    await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), {
-      ...label,
-      data: label.data.map((v, i) => (i === 7 ? 1 : v)) as Uint8Array,
-    });
+    await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), { ...label, data: label.data.map((v, i) => (i === 7 ? 1 : v)) });
     expect((await run()).json.again.map((a: any) => a.name)).toEqual(['phantom_002', 'phantom_004']);
   });
 });
@@ -292,13 +289,13 @@ it('processes on one folder, twice on the same part, one of them killed: every m
   await predict('cohort', 'cohort_alone');
   const argv = ['predict', '-i', at('cohort'), '-o', at('cohort_masks'), '--run', at('run'), '--json'];
   const all = [['--part', '1/2'], ['--part', '2/2'], ['--part', '2/2'], []].map((part) => start(cli, ...argv, ...part));
-  while (!existsSync(at('cohort_masks/records')) && all[0]!.child.exitCode === null) await pause(20);
-  all[0]!.child.kill('SIGKILL');
+  while (!existsSync(at('cohort_masks/records')) && all[0].child.exitCode === null) await pause(20);
+  all[0].child.kill('SIGKILL');
   for (const { ended } of all.slice(1)) {
     const { code, err } = await ended;
     expect(code, err).toBe(0);
   }
-  await all[0]!.ended;
+  await all[0].ended;
   const last = await start(cli, ...argv).ended;
   expect(last.code, last.err).toBe(0);
   expect(
@@ -318,7 +315,7 @@ it('processes of different settings that begin on one new folder: one has it, th
     start(cli, 'predict', '-i', at('contested'), '-o', at('contested_masks'), '--run', at('run'), '--step', step),
   );
   const ended = await Promise.all(all.map((each) => each.ended));
-  expect(ended.map(({ code }) => code).sort()).toEqual([0, 3, 3]);
+  expect(ended.map(({ code }) => code).sort((a, b) => a! - b!)).toEqual([0, 3, 3]);
   for (const { err } of ended.filter(({ code }) => code === 3))
     expect(err).toMatch(/prediction\.json: the masks in this folder come from another run, checkpoint or setting[^]*prediction\.step/);
   const source = JSON.parse(readFileSync(at('contested_masks/prediction.json'), 'utf8'));

@@ -75,7 +75,7 @@ async function masksOf(
   return folder;
 }
 function copyAnnotated(mask: Volume, label: Volume, planes: Planes): void {
-  const weight = annotationWeight(mask.size as [number, number, number], planes, 'test');
+  const weight = annotationWeight(mask.size, planes, 'test');
   for (let i = 0; i < weight.length; i++) if (weight[i]) mask.data[i] = label.data[i]!;
 }
 
@@ -93,7 +93,7 @@ describe('a reference without a prediction', () => {
       ['p', predictions],
     ] as const) {
       mkdirSync(at(name, part), { recursive: true });
-      for (const [k, file] of files.entries()) copyFileSync(labelOf([A, B, C][k]!), at(name, part, `${file}.nii.gz`));
+      for (const [k, file] of files.entries()) copyFileSync(labelOf([A, B, C][k]), at(name, part, `${file}.nii.gz`));
     }
     return [at(name, 'r'), at(name, 'p')];
   };
@@ -232,12 +232,12 @@ describe('labels that were copied', () => {
     expect(evaluated.cases).toBe('trained on');
     for (const entry of metric_per_case) {
       const [label, mask] = [await readVolume(labelOf(entry.case)), await readVolume(at('dense', `${entry.case}.nii.gz`))];
-      const weight = annotationWeight(label.size as [number, number, number], json('data/annotations.json')[entry.case], 'test');
+      const weight = annotationWeight(label.size, json('data/annotations.json')[entry.case], 'test');
       let [both, sum] = [0, 0];
       weight.forEach((w, i) => {
         if (!w) {
-          both += label.data[i]! * mask.data[i]!;
-          sum += label.data[i]! + mask.data[i]!;
+          both += label.data[i] * mask.data[i];
+          sum += label.data[i] + mask.data[i];
         }
       });
       expect(entry.n_copied).toBe(weight.reduce((a, b) => a + b, 0));

@@ -80,12 +80,12 @@ const readAll = (dir: string, kind: 'input' | 'output'): TensorData[] => {
 
 async function runSet(model: Model, dir: string, tolerance: Tolerance): Promise<void> {
   const values = new Map<string, Value>(model.constants);
-  readAll(dir, 'input').forEach((data, i) => values.set(model.inputs[i]!.name, data));
+  readAll(dir, 'input').forEach((data, i) => values.set(model.inputs[i].name, data));
   for (const node of model.nodes) await runNode(node, model.opset, values);
   const expected = readAll(dir, 'output');
   if (expected.length !== model.outputs.length) throw new Error(`${expected.length} output files for ${model.outputs.length} outputs`);
   for (const [i, want] of expected.entries()) {
-    const got = values.get(model.outputs[i]!.name);
+    const got = values.get(model.outputs[i].name);
     if (!got) throw new Error(`output ${i} was not computed`);
     const wrong = difference(got.shape, await toNumbers(got), kindOf(got), want, tolerance);
     if (wrong) throw new Error(`output ${i}: ${wrong}`);
@@ -138,7 +138,7 @@ export function difference(
   let count = 0;
   let first = '';
   got.forEach((g, i) => {
-    const w = want.values[i]!;
+    const w = want.values[i];
     if (Object.is(g, w) || g === w || (Math.abs(g - w) <= atol + rtol * Math.abs(w) && Number.isFinite(w))) return;
     if (count++ === 0) first = `element ${i} is ${g}, expected ${w}`;
   });

@@ -101,8 +101,8 @@ function readVarint(bytes: Uint8Array, from: number): [value: bigint, next: numb
   let value = 0n;
   for (let at = from, shift = 0n; ; at++, shift += 7n) {
     if (at >= bytes.length) throw new Error('not a protobuf message: a number runs over the end');
-    value |= BigInt(bytes[at]! & 0x7f) << shift;
-    if (bytes[at]! < 0x80) return [value, at + 1];
+    value |= BigInt(bytes[at] & 0x7f) << shift;
+    if (bytes[at] < 0x80) return [value, at + 1];
   }
 }
 
@@ -140,7 +140,7 @@ function attributeOf(m: Message): Attribute {
   const [t] = m.messages(5);
   if (t) return tensorOf(t);
   if (m.has(4)) return m.text(4);
-  if (m.has(2)) return m.floats(2)[0]!;
+  if (m.has(2)) return m.floats(2)[0];
   if (m.has(3)) return m.int(3);
   return m.has(7) ? m.floats(7) : m.ints(8);
 }

@@ -29,9 +29,9 @@ function sizes(c: Call): Sizes {
   if (c.number('left_window_size', -1) >= 0 || c.number('right_window_size', -1) >= 0) throw new Skip('attention in a sliding window');
   const [q, k] = [c.shape(0), c.shape(1)];
   const packed = q.length === 3;
-  const [heads, others] = packed ? [c.number('q_num_heads', 1), c.number('kv_num_heads', 1)] : [q[1]!, k[1]!];
+  const [heads, others] = packed ? [c.number('q_num_heads', 1), c.number('kv_num_heads', 1)] : [q[1], k[1]];
   if (heads !== others) throw new Skip('attention with grouped queries');
-  return { batch: q[0]!, heads, rows: q.at(-2)!, keys: k.at(-2)!, d: packed ? q[2]! / heads : q[3]! };
+  return { batch: q[0], heads, rows: q.at(-2)!, keys: k.at(-2)!, d: packed ? q[2] / heads : q[3] };
 }
 
 /** The mask as something to add to the scores, [B | 1, heads | 1, T, S]; keys that it does not reach are masked. */
@@ -42,7 +42,7 @@ function maskBias(c: Call, { rows, keys }: Sizes): Tensor | null {
   const never = full([], -Infinity, { dtype });
   const given = c.isBool(3) ? where(c.x(3), zero, never) : cast(c.x(3), dtype);
   const four = reshape(given, [...new Array<number>(4 - given.shape.length).fill(1), ...given.shape]);
-  const reach = four.shape[3]!;
+  const reach = four.shape[3];
   const whole = reach < keys && reach > 1 ? pad(four, { axes: [3], after: [keys - reach], value: -Infinity }) : four;
   return expand(whole, [...whole.shape.slice(0, 2), rows, keys]);
 }
@@ -78,7 +78,7 @@ async function attention(c: Call): Promise<(Tensor | undefined)[]> {
   if (!c.outputs[3]) return [y];
 
   const apart = (x: Tensor): Tensor =>
-    x.shape.length === 4 ? x : permute(reshape(x, [x.shape[0]!, x.shape[1]!, s.heads, s.d]), [0, 2, 1, 3]);
+    x.shape.length === 4 ? x : permute(reshape(x, [x.shape[0], x.shape[1], s.heads, s.d]), [0, 2, 1, 3]);
   const scores = mulScalar(matmul(apart(q), apart(k), { transB: true }), scale);
   const mode = c.number('qk_matmul_output_mode', 0);
   if (mode === 0) return [y, undefined, undefined, scores];

@@ -10,10 +10,10 @@ import { Skip, type Adapters, type Call } from './call.ts';
 
 async function gatherElements(c: Call): Promise<Tensor> {
   const axis = c.axis(0);
-  const index = await c.indices(1, c.shape(0)[axis]!);
+  const index = await c.indices(1, c.shape(0)[axis]);
   // Axes other than `axis` may be shorter in the index: there its elements look at the first ones.
   const others = index.shape.map((_, i) => i).filter((i) => i !== axis);
-  return gather(slice(c.x(0), { axis: others, start: others.map(() => 0), end: others.map((i) => index.shape[i]!) }), index, { axis });
+  return gather(slice(c.x(0), { axis: others, start: others.map(() => 0), end: others.map((i) => index.shape[i]) }), index, { axis });
 }
 
 async function largest(c: Call): Promise<Tensor[]> {
@@ -37,8 +37,8 @@ async function gatherTuples(c: Call): Promise<Tensor> {
   const flat = Array.from({ length: index.length / n }, (_, row) => {
     let at = 0;
     for (let i = 0; i < n; i++) {
-      const v = index[row * n + i]!;
-      at = at * x.shape[i]! + (v < 0 ? v + x.shape[i]! : v);
+      const v = index[row * n + i];
+      at = at * x.shape[i] + (v < 0 ? v + x.shape[i] : v);
     }
     return at;
   });
@@ -49,7 +49,7 @@ async function gatherTuples(c: Call): Promise<Tensor> {
 export const indexing: Adapters = {
   Gather: async (c) => {
     const axis = c.axis(0);
-    return indexSelect(c.x(0), await c.indices(1, c.shape(0)[axis]!), { axis });
+    return indexSelect(c.x(0), await c.indices(1, c.shape(0)[axis]), { axis });
   },
   GatherElements: gatherElements,
   GatherND: gatherTuples,

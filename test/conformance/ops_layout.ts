@@ -19,7 +19,7 @@ const int64 = (values: readonly number[], shape = [values.length]): TensorData =
 async function reshaped(c: Call): Promise<Tensor> {
   const x = c.x(0);
   const wanted = (await c.listOr('shape', 1)) ?? [];
-  return reshape(x, c.flag('allowzero') ? wanted : wanted.map((d, i) => (d === 0 ? x.shape[i]! : d)));
+  return reshape(x, c.flag('allowzero') ? wanted : wanted.map((d, i) => (d === 0 ? x.shape[i] : d)));
 }
 
 function flatten(c: Call): Tensor {
@@ -74,7 +74,7 @@ async function sliced(c: Call): Promise<Tensor> {
 
 async function parts(c: Call): Promise<Tensor[]> {
   const axis = c.axis(0);
-  const n = c.shape(0)[axis]!;
+  const n = c.shape(0)[axis];
   const count = c.number('num_outputs', c.outputs.length);
   const each = Math.ceil(n / count);
   const sizes = (await c.listOr('split', 1)) ?? Array.from({ length: count }, (_, i) => Math.min(each, n - i * each));
@@ -97,8 +97,8 @@ function constant(c: Call): TensorData {
   if (value) return value;
   if (name === 'value_int') return int64([c.number(name, 0)], []);
   if (name === 'value_ints') return int64(c.list(name)!);
-  const floats = name === 'value_float' ? [c.number(name, 0)] : c.list(name!);
-  if (!floats || !name!.startsWith('value_float')) throw new Skip('a constant that is no tensor');
+  const floats = name === 'value_float' ? [c.number(name, 0)] : c.list(name);
+  if (!floats || !name.startsWith('value_float')) throw new Skip('a constant that is no tensor');
   return { shape: name === 'value_float' ? [] : [floats.length], type: FLOAT, values: Float64Array.from(floats) };
 }
 
@@ -132,6 +132,6 @@ export const layout: Adapters = {
   ConstantOfShape: async (c) => {
     const shape = await toNumbers(c.value(0));
     const value = c.data('value') ?? { shape: [1], type: FLOAT, values: Float64Array.of(0) };
-    return toTensor({ shape, type: value.type, values: new Float64Array(numel(shape)).fill(value.values[0]!) });
+    return toTensor({ shape, type: value.type, values: new Float64Array(numel(shape)).fill(value.values[0]) });
   },
 };

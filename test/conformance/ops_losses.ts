@@ -22,7 +22,7 @@ async function likelihood(c: Call, logProbs: Tensor): Promise<Tensor> {
     { shape },
   );
   const weight = c.has(2) ? mul(indexSelect(c.x(2), index), counted) : counted;
-  const column = [shape[0]!, 1, ...shape.slice(1)];
+  const column = [shape[0], 1, ...shape.slice(1)];
   const picked = reshape(gather(logProbs, reshape(index, column), { axis: 1 }), shape);
   const loss = mul(neg(picked), weight);
   const reduction = c.text('reduction', 'mean');

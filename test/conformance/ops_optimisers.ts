@@ -24,8 +24,8 @@ async function adam(c: Call): Promise<Tensor[]> {
   if (c.number('norm_coefficient_post', 0) !== 0) throw new Skip('Adam with a decay after the step');
   const [[rate], [step]] = [await c.numbers(0), await c.numbers(1)] as [number[], number[]];
   const [beta1, beta2] = [c.number('alpha', 0.9), c.number('beta', 0.999)];
-  const corrections = step === 0 ? ([1, 1] as const) : ([1 - beta1 ** step!, 1 - beta2 ** step!] as const);
-  const hyper = tensor([rate!, ...corrections]);
+  const corrections = step === 0 ? ([1, 1] as const) : ([1 - beta1 ** step, 1 - beta2 ** step] as const);
+  const hyper = tensor([rate, ...corrections]);
   const [p, g, m, v] = groups(c, 4) as [Tensor[], Tensor[], Tensor[], Tensor[]];
   const attrs = {
     beta1,
@@ -34,9 +34,9 @@ async function adam(c: Call): Promise<Tensor[]> {
     weightDecay: c.number('norm_coefficient', 0),
     lrScale: 1,
   };
-  const rows = p.map((_, i) => [p, g, m, v].map((list) => vectors(list[i]!)));
-  for (const [pi, gi, mi, vi] of rows) update('adam', { p: pi!, g: gi!, m: mi!, v: vi!, hyper, clip: tensor(NO_CLIP) }, attrs);
-  return [0, 2, 3].flatMap((k) => rows.map((row, i) => original(row[k]!, p[i]!.shape)));
+  const rows = p.map((_, i) => [p, g, m, v].map((list) => vectors(list[i])));
+  for (const [pi, gi, mi, vi] of rows) update('adam', { p: pi, g: gi, m: mi, v: vi, hyper, clip: tensor(NO_CLIP) }, attrs);
+  return [0, 2, 3].flatMap((k) => rows.map((row, i) => original(row[k], p[i].shape)));
 }
 
 /** v = alpha v + beta g, then p -= rate v. */
@@ -47,10 +47,10 @@ async function momentum(c: Call): Promise<Tensor[]> {
   const [p, g, v] = groups(c, 3) as [Tensor[], Tensor[], Tensor[]];
   // The engine's velocity has no factor on the gradient: here it is that of the gradient's clipping, and of the decay.
   const attrs = { beta1: c.number('alpha', 0), beta2: 0, eps: 0, weightDecay: dampened * c.number('norm_coefficient', 0), lrScale: 1 };
-  const rows = p.map((_, i) => [p, g, v].map((list) => vectors(list[i]!)));
+  const rows = p.map((_, i) => [p, g, v].map((list) => vectors(list[i])));
   for (const [pi, gi, vi] of rows)
-    update('sgd', { p: pi!, g: gi!, m: vi!, v: vi!, hyper: tensor([rate!, 1, 1]), clip: tensor([dampened]) }, attrs);
-  return [0, 2].flatMap((k) => rows.map((row, i) => original(row[k]!, p[i]!.shape)));
+    update('sgd', { p: pi, g: gi, m: vi, v: vi, hyper: tensor([rate, 1, 1]), clip: tensor([dampened]) }, attrs);
+  return [0, 2].flatMap((k) => rows.map((row, i) => original(row[k], p[i].shape)));
 }
 
 export const optimisers: Adapters = { Adam: adam, Momentum: momentum };

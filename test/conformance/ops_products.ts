@@ -23,7 +23,7 @@ function gemm(c: Call): Tensor {
   const options = { transA: c.flag('transA'), transB: c.flag('transB') };
   const [alpha, beta] = [c.number('alpha', 1), c.number('beta', 1)];
   const addend = c.optional(2);
-  const columns = c.shape(1)[options.transB ? 0 : 1]!;
+  const columns = c.shape(1)[options.transB ? 0 : 1];
   if (addend && alpha === 1 && beta === 1 && addend.size === columns && addend.shape.at(-1) === columns) {
     return matmul(c.x(0), c.x(1), { ...options, bias: reshape(addend, [columns]) });
   }

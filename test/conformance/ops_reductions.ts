@@ -18,7 +18,7 @@ function over(f: Reduction, ofNothing?: number): Adapter {
     const all = c.flag('noop_with_empty_axes') ? [] : x.shape.map((_, i) => i);
     const axes = (given.length > 0 ? given : all).map((a) => (a < 0 ? a + x.shape.length : a));
     const keepDims = c.flag('keepdims', 1);
-    if (ofNothing !== undefined && numel(axes.map((a) => x.shape[a]!)) === 0) {
+    if (ofNothing !== undefined && numel(axes.map((a) => x.shape[a])) === 0) {
       return full(
         x.shape.map((d, i) => (axes.includes(i) ? 1 : d)).filter((_, i) => keepDims || !axes.includes(i)),
         ofNothing,
@@ -48,7 +48,7 @@ function arg(find: typeof reduce.argmax): Adapter {
     const keepDims = c.flag('keepdims', 1);
     if (!c.flag('select_last_index')) return find(x, { axis, keepDims });
     const fromEnd = find(flip(x, { axis }), { axis, keepDims });
-    return sub(full([], x.shape[axis]! - 1, { dtype: 'u32' }), fromEnd);
+    return sub(full([], x.shape[axis] - 1, { dtype: 'u32' }), fromEnd);
   };
 }
 

@@ -23,17 +23,17 @@ async function extents(c: Call): Promise<{ sizes: number[]; scales: number[] }> 
   if (given && given.length > 0) {
     axes.forEach((a, i) => {
       scales[a] = given[i]!;
-      sizes[a] = Math.floor(shape[a]! * given[i]!);
+      sizes[a] = Math.floor(shape[a] * given[i]);
     });
     return { sizes, scales };
   }
   const wanted = (await c.numbers(3)) ?? [];
-  const ratios = axes.map((a, i) => wanted[i]! / shape[a]!);
+  const ratios = axes.map((a, i) => wanted[i] / shape[a]);
   const policy = c.text('keep_aspect_ratio_policy', 'stretch');
   const one = policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
   axes.forEach((a, i) => {
-    scales[a] = policy === 'stretch' ? ratios[i]! : one;
-    sizes[a] = policy === 'stretch' ? wanted[i]! : Math.round(shape[a]! * one);
+    scales[a] = policy === 'stretch' ? ratios[i] : one;
+    sizes[a] = policy === 'stretch' ? wanted[i] : Math.round(shape[a] * one);
   });
   return { sizes, scales };
 }
@@ -47,7 +47,7 @@ async function resized(c: Call): Promise<Tensor> {
   const { sizes, scales } = await extents(c);
   if (sizes.slice(0, 2).some((d, i) => d !== c.shape(0)[i]) || sizes.length > 5)
     throw new Skip('resize of the batch, the channels or more than three axes');
-  if (coordinates === 'align_corners' && sizes.some((d, i) => d !== c.shape(0)[i]! * scales[i]!))
+  if (coordinates === 'align_corners' && sizes.some((d, i) => d !== c.shape(0)[i] * scales[i]))
     throw new Skip('resize with aligned corners to a fractional size');
   // pytorch_half_pixel: half_pixel, but an axis of one output looks at the first input.
   const first = coordinates === 'pytorch_half_pixel' ? sizes.flatMap((d, i) => (i > 1 && d === 1 ? [i] : [])) : [];

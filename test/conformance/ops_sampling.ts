@@ -51,7 +51,7 @@ function sample(c: Call): Tensor {
   let corners: Neighbour[] = [{ at: full([n, 1, count], 0), weight: tensor([1], { shape: [] }) }];
   axes.forEach((list, i) => {
     corners = corners.flatMap((corner) =>
-      list.map(({ at, weight }) => ({ at: add(mulScalar(corner.at, sizes[i]!), at), weight: mul(corner.weight, weight) })),
+      list.map(({ at, weight }) => ({ at: add(mulScalar(corner.at, sizes[i]), at), weight: mul(corner.weight, weight) })),
     );
   });
   const terms = corners.map(({ at, weight }) => mul(gather(flat, expand(cast(at, 'u32'), [n, channels, count]), { axis: 2 }), weight));

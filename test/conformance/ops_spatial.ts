@@ -32,16 +32,16 @@ function windows(c: Call, sizes: readonly number[], kernel: number[]): Windows {
   const pads = c.list('pads') ?? each(0).concat(each(0));
   const auto = c.text('auto_pad', 'NOTSET');
   const padding = kernel.map((k, i): Side => {
-    if (!auto.startsWith('SAME')) return auto === 'VALID' ? [0, 0] : [pads[i]!, pads[i + kernel.length]!];
-    const out = Math.ceil(sizes[i]! / stride[i]!);
-    return halves(Math.max(0, (out - 1) * stride[i]! + dilation[i]! * (k - 1) + 1 - sizes[i]!), auto);
+    if (!auto.startsWith('SAME')) return auto === 'VALID' ? [0, 0] : [pads[i], pads[i + kernel.length]];
+    const out = Math.ceil(sizes[i] / stride[i]);
+    return halves(Math.max(0, (out - 1) * stride[i] + dilation[i] * (k - 1) + 1 - sizes[i]), auto);
   });
   return { kernel, stride, dilation, padding };
 }
 
 /** One spatial axis as the second of two: [N, W, C] to [N, 1, W, C]. */
-const widen = (x: Tensor): Tensor => reshape(x, [x.shape[0]!, 1, ...x.shape.slice(1)]);
-const narrow = (x: Tensor): Tensor => reshape(x, [x.shape[0]!, ...x.shape.slice(2)]);
+const widen = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1, ...x.shape.slice(1)]);
+const narrow = (x: Tensor): Tensor => reshape(x, [x.shape[0], ...x.shape.slice(2)]);
 
 /** What a convolution of two or three axes needs, whatever the case has. */
 function prepare(c: Call, { stride, dilation, padding }: Omit<Windows, 'kernel'>) {
@@ -64,23 +64,23 @@ function prepare(c: Call, { stride, dilation, padding }: Omit<Windows, 'kernel'>
 }
 
 function convolution(c: Call): Tensor {
-  const { one, x, weight, volume, options } = prepare(c, windows(c, c.shape(0).slice(2), [...c.shape(1).slice(2)]));
+  const { one, x, weight, volume, options } = prepare(c, windows(c, c.shape(0).slice(2), c.shape(1).slice(2)));
   const y = (volume ? conv3d : conv2d)(x, weight, options);
   return channelsFirst(one ? narrow(y) : y);
 }
 
 function transposed(c: Call): Tensor {
   const sizes = c.shape(0).slice(2);
-  const w = windows(c, sizes, [...c.shape(1).slice(2)]);
+  const w = windows(c, sizes, c.shape(1).slice(2));
   const extra = c.list('output_padding') ?? sizes.map(() => 0);
   const auto = c.text('auto_pad', 'NOTSET');
   const wanted =
-    c.list('output_shape')?.slice(-sizes.length) ?? (auto.startsWith('SAME') ? sizes.map((d, i) => d * w.stride[i]!) : undefined);
+    c.list('output_shape')?.slice(-sizes.length) ?? (auto.startsWith('SAME') ? sizes.map((d, i) => d * w.stride[i]) : undefined);
   // A given output size determines the padding; where it would be negative, the output grows at its end.
   wanted?.forEach((out, i) => {
-    const total = w.stride[i]! * (sizes[i]! - 1) + extra[i]! + w.dilation[i]! * (w.kernel[i]! - 1) + 1 - out;
+    const total = w.stride[i] * (sizes[i] - 1) + extra[i] + w.dilation[i] * (w.kernel[i] - 1) + 1 - out;
     w.padding[i] = halves(Math.max(0, total), auto === 'SAME_UPPER' ? auto : 'SAME_LOWER');
-    extra[i]! += Math.max(0, -total);
+    extra[i] += Math.max(0, -total);
   });
   const { one, x, weight, volume, options } = prepare(c, w);
   const y = (volume ? convTranspose3d : convTranspose2d)(x, weight, { ...options, outputPadding: one ? [0, ...extra] : extra });
@@ -99,7 +99,7 @@ function pooling(c: Call) {
 
 function averages(c: Call): Tensor {
   const { rank, x, options } = pooling(c);
-  return channelsFirst([avgPool1d, avgPool2d, avgPool3d][rank - 1]!(x, { ...options, countIncludePad: c.flag('count_include_pad') }));
+  return channelsFirst([avgPool1d, avgPool2d, avgPool3d][rank - 1](x, { ...options, countIncludePad: c.flag('count_include_pad') }));
 }
 
 /** ONNX counts places through the whole tensor [N, C, spatial...]; `storage_order` 1: the spatial axes in reverse order. */
@@ -122,7 +122,7 @@ function places(c: Call, indices: Tensor): Tensor {
 
 function maxima(c: Call): Tensor[] {
   const { rank, x, options } = pooling(c);
-  if (c.outputs.length === 1) return [channelsFirst([maxPool1d, maxPool2d, maxPool3d][rank - 1]!(x, options))];
+  if (c.outputs.length === 1) return [channelsFirst([maxPool1d, maxPool2d, maxPool3d][rank - 1](x, options))];
   const { values, indices } = maxPoolWithIndices(x, options);
   return [channelsFirst(values), places(c, indices)];
 }

@@ -61,7 +61,7 @@ describe('openDataset and loadCase', () => {
       json.labels = { background: 0, nodule: 1, other: 2, ignore: 3 };
       json.patients = { phantom_000: 'P1', phantom_001: 'P1', phantom_002: 'P2' };
       annotate(f, { unlabelled: { phantom_001: [2] } });
-      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x, i) => (i < 480 ? 3 : x)) as Volume['data'] }));
+      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x, i) => (i < 480 ? 3 : x)) }));
     });
     const dataset = await openDataset(folder);
     expect(dataset.info.ignore).toBe(3);
@@ -257,7 +257,7 @@ describe('openDataset and loadCase', () => {
   it.each<[string, Change, RegExp]>([
     [
       'label values of another set',
-      (f) => relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => x * 7) as Volume['data'] })),
+      (f) => relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => x * 7) })),
       /phantom_000\.nii\.gz: label values outside the data set's, got 7 \(\d+ voxels\), expected 0 to 1/,
     ],
     [
@@ -279,7 +279,7 @@ describe('openDataset and loadCase', () => {
       'nothing but ignore',
       (f, json) => {
         json.labels = { background: 0, nodule: 1, ignore: 2 };
-        return relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map(() => 2) as Volume['data'] }));
+        return relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map(() => 2) }));
       },
       /phantom_000\.nii\.gz: no annotated slice, got only the ignore label/,
     ],
@@ -309,7 +309,7 @@ describe('checkDataset', () => {
         join(f, 'imagesTr', 'phantom_001_0000.nii.gz'),
         readFileSync(join(f, 'imagesTr', 'phantom_001_0000.nii.gz')).subarray(0, 900),
       );
-      await relabel(f, 'phantom_002', (v) => ({ ...v, data: v.data.map(() => 0) as Volume['data'] }));
+      await relabel(f, 'phantom_002', (v) => ({ ...v, data: v.data.map(() => 0) }));
     });
     const { findings } = await checkDataset(folder);
     const about = (part: RegExp): unknown => findings.find((f) => part.test(f.message));
@@ -325,8 +325,8 @@ describe('checkDataset', () => {
       // One case: image cut, label of another grid with values of no class, two slices beyond it, an unknown plane elsewhere.
       const image = join(f, 'imagesTr/phantom_000_0000.nii.gz');
       writeFileSync(image, readFileSync(image).subarray(0, 200));
-      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => x * 7) as Volume['data'] }));
-      await relabel(f, 'phantom_001', (v) => ({ ...v, origin: [5, 0, 0], data: v.data.map((x) => x * 3) as Volume['data'] }));
+      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => x * 7) }));
+      await relabel(f, 'phantom_001', (v) => ({ ...v, origin: [5, 0, 0], data: v.data.map((x) => x * 3) }));
       annotate(f, {
         phantom_000: { transverse: [6, 9] },
         phantom_001: { tranverse: [1] },
@@ -403,7 +403,7 @@ describe('checkDataset', () => {
 
   it('names the file that an error is about, label and annotation too', async () => {
     const folder = await changed(async (f) => {
-      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => 7 * x) as Volume['data'] }));
+      await relabel(f, 'phantom_000', (v) => ({ ...v, data: v.data.map((x) => 7 * x) }));
       annotate(f, { phantom_000: 'all', phantom_001: { transverse: [99] }, phantom_002: 'all' });
     });
     const errors = (await checkDataset(folder)).findings.filter((f) => f.level === 'error');
@@ -488,7 +488,7 @@ describe('checkDataset', () => {
   it('proposes classes that were never drawn in a case', async () => {
     const folder = await changed(async (f, json) => {
       json.labels = { background: 0, a: 1, b: 2, c: 3 };
-      await relabel(f, 'phantom_001', (v) => ({ ...v, data: v.data.map((x, i) => (i % 2 ? x : 2 * x)) as Volume['data'] }));
+      await relabel(f, 'phantom_001', (v) => ({ ...v, data: v.data.map((x, i) => (i % 2 ? x : 2 * x)) }));
     });
     const { proposal } = await checkDataset(folder);
     // Class 3 is nowhere: nothing to propose. Class 2 is drawn in one case of four (labelsTs included).

@@ -79,7 +79,7 @@ describe.each(LOSSLESS)('%s', (name, syntax, encode) => {
 
   it('in several fragments and frames, with and without a table of offsets', async () => {
     const slices = [0, 1, 2].map((k) => image(12, false, k)),
-      streams = await Promise.all(slices.map((slice) => encode(slice))),
+      streams = await Promise.all(slices.map(async (slice) => encode(slice))),
       size = (b: Uint8Array): number => b.length + (b.length % 2);
     const offsets = streams.map((_, i) => streams.slice(0, i).reduce((sum, s) => sum + 8 + size(s), 0));
     const write = (pixels: Encapsulated): Buffer =>

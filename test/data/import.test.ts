@@ -237,6 +237,6 @@ describe('real data', () => {
     const dataset = await openDataset(folder);
     expect(dataset.training).toHaveLength(40);
     const { label } = await loadCase(dataset, dataset.training[0]);
-    expect(Math.max(...new Set(label!))).toBeLessThanOrEqual(7);
+    expect(Math.max(...new Set(label))).toBeLessThanOrEqual(7);
   });
 });

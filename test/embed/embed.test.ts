@@ -62,7 +62,7 @@ describe('the packed package', () => {
       texts.push(text);
       for (const [, to] of text.matchAll(/(?:from|import)\s*"([^"]+)"/g)) {
         expect(to, file).toMatch(/^\.{1,2}\//);
-        follow(join(dirname(file), to!));
+        follow(join(dirname(file), to));
       }
     };
     follow(join(app.folder, 'node_modules/voxelgrad/dist/kernels.js'));

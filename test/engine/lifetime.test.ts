@@ -84,7 +84,7 @@ describe('disposal', () => {
 });
 
 it('never destroys a borrowed device, and can let go of it', async () => {
-  const gpu = create([]) as GPU;
+  const gpu = create([]);
   const raw = await (await gpu.requestAdapter())!.requestDevice({ requiredFeatures: ['subgroups'] });
   let lost = false;
   void raw.lost.then(() => {

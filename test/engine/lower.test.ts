@@ -32,7 +32,7 @@ it('lower() gives equal dispatches twice and touches no GPU object', () => {
     for (const n of nodes) {
       const [first, second] = [0, 1].map(() => lowerCall(n.op, n.inputs, n.outputs, n.attrs, device.caps));
       expect(second, n.label).toEqual(first);
-      for (const d of first!.dispatches) packParams(d.def, d.params); // throws for a number that its type cannot hold
+      for (const d of first.dispatches) packParams(d.def, d.params); // throws for a number that its type cannot hold
     }
     expect(touched).toEqual([]);
     void device.gpu.label;

@@ -68,7 +68,7 @@ describe('constants of a step', () => {
     using p = await compile(({ x }: { x: Tensor }) => add(net.forward(x), tensor([1, 2])), { x: spec([1, 4]) }, { device });
     const y = p.run({ x: new Float32Array(4) });
     expect(net.weight.storage.device).toBe(device);
-    expect([...(await y.data())]).toEqual([1, 2].map((v, i) => Math.fround(v + [...bias][i]!)));
+    expect([...(await y.data())]).toEqual([1, 2].map((v, i) => Math.fround(v + [...bias][i])));
     other.close();
     expect(currentDevice()).toBe(device);
   });
@@ -152,7 +152,7 @@ class Shared extends Module {
   readonly list = [this.a, new Linear(4, 2)];
   parent: Module = this; // a reference upwards is no child
   forward(x: Tensor): Tensor {
-    return this.list[1]!.forward(this.b.forward(this.a.forward(x)));
+    return this.list[1].forward(this.b.forward(this.a.forward(x)));
   }
 }
 
@@ -203,7 +203,7 @@ describe('shared parameters', () => {
       }
     }
     const net = new Twice().initialise(1);
-    const w = (await net.first.weight.torchValues())[0]!;
+    const w = (await net.first.weight.torchValues())[0];
     const opt = sgd([...net.first.parameters(), ...net.second.parameters()], { lr: 0.25 });
     using p = await compile(
       ({ x }: { x: Tensor }) => {

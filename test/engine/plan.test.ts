@@ -14,7 +14,7 @@ describe('planMemory', () => {
       fc.property(lifetimes, (lives) => {
         const { slotOf, slotBytes } = planMemory(lives);
         lives.forEach((a, i) => {
-          expect(slotBytes[slotOf[i]!]).toBeGreaterThanOrEqual(a.bytes);
+          expect(slotBytes[slotOf[i]]).toBeGreaterThanOrEqual(a.bytes);
           lives.slice(0, i).forEach((b, j) => {
             if (slotOf[i] === slotOf[j]) expect(a.last < b.first || b.last < a.first).toBe(true);
           });

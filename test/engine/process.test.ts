@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const run = (...args: string[]) => {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [join(folder, args[0]!), ...args.slice(1)], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [join(folder, args[0]), ...args.slice(1)], {
     encoding: 'utf8',
     timeout: 600_000,
   });

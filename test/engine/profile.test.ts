@@ -45,9 +45,9 @@ describe('profile()', () => {
     const heavy = defineOp({
       name: 'heavy',
       call: (a: Tensor) => ({ inputs: [a], attrs: {} }),
-      infer: ([a]) => a!,
+      infer: ([a]) => a,
       flops: () => 3e11,
-      lower: ({ outputs: [y] }) => [dispatch(fill, { y: y! }, { n: 8, value: 1 }, grid1d(1))],
+      lower: ({ outputs: [y] }) => [dispatch(fill, { y: y }, { n: 8, value: 1 }, grid1d(1))],
     });
     using program = await compile(({ a }: { a: Tensor }) => heavy(heavy(heavy(a))), { a: spec([8]) });
     const submit = vi.spyOn(device.gpu.queue, 'submit');
@@ -101,5 +101,5 @@ it('report() adds up what the program holds and does', async () => {
   expect(report.largest.map(({ bytes, first, last }) => bytes * (last - first + 1))).toEqual(
     [...report.largest].map(({ bytes, first, last }) => bytes * (last - first + 1)).sort((a, b) => b - a),
   );
-  expect(report.largest[0]!.name).toMatch(/^matmul#0/);
+  expect(report.largest[0].name).toMatch(/^matmul#0/);
 });

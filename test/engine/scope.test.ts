@@ -28,9 +28,9 @@ it('disposes what was made inside, keeps what came in and what goes out', async 
     return { total: sum(mul(y, x)), list: [addScalar(y, 1)] };
   });
   expect(device.memory().live - live).toBe(32); // two buffers of 16 bytes
-  expect([await total.item(), ...(await shifted!.data()), ...(await x.data())]).toEqual([36, 2, 5, 10, 1, 2, 3]);
-  expect(() => square(inner[0]!)).toThrow('used after dispose()');
-  for (const t of [total, shifted!]) t.dispose();
+  expect([await total.item(), ...(await shifted.data()), ...(await x.data())]).toEqual([36, 2, 5, 10, 1, 2, 3]);
+  expect(() => square(inner[0])).toThrow('used after dispose()');
+  for (const t of [total, shifted]) t.dispose();
   expect(device.memory().live).toBe(live);
 });
 

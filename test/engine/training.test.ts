@@ -58,7 +58,7 @@ describe('ten steps of Adam on a residual network', () => {
   it('lose what PyTorch float64 loses, to 1e-4', async () => {
     const fused = await replayed(STEPS, { fuse: true });
     for (const { losses } of [fused, unfused])
-      losses.forEach((loss, i) => expect(Math.abs(loss / golden[i]! - 1), `step ${i}: ${loss}, PyTorch ${golden[i]}`).toBeLessThan(1e-4));
+      losses.forEach((loss, i) => expect(Math.abs(loss / golden[i] - 1), `step ${i}: ${loss}, PyTorch ${golden[i]}`).toBeLessThan(1e-4));
   });
 
   it('end in the same bits eagerly and replayed', async () => {
@@ -112,7 +112,7 @@ it('a frozen program makes no GPU object while it runs', async () => {
   for (const name of factories)
     gpu[name] = (...args) => {
       made.push(name);
-      return (Object.getPrototypeOf(gpu) as typeof gpu)[name]!.apply(device.gpu, args);
+      return (Object.getPrototypeOf(gpu) as typeof gpu)[name].apply(device.gpu, args);
     };
   try {
     for (let i = 1; i < 4; i++) program.run(batch());

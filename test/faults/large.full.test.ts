@@ -45,9 +45,9 @@ it('gradients of convolution, pooling and resize', async () => {
   );
   const want = [0, 0, 0];
   for (let i = 0; i < N; i += 7)
-    for (let k = -1; k <= 1; k++) if ((i % 1024) + k >= 0 && (i % 1024) + k < 1024) want[k + 1]! += fives(i + k);
-  expect([...(await pulled(shift, (w) => vg.conv2d(input!, w, { padding: [0, 1] }), g).data())]).toEqual(want);
-  for (const t of [input!, g!]) t.dispose();
+    for (let k = -1; k <= 1; k++) if ((i % 1024) + k >= 0 && (i % 1024) + k < 1024) want[k + 1] += fives(i + k);
+  expect([...(await pulled(shift, (w) => vg.conv2d(input, w, { padding: [0, 1] }), g).data())]).toEqual(want);
+  for (const t of [input, g]) t.dispose();
   const holds = (i: number, other: number): boolean => i % 251 > other % 251;
   const pool = (x: Tensor): Tensor => vg.maxPool2d(x, { kernel: [1, 2], stride: 1, padding: [0, [0, 1]] });
   expect(await at(pulled(map, pool))).toEqual(
@@ -75,12 +75,12 @@ it('batch and group norm, and their gradients', async () => {
     return s / (N / 4);
   };
   const mean = [0, 1, 2, 3].map((c) => moments((i) => i % 251, c));
-  const sigma = [0, 1, 2, 3].map((c) => Math.sqrt(moments((i) => ((i % 251) - mean[c]!) ** 2, c)));
+  const sigma = [0, 1, 2, 3].map((c) => Math.sqrt(moments((i) => ((i % 251) - mean[c]) ** 2, c)));
   const tilted = tensor(
     Float32Array.from({ length: N }, (_, i) => i % 7),
     { shape: [1, N / 4, 4] },
   );
-  const y = (i: number): number => ((i % 251) - mean[i % 4]!) / sigma[i % 4]!;
+  const y = (i: number): number => ((i % 251) - mean[i % 4]) / sigma[i % 4];
   const g = [0, 1, 2, 3].map((c) => moments((i) => i % 7, c));
   const gy = [0, 1, 2, 3].map((c) => moments((i) => (i % 7) * y(i), c));
   const x = vg.reshape(waves, [1, N / 4, 4]);
@@ -90,10 +90,10 @@ it('batch and group norm, and their gradients', async () => {
     groupNorm: (t: Tensor): Tensor => vg.groupNorm(t, null, null, { groups: 4, eps: 0 }),
   };
   for (const [name, norm] of Object.entries(norms)) {
-    (await at(norm(x))).forEach((v, k) => expect(v, `${name} at ${PLACES[k]}`).toBeCloseTo(y(PLACES[k]!), 4));
+    (await at(norm(x))).forEach((v, k) => expect(v, `${name} at ${PLACES[k]}`).toBeCloseTo(y(PLACES[k]), 4));
     (await at(pulled(x, norm, tilted))).forEach((v, k) => {
-      const i = PLACES[k]!;
-      expect(v, `gradient of ${name} at ${i}`).toBeCloseTo(((i % 7) - g[i % 4]! - y(i) * gy[i % 4]!) / sigma[i % 4]!, 5);
+      const i = PLACES[k];
+      expect(v, `gradient of ${name} at ${i}`).toBeCloseTo(((i % 7) - g[i % 4] - y(i) * gy[i % 4]) / sigma[i % 4], 5);
     });
   }
   tilted.dispose();
@@ -107,7 +107,7 @@ it('running sums of short rows', async () => {
 it('dropout', async () => {
   const random = new vg.RandomSource({ seed: 3, stream: 4, step: () => 5 });
   const kept = new Philox(3, 4).uniform(5, 0, N);
-  expect(await at(vg.dropout(waves, { p: 0.5, random }))).toEqual(PLACES.map((i) => (kept[i]! < 0.5 ? 0 : 2 * (i % 251))));
+  expect(await at(vg.dropout(waves, { p: 0.5, random }))).toEqual(PLACES.map((i) => (kept[i] < 0.5 ? 0 : 2 * (i % 251))));
 });
 
 it('an update of as many parameters', async () => {

@@ -30,7 +30,7 @@ export async function look(y: Tensor, places: readonly number[] = PLACES): Promi
     places.map((i) => device.read(y.storage.buffer, y.storage.offset + (half ? 4 * Math.floor(i / 2) : 4 * i), 4)),
   );
   return words.map((b, k) =>
-    half ? fromF16(new Uint16Array(b)[places[k]! % 2]!) : y.dtype === 'f32' ? new Float32Array(b)[0]! : new Uint32Array(b)[0]!,
+    half ? fromF16(new Uint16Array(b)[places[k] % 2]) : y.dtype === 'f32' ? new Float32Array(b)[0] : new Uint32Array(b)[0],
   );
 }
 /** The same; y is given back. */

@@ -261,7 +261,7 @@ export const calls: readonly Call[] = [
   ],
   [
     'backward',
-    (l: Tensor, p: never) => evaluate(() => ({ g: vg.backward(vg.sum(l), p).get([...(p as Iterable<Tensor>)][0]!)! })),
+    (l: Tensor, p: never) => evaluate(() => ({ g: vg.backward(vg.sum(l), p).get([...(p as Iterable<Tensor>)][0])! })),
     () => {
       const x = f(2);
       return [x, [x]];

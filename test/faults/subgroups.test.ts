@@ -42,7 +42,7 @@ it('doctor lists it as missing and fails', async () => {
 });
 
 it("a device of the caller's that was opened without it is refused too, and left open", async () => {
-  const gpu = create([]) as GPU;
+  const gpu = create([]);
   const raw = await (await gpu.requestAdapter())!.requestDevice();
   await expect(openDevice({ gpuDevice: raw })).rejects.toMatchObject({ code: 'LIMIT', hint: expect.stringMatching(/requiredFeatures/) });
   raw.pushErrorScope('validation');

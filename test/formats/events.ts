@@ -16,7 +16,7 @@ export function fields(bytes: Uint8Array): Field[] {
   const varint = () => {
     let n = 0;
     for (let shift = 0; ; shift += 7) {
-      const b = bytes[at++]!;
+      const b = bytes[at++];
       n += (b & 0x7f) * 2 ** shift;
       if (b < 0x80) return n;
     }
@@ -70,13 +70,13 @@ export function scalars(file: Uint8Array): Scalar[] {
       const summary = event.find((f) => f.number === 5);
       if (!summary) return [];
       const [value] = fields(summary.value as Uint8Array);
-      const [tag, simple] = fields(value!.value as Uint8Array);
+      const [tag, simple] = fields(value.value as Uint8Array);
       return [
         {
-          time: event[0]!.value as number,
+          time: event[0].value as number,
           step: event.find((f) => f.number === 2)!.value as number,
-          tag: new TextDecoder().decode(tag!.value as Uint8Array),
-          value: simple!.value as number,
+          tag: new TextDecoder().decode(tag.value as Uint8Array),
+          value: simple.value as number,
         },
       ];
     });

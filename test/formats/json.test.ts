@@ -83,7 +83,7 @@ describe('what is no file', () => {
       ['linked', 'a FIFO'],
       ['folder', 'a folder'],
     ])
-      expect(() => readJson(at(name!))).toThrow(`${at(name!)}: cannot be read, got ${kind}, expected a file.`);
+      expect(() => readJson(at(name))).toThrow(`${at(name)}: cannot be read, got ${kind}, expected a file.`);
     expect(() => readJson('/dev/zero')).toThrow(/got a device/);
   });
 

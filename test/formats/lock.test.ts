@@ -37,7 +37,7 @@ const locks = (path: string): string[] => readdirSync(path).filter((name) => nam
 function sleeper(): { child: ChildProcess; owner: string } {
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600000)'], { stdio: 'ignore' });
   children.push(child);
-  const start = Number(readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[19]).toString(36);
+  const start = Number(readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ')[19]).toString(36);
   return { child, owner: `${machine}-${boot}-${child.pid}-${start}` };
 }
 

@@ -22,8 +22,8 @@ describe.each(['zip.pth', 'legacy.pth', 'protocol4.pth', 'deflated.pth', 'zip64.
 
   it.each(Object.keys(expected))("%s has PyTorch's shape and values", (key) => {
     const { shape, data } = tensors.get(key)!;
-    expect(shape).toEqual(expected[key]!.shape);
-    expect(Array.from<number | bigint>(data as ArrayLike<number>).map(Number)).toEqual(expected[key]!.values.map(Number));
+    expect(shape).toEqual(expected[key].shape);
+    expect(Array.from<number | bigint>(data as ArrayLike<number>).map(Number)).toEqual(expected[key].values.map(Number));
   });
 
   it('keeps 64-bit integers exact and types apart', () => {
@@ -102,7 +102,7 @@ describe('refusals', () => {
     const bytes = Uint8Array.from(read(name));
     let refused = 0;
     for (let at = 0; at < bytes.length; at += 3) {
-      const before = bytes[at]!;
+      const before = bytes[at];
       bytes[at] = before ^ (1 << (at % 8));
       try {
         parsePth(bytes, name);
@@ -145,19 +145,19 @@ function zip(
     entry.writeUInt16LE(name.length, 28);
     entry.writeUInt32LE(at, 42);
     entry.write(name, 46);
-    local!.push(header, Buffer.from(packed));
-    central!.push(entry);
+    local.push(header, Buffer.from(packed));
+    central.push(entry);
     at += header.length + packed.length;
   }
-  tamper(local!, central!);
+  tamper(local, central);
   const end = Buffer.alloc(22),
-    size = Buffer.concat(central!).length;
+    size = Buffer.concat(central).length;
   end.writeUInt32LE(0x06054b50);
-  end.writeUInt16LE(central!.length, 8);
-  end.writeUInt16LE(central!.length, 10);
+  end.writeUInt16LE(central.length, 8);
+  end.writeUInt16LE(central.length, 10);
   end.writeUInt32LE(size, 12);
-  end.writeUInt32LE(Buffer.concat(local!).length, 16);
-  return Buffer.concat([...local!, ...central!, end]);
+  end.writeUInt32LE(Buffer.concat(local).length, 16);
+  return Buffer.concat([...local, ...central, end]);
 }
 
 const latin = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
@@ -242,7 +242,7 @@ describe('a file that asks for more than it holds', () => {
         ['b', latin('bb')],
       ],
       (_, central) => {
-        central[1]!.writeUInt32LE(central[0]!.readUInt32LE(42), 42);
+        central[1].writeUInt32LE(central[0].readUInt32LE(42), 42);
       },
     );
     expect(() => parsePth(overlapping, 'x.pth')).toThrow(/overlaps/);

@@ -35,8 +35,8 @@ describe('event files', () => {
     const bytes = readFileSync(writer.path);
     writer.close();
     const [version] = records(bytes).map(fields);
-    expect(new TextDecoder().decode(version![1]!.value as Uint8Array)).toBe('brain.Event:2');
-    expect(version![1]!.number).toBe(3);
+    expect(new TextDecoder().decode(version[1].value as Uint8Array)).toBe('brain.Event:2');
+    expect(version[1].number).toBe(3);
     expect(scalars(bytes)).toEqual([
       { time: 1234.5, step: 0, tag: 'loss/total', value: 0.25 },
       { time: 1235, step: 2 ** 33 + 5, tag: 'dice', value: 0.75 },

@@ -48,7 +48,7 @@ const LARGE = 64;
 
 /** The row on inputs of other shapes; values are the first of its own. */
 function variant(row: NamedCase, shapes: readonly (readonly number[])[]): { specs: Spec[]; host: HostArray[] } {
-  const inputs = row.inputs.map((i, k) => ({ ...i, shape: shapes[k]!, ...(i.values && { values: i.values.slice(0, numel(shapes[k]!)) }) }));
+  const inputs = row.inputs.map((i, k) => ({ ...i, shape: shapes[k], ...(i.values && { values: i.values.slice(0, numel(shapes[k])) }) }));
   const specs = inputs.map((i) => spec(i.shape, i.dtype ?? 'f32'));
   return {
     specs,
@@ -72,9 +72,9 @@ function step(row: NamedCase, wanted: readonly number[], inputs: readonly Tensor
   if (wanted.length === 0 || terms.length === 0) return { y, g: [] };
   const grads = backward(
     terms.reduce(add),
-    wanted.map((i) => inputs[i]!),
+    wanted.map((i) => inputs[i]),
   );
-  return { y, g: wanted.map((i) => grads.get(inputs[i]!) ?? null) };
+  return { y, g: wanted.map((i) => grads.get(inputs[i]) ?? null) };
 }
 
 async function seen(t: Tensor): Promise<Seen> {
@@ -99,7 +99,7 @@ function agree(where: string, got: Seen, want: Seen): void {
 async function outcome(run: () => Promise<Found & { dispose?(): void }>): Promise<{ y: Seen[]; g: (Seen | null)[] } | VoxelgradError> {
   try {
     const { y, g, dispose } = await run();
-    const found = { y: await Promise.all(y.map(seen)), g: await Promise.all(g.map((t) => t && seen(t))) };
+    const found = { y: await Promise.all(y.map(seen)), g: await Promise.all(g.map(async (t) => t && seen(t))) };
     dispose?.();
     return found;
   } catch (e) {
@@ -125,10 +125,10 @@ describe.each(Object.entries(families))('%s', (_, family) => {
     for (const [key, want] of Object.entries(golden!)) {
       const { specs, host } = variant(row, JSON.parse(key) as number[][]);
       const wanted = row.grad ?? specs.flatMap((s, i) => (floats(s) ? [i] : []));
-      const inputs = specs.map((s, i) => tensor(host[i]!, s));
+      const inputs = specs.map((s, i) => tensor(host[i], s));
       const ways: Record<string, () => Promise<Found & { dispose?(): void }>> = {
         eager: () => {
-          const y = scope(() => [row.call(...inputs)].flat() as Tensor[]);
+          const y = scope((): Tensor[] => [row.call(...inputs)].flat());
           return Promise.resolve({
             y,
             g: [],
@@ -152,7 +152,7 @@ describe.each(Object.entries(families))('%s', (_, family) => {
               step(
                 row,
                 wanted,
-                specs.map((_s, i) => x[i]!),
+                specs.map((_s, i) => x[i]),
               ) as never,
             Object.fromEntries(specs.entries()) as Record<string, Spec>,
           );
@@ -175,7 +175,7 @@ describe.each(Object.entries(families))('%s', (_, family) => {
         else if (got instanceof VoxelgradError) expect(REFUSED, `${where}: ${got.message}`).toHaveProperty(row.op);
         else {
           want.y.forEach((y, i) => {
-            agree(`${where} output ${i}`, got.y[i]!, y);
+            agree(`${where} output ${i}`, got.y[i], y);
           });
           if (way !== 'eager')
             want.g.forEach((g, i) => {

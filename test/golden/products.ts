@@ -118,7 +118,7 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
 
     for (const table of ['matmul', 'conv', ...(half ? ['attention'] : [])]) {
       const goldens = readGoldens(table);
-      for (const row of rows(families[table]!)) {
+      for (const row of rows(families[table])) {
         if ((half && !row.half) || !select(row.id)) continue;
         it(row.id, async (context) => {
           skip(context, row.half);
@@ -134,7 +134,7 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
           const values = shapes.map((s, i) => noise(numel(s), 20 + i, i === 1 ? 0.3 : 1));
           const run = async (): Promise<Float32Array[]> => {
             const inputs = shapes.map((shape, i) =>
-              tensor(dtype === 'f16' ? Uint16Array.from(values[i]!, toF16) : values[i]!, { shape, dtype }),
+              tensor(dtype === 'f16' ? Uint16Array.from(values[i], toF16) : values[i], { shape, dtype }),
             );
             const out = evaluate(() => {
               const y = call(...inputs);
@@ -151,7 +151,7 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
           TABLE.splice(TABLE.indexOf(choice), 1);
           const want = await run().finally(() => TABLE.unshift(choice));
           for (const [i, g] of got.entries())
-            expect(nmse(g, want[i]!), i === 0 ? 'y' : `gradient ${i - 1}`).toBeLessThan(dtype === 'f16' ? 1e-6 : 1e-11);
+            expect(nmse(g, want[i]), i === 0 ? 'y' : `gradient ${i - 1}`).toBeLessThan(dtype === 'f16' ? 1e-6 : 1e-11);
         });
       }
     }

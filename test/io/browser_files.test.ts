@@ -44,7 +44,7 @@ describe('files of a page', () => {
     const ways = (cases: typeof training, from: string): unknown =>
       cases.map((c) => ({ ...c, images: c.images.map((f) => relative(from, f)), label: c.label && relative(from, c.label) }));
     expect(ways([...droppedTraining, ...droppedTest], 'set')).toEqual(ways([...training, ...test], folder));
-    expect(await loadCase(there, droppedTraining[1]!)).toEqual(await loadCase(here, training[1]!));
+    expect(await loadCase(there, droppedTraining[1])).toEqual(await loadCase(here, training[1]));
     const [now, before] = [await fileSums(there, droppedTraining), await fileSums(here, training)];
     expect(now).toEqual(before);
     expect(Object.keys(now)).toHaveLength(6);

@@ -37,7 +37,7 @@ describe('NIfTI', () => {
     ['right-handed', RIGHT, 1, [0.10259783267974854, -0.3077934980392456, 0.20519566535949707]],
     ['left-handed and sheared by rounding', LEFT, -1, [0.10264400392770767, -0.30777812004089355, 0.20505715906620026]],
   ] as const)('%s', async (_, rows, qfac, quaternion) => {
-    const volume = volumeAt(rows as unknown as number[][]),
+    const volume = volumeAt(rows),
       { 'a.nii': bytes } = await bytesOf('a.nii', volume);
     const real = (at: number): number => bytes.readFloatLE(at);
     expect([

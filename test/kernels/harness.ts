@@ -42,7 +42,7 @@ let opened: Promise<Opened> | undefined;
 let live: Opened | undefined; // create()'s result must stay reachable, or promises hang
 
 async function open(): Promise<Opened> {
-  const gpu = create(['enable-dawn-features=allow_unsafe_apis']) as GPU; // subgroup matrices
+  const gpu = create(['enable-dawn-features=allow_unsafe_apis']); // subgroup matrices
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('no WebGPU adapter: run `npm run setup`');
   const wanted = ['shader-f16', 'subgroups', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'].filter((f) =>
@@ -77,7 +77,7 @@ export async function run<B extends string, P extends string, O extends string, 
   const module = gpu.createShaderModule({ code: call.order ? code.replaceAll(INDEX, ORDERS[call.order]) : code });
   const pipeline = gpu.createComputePipeline({
     layout: 'auto',
-    compute: { module, entryPoint: def.entry, constants: { ...call.overrides } as Record<string, number> },
+    compute: { module, entryPoint: def.entry, constants: { ...call.overrides } },
   });
   const made: GPUBuffer[] = [];
   const outputs: { name: string; start: Values; buffer: GPUBuffer; staging: GPUBuffer; half: boolean }[] = [];
@@ -90,7 +90,7 @@ export async function run<B extends string, P extends string, O extends string, 
     }
     const given = call.buffers[name as B];
     if (!given) throw new Error(`${def.entry}: no buffer for ${name}`);
-    const start = ArrayBuffer.isView(given) ? (given as Values) : fresh(given as Exclude<typeof given, Values>);
+    const start = isValues(given) ? given : fresh(given);
     const size = Math.max(4, Math.ceil(start.byteLength / 4) * 4);
     const bytes = new Uint8Array(size + 2 * GUARD).fill(0xa5);
     bytes.set(new Uint8Array(start.buffer, start.byteOffset, start.byteLength), GUARD);
@@ -116,7 +116,7 @@ export async function run<B extends string, P extends string, O extends string, 
   for (const { name, start, staging, half } of outputs) {
     await staging.mapAsync(1);
     const bytes = new Uint8Array(staging.getMappedRange().slice(0));
-    for (const i of [...bytes.keys()])
+    for (const i of bytes.keys())
       if ((i < GUARD || i >= GUARD + start.byteLength) && bytes[i] !== 0xa5)
         throw new Error(`${def.entry}: wrote outside of ${name}, at byte ${i - GUARD} of ${start.byteLength}`);
     const body = bytes.slice(GUARD, GUARD + start.byteLength).buffer;
@@ -127,6 +127,8 @@ export async function run<B extends string, P extends string, O extends string, 
   for (const buffer of made) buffer.destroy();
   return result;
 }
+
+const isValues = (given: object): given is Values => ArrayBuffer.isView(given);
 
 function fresh(want: { f32: number } | { f16: number } | { u32: number }): Values {
   if ('f32' in want) return new Float32Array(want.f32).fill(NaN);

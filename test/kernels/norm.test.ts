@@ -118,10 +118,7 @@ describe('l2', () => {
     };
     const a = await run(l2, { ...common, buffers: { x: store(x), y: fresh, stats: { f32: rows } } });
     expect(nmse(a.y, y)).toBeLessThan(f16 ? 2e-7 : 1e-12);
-    const b = await run(l2_dx, {
-      ...common,
-      buffers: { x: store(Float32Array.from(y)), stats_in: a.stats as Float32Array, dy: store(dy), dx: fresh },
-    });
+    const b = await run(l2_dx, { ...common, buffers: { x: store(Float32Array.from(y)), stats_in: a.stats, dy: store(dy), dx: fresh } });
     expect(nmse(b.dx, dx)).toBeLessThan(f16 ? 2e-6 : 1e-12);
   });
 
@@ -131,7 +128,7 @@ describe('l2', () => {
     const common = { params: { rows: 1, n: 4, eps: 1e-2, chunk: 0 }, grid: [1] as [number] };
     const { y, stats } = await run(l2, { ...common, buffers: { x, y: { f32: 4 }, stats: { f32: 1 } } });
     expect(nmse(y, [0.03, 0.04, 0, 0])).toBeLessThan(1e-12);
-    const { dx } = await run(l2_dx, { ...common, buffers: { x: y as Float32Array, stats_in: stats as Float32Array, dy, dx: { f32: 4 } } });
+    const { dx } = await run(l2_dx, { ...common, buffers: { x: y, stats_in: stats, dy, dx: { f32: 4 } } });
     expect(nmse(dx, [100, 200, 300, 400])).toBeLessThan(1e-12);
   });
 });

@@ -25,7 +25,7 @@ async function run(
   const gpu = device.gpu as unknown as { createShaderModule: GPUDevice['createShaderModule'] };
   const make = device.gpu.createShaderModule.bind(device.gpu);
   gpu.createShaderModule = (descriptor) => {
-    const code = descriptor.code as string;
+    const code = descriptor.code;
     files.add(descriptor.label!);
     if (!code.includes(INDEX) && descriptor.label !== ALONE) unnumbered.add(descriptor.label!);
     return make({ ...descriptor, code: order ? code.replaceAll(INDEX, ORDERS[order]) : code });

@@ -38,7 +38,7 @@ function dispatches(caps: Caps, dtype: DType): Dispatch[] {
     }),
     ...lowerDown(c, at(big), at(weight), null, at(small), window, 0),
     ...lowerUp(c, at(small), at(weight), null, at(big), window, 0),
-    lowerDweight(c, at(big), at(small), at(weight), window)[0]!,
+    lowerDweight(c, at(big), at(small), at(weight), window)[0],
   ];
 }
 
@@ -58,7 +58,7 @@ it.for([
       d.def.bindings
         .filter((b) => b.kind !== 'uniform')
         .map((b, i) => {
-          const r = d.bindings[b.name]!;
+          const r = d.bindings[b.name];
           const n = numel(r.shape);
           return [
             b.name,
@@ -73,6 +73,6 @@ it.for([
       spec: d.spec,
       overrides: d.overrides,
     });
-    expect((y ?? partial)!.every(Number.isFinite), d.def.entry).toBe(true);
+    expect((y ?? partial).every(Number.isFinite), d.def.entry).toBe(true);
   }
 });

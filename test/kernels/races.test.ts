@@ -27,9 +27,9 @@ afterAll(() => device.close());
 /** Every dispatch of a row's forward and backward pass. */
 function dispatchesOf(c: NamedCase): Dispatch[] {
   const inputs = c.inputs.map((i, at) => tensor(inputValues(c, at), spec(i.shape, i.dtype ?? 'f32')));
-  const wanted = (c.grad ?? inputs.map((_, i) => i)).map((i) => inputs[i]!).filter((t) => t.dtype === 'f32');
+  const wanted = (c.grad ?? inputs.map((_, i) => i)).map((i) => inputs[i]).filter((t) => t.dtype === 'f32');
   const { trace } = record(() => {
-    const ys = [c.call(...inputs)].flat() as Tensor[];
+    const ys: Tensor[] = [c.call(...inputs)].flat();
     const floats = ys.filter((y) => y.node && (y.dtype === 'f32' || y.dtype === 'f16'));
     if (wanted.length > 0) backward(floats.map((y) => sum(cast(y, 'f32'))).reduce(add), wanted);
   });
@@ -51,7 +51,7 @@ function races(d: Dispatch, code = asConstants(d, specialise(d.def, d.spec))): {
   const group = Object.fromEntries(
     d.def.bindings.map((b, i) => {
       if (b.kind === 'uniform') return [b.binding, { uniform: packParams(d.def, d.params) }];
-      return [b.binding, noise(numel(d.bindings[b.name]!.shape) + SLACK, i)];
+      return [b.binding, noise(numel(d.bindings[b.name].shape) + SLACK, i)];
     }),
   );
   return detectRaces(code, d.def.entry, [1, 1, 1], { 0: group });

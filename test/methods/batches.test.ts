@@ -51,7 +51,7 @@ async function waits(device: Device, f: () => Promise<unknown>): Promise<number>
 }
 
 const apart = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), a.length === b.length ? 0 : Infinity);
+  a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i])), a.length === b.length ? 0 : Infinity);
 
 /** Read-backs of a run: SA-Net's clicks are found by the host, between its 2D networks and SAM. How far apart probabilities may be. */
 describe.each<[string, () => Plan, number, number]>([
@@ -83,11 +83,11 @@ describe.each<[string, () => Plan, number, number]>([
     ).toBe(readBacks);
     for (const [i, image] of images.entries()) {
       const [alone] = await predictor.run([image]);
-      expect(Object.keys(alone!).sort()).toEqual(Object.keys(methodOf(plan).networks(plan)).sort());
-      for (const [name, p] of Object.entries(alone!))
-        expect(apart(p, together[i]![name]!), `${name} of region ${i}`).toBeLessThanOrEqual(most);
+      expect(Object.keys(alone).sort()).toEqual(Object.keys(methodOf(plan).networks(plan)).sort());
+      for (const [name, p] of Object.entries(alone))
+        expect(apart(p, together[i][name]), `${name} of region ${i}`).toBeLessThanOrEqual(most);
     }
-    for (const [name, p] of Object.entries(together[0]!)) expect(apart(p, together[1]![name]!), name).toBeGreaterThan(most);
+    for (const [name, p] of Object.entries(together[0])) expect(apart(p, together[1][name]), name).toBeGreaterThan(most);
     predictor.dispose();
   });
 });
@@ -112,6 +112,6 @@ it.each([
     [2, 3, 4],
     [5, 6, 7],
   ])
-    expect(apart(alone!.p!, (await predictor.run([1, ...company].map(of)))[0]!.p!)).toBeLessThanOrEqual(most);
+    expect(apart(alone.p, (await predictor.run([1, ...company].map(of)))[0].p)).toBeLessThanOrEqual(most);
   predictor.dispose();
 });

@@ -42,7 +42,7 @@ it.each(['eoformer', 'convunet', 'henet'])('%s', async (method) => {
   const predictor = await methodOf(plan).predictor(plan, await restoreRun(plan, run, 'final'));
   const found = new Map<string, number>();
   for (const { name, images } of dataset.test) {
-    const masks = await predictCase(plan, predictor, await readVolume(images[0]!));
+    const masks = await predictCase(plan, predictor, await readVolume(images[0]));
     const truth = toRas(await readVolume(join(data, 'labelsTs', `${name}.nii.gz`))).data;
     for (const [output, mask] of Object.entries(masks))
       found.set(output, (found.get(output) ?? 0) + dice(mask, truth) / dataset.test.length);

@@ -15,10 +15,10 @@ it.each(Object.keys(METHODS))('%s predicts the same from a second program', asyn
   const image = Float32Array.from({ length: 32 ** 3 }, (_, i) => Math.sin(i / 7));
   const found = [];
   for (let again = 0; again < 2; again++) {
-    const predictor = await METHODS[name]!.predictor(plan, nets);
+    const predictor = await METHODS[name].predictor(plan, nets);
     found.push(await predictor.run([image]));
     predictor.dispose();
   }
-  expect(Object.keys(found[0]![0]!)).toEqual(expect.arrayContaining(networkList(nets).map((n) => n.name)));
+  expect(Object.keys(found[0][0])).toEqual(expect.arrayContaining(networkList(nets).map((n) => n.name)));
   expect(found[1]).toEqual(found[0]);
 });

@@ -71,7 +71,7 @@ export function wholeWay(methods: readonly (readonly [string, (plan: any) => voi
       expect(rows.map(({ loss, norm, lr }) => [loss, norm, lr].map((each) => Object.keys(each!).join()))).toEqual(
         rows.map(() => Array(3).fill(names.join())),
       );
-      for (const name of names) expect(rows.at(-1)!.loss![name], name).toBeLessThan(rows[0]!.loss![name]!);
+      for (const name of names) expect(rows.at(-1)!.loss![name], name).toBeLessThan(rows[0].loss![name]);
     });
 
     it('predicts, is evaluated and reported by its name', async () => {

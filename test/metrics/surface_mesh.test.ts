@@ -8,8 +8,7 @@ const SIZE = [24, 28, 32] as const;
 function ball(radius: number, [cz, cy, cx] = [12, 14, 16], spacing: [number, number, number] = [1, 1, 1]): LabelMap {
   const data = new Uint8Array(SIZE[0] * SIZE[1] * SIZE[2]);
   for (let z = 0, i = 0; z < SIZE[0]; z++)
-    for (let y = 0; y < SIZE[1]; y++)
-      for (let x = 0; x < SIZE[2]; x++, i++) if (Math.hypot(z - cz!, y - cy!, x - cx!) <= radius) data[i] = 1;
+    for (let y = 0; y < SIZE[1]; y++) for (let x = 0; x < SIZE[2]; x++, i++) if (Math.hypot(z - cz, y - cy, x - cx) <= radius) data[i] = 1;
   return { data, size: SIZE, spacing };
 }
 const corner = (m: SurfaceMesh, i: number): number[] => [...m.positions.subarray(3 * i, 3 * i + 3)];
@@ -18,9 +17,8 @@ const corner = (m: SurfaceMesh, i: number): number[] => [...m.positions.subarray
 function volume(m: SurfaceMesh): number {
   let sum = 0;
   for (let t = 0; t < m.triangles.length; t += 3) {
-    const [a, b, c] = [0, 1, 2].map((k) => corner(m, m.triangles[t + k]!)) as [number[], number[], number[]];
-    sum +=
-      (a[0]! * (b[1]! * c[2]! - b[2]! * c[1]!) + a[1]! * (b[2]! * c[0]! - b[0]! * c[2]!) + a[2]! * (b[0]! * c[1]! - b[1]! * c[0]!)) / 6;
+    const [a, b, c] = [0, 1, 2].map((k) => corner(m, m.triangles[t + k])) as [number[], number[], number[]];
+    sum += (a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])) / 6;
   }
   return sum;
 }
@@ -29,7 +27,7 @@ function openEdges({ triangles }: SurfaceMesh): number {
   const edges = new Map<string, number>();
   for (let t = 0; t < triangles.length; t += 3)
     for (let k = 0; k < 3; k++) {
-      const [p, q] = [triangles[t + k]!, triangles[t + ((k + 1) % 3)]!];
+      const [p, q] = [triangles[t + k], triangles[t + ((k + 1) % 3)]];
       edges.set(`${Math.min(p, q)},${Math.max(p, q)}`, (edges.get(`${Math.min(p, q)},${Math.max(p, q)}`) ?? 0) + (p < q ? 1 : -1));
     }
   return [...edges.values()].filter((n) => n !== 0).length;
@@ -42,7 +40,7 @@ describe('predictedSurface', () => {
     expect(openEdges(mesh)).toBe(0);
     expect(Math.abs(volume(mesh) / exact - 1)).toBeLessThan(0.05);
     for (let i = 0; i < mesh.distances.length; i++)
-      expect(Math.abs(Math.hypot(...corner(mesh, i).map((v, a) => v - [16, 14, 12][a]!)) - 8)).toBeLessThan(1.2);
+      expect(Math.abs(Math.hypot(...corner(mesh, i).map((v, a) => v - [16, 14, 12][a])) - 8)).toBeLessThan(1.2);
     const stretched = predictedSurface(ball(8, undefined, [3, 1, 0.5]), ball(8, undefined, [3, 1, 0.5]), 1, 1e6)!;
     expect(volume(stretched) / volume(mesh)).toBeCloseTo(1.5, 4);
     expect(mesh.whole).toBe(mesh.triangles.length / 3);
@@ -78,7 +76,7 @@ describe('predictedSurface', () => {
 
   it('does not score what the end of the volume cut, nor without a reference; nothing predicted has no surface', () => {
     const cut = predictedSurface(ball(8, [0, 14, 16]), ball(8, [0, 14, 16]), 1, 1e6)!;
-    for (let i = 0; i < cut.distances.length; i++) if (Number.isNaN(cut.distances[i]!)) expect(corner(cut, i)[2]).toBeLessThan(0);
+    for (let i = 0; i < cut.distances.length; i++) if (Number.isNaN(cut.distances[i])) expect(corner(cut, i)[2]).toBeLessThan(0);
     expect(cut.distances.some((d) => Number.isNaN(d))).toBe(true);
     expect([...predictedSurface(ball(-1), ball(8), 1, 1e6)!.distances].every((d) => Number.isNaN(d))).toBe(true);
     expect(predictedSurface(ball(8), ball(-1), 1, 1e6)).toBeNull();

@@ -16,7 +16,7 @@ function rule(name: string, shape: readonly number[]): [offset: number, scale: n
   if (/point_embeddings|not_a_point_embed|no_mask_embed|iou_token|mask_tokens|gaussian_matrix/.test(name)) return [0, 1];
   if (shape.length <= 1) return last === 'bias' ? [0, 0.1] : [1, 0.1];
   const transposed = /output_upscaling\.[03]\.weight$/.test(name);
-  return [0, 1 / Math.sqrt(transposed ? shape[0]! : numel(shape.slice(1)))];
+  return [0, 1 / Math.sqrt(transposed ? shape[0] : numel(shape.slice(1)))];
 }
 
 export function calmWeights(net: Module, seed: number, draw: Draw): void {

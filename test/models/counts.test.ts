@@ -60,7 +60,7 @@ describe('parameters (E.1)', () => {
     ['demo', 909_033],
   ] as const)('of the 2D networks of `%s`', (preset, expected) => {
     const { transverse, coronal } = makeNetworks(presetPlan(preset));
-    expect([count(transverse!), count(coronal!)]).toEqual([expected, expected]);
+    expect([count(transverse), count(coronal)]).toEqual([expected, expected]);
   });
 
   // Exact where the specification is exact, else to its last digit.

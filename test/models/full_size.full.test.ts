@@ -57,7 +57,7 @@ it('sam-b128, one click', async () => {
   const volume = input(c, 'volume');
   const click = {
     coords: tensor(
-      clicks[0]!.map((v, axis) => (v + 0.5) / size[axis]!),
+      clicks[0].map((v, axis) => (v + 0.5) / size[axis]),
       { shape: [1, 1, 3] },
     ),
     labels: tensor(labels, { shape: [1, 1] }),

@@ -61,11 +61,11 @@ export function draw(seed: number, { shape, op, offset, scale }: Drawn): Float32
 export function channelsLast(values: ArrayLike<number>, [n, c, ...space]: readonly number[], back = false): Float32Array {
   const s = numel(space);
   const out = new Float32Array(values.length);
-  for (let i = 0; i < n!; i++) {
-    for (let j = 0; j < c!; j++) {
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < c; j++) {
       for (let k = 0; k < s; k++) {
-        const torch = (i * c! + j) * s + k;
-        const ours = (i * s + k) * c! + j;
+        const torch = (i * c + j) * s + k;
+        const ours = (i * s + k) * c + j;
         if (back) out[torch] = values[ours]!;
         else out[ours] = values[torch]!;
       }
@@ -81,14 +81,14 @@ export type LayoutOf = (key: string, shape: readonly number[]) => Layout;
 export const maps: LayoutOf = (_, shape) => (shape.length >= 4 ? 'channels' : 'same');
 
 export function input(c: GoldenCase, name: string, layout: LayoutOf = maps): Tensor {
-  const spec = c.inputs[name]!;
+  const spec = c.inputs[name];
   const u = (): Float32Array => new Philox(c.seed, 'init').uniform(0, spec.op, numel(spec.shape));
   let values =
-    spec.kind === 'normal' ? draw(c.seed, spec) : Float32Array.from(u(), (x) => spec.values![Math.floor(x * spec.values!.length)]!);
-  if (spec.clip) values = values.map((v) => Math.min(Math.fround(spec.clip![1]!), Math.max(Math.fround(spec.clip![0]!), v)));
+    spec.kind === 'normal' ? draw(c.seed, spec) : Float32Array.from(u(), (x) => spec.values![Math.floor(x * spec.values!.length)]);
+  if (spec.clip) values = values.map((v) => Math.min(Math.fround(spec.clip![1]), Math.max(Math.fround(spec.clip![0]), v)));
   const { shape } = spec;
   if (layout(name, shape) === 'same') return tensor(values, { shape });
-  return tensor(channelsLast(values, shape), { shape: [shape[0]!, ...shape.slice(2), shape[1]!] });
+  return tensor(channelsLast(values, shape), { shape: [shape[0], ...shape.slice(2), shape[1]] });
 }
 
 /** Gives every parameter of `module` the values of the goldens, by name. */
@@ -135,7 +135,7 @@ export async function compare(
     const outputs = forward();
     const terms = outChecks.map((check, i) => {
       const direction = Float32Array.from(normals(c.seed, 20000 + i, numel(check.shape)));
-      const out = outputs[check.key.slice(4)]!;
+      const out = outputs[check.key.slice(4)];
       const own = options.convert
         ? options.convert(`direction/${check.key.slice(4)}`, direction)
         : layout(check.key, check.shape) === 'same'
@@ -160,19 +160,19 @@ export async function compare(
     const name = rest.join('/');
     let values: Float32Array;
     if (kind === 'out') {
-      values = (await result.outputs[name]!.data()) as Float32Array;
+      values = (await result.outputs[name].data()) as Float32Array;
       values = options.convert
         ? options.convert(`out/${name}`, values)
         : layout(check.key, check.shape) === 'same'
           ? values
           : channelsLast(values, check.shape, true);
     } else if (kind === 'dinput') {
-      values = (await result.grads[check.key]!.data()) as Float32Array;
+      values = (await result.grads[check.key].data()) as Float32Array;
       if (layout(name, check.shape) === 'channels') values = channelsLast(values, check.shape, true);
     } else if (kind === 'dparam') {
       const g = result.grads[`dparam/${rename(name)}`];
       expect(g, `${c.name}: gradient of ${name}`).toBeDefined();
-      values = params.get(rename(name))!.toTorch((await g!.data()) as Float32Array);
+      values = params.get(rename(name))!.toTorch((await g.data()) as Float32Array);
     } else {
       values = await params.get(rename(name))!.torchValues();
     }
@@ -195,7 +195,7 @@ function compareCheck(goldens: Goldens, c: GoldenCase, check: Check, values: Flo
   let error = 0;
   let size = 0;
   golden.forEach((g, i) => {
-    error += (values[at(i)]! - g) ** 2;
+    error += (values[at(i)] - g) ** 2;
     size += g * g;
   });
   const nmse = error / Math.max(size, 1e-30);
@@ -204,7 +204,7 @@ function compareCheck(goldens: Goldens, c: GoldenCase, check: Check, values: Flo
   if (check.norm !== undefined && check.dot !== undefined) {
     const norm = Math.sqrt(values.reduce((s, v) => s + v * v, 0));
     const direction = normals(c.seed, check.op!, n);
-    const dot = values.reduce((s, v, i) => s + v * Math.fround(direction[i]!), 0);
+    const dot = values.reduce((s, v, i) => s + v * Math.fround(direction[i]), 0);
     const tolerance = Math.sqrt(bound) * 3;
     expect(Math.abs(norm - check.norm) / check.norm, `${c.name} ${check.key}: norm`).toBeLessThan(tolerance);
     expect(Math.abs(dot - check.dot) / check.norm, `${c.name} ${check.key}: projection`).toBeLessThan(tolerance * 3);

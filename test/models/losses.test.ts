@@ -47,8 +47,8 @@ describe('segmentation loss', () => {
     await hold(name, ({ logits, target, weight }, config) => {
       const { classes, missing } = config as unknown as { classes: number; missing: number[] };
       const present = missing.length > 0 ? tensor(Array.from({ length: classes }, (_, c) => (missing.includes(c) ? 0 : 1))) : undefined;
-      const loss = (ce: number, dice: number): Tensor => segLoss(logits!, oneHotOf(target!, classes), weight!, present, { ce, dice });
-      return { ce: loss(1, 0), dice: loss(0, 1), seg: segLoss(logits!, oneHotOf(target!, classes), weight!, present) };
+      const loss = (ce: number, dice: number): Tensor => segLoss(logits, oneHotOf(target, classes), weight, present, { ce, dice });
+      return { ce: loss(1, 0), dice: loss(0, 1), seg: segLoss(logits, oneHotOf(target, classes), weight, present) };
     });
   });
 });
@@ -67,15 +67,15 @@ it('a voxel whose missing class is far more or far less likely than float32 hold
   const third = 1 / 3;
   const want = [-third / 2, third, -third / 2, third, -third, 0, 0, 0, 0];
   [...(await grad.data())].forEach((g, i) => {
-    expect(g, `${i}`).toBeCloseTo(want[i]!, 5);
+    expect(g, `${i}`).toBeCloseTo(want[i], 5);
   });
 });
 
 describe('boundaries', () => {
   it('targets, validity and loss', async () => {
     await hold('edge', ({ logits, target, weight }) => {
-      const { boundary, valid } = boundaryTarget(oneHotOf(target!, 3), weight!);
-      return { loss: boundaryLoss(reshape(logits!, weight!.shape), boundary, mul(valid, weight!)) };
+      const { boundary, valid } = boundaryTarget(oneHotOf(target, 3), weight);
+      return { loss: boundaryLoss(reshape(logits, weight.shape), boundary, mul(valid, weight)) };
     });
     const c = goldens.get('edge');
     const found = boundaryTarget(oneHotOf(input(c, 'target', layout), 3), input(c, 'weight', layout));
@@ -104,12 +104,12 @@ describe('boundaries', () => {
 describe('whole loss of a 2D network', () => {
   it.each([1, 2] as const)('slices enlarged x%i', async (doubling) => {
     await hold(`n2_loss_x${doubling}`, (x) => {
-      const list = (key: string, n: number): Tensor[] => Array.from({ length: n }, (_, i) => x[`${key}${i}`]!);
-      const out = { logits: x.logits!, edge: x.edge!, region: list('region', 5), boundary: list('boundary', 4) };
+      const list = (key: string, n: number): Tensor[] => Array.from({ length: n }, (_, i) => x[`${key}${i}`]);
+      const out = { logits: x.logits, edge: x.edge, region: list('region', 5), boundary: list('boundary', 4) };
       const loss = sliceLoss(
         out,
         fitSlices(16, 64, doubling),
-        { target: x.target!, weight: x.weight! },
+        { target: x.target, weight: x.weight },
         2,
         presetPlan('demo').method.loss,
         undefined,
@@ -124,8 +124,8 @@ describe('slices', () => {
     const { config } = goldens.get('to_network');
     await hold('to_network', ({ volume }) => {
       const take = (plane: Plane, resize: 1 | 2): Tensor => {
-        const slices = takeSlices(reshape(volume!, [10, 7, 40, 1]), plane, tensor(config[plane] as number[], { dtype: 'u32' }));
-        return toNetwork(slices, fitSlices(slices.shape[1]!, slices.shape[2]!, resize));
+        const slices = takeSlices(reshape(volume, [10, 7, 40, 1]), plane, tensor(config[plane], { dtype: 'u32' }));
+        return toNetwork(slices, fitSlices(slices.shape[1], slices.shape[2], resize));
       };
       return { coronal: take('coronal', 1), coronal_doubled: take('coronal', 2), transverse: take('transverse', 1) };
     });
@@ -133,8 +133,8 @@ describe('slices', () => {
 
   it('and logits of any resolution back', async () => {
     await hold('to_native', ({ eighth, quarter }) => ({
-      eighth: toNative(eighth!, fitSlices(13, 40, 1)),
-      quarter_doubled: toNative(quarter!, fitSlices(16, 24, 2)),
+      eighth: toNative(eighth, fitSlices(13, 40, 1)),
+      quarter_doubled: toNative(quarter, fitSlices(16, 24, 2)),
     }));
   });
 });
@@ -150,7 +150,7 @@ const rowsOf = <T>(name: string): T[] => facts.find((f) => f.name === name)!.row
 const confident = (labels: readonly number[], confidence: readonly number[], classes = 2): Tensor =>
   tensor(
     labels.flatMap((label, i) =>
-      Array.from({ length: classes }, (_, c) => (c === label ? confidence[i]! : (1 - confidence[i]!) / (classes - 1))),
+      Array.from({ length: classes }, (_, c) => (c === label ? confidence[i] : (1 - confidence[i]) / (classes - 1))),
     ),
     { shape: [1, 1, labels.length, classes] },
   );
@@ -229,7 +229,7 @@ describe('optimiser: three clipped steps with decay on matrices alone', () => {
     const sorted = [...module.namedParameters()].sort(([a], [b]) => (a < b ? -1 : 1));
     const optimiser = adamw(decayGroups(module.parameters(), 0.1), { lr: 1e-2, clipNorm: 10 });
     const example = Object.fromEntries(sorted.map(([name, p]) => [name, spec(p.shape)]));
-    const gradients = (x: Inputs): Map<Tensor, Tensor> => new Map(sorted.map(([name, p]) => [p, x[name]!]));
+    const gradients = (x: Inputs): Map<Tensor, Tensor> => new Map(sorted.map(([name, p]) => [p, x[name]]));
     const gathered =
       how === 'at once'
         ? null
@@ -250,13 +250,13 @@ describe('optimiser: three clipped steps with decay on matrices alone', () => {
         gathered.run(feed);
         gathered.run(feed);
       }
-      norms.push((await update.run(gathered ? {} : feed).clip.data())[1]!);
+      norms.push((await update.run(gathered ? {} : feed).clip.data())[1]);
     }
     const near = (values: ArrayLike<number>, key: string): void => {
       const golden = goldens.values.get(`optimiser/out/${key}`)!.data as Float32Array;
       expect(values.length).toBe(golden.length);
       golden.forEach((want, i) => {
-        expect(Math.abs(values[i]! - want), `${key} ${i}`).toBeLessThan(2e-6 * Math.max(1, Math.abs(want)));
+        expect(Math.abs(values[i] - want), `${key} ${i}`).toBeLessThan(2e-6 * Math.max(1, Math.abs(want)));
       });
     };
     near(norms, 'norms');

@@ -34,34 +34,34 @@ function selected(c: GoldenCase): Tensor | undefined {
 }
 
 const simple: Record<string, { module: () => Module; forward: (m: never, x: Inputs, c: GoldenCase) => Inputs }> = {
-  bottleneck: { module: () => new Bottleneck(32, 8, 1), forward: (m: Bottleneck, { x }) => ({ y: m.forward(x!) }) },
-  bottleneck_stride: { module: () => new Bottleneck(24, 8, 2), forward: (m: Bottleneck, { x }) => ({ y: m.forward(x!) }) },
+  bottleneck: { module: () => new Bottleneck(32, 8, 1), forward: (m: Bottleneck, { x }) => ({ y: m.forward(x) }) },
+  bottleneck_stride: { module: () => new Bottleneck(24, 8, 2), forward: (m: Bottleneck, { x }) => ({ y: m.forward(x) }) },
   encoder: {
     module: () => new ResNet({ width: 16, blocks: [1, 2, 2, 1] }),
-    forward: (m: ResNet, { x }) => Object.fromEntries(m.forward(x!).map((e, i) => [`e${i + 1}`, e])),
+    forward: (m: ResNet, { x }) => Object.fromEntries(m.forward(x).map((e, i) => [`e${i + 1}`, e])),
   },
-  lateral: { module: () => new CBR(64, C, 1), forward: (m: CBR, { x }) => ({ y: m.forward(x!) }) },
-  mfca: { module: () => new MFCA(C), forward: (m: MFCA, { x }) => ({ y: m.forward(x!) }) },
-  mfca_small: { module: () => new MFCA(C), forward: (m: MFCA, { x }) => ({ y: m.forward(x!) }) },
+  lateral: { module: () => new CBR(64, C, 1), forward: (m: CBR, { x }) => ({ y: m.forward(x) }) },
+  mfca: { module: () => new MFCA(C), forward: (m: MFCA, { x }) => ({ y: m.forward(x) }) },
+  mfca_small: { module: () => new MFCA(C), forward: (m: MFCA, { x }) => ({ y: m.forward(x) }) },
   cca: { module: () => new CCA(C), forward: (m: CCA, x) => numbered('y', m.forward(Object.values(x))) },
   csa: { module: () => new CSA(C), forward: (m: CSA, x) => numbered('y', m.forward(Object.values(x))) },
-  mr: { module: () => new MR(C), forward: (m: MR, { x }) => ({ y: m.forward(x!) }) },
+  mr: { module: () => new MR(C), forward: (m: MR, { x }) => ({ y: m.forward(x) }) },
   msa: { module: () => new MSA(C), forward: (m: MSA, x) => numbered('y', m.forward(Object.values(x))) },
   task: { module: () => new TaskFeatures(C), forward: (m: TaskFeatures, x) => ({ ...m.forward(Object.values(x) as never) }) },
-  bgc: { module: () => new BGC(C), forward: (m: BGC, { x_s, x_b }) => ({ ...m.forward(x_s!, x_b!) }) },
-  esg: { module: () => new ESG(C), forward: (m: ESG, { j2, j1, eb }, c) => ({ y: m.forward(j2!, j1!, eb!, selected(c)) }) },
-  baa0: { module: () => new BAA(512, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i!, m_b!, m_l!) }) },
-  baa1: { module: () => new BAA(256, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i!, m_b!, m_l!) }) },
-  baa2: { module: () => new BAA(128, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i!, m_b!, m_l!) }) },
-  baa3: { module: () => new BAA(64, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i!, m_b!, m_l!) }) },
+  bgc: { module: () => new BGC(C), forward: (m: BGC, { x_s, x_b }) => ({ ...m.forward(x_s, x_b) }) },
+  esg: { module: () => new ESG(C), forward: (m: ESG, { j2, j1, eb }, c) => ({ y: m.forward(j2, j1, eb, selected(c)) }) },
+  baa0: { module: () => new BAA(512, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i, m_b, m_l) }) },
+  baa1: { module: () => new BAA(256, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i, m_b, m_l) }) },
+  baa2: { module: () => new BAA(128, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i, m_b, m_l) }) },
+  baa3: { module: () => new BAA(64, C), forward: (m: BAA, { e_i, m_b, m_l }) => ({ y: m.forward(e_i, m_b, m_l) }) },
   recovery: {
     module: () => new Recovery(C, C, 2, [64, 128, 256, 512]),
     forward: (m: Recovery, { j3, j1, e2, e3, e4, e5 }) => {
-      const r = m.forward(j3!, j1!, [e2!, e3!, e4!, e5!]);
+      const r = m.forward(j3, j1, [e2, e3, e4, e5]);
       return { l1: r.level, ...numbered('region', r.region), ...numbered('boundary', r.boundary) };
     },
   },
-  head: { module: () => new Head(16, C, 3), forward: (m: Head, { l1, e1 }) => ({ y: m.forward(l1!, e1!) }) },
+  head: { module: () => new Head(16, C, 3), forward: (m: Head, { l1, e1 }) => ({ y: m.forward(l1, e1) }) },
 };
 
 describe('modules of the 2D network', () => {

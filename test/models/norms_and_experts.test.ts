@@ -43,8 +43,8 @@ async function values(net: Module, x: Tensor, weight: Tensor, f: () => Tensor): 
 function expectClose(got: number[][], expected: number[][]): void {
   expect(got.length).toBe(expected.length);
   got.forEach((list, i) => {
-    const scale = Math.hypot(...expected[i]!) + 1e-6;
-    expect(Math.hypot(...list.map((v, j) => v - expected[i]![j]!)) / scale, `${i}`).toBeLessThan(1e-4);
+    const scale = Math.hypot(...expected[i]) + 1e-6;
+    expect(Math.hypot(...list.map((v, j) => v - expected[i][j])) / scale, `${i}`).toBeLessThan(1e-4);
   });
 }
 

@@ -51,7 +51,7 @@ const MARGIN = 2e-5;
 const NOTHING = /b0$|^keys\.bias$/;
 const far = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   const size = Math.max(...Array.from(b, Math.abs));
-  return Math.max(...Array.from(a, (v, i) => Math.abs(v - b[i]!))) / Math.max(1e-12, size);
+  return Math.max(...Array.from(a, (v, i) => Math.abs(v - b[i]))) / Math.max(1e-12, size);
 };
 
 /** Output and gradients of every parameter, for both forms. */
@@ -64,7 +64,7 @@ async function same(net: Module, forms: (() => Tensor)[]): Promise<void> {
     }),
   ) as [Record<string, Tensor>, Record<string, Tensor>];
   for (const [name, t] of Object.entries(a)) {
-    const [got, wanted] = [await t.data(), await b[name]!.data()];
+    const [got, wanted] = [await t.data(), await b[name].data()];
     if (NOTHING.test(name)) expect(Math.max(...Array.from(got, Math.abs)), name).toBeLessThan(1e-4);
     else expect(far(got as Float32Array, wanted as Float32Array), name).toBeLessThan(MARGIN);
   }
@@ -97,7 +97,7 @@ it.each([
 it('stencils are what their names say', async () => {
   const at = async (mask: Parameter, ...offsets: [number, number, number][]): Promise<number[]> => {
     const values = await mask.torchValues();
-    return offsets.map(([z, y, x]) => values[27 + 9 * (z + 1) + 3 * (y + 1) + x + 1]!);
+    return offsets.map(([z, y, x]) => values[27 + 9 * (z + 1) + 3 * (y + 1) + x + 1]);
   };
   const [s, l] = [EoS(2).initialise(1), EoL(2).initialise(1)];
   expect(await at(s.conv1x1x1_sbx!.mask, [0, 0, 1], [0, 0, -1], [0, 0, 0], [1, 1, 1], [0, 1, 0])).toEqual([4, -4, 0, 1, 0]);
@@ -133,15 +133,15 @@ it('cross-scale block: projecting before the means and the resizing', async () =
   await same(net, [
     () => net.forward(maps),
     () => {
-      const wide = maps.map((map, i) => net.project[i]!.forward(map));
+      const wide = maps.map((map, i) => net.project[i].forward(map));
       const rows = (t: Tensor): Tensor => reshape(t, [2, t.size / 10, 5]);
       const keys = concat(
         wide.map((map) => rows(adaptiveAvgPool3d(map, { size: 4 }))),
         { axis: 1 },
       );
-      const y = matmul(softmax(mulScalar(matmul(rows(wide[2]!), keys, { transB: true }), 1 / Math.sqrt(5)), -1), keys);
+      const y = matmul(softmax(mulScalar(matmul(rows(wide[2]), keys, { transB: true }), 1 / Math.sqrt(5)), -1), keys);
       const local = net.local.forward(wide.map((map) => resize(map, [1, 3, 2])).reduce(add));
-      return add(add(maps[2]!, net.out.forward(reshape(y, [2, 1, 3, 2, 5]))), local);
+      return add(add(maps[2], net.out.forward(reshape(y, [2, 1, 3, 2, 5]))), local);
     },
   ]);
 });

@@ -186,7 +186,7 @@ const CASES: Record<string, { make: () => Parameters<typeof compareRival>[1]; na
 
 describe('a compared network is what the specification says', () => {
   it.each(Object.keys(CASES))('%s', async (name) => {
-    const found = await compareRival(name, CASES[name]!.make(), CASES[name]!.names);
+    const found = await compareRival(name, CASES[name].make(), CASES[name].names);
     if (process.env.SHOW) console.log(name, found);
     const { f32 } = found;
     expect(found.logits).toBeLessThan(Math.max(1e-5, 4 * f32.logits));

@@ -6,7 +6,6 @@ import { evaluate } from '../../src/engine/program.ts';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { parseSafetensors } from '../../src/files/safetensors.ts';
 import type { Module } from '../../src/nn/module.ts';
-import type { Parameter } from '../../src/nn/parameter.ts';
 import { mul } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { channelsLast, draw } from './golden.ts';
@@ -33,11 +32,11 @@ const withoutOnes = (shape: readonly number[]): string => shape.filter((n) => n 
 function sampled(values: Float32Array): Float32Array {
   const n = values.length;
   if (n <= SAMPLES) return values;
-  return Float32Array.from({ length: SAMPLES }, (_, j) => values[Math.floor((j * n) / SAMPLES) + ((37 * j) % Math.floor(n / SAMPLES))]!);
+  return Float32Array.from({ length: SAMPLES }, (_, j) => values[Math.floor((j * n) / SAMPLES) + ((37 * j) % Math.floor(n / SAMPLES))]);
 }
 
 function distance(values: Float32Array, golden: ArrayLike<number>): number {
-  return norm(values.map((v, i) => v - golden[i]!)) / norm(golden);
+  return norm(values.map((v, i) => v - golden[i])) / norm(golden);
 }
 
 export interface Found {
@@ -53,7 +52,7 @@ export interface Found {
 /** Relative distances of ours to the oracle's float64: of logits in L2, of gradients in a product with a drawn direction and in the norm. */
 export async function compareRival(name: string, net: Network, names: Names): Promise<Found> {
   const { tensors, metadata } = parseSafetensors(readFileSync(new URL(`${name}.safetensors`, folder)), name);
-  const { shape, output, seed, f32, parameters } = JSON.parse(metadata.facts!) as Facts;
+  const { shape, output, seed, f32, parameters } = JSON.parse(metadata.facts) as Facts;
   const golden = (key: string): ArrayLike<number> => tensors.get(key)!.data as Float64Array;
   const drawn = (of: readonly number[], op: number): Float32Array => draw(seed, { shape: [...of], op, offset: 0, scale: 1 });
 
@@ -71,7 +70,7 @@ export async function compareRival(name: string, net: Network, names: Names): Pr
   expect([...own.keys()], 'parameters that the oracle does not have').toEqual([]);
 
   const place = (values: Float32Array, [n, c, ...space]: readonly number[]): Tensor =>
-    tensor(channelsLast(values, [n!, c!, ...space]), { shape: [n!, ...space, c!] });
+    tensor(channelsLast(values, [n, c, ...space]), { shape: [n, ...space, c] });
   const x = place(drawn(shape, INPUT), shape);
   const { logits, grads } = evaluate(() => {
     const logits = net.forward(x);
@@ -81,22 +80,19 @@ export async function compareRival(name: string, net: Network, names: Names): Pr
     };
   });
   expect(logits.shape).toEqual([output[0], ...output.slice(2), output[1]]);
-  const torchLogits = async (t: Tensor): Promise<Float32Array> => sampled(channelsLast((await t.data()) as Float32Array, output, true));
+  const torchLogits = async (t: Tensor): Promise<Float32Array> => sampled(channelsLast(await t.data(), output, true));
 
   const table = golden('gradients');
-  const all = norm(theirs.map((_, i) => table[2 * i + 1]!));
+  const all = norm(theirs.map((_, i) => table[2 * i + 1]));
   const gradient = (values: Float32Array, op: number, [dot, length]: readonly number[]): number => {
-    if (length! < 1e-9 * all) return norm(values) / all; // zero in exact arithmetic
+    if (length < 1e-9 * all) return norm(values) / all; // zero in exact arithmetic
     const direction = drawn([values.length], op);
-    return Math.max(Math.abs(values.reduce((s, v, i) => s + v * direction[i]!, 0) - dot!), Math.abs(norm(values) - length!)) / length!;
+    return Math.max(Math.abs(values.reduce((s, v, i) => s + v * direction[i], 0) - dot), Math.abs(norm(values) - length)) / length;
   };
-  const input = gradient(channelsLast((await grads[0]!.data()) as Float32Array, shape, true), INPUT_GRADIENT, Array.from(golden('input')));
+  const input = gradient(channelsLast(await grads[0].data(), shape, true), INPUT_GRADIENT, Array.from(golden('input')));
   const gaps: [number, string][] = [];
   for (const [i, [torch, p]] of theirs.entries()) {
-    gaps.push([
-      gradient((p as Parameter).toTorch((await grads[i + 1]!.data()) as Float32Array), GRADIENT + i, [table[2 * i]!, table[2 * i + 1]!]),
-      torch,
-    ]);
+    gaps.push([gradient(p.toTorch((await grads[i + 1].data()) as Float32Array), GRADIENT + i, [table[2 * i], table[2 * i + 1]]), torch]);
   }
   gaps.sort(([a], [b]) => a - b);
   const found: Found = {
@@ -104,7 +100,7 @@ export async function compareRival(name: string, net: Network, names: Names): Pr
     input,
     gradients: gaps.at(-1)![0],
     worst: gaps.at(-1)![1],
-    median: gaps[gaps.length >> 1]![0],
+    median: gaps[gaps.length >> 1][0],
     f32,
   };
   if (tensors.has('eval')) {

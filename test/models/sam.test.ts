@@ -27,35 +27,35 @@ interface Row {
 
 /** Token grids are channels-last in PyTorch too. */
 const same: LayoutOf = () => 'same';
-const number = (c: GoldenCase, key: string): number => (c.config as unknown as Record<string, number>)[key]!;
+const number = (c: GoldenCase, key: string): number => (c.config as unknown as Record<string, number>)[key];
 
 const rows: Record<string, Row> = {
   attention: {
     module: (c) => new Attention(number(c, 'dim'), number(c, 'heads'), number(c, 'length')),
-    forward: (m: Attention, { x }) => ({ y: m.forward(x!) }),
+    forward: (m: Attention, { x }) => ({ y: m.forward(x) }),
     layout: same,
   },
   block: {
     module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 0),
-    forward: (m: Block, { x }) => ({ y: m.forward(x!) }),
+    forward: (m: Block, { x }) => ({ y: m.forward(x) }),
     layout: same,
   },
   block_windowed: {
     module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 3),
-    forward: (m: Block, { x }) => ({ y: m.forward(x!) }),
+    forward: (m: Block, { x }) => ({ y: m.forward(x) }),
     layout: same,
   },
   block_window14: {
     module: (c) => new Block(number(c, 'dim'), number(c, 'heads'), number(c, 'grid'), 14),
-    forward: (m: Block, { x }) => ({ y: m.forward(x!) }),
+    forward: (m: Block, { x }) => ({ y: m.forward(x) }),
     layout: same,
   },
-  neck: { module: () => neck(48), forward: (m: ReturnType<typeof neck>, { x }) => ({ y: m.forward(x!) }) },
+  neck: { module: () => neck(48), forward: (m: ReturnType<typeof neck>, { x }) => ({ y: m.forward(x) }) },
   two_way_first: { module: () => new TwoWayLayer(true), forward: twoWay },
   two_way_second: { module: () => new TwoWayLayer(false), forward: twoWay },
   decoder: {
     module: () => new MaskDecoder(),
-    forward: (m: MaskDecoder, { embedding, dense_pe, sparse, dense }) => ({ y: m.forward(embedding!, dense_pe!, sparse!, dense!) }),
+    forward: (m: MaskDecoder, { embedding, dense_pe, sparse, dense }) => ({ y: m.forward(embedding, dense_pe, sparse, dense) }),
   },
   prompt: {
     module: (c) => new PromptEncoder({ size: 16 * number(c, 'grid'), dim: 0, depth: 0, heads: 1, window: 0 }),
@@ -64,8 +64,8 @@ const rows: Record<string, Row> = {
       const g = number(c, 'grid');
       const everywhere = tensor(new Float32Array(g ** 3), { shape: [1, g, g, g, 1] });
       return {
-        sparse: m.sparse({ coords: coords!, labels }),
-        dense: m.dense(mask!),
+        sparse: m.sparse({ coords: coords, labels }),
+        dense: m.dense(mask),
         no_mask: add(everywhere, m.noMask()),
         dense_pe: m.densePE(),
       };
@@ -74,7 +74,7 @@ const rows: Record<string, Row> = {
 };
 
 function twoWay(m: TwoWayLayer, { tokens, image, token_pe, image_pe }: Inputs): Inputs {
-  const [t, i] = m.forward(tokens!, image!, token_pe!, image_pe!);
+  const [t, i] = m.forward(tokens, image, token_pe, image_pe);
   return { tokens: t, image: i };
 }
 
@@ -97,10 +97,10 @@ describe('modules of SAM-Med3D', () => {
     const volume = input(c, 'volume');
     const click = (i: number) => ({
       coords: tensor(
-        clicks[i]!.map((v, axis) => (v + 0.5) / [16, 64, 64][axis]!),
+        clicks[i].map((v, axis) => (v + 0.5) / [16, 64, 64][axis]),
         { shape: [1, 1, 3] },
       ),
-      labels: tensor([labels[i]!], { shape: [1, 1] }),
+      labels: tensor([labels[i]], { shape: [1, 1] }),
     });
     await compare(
       goldens,

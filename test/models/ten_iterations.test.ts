@@ -47,7 +47,7 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
   plan.method.network2d.rate = 1e-3;
   Object.assign(plan.method.sam, { rate: 1e-3, decay: 0.01, decoderFactor: 0.1 });
   const nets = buildNetworks(plan);
-  for (const { name, net } of networkList(nets)) calmWeights(net, fixture.seeds[name === 'sam' ? 'n3' : name]!, draw);
+  for (const { name, net } of networkList(nets)) calmWeights(net, fixture.seeds[name === 'sam' ? 'n3' : name], draw);
   const optimisers = buildOptimisers(plan, nets);
   const base = stepExample(plan);
   const example = {
@@ -58,7 +58,7 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
   const step = await compileStep(plan, nets, optimisers, { partial: false, example });
 
   for (const [i, it] of fixture.iterations.entries()) {
-    const { transverse, coronal } = fixture.cases[it.case]!;
+    const { transverse, coronal } = fixture.cases[it.case];
     const mask = tensors.get(`case${it.case}/mask`)!.data as Uint8Array;
     const sample = applyAugmentation(
       {
@@ -96,7 +96,7 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
           annotated,
           present: Float32Array.of(1, 1),
           labels: Float32Array.of(1),
-          coords: Float32Array.from(it.click, (v, axis) => (v + 0.5) / fixture.size[axis]!),
+          coords: Float32Array.from(it.click, (v, axis) => (v + 0.5) / fixture.size[axis]),
           transverse: plane(it.transverse, d, 'transverse'),
           coronal: plane(it.coronal, h, 'coronal'),
         },
@@ -108,11 +108,11 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
       ['transverse', 'transverse'],
       ['coronal', 'coronal'],
     ] as const) {
-      const value = await result[ours]!.item();
+      const value = await result[ours].item();
       expect(Math.abs(value / it.losses[theirs] - 1), `iteration ${i}, ${theirs}: ${value} against ${it.losses[theirs]}`).toBeLessThan(
         1e-3,
       );
     }
-    expect(await result.quality!.item(), `iteration ${i}, quality`).toBeCloseTo(it.quality, 2);
+    expect(await result.quality.item(), `iteration ${i}, quality`).toBeCloseTo(it.quality, 2);
   }
 });

@@ -15,6 +15,6 @@ it('mean Dice of unseen noisy ellipses is at least 0.65 at iteration 60', async 
     dice: [dice],
     seconds,
   } = await toyRun(0, [60]);
-  console.log(`seed 0: Dice ${dice!.toFixed(3)} in ${seconds.toFixed(0)} s`);
+  console.log(`seed 0: Dice ${dice.toFixed(3)} in ${seconds.toFixed(0)} s`);
   expect(dice).toBeGreaterThanOrEqual(0.65);
 });

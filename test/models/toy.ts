@@ -42,7 +42,7 @@ const TAPS = Array.from({ length: SIDE }, (_, i) => cubicTaps(i));
 export function ellipse(seed: number, index: number): Ellipse {
   const random = new Philox(seed, STREAM);
   const u = random.uniform(index, 0, 5);
-  const [cy, cx, ry, rx, angle] = [17 + 30 * u[0]!, 17 + 30 * u[1]!, 4 + 9 * u[2]!, 4 + 9 * u[3]!, 3.14 * u[4]!];
+  const [cy, cx, ry, rx, angle] = [17 + 30 * u[0], 17 + 30 * u[1], 4 + 9 * u[2], 4 + 9 * u[3], 3.14 * u[4]];
   const [coarse, grain] = [random.normal(index, 1, 64), random.normal(index, 2, SIDE * SIDE)];
   const image = new Float32Array(SIDE * SIDE);
   const mask = new Float32Array(SIDE * SIDE);
@@ -51,8 +51,8 @@ export function ellipse(seed: number, index: number): Ellipse {
       const [dy, dx] = [y - cy, x - cx];
       const d = ((dx * Math.cos(angle) + dy * Math.sin(angle)) / rx) ** 2 + ((-dx * Math.sin(angle) + dy * Math.cos(angle)) / ry) ** 2;
       let cloud = 0;
-      for (const v of TAPS[y]!) for (const h of TAPS[x]!) cloud += v.weight * h.weight * coarse[8 * v.index + h.index]!;
-      image[i] = 0.8 / (1 + Math.exp(-3 * (1 - d))) + 0.3 * cloud + 0.3 * grain[i]!;
+      for (const v of TAPS[y]) for (const h of TAPS[x]) cloud += v.weight * h.weight * coarse[8 * v.index + h.index];
+      image[i] = 0.8 / (1 + Math.exp(-3 * (1 - d))) + 0.3 * cloud + 0.3 * grain[i];
       mask[i] = d < 1 ? 1 : 0;
     }
   }
@@ -102,7 +102,7 @@ export async function toyRun(seed: number, checks: readonly number[]): Promise<{
         let [both, sizes] = [0, 0];
         mask.forEach((m, k) => {
           const at = 2 * (i * mask.length + k);
-          const p = logits[at + 1]! > logits[at]! ? 1 : 0;
+          const p = logits[at + 1] > logits[at] ? 1 : 0;
           both += p * m;
           sizes += p + m;
         });

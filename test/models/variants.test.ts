@@ -33,7 +33,7 @@ describe('boundary-aware attention', () => {
     change(module);
     return [...(await module.forward(encoder(), mask(boundary), mask(interior)).data())];
   }
-  const close = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
+  const close = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((v, i) => Math.abs(v - b[i])));
   const uneven = (i: number): number => (i % 3 === 0 ? 0.9 : 0.01);
 
   it('with temperature one is that with learned temperatures of 1, without their parameters', async () => {
@@ -79,18 +79,18 @@ describe('group norm', () => {
     for (const slice of [0, 1])
       for (const group of [0, 7, 15]) {
         const at = [...Array(pixels * 3).keys()].map((k) => (slice * pixels + Math.floor(k / 3)) * channels + 3 * group + (k % 3));
-        const mean = at.reduce((s, i) => s + data[i]!, 0) / at.length;
-        const deviation = Math.sqrt(at.reduce((s, i) => s + (data[i]! - mean) ** 2, 0) / at.length + 1e-5);
-        for (const i of at) expect(out[i]).toBeCloseTo(Math.max(0, (data[i]! - mean) / deviation + extra[i]!), 4);
+        const mean = at.reduce((s, i) => s + data[i], 0) / at.length;
+        const deviation = Math.sqrt(at.reduce((s, i) => s + (data[i] - mean) ** 2, 0) / at.length + 1e-5);
+        for (const i of at) expect(out[i]).toBeCloseTo(Math.max(0, (data[i] - mean) / deviation + extra[i]), 4);
       }
   });
 
   it('takes the place of every batch norm, and of its running statistics', () => {
     const plan = presetPlan('demo');
-    const count = (p: typeof plan): number => makeNetworks(p).transverse!.countParameters();
+    const count = (p: typeof plan): number => makeNetworks(p).transverse.countParameters();
     const before = count(plan);
     plan.method.network2d.norm = 'gn';
-    const net = makeNetworks(plan).transverse!;
+    const net = makeNetworks(plan).transverse;
     expect([...net.modules()].filter((m) => m instanceof BatchNorm)).toEqual([]);
     expect([...net.namedParameters()].filter(([name]) => name.includes('running_'))).toEqual([]);
     expect(count(plan)).toBe(before);
@@ -107,7 +107,7 @@ it('all three train', async () => {
   plan.method.network2d.recovery.temperature = 'one';
   plan.method.network2d.recovery.interiorBias = false;
   const [first, second] = await iterations(plan, 2);
-  for (const row of [first!, second!]) for (const [name, value] of Object.entries(row)) expect(Number.isFinite(value), name).toBe(true);
-  expect(first!.transverse_norm).toBeGreaterThan(0);
-  expect(second!.transverse).not.toBe(first!.transverse);
+  for (const row of [first, second]) for (const [name, value] of Object.entries(row)) expect(Number.isFinite(value), name).toBe(true);
+  expect(first.transverse_norm).toBeGreaterThan(0);
+  expect(second.transverse).not.toBe(first.transverse);
 });

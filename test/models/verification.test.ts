@@ -41,7 +41,7 @@ const random = (shape: readonly number[], seed: number): Tensor =>
 const values = async (t: Tensor): Promise<Float32Array> => (await t.data()) as Float32Array;
 const largestDifference = async (a: Tensor, b: Tensor): Promise<number> => {
   const [x, y] = [await values(a), await values(b)];
-  return x.reduce((worst, v, i) => Math.max(worst, Math.abs(v - y[i]!)), 0);
+  return x.reduce((worst, v, i) => Math.max(worst, Math.abs(v - y[i])), 0);
 };
 /** The grouping of an attention module, which is its own business otherwise. */
 interface Grouping {
@@ -134,14 +134,14 @@ describe('MFCA (E.4)', () => {
           let n = 0;
           for (let y = Math.floor((p * h) / 7); y < Math.ceil(((p + 1) * h) / 7); y++) {
             for (let z = Math.floor((q * w) / 7); z < Math.ceil(((q + 1) * w) / 7); z++) {
-              total += x[(y * w + z) * c + k]!;
+              total += x[(y * w + z) * c + k];
               n++;
             }
           }
-          return (total / n) * table[49 * f + i]!;
+          return (total / n) * table[49 * f + i];
         });
         [cells.reduce((a, b) => a + b) / 49, Math.max(...cells), Math.min(...cells)].forEach((v, s) => {
-          statistics[s]![k]! += v / 16;
+          statistics[s][k] += v / 16;
         });
       }
     }
@@ -150,20 +150,20 @@ describe('MFCA (E.4)', () => {
       const hidden = Array.from({ length: c / 16 }, (_, j) =>
         Math.max(
           0,
-          s.reduce((a, v, k) => a + v * m.fc1[j * c + k]!, 0),
+          s.reduce((a, v, k) => a + v * m.fc1[j * c + k], 0),
         ),
       );
       gate.forEach((_, k) => {
-        gate[k]! += hidden.reduce((a, v, j) => a + v * m.fc2[k * (c / 16) + j]!, 0);
+        gate[k] += hidden.reduce((a, v, j) => a + v * m.fc2[k * (c / 16) + j], 0);
       });
     }
-    return Float64Array.from(x, (v, i) => v / (1 + Math.exp(-gate[i % c]!)));
+    return Float64Array.from(x, (v, i) => v / (1 + Math.exp(-gate[i % c])));
   }
 
   it.each(['constant a channel', 'random'])('agrees with loops where the input is %s', async (kind) => {
     const shape = [1, 3, 9, 32] as const;
     const m = new MFCA(32).initialise(3);
-    const x = kind === 'random' ? noise(864, 5) : Float32Array.from(noise(864, 5), (_, i, all = noise(32, 6)) => 3 * all[i % 32]!);
+    const x = kind === 'random' ? noise(864, 5) : Float32Array.from(noise(864, 5), (_, i, all = noise(32, 6)) => 3 * all[i % 32]);
     const expected = reference({ fc1: await m.fc1.weight.torchValues(), fc2: await m.fc2.weight.torchValues() }, x, [
       shape[1],
       shape[2],
@@ -171,7 +171,7 @@ describe('MFCA (E.4)', () => {
     ]);
     const y = await values(m.forward(tensor(x, { shape })));
     expected.forEach((want, i) => {
-      expect(Math.abs(y[i]! - want)).toBeLessThan(2e-6);
+      expect(Math.abs(y[i] - want)).toBeLessThan(2e-6);
     });
   });
 });
@@ -186,10 +186,10 @@ it('ESG: gathered sums are the direct pairs (E.5)', async () => {
   for (let i = 0; i < y.length; i++) {
     const [o, pair] = [i % c, Math.floor(i / c)];
     const row = Math.floor(pair / 5);
-    const node = Math.floor(row / n) * nodes + index[pair]!;
+    const node = Math.floor(row / n) * nodes + index[pair];
     let want = 0;
-    for (let k = 0; k < c; k++) want += W[o * 2 * c + k]! * (V[node * c + k]! - X[row * c + k]!) + W[o * 2 * c + c + k]! * X[row * c + k]!;
-    expect(Math.abs(y[i]! - want)).toBeLessThan(1e-5);
+    for (let k = 0; k < c; k++) want += W[o * 2 * c + k] * (V[node * c + k] - X[row * c + k]) + W[o * 2 * c + c + k] * X[row * c + k];
+    expect(Math.abs(y[i] - want)).toBeLessThan(1e-5);
   }
 });
 
@@ -219,15 +219,15 @@ describe('BGC (E.6)', () => {
     for (const parameter of [bgc.assign_s.weight, bgc.assign_s.bias!]) {
       const old = await parameter.torchValues();
       const row = old.length / 32;
-      parameter.setTorchValues(old.map((_, i) => old[order[Math.floor(i / row)]! * row + (i % row)]!));
+      parameter.setTorchValues(old.map((_, i) => old[order[Math.floor(i / row)] * row + (i % row)]));
     }
     const after = bgc.forward(region, boundary);
     expect(await largestDifference(before.j1, after.j1)).toBeLessThan(2e-5);
     expect(await largestDifference(before.j2, after.j2)).toBeLessThan(2e-5);
     const permuted = await values(nodes);
-    const moved = permuted.map((_, i) => before.nodes[(Math.floor(i / 4096) * 32 + order[Math.floor(i / 128) % 32]!) * 128 + (i % 128)]!);
-    expect(Math.max(...permuted.map((v, i) => Math.abs(v - moved[i]!)))).toBeLessThan(2e-5);
-    expect(Math.max(...permuted.map((v, i) => Math.abs(v - before.nodes[i]!)))).toBeGreaterThan(1e-3);
+    const moved = permuted.map((_, i) => before.nodes[(Math.floor(i / 4096) * 32 + order[Math.floor(i / 128) % 32]) * 128 + (i % 128)]);
+    expect(Math.max(...permuted.map((v, i) => Math.abs(v - moved[i])))).toBeLessThan(2e-5);
+    expect(Math.max(...permuted.map((v, i) => Math.abs(v - before.nodes[i])))).toBeGreaterThan(1e-3);
   });
 });
 
@@ -238,7 +238,7 @@ describe('level bias (E.8)', () => {
     const before = m.forward(maps);
     m.level_bias.setTorchValues((await m.level_bias.torchValues()).map((v, i) => v + (i >> 2 === 1 ? 1 : 0)));
     const after = m.forward(maps);
-    const changes = await Promise.all(before.map((y, i) => largestDifference(y, after[i]!)));
+    const changes = await Promise.all(before.map((y, i) => largestDifference(y, after[i])));
     expect(Math.max(...changes)).toBeGreaterThan(1e-3);
   });
 
@@ -282,7 +282,7 @@ describe('MIX (E.11)', () => {
   const probability = (seed: number): Tensor => {
     const p = noise(n, seed).map((v) => 1 / (1 + Math.exp(-5 * v)));
     return tensor(
-      Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 ? p[i >> 1]! : 1 - p[i >> 1]!)),
+      Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 ? p[i >> 1] : 1 - p[i >> 1])),
       { shape: [...size, 2] },
     );
   };

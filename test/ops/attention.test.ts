@@ -49,7 +49,7 @@ function reference(
   const norm = (x: Float64Array, at: number): number => {
     if (!f.cosine) return 1;
     let s = 0;
-    for (let c = 0; c < d; c++) s += x[at + c]! ** 2;
+    for (let c = 0; c < d; c++) s += x[at + c] ** 2;
     return Math.max(Math.sqrt(s), 1e-12);
   };
   for (let z = 0; z < B * H * G; z++) {
@@ -60,17 +60,17 @@ function reference(
       const nq = norm(q, (z * T + t) * d);
       for (let u = 0; u < S; u++) {
         let dot = 0;
-        for (let c = 0; c < d; c++) dot += q[(z * T + t) * d + c]! * k[(z * S + u) * d + c]!;
-        s[u] = (dot * scale * (tau ? tau[h]! : 1)) / (nq * norm(k, (z * S + u) * d));
+        for (let c = 0; c < d; c++) dot += q[(z * T + t) * d + c] * k[(z * S + u) * d + c];
+        s[u] = (dot * scale * (tau ? tau[h] : 1)) / (nq * norm(k, (z * S + u) * d));
         if (bias)
-          s[u]! += bias[(((f.biasBatches ?? 1) > 1 ? b : 0) * (f.biasHeads ?? H) + ((f.biasHeads ?? H) > 1 ? h : 0)) * T * S + t * S + u]!;
-        if (keyBias) s[u]! += keyBias[b * S + u]!;
+          s[u] += bias[(((f.biasBatches ?? 1) > 1 ? b : 0) * (f.biasHeads ?? H) + ((f.biasHeads ?? H) > 1 ? h : 0)) * T * S + t * S + u];
+        if (keyBias) s[u] += keyBias[b * S + u];
         if (f.causal && u > t) s[u] = -Infinity;
       }
       const top = Math.max(...s);
       const w = s.map((x) => Math.exp(x - top));
       const total = w.reduce((x, y) => x + y, 0);
-      for (let u = 0; u < S; u++) for (let c = 0; c < dv; c++) out[(z * T + t) * dv + c]! += (w[u]! / total) * v[(z * S + u) * dv + c]!;
+      for (let u = 0; u < S; u++) for (let c = 0; c < dv; c++) out[(z * T + t) * dv + c] += (w[u] / total) * v[(z * S + u) * dv + c];
     }
   }
   return out;
@@ -96,19 +96,19 @@ describe('attention', () => {
   it('splits heads from channels, with another token count for keys and more keys than a chunk', async () => {
     const [B, T, S, H, d] = [2, 37, 131, 2, 9];
     await matchesFloat64(
-      ([q, k, v]) => attention(q!, k!, v!, { heads: H }),
-      ([q, k, v]) => join(reference({ B, H, T, S, d }, split(q!, B, T, H, d), split(k!, B, S, H, d), split(v!, B, S, H, d)), B, T, H, d),
+      ([q, k, v]) => attention(q, k, v, { heads: H }),
+      ([q, k, v]) => join(reference({ B, H, T, S, d }, split(q, B, T, H, d), split(k, B, S, H, d), split(v, B, S, H, d)), B, T, H, d),
       [random([B, T, H * d], 1, 2), random([B, S, H * d], 2, 2), random([B, S, H * d], 3)],
     );
   });
   it('reads q, k and v from one packed tensor', async () => {
     const [B, T, H, d] = [1, 33, 3, 8];
     await matchesFloat64(
-      ([x]) => attentionPacked(x!, { heads: H }),
+      ([x]) => attentionPacked(x, { heads: H }),
       ([x]) => {
         const part = (j: number): Float64Array =>
           split(
-            Float64Array.from({ length: B * T * H * d }, (_, i) => x![Math.floor(i / (H * d)) * 3 * H * d + j * H * d + (i % (H * d))]!),
+            Float64Array.from({ length: B * T * H * d }, (_, i) => x[Math.floor(i / (H * d)) * 3 * H * d + j * H * d + (i % (H * d))]),
             B,
             T,
             H,
@@ -123,8 +123,8 @@ describe('attention', () => {
     const f: Form = { B: 2, H: 3, G: 4, T: 19, S: 19, d: 5, cosine: true };
     const shape = [f.B, f.H, f.G!, f.T, f.d];
     await matchesFloat64(
-      ([q, k, v, b]) => attention(q!, k!, v!, { bias: b!, cosine: true }),
-      ([q, k, v, b]) => reference(f, q!, k!, v!, b!),
+      ([q, k, v, b]) => attention(q, k, v, { bias: b, cosine: true }),
+      ([q, k, v, b]) => reference(f, q, k, v, b),
       [random(shape, 5), random(shape, 6), random(shape, 7), random([3, 19, 19], 8)],
     );
   });
@@ -133,22 +133,22 @@ describe('attention', () => {
     const shape = [f.B, f.H, f.T, f.d];
     const tau: Input = { values: Float32Array.from([10, 3, 0, 7]), shape: [4] };
     await matchesFloat64(
-      ([q, k, v, b, s]) => attention(q!, k!, v!, { keyBias: b!, tau: s!, cosine: true }),
-      ([q, k, v, b, s]) => reference(f, q!, k!, v!, undefined, b!, s!),
+      ([q, k, v, b, s]) => attention(q, k, v, { keyBias: b, tau: s, cosine: true }),
+      ([q, k, v, b, s]) => reference(f, q, k, v, undefined, b, s),
       [random(shape, 9), random(shape, 10), random(shape, 11), random([2, 70], 12, 3), tau],
     );
   });
   it('takes one bias per batch or for all heads, another width of v, a causal mask, one query', async () => {
     const f: Form = { B: 2, H: 2, T: 7, S: 9, d: 3, dv: 11, biasBatches: 2, biasHeads: 1, scale: 0.7, causal: true };
     await matchesFloat64(
-      ([q, k, v, b]) => attention(q!, k!, v!, { bias: b!, scale: 0.7, causal: true }),
-      ([q, k, v, b]) => reference(f, q!, k!, v!, b!),
+      ([q, k, v, b]) => attention(q, k, v, { bias: b, scale: 0.7, causal: true }),
+      ([q, k, v, b]) => reference(f, q, k, v, b),
       [random([2, 2, 7, 3], 13, 2), random([2, 2, 9, 3], 14, 2), random([2, 2, 9, 11], 15), random([2, 1, 7, 9], 16)],
     );
     const one: Form = { B: 1, H: 1, T: 1, S: 65, d: 1 };
     await matchesFloat64(
-      ([q, k, v]) => attention(q!, k!, v!),
-      ([q, k, v]) => reference(one, q!, k!, v!),
+      ([q, k, v]) => attention(q, k, v),
+      ([q, k, v]) => reference(one, q, k, v),
       [random([1, 1, 1, 1], 17, 2), random([1, 1, 65, 1], 18, 2), random([1, 1, 65, 1], 19)],
     );
   });
@@ -164,8 +164,8 @@ describe('attention', () => {
       return { y, dq: g.get(q)!, dk: g.get(k)! };
     });
     const wanted = reference(f, Float64Array.from(values), Float64Array.from(values), Float64Array.from(await v.data()));
-    expect(Math.max(...(await out.y.data()).map((y, i) => Math.abs(y - wanted[i]!)))).toBeLessThan(1e-5);
-    for (const g of [out.dq, out.dk]) expect([...(await g.data()).slice(8, 12)].map(Math.abs)).toEqual([0, 0, 0, 0]);
+    expect(Math.max(...(await out.y.data()).map((y, i) => Math.abs(y - wanted[i])))).toBeLessThan(1e-5);
+    for (const g of [out.dq, out.dk]) expect(Array.from((await g.data()).slice(8, 12), Math.abs)).toEqual([0, 0, 0, 0]);
   });
   it('masks with -Infinity; a row without keys is 0 and has no gradient, as in PyTorch', async () => {
     const shape = [1, 1, 2, 2];
@@ -188,7 +188,7 @@ describe('attention', () => {
     const out = evaluate(() => {
       const y = attention(...inputs, { keyBias });
       const g = backward(sum(mul(y, inputs[2])), [...inputs, keyBias]);
-      return { y, ...Object.fromEntries(['dq', 'dk', 'dv', 'dbias'].map((name, i) => [name, g.get([...inputs, keyBias][i]!)!])) };
+      return { y, ...Object.fromEntries(['dq', 'dk', 'dv', 'dbias'].map((name, i) => [name, g.get([...inputs, keyBias][i])!])) };
     }) as Record<string, Tensor>;
     for (const [name, t] of Object.entries(out)) {
       const values = [...(await t.data())];
@@ -209,7 +209,7 @@ describe('attention', () => {
     const runs = [1 << 25, 2 * 8 * 70 * 70, 8 * 33 * 70].map((bytes) => attentionGrad(inputs, saved as never, dy, attrs, bytes));
     for (const name of ['q', 'k', 'v', 'bias', 'keyBias', 'tau'] as const) {
       const [whole, ...others] = await Promise.all(runs.map((r) => r[name]!.data()));
-      for (const other of others) expect(Math.max(...whole!.map((x, i) => Math.abs(x - other[i]!))), name).toBeLessThan(1e-5);
+      for (const other of others) expect(Math.max(...whole.map((x, i) => Math.abs(x - other[i]))), name).toBeLessThan(1e-5);
     }
   });
   it('computes in f16 storage with f32 sums', async (context) => {
@@ -221,8 +221,8 @@ describe('attention', () => {
     }).data();
     const { fromF16 } = await import('../../src/engine/dtype.ts');
     const [q, k, v] = values.map((x) => split(Float64Array.from(x), B, T, H, d));
-    const wanted = join(reference({ B, H, T, S: T, d }, q!, k!, v!), B, T, H, d);
-    expect(Math.max(...Array.from(y, (x, i) => Math.abs(fromF16(x) - wanted[i]!)))).toBeLessThan(2e-3);
+    const wanted = join(reference({ B, H, T, S: T, d }, q, k, v), B, T, H, d);
+    expect(Math.max(...Array.from(y, (x, i) => Math.abs(fromF16(x) - wanted[i])))).toBeLessThan(2e-3);
   });
   it('names the shapes that do not fit', () => {
     const x = tensor(new Float32Array(24), { shape: [2, 3, 4] });

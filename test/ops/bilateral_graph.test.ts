@@ -16,7 +16,7 @@ function reference(S: number, N: number, first: number, d: number, z: Float64Arr
   const out = new Float64Array(S * N * d);
   const dot = (a: Float64Array, i: number, b: Float64Array, j: number): number => {
     let s = 0;
-    for (let c = 0; c < d; c++) s += a[i * d + c]! * b[j * d + c]!;
+    for (let c = 0; c < d; c++) s += a[i * d + c] * b[j * d + c];
     return s;
   };
   const relation = (i: number, j: number): number => (i < first ? (j < first ? 0 : 1) : j < first ? 2 : 3);
@@ -27,7 +27,7 @@ function reference(S: number, N: number, first: number, d: number, z: Float64Arr
         return Math.exp(x > 0 ? x : 0.2 * x);
       });
       const total = e.reduce((a, b) => a + b, 0);
-      for (let j = 0; j < N; j++) for (let c = 0; c < d; c++) out[(s * N + i) * d + c]! += (e[j]! / total) * z[(s * N + j) * d + c]!;
+      for (let j = 0; j < N; j++) for (let c = 0; c < d; c++) out[(s * N + i) * d + c] += (e[j] / total) * z[(s * N + j) * d + c];
     }
   }
   return out;
@@ -36,16 +36,16 @@ function reference(S: number, N: number, first: number, d: number, z: Float64Arr
 describe('bilateralGraphConv', () => {
   it('aggregates within and between the graphs', async () => {
     await matchesFloat64(
-      ([z, p, q]) => bilateralGraphConv(z!, p!, q!),
-      ([z, p, q]) => reference(3, 14, 7, 9, z!, p!, q!),
+      ([z, p, q]) => bilateralGraphConv(z, p, q),
+      ([z, p, q]) => reference(3, 14, 7, 9, z, p, q),
       [random([3, 14, 9], 1), random([4, 9], 2), random([4, 9], 3)],
       { samples: 40 },
     );
   });
   it('takes graphs of different sizes', async () => {
     await matchesFloat64(
-      ([z, p, q]) => bilateralGraphConv(z!, p!, q!, { first: 1 }),
-      ([z, p, q]) => reference(1, 5, 1, 3, z!, p!, q!),
+      ([z, p, q]) => bilateralGraphConv(z, p, q, { first: 1 }),
+      ([z, p, q]) => reference(1, 5, 1, 3, z, p, q),
       [random([1, 5, 3], 4), random([4, 3], 5), random([4, 3], 6)],
       { samples: 40 },
     );

@@ -9,7 +9,7 @@ import { mul } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { noise } from '../kernels/harness.ts';
 
-export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a, (v, i) => v * b[i]!).reduce((s, v) => s + v, 0);
+export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a, (v, i) => v * b[i]).reduce((s, v) => s + v, 0);
 
 /** 0, 1, 2, ... in float32: every element its own name. */
 export const count = (shape: readonly number[], dtype: 'f32' | 'u32' | 'i32' = 'f32'): Tensor =>
@@ -23,10 +23,10 @@ export function* indices(shape: readonly number[]): Generator<number[]> {
   const at = shape.map(() => 0);
   for (let i = 0; i < numel(shape); i++) {
     yield [...at];
-    for (let a = shape.length - 1; a >= 0 && ++at[a]! === shape[a]; a--) at[a] = 0;
+    for (let a = shape.length - 1; a >= 0 && ++at[a] === shape[a]; a--) at[a] = 0;
   }
 }
-export const flat = (shape: readonly number[], at: readonly number[]): number => shape.reduce((s, d, i) => s * d + at[i]!, 0);
+export const flat = (shape: readonly number[], at: readonly number[]): number => shape.reduce((s, d, i) => s * d + at[i], 0);
 
 interface Eager {
   shape: readonly number[];
@@ -51,11 +51,11 @@ export async function gradients(f: (...inputs: Tensor[]) => Tensor, inputs: read
 /** <A x, w> = <x, A^T w> for an op that is linear in all its inputs together; and replay = eager to the bit, gradient included. */
 export async function checkLinear(f: (...inputs: Tensor[]) => Tensor, ...shapes: readonly (readonly number[])[]): Promise<void> {
   const values = shapes.map((shape, i) => noise(numel(shape), 7 + i));
-  const inputs = values.map((v, i) => tensor(v, { shape: shapes[i]! }));
+  const inputs = values.map((v, i) => tensor(v, { shape: shapes[i] }));
   const eager = await gradients(f, inputs);
   const { y, w, grads } = eager;
   const left = dot(y, w);
-  const right = values.reduce((s, v, i) => s + dot(v, grads[i]!), 0);
+  const right = values.reduce((s, v, i) => s + dot(v, grads[i]), 0);
   const scale = Math.sqrt(dot(y, y) * dot(w, w)) + 1e-30;
   expect(Math.abs(left - right) / scale).toBeLessThan(2e-6);
   await checkReplay(f, values, shapes, eager);
@@ -70,9 +70,9 @@ export async function checkReplay(
 ): Promise<void> {
   using p = await compile(
     (input: Record<string, Tensor>) => {
-      const inputs = shapes.map((_, i) => input[`x${i}`]!);
+      const inputs = shapes.map((_, i) => input[`x${i}`]);
       const y = f(...inputs);
-      const found = backward(sum(mul(y, input.w!)), inputs);
+      const found = backward(sum(mul(y, input.w)), inputs);
       return { y, grads: inputs.map((x) => found.get(x)!) };
     },
     { ...Object.fromEntries(shapes.map((shape, i) => [`x${i}`, spec(shape)])), w: spec(eager.shape) },
@@ -102,12 +102,12 @@ export async function checkGradient(
   const h = 5e-8; // below the spacing of the random inputs, so that no maximum changes hands
   const expected = Float64Array.from(x0, (_, i) => {
     const x = Float64Array.from(x0);
-    x[i]! += h;
+    x[i] += h;
     const above = loss(x);
-    x[i]! -= 2 * h;
+    x[i] -= 2 * h;
     return (above - loss(x)) / (2 * h);
   });
   const scale = Math.max(...expected.map(Math.abs), 1e-30);
-  expect(Math.max(...expected.map((e, i) => Math.abs(e - g![i]!))) / scale).toBeLessThan(tolerance);
+  expect(Math.max(...expected.map((e, i) => Math.abs(e - g[i]))) / scale).toBeLessThan(tolerance);
   await checkReplay(f, [x0], [shape], eager);
 }

@@ -20,21 +20,19 @@ describe('edgeConvGather and neighbourMax', () => {
     Float64Array.from({ length: S * N * K * C }, (_, i) => {
       const edge = Math.floor(i / C);
       const row = Math.floor(edge / K);
-      return u![(Math.floor(row / N) * M + picks[edge]!) * C + (i % C)]! + v![row * C + (i % C)]!;
+      return u[(Math.floor(row / N) * M + picks[edge]) * C + (i % C)] + v[row * C + (i % C)];
     });
 
   it('gathers rows and adds', async () => {
     const index = tensor(picks, { shape: [S, N, K], dtype: 'u32' });
-    await matchesFloat64(([u, v]) => edgeConvGather(u!, v!, index), gathered, [random([S, M, C], 1), random([S, N, C], 2)], {
-      samples: 60,
-    });
+    await matchesFloat64(([u, v]) => edgeConvGather(u, v, index), gathered, [random([S, M, C], 1), random([S, N, C], 2)], { samples: 60 });
   });
   it('takes the maximum over neighbours and routes the gradient to it', async () => {
     await matchesFloat64(
-      ([x]) => neighbourMax(x!),
+      ([x]) => neighbourMax(x),
       ([x]) =>
         Float64Array.from({ length: S * N * C }, (_, i) =>
-          Math.max(...Array.from({ length: K }, (_, j) => x![(Math.floor(i / C) * K + j) * C + (i % C)]!)),
+          Math.max(...Array.from({ length: K }, (_, j) => x[(Math.floor(i / C) * K + j) * C + (i % C)])),
         ),
       [random([S, N, K, C], 3)],
       { samples: 60 },
@@ -45,11 +43,11 @@ describe('edgeConvGather and neighbourMax', () => {
   it('works as an edge convolution', async () => {
     const index = tensor(picks, { shape: [S, N, K], dtype: 'u32' });
     await matchesFloat64(
-      ([u, v]) => neighbourMax(edgeConvGather(u!, v!, index)),
+      ([u, v]) => neighbourMax(edgeConvGather(u, v, index)),
       (inputs) => {
         const e = gathered(inputs);
         return Float64Array.from({ length: S * N * C }, (_, i) =>
-          Math.max(...Array.from({ length: K }, (_, j) => e[(Math.floor(i / C) * K + j) * C + (i % C)]!)),
+          Math.max(...Array.from({ length: K }, (_, j) => e[(Math.floor(i / C) * K + j) * C + (i % C)])),
         );
       },
       [random([S, M, C], 4), random([S, N, C], 5)],

@@ -41,37 +41,37 @@ export async function matchesFloat64(
   const exact = inputs.map((i) => Float64Array.from(i.values));
   const wanted = reference(exact);
   const weights = noise(wanted.length, 77);
-  const loss64 = (): number => reference(exact).reduce((s, y, i) => s + y * weights[i]!, 0);
+  const loss64 = (): number => reference(exact).reduce((s, y, i) => s + y * weights[i], 0);
 
   const tensors = inputs.map((i) => tensor(i.values, { shape: i.shape }));
   const step_ = (list: Tensor[]) => {
     const y = f(list);
-    const moving = list.filter((_, i) => !inputs[i]!.constant);
+    const moving = list.filter((_, i) => !inputs[i].constant);
     const grads = backward(sum(mul(y, tensor(weights, { shape: y.shape }))), moving);
-    return { y, ...Object.fromEntries(list.map((t, i) => [`d${i}`, inputs[i]!.constant ? y : grads.get(t)!])) } as Record<string, Tensor>;
+    return { y, ...Object.fromEntries(list.map((t, i) => [`d${i}`, inputs[i].constant ? y : grads.get(t)!])) } as Record<string, Tensor>;
   };
   const eager = evaluate(() => step_(tensors));
-  const y = await eager.y!.data();
+  const y = await eager.y.data();
   expect(y.length).toBe(wanted.length);
   const size = Math.max(1e-6, ...Array.from(wanted, Math.abs));
-  expect(Math.max(...Array.from(wanted, (w, i) => Math.abs(w - y[i]!))) / size, 'values').toBeLessThan(tolerance);
+  expect(Math.max(...Array.from(wanted, (w, i) => Math.abs(w - y[i]))) / size, 'values').toBeLessThan(tolerance);
 
   for (const [i, input] of inputs.entries()) {
     if (input.constant) continue;
-    const g = await eager[`d${i}`]!.data();
+    const g = await eager[`d${i}`].data();
     expect(g.length).toBe(input.values.length);
     expect(g.every(Number.isFinite), `gradient ${i} is finite`).toBe(true);
     const scale = Math.max(1e-2, ...Array.from(g, Math.abs));
     const stride = Math.max(1, Math.floor(g.length / samples));
     for (let k = i % stride; k < g.length; k += stride) {
-      const x = exact[i]![k]!;
-      exact[i]![k] = x + step;
+      const x = exact[i][k];
+      exact[i][k] = x + step;
       const up = loss64();
-      exact[i]![k] = x - step;
+      exact[i][k] = x - step;
       const down = loss64();
-      exact[i]![k] = x;
+      exact[i][k] = x;
       expect(
-        Math.abs((up - down) / (2 * step) - g[k]!) / scale,
+        Math.abs((up - down) / (2 * step) - g[k]) / scale,
         `gradient ${i} at ${k}: ${g[k]}, expected ${(up - down) / (2 * step)}`,
       ).toBeLessThan(gradTolerance);
     }
@@ -79,14 +79,14 @@ export async function matchesFloat64(
   if (options.skipReplay) return;
   const names = inputs.map((_, i) => `x${i}`);
   using program = await compile(
-    (named) => step_(names.map((n) => (named as Record<string, Tensor>)[n]!)),
-    Object.fromEntries(names.map((n, i) => [n, spec(inputs[i]!.shape)])),
+    (named) => step_(names.map((n) => (named as Record<string, Tensor>)[n])),
+    Object.fromEntries(names.map((n, i) => [n, spec(inputs[i].shape)])),
     { fuse: false },
   );
   for (let run = 0; run < 2; run++) {
-    const out = program.run(Object.fromEntries(names.map((n, i) => [n, inputs[i]!.values])));
+    const out = program.run(Object.fromEntries(names.map((n, i) => [n, inputs[i].values])));
     for (const [name, t] of Object.entries(eager)) {
-      const [a, b] = [await t.data(), await (out as Record<string, Tensor>)[name]!.data()];
+      const [a, b] = [await t.data(), await out[name].data()];
       expect(
         Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength)),
         `${name}: replay equals eager`,

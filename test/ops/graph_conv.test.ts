@@ -20,13 +20,13 @@ describe('graphConv', () => {
   ] as const) {
     it(`multiplies ${shared ? 'one adjacency' : 'an adjacency a graph'} ${N} x ${M} with ${C} features and the weight`, async () => {
       await matchesFloat64(
-        ([a, x, w]) => graphConv(a!, x!, w!),
+        ([a, x, w]) => graphConv(a, x, w),
         ([a, x, w]) =>
           Float64Array.from({ length: B * N * O }, (_, i) => {
             const [b, n, o] = [Math.floor(i / (N * O)), Math.floor(i / O) % N, i % O];
             let s = 0;
             for (let m = 0; m < M; m++)
-              for (let c = 0; c < C; c++) s += a![((shared ? 0 : b) * N + n) * M + m]! * x![(b * M + m) * C + c]! * w![o * C + c]!;
+              for (let c = 0; c < C; c++) s += a[((shared ? 0 : b) * N + n) * M + m] * x[(b * M + m) * C + c] * w[o * C + c];
             return s;
           }),
         [random(shared ? [N, M] : [B, N, M], 1), random([B, M, C], 2), random([O, C], 3)],

@@ -30,9 +30,9 @@ describe('random numbers', () => {
     const n = 20001;
     const y = await normal([n], { random: source() }).data();
     const want = host.normal(5, 0, n);
-    expect(Math.max(...want.map((v, i) => Math.abs(v - y[i]!)))).toBeLessThan(2e-5);
+    expect(Math.max(...want.map((v, i) => Math.abs(v - y[i])))).toBeLessThan(2e-5);
     const z = await normal([3], { random: source(), mean: 10, std: 0.5 }).data();
-    expect(z[0]).toBeCloseTo(10 + 0.5 * want[0]!, 4);
+    expect(z[0]).toBeCloseTo(10 + 0.5 * want[0], 4);
   });
   it('change with the step of a replayed program, and come back with it', async () => {
     let step = 0;
@@ -57,7 +57,7 @@ describe('dropout', () => {
     const y = await dropout(tensor(x), { p: 0.3, random: source() }).data();
     const u = host.uniform(5, 0, 1003);
     const kept = [...u].map((v) => v >= Math.fround(0.3));
-    kept.forEach((k, i) => expect(y[i]).toBeCloseTo(k ? x[i]! / 0.7 : 0, 5));
+    kept.forEach((k, i) => expect(y[i]).toBeCloseTo(k ? x[i] / 0.7 : 0, 5));
     expect(kept.filter(Boolean).length / 1003).toBeCloseTo(0.7, 1);
   });
   it('is the same in the backward pass and in replay', async () => {
@@ -67,14 +67,14 @@ describe('dropout', () => {
       w,
       grads: [g],
     } = await gradients((x) => dropout(x, { p: 0.25, random: source() }), [tensor(new Float32Array(99).fill(1))]);
-    y.forEach((v, i) => expect(g![i]).toBeCloseTo(w[i]! * v, 6));
+    y.forEach((v, i) => expect(g[i]).toBeCloseTo(w[i] * v, 6));
   });
   it('drops channels or samples as a whole', async () => {
     const shape = [3, 4, 5, 8];
     const ones = tensor(new Float32Array(numel(shape)).fill(1), { shape });
     const y = await dropout(ones, { p: 0.5, random: source(), shared: [1, 2] }).data();
     const u = host.uniform(5, 0, 24);
-    y.forEach((v, i) => expect(v).toBe(u[Math.floor(i / 160) * 8 + (i % 8)]! >= 0.5 ? 2 : 0));
+    y.forEach((v, i) => expect(v).toBe(u[Math.floor(i / 160) * 8 + (i % 8)] >= 0.5 ? 2 : 0));
     await checkLinear((x) => dropout(x, { p: 0.5, random: source(), shared: [1, -2, -1] }), shape);
   });
   it('has its ends', async () => {

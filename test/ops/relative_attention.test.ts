@@ -36,16 +36,16 @@ function reference(
         const s = Array.from({ length: T }, (_, u) => {
           let sum = 0;
           for (let c = 0; c < dh; c++) {
-            const q = qkv[at(b, t, 0, h) + c]!;
-            sum += (q * qkv[at(b, u, 1, h) + c]!) / Math.sqrt(dh);
+            const q = qkv[at(b, t, 0, h) + c];
+            sum += (q * qkv[at(b, u, 1, h) + c]) / Math.sqrt(dh);
             for (let axis = 0; axis < 3; axis++)
-              sum += q * tables[axis]![(coordinates(t)[axis]! - coordinates(u)[axis]! + grid[axis]! - 1) * dh + c]!;
+              sum += q * tables[axis][(coordinates(t)[axis] - coordinates(u)[axis] + grid[axis] - 1) * dh + c];
           }
           return Math.exp(sum);
         });
         const total = s.reduce((x, y) => x + y, 0);
         for (let u = 0; u < T; u++)
-          for (let c = 0; c < dh; c++) out[(b * T + t) * C + h * dh + c]! += (s[u]! / total) * qkv[at(b, u, 2, h) + c]!;
+          for (let c = 0; c < dh; c++) out[(b * T + t) * C + h * dh + c] += (s[u] / total) * qkv[at(b, u, 2, h) + c];
       }
   return out;
 }
@@ -59,8 +59,8 @@ describe('relativeAttention', () => {
     it(`adds the three tables on a grid of ${grid.join(' x ')}`, async () => {
       const [B, heads, dh] = [2, 2, 6];
       await matchesFloat64(
-        ([x, d, h, w]) => relativeAttention(x!, d!, h!, w!, { heads }),
-        ([x, ...tables]) => reference(B, grid, heads, dh, x!, tables),
+        ([x, d, h, w]) => relativeAttention(x, d, h, w, { heads }),
+        ([x, ...tables]) => reference(B, grid, heads, dh, x, tables),
         [random([B, ...grid, 3 * heads * dh], 1), ...grid.map((n, i) => random([2 * n - 1, dh], 2 + i))],
         { samples: 30 },
       );
@@ -84,7 +84,7 @@ describe('relativeAttention', () => {
       return (await Promise.all([out.y, out.dx, out.dtable].map((t) => t.data()))).flatMap((x) => [...x]);
     };
     const [full, half] = [await run('f32'), await run('f16')];
-    expect(Math.max(...full.map((x, i) => Math.abs(x - half[i]!)))).toBeLessThan(5e-3);
+    expect(Math.max(...full.map((x, i) => Math.abs(x - half[i])))).toBeLessThan(5e-3);
   });
   it('names the shapes that do not fit', () => {
     const make = (...shape: number[]): Tensor => tensor(new Float32Array(shape.reduce((a, b) => a * b)), { shape });

@@ -20,15 +20,15 @@ function reference(mask: Float32Array, u: ArrayLike<number>, [b, d, h, w]: reado
     const own = mask.subarray(row * d * h * w, (row + 1) * d * h * w);
     const hits = [...own.keys()].filter((i) => own[i] !== 0);
     if (hits.length === 0) return { coords: [0.5, 0.5, 0.5], value: 0 };
-    const at = hits[Math.min(hits.length - 1, Math.floor(Math.fround(u[row]! * hits.length)))]!;
-    return { coords: [(Math.floor(at / (h * w)) + 0.5) / d, ((Math.floor(at / w) % h) + 0.5) / h, ((at % w) + 0.5) / w], value: own[at]! };
+    const at = hits[Math.min(hits.length - 1, Math.floor(Math.fround(u[row] * hits.length)))];
+    return { coords: [(Math.floor(at / (h * w)) + 0.5) / d, ((Math.floor(at / w) % h) + 0.5) / h, ((at % w) + 0.5) / w], value: own[at] };
   });
 }
 
 /** A signed mask in which a share of the voxels is not 0. */
 function signed(n: number, share: number, seed: number): Float32Array {
   const u = new Philox(seed, 'click').uniform(0, 0, 2 * n);
-  return Float32Array.from({ length: n }, (_, i) => (u[2 * i]! < share ? (u[2 * i + 1]! < 0.5 ? -1 : 1) : 0));
+  return Float32Array.from({ length: n }, (_, i) => (u[2 * i] < share ? (u[2 * i + 1] < 0.5 ? -1 : 1) : 0));
 }
 
 describe('sampleVoxel', () => {
@@ -47,7 +47,7 @@ describe('sampleVoxel', () => {
     reference(mask, u, shape).forEach((want, row) => {
       expect(v[row], `row ${row}`).toBe(want.value);
       want.coords.forEach((x, axis) => {
-        expect(Math.abs(c[3 * row + axis]! - x)).toBeLessThan(1e-6);
+        expect(Math.abs(c[3 * row + axis] - x)).toBeLessThan(1e-6);
       });
     });
   });
@@ -69,13 +69,13 @@ describe('sampleVoxel', () => {
   it('is uniform: every voxel of a mask as often as another', async () => {
     const rows = 4000;
     const one = Float32Array.of(0, 1, 0, 0, 1, 1, 0, 1); // 4 of 8
-    const mask = Float32Array.from({ length: rows * 8 }, (_, i) => one[i % 8]!);
+    const mask = Float32Array.from({ length: rows * 8 }, (_, i) => one[i % 8]);
     const { coords } = sampleVoxel(tensor(mask, { shape: [rows, 1, 1, 8] }), tensor(new Philox(1, 'click').uniform(0, 0, rows)));
     const c = await coords.data();
     const seen = new Float64Array(8);
-    for (let row = 0; row < rows; row++) seen[Math.floor(c[3 * row + 2]! * 8)]!++;
+    for (let row = 0; row < rows; row++) seen[Math.floor(c[3 * row + 2] * 8)]++;
     one.forEach((set, i) => {
-      if (set) expect(Math.abs(seen[i]! - rows / 4)).toBeLessThan(120);
+      if (set) expect(Math.abs(seen[i] - rows / 4)).toBeLessThan(120);
       else expect(seen[i]).toBe(0);
     }); // 4.4 standard deviations
   });

@@ -22,12 +22,12 @@ describe('tableInterpolate', () => {
       const weight = noise(T * T * taps, 3);
       const plan = interpolationPlan(entries, [T, T], index, weight);
       await matchesFloat64(
-        ([table]) => tableInterpolate(table!, plan),
+        ([table]) => tableInterpolate(table, plan),
         ([table]) => {
           const out = new Float64Array(heads * T * T);
           for (let h = 0; h < heads; h++)
             for (let p = 0; p < T * T; p++)
-              for (let j = 0; j < taps; j++) out[h * T * T + p]! += weight[p * taps + j]! * table![index[p * taps + j]! * heads + h]!;
+              for (let j = 0; j < taps; j++) out[h * T * T + p] += weight[p * taps + j] * table[index[p * taps + j] * heads + h];
           return out;
         },
         [random([entries, heads], 5)],

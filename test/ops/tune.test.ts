@@ -26,7 +26,7 @@ it('every contender computes the same product', async () => {
   const right = Float32Array.from({ length: k * n }, (_, i) => ((i * 5) % 11) - 5);
   const expected = Float32Array.from({ length: m * n }, (_, at) => {
     let sum = 0;
-    for (let i = 0; i < k; i++) sum += left[Math.floor(at / n) * k + i]! * right[i * n + (at % n)]!;
+    for (let i = 0; i < k; i++) sum += left[Math.floor(at / n) * k + i] * right[i * n + (at % n)];
     return sum;
   });
   const { caps } = await openDevice().then((device) => {

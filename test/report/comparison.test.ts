@@ -22,14 +22,14 @@ const methods = (name = (n: string) => n): MethodRuns[] =>
   }));
 function comparison(name = (n: string) => n): Comparison {
   const all = methods(name),
-    table = compareMethods(all, all[0]!.name, { resamples: 50 });
+    table = compareMethods(all, all[0].name, { resamples: 50 });
   return {
     notices: [name('They differ.')],
     methods: table,
     ablation: table,
     level: 0.95,
     tolerance: 1,
-    runs: [{ method: all[0]!.name, run: name('run'), fold: 0, seed: 1, evaluated: '7 held-out cases' }],
+    runs: [{ method: all[0].name, run: name('run'), fold: 0, seed: 1, evaluated: '7 held-out cases' }],
     surfaces: [
       { title: name('best'), note: name('case'), reference: block([2, 4, 4], [6, 8, 8]), prediction: block([2, 4, 4], [6, 9, 8]) },
       { title: name('worst'), note: '', reference: block([2, 4, 4], [6, 8, 8]), prediction: block([0, 0, 0], [0, 0, 0]) },
@@ -45,15 +45,15 @@ describe('compareMethods', () => {
     expect(alpha).toBe(0.05);
     for (const [i, { metrics }] of rows.entries())
       for (const metric of ['Dice', 'IoU', 'BF', 'HD95'] as const)
-        expect(metrics[metric].mean).toBeCloseTo(methods()[i]!.summaries[0]!.foreground.metrics[metric].mean!, 12);
+        expect(metrics[metric].mean).toBeCloseTo(methods()[i].summaries[0].foreground.metrics[metric].mean!, 12);
     expect(rows.map((row) => row.against?.IoU.n_cases)).toEqual([undefined, 7, 7]);
     // One case is missed by all: HD95 has six pairs, and one that is left out.
-    expect([rows[1]!.against!.HD95.n_cases, rows[1]!.against!.HD95.n_unpaired]).toEqual([6, 1]);
+    expect([rows[1].against!.HD95.n_cases, rows[1].against!.HD95.n_unpaired]).toEqual([6, 1]);
     // Six differing pairs, two tests: the smallest p is 2 x 2 / 64 = 0.0625, so nothing is bold; with one test it is 0.031.
     expect(rows.map((row) => row.best)).toEqual([[], [], []]);
-    const [two] = [compareMethods([methods()[0]!, methods()[2]!], 'grown 2', { resamples: 50 })];
-    expect(two.rows[0]!.best).toContain('IoU');
-    expect(two.rows[1]!.best).toEqual([]);
+    const [two] = [compareMethods([methods()[0], methods()[2]], 'grown 2', { resamples: 50 })];
+    expect(two.rows[0].best).toContain('IoU');
+    expect(two.rows[1].best).toEqual([]);
   });
 
   it('several classes, folds and seeds: means as one evaluation has them', () => {
@@ -64,8 +64,8 @@ describe('compareMethods', () => {
     const {
       rows: [row],
     } = compareMethods([{ name: 'm', summaries: [both, both], parameters: null, seconds: null }], 'm', { resamples: 50 });
-    expect(row!.metrics.Dice.mean).toBeCloseTo(both.foreground.metrics.Dice.mean!, 12);
-    expect([row!.n_cases, row!.n_runs]).toEqual([7, 2]);
+    expect(row.metrics.Dice.mean).toBeCloseTo(both.foreground.metrics.Dice.mean!, 12);
+    expect([row.n_cases, row.n_runs]).toEqual([7, 2]);
   });
 });
 
@@ -137,7 +137,7 @@ describe('surfaces in a page', () => {
     expect([width, height, channels]).toEqual([64, 64, 4]);
     expect(data[(32 * 64 + 32) * 4 + 3]).toBe(255);
     expect(data[3]).toBe(0);
-    const covered = data.filter((_, i) => i % 4 === 3 && data[i]! > 0).length / (64 * 64);
+    const covered = data.filter((_, i) => i % 4 === 3 && data[i] > 0).length / (64 * 64);
     expect(covered).toBeGreaterThan(0.2);
     expect(covered).toBeLessThan(0.9);
   });

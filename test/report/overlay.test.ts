@@ -121,7 +121,7 @@ describe('pictures', () => {
 
   it('colour what was missed as the reference and what is extra as the prediction', () => {
     const errors = pixels([...document.querySelectorAll('image:not([id])')][0].getAttribute('href')!);
-    const at = (x: number, y: number): number[] => [...errors.data.slice((y * 6 + x) * 4, (y * 6 + x) * 4 + 4)];
+    const at = (x: number, y: number): number[] => Array.from(errors.data.slice((y * 6 + x) * 4, (y * 6 + x) * 4 + 4));
     expect(at(3, 2).slice(0, 3)).toEqual([0x56, 0xb4, 0xe9]);
     expect(at(4, 2).slice(0, 3)).toEqual([0xe6, 0x9f, 0x00]);
     expect(at(0, 0)[3]).toBe(0);

@@ -14,7 +14,7 @@ const textOf = (selector: string): string =>
     .map((element) => element.textContent)
     .join(' ')
     .replace(/\s+/g, ' ');
-const sectionText = (id: string): string => document.getElementById(id)!.parentElement!.textContent!.replace(/\s+/g, ' ');
+const sectionText = (id: string): string => document.getElementById(id)!.parentElement!.textContent.replace(/\s+/g, ' ');
 
 describe('the page', () => {
   it('has the sections there is data for, and no others', () => {
@@ -59,7 +59,7 @@ describe('the page', () => {
       expect(svg.getAttribute('aria-label')!.length).toBeGreaterThan(5);
     }
     for (const figure of document.querySelectorAll('figure'))
-      expect(figure.querySelector('figcaption')!.textContent!.length).toBeGreaterThan(10);
+      expect(figure.querySelector('figcaption')!.textContent.length).toBeGreaterThan(10);
   });
 
   it('treats every name as text', () => {
@@ -71,7 +71,7 @@ describe('the page', () => {
     expect(hostile).not.toContain('<img');
     expect(parsed.querySelector('h1')!.textContent).toBe(`${evil}title`);
     // Chart text too: series and run names.
-    expect([...parsed.querySelectorAll('svg text')].some((text) => text.textContent!.startsWith(evil.slice(0, 30)))).toBe(true);
+    expect([...parsed.querySelectorAll('svg text')].some((text) => text.textContent.startsWith(evil.slice(0, 30)))).toBe(true);
     const ids = [...hostile.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
     for (const id of ids) expect(id).toMatch(/^[\w-]+$/);
@@ -99,7 +99,7 @@ describe('what the sections say', () => {
   const words = (change: Partial<ReportInput>): string =>
     parseHTML(renderReport({ ...fullInput(), ...change }))
       .document.getElementById('verdict')!
-      .parentElement!.textContent!.replace(/\s+/g, ' ');
+      .parentElement!.textContent.replace(/\s+/g, ' ');
   const evaluated = (cases: Evaluated['cases']): Evaluated => ({ cases, n_cases: 7, n_patients: 7, masks: null, changed: [] });
 
   it('verdict: says where cases were trained on, masks copied, predictions missing or changed', () => {
@@ -162,13 +162,13 @@ describe('what the sections say', () => {
       ...summary!,
       metric_per_case: summary!.metric_per_case.map((c) => ({
         ...c,
-        metrics: { ...c.metrics, 1: { ...c.metrics['1']!, n_ref: 10, n_pred: 8, volume_ref_mm3: 1000, volume_pred_mm3: 800 } },
+        metrics: { ...c.metrics, 1: { ...c.metrics['1'], n_ref: 10, n_pred: 8, volume_ref_mm3: 1000, volume_pred_mm3: 800 } },
       })),
     };
     for (const given of [summary!, alike]) {
       const drawn = parseHTML(renderReport({ title: 't', summary: given })).document;
       const heights = [...drawn.querySelectorAll('#surfaces ~ .pair svg text, section text')]
-        .filter((t) => /^(bias|[+−]1\.96)/.test(t.textContent!))
+        .filter((t) => /^(bias|[+−]1\.96)/.test(t.textContent))
         .map((t) => {
           let y = 0;
           for (let at: any = t; at && at.tagName.toLowerCase() !== 'svg'; at = at.parentElement)
@@ -177,7 +177,7 @@ describe('what the sections say', () => {
         })
         .sort((a, b) => a - b);
       expect(heights).toHaveLength(3);
-      for (const k of [1, 2]) expect(heights[k]! - heights[k - 1]!).toBeGreaterThanOrEqual(12);
+      for (const k of [1, 2]) expect(heights[k] - heights[k - 1]).toBeGreaterThanOrEqual(12);
     }
   });
 
@@ -189,7 +189,7 @@ describe('what the sections say', () => {
     }));
     const drawn = parseHTML(renderReport({ title: 't', log })).document;
     expect(drawn.body.textContent).toMatch(/21 iterations, of which 3 are in the log and drawn/);
-    const ticks = [...drawn.querySelectorAll('text')].map((t) => t.textContent!);
+    const ticks = [...drawn.querySelectorAll('text')].map((t) => t.textContent);
     expect(ticks).toContain('80');
     expect(ticks.filter((t) => /e[+-]?\d/.test(t))).toEqual([]);
     expect(drawn.body.textContent).toMatch(/Every point is one iteration on one region/);
@@ -241,7 +241,7 @@ describe('choice of cases', () => {
   it('is best, median and worst, each once', () => {
     const { summary } = evaluation([{ label: 1, name: 'nodule' }]);
     const ranked = rankCases(summary);
-    expect(ranked.map(({ dice }) => dice)).toEqual([...ranked.map(({ dice }) => dice)].sort((a, b) => b - a));
+    expect(ranked.map(({ dice }) => dice)).toEqual(ranked.map(({ dice }) => dice).sort((a, b) => b - a));
     expect(chooseOverlayCases(summary)).toEqual([ranked[0].case, ranked[3].case, 'case 5']);
     expect(chooseOverlayCases({ ...summary, metric_per_case: summary.metric_per_case.slice(0, 1) })).toEqual(['case 0']);
     expect(chooseOverlayCases({ ...summary, metric_per_case: [] })).toEqual([]);

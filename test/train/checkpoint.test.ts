@@ -63,7 +63,7 @@ describe('a checkpoint file', () => {
     for (let bit = 0; bit < 8 * whole.length; bit += 5) {
       // every byte, and every place in it
       const damaged = Buffer.from(whole);
-      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      damaged[bit >> 3] ^= 1 << (bit & 7);
       writeFileSync(at('damaged'), damaged);
       await readCheckpoint(at('damaged')).then(
         () => taken.push(`bit ${bit}`),
@@ -197,7 +197,7 @@ describe('a snapshot', () => {
     const optimisers = buildOptimisers(small, nets);
     await saveCheckpoint(at('kept'), nets, optimisers, state);
     const before = readFileSync(at('kept'));
-    const [key, param] = [...nets.transverse!.namedParameters()][0]!;
+    const [key, param] = [...nets.transverse.namedParameters()][0];
     param.write(new Float32Array(param.size).fill(NaN));
     await expect(saveCheckpoint(at('kept'), nets, optimisers, state)).rejects.toThrow(
       `kept: not written, for transverse.${key} after 3 iterations: value 0, got NaN`,
@@ -209,7 +209,7 @@ describe('a snapshot', () => {
     using device = await openDevice();
     expect(device.isLost).toBe(false);
     const nets = buildNetworks(plan);
-    const [key, { torchShape, size }] = [...nets.transverse!.namedParameters()][0]!;
+    const [key, { torchShape, size }] = [...nets.transverse.namedParameters()][0];
     writeFileSync(
       at('foreign.safetensors'),
       encodeSafetensors(
@@ -226,11 +226,11 @@ describe('ranges read back', () => {
   it('lie side by side where they are neighbours, in buffers of bounded size', () => {
     const [a, b] = [{}, {}] as GPUBuffer[];
     const { copies, places, sizes } = layoutReadback([
-      { buffer: a!, offset: 512, bytes: 10 },
-      { buffer: b!, offset: 0, bytes: 2 ** 28 },
-      { buffer: a!, offset: 0, bytes: 300 },
-      { buffer: b!, offset: 2 ** 28, bytes: 2 ** 28 + 4 },
-      { buffer: a!, offset: 2 ** 20, bytes: 4 },
+      { buffer: a, offset: 512, bytes: 10 },
+      { buffer: b, offset: 0, bytes: 2 ** 28 },
+      { buffer: a, offset: 0, bytes: 300 },
+      { buffer: b, offset: 2 ** 28, bytes: 2 ** 28 + 4 },
+      { buffer: a, offset: 2 ** 20, bytes: 4 },
     ]);
     expect(copies.map(({ buffer, offset, bytes }) => [buffer === a ? 'a' : 'b', offset, bytes])).toEqual([
       ['a', 0, 524],
@@ -258,11 +258,11 @@ describe('ranges read back', () => {
       [8, 6],
       [400, 1200],
       [12, 4],
-    ].map(([offset, bytes]) => ({ buffer, offset: offset!, bytes: bytes! }));
+    ].map(([offset, bytes]) => ({ buffer, offset: offset, bytes: bytes }));
     using together = new Readback(device, ranges);
     const views = await together.views();
     for (const [i, { offset, bytes }] of ranges.entries())
-      expect(Buffer.from(views[i]!).equals(Buffer.from(await device.read(buffer, offset, bytes)))).toBe(true);
+      expect(Buffer.from(views[i]).equals(Buffer.from(await device.read(buffer, offset, bytes)))).toBe(true);
   });
 });
 
@@ -288,7 +288,7 @@ describe('predict', () => {
     expect(await predict()).toMatch(/best\.safetensors: tensor "sam\.a": value 0, got NaN/);
     await seal(at('run/checkpoints/best.safetensors'), [], [tensor('sam.a', [1])], metadata);
     const bytes = readFileSync(at('run/checkpoints/best.safetensors'));
-    bytes[bytes.length - 1]! ^= 1;
+    bytes[bytes.length - 1] ^= 1;
     writeFileSync(at('run/checkpoints/best.safetensors'), bytes);
     expect(await predict()).toMatch(/best\.safetensors: damaged, its bytes are not those that were written \(checksum\)/);
     expect(readdirSync(root)).not.toContain('masks');

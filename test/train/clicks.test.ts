@@ -37,7 +37,7 @@ function expected(
   where: (i: number) => boolean,
 ): { at: number; label: number } | null {
   const wrong = predicted.map((_, i) => i).filter((i) => where(i) && (predicted[i] === c) !== (reference[i] === c));
-  const at = wrong[Math.floor(u[c - 1]! * wrong.length)];
+  const at = wrong[Math.floor(u[c - 1] * wrong.length)];
   return at === undefined ? null : { at, label: reference[at] === c ? 1 : 0 };
 }
 
@@ -73,7 +73,7 @@ describe('clicks on errors', () => {
     const signs = new Set<number>();
     for (const c of [1, 2]) {
       const want = expected(c, predicted, truth, (i) => annotated[i] === 1)!;
-      near(got[c - 1]!, { coords: centre(want.at), label: want.label });
+      near(got[c - 1], { coords: centre(want.at), label: want.label });
       signs.add(want.label);
     }
     expect(signs.size, 'both signs occur').toBe(2);
@@ -81,14 +81,14 @@ describe('clicks on errors', () => {
 
   it('else on unannotated voxels that contradict a sure consensus', async () => {
     const sure = (labels: readonly number[]): Tensor => favouring(labels, 0.92, 0.04);
-    const mixed = agreed.map((v, i) => (i % 3 === 0 ? coronal[i]! : v));
+    const mixed = agreed.map((v, i) => (i % 3 === 0 ? coronal[i] : v));
     const consensus = consensusOf(sure(agreed), sure(mixed), tensor([1], { shape: [1, 1, 1] }));
     // Annotated voxels are right: nothing is wrong there.
-    const right = predicted.map((p, i) => (annotated[i] ? p : truth[i]!));
+    const right = predicted.map((p, i) => (annotated[i] ? p : truth[i]));
     const got = await clicksOf(predicted, right, annotated, consensus);
     for (const c of [1, 2]) {
       const want = expected(c, predicted, agreed, (i) => annotated[i] === 0 && agreed[i] === mixed[i])!;
-      near(got[c - 1]!, { coords: centre(want.at), label: want.label });
+      near(got[c - 1], { coords: centre(want.at), label: want.label });
     }
   });
 
@@ -97,8 +97,8 @@ describe('clicks on errors', () => {
     const one = (v: number): Tensor => tensor([v], { shape: [1, 1, 1] });
     for (const consensus of [null, consensusOf(unsure, sure, one(1)), consensusOf(sure, sure, one(0))]) {
       const got = await clicksOf(predicted, predicted, annotated, consensus);
-      near(got[0]!, { coords: [0.1, 0.2, 0.3], label: 1 });
-      near(got[1]!, { coords: [0.4, 0.5, 0.6], label: 1 });
+      near(got[0], { coords: [0.1, 0.2, 0.3], label: 1 });
+      near(got[1], { coords: [0.4, 0.5, 0.6], label: 1 });
     }
   });
 });

@@ -25,8 +25,8 @@ it('counts what is left after an ablation', () => {
   plan.method.sam.enabled = false;
   const sizes = networkSizes(plan);
   expect(Object.keys(sizes)).toEqual(['transverse', 'coronal']);
-  expect(Object.keys(sizes.transverse!.modules)).not.toContain('rm');
-  expect(Object.values(sizes.transverse!.modules).reduce((a, b) => a + b, 0)).toBe(sizes.transverse!.total);
+  expect(Object.keys(sizes.transverse.modules)).not.toContain('rm');
+  expect(Object.values(sizes.transverse.modules).reduce((a, b) => a + b, 0)).toBe(sizes.transverse.total);
 });
 
 it('a `base` step on 8 slices of 128 x 128 keeps at most 0.6 of what PyTorch saves for its gradients', async () => {
@@ -42,7 +42,7 @@ it('prediction holds no more on the device than is told beforehand', async () =>
   const told = await predictionDeviceBytes(plan, device);
   const predictor = await Predictor.create(plan, buildNetworks(plan));
   const image = new Float32Array(plan.data.roi.reduce((a, b) => a * b, 1));
-  for (const n of [1, predictor.most - 1, predictor.most]) await predictor.run(new Array<Float32Array>(n).fill(image));
+  for (const n of [1, predictor.most - 1, predictor.most]) await predictor.run(Array.from({ length: n }, () => image));
   const { peak } = device.memory();
   predictor.dispose();
   expect(peak).toBeLessThanOrEqual(told);

@@ -73,7 +73,7 @@ async function refused(change: () => void, named: RegExp): Promise<void> {
 describe('--resume refuses', () => {
   it('another label, of the same size', () =>
     refused(
-      () => cpSync(label(fold.train[1]!), label(fold.train[0]!)),
+      () => cpSync(label(fold.train[1]), label(fold.train[0])),
       new RegExp(`got another file: labelsTr/${fold.train[0]}\\.nii\\.gz \\(changed\\)`),
     ));
   it('another image', () =>
@@ -85,15 +85,15 @@ describe('--resume refuses', () => {
     refused(() => {
       const file = join(data, 'annotations.json');
       const annotations = JSON.parse(readFileSync(file, 'utf8'));
-      annotations[fold.train[0]!].transverse.pop();
+      annotations[fold.train[0]].transverse.pop();
       writeFileSync(file, JSON.stringify(annotations));
     }, /got another file: annotations\.json \(changed\)/));
   it('no annotation any more', () => refused(() => rmSync(join(data, 'annotations.json')), /annotations\.json \(gone\)/));
   it('a whole other data set of the same names', () =>
     refused(() => {
       for (const name of [...fold.train, ...fold.selection]) appendFileSync(label(name), Buffer.alloc(0));
-      cpSync(label(fold.train[0]!), label(fold.selection[0] ?? fold.train[1]!));
-      cpSync(label(fold.train[0]!), label(fold.train[2]!));
+      cpSync(label(fold.train[0]), label(fold.selection[0] ?? fold.train[1]));
+      cpSync(label(fold.train[0]), label(fold.train[2]));
     }, /got 2 other files: /));
 });
 
@@ -101,7 +101,7 @@ describe('--resume takes', () => {
   it('the same data in another place, and cases that were held out as they are', async () => {
     const moved = join(root, 'moved');
     cpSync(untouched, moved, { recursive: true });
-    for (const name of fold.test) cpSync(label(fold.train[0]!), join(moved, 'labelsTr', `${name}.nii.gz`));
+    for (const name of fold.test) cpSync(label(fold.train[0]), join(moved, 'labelsTr', `${name}.nii.gz`));
     let stopped = false;
     const code = await main(['train', moved, '--run', run, '--resume'], {
       stderr: () => {},
@@ -123,7 +123,7 @@ describe('--resume takes', () => {
         command,
       },
     } = record();
-    cpSync(label(fold.train[1]!), label(fold.train[0]!));
+    cpSync(label(fold.train[1]), label(fold.train[0]));
     const { code, err } = await train(data, '--run', run, '--resume', '--data-changed');
     expect([code, err]).toEqual([0, '']);
     const { state } = await readCheckpoint(checkpointPath(run, 'final'));
@@ -156,7 +156,7 @@ describe('sums of files', () => {
     const folder = join(root, 'sums');
     cpSync(untouched, folder, { recursive: true });
     const dataset = await openDataset(folder);
-    const name = fold.train[0]!;
+    const name = fold.train[0];
     expect(Object.keys(await trainedSums(dataset, [name])).sort()).toEqual([
       'annotations.json',
       'dataset.json',
@@ -169,7 +169,7 @@ describe('sums of files', () => {
       ['1.dcm', 'one'],
       ['deeper/2.dcm', 'two'],
     ])
-      writeFileSync(join(series, file!), text!);
+      writeFileSync(join(series, file), text);
     const sums = await fileSums(dataset, [{ name: 'series', patient: 'series', images: [series], label: undefined }]);
     expect(Object.keys(sums)).toEqual([
       'annotations.json',

@@ -21,7 +21,7 @@ const small = (plan: SanetPlan): void => {
 const plan = tinyPlan(small);
 /** Values that no initialiser draws, for every tensor of a network. */
 function dict(network: 'sam' | 'transverse' = 'sam'): Map<string, HostTensor> {
-  const named = [...makeNetworks(plan)[network]!.namedParameters()];
+  const named = [...makeNetworks(plan)[network].namedParameters()];
   return new Map(named.map(([key, p], i) => [key, { dtype: 'F32', shape: p.torchShape, data: new Float32Array(p.size).fill(i + 0.5) }]));
 }
 /** Networks whose small ones have values; SAM's take a second to draw. */
@@ -84,18 +84,18 @@ describe('weights from a file', () => {
     ['names that begin with module.', () => safetensors('module.safetensors', new Map(prefixed('module.', dict()))), []],
   ] as const)("%s become SAM's; the others keep theirs", async (_, path, unused) => {
     const nets = networks();
-    const before = await nets.transverse!.stateDict();
+    const before = await nets.transverse.stateDict();
     const found = await initialiseFrom(plan, nets, path());
     expect(found).toMatchObject({ loaded: ['sam'], drawn: ['transverse', 'coronal'], unused });
-    await sameAs(nets.sam!, dict());
-    expect(await nets.transverse!.stateDict()).toEqual(before);
+    await sameAs(nets.sam, dict());
+    expect(await nets.transverse.stateDict()).toEqual(before);
   });
 
   it('go to the network that names begin with', async () => {
     const nets = networks();
     const found = await initialiseFrom(plan, nets, safetensors('2d.safetensors', new Map(prefixed('transverse.', dict('transverse')))));
     expect(found).toMatchObject({ loaded: ['transverse'], drawn: ['sam', 'coronal'] });
-    await sameAs(nets.transverse!, dict('transverse'));
+    await sameAs(nets.transverse, dict('transverse'));
   });
 
   it('of our own checkpoints fill every network', async () => {
@@ -109,7 +109,7 @@ describe('weights from a file', () => {
       loaded: ['sam', 'transverse', 'coronal'],
       drawn: [],
     });
-    await sameAs(nets.sam!, dict());
+    await sameAs(nets.sam, dict());
   });
 
   it('are refused with the names of tensors that are missing or of other shapes', async () => {

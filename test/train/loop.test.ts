@@ -106,11 +106,11 @@ describe('work between iterations', () => {
               const [{ transverse }] = (await predictor.run([Float32Array.from({ length: 8 * 32 * 32 }, (_, i) => Math.sin(i))])) as [
                 Record<string, Float32Array>,
               ];
-              seen.push([iteration, transverse![0]!]);
+              seen.push([iteration, transverse[0]]);
             },
     });
     expect(seen.map(([iteration]) => iteration)).toEqual([5, 10]);
-    expect(seen[0]![1]).not.toBe(seen[1]![1]);
+    expect(seen[0][1]).not.toBe(seen[1][1]);
     expect(await weights(folder)).toEqual(alone);
   });
 });
@@ -149,7 +149,7 @@ describe('a run that is taken up again', () => {
     await session(folder, { until: 5 });
     const path = checkpointPath(folder, 'latest');
     const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
-    const { id: _id, ...state } = JSON.parse(metadata.state!);
+    const { id: _id, ...state } = JSON.parse(metadata.state);
     writeFileSync(
       path,
       encodeSafetensors(tensors, {
@@ -237,12 +237,12 @@ describe('trouble', () => {
     vi.spyOn(fs.promises, 'open').mockImplementation(async (...argv) => {
       const handle = await open(...argv);
       const last = ++checkpoints === 4;
-      const write = handle.write.bind(handle) as typeof handle.write;
+      const write: typeof handle.write = handle.write.bind(handle);
       let written = 0;
       // In the middle of the fourth, the disk is full.
       handle.write = (async (bytes: Uint8Array, ...more: []) => {
         if (last && ++written === 2) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' });
-        return await write(bytes, ...more);
+        return write(bytes, ...more);
       }) as typeof handle.write;
       return handle;
     });

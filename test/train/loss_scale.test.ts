@@ -45,9 +45,9 @@ async function line(make: typeof adamw, options: OptimiserOptions, how: 'written
   /** One update; [w, first moment, second moment] after it, and the norm. */
   const run = async (...xs: number[]) => {
     if (gather) for (const x of xs) gather.run({ x: Float32Array.of(x) });
-    const { clip } = step.run(gather ? {} : { x: Float32Array.of(xs[0]!) });
-    const moments = [...(await optimiser.stateDict()).values()].map(({ data }) => data[0]!);
-    return { norm: (await clip.data())[1]!, state: [(await w.data())[0]!, ...moments] };
+    const { clip } = step.run(gather ? {} : { x: Float32Array.of(xs[0]) });
+    const moments = [...(await optimiser.stateDict()).values()].map(({ data }) => data[0]);
+    return { norm: (await clip.data())[1], state: [(await w.data())[0], ...moments] };
   };
   return { run, scale: async () => [...(await optimiser.lossScale!.values())], optimiser };
 }
@@ -72,7 +72,7 @@ describe('an overflow', () => {
     const scaled = await run(0.25);
     const plain = await (await line(make, { lr: 0.01, weightDecay: 0.1, momentum: 0.9 })).run(0.25);
     // The bias correction counts updates, not iterations; a power of two comes out of the gradient without rounding.
-    scaled.state.forEach((v, i) => expect(Math.abs(v - plain.state[i]!)).toBeLessThanOrEqual(1e-6 * Math.abs(plain.state[i]!)));
+    scaled.state.forEach((v, i) => expect(Math.abs(v - plain.state[i])).toBeLessThanOrEqual(1e-6 * Math.abs(plain.state[i])));
     expect(scaled.norm).toBe(0.25);
   });
 
@@ -115,26 +115,26 @@ describe('finite gradients', () => {
 
   it('let the scale grow after so many in a row, and no more often', async () => {
     const rows = await verdicts([1, 1, NaN, 1, 1, 1, 1, 1, 1, 1]);
-    expect(rows.map((r) => r[5]! / 512)).toEqual([2, 2, 1, 1, 1, 2, 2, 2, 4, 4]);
+    expect(rows.map((r) => r[5] / 512)).toEqual([2, 2, 1, 1, 1, 2, 2, 2, 4, 4]);
     expect(rows.map((r) => r[6])).toEqual([1, 2, 0, 1, 2, 0, 1, 2, 0, 1]);
   });
 
   it('let it grow to 2^24 and no further', async () => {
-    expect((await verdicts([0, 0, 0, 0, 0, 0], { scale: 2 ** 23 })).map((r) => r[5]! / 2 ** 23)).toEqual([1, 1, 2, 2, 2, 2]);
+    expect((await verdicts([0, 0, 0, 0, 0, 0], { scale: 2 ** 23 })).map((r) => r[5] / 2 ** 23)).toEqual([1, 1, 2, 2, 2, 2]);
   });
 
   it('are clipped by their norm without the scale', async () => {
     const [below, above] = await verdicts([1024, 16 * 1024], { maxNorm: 4 });
-    expect([below![0], below![1]]).toEqual([1 / 1024, 1]);
-    expect(above![0]! * 1024).toBeCloseTo(0.25, 6);
-    expect(above![1]).toBe(16);
+    expect([below[0], below[1]]).toEqual([1 / 1024, 1]);
+    expect(above[0] * 1024).toBeCloseTo(0.25, 6);
+    expect(above[1]).toBe(16);
   });
 
   it('count for the bias correction; skipped ones do not', async () => {
     const rows = await verdicts([1, NaN, 1, NaN, 1]);
     [1, 1, 2, 2, 3].forEach((t, i) => {
-      expect(rows[i]![3]! / (1 - 0.9 ** t)).toBeCloseTo(1, 5);
-      expect(rows[i]![4]! / (1 - 0.999 ** t)).toBeCloseTo(1, 4);
+      expect(rows[i][3] / (1 - 0.9 ** t)).toBeCloseTo(1, 5);
+      expect(rows[i][4] / (1 - 0.999 ** t)).toBeCloseTo(1, 4);
     });
     expect(rows.map((r) => r[2])).toEqual(Array(5).fill(Math.fround(0.01)));
   });

@@ -92,7 +92,7 @@ f16.describe('gradients', () => {
     const half = await gradients(name, mixed(smallPlan([16, 64, 64])), SCALE);
     const whole = await gradients(name, smallPlan([16, 64, 64]), 1);
     expect([...half.keys()]).toEqual([...whole.keys()]);
-    const rows = [...whole].map(([key, g]) => ({ key, size: norm(g), error: norm(g.map((v, i) => v - half.get(key)![i]!)) }));
+    const rows = [...whole].map(([key, g]) => ({ key, size: norm(g), error: norm(g.map((v, i) => v - half.get(key)![i])) }));
     const [size, error] = (['size', 'error'] as const).map((of) => Math.hypot(...rows.map((r) => r[of]))) as [number, number];
     expect(error / size).toBeLessThan(0.01);
     // Biases before a norm have gradient 0: what is left of their sums is rounding. The first convolution lies some forty layers deep.

@@ -99,7 +99,7 @@ it("state dicts carry PyTorch's names: two moments of Adam, the momentum of SGD"
     expect(momentum.data[i]).toBeCloseTo(1.9 * g, 6);
   }); // g, then 0.9 g + g
   const other = sgd(net().parameters(), { lr: 0.1, momentum: 0.9 });
-  other.loadStateDict(state as ReadonlyMap<string, { data: Float32Array }>, 2);
+  other.loadStateDict(state, 2);
   expect((await other.stateDict()).get('momentum_buffer.weight')!.data).toEqual(momentum.data);
   expect(() => {
     other.loadStateDict(new Map(), 0);

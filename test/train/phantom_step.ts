@@ -47,10 +47,13 @@ function phantomCase(plan: SanetPlan, index: number, mode: SparseMode, unlabelle
   return prepareCase({ name, image, label: mask, weight, unlabelled: [...unlabelled], stored: label }, null, intensityWindow(plan.data));
 }
 
-export function phantomSampler(
-  plan: SanetPlan,
-  { cases = 2, mode = 'both' as SparseMode, unlabelled = [] as readonly number[] } = {},
-): Sampler {
+interface PhantomOptions {
+  cases?: number;
+  mode?: SparseMode;
+  unlabelled?: readonly number[];
+}
+
+export function phantomSampler(plan: SanetPlan, { cases = 2, mode = 'both', unlabelled = [] }: PhantomOptions = {}): Sampler {
   const made = Array.from({ length: cases }, (_, i) => phantomCase(plan, i, mode, unlabelled));
   return new Sampler(
     plan,
@@ -130,12 +133,12 @@ export async function mixedBesideF32(pseudo: SanetPlan['method']['cross']['pseud
   const rows = await iterations(plan, 2);
   for (const row of rows) for (const [key, value] of Object.entries(row)) expect(Number.isFinite(value), key).toBe(true);
   for (const name of ['sam', 'transverse', 'coronal']) {
-    const [loss, norm, scale] = [name, `${name}_norm`, `${name}_scale`].map((key) => rows[0]![key]!) as [number, number, number];
-    expect(Math.abs(loss / f32![name]! - 1), name).toBeLessThan(0.06);
+    const [loss, norm, scale] = [name, `${name}_norm`, `${name}_scale`].map((key) => rows[0][key]) as [number, number, number];
+    expect(Math.abs(loss / f32[name] - 1), name).toBeLessThan(0.06);
     expect(scale, name).toBe(norm === 0 ? 2 ** 9 : 2 ** 10);
-    if (norm !== 0) expect(Math.abs(norm / f32![`${name}_norm`]! - 1), name).toBeLessThan(0.3);
+    if (norm !== 0) expect(Math.abs(norm / f32[`${name}_norm`] - 1), name).toBeLessThan(0.3);
   }
-  expect(rows.some((row) => row.sam_norm! > 0)).toBe(true);
+  expect(rows.some((row) => row.sam_norm > 0)).toBe(true);
 }
 
 /** One iteration at C = 32 on a phantom of one of the paper's shapes. Returns what it took. */

@@ -71,7 +71,7 @@ describe('patches', () => {
       const seen = new Uint8Array(size[0] * size[1] * size[2]);
       const starts = patchStarts(size, roi, step);
       for (const start of starts) {
-        start.forEach((s, axis) => expect(size[axis]! <= roi[axis]! ? s <= 0 : s >= 0 && s + roi[axis]! <= size[axis]!).toBe(true));
+        start.forEach((s, axis) => expect(size[axis] <= roi[axis] ? s <= 0 : s >= 0 && s + roi[axis] <= size[axis]).toBe(true));
         for (let d = 0; d < roi[0]; d++)
           for (let h = 0; h < roi[1]; h++)
             for (let w = 0; w < roi[2]; w++) {
@@ -87,7 +87,7 @@ describe('patches', () => {
   it('weigh most in their middle, and never nothing', () => {
     const weights = blendWeights([4, 6, 8]);
     expect(Math.min(...weights)).toBeGreaterThan(0);
-    const at = (d: number, h: number, w: number): number => weights[(d * 6 + h) * 8 + w]!;
+    const at = (d: number, h: number, w: number): number => weights[(d * 6 + h) * 8 + w];
     expect(at(2, 3, 4)).toBe(Math.max(...weights));
     expect(at(0, 0, 0)).toBeLessThan(at(1, 1, 1));
   });
@@ -113,7 +113,7 @@ describe('predictVolume', () => {
       call++;
       const pair = [noise(image.length * classes, call), noise(image.length * classes, 1000 + call)];
       patches.push(pair);
-      return { sam: pair[0]!, coronal: pair[1]! };
+      return { sam: pair[0], coronal: pair[1] };
     });
     const got = await predictVolume(windowsOf(plan), networks, scanOf(size, new Float32Array(size[0] * size[1] * size[2])));
     const weights = blendWeights(roi);
@@ -126,16 +126,16 @@ describe('predictVolume', () => {
               for (const k of [0, 1]) {
                 const to = (((d + start[0]) * size[1] + h + start[1]) * size[2] + w + start[2]) * classes + c,
                   from = (d * roi[1] + h) * roi[2] + w;
-                sums[k]![to]! += weights[from]! * patches[n]![k]![from * classes + c]!;
+                sums[k][to] += weights[from] * patches[n][k][from * classes + c];
               }
     });
     const label = (p: (i: number) => number): Uint8Array =>
-      Uint8Array.from({ length: sums[0]!.length / classes }, (_, i) =>
+      Uint8Array.from({ length: sums[0].length / classes }, (_, i) =>
         [0, 1, 2].reduce((best, c) => (p(i * classes + c) > p(i * classes + best) ? c : best), 0),
       );
-    expect(got.sam).toEqual(label((i) => sums[0]![i]!));
-    expect(got.coronal).toEqual(label((i) => sums[1]![i]!));
-    expect(got.ensemble).toEqual(label((i) => sums[0]![i]! + sums[1]![i]!));
+    expect(got.sam).toEqual(label((i) => sums[0][i]));
+    expect(got.coronal).toEqual(label((i) => sums[1][i]));
+    expect(got.ensemble).toEqual(label((i) => sums[0][i] + sums[1][i]));
   });
 
   it('leaves out what padding says of a scan smaller than the ROI', async () => {
@@ -154,8 +154,8 @@ describe('predictVolume', () => {
       runs++;
       const p = new Float32Array(patch.length * 2);
       for (let i = 0; i < patch.length; i++)
-        p[2 * i + 1] = patch[i]! + 0.5 * (Math.floor(i / 16) / 3 + (Math.floor(i / 4) % 4) / 3 + (i % 4) / 3 - 1.5);
-      for (let i = 0; i < patch.length; i++) p[2 * i] = 1 - p[2 * i + 1]!;
+        p[2 * i + 1] = patch[i] + 0.5 * (Math.floor(i / 16) / 3 + (Math.floor(i / 4) % 4) / 3 + (i % 4) / 3 - 1.5);
+      for (let i = 0; i < patch.length; i++) p[2 * i] = 1 - p[2 * i + 1];
       return { sam: p };
     });
     const expected = Uint8Array.from(image, (v) => (v > 0.5 ? 1 : 0));
@@ -208,7 +208,7 @@ describe('predictVolume', () => {
     const scan: Triple = [300, 512, 512];
     expect(scanBytes(presetPlan('base'), scan, scan)).toBeLessThan(1.5 * 2 ** 30);
     const organs = presetPlan('base');
-    organs.classes = ['background', ...'abcdefg'];
+    organs.classes = ['background', ...Array.from('abcdefg')];
     organs.data.spacing = [2, 2, 2];
     organs.data.roi = [96, 96, 96];
     expect(scanBytes(organs, scan, [300, 350, 350])).toBeLessThan(3 * 2 ** 30);
@@ -249,7 +249,7 @@ describe('masks on the grid of the file', () => {
     const plan = planFor([4, 6, 8]);
     const scan = prepareScan(plan, 'a', toRas(volume), stored);
     const { ensemble } = await segment(plan, threshold, scan);
-    const { data, ...grid } = onStoredGrid(ensemble!, scan);
+    const { data, ...grid } = onStoredGrid(ensemble, scan);
     expect(grid).toEqual(stored);
     expect(data).toEqual(Uint8Array.from(values, (v) => (v > 0.5 ? 1 : 0)));
   });
@@ -266,12 +266,12 @@ describe('masks on the grid of the file', () => {
     });
     const scan = prepareScan(plan, 'a', toRas({ ...stored, data: Int16Array.from(truth, (v) => 100 * v) }), stored);
     expect(scan.grid.size).not.toEqual(orientGeometry(stored, rasOrientation(stored)).size);
-    const { data, ...grid } = onStoredGrid((await segment(plan, threshold, scan)).ensemble!, scan);
+    const { data, ...grid } = onStoredGrid((await segment(plan, threshold, scan)).ensemble, scan);
     expect(grid).toEqual(stored);
     let [both, sum] = [0, 0];
     data.forEach((v, i) => {
-      both += v & truth[i]!;
-      sum += v + truth[i]!;
+      both += v & truth[i];
+      sum += v + truth[i];
     });
     expect((2 * both) / sum).toBeGreaterThan(0.9);
   });
@@ -288,7 +288,7 @@ describe('masks on the grid of the file', () => {
     for (const i of [0, 1, 200, 201, 202, 208]) volume.data[i] = 100;
     const count = async (change: (plan: Plan) => void): Promise<number> => {
       const plan = planFor(size, change);
-      return (await segment(plan, threshold, prepareScan(plan, 'a', volume, volume))).ensemble!.reduce((a, b) => a + b, 0);
+      return (await segment(plan, threshold, prepareScan(plan, 'a', volume, volume))).ensemble.reduce((a, b) => a + b, 0);
     };
     expect(await count(() => {})).toBe(6);
     expect(

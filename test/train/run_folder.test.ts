@@ -116,10 +116,10 @@ describe('a folder in use', () => {
   it('leaves no lock behind, and nothing else where it never began', async () => {
     expect(readdirSync(at('alone')).filter((name) => name.startsWith('.'))).toEqual([]);
     const [label] = readdirSync(join(data, 'labelsTr')).map((name) => join(data, 'labelsTr', name));
-    renameSync(label!, `${label}.away`);
-    writeFileSync(label!, 'no volume');
+    renameSync(label, `${label}.away`);
+    writeFileSync(label, 'no volume');
     const { code } = await fresh(at('deep/er'));
-    renameSync(`${label}.away`, label!);
+    renameSync(`${label}.away`, label);
     expect([code, existsSync(at('deep'))]).toEqual([3, false]);
   });
 });

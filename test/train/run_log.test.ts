@@ -63,7 +63,7 @@ describe('the log of a run', () => {
       using _log = new RunLog(folder, 1, 'a1');
     }
     const [file] = readdirSync(join(folder, 'tb'));
-    expect(scalars(readFileSync(join(folder, 'tb', file!)))[0]!.time).toBe(time);
+    expect(scalars(readFileSync(join(folder, 'tb', file)))[0].time).toBe(time);
   });
 
   it('is not written through a link', () => {
@@ -106,6 +106,6 @@ describe('the log of a run', () => {
       log.write({ iteration: 1, lambda: 2 });
     }
     expect(readdirSync(shared).sort()).toEqual([old, first, expect.stringMatching(/run-two\.voxelgrad$/)]);
-    expect(scalars(readFileSync(join(shared, first!)))).toHaveLength(1);
+    expect(scalars(readFileSync(join(shared, first)))).toHaveLength(1);
   });
 });

@@ -25,7 +25,7 @@ function wholePlan(pseudo: SanetPlan['method']['cross']['pseudo']): SanetPlan {
 /** Largest difference of two rows, relative to the first. */
 function gap(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): number {
   expect(Object.keys(b).sort()).toEqual(Object.keys(a).sort());
-  return Math.max(...Object.entries(a).map(([key, v]) => Math.abs(v - b[key]!) / Math.max(1e-3, Math.abs(v))));
+  return Math.max(...Object.entries(a).map(([key, v]) => Math.abs(v - b[key]) / Math.max(1e-3, Math.abs(v))));
 }
 
 describe('micro-batches', () => {
@@ -43,7 +43,7 @@ describe('micro-batches', () => {
       expect(new Set(batches.flat())).toEqual(new Set(Array.from({ length: n }, (_, i) => i)));
       expect(batches.length).toBe(Math.ceil(n / largest));
       for (const batch of batches) {
-        expect(batch.length).toBe(batches[0]!.length);
+        expect(batch.length).toBe(batches[0].length);
         expect(batch.length).toBeLessThanOrEqual(largest);
         expect(new Set(batch).size).toBe(batch.length);
       }
@@ -68,7 +68,7 @@ describe('full and selected', () => {
       found.push({ rows, running: [...(await bn.running_mean.torchValues()), ...(await bn.running_var.torchValues())] });
     }
     const [selected, full] = found as [(typeof found)[0], (typeof found)[0]];
-    expect(Object.keys(full.rows[0]!).sort()).toEqual([
+    expect(Object.keys(full.rows[0]).sort()).toEqual([
       'agreement.2D planes',
       'coronal',
       'coronal_norm',
@@ -78,10 +78,10 @@ describe('full and selected', () => {
       'transverse',
       'transverse_norm',
     ]);
-    expect(gap(selected.rows[0]!, full.rows[0]!)).toBeLessThan(1e-4);
-    expect(gap(selected.rows[1]!, full.rows[1]!)).toBeLessThan(2e-2); // Adam's first step follows the sign of gradients that are almost 0
+    expect(gap(selected.rows[0], full.rows[0])).toBeLessThan(1e-4);
+    expect(gap(selected.rows[1], full.rows[1])).toBeLessThan(2e-2); // Adam's first step follows the sign of gradients that are almost 0
     selected.running.forEach((v, i) => {
-      expect(Math.abs(v - full.running[i]!)).toBeLessThan(1e-4 * Math.max(1, Math.abs(v)));
+      expect(Math.abs(v - full.running[i])).toBeLessThan(1e-4 * Math.max(1, Math.abs(v)));
     });
   });
 });
@@ -96,7 +96,7 @@ describe.each(MODES)('%s', (pseudo) => {
       using training = await startTraining(plan);
       rows.push(await read(training.run(new Array(batch).fill(volume))));
     }
-    expect(gap(rows[0]!, rows[1]!)).toBeLessThan(1e-4);
+    expect(gap(rows[0], rows[1])).toBeLessThan(1e-4);
   });
 
   it('five classes, two of them without labels in the case', async () => {
@@ -110,7 +110,7 @@ describe.each(MODES)('%s', (pseudo) => {
     const plan = stepPlan(pseudo);
     plan.method.sam.trainable = false;
     using training = await startTraining(plan);
-    const weight = training.nets.sam!.mask_decoder.transformer.layers[0]!.mlp.lin1.weight;
+    const weight = training.nets.sam!.mask_decoder.transformer.layers[0].mlp.lin1.weight;
     const before = await weight.torchValues();
     const row = await read(training.run(await phantomSampler(plan).iteration(0)));
     expect(await weight.torchValues()).toEqual(before);

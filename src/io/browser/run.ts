@@ -179,7 +179,7 @@ class Run implements PageRun {
   }
 }
 
-const drawn = (): string => crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, '0');
+const drawn = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, '0');
 
 function* linesOf(bytes: Uint8Array): Generator<{ line: Uint8Array; whole: boolean }> {
   let from = 0;

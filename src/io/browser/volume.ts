@@ -42,5 +42,5 @@ export function readVolume(
 export async function volumeBytes(name: string, volume: Volume, compress = true): Promise<Uint8Array> {
   const files = await encodeVolume(name, volume, compress, fflateCodec);
   if (files.length !== 1) throw new DataError(`${name}: would be ${files.length} files, expected one.`, 'Choose .nii.gz, .nrrd or .mha.');
-  return new Uint8Array(await new Blob(files[0]!.parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+  return new Uint8Array(await new Blob(files[0].parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
 }

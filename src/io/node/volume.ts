@@ -153,5 +153,5 @@ async function writeFailure(folder: string, bytes: number, cause: unknown): Prom
     () => Infinity,
   );
   if (code === 'ENOSPC' || code === 'EDQUOT' || free < bytes) return 'the disk is full';
-  return cause instanceof DataError ? cause.message.replace(/\.$/, '') : (code ?? String((cause as Error).message ?? cause));
+  return cause instanceof DataError ? cause.message.replace(/\.$/, '') : (code ?? (cause as Error).message ?? String(cause));
 }

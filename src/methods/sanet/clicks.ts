@@ -60,8 +60,8 @@ export function promptedDecodes(
   let previous: Tensor | undefined;
   for (let i = 0; i < count; i++) {
     if (i > 0) {
-      const u = reshape(slice(first.draws!, { axis: 0, start: i - 1, end: i }), [first.labels.shape[0]!]);
-      click = noGrad(() => errorClicks(out[i - 1]!, u, first, truth, consensus));
+      const u = reshape(slice(first.draws!, { axis: 0, start: i - 1, end: i }), [first.labels.shape[0]]);
+      click = noGrad(() => errorClicks(out[i - 1], u, first, truth, consensus));
     }
     const { logits, low } = samDecode(sam, embedding, click, size, { previous, present });
     out.push(logits);
@@ -81,7 +81,7 @@ export function errorClicks(
   { label, annotated }: SparseLabels,
   consensus: Consensus | null,
 ): { coords: Tensor; labels: Tensor } {
-  const n = u.shape[0]!;
+  const n = u.shape[0];
   const classes = tensor(
     Float32Array.from({ length: n }, (_, i) => i + 1),
     { shape: [n, 1, 1, 1] },

@@ -27,11 +27,11 @@ export function sanetFeed(
 ): StepFeed {
   const clicks = new Philox(seed, 'click');
   const coords = new Float32Array((classes - 1) * 3);
-  for (let c = 1; c < classes; c++) coords.set(clickIn(sample, c, clicks.uniform(n, c, 1)[0]!), (c - 1) * 3);
+  for (let c = 1; c < classes; c++) coords.set(clickIn(sample, c, clicks.uniform(n, c, 1)[0]), (c - 1) * 3);
   const order = new Philox(seed, 'order');
   const plane = (name: Plane, i: number): PlaneFeed =>
     planeFeed(
-      chooseSlices(sample, name, cross.slices[i]!, order.uniform(n, i + 1, planeShape(sample.size, name).count)),
+      chooseSlices(sample, name, cross.slices[i], order.uniform(n, i + 1, planeShape(sample.size, name).count)),
       planeShape(sample.size, name).count,
     );
   return {
@@ -62,5 +62,5 @@ function clickIn({ label, weight, size }: Sample, c: number, u: number): [number
 
 /** Centre of a voxel in [0, 1] along each axis. */
 export function voxelCoordinates(voxel: readonly number[], size: readonly number[]): [number, number, number] {
-  return voxel.map((v, axis) => (v + 0.5) / size[axis]!) as [number, number, number];
+  return voxel.map((v, axis) => (v + 0.5) / size[axis]) as [number, number, number];
 }

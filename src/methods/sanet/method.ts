@@ -39,7 +39,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
       [loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)'],
       // Its pseudo labels come from the one batch that is trained.
       ...cross.slices.map((n, i): [boolean, string] => [
-        cross.pseudo !== 'selected' || Math.min(n, roi[i]!) <= cross.microBatch,
+        cross.pseudo !== 'selected' || Math.min(n, roi[i]) <= cross.microBatch,
         `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`,
       ]),
     ];
@@ -67,7 +67,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
   },
   outputs: ['sam', 'transverse', 'coronal'],
   bare: 'sam',
-  networks: sanetNetworks as Method<SanetFields>['networks'],
+  networks: sanetNetworks,
   groups: sanetGroups,
   schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
   feed: sanetFeed,

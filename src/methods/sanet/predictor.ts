@@ -55,7 +55,7 @@ export class Predictor implements RoiPredictor {
           nets: [net],
           shapes: { slice: [height, width] },
           run: ({ slice }, n) => ({
-            p: softmax(toNative(net.forward(toNetwork(reshape(slice!, [n, height, width, 1]), fit)).logits, fit), -1),
+            p: softmax(toNative(net.forward(toNetwork(reshape(slice, [n, height, width, 1]), fit)).logits, fit), -1),
           }),
         },
         Math.min(LEAST, count),
@@ -70,7 +70,7 @@ export class Predictor implements RoiPredictor {
           {
             nets: [sam],
             shapes: { image: size, coords: [classes - 1, 1, 3], labels: [classes - 1, 1] },
-            run: ({ image, coords, labels }, n) => ({ sam: softmax(samLogits(sam, image!, coords!, labels!, [n, classes - 1], size), -1) }),
+            run: ({ image, coords, labels }, n) => ({ sam: softmax(samLogits(sam, image, coords, labels, [n, classes - 1], size), -1) }),
           },
           1,
           most,
@@ -92,7 +92,7 @@ export class Predictor implements RoiPredictor {
               return {
                 batches,
                 count: images.length * count,
-                item: (i: number) => ({ slice: sliceOf(images[Math.floor(i / count)]!, size, plane, i % count) }),
+                item: (i: number) => ({ slice: sliceOf(images[Math.floor(i / count)], size, plane, i % count) }),
               };
             }),
           );
@@ -103,7 +103,7 @@ export class Predictor implements RoiPredictor {
           return [
             plane,
             volumeOf(
-              slices[i]!.slice(roi * count, (roi + 1) * count).map(({ p }) => p!),
+              slices[i].slice(roi * count, (roi + 1) * count).map(({ p }) => p),
               size,
               plane,
               classes,
@@ -114,8 +114,8 @@ export class Predictor implements RoiPredictor {
     );
     if (!sam) return out;
     const clicks = out.map((found) => consensusClicks(Object.values(found), size, classes));
-    const [predicted] = await Batches.run([{ batches: sam, count: images.length, item: (i) => ({ image: images[i]!, ...clicks[i]! }) }]);
-    return out.map((found, i) => ({ ...found, ...predicted![i]! }));
+    const [predicted] = await Batches.run([{ batches: sam, count: images.length, item: (i) => ({ image: images[i], ...clicks[i] }) }]);
+    return out.map((found, i) => ({ ...found, ...predicted[i] }));
   }
 
   dispose(): void {

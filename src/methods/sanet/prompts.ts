@@ -37,6 +37,6 @@ function innermost(mask: Uint8Array, [d, h, w]: Size3): [number, number, number]
   }
   const distance = squaredDistances(outside, [...rim], [1, 1, 1]);
   let best = 0;
-  for (let i = 1; i < distance.length; i++) if (distance[i]! > distance[best]!) best = i;
+  for (let i = 1; i < distance.length; i++) if (distance[i] > distance[best]) best = i;
   return [Math.floor(best / (rim[1] * rim[2])) - 1, (Math.floor(best / rim[2]) % rim[1]) - 1, (best % rim[2]) - 1];
 }

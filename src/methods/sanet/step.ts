@@ -54,7 +54,7 @@ export function stepExample(plan: SanetPlan): StepExample {
   const roi = plan.data.roi as Size3;
   const plane = (name: Plane, i: number): { index: Spec; inverse: Spec; chosen: Spec } => {
     const { count } = planeShape(roi, name);
-    return { index: spec([Math.min(plan.method.cross.slices[i]!, count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
+    return { index: spec([Math.min(plan.method.cross.slices[i], count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
   return {
     image: spec(roi),

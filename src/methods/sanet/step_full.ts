@@ -91,7 +91,7 @@ class FullStep implements Step<StepFeed> {
     this.nets = nets;
     this.context = new StepContext(nets, optimisers);
     this.options = options;
-    this.size = plan.data.roi as Size3;
+    this.size = plan.data.roi;
     this.classes = plan.classes.length;
     const volume = (): Tensor => this.pin(this.size);
     [this.image, this.label, this.annotated, this.present] = [volume(), volume(), volume(), this.pin([this.classes])];
@@ -105,7 +105,7 @@ class FullStep implements Step<StepFeed> {
   async compile(): Promise<this> {
     for (const { net } of networkList(this.nets)) net.train();
     for (const [i, plane] of PLANES.entries()) {
-      if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.method.cross.slices[i]!));
+      if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.method.cross.slices[i]));
     }
     if (this.nets.sam) this.sam = await this.trainSam();
     this.update = await this.context.compileUpdate(this.options);
@@ -123,14 +123,14 @@ class FullStep implements Step<StepFeed> {
 
   run(volumes: readonly StepFeed[], scheduled: Scheduled): StepResult {
     this.context.scheduled = scheduled;
-    const looks = scheduled.lambda! > 0; // in stage 0 no pseudo label counts, so nobody looks for one
+    const looks = scheduled.lambda > 0; // in stage 0 no pseudo label counts, so nobody looks for one
     for (const feed of volumes) {
       for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(feed[key]);
       const clicks = { coords: feed.coords, labels: feed.labels, ...(feed.draws && { draws: feed.draws }) };
       if (looks) for (const { look, lookAt } of this.parts.values()) for (const index of lookAt) look?.run({ index });
       this.sam?.run(clicks);
       for (const [plane, { train, batches }] of this.parts) {
-        for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]!) });
+        for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]) });
       }
     }
     const { [AGREEMENT]: agreement, ...result } = this.update.run();
@@ -162,8 +162,8 @@ class FullStep implements Step<StepFeed> {
     const fit = fitSlices(height, width, network2d.resize);
     const batches = microBatches(Math.min(wanted, count), cross.microBatch);
     const lookAt = microBatches(count, cross.microBatch).map((list) => Uint32Array.from(list));
-    const train = await this.trainPlane(plane, fit, batches[0]!.length, 1 / (batches.length * this.plan.training.batch));
-    return { train, batches, lookAt, look: this.seen ? await this.lookPlane(plane, fit, lookAt[0]!.length) : null };
+    const train = await this.trainPlane(plane, fit, batches[0].length, 1 / (batches.length * this.plan.training.batch));
+    return { train, batches, lookAt, look: this.seen ? await this.lookPlane(plane, fit, lookAt[0].length) : null };
   }
 
   private slices(plane: Plane, index: Tensor, fit: Fit): Tensor {

@@ -154,7 +154,7 @@ export class CTN extends Module {
     let y = e0;
     [this.layer1, this.layer2, this.layer3, this.layer4].forEach((layer, i) => {
       const own = layer.forward(y);
-      stages.push((y = add(own, mulScalar(resize(this.couple[i]!.forward(seen[i]!), sidesOf(own)), SHARES[i]!))));
+      stages.push((y = add(own, mulScalar(resize(this.couple[i].forward(seen[i]), sidesOf(own)), SHARES[i]))));
     });
     const [e1, e2, e3, bottom] = stages as [Tensor, Tensor, Tensor, Tensor];
     const d3 = this.decoder3.forward(bottom, e3);

@@ -20,7 +20,7 @@ class PatchEmbed extends Module {
     this.proj = new PatchConvolution(inChannels, dim);
   }
   forward(x: Tensor): Tensor {
-    return this.proj.forward(pad(x, { axes: [1, 2, 3], after: PATCH.map((n, i) => (n - (x.shape[i + 1]! % n)) % n) }));
+    return this.proj.forward(pad(x, { axes: [1, 2, 3], after: PATCH.map((n, i) => (n - (x.shape[i + 1] % n)) % n) }));
   }
 }
 
@@ -65,7 +65,7 @@ export class VideoSwin extends Module {
   constructor(inChannels: number, { dim, depths, heads, window }: VideoSwinConfig) {
     super();
     this.patch_embed = new PatchEmbed(inChannels, dim);
-    this.layers = depths.map((depth, i) => new Stage(depth, dim * 2 ** i, heads[i]!, window, i < depths.length - 1));
+    this.layers = depths.map((depth, i) => new Stage(depth, dim * 2 ** i, heads[i], window, i < depths.length - 1));
   }
   /** x [B, D, H, W, in] -> what each stage gives: [B, D / 2, H / 8, W / 8, 2 dim], [.., H / 16, .., 4 dim], ..., the last one not merged (sides rounded up). */
   forward(x: Tensor): Tensor[] {

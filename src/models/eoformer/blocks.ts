@@ -54,7 +54,7 @@ export class EfficientAttention extends Module {
     this.heads = heads;
   }
   forward(x: Tensor): Tensor {
-    const [batch, channels, width] = [x.shape[0]!, x.shape.at(-1)!, x.shape.at(-1)! / this.heads];
+    const [batch, channels, width] = [x.shape[0], x.shape.at(-1)!, x.shape.at(-1)! / this.heads];
     const tokens = (y: Tensor): Tensor => reshape(y, [batch, x.size / batch / channels, channels]);
     const split = (y: Tensor): Tensor => permute(reshape(y, [...y.shape.slice(0, 2), this.heads, width]), [0, 2, 1, 3]); // [B, heads, tokens, d]
     const k = split(softmax(tokens(this.keys.forward(x)), 1));

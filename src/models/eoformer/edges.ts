@@ -45,11 +45,10 @@ class Branch extends Module {
     this.b0 = new Parameter([channels], fanInBias(channels));
     this.scale = new Parameter([channels, 1, 1, 1, 1], normal(1e-3), { decay: false });
     this.bias = new Parameter([channels], normal(1e-3));
-    this.mask = new Parameter(
-      [channels, 1, 3, 3, 3],
-      ([c]) => Float32Array.from({ length: 27 * c! }, (_, i) => STENCILS[stencil][i % 27]!),
-      { layout: 'conv', trainable: false },
-    );
+    this.mask = new Parameter([channels, 1, 3, 3, 3], ([c]) => Float32Array.from({ length: 27 * c }, (_, i) => STENCILS[stencil][i % 27]), {
+      layout: 'conv',
+      trainable: false,
+    });
   }
   /** [C, 3, 3, 3, C] */
   kernel(): Tensor {

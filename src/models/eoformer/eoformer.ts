@@ -56,14 +56,14 @@ class Encoder extends Module {
       const scaled = i >= widths.length / 2;
       const mixer = (): Mixer => (scaled ? new EfficientAttention(channels, headsOf(channels)) : new SepConv(channels));
       return new Sequential(
-        ...Array.from({ length: blocks }, (_, j) => new Block(channels, mixer(), { dropPath: rates[i * blocks + j]!, scaled })),
+        ...Array.from({ length: blocks }, (_, j) => new Block(channels, mixer(), { dropPath: rates[i * blocks + j], scaled })),
       );
     });
   }
   /** The map of each stage, the finest first. */
   forward(x: Tensor): Tensor[] {
     let y = x;
-    return this.stages.map((stage, i) => (y = stage.forward(this.downsample_layers[i]!.forward(y))));
+    return this.stages.map((stage, i) => (y = stage.forward(this.downsample_layers[i].forward(y))));
   }
 }
 
@@ -100,14 +100,14 @@ class Decoder extends Module {
             ...Array.from(
               { length: blocks },
               (_, j) =>
-                new Block(channels, j % 2 === 0 ? EoS(channels) : EoL(channels), { dropPath: rates[i * blocks + j]!, scaled: false }),
+                new Block(channels, j % 2 === 0 ? EoS(channels) : EoL(channels), { dropPath: rates[i * blocks + j], scaled: false }),
             ),
           ),
       );
   }
   forward(maps: readonly Tensor[]): Tensor {
     const [deepest, ...skips] = [...maps].reverse();
-    const y = this.stages.reduce((x, stage, i) => stage.forward(this.upsample_layers[i]!.forward(x, skips[i])), deepest!);
+    const y = this.stages.reduce((x, stage, i) => stage.forward(this.upsample_layers[i].forward(x, skips[i])), deepest);
     return this.upsample_layers.at(-1)!.forward(y);
   }
 }
@@ -124,7 +124,7 @@ export class EoFormer extends Module {
     this.storage = storage;
     this.encoder = new Encoder(config);
     this.decoder = new Decoder(config);
-    this.out = new Conv3d(config.widths[0]! / 2, config.classes, 1, { bias: true });
+    this.out = new Conv3d(config.widths[0] / 2, config.classes, 1, { bias: true });
   }
 
   /** x [B, D, H, W, in], sides multiples of 2^stages -> logits [B, D, H, W, K] */

@@ -86,7 +86,7 @@ class Mlp extends Module {
   readonly layers: Linear[];
   constructor(...widths: number[]) {
     super();
-    this.layers = widths.slice(1).map((w, i) => new Linear(widths[i]!, w));
+    this.layers = widths.slice(1).map((w, i) => new Linear(widths[i], w));
   }
   forward(x: Tensor): Tensor {
     return this.layers.reduce((y, layer, i) => (i < this.layers.length - 1 ? relu(layer.forward(y)) : layer.forward(y)), x);
@@ -116,8 +116,8 @@ export class MaskDecoder extends Module {
    * -> logits of mask 0, [B, 4g, 4g, 4g, 1].
    */
   forward(embedding: Tensor, densePE: Tensor, sparse: Tensor, dense: Tensor): Tensor {
-    const b = sparse.shape[0]!;
-    const g = densePE.shape[1]!;
+    const b = sparse.shape[0];
+    const g = densePE.shape[1];
     const fixed = castTo(concat([this.iou_token.weight, this.mask_tokens.weight], { axis: 0 }), sparse.dtype);
     const tokens = concat([expand(reshape(fixed, [1, 1 + MASK_TOKENS, PROMPT_DIM]), [b, 1 + MASK_TOKENS, PROMPT_DIM]), sparse], {
       axis: 1,
@@ -131,7 +131,7 @@ export class MaskDecoder extends Module {
     const [up1, norm, , up2] = this.output_upscaling;
     const up = gelu(up2.forward(gelu(norm.forward(up1.forward(reshape(image, [b, g, g, g, PROMPT_DIM]))))));
     const token = reshape(slice(out, { axis: 1, start: 1, end: 2 }), [b, PROMPT_DIM]);
-    const hyper = this.output_hypernetworks_mlps[0]!.forward(token);
+    const hyper = this.output_hypernetworks_mlps[0].forward(token);
     const voxels = (4 * g) ** 3;
     const mask = matmul(reshape(up, [b, voxels, PROMPT_DIM / 8]), reshape(hyper, [b, PROMPT_DIM / 8, 1]));
     return reshape(mask, [b, 4 * g, 4 * g, 4 * g, 1]);

@@ -40,7 +40,7 @@ export class SamMed3D extends Module {
    * click, [B, 4g, 4g, 4g, 1]; zeros before the first. Returns low-resolution logits of that shape.
    */
   decode(embedding: Tensor, clicks: Clicks, mask?: Tensor): Tensor {
-    const b = clicks.labels.shape[0]!;
+    const b = clicks.labels.shape[0];
     const g = this.config.size / 16;
     const previous = mask ?? zeros([1, 4 * g, 4 * g, 4 * g, 1]);
     const image = embedding.shape[0] === b ? embedding : expand(embedding, [b, ...embedding.shape.slice(1)]);

@@ -22,7 +22,7 @@ const WIDTH = 128;
 
 /** x [S, h, w, C] enlarged by `factor`, bilinear. */
 export function upscale(x: Tensor, factor: number): Tensor {
-  return resize(x, [x.shape[1]! * factor, x.shape[2]! * factor], { mode: 'linear' });
+  return resize(x, [x.shape[1] * factor, x.shape[2] * factor], { mode: 'linear' });
 }
 
 /** X_s (region) and X_b (boundary) at stride 8 from O_2..O_5. */

@@ -94,7 +94,7 @@ abstract class CrossLayerAttention extends Module {
     });
     const scalar = matmul(tensor(keyLevel, { shape: [total, RATIOS.length] }), this.level_bias); // [T, nh]
     const keys = reshape(permute(scalar, [1, 0]), [HEADS, 1, total]);
-    const plan = interpolationPlan(this.table.shape[0]!, [total, total], this.taps.index, this.taps.weights); // a trace's own: it goes with it
+    const plan = interpolationPlan(this.table.shape[0], [total, total], this.taps.index, this.taps.weights); // a trace's own: it goes with it
     return add(tableInterpolate(this.table, plan), keys);
   }
 
@@ -102,9 +102,9 @@ abstract class CrossLayerAttention extends Module {
   forward(maps: readonly Tensor[]): Tensor[] {
     return this.scoped(() => {
       const [slices, hm, wm] = maps.at(-1)!.shape as [number, number, number];
-      const levels = maps.map((x, i) => this.level[i]!.before(x));
+      const levels = maps.map((x, i) => this.level[i].before(x));
       const grouped = concat(
-        levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i]!)),
+        levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i])),
         { axis: 2 },
       ); // [3, B, T, C_t]
       const shape = grouped.shape.slice(1);
@@ -112,10 +112,10 @@ abstract class CrossLayerAttention extends Module {
       const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: castTo(this.positionBias(), q.dtype) });
       let start = 0;
       return levels.map(({ shortcut }, i) => {
-        const end = start + this.tokens[i]!;
+        const end = start + this.tokens[i];
         const own = slice(attended, { axis: 1, start, end });
         start = end;
-        return this.level[i]!.after(shortcut, this.ungroup(own, RATIOS[i]!, slices, [hm, wm]));
+        return this.level[i].after(shortcut, this.ungroup(own, RATIOS[i], slices, [hm, wm]));
       });
     });
   }
@@ -127,7 +127,7 @@ const SPACE_WINDOWS = RATIOS.map((r) => (r === 1 ? 1 : r + 1));
 /** Groups along channels: every channel's r^2 phases and the last phase of the channel before; token vector = hm * wm places. */
 export class CCA extends CrossLayerAttention {
   constructor(channels: number) {
-    super(channels, CHANNEL_WINDOWS, channelTaps(CHANNEL_WINDOWS), 2 * CHANNEL_WINDOWS[0]! - 1);
+    super(channels, CHANNEL_WINDOWS, channelTaps(CHANNEL_WINDOWS), 2 * CHANNEL_WINDOWS[0] - 1);
   }
 
   protected group(qkv: Tensor, r: number): Tensor {
@@ -145,7 +145,7 @@ export class CCA extends CrossLayerAttention {
   }
 
   protected ungroup(tokens: Tensor, r: number, s: number, [hm, wm]: readonly [number, number]): Tensor {
-    const window = tokens.shape[1]!;
+    const window = tokens.shape[1];
     const byHead = reshape(tokens, [s, this.inner / HEADS, window, HEADS, hm * wm]);
     const parts = reshape(permute(byHead, [0, 4, 3, 1, 2]), [s, hm, wm, this.inner, window]);
     const deep = foldAxis(parts, { axis: 3, size: this.inner * r * r, stride: r * r, padding: r === 1 ? 0 : 1 });
@@ -160,7 +160,7 @@ export class CSA extends CrossLayerAttention {
       channels,
       SPACE_WINDOWS.map((w) => w * w),
       spatialTaps(SPACE_WINDOWS),
-      (2 * SPACE_WINDOWS[0]! - 1) ** 2,
+      (2 * SPACE_WINDOWS[0] - 1) ** 2,
     );
   }
 

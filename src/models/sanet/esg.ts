@@ -84,6 +84,6 @@ export class ESG extends Module {
 
 /** Squared Euclidean distances but for the term that is equal for all nodes: ||v||^2 - 2 x . v, [S, N, 32]. */
 function distances(x: Tensor, nodes: Tensor): Tensor {
-  const norms = reshape(sum(square(nodes), { axes: [2] }), [nodes.shape[0]!, 1, NODES]);
+  const norms = reshape(sum(square(nodes), { axes: [2] }), [nodes.shape[0], 1, NODES]);
   return sub(norms, mulScalar(matmul(x, nodes, { transB: true }), 2));
 }

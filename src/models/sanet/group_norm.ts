@@ -15,7 +15,7 @@ export function likeBatchNorm({ weight, bias }: BatchNorm): GroupNorm {
 
 /** Puts a group norm in the place of every batch norm below `root`. */
 export function useGroupNorm(root: Module): void {
-  for (const module of [...root.modules()]) {
+  for (const module of Array.from(root.modules())) {
     for (const holder of [module, ...Object.values(module).filter((value) => Array.isArray(value))] as object[]) {
       for (const [key, value] of Object.entries(holder))
         if (value instanceof BatchNorm) (holder as Record<string, unknown>)[key] = likeBatchNorm(value);

@@ -49,8 +49,8 @@ export class MSA extends Module {
 
   /** Lateral maps [S, h_i, w_i, C], largest first -> O_2..O_5 of the same shapes. */
   forward(laterals: readonly Tensor[]): Tensor[] {
-    const f = laterals.map((x, i) => this.mfca[i]!.forward(x));
+    const f = laterals.map((x, i) => this.mfca[i].forward(x));
     const x = this.csa.forward(this.cca.forward(f));
-    return f.map((y, i) => this.mr[i]!.forward(add(y, x[i]!)));
+    return f.map((y, i) => this.mr[i].forward(add(y, x[i])));
   }
 }

@@ -88,7 +88,7 @@ export class Net2D extends Module {
   /** x [S, h, w, 1], h and w multiples of 32. `selected` replaces ESG's search for neighbours. */
   forward(x: Tensor, selected?: Tensor): Net2DOutput {
     const [e1, ...encoded] = this.encoder.forward(castTo(x, this.storage)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
-    const laterals = encoded.map((e, i) => this.lat[i]!.forward(e));
+    const laterals = encoded.map((e, i) => this.lat[i].forward(e));
     const o = this.msa ? this.msa.forward(laterals) : laterals;
     const { region, boundary } = this.task.forward(o as [Tensor, Tensor, Tensor, Tensor]);
     const { j1, j2 } = this.bgc ? this.bgc.forward(region, boundary) : { j1: boundary, j2: region };

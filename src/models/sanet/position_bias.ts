@@ -12,7 +12,7 @@ export interface Taps {
 
 /** Token coordinates of every level along one axis: (p - floor(w/2)) * w0 / w; the last level unscaled. */
 function coordinates(windows: readonly number[]): number[][] {
-  return windows.map((w) => Array.from({ length: w }, (_, p) => (p - Math.floor(w / 2)) * (w > 1 ? windows[0]! / w : 1)));
+  return windows.map((w) => Array.from({ length: w }, (_, p) => (p - Math.floor(w / 2)) * (w > 1 ? windows[0] / w : 1)));
 }
 
 /** The two rows around the offset of t and u, and the weight of the upper. Offsets are within [0, size - 1]. */
@@ -25,7 +25,7 @@ function linear(t: number, u: number, size: number): { low: number; weight: numb
 /** CCA: tokens of all levels in one dimension; table of 2 w0 - 1 rows. */
 export function channelTaps(windows: readonly number[]): Taps {
   const coord = coordinates(windows).flat();
-  const size = 2 * windows[0]! - 1;
+  const size = 2 * windows[0] - 1;
   const index: number[] = [];
   const weights: number[] = [];
   for (const t of coord) {
@@ -41,7 +41,7 @@ export function channelTaps(windows: readonly number[]): Taps {
 /** CSA: tokens of all levels in two dimensions, rows first; table row = size * dy + dx. */
 export function spatialTaps(windows: readonly number[]): Taps {
   const coord = coordinates(windows).flatMap((axis) => axis.flatMap((y) => axis.map((x) => [y, x] as const)));
-  const size = 2 * windows[0]! - 1;
+  const size = 2 * windows[0] - 1;
   const index: number[] = [];
   const weights: number[] = [];
   for (const [ty, tx] of coord) {

@@ -23,7 +23,7 @@ const HEADS = 4;
 const HEAD_WIDTH = 32;
 
 /** Foreground -2 for K = 2, so that rare foreground does not start at 0.5. */
-const rareForeground: Initialiser = (shape) => Float32Array.from({ length: shape[0]! }, (_, c) => (shape[0] === 2 && c === 1 ? -2 : 0));
+const rareForeground: Initialiser = (shape) => Float32Array.from({ length: shape[0] }, (_, c) => (shape[0] === 2 && c === 1 ? -2 : 0));
 
 /** Logits of every class; `prior`: foreground of two classes starts at 12 %. */
 export const regionHead = (channels: number, classes: number, prior: boolean): Conv2d =>
@@ -72,7 +72,7 @@ export class BAA extends Module {
       this.norm.forward(reduced.shape[1] === h && reduced.shape[2] === w ? reduced : resize(reduced, [h, w], { mode: 'linear' })),
       'f32',
     );
-    const width = e.shape[3]!;
+    const width = e.shape[3];
     const boundary = mul(e, boundaryMask);
     const interior = mul(e, interiorMask);
     const { spatial, channel } = this.scoped(() => ({
@@ -158,14 +158,14 @@ export class Recovery extends Module {
         level = upscale(level, 2);
         edge = upscale(edge, 2);
       }
-      const l = logitsOf(this.region[step]!, level);
-      const b = logitsOf(this.boundary[step]!, edge);
+      const l = logitsOf(this.region[step], level);
+      const b = logitsOf(this.boundary[step], edge);
       const interior = addScalar(neg(slice(softmax(l, -1), { axis: -1, start: 0, end: 1 })), 1);
-      level = add(level, this.baa[step]!.forward(e, sigmoid(b), interior));
+      level = add(level, this.baa[step].forward(e, sigmoid(b), interior));
       region.push(l);
       boundary.push(b);
     });
-    region.push(logitsOf(this.region[4]!, level));
+    region.push(logitsOf(this.region[4], level));
     return { level, region, boundary };
   }
 }

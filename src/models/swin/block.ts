@@ -56,9 +56,9 @@ export class WindowAttention extends Module {
   /** x [B, D, H, W, C] -> the same. Padded with zeros at its end to whole windows; these tokens are seen as all others are. */
   forward(x: Tensor): Tensor {
     const sides = x.shape.slice(1, -1);
-    const window = this.window.map((w, i) => Math.min(w, sides[i]!));
-    const shift = this.window.map((w, i) => (this.shifted && sides[i]! > w ? w >> 1 : 0));
-    const qkv = this.qkv.forward(pad(x, { axes: [1, 2, 3], after: sides.map((n, i) => (window[i]! - (n % window[i]!)) % window[i]!) }));
+    const window = this.window.map((w, i) => Math.min(w, sides[i]));
+    const shift = this.window.map((w, i) => (this.shifted && sides[i] > w ? w >> 1 : 0));
+    const qkv = this.qkv.forward(pad(x, { axes: [1, 2, 3], after: sides.map((n, i) => (window[i] - (n % window[i])) % window[i]) }));
     const y = this.scoped(() =>
       windowAttention(qkv, castTo(this.relative_position_bias_table, qkv.dtype), { heads: this.heads, window, shift, reach: this.window }),
     );

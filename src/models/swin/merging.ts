@@ -24,8 +24,8 @@ export class PatchMerging extends Module {
   }
   /** x [B, D, H, W, C] -> [B, D or D / 2, H / 2, W / 2, 2C]; zeros make odd sides even. */
   forward(x: Tensor): Tensor {
-    const step = [0, 1, 2].map((axis) => 1 + Math.max(...this.phases.map((p) => p[axis]!)));
-    const even = pad(x, { axes: [1, 2, 3], after: step.map((s, i) => x.shape[i + 1]! % s) });
+    const step = [0, 1, 2].map((axis) => 1 + Math.max(...this.phases.map((p) => p[axis])));
+    const even = pad(x, { axes: [1, 2, 3], after: step.map((s, i) => x.shape[i + 1] % s) });
     return this.reduction.forward(
       this.norm.forward(
         concat(

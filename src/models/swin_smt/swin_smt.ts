@@ -59,7 +59,7 @@ export class SwinSMT extends Module {
     const widths = depths.map((_, i) => width * 2 ** i);
     const deepest = width * 2 ** n;
     this.patch_embed = new Conv3d(inChannels, width, 2, { stride: 2, bias: true });
-    this.stages = depths.map((depth, i) => new Stage(depth, widths[i]!, heads[i]!, window, i >= n - expertStages ? experts : 0));
+    this.stages = depths.map((depth, i) => new Stage(depth, widths[i], heads[i], window, i >= n - expertStages ? experts : 0));
     this.encoders = [
       new ResBlock(inChannels, width),
       ...widths.slice(0, -1).map((w) => new ResBlock(w, w)),
@@ -82,7 +82,7 @@ export class SwinSMT extends Module {
     const skips = [image, ...hidden].map((map, i) =>
       i === this.stages.length
         ? map // the last stage's input has no encoder
-        : this.encoders[Math.min(i, this.encoders.length - 1)]!.forward(map),
+        : this.encoders[Math.min(i, this.encoders.length - 1)].forward(map),
     );
     let z = skips.pop()!;
     for (const up of this.decoders) z = up.forward(z, skips.pop()!);

@@ -77,18 +77,18 @@ export class Row {
     const ys = this.call(inputs);
     const result: Result = Object.fromEntries(ys.map((y, i) => [`y${i}`, y]));
     if (this.wanted.length === 0) return result;
-    const terms = ys.flatMap((y, i) => (y.node && floats(y.dtype) ? [sum(mul(cast(y, 'f32'), this.weights[i]!))] : []));
+    const terms = ys.flatMap((y, i) => (y.node && floats(y.dtype) ? [sum(mul(cast(y, 'f32'), this.weights[i]))] : []));
     const found = backward(
       terms.reduce(add),
-      this.wanted.map((i) => inputs[i]!),
+      this.wanted.map((i) => inputs[i]),
     );
-    for (const i of this.wanted) result[`g${i}`] = found.get(inputs[i]!)!;
+    for (const i of this.wanted) result[`g${i}`] = found.get(inputs[i])!;
     return result;
   }
 
   /** One run, node by node, with fresh memory. */
   async eager(): Promise<Values> {
-    const upload = (): Tensor[] => this.specs.map((s, i) => tensor(this.host[i]!, s));
+    const upload = (): Tensor[] => this.specs.map((s, i) => tensor(this.host[i], s));
     const first = upload();
     const ys = this.forward(first);
     this.outputs = ys.map(({ shape, dtype }) => ({ shape, dtype }));
@@ -104,7 +104,7 @@ export class Row {
   private compare(goldens: Goldens, got: Values): void {
     for (const [key, v] of Object.entries(got)) {
       const at = Number(key.slice(1));
-      const of = key[0] === 'y' ? this.outputs[at]! : this.specs[at]!;
+      const of = key[0] === 'y' ? this.outputs[at] : this.specs[at];
       const want = goldens.get(`${this.c.id}/${key}`);
       expect(want, `${this.c.id}/${key}: no golden; run test/golden/ops/make.py`).toBeDefined();
       const values = plain(of, v);
@@ -121,14 +121,14 @@ export class Row {
       const seed = key[0] === 'y' ? at : 100 + at;
       close(
         key,
-        Array.from(sampled(this.c, seed, values.length), (i) => values[i]!),
+        Array.from(sampled(this.c, seed, values.length), (i) => values[i]),
         want!,
         bound,
       );
       const weights = direction(this.c, seed, values.length);
-      const product = weights.reduce((s, w, i) => s + w * values[i]!, 0);
+      const product = weights.reduce((s, w, i) => s + w * values[i], 0);
       // An error of the allowed power in every entry, signs by chance, moves the product by this much.
-      expect(Math.abs(product - dot[0]!), `${key}: product with the direction`).toBeLessThanOrEqual(4 * Math.sqrt(bound) * dot[1]! + 1e-30);
+      expect(Math.abs(product - dot[0]), `${key}: product with the direction`).toBeLessThanOrEqual(4 * Math.sqrt(bound) * dot[1] + 1e-30);
     }
   }
 
@@ -136,18 +136,18 @@ export class Row {
     const example = Object.fromEntries(this.specs.map((s, i) => [`x${i}`, s]));
     const feed = Object.fromEntries(this.host.map((h, i) => [`x${i}`, h]));
     for (const fuse of [false, true]) {
-      using p = await compile((input: Record<string, Tensor>) => this.step(this.specs.map((_, i) => input[`x${i}`]!)), example, { fuse });
+      using p = await compile((input: Record<string, Tensor>) => this.step(this.specs.map((_, i) => input[`x${i}`])), example, { fuse });
       for (let run = 0; run < (fuse ? 1 : 2); run++) {
         poison(device);
-        const out = p.run(feed) as Result;
+        const out = p.run(feed);
         const values = await read(out);
         for (const [key, v] of Object.entries(values)) {
           if (!fuse) {
-            expect(same(v, eager[key]!), `${key}: replay ${run} differs from eager`).toBe(true);
+            expect(same(v, eager[key]), `${key}: replay ${run} differs from eager`).toBe(true);
             continue;
           }
-          const of = key[0] === 'y' ? this.outputs[Number(key.slice(1))]! : this.specs[Number(key.slice(1))]!;
-          close(`${key} fused`, plain(of, v), plain(of, eager[key]!), 1e-6);
+          const of = key[0] === 'y' ? this.outputs[Number(key.slice(1))] : this.specs[Number(key.slice(1))];
+          close(`${key} fused`, plain(of, v), plain(of, eager[key]), 1e-6);
         }
         for (const t of Object.values(out)) t.write(nan(t));
       }
@@ -156,13 +156,13 @@ export class Row {
 
   private async differences(eager: Values): Promise<void> {
     const { step = 2e-3 } = this.c;
-    const directions = this.wanted.map((i) => direction(this.c, 200 + i, this.host[i]!.length));
-    const slope = directions.reduce((s, d, k) => s + d.reduce((t, w, i) => t + w * (eager[`g${this.wanted[k]!}`]![i] as number), 0), 0);
+    const directions = this.wanted.map((i) => direction(this.c, 200 + i, this.host[i].length));
+    const slope = directions.reduce((s, d, k) => s + d.reduce((t, w, i) => t + w * eager[`g${this.wanted[k]}`][i], 0), 0);
     let size = 0;
     const loss = async (h: number): Promise<number> => {
       const inputs = this.specs.map((s, i) => {
         const k = this.wanted.indexOf(i);
-        return tensor(k < 0 ? this.host[i]! : (this.host[i] as Float32Array).map((v, j) => v + h * directions[k]![j]!), s);
+        return tensor(k < 0 ? this.host[i] : (this.host[i] as Float32Array).map((v, j) => v + h * directions[k][j]), s);
       });
       const ys = this.forward(inputs);
       let total = 0;
@@ -171,17 +171,15 @@ export class Row {
         const w = direction(this.c, i, y.size);
         const v = await y.data();
         for (let k = 0; k < v.length; k++) {
-          total += w[k]! * v[k]!;
-          size += Math.abs(w[k]! * v[k]!);
+          total += w[k] * v[k];
+          size += Math.abs(w[k] * v[k]);
         }
       }
       for (const t of [...inputs, ...ys]) t.dispose();
       return total;
     };
     const difference = ((await loss(step)) - (await loss(-step))) / (2 * step);
-    const power = Math.sqrt(
-      directions.reduce((s, d, k) => s + d.reduce((t, w, i) => t + (w * (eager[`g${this.wanted[k]!}`]![i] as number)) ** 2, 0), 0),
-    );
+    const power = Math.sqrt(directions.reduce((s, d, k) => s + d.reduce((t, w, i) => t + (w * eager[`g${this.wanted[k]}`][i]) ** 2, 0), 0));
     const noise = (size * 2 ** -24) / step; // rounding of f32 outputs
     expect(Math.abs(slope - difference), `slope ${slope}, difference ${difference}`).toBeLessThanOrEqual(
       1e-2 * Math.max(Math.abs(slope), power) + noise,
@@ -197,7 +195,7 @@ const same = (a: HostArray, b: HostArray): boolean => {
 async function read(out: Result): Promise<Values> {
   const entries = Object.entries(out);
   const values = await Promise.all(entries.map(([, t]) => t.data()));
-  return Object.fromEntries(entries.map(([key], i) => [key, values[i]!]));
+  return Object.fromEntries(entries.map(([key], i) => [key, values[i]]));
 }
 
 const nan = (t: Tensor): HostArray =>
@@ -217,11 +215,11 @@ function close(what: string, got: ArrayLike<number>, want: ArrayLike<number>, bo
     worst = 0,
     largest = 0;
   for (let i = 0; i < want.length; i++) {
-    const e = Math.abs(got[i]! - want[i]!);
+    const e = Math.abs(got[i] - want[i]);
     error += e * e;
-    power += want[i]! ** 2;
+    power += want[i] ** 2;
     worst = e <= worst ? worst : e; // NaN goes through
-    largest = Math.max(largest, Math.abs(want[i]!));
+    largest = Math.max(largest, Math.abs(want[i]));
   }
   expect(error, `${what}: squared error of ${want.length} values with power ${power}`).toBeLessThanOrEqual(bound * power);
   expect(worst, `${what}: largest error, largest value ${largest}`).toBeLessThanOrEqual(8 * Math.sqrt(bound) * largest);

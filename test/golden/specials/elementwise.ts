@@ -18,7 +18,7 @@ const f16 = { f16: true };
 const tail = (units = (x: number): number => 8 + 3 * Math.abs(x)): More => ({ ulp: { y: units, g: units, why: "WGSL's exp" } });
 const mask = (): Special['inputs'] => {
   const [a, b] = pairs();
-  return [{ ...a!, values: a!.values.map((_, i) => i % 2), dtype: 'u32' }, a!, b!];
+  return [{ ...a, values: a.values.map((_, i) => i % 2), dtype: 'u32' }, a, b];
 };
 
 export const elementwise: Specials = {
@@ -103,7 +103,7 @@ export const elementwise: Specials = {
     {
       name: 'to i32 from f16 and back',
       inputs: line(),
-      call: (a) => pw.cast(pw.cast(pw.cast(a!, 'f16'), 'i32'), 'f32'),
+      call: (a) => pw.cast(pw.cast(pw.cast(a, 'f16'), 'i32'), 'f32'),
       torch: 'saturated(a.detach().half(), -2**31, 2**31 - 1).to(a.dtype)',
       grad: [],
     },
@@ -111,7 +111,7 @@ export const elementwise: Specials = {
     {
       name: 'from u32',
       inputs: line([0, 1, 16777217, 2 ** 31, 2 ** 32 - 1, 2 ** 32 - 129]).map((x) => ({ ...x, dtype: 'u32' })),
-      call: (a) => pw.cast(a!, 'f32'),
+      call: (a) => pw.cast(a, 'f32'),
       torch: 'a.float()',
     },
   ],

@@ -135,7 +135,7 @@ export const pairs = (first: readonly number[] = SIDE, second: readonly number[]
 
 /** Rows of n that hold NaN and infinities first, last, between, several, alone; ties; zeros. The most telling come first. */
 export function rowsOf(n: number, count = Infinity): SpecialInput {
-  const plain = (i: number): number => [0.5, -1, 2, 0.25, -3, 1.5, 2, -0.125][(i * 5 + (i >> 3)) % 8]!;
+  const plain = (i: number): number => [0.5, -1, 2, 0.25, -3, 1.5, 2, -0.125][(i * 5 + (i >> 3)) % 8];
   const row = (special: Readonly<Record<number, number>>): number[] => Array.from({ length: n }, (_, i) => special[i] ?? plain(i));
   const [last, mid] = [n - 1, n >> 1];
   const all = [
@@ -161,7 +161,7 @@ export function rowsOf(n: number, count = Infinity): SpecialInput {
 
 export function transposed({ values, shape }: SpecialInput): SpecialInput {
   const [rows, n] = shape as [number, number];
-  return { values: Array.from({ length: rows * n }, (_, i) => values[(i % rows) * n + Math.floor(i / rows)]!), shape: [n, rows] };
+  return { values: Array.from({ length: rows * n }, (_, i) => values[(i % rows) * n + Math.floor(i / rows)]), shape: [n, rows] };
 }
 
 /** A factor and a summand for n channels. */

@@ -40,7 +40,7 @@ const attend = (
   return {
     name: `${name}, ${d} wide`,
     inputs: which === 3 ? inputs : inputs.slice(0, 3),
-    call: (q, k, v, bias) => attention(q!, k!, v!, bias ? { ...options, bias } : options),
+    call: (q, k, v, bias) => attention(q, k, v, bias ? { ...options, bias } : options),
     torch: `attention(a, b, c${which === 3 ? ', bias=d' : ''}${python})`,
     ulp: loose,
     ...more,
@@ -65,10 +65,10 @@ const step = (kind: UpdateKind, factor: number, torch: string): Special => ({
   call: (p, g, m, v, hyper, clip) => {
     update(
       kind,
-      { p: p!, g: g!, m: m!, v: v!, hyper: hyper!, clip: clip! },
+      { p: p, g: g, m: m, v: v, hyper: hyper, clip: clip },
       { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.125, lrScale: 1 },
     );
-    return kind === 'sgd' ? [p!, m!] : [p!, m!, v!];
+    return kind === 'sgd' ? [p, m] : [p, m, v];
   },
   torch,
   grad: [],
@@ -78,30 +78,30 @@ const factors = [1, 0.5, 0, NaN];
 const clip = (values: number[], bound: number): Special => ({
   name: `${values}, bound ${bound}`,
   inputs: [{ values: [...values, ...new Array<number>(8 - values.length).fill(0.5)], shape: [8] }],
-  call: (g) => clipFactor([g!], bound),
+  call: (g) => clipFactor([g], bound),
   torch: `clip_factor([a], ${bound === Infinity ? 'None' : bound})`,
   grad: [],
 });
 
 export const picking: Specials = {
-  gather: [{ inputs: [table, index([16, 5], 8)], call: (a, i) => op.gather(a!, i!, { axis: 1 }), torch: 'a.gather(1, b)', f16: true }],
+  gather: [{ inputs: [table, index([16, 5], 8)], call: (a, i) => op.gather(a, i, { axis: 1 }), torch: 'a.gather(1, b)', f16: true }],
   scatterAdd: [
     {
       inputs: [table, index([16, 8], 6, 'i32')],
-      call: (a, i) => op.scatterAdd(a!, i!, { axis: 1, size: 6 }),
+      call: (a, i) => op.scatterAdd(a, i, { axis: 1, size: 6 }),
       torch: 'a.new_zeros(16, 6).scatter_add(1, b, a)',
       f16: true,
     },
   ],
-  indexSelect: [{ inputs: [table, index([9], 16)], call: (a, i) => op.indexSelect(a!, i!), torch: 'a[b]' }],
+  indexSelect: [{ inputs: [table, index([9], 16)], call: (a, i) => op.indexSelect(a, i), torch: 'a[b]' }],
   gatherRows: [
     {
       inputs: [{ ...table, shape: [4, 4, 8] }, index([4, 3], 4)],
-      call: (a, i) => op.gatherRows(a!, i!),
+      call: (a, i) => op.gatherRows(a, i),
       torch: 'torch.stack([t[i] for t, i in zip(a, b)])',
     },
   ],
-  embedding: [{ inputs: [index([3, 5], 16), table], call: (i, a) => op.embedding(i!, a!), torch: 'F.embedding(a, b)' }],
+  embedding: [{ inputs: [index([3, 5], 16), table], call: (i, a) => op.embedding(i, a), torch: 'F.embedding(a, b)' }],
   putRows: [
     {
       inputs: [
@@ -110,8 +110,8 @@ export const picking: Specials = {
         { values: [3, 0, 15, 7, 9], shape: [5], dtype: 'u32' },
       ],
       call: (t, rows, i) => {
-        putRows(t!, rows!, i!);
-        return t!;
+        putRows(t, rows, i);
+        return t;
       },
       torch: 'a.detach().clone().index_copy(0, c, b.detach())',
       grad: [],
@@ -120,12 +120,12 @@ export const picking: Specials = {
   edgeConvGather: [
     {
       inputs: [{ ...table, shape: [2, 8, 8] }, plain([2, 3, 8]), index([2, 3, 4], 8)],
-      call: (u, v, i) => edgeConvGather(u!, v!, i!),
+      call: (u, v, i) => edgeConvGather(u, v, i),
       torch: 'torch.stack([u[i] for u, i in zip(a, c)]) + b[:, :, None]',
     },
   ],
   neighbourMax: [
-    { inputs: [{ ...transposed(rowsOf(6)), shape: [1, 6, 16] }], call: (a) => neighbourMax(a!), torch: 'a.max(-2).values', f16: true },
+    { inputs: [{ ...transposed(rowsOf(6)), shape: [1, 6, 16] }], call: (a) => neighbourMax(a), torch: 'a.max(-2).values', f16: true },
   ],
   sampleVoxel: [
     {
@@ -134,7 +134,7 @@ export const picking: Specials = {
         { values: [0.5, 0.5], shape: [2] },
       ],
       call: (mask, u) => {
-        const { coords, value } = sampleVoxel(mask!, u!);
+        const { coords, value } = sampleVoxel(mask, u);
         return [coords, value];
       },
       torch: '[torch.tensor([[.5, .5, .375], [.5, .5, .375]]), torch.tensor([torch.nan, torch.inf])]',
@@ -166,10 +166,10 @@ export const picking: Specials = {
     ],
     call: (scaled, rate, state) => {
       const { clip: factor, hyper } = judgeGradients(
-        { scaled: scaled!, rate: rate!, state: state! },
+        { scaled: scaled, rate: rate, state: state },
         { maxNorm: 4, beta1: 0.9, beta2: 0.999, growth: 100 },
       );
-      return [factor, hyper, state!];
+      return [factor, hyper, state];
     },
     torch: 'loss_scale(a, b, c, 4, 100)',
     grad: [],
@@ -178,8 +178,8 @@ export const picking: Specials = {
     {
       inputs: [plain([16]), { values: [...GRADIENTS, ...GRADIENTS], shape: [16] }],
       call: (a, b) => {
-        addScaled(a!, b!, 0.5);
-        return a!;
+        addScaled(a, b, 0.5);
+        return a;
       },
       torch: 'a + 0.5 * b',
       grad: [],
@@ -189,8 +189,8 @@ export const picking: Specials = {
     {
       inputs: [plain([16]), { values: [...GRADIENTS, ...GRADIENTS], shape: [16] }],
       call: (a, b) => {
-        assignScaled(a!, b!, 0.5);
-        return a!;
+        assignScaled(a, b, 0.5);
+        return a;
       },
       torch: '0.5 * b',
       grad: [],

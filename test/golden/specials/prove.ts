@@ -28,40 +28,35 @@ const floats = (d: DType): boolean => d === 'f32' || d === 'f16';
 
 export async function prove(row: NamedSpecial, goldens: Goldens): Promise<void> {
   const specs = row.inputs.map(({ shape, dtype = 'f32' }) => spec(shape, row.half && dtype === 'f32' ? 'f16' : dtype));
-  const host = row.inputs.map(({ values }, i) => toHost(specs[i]!.dtype, values));
+  const host = row.inputs.map(({ values }, i) => toHost(specs[i].dtype, values));
   const wanted = row.grad ?? specs.flatMap((s, i) => (floats(s.dtype) ? [i] : []));
   const names = specs.map((_, i) => `x${i}`);
   const step = (inputs: readonly Tensor[], upstream: Tensor): Record<string, Tensor> => {
-    const ys = [row.call(...inputs)].flat() as Tensor[];
+    const ys: Tensor[] = [row.call(...inputs)].flat();
     const terms = wanted.length === 0 ? [] : ys.filter((y) => y.node && floats(y.dtype)).map((y) => sum(mul(cast(y, 'f32'), upstream)));
     const found =
       terms.length === 0
         ? null
         : backward(
             terms.reduce(add),
-            wanted.map((i) => inputs[i]!),
+            wanted.map((i) => inputs[i]),
           );
-    return Object.fromEntries([...ys.map((y, i) => [`y${i}`, y]), ...(found ? wanted.map((i) => [`g${i}`, found.get(inputs[i]!)!]) : [])]);
+    return Object.fromEntries([...ys.map((y, i) => [`y${i}`, y]), ...(found ? wanted.map((i) => [`g${i}`, found.get(inputs[i])!]) : [])]);
   };
   using fused = await compile(
     (given: Record<string, Tensor>) =>
       step(
-        names.map((n) => given[n]!),
-        given.upstream!,
+        names.map((n) => given[n]),
+        given.upstream,
       ),
-    { ...Object.fromEntries(names.map((n, i) => [n, specs[i]!])), upstream: spec([1]) },
+    { ...Object.fromEntries(names.map((n, i) => [n, specs[i]])), upstream: spec([1]) },
   );
   const wrong: string[] = [];
   for (const [k, upstream] of (wanted.length === 0 ? UPSTREAM.slice(0, 1) : UPSTREAM).entries()) {
-    const inputs = host.map((v, i) => tensor(v, specs[i]!));
+    const inputs = host.map((v, i) => tensor(v, specs[i]));
     const runs = {
       eager: await read(evaluate(() => step(inputs, tensor([upstream])))),
-      fused: await read(
-        fused.run({ ...Object.fromEntries(names.map((n, i) => [n, host[i]!])), upstream: Float32Array.of(upstream) }) as Record<
-          string,
-          Tensor
-        >,
-      ),
+      fused: await read(fused.run({ ...Object.fromEntries(names.map((n, i) => [n, host[i]])), upstream: Float32Array.of(upstream) })),
     };
     for (const [how, values] of Object.entries(runs)) {
       for (const [key, got] of Object.entries(values)) {
@@ -98,13 +93,13 @@ function differences(row: NamedSpecial, key: string, of: 'y' | 'g', got: ArrayLi
   const whole = exact instanceof Int32Array;
   const out: string[] = [];
   for (let i = 0; i < exact.length; i++) {
-    const x = inputs.map((v) => v[i]!);
+    const x = inputs.map((v) => v[i]);
     if (elementwise && row.except && (row.except.of ?? of) === of && row.except.at(...x)) continue;
     // A slope that is flushed or rounded to 0 times an infinite dy is NaN.
     if (
       slope &&
-      Math.abs(slope[i]!) < Math.max(SMALL, within) &&
-      (slope[i] !== 0 || within > 0 || Math.abs(exact[i]!) === Infinity) &&
+      Math.abs(slope[i]) < Math.max(SMALL, within) &&
+      (slope[i] !== 0 || within > 0 || Math.abs(exact[i]) === Infinity) &&
       !Number.isFinite(exact[i]) &&
       !Number.isFinite(got[i])
     )
@@ -113,7 +108,7 @@ function differences(row: NamedSpecial, key: string, of: 'y' | 'g', got: ArrayLi
     const places = [i, ...(flushed.has(i) ? [flushed.get(i)!] : [])];
     if (
       !places.some((p) =>
-        whole ? (got[i]! | 0) === exact[p] : [exact, own].some((want) => admits(got[i]!, want[p]!, ulp, within, row.half, row.ulp?.least)),
+        whole ? (got[i] | 0) === exact[p] : [exact, own].some((want) => admits(got[i], want[p], ulp, within, row.half, row.ulp?.least)),
       )
     ) {
       out.push(
@@ -126,9 +121,10 @@ function differences(row: NamedSpecial, key: string, of: 'y' | 'g', got: ArrayLi
 
 /** Where an element with inputs below the least normal number has its twin with zeros for them. */
 function flushes(inputs: readonly (readonly number[])[]): Map<number, number> {
+  // oxlint-disable-next-line oxc/erasing-op -- keeps the sign
   const flush = (x: number): number => (Math.abs(x) < TINY ? x * 0 : x);
   const keyOf = (x: readonly number[]): string => x.map((v) => (Object.is(v, -0) ? '-0' : String(v))).join();
-  const all = inputs[0]!.map((_, i) => inputs.map((v) => v[i]!));
+  const all = inputs[0].map((_, i) => inputs.map((v) => v[i]));
   const at = new Map(all.map((x, i) => [keyOf(x), i]));
   return new Map(
     all.flatMap((x, i) => {

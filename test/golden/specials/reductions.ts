@@ -18,7 +18,7 @@ const rows = (call: (a: Tensor, axis: number) => Tensor | Tensor[], torch: strin
   const along = (name: string, input: SpecialInput, axis: 0 | 1, extra: Partial<Special> = {}): Special => ({
     name,
     inputs: [input],
-    call: (a) => call(a!, axis),
+    call: (a) => call(a, axis),
     torch: torch.replaceAll('AXIS', String(axis)),
     ...more,
     ...extra,
@@ -33,7 +33,7 @@ const rows = (call: (a: Tensor, axis: number) => Tensor | Tensor[], torch: strin
 };
 const one = (call: Call, torch: string, inputs = [rowsOf(8)], more: Partial<Special> = {}): Special => ({
   inputs,
-  call: (a) => call(a!),
+  call: (a) => call(a),
   torch,
   ...more,
 });
@@ -85,12 +85,10 @@ export const reductions: Specials = {
     ),
   ],
   layerNorm: [
-    { inputs: [rowsOf(8), ...weights(8)], call: (a, b, c) => layerNorm(a!, b!, c!), torch: 'F.layer_norm(a, (8,), b, c)', ulp: loose },
+    { inputs: [rowsOf(8), ...weights(8)], call: (a, b, c) => layerNorm(a, b, c), torch: 'F.layer_norm(a, (8,), b, c)', ulp: loose },
     one((a) => layerNorm(a), 'F.layer_norm(a, (7,))', [rowsOf(7)], { name: 'no weights', f16: true, ulp: loose }),
   ],
-  rmsNorm: [
-    { inputs: [rowsOf(8), weights(8)[0]!], call: (a, b) => rmsNorm(a!, b!), torch: 'F.rms_norm(a, (8,), b, eps=1e-5)', ulp: loose },
-  ],
+  rmsNorm: [{ inputs: [rowsOf(8), weights(8)[0]], call: (a, b) => rmsNorm(a, b), torch: 'F.rms_norm(a, (8,), b, eps=1e-5)', ulp: loose }],
   l2Normalize: [
     one((a) => l2Normalize(a), 'F.normalize(a, dim=-1)', [rowsOf(8)], { f16: true, ulp: loose, except: zero }),
     one((a) => l2Normalize(a), 'F.normalize(a, dim=-1)', [rowsOf(7)], { name: 'rows of 7', ulp: loose, except: zero }),
@@ -102,7 +100,7 @@ export const reductions: Specials = {
         i === 4 ? { ...x, values: x.values.map((v) => Math.abs(v) + 0.5) } : x,
       ),
       call: (a, g, b, m, v) =>
-        training ? [batchNorm(a!, g!, b!, m!, v!, { training, relu }), m!, v!] : batchNorm(a!, g!, b!, m!, v!, { training, relu }),
+        training ? [batchNorm(a, g, b, m, v, { training, relu }), m, v] : batchNorm(a, g, b, m, v, { training, relu }),
       torch: `batch_norm(a, b, c, d, e, ${training ? 'True' : 'False'}, 0.1, 1e-5, relu=${relu ? 'True' : 'False'})`,
       grad: [0, 1, 2],
       ulp: loose,
@@ -111,14 +109,14 @@ export const reductions: Specials = {
   groupNorm: [false, true].map((relu): Special => ({
     name: relu ? 'ReLU' : 'plain',
     inputs: [channels(), ...weights(16)],
-    call: (a, b, c) => groupNorm(a!, b!, c!, { groups: 4, relu }),
+    call: (a, b, c) => groupNorm(a, b, c, { groups: 4, relu }),
     torch: `last(F.group_norm(first(a), 4, b, c)${relu ? '.relu()' : ''})`,
     ulp: loose,
   })),
   instanceNorm: [
     {
       inputs: [channels(), ...weights(16)],
-      call: (a, b, c) => instanceNorm(a!, b!, c!),
+      call: (a, b, c) => instanceNorm(a, b, c),
       torch: 'last(F.group_norm(first(a), 16, b, c))',
       ulp: loose,
     },
@@ -129,7 +127,7 @@ export const reductions: Specials = {
         { ...channels(), shape: [1, 8, 16] },
         { values: [1, 0.5, 2, -1, 1, 0.25, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1], shape: [2, 8] },
       ],
-      call: (a, b) => frequencyStatistics(a!, b!),
+      call: (a, b) => frequencyStatistics(a, b),
       torch: 'frequency_statistics(a, b)',
       grad: [0],
       ulp: loose,

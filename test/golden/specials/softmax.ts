@@ -18,7 +18,7 @@ const rows = (call: (a: Tensor, axis: number) => Tensor, torch: string): Special
   const along = (name: string, input: SpecialInput, axis: 0 | 1, more: Partial<Special> = {}): Special => ({
     name,
     inputs: [input],
-    call: (a) => call(a!, axis),
+    call: (a) => call(a, axis),
     torch: torch.replace('AXIS', String(axis)),
     ...near,
     ...more,

@@ -14,7 +14,7 @@ const one = (
   call: (a: Tensor) => Tensor | Tensor[],
   torch: string,
   more: Partial<Special> = {},
-): Special => ({ name, inputs: [input], call: (a) => call(a!), torch: `last(${torch})`, ...more });
+): Special => ({ name, inputs: [input], call: (a) => call(a), torch: `last(${torch})`, ...more });
 const sized = (
   name: string,
   input: SpecialInput,
@@ -67,7 +67,7 @@ export const spatial: Specials = {
     {
       inputs: [map(4, 4)],
       call: (a) => {
-        const { values, indices } = op.maxPoolWithIndices(a!, { kernel: 3, stride: 1 });
+        const { values, indices } = op.maxPoolWithIndices(a, { kernel: 3, stride: 1 });
         return [values, indices];
       },
       torch: '[last(t) for t in F.max_pool2d(first(a), 3, 1, return_indices=True)]',

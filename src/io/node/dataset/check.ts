@@ -105,20 +105,20 @@ async function problemsOf({ folder, info, annotations }: Dataset, { name, images
   const alone = label === undefined;
   let first: Volume | undefined;
   for (const file of alone ? images.slice(1) : images) {
-    first ??= alone ? await readVolume(images[0]!, () => {}) : undefined;
+    first ??= alone ? await readVolume(images[0], () => {}) : undefined;
     const volume = await attempt(file, () => readVolume(file, tell));
-    if (volume && first) await attempt(file, () => assertSameGeometry(first!, images[0]!, volume, file));
+    if (volume && first) await attempt(file, () => assertSameGeometry(first!, images[0], volume, file));
     if (file === images[0]) first = volume;
   }
   if (label === undefined) return found;
   const mask = await attempt(label, () => readVolume(label, tell));
-  if (mask && first) await attempt(label, () => assertSameGeometry(first!, images[0]!, mask, label));
+  if (mask && first) await attempt(label, () => assertSameGeometry(first, images[0], mask, label));
   if (mask) await attempt(label, () => checkedLabel(label, mask.data, info));
   const grid = first ?? mask;
   const size = grid && orientGeometry(grid, rasOrientation(grid)).size;
   if (size)
     await attempt(join(folder, 'annotations.json'), () =>
-      annotationWeight(size as Triple, annotations.planes.get(name), `${join(folder, 'annotations.json')}: ${name}`),
+      annotationWeight(size, annotations.planes.get(name), `${join(folder, 'annotations.json')}: ${name}`),
     );
   return found;
 }

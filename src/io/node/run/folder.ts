@@ -86,7 +86,7 @@ export class RunFolder implements Disposable {
     const begun = this.made === undefined || tracesOf(this.path).some((name) => name !== 'run.json');
     if (!begun) rmSync(join(this.path, 'run.json'), { force: true });
     this.lock[Symbol.dispose]();
-    if (!begun) removeEmpty(join(this.path, 'checkpoints'), this.made!);
+    if (!begun) removeEmpty(join(this.path, 'checkpoints'), this.made);
   }
 }
 
