@@ -150,7 +150,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     };
   },
   step(plan, nets: Nets, optimisers, { partial, ...options }) {
-    const context = new StepContext(nets, optimisers);
+    const context = new StepContext(nets, optimisers, options.reducer);
     const { batch, seed } = plan.training;
     for (const { net } of networkList(nets)) net.train();
     useRandom(nets.vnet, context.random(seed));

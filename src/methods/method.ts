@@ -8,6 +8,7 @@ import type { Sample } from '../data/sample.ts';
 import type { Module } from '../nn/module.ts';
 import type { Optimiser, ParameterGroup } from '../optim/optimiser.ts';
 import type { RoiNetworks } from '../predict/predict_volume.ts';
+import type { Reducer } from './reducer.ts';
 import type { MethodPlan, Plan, Preset } from './plan.ts';
 
 /** Networks by name, in the order of every list and file. Names are those of files, logs and masks. */
@@ -29,9 +30,13 @@ export type StepResult = Record<string, Tensor>;
 /** The iteration, and values that change with it, by name (`StepContext.scalar`). */
 export type Scheduled = Readonly<Record<string, number>> & { readonly iteration: number };
 
-/** `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. */
+/**
+ * `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. `reducer`: other processes have more
+ * volumes of every iteration.
+ */
 export interface StepOptions extends CompileOptions {
   readonly partial: boolean;
+  readonly reducer?: Reducer;
 }
 
 /** A cut and augmented region, the classes that its case has no labels of, and its number in the run, which every draw follows from. */
@@ -46,7 +51,7 @@ export interface Step<F = any> {
   /** Every program of an iteration, and how often it runs. */
   readonly programs: readonly { readonly name: string; readonly runs: number; readonly program: Program<unknown> }[];
   /** `training.batch` volumes: gradients averaged over them, every network updated once. */
-  run(volumes: readonly F[], scheduled: Scheduled): StepResult;
+  run(volumes: readonly F[], scheduled: Scheduled): StepResult | Promise<StepResult>;
   dispose(): void;
 }
 

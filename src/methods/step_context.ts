@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the programs of an iteration share: values that follow a schedule, gradients on their way to the optimisers, and the means of
-// what was reported.
+// What the programs of an iteration share: values that follow a schedule, gradients on their way to the optimisers, the means of what was
+// reported, and the sums of both over the processes of a run.
 import { backward } from '../engine/autograd.ts';
 import { compile, type CompileOptions, type Program } from '../engine/program.ts';
 import { zeros, type Tensor } from '../engine/tensor.ts';
@@ -13,6 +13,8 @@ import { reshape } from '../ops/reshape.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { STREAMS } from '../random/philox.ts';
 import type { Networks, Optimisers, Scheduled, StepResult } from './method.ts';
+import { Reduction } from './reduction.ts';
+import type { Reducer } from './reducer.ts';
 
 export class StepContext implements Disposable {
   /** Of the coming iteration; set before each. */
@@ -20,14 +22,17 @@ export class StepContext implements Disposable {
   /** Runs of the program of a volume in an iteration, and which of them comes next: each draws its own numbers. */
   volumes = 1;
   volume = 0;
+  /** Null where one process trains alone. */
+  readonly reduction: Reduction | null;
   private readonly nets: Networks;
   private readonly optimisers: Optimisers;
   private readonly means = new Map<string, Tensor>();
   private direct: StepResult | null = null;
 
-  constructor(nets: Networks, optimisers: Optimisers) {
+  constructor(nets: Networks, optimisers: Optimisers, reducer?: Reducer) {
     this.nets = nets;
     this.optimisers = optimisers;
+    this.reduction = reducer ? new Reduction(reducer, nets, optimisers, this.means) : null;
   }
 
   /** In a trace: a scheduled value, [1], read anew before every run; its name shows in the program. */
@@ -50,7 +55,7 @@ export class StepContext implements Disposable {
     if (!optimiser) return;
     const grads = backward(optimiser.scaled(loss), this.nets[network].parameters());
     if (this.direct) Object.assign(this.direct, measuresOf(network, optimiser, optimiser.step(grads)));
-    else optimiser.accumulate(grads, share);
+    else optimiser.accumulate(grads, this.ofAll(share));
   }
 
   /** In a trace: adds this run's share of each value to its mean over the iteration. */
@@ -58,12 +63,19 @@ export class StepContext implements Disposable {
     if (this.direct) return void Object.assign(this.direct, values);
     for (const [key, value] of Object.entries(values)) {
       if (!this.means.has(key)) this.means.set(key, zeros([1], { name: `mean ${key}` }));
-      addScaled(this.means.get(key)!, reshape(value, [1]), share);
+      addScaled(this.means.get(key)!, reshape(value, [1]), this.ofAll(share));
     }
   }
 
-  /** In a trace that makes the whole iteration: what `f` reports and every update, without a detour over means and gathered gradients. */
+  /**
+   * In a trace that makes the whole iteration: what `f` reports and every update, without a detour over means and gathered gradients. Of one
+   * among several processes it makes a part of the iteration, and `compileUpdate` the rest.
+   */
   whole(f: () => void): StepResult {
+    if (this.reduction) {
+      f();
+      return {};
+    }
     this.direct = {};
     try {
       f();
@@ -74,7 +86,8 @@ export class StepContext implements Disposable {
   }
 
   /** One update of every network with the gradients gathered, and the means, which start again at 0. Compile it after the programs that gather. */
-  compileUpdate(options: CompileOptions): Promise<Program<StepResult>> {
+  async compileUpdate(options: CompileOptions): Promise<Program<StepResult>> {
+    await this.reduction?.begin();
     return compile(
       (): StepResult => {
         const means = Object.fromEntries(
@@ -89,6 +102,16 @@ export class StepContext implements Disposable {
       {},
       options,
     );
+  }
+
+  /** Runs what `compileUpdate` made, with what all processes of the run have gathered. */
+  update(program: Program<StepResult>): StepResult | Promise<StepResult> {
+    return this.reduction ? this.reduction.whole().then(() => program.run()) : program.run();
+  }
+
+  /** A share of this process's part of an iteration as a share of all of it. */
+  private ofAll(share: number): number {
+    return share / (this.reduction?.ranks ?? 1);
   }
 
   [Symbol.dispose](): void {

@@ -108,7 +108,8 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
         present: Float32Array.from(plan.classes, (_, c) => (unlabelled.includes(c) ? 0 : 1)),
       };
     },
-    step: (plan, nets, optimisers, stepOptions) => compileStep(plan, name, nets[name], new StepContext(nets, optimisers), stepOptions),
+    step: (plan, nets, optimisers, stepOptions) =>
+      compileStep(plan, name, nets[name], new StepContext(nets, optimisers, stepOptions.reducer), stepOptions),
     async predictor(plan, nets) {
       const net: Segmenter = nets[name];
       const [d, ...plane] = plan.data.roi;
@@ -171,6 +172,7 @@ async function compileStep(
     { image: spec(shape), label: spec(shape), annotated: spec(shape), present: spec([batch, classes.length]) },
     options,
   );
+  const update = context.reduction && (await context.compileUpdate(options));
   const joined = (volumes: readonly VolumeFeed[], key: keyof VolumeFeed): Float32Array => {
     if (volumes.length === 1) return volumes[0][key];
     const size = volumes[0][key].length;
@@ -181,18 +183,20 @@ async function compileStep(
     return out;
   };
   return {
-    programs: [{ name: 'step', runs: 1, program }],
+    programs: [{ name: 'step', runs: 1, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],
     run(volumes, scheduled) {
       context.scheduled = scheduled;
-      return program.run({
+      const result = program.run({
         image: joined(volumes, 'image'),
         label: joined(volumes, 'label'),
         annotated: joined(volumes, 'annotated'),
         present: joined(volumes, 'present'),
       });
+      return update ? context.update(update) : result;
     },
     dispose() {
       program.dispose();
+      update?.dispose();
       context[Symbol.dispose]();
     },
   };

@@ -17,16 +17,19 @@ export async function compileVolumeStep<X, F extends Feed>(
   train: (x: X, share: number) => void,
 ): Promise<Step<F>> {
   context.volumes = batch;
+  const { reduction } = context;
+  if (reduction) reduction.passes = () => batch;
+  const alone = batch === 1 && !reduction;
   const program = await compileOf<X>()(
     (x) => {
-      if (batch === 1) return context.whole(() => train(x, 1));
+      if (alone) return context.whole(() => train(x, 1));
       train(x, 1 / batch);
       return {};
     },
     example,
     options,
   );
-  const update = batch === 1 ? null : await context.compileUpdate(options);
+  const update = alone ? null : await context.compileUpdate(options);
   return {
     programs: [{ name: 'step', runs: batch, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],
     run(volumes, scheduled) {
@@ -36,7 +39,7 @@ export async function compileVolumeStep<X, F extends Feed>(
         context.volume = b;
         result = program.run(feed);
       }
-      return update ? update.run() : result;
+      return update ? context.update(update) : result;
     },
     dispose() {
       program.dispose();

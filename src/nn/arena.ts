@@ -58,6 +58,11 @@ export class Arena {
     return this.windows[window].part(offset, bytes);
   }
 
+  /** All of it, to be read or written from the host; kept by the arena. */
+  whole(): Storage[] {
+    return [...this.windows];
+  }
+
   /** A range as a flat f32 tensor, which keeps its window until it is disposed; in a trace it goes with that. */
   flat(range: Range): Tensor {
     return new Tensor({ shape: [range.bytes / 4], dtype: 'f32' }, this.storage(range));

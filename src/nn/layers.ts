@@ -163,6 +163,9 @@ export class Linear extends Module {
 /** Linear or 1 x 1 convolution of an attention module: truncated normal 0.02, bias 0 (specification 2). */
 export const attentionInit = { init: truncatedNormal(0.02), biasInit: zerosInit };
 
+/** How far one pass moves running statistics towards those of its batch. */
+export const MOMENTUM = 0.1;
+
 /** x [..., C]: batch statistics in training, running ones otherwise. `relu` is fused into the same kernel. */
 export class BatchNorm extends Module {
   readonly weight: Parameter;
@@ -188,7 +191,7 @@ export class BatchNorm extends Module {
     return this.scoped(() =>
       batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, {
         training: this.training,
-        momentum: this.trackStatistics ? 0.1 : 0,
+        momentum: this.trackStatistics ? MOMENTUM : 0,
         relu: options.relu ?? false,
         add: options.add ?? null,
         parts: this.training && this.itemsSharing !== null ? x.shape[0] / this.itemsSharing : 1,

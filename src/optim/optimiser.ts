@@ -5,7 +5,7 @@ import { expectArguments, fields, flag, instance, iterable, listOf, maybe, scala
 import { DisposedError, ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import type { Grads } from '../engine/autograd.ts';
-import { readTogether, Tensor } from '../engine/tensor.ts';
+import { readTogether, Tensor, type Storage } from '../engine/tensor.ts';
 import { knownPlace, mutatedBy, rootOf } from '../engine/schedule.ts';
 import { currentTrace, hostScalars, type Node, type Trace } from '../engine/trace.ts';
 import { Arena, layoutArena, type Range } from '../nn/arena.ts';
@@ -252,6 +252,12 @@ export class Optimiser {
       this.accumulated.add(param as Parameter);
       addScaled(this.arenas.g.flat(this.rangeOf(param)), grad, scale);
     }
+  }
+
+  /** Where gradients are gathered: every buffer whole, the same in every process that has the same networks. */
+  gradients(): Storage[] {
+    this.expectOpen();
+    return this.arenas.g.whole();
   }
 
   /** Moments where they lie, with the parameter whose shape they have: `exp_avg.<name>` and `exp_avg_sq.<name>`, of sgd `momentum_buffer.<name>`. */

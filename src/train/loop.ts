@@ -152,7 +152,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const factor = learningRateFactor(plan.optimiser, it, state.iterations);
     for (const [name, optimiser] of optimisers) optimiser.lr = rates.get(name)! * factor;
     const scheduled = method.schedule(plan, it, state.iterations);
-    const result = step.run(await sampler.iteration(it), { iteration: it, ...scheduled });
+    const result = await step.run(await sampler.iteration(it), { iteration: it, ...scheduled });
     const done = it + 1;
     state = { ...state, iteration: done };
     if (plan.training.maxMinutes !== null && done <= PACE) {

@@ -88,7 +88,7 @@ it('ten iterations match PyTorch float64 to 1e-3', async () => {
         selected: Uint32Array.from(tensors.get(`selected/${i}/${name}`)!.data as Uint8Array),
       };
     };
-    const result = step.run(
+    const result = await step.run(
       [
         {
           image,

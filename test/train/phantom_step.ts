@@ -66,7 +66,7 @@ export interface Training extends Disposable {
   readonly step: Step<StepFeed>;
   readonly nets: SanetNetworks;
   /** One iteration; pseudo labels count half unless told otherwise. */
-  run(volumes: readonly StepFeed[], lambda?: number): StepResult;
+  run(volumes: readonly StepFeed[], lambda?: number): StepResult | Promise<StepResult>;
 }
 
 /** Networks, optimisers and step of a plan, with pseudo labels at full weight. */
@@ -100,7 +100,7 @@ export async function iterations(
   const sampler = phantomSampler(plan, { unlabelled: options.unlabelled ?? [] });
   using training = await startTraining(plan, { partial: options.partial ?? false });
   const rows: Record<string, number>[] = [];
-  for (let it = 0; it < count; it++) rows.push(await read(training.run(await sampler.iteration(it))));
+  for (let it = 0; it < count; it++) rows.push(await read(await training.run(await sampler.iteration(it))));
   return rows;
 }
 
@@ -161,7 +161,7 @@ export async function paperShape(
   const sampler = phantomSampler(plan, { cases: 1 });
   using training = await startTraining(plan);
   const start = performance.now();
-  const row = await read(training.run(await sampler.iteration(0)));
+  const row = await read(await training.run(await sampler.iteration(0)));
   const seconds = (performance.now() - start) / 1000;
   for (const name of ['sam', 'transverse', 'coronal']) {
     expect(row[name], name).toBeGreaterThan(0);

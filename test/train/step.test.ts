@@ -63,7 +63,7 @@ describe('full and selected', () => {
       const sampler = phantomSampler(plan);
       using training = await startTraining(plan);
       const rows = [];
-      for (let it = 0; it < 2; it++) rows.push(await read(training.run(await sampler.iteration(it))));
+      for (let it = 0; it < 2; it++) rows.push(await read(await training.run(await sampler.iteration(it))));
       const bn = training.nets.transverse!.encoder.bn1;
       found.push({ rows, running: [...(await bn.running_mean.torchValues()), ...(await bn.running_var.torchValues())] });
     }
@@ -94,7 +94,7 @@ describe.each(MODES)('%s', (pseudo) => {
     for (const batch of [1, 2]) {
       plan.training.batch = batch;
       using training = await startTraining(plan);
-      rows.push(await read(training.run(new Array(batch).fill(volume))));
+      rows.push(await read(await training.run(new Array(batch).fill(volume))));
     }
     expect(gap(rows[0], rows[1])).toBeLessThan(1e-4);
   });
@@ -112,7 +112,7 @@ describe.each(MODES)('%s', (pseudo) => {
     using training = await startTraining(plan);
     const weight = training.nets.sam!.mask_decoder.transformer.layers[0].mlp.lin1.weight;
     const before = await weight.torchValues();
-    const row = await read(training.run(await phantomSampler(plan).iteration(0)));
+    const row = await read(await training.run(await phantomSampler(plan).iteration(0)));
     expect(await weight.torchValues()).toEqual(before);
     expect(Object.keys(row).sort()).toEqual([
       'agreement.2D planes',
@@ -142,9 +142,9 @@ describe('stage 0 of the full step', () => {
     Object.assign(plan.method.cross, { pseudo: 'full', slices: [4, 4], microBatch: 4 });
     const sampler = phantomSampler(plan);
     using training = await startTraining(plan);
-    const first = await read(training.run(await sampler.iteration(0), 0));
+    const first = await read(await training.run(await sampler.iteration(0), 0));
     using sparse = await startTraining(ablate(plan, ['cross']));
-    const alone = await read(sparse.run(await sampler.iteration(0)));
+    const alone = await read(await sparse.run(await sampler.iteration(0)));
     expect(Object.keys(first)).not.toContain('agreement.2D planes');
     const { quality, ...losses } = first;
     expect(quality).toBeGreaterThanOrEqual(0);

@@ -73,7 +73,7 @@ export function compileStep(
   optimisers: Optimisers,
   { partial, example = stepExample(plan), ...options }: StepOptions & { example?: StepExample },
 ): Promise<Step<StepFeed>> {
-  const context = new StepContext(nets, optimisers);
+  const context = new StepContext(nets, optimisers, options.reducer);
   for (const { net } of networkList(nets)) net.train();
   return compileVolumeStep(context, plan.training.batch, example, options, (x: Inputs<StepExample>, share) =>
     trainAll(plan, nets, x, context, partial, share),

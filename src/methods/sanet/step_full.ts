@@ -89,7 +89,7 @@ class FullStep implements Step<StepFeed> {
   constructor(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions) {
     this.plan = plan;
     this.nets = nets;
-    this.context = new StepContext(nets, optimisers);
+    this.context = new StepContext(nets, optimisers, options.reducer);
     this.options = options;
     this.size = plan.data.roi;
     this.classes = plan.classes.length;
@@ -110,6 +110,8 @@ class FullStep implements Step<StepFeed> {
     if (this.nets.sam) this.sam = await this.trainSam();
     this.update = await this.context.compileUpdate(this.options);
     const { batch } = this.plan.training;
+    const { reduction } = this.context;
+    if (reduction) reduction.passes = (name) => batch * (this.parts.get(name as Plane)?.batches.length ?? 1);
     this.programs = [
       ...[...this.parts].flatMap(([plane, { look, lookAt, train, batches }]) => [
         ...(look ? [{ name: `look ${plane}`, runs: batch * lookAt.length, program: look }] : []),
@@ -121,19 +123,23 @@ class FullStep implements Step<StepFeed> {
     return this;
   }
 
-  run(volumes: readonly StepFeed[], scheduled: Scheduled): StepResult {
+  async run(volumes: readonly StepFeed[], scheduled: Scheduled): Promise<StepResult> {
     this.context.scheduled = scheduled;
     const looks = scheduled.lambda > 0; // in stage 0 no pseudo label counts, so nobody looks for one
-    for (const feed of volumes) {
+    for (const [i, feed] of volumes.entries()) {
+      const last = i === volumes.length - 1;
       for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(feed[key]);
       const clicks = { coords: feed.coords, labels: feed.labels, ...(feed.draws && { draws: feed.draws }) };
       if (looks) for (const { look, lookAt } of this.parts.values()) for (const index of lookAt) look?.run({ index });
       this.sam?.run(clicks);
+      // The gradients of a network travel while the next one computes.
+      if (last && this.sam) this.context.reduction?.network('sam');
       for (const [plane, { train, batches }] of this.parts) {
         for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]) });
+        if (last) this.context.reduction?.network(plane);
       }
     }
-    const { [AGREEMENT]: agreement, ...result } = this.update.run();
+    const { [AGREEMENT]: agreement, ...result } = await this.context.update(this.update);
     return looks && agreement ? { ...result, [AGREEMENT]: agreement } : result;
   }
 
