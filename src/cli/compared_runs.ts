@@ -16,6 +16,7 @@ import { evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import { runPlan } from './segment_cases.ts';
+import { annotationWords } from '../train/annotated.ts';
 
 export interface ComparedRun {
   readonly folder: string;
@@ -210,7 +211,7 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     ['data set (hash)', ({ record }) => dataOf(record)],
     ['mark of the labels trained on', ({ record, summary }) => record.labelSource ?? summary.settings.trained_label_source ?? 'none'],
     ['mark of the reference labels', ({ summary }) => summary.settings.label_source ?? 'none'],
-    ['annotation scheme', ({ plan: { annotation } }) => annotation.use],
+    ['annotation scheme', ({ plan: { annotation } }) => annotationWords(annotation)],
     [
       'share annotated',
       ({ record }) => (record.annotation?.voxels == null ? 'not recorded' : `${(100 * record.annotation.voxels).toFixed(1)} %`),

@@ -74,7 +74,7 @@ async function load({ name, reference, prediction }: Pair, { dataset, seen, copi
   const mask = labelMap(reference, a, dataset);
   const predicted = b ? labelMap(prediction!, b, dataset) : emptyLike(mask);
   const size = [...mask.size] as Triple;
-  const annotated = b === null ? undefined : seen && dataset ? seen.planes(dataset, name, size) : dataset?.annotations.planes.get(name);
+  const annotated = b === null ? undefined : seen && dataset ? await seen.planes(dataset, name) : dataset?.annotations.planes.get(name);
   const own =
     b === null || !seen || copied === false || (copied === null && seen.part(name) !== TRAINED)
       ? undefined

@@ -8,11 +8,11 @@ import { openDataset } from '../io/node/dataset/open.ts';
 import type { Fold } from '../data/folds.ts';
 import type { Triple } from '../data/geometry.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
-import { sparsePlanes } from '../data/sparse_planes.ts';
+import { NO_PLANES } from '../data/sparse_planes.ts';
 import { DataError } from '../errors.ts';
 import { digestFile, digestFiles } from '../files/digest.ts';
 import type { Summary } from '../metrics/summary.ts';
-import { annotated } from '../train/cases.ts';
+import { annotated, bareCases, simulatedPlanes } from '../train/annotated.ts';
 import { checkpointPath } from '../io/node/run/folder.ts';
 import { CHECKPOINTS } from '../train/run_store.ts';
 import type { Plan } from '../methods/plan.ts';
@@ -142,10 +142,15 @@ export class Seen {
   }
 
   /** Planes that were annotated when the run saw a case; undefined for cases that it did not see, or saw all of. */
-  planes(dataset: Dataset, name: string, size: Triple): Planes | undefined {
-    const { use, seed } = this.run.plan.annotation;
-    if (!this.trained.has(name) || use === 'dense') return undefined;
-    return use === 'dataset' ? dataset.annotations.planes.get(name) : sparsePlanes(name, size, use, seed);
+  async planes(dataset: Dataset, name: string): Promise<Planes | undefined> {
+    const { plan, fold } = this.run;
+    const scan = dataset.training.find((c) => c.name === name);
+    if (!this.trained.has(name) || !scan) return undefined;
+    if (plan.annotation.use === 'dataset') return dataset.annotations.planes.get(name);
+    if (bareCases(plan, dataset, fold).has(name)) return NO_PLANES;
+    if (plan.annotation.use === 'dense') return undefined;
+    const { image, label } = await loadCase(dataset, scan);
+    return label ? simulatedPlanes(plan, name, [...image.size] as Triple, label) : undefined;
   }
 
   /** Where `label` copied the labels: 1 on annotated voxels, on the RAS grid. @throws DataError where the labels are not there */
@@ -157,8 +162,7 @@ export class Seen {
         `${name}: its mask holds labels that were copied where they are annotated, and the data set that says where is not there, got ${this.run.dataset ?? 'no record of it'}, expected it at its place.`,
         'Put the data set back, or evaluate masks that `voxelgrad predict` made of these scans.',
       );
-    const { image, weight } = await loadCase(dataset, scan);
-    return annotated(this.run.plan, name, image.size, weight)!;
+    return annotated(this.run.plan, bareCases(this.run.plan, dataset, this.run.fold), await loadCase(dataset, scan))!;
   }
 }
 

@@ -7,8 +7,8 @@ import { openDataset } from '../io/node/dataset/open.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { digestFiles, digestText } from '../files/digest.ts';
-import { annotated } from '../train/cases.ts';
-import { assertClasses } from '../train/loop.ts';
+import { annotated, bareCases } from '../train/annotated.ts';
+import { assertClasses, foldOf } from '../train/loop.ts';
 import { assertApart } from './apart.ts';
 import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
 import type { Outcome, Verb } from './verb.ts';
@@ -37,6 +37,7 @@ export const label: Verb = {
       ...dataset.training.flatMap((c) => [...c.images, c.label ?? folder].map((file) => dirname(file))),
     ]))
       assertApart(place, options.output);
+    const bare = bareCases(plan, dataset, foldOf(plan, dataset));
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
     const truth = new Map<string, { label: Uint8Array; weight: Uint8Array }>();
     const result = await segmentCases(
@@ -53,6 +54,7 @@ export const label: Verb = {
             JSON.stringify([
               (await digestFiles(await scanFiles(byName.get(name)!.label!))).digest,
               plan.annotation,
+              bare.has(name),
               dataset.info.ignore ?? null,
               plan.annotation.use === 'dataset' ? (dataset.annotations.planes.get(name) ?? 'all') : null,
             ]),
@@ -60,7 +62,7 @@ export const label: Verb = {
         read: async (name) => {
           const loaded = await loadCase(dataset, byName.get(name)!);
           truth.clear();
-          truth.set(name, { label: loaded.label!, weight: annotated(plan, name, loaded.image.size, loaded.weight)! });
+          truth.set(name, { label: loaded.label!, weight: annotated(plan, bare, loaded)! });
           return loaded;
         },
         finish: (mask, name) => {

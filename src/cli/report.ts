@@ -24,6 +24,7 @@ import { evaluationOf, evaluationsBeside } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import { viewerLibrary } from './viewer_library.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
+import { annotationWords } from '../train/annotated.ts';
 
 interface Options {
   readonly data?: string;
@@ -75,7 +76,7 @@ async function overlaysOf(summary: Summary, dataset: Dataset, context: Context):
   return overlays;
 }
 
-const schemeOf = ({ annotation }: Plan): string => (annotation.use === 'dataset' ? 'as the data set says' : annotation.use);
+const schemeOf = ({ annotation }: Plan): string => annotationWords(annotation);
 
 async function inputOf(folder: string, options: Options, context: Context): Promise<ReportInput> {
   const evaluation = await evaluationOf(folder),

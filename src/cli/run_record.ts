@@ -17,6 +17,7 @@ import type { DataChange } from '../train/data_files.ts';
 import type { Plan } from '../methods/plan.ts';
 import type { Survey } from '../train/survey.ts';
 import { runRecordSchema } from './run_record_schema.ts';
+import { annotationWords } from '../train/annotated.ts';
 
 /** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */
 export interface Evaluations {
@@ -119,7 +120,7 @@ export function firstFacts(
   return {
     dataset: resolve(dataset.folder),
     ...(mark !== undefined && { labelSource: mark }),
-    annotation: { scheme: plan.annotation.use === 'dataset' ? 'as the data set says' : plan.annotation.use, ...annotated },
+    annotation: { scheme: annotationWords(plan.annotation), ...annotated },
     provenance: {
       datasets: [
         {

@@ -13,7 +13,7 @@ import { fingerprintOf } from '../train/fingerprint.ts';
 import { foldOf, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { train as runTraining } from '../io/node/run/train.ts';
 import { ablate, parsePlan } from '../train/plan.ts';
-import { PRESETS, type Plan, type Preset } from '../methods/plan.ts';
+import { ANNOTATION_SCHEMES, PRESETS, type Plan, type Preset } from '../methods/plan.ts';
 import { frozenNetworks } from '../train/networks.ts';
 import { inferPlan } from '../train/presets.ts';
 import { assertNoRun } from '../train/run_store.ts';
@@ -40,6 +40,8 @@ interface Options {
   readonly maxMinutes?: number;
   readonly seed?: number;
   readonly annotation?: Plan['annotation']['use'];
+  readonly every?: number;
+  readonly cases?: number;
   readonly ablate?: string;
   readonly init?: string;
   readonly resume?: boolean;
@@ -48,7 +50,21 @@ interface Options {
 }
 
 /** Options that make a plan; a resumed run has its own. */
-const PLANNING = ['plan', 'preset', 'method', 'fold', 'iterations', 'epochs', 'maxMinutes', 'seed', 'annotation', 'ablate', 'init'];
+const PLANNING = [
+  'plan',
+  'preset',
+  'method',
+  'fold',
+  'iterations',
+  'epochs',
+  'maxMinutes',
+  'seed',
+  'annotation',
+  'every',
+  'cases',
+  'ablate',
+  'init',
+];
 
 /** The plan named, else the one that `voxelgrad plan` left in the data set, unless a preset was asked for. */
 function planFileOf({ folder }: Dataset, { plan, preset, method }: Options, context: Context): string | undefined {
@@ -79,6 +95,8 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
   }
   if (options.seed !== undefined) plan.training.seed = options.seed;
   if (options.annotation !== undefined) plan.annotation.use = options.annotation;
+  if (options.every !== undefined) plan.annotation.every = options.every;
+  if (options.cases !== undefined) plan.annotation.cases = options.cases;
   return parsePlan(plan, file ?? 'plan');
 }
 
@@ -204,13 +222,11 @@ export const train: Verb = {
       .option('--seed <n>', 'weights, order, augmentation, clicks', integer(0, 2 ** 31 - 1))
       .addOption(
         new Option('--annotation <scheme>', 'what is annotated: as the data set says, everything, or simulated').choices([
-          'dataset',
-          'dense',
-          'both',
-          'transverse',
-          'budget',
+          ...ANNOTATION_SCHEMES,
         ]),
       )
+      .option('--every <n>', 'another stride of the simulated slices', integer(1, 512))
+      .option('--cases <n>', 'how many training cases are annotated at all, drawn by the seed of the annotation', integer(1, 100_000))
       .option('--ablate <parts>', 'switch parts of the method off, comma separated; of sanet: msa, bgc, rm, cross, 2d, sam')
       .option(
         '--init <file>',

@@ -14,7 +14,11 @@ export interface Planes {
   readonly coronal: readonly number[];
 }
 
-/** What annotations.json says. A case in neither map is annotated throughout, for every class. */
+/** Whether a case was left without annotation on purpose. */
+export const isBare = (planes: Planes | undefined): boolean =>
+  planes !== undefined && planes.transverse.length + planes.coronal.length === 0;
+
+/** What annotations.json says. A case in neither map is annotated throughout, for every class; one without any plane not at all. */
 export interface Annotations {
   readonly planes: ReadonlyMap<string, Planes>;
   /** Classes that were not drawn in a case although they may be there. */
@@ -25,7 +29,7 @@ const index = z.number().int().nonnegative();
 const Slices = z.strictObject({ transverse: z.array(index).default([]), coronal: z.array(index).default([]) });
 const Unlabelled = z.record(z.string(), z.array(z.number().int().positive()));
 
-const FORM = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]} or "all"';
+const FORM = '{"transverse": [0, 3, ...], "coronal": [1, 4, ...]}, "all" or "none"';
 
 /**
  * Reads annotations.json; empty maps if there is none. `cases` are the training cases, `classes` counts background.
@@ -76,6 +80,10 @@ export async function annotationsOf(
     }
     listed = true;
     if (!named(name) || value === 'all') continue;
+    if (value === 'none') {
+      planes.set(name, { transverse: [], coronal: [] });
+      continue;
+    }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       wrong(`${name}: got ${show(value)}, expected lists of slices`, `Write "${name}": ${FORM}.`);
       continue;
@@ -85,7 +93,7 @@ export async function annotationsOf(
     else if (parsed.data.transverse.length + parsed.data.coronal.length === 0)
       wrong(
         `${name}: no annotated slice, got two empty lists, expected at least one index`,
-        'Annotate a slice, or take the case out of imagesTr and labelsTr.',
+        `Annotate a slice, or write "${name}": "none" if it is to be learnt from without a label.`,
       );
     // A slice named a million times is annotated once.
     else planes.set(name, { transverse: [...new Set(parsed.data.transverse)], coronal: [...new Set(parsed.data.coronal)] });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A data set in nnU-Net's layout: imagesTr, labelsTr, imagesTs, dataset.json, and annotations.json.
 import { DataError } from '../errors.ts';
-import { annotationsOf, annotationWeight, type Annotations } from './annotations.ts';
+import { annotationsOf, annotationWeight, isBare, type Annotations } from './annotations.ts';
 import type { CaseSource } from './case_source.ts';
 import { datasetInfo, insideSource, type DatasetInfo } from './dataset_json.ts';
 import { findingOf, firstError, type Finding } from './finding.ts';
@@ -300,7 +300,7 @@ function findDuplicates(where: string, training: readonly Case[], test: readonly
 
 /**
  * Reads a case, turned to RAS and checked: image and label on one grid, label values of the data set, annotated slices inside
- * the volume and at least one voxel annotated. `tell`: as for `decodeVolume`. DataError naming the file.
+ * the volume and at least one voxel annotated, unless none is meant to be. `tell`: as for `decodeVolume`. DataError naming the file.
  */
 export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promise<LoadedCase> {
   const stored = await dataset.source.volume(scan.images[0], tell);
@@ -312,11 +312,8 @@ export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promi
   assertSameGeometry(stored, scan.images[0], labelVolume, scan.label);
   // The label follows the image's axes, not its own header's last digits.
   const label = checkedLabel(scan.label, toRas({ ...grid, data: labelVolume.data }).data, dataset.info);
-  const weight = annotationWeight(
-    image.size,
-    dataset.annotations.planes.get(scan.name),
-    `${dataset.source.path('annotations.json')}: ${scan.name}`,
-  );
+  const planes = dataset.annotations.planes.get(scan.name);
+  const weight = annotationWeight(image.size, planes, `${dataset.source.path('annotations.json')}: ${scan.name}`);
   const { ignore } = dataset.info;
   if (ignore !== undefined)
     for (let i = 0; i < label.length; i++)
@@ -324,7 +321,7 @@ export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promi
         label[i] = 0;
         weight[i] = 0;
       }
-  if (!weight.includes(1))
+  if (!weight.includes(1) && !isBare(planes))
     throw new DataError(
       `${scan.label}: no annotated slice, got only the ignore label on the annotated planes, expected at least one annotated voxel.`,
       'Annotate a slice, or take the case out of the training set.',

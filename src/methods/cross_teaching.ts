@@ -133,6 +133,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     Object.fromEntries(
       networkList(nets).map(({ name, net }) => [name, { groups: decayGroups(net.parameters(), method.decay), rate: method.rate }]),
     ),
+  learnsUnannotated: ({ method: { cross } }) => cross.enabled,
   schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
   feed({ classes, training: { seed }, method: { cross } }, { sample, unlabelled, n }) {
     const order = new Philox(seed, 'order');

@@ -81,6 +81,8 @@ export interface Method<M extends MethodPlan = any, F = any> {
   networks(plan: Plan<M>): Networks;
   /** Of every network that learns. */
   groups(plan: Plan<M>, nets: any): Readonly<Record<string, NetworkGroups>>;
+  /** Whether volumes without any annotation teach its networks something. Default false. */
+  learnsUnannotated?(plan: Plan<M>): boolean;
   /** What changes with the iteration `it` of `n`, besides learning rates. */
   schedule(plan: Plan<M>, it: number, n: number): Readonly<Record<string, number>>;
   /** What the step takes of a region. A function of the seed and `n` alone, so that a resumed run goes on exactly where it was. */

@@ -2,6 +2,7 @@
 // Every decision of a run that does not depend on what is trained, as a schema; what does is the method's (`method`). The numbers in
 // brackets are the items of docs/method.md, part D; each of them is a field here or in sanet/plan.ts.
 import { z } from 'zod';
+import { SPARSE_MODES } from '../data/sparse_planes.ts';
 import { choice, flag, integer, number, share, triple } from './plan_fields.ts';
 
 const data = z.strictObject({
@@ -19,13 +20,20 @@ const data = z.strictObject({
     .describe('[20] what the window becomes; z-score: 0..1, then mean 0 and deviation 1 of each volume'),
 });
 
+/** Names of `annotation.use`. */
+export const ANNOTATION_SCHEMES = ['dataset', 'dense', ...SPARSE_MODES] as const;
+
 const annotation = z.strictObject({
   use: z
-    .enum(['dataset', 'dense', 'both', 'transverse', 'budget'])
+    .enum(ANNOTATION_SCHEMES)
     .describe(
-      '[17, 18] "dataset": annotations.json and the ignore label; "dense": all there is (upper bound); else simulated: every 3rd slice of both planes, every 3rd transverse, every 6th of both',
+      '[17, 18] "dataset": annotations.json and the ignore label; "dense": all there is (upper bound); else simulated: every 3rd slice of both planes, every 3rd transverse, every 6th of both, the one transverse slice with the largest section of each nodule',
     ),
-  seed: integer(0, 2 ** 31 - 1).describe('phase of the simulated slices, drawn once a case'),
+  every: integer(1, 512).nullable().describe('another stride of the simulated slices; null: that of `use`'),
+  cases: integer(1, 100_000)
+    .nullable()
+    .describe('training cases that are annotated at all, drawn by the seed; null: every one. Cases for selection keep their annotation'),
+  seed: integer(0, 2 ** 31 - 1).describe('phase of the simulated slices, drawn once a case, and which cases are annotated'),
 });
 
 const split = z.strictObject({

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Cases of a data set as a plan wants them: read, annotation simulated if asked for, resampled, normalised, and kept in memory
 // while they fit.
-import { annotationWeight } from '../data/annotations.ts';
 import { loadCase, type Case, type Dataset } from '../data/dataset.ts';
 import type { Triple } from '../data/geometry.ts';
 import { prepareCase, type IntensityWindow, type PreparedCase } from '../data/sample.ts';
-import { sparsePlanes } from '../data/sparse_planes.ts';
 import { DataError } from '../errors.ts';
 import type { Plan } from '../methods/plan.ts';
+import { annotated } from './annotated.ts';
 
 /** Bytes of prepared cases kept in memory. */
 const CACHE_BYTES = 2 ** 31;
@@ -16,24 +15,19 @@ export function intensityWindow({ window: [low, high], normalise }: Plan['data']
   return { low, high, outLow: normalise === '-1..1' ? -1 : 0, outHigh: 1, zScore: normalise === 'z-score' };
 }
 
-/** Weight volume that a plan's annotation scheme gives a case; `dataset` keeps what the data set says. */
-export function annotated(plan: Plan, name: string, size: Triple, own: Uint8Array | null): Uint8Array | null {
-  const { use, seed } = plan.annotation;
-  if (own === null || use === 'dataset') return own;
-  if (use === 'dense') return new Uint8Array(own.length).fill(1);
-  return annotationWeight(size, sparsePlanes(name, size, use, seed), name);
-}
-
 export class CaseStore {
   private readonly plan: Plan;
   private readonly dataset: Dataset;
+  private readonly bare: ReadonlySet<string>;
   private readonly byName: ReadonlyMap<string, Case>;
   private readonly cache = new Map<string, PreparedCase>();
   private bytes = 0;
 
-  constructor(plan: Plan, dataset: Dataset) {
+  /** `bare`: cases that nobody annotated. */
+  constructor(plan: Plan, dataset: Dataset, bare: ReadonlySet<string>) {
     this.plan = plan;
     this.dataset = dataset;
+    this.bare = bare;
     this.byName = new Map([...dataset.training, ...dataset.test].map((c) => [c.name, c]));
   }
 
@@ -49,7 +43,7 @@ export class CaseStore {
     if (!scan) throw new DataError(`${this.dataset.folder}: no case named "${name}".`);
     const { plan } = this;
     const loaded = await loadCase(this.dataset, scan);
-    const weight = annotated(plan, name, loaded.image.size, loaded.weight);
+    const weight = annotated(plan, this.bare, loaded);
     const prepared = prepareCase(
       { ...loaded, weight },
       plan.data.spacing === 'native' ? null : ([...plan.data.spacing] as Triple),

@@ -80,11 +80,20 @@ function linesOf(issue: z.core.$ZodIssue, plan: unknown, { name, schema }: Metho
 
 /** Relations between fields, once each field is right by itself. */
 function contradictions(plan: Plan): string[] {
-  const { data, split, evaluation } = plan;
+  const { data, annotation, split, evaluation } = plan;
+  const strided = !['dataset', 'dense', 'central'].includes(annotation.use);
   const method = methodOf(plan);
   const outputs = ['ensemble', ...method.outputs];
   const rules: [boolean, string][] = [
     [split.fold < split.folds, `split.fold: got ${split.fold}, expected 0 to ${split.folds - 1} (split.folds is ${split.folds})`],
+    [
+      annotation.every === null || strided,
+      `annotation.every: got ${annotation.every} with annotation.use "${annotation.use}", expected null (only simulated strides have one)`,
+    ],
+    [
+      annotation.cases === null || annotation.use !== 'dataset',
+      `annotation.cases: got ${annotation.cases} with annotation.use "dataset", expected null (annotations.json says which cases are annotated)`,
+    ],
     [data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`],
     ...data.jitter.map((j, i): [boolean, string] => [
       j <= data.roi[i],

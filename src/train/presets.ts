@@ -35,7 +35,7 @@ function sharedPreset(preset: Preset): Omit<Plan, 'method'> {
       window: [-1200, 600],
       normalise: '-1..1',
     },
-    annotation: { use: 'dataset', seed: 1337 },
+    annotation: { use: 'dataset', every: null, cases: null, seed: 1337 },
     split: { folds: 5, fold: 0, selectionShare: 0.1, seed: 1337 },
     optimiser: { betas: [0.9, 0.999], epsilon: 1e-8, schedule: 'poly', power: 0.9, warmUp: 1 / 30, clipNorm: 10 },
     augmentation: structuredClone(AUGMENTATION_ODDS),

@@ -3,29 +3,49 @@
 // that a resumed run goes on exactly where it was (specification 5.3, 7.4).
 import { drawAugmentation, applyAugmentation } from '../data/augment.ts';
 import type { Triple } from '../data/geometry.ts';
+import { DataError } from '../errors.ts';
 import { Philox } from '../random/philox.ts';
 import { cutSample, foregroundVoxels, noduleStart, patchStart } from '../data/roi.ts';
 import type { PreparedCase } from '../data/sample.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 
+/** Op of the order of cases without annotation; planes have those after 0. */
+const UNANNOTATED = 3;
+
 export class Sampler<F = any> {
   private readonly plan: Plan;
   private readonly load: (name: string) => Promise<PreparedCase>;
-  private readonly names: readonly string[];
+  /** Cases to draw from in turn, each list in an order of its own. */
+  private readonly turns: readonly (readonly string[])[];
   private readonly foreground = new Map<string, Uint32Array[]>();
 
-  /** `load` gives a prepared case by name; it may cache. */
-  constructor(plan: Plan, names: readonly string[], load: (name: string) => Promise<PreparedCase>) {
+  /** `load` gives a prepared case by name; it may cache. `bare`: cases without annotation. */
+  constructor(plan: Plan, names: readonly string[], load: (name: string) => Promise<PreparedCase>, bare: ReadonlySet<string> = new Set()) {
     this.plan = plan;
-    this.names = names;
     this.load = load;
+    const known = names.filter((name) => !bare.has(name));
+    // A volume without annotation teaches only those who learn from each other: they see one in every two.
+    const learns = methodOf(plan).learnsUnannotated?.(plan) ?? false;
+    this.turns = known.length === names.length ? [names] : learns ? [known, names.filter((name) => bare.has(name))] : [known];
+    if (known.length === 0)
+      throw new DataError(
+        'train: no training case of this fold is annotated, got 0, expected at least one.',
+        'Annotate cases of it, or hold out another fold.',
+      );
   }
 
   /** Name of the case of the n-th sample: every epoch is a new permutation. */
   caseOf(n: number): string {
-    const order = new Philox(this.plan.training.seed, 'order').permutation(Math.floor(n / this.names.length), 0, this.names.length);
-    return this.names[order[n % this.names.length]];
+    const turn = n % this.turns.length;
+    const names = this.turns[turn]!;
+    const at = Math.floor(n / this.turns.length);
+    const order = new Philox(this.plan.training.seed, 'order').permutation(
+      Math.floor(at / names.length),
+      turn === 0 ? 0 : UNANNOTATED,
+      names.length,
+    );
+    return names[order[at % names.length]!]!;
   }
 
   /** The volumes of one iteration. */

@@ -11,7 +11,7 @@ import type { TrainOptions } from './loop.ts';
 import { networkList, type Networks, type Optimisers } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertNoRun, checkpointFile, CHECKPOINTS, tracesIn, type RunStore } from './run_store.ts';
-import { assertTrainedWith, trainedPlan } from './trained_plan.ts';
+import { assertTrainedWith, sameFields, trainedPlan } from './trained_plan.ts';
 
 const newId = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, '0');
 
@@ -43,7 +43,9 @@ export async function startState(
     const { name } = await newestIn(store),
       path = store.path(name);
     const checkpoint = await checkpointIn(store, name);
-    if (checkpoint.state.plan === FIRST_VERSION) assertTrainedWith(plan, checkpoint.state.trained!, store.path('plan.json'));
+    // A field that came after the run began changes the digest of its plan, and nothing else.
+    const older = checkpoint.state.plan === FIRST_VERSION || (checkpoint.state.trained && !sameFields(plan, checkpoint.state.trained));
+    if (older) assertTrainedWith(plan, checkpoint.state.trained!, store.path('plan.json'));
     else if (checkpoint.state.plan !== digest) {
       throw new DataError(
         `${path}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`,

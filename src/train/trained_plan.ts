@@ -17,6 +17,16 @@ function leaves(value: unknown, path = ''): [string, string][] {
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key));
 }
 
+/** Whether a plan has the fields that a run was trained with and no other. */
+export function sameFields(plan: Plan, trained: TrainedPlan): boolean {
+  const paths = (of: TrainedPlan): string =>
+    leaves(of)
+      .map(([path]) => path)
+      .sort()
+      .join();
+  return paths(trainedPlan(plan)) === paths(trained);
+}
+
 /** @throws DataError naming the fields of `plan` (read from `file`) that differ from those of the training. Fields that came later are not compared. */
 export function assertTrainedWith(plan: Plan, trained: TrainedPlan, file: string): void {
   const now = new Map(leaves(plan));

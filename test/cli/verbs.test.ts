@@ -63,7 +63,7 @@ describe('sparsify', () => {
   });
   it.each([
     [['sparsify', dataset], /required option '--mode/],
-    [['sparsify', dataset, '--mode', 'some'], /Allowed choices are both, transverse, budget/],
+    [['sparsify', dataset, '--mode', 'some'], /Allowed choices are both, transverse, budget, central/],
     [['sparsify', dataset, '--mode', 'both', '--seed', '-1'], /whole number|from 0 to/],
     [['sparsify', dataset, '--mode', 'both', '--seed', '1.5'], /whole number/],
   ])('%j is a usage error', async (argv, message) => {

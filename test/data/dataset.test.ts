@@ -6,7 +6,7 @@ import { annotationWeight } from '../../src/data/annotations.ts';
 import { checkDataset } from '../../src/io/node/dataset/check.ts';
 import { loadCase } from '../../src/data/dataset.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
-import { annotatedShare, sparsePlanes } from '../../src/data/sparse_planes.ts';
+import { annotatedShare, drawnCases, sparsePlanes } from '../../src/data/sparse_planes.ts';
 import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
 import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import type { Volume } from '../../src/data/volume.ts';
@@ -509,6 +509,59 @@ describe('sparsify', () => {
     const share = weight.reduce((n, w) => n + w, 0) / weight.length;
     expect(share).toBeCloseTo(expected, 3);
     expect(annotatedShare(size, planes).voxels).toBeCloseTo(share, 12);
+  });
+
+  it.each([1, 2, 6, 40])('every %i: another stride of the planes that a mode keeps', (every) => {
+    const { transverse, coronal } = sparsePlanes('a', [12, 30, 10], 'transverse', 1, { every });
+    expect(coronal).toEqual([]);
+    expect(transverse.length).toBeGreaterThanOrEqual(1);
+    expect(transverse.slice(1).map((z, i) => z - transverse[i])).toEqual(transverse.slice(1).map(() => every));
+    expect(sparsePlanes('a', [12, 30, 10], 'both', 1, { every: 5 }).coronal).toHaveLength(6);
+  });
+
+  it('central keeps the largest section of each nodule, and the middle where there is none', () => {
+    const size: [number, number, number] = [9, 6, 8];
+    const label = new Uint8Array(9 * 48);
+    const fill = (z: number, x: number, n: number): void => void label.fill(1, z * 48 + x, z * 48 + x + n);
+    fill(1, 0, 2);
+    fill(2, 0, 3);
+    fill(3, 0, 1);
+    for (const z of [5, 6, 7]) fill(z, 5, z === 6 ? 3 : 2); // another nodule
+    expect(sparsePlanes('a', size, 'central', 1, { label })).toEqual({ transverse: [2, 6], coronal: [] });
+    expect(sparsePlanes('a', size, 'central', 1, { label: new Uint8Array(label.length) }).transverse).toEqual([4]);
+    expect(() => sparsePlanes('a', size, 'central', 1, { label, every: 2 })).toThrow(/no stride/);
+  });
+
+  it('draws the same few cases whatever others there are', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `case${i}`);
+    const few = drawnCases(names, 5, 1);
+    expect(new Set(few).size).toBe(5);
+    expect(drawnCases([...names].reverse(), 5, 1)).toEqual(few);
+    expect(drawnCases(names, 8, 1).slice(0, 5)).toEqual(few);
+    expect(
+      drawnCases(
+        names.filter((n) => n !== few[4]),
+        5,
+        1,
+      ).slice(0, 4),
+    ).toEqual(few.slice(0, 4));
+    expect(drawnCases(names, 5, 2)).not.toEqual(few);
+    expect(drawnCases(names, 99, 1)).toHaveLength(40);
+  });
+
+  it('leaves cases to be learnt from without a label, and nothing else without one', async () => {
+    const folder = await changed(() => {});
+    const { cases, total } = await sparsify(folder, 'central', 1, { cases: 1 });
+    expect(cases.map((c) => c.planes.transverse.length).sort((a, b) => a - b)).toEqual([0, 0, 1]);
+    expect(total.voxels).toBeCloseTo(1 / (3 * cases[0].size[0]), 9);
+    const written = JSON.parse(readFileSync(join(folder, 'annotations.json'), 'utf8'));
+    expect(Object.values(written).filter((v) => v === 'none')).toHaveLength(2);
+    const dataset = await openDataset(folder);
+    const bare = dataset.training.find((c) => written[c.name] === 'none')!;
+    expect((await loadCase(dataset, bare)).weight!.includes(1)).toBe(false);
+    expect((await checkDataset(folder)).findings.map((f) => f.message)).toEqual(['too few patients for five folds, got 3.']);
+    annotate(folder, { ...written, [bare.name]: { transverse: [], coronal: [] } });
+    expect((await dataError(() => openDataset(folder))).message).toMatch(/no annotated slice[^]*"none"/);
   });
 
   it('draws a phase per case and seed, stable against other cases, and never leaves a thin volume bare', () => {

@@ -170,6 +170,27 @@ describe('a run that is taken up again', () => {
     expect(await weights(folder)).toEqual(alone);
   });
 
+  it('goes on where its plan lacks a field that came later', async () => {
+    const folder = join(root, 'before_a_field');
+    await session(folder, { until: 5 });
+    const path = checkpointPath(folder, 'latest');
+    const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
+    const { id: _id, ...state } = JSON.parse(metadata.state!);
+    const { every: _every, ...annotation } = state.trained.annotation;
+    const older = { ...state, plan: 'a digest of before', trained: { ...state.trained, annotation } };
+    writeFileSync(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify(older) }));
+    await expect(
+      session(folder, {
+        resume: true,
+        plan: plan((p) => {
+          p.method.network2d.rate = 5e-4;
+        }),
+      }),
+    ).rejects.toThrow(/method\.network2d\.rate: got 0\.0005/);
+    await session(folder, { resume: true });
+    expect(await weights(folder)).toEqual(alone);
+  });
+
   it('does nothing more when it was finished', async () => {
     const before = readFileSync(checkpointPath(join(root, 'alone'), 'final'));
     const { finished } = await session(join(root, 'alone'), { resume: true });

@@ -41,7 +41,7 @@ async function demo(precision: SanetPlan['training']['precision']): Promise<Reco
   const nets = makeNetworks(plan);
   const final = checkpointPath(folder, 'final');
   restoreNetworks(nets, (await readCheckpoint(final)).tensors, final);
-  const store = new CaseStore({ ...plan, annotation: { ...plan.annotation, use: 'dense' } }, dataset);
+  const store = new CaseStore({ ...plan, annotation: { ...plan.annotation, use: 'dense' } }, dataset, new Set());
   const dice = await validate(
     plan,
     await Predictor.create(plan, nets),

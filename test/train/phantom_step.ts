@@ -7,7 +7,8 @@ import { makePhantom } from '../../src/data/phantom.ts';
 import { currentDevice } from '../../src/gpu/device.ts';
 import { prepareCase, type PreparedCase } from '../../src/data/sample.ts';
 import { sparsePlanes, type SparseMode } from '../../src/data/sparse_planes.ts';
-import { annotated, intensityWindow } from '../../src/train/cases.ts';
+import { annotated } from '../../src/train/annotated.ts';
+import { intensityWindow } from '../../src/train/cases.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { ablate } from '../../src/train/plan.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
@@ -43,7 +44,8 @@ function phantomCase(plan: SanetPlan, index: number, mode: SparseMode, unlabelle
   const name = `phantom_${index}`;
   // What the case has no labels of is background in its mask.
   const mask = Uint8Array.from(label.data, (v) => (unlabelled.includes(v) ? 0 : v));
-  const weight = annotated(plan, name, size, annotationWeight(size, sparsePlanes(name, size, mode, 5), name));
+  const own = annotationWeight(size, sparsePlanes(name, size, mode, 5), name);
+  const weight = annotated(plan, new Set(), { name, image, label: mask, weight: own });
   return prepareCase({ name, image, label: mask, weight, unlabelled: [...unlabelled], stored: label }, null, intensityWindow(plan.data));
 }
 

@@ -69,6 +69,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
   bare: 'sam',
   networks: sanetNetworks,
   groups: sanetGroups,
+  learnsUnannotated: ({ method: { sam, network2d, cross } }) => sam.enabled && network2d.enabled && cross.enabled,
   schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
   feed: sanetFeed,
   step: (plan, ...rest) => (plan.method.cross.pseudo === 'full' ? compileFullStep : compileStep)(plan, ...rest),

@@ -164,7 +164,7 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
         counts[label[i]]++;
         annotated++;
       }
-    if (counts.slice(1).every((n) => n === 0))
+    if (annotated > 0 && counts.slice(1).every((n) => n === 0))
       findings.push({
         level: 'warning',
         file: scan.label!,
@@ -188,7 +188,7 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
     size: image.size,
     spacing: image.spacing,
     range: [low, high],
-    counts,
+    counts: annotated > 0 ? counts : [], // of a case that nobody annotated, nobody knows what is in it
     annotated: label ? annotated / label.length : 0,
   };
 }

@@ -4,8 +4,10 @@ import { constants, copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Planes } from '../../../data/annotations.ts';
 import type { Triple } from '../../../data/geometry.ts';
-import { orientGeometry, rasOrientation } from '../../../data/orientation.ts';
-import { annotatedShare, sparsePlanes, type AnnotatedShare, type SparseMode } from '../../../data/sparse_planes.ts';
+import { orientGeometry, rasOrientation, toRas } from '../../../data/orientation.ts';
+import { checkedLabel, type Case } from '../../../data/dataset.ts';
+import { annotatedShare, drawnCases, NO_PLANES, sparsePlanes, type AnnotatedShare, type SparseMode } from '../../../data/sparse_planes.ts';
+import type { Volume } from '../../../data/volume.ts';
 import { DataError } from '../../../errors.ts';
 import { writeError, writeJson } from '../../../files/atomic.ts';
 import { digestFile } from '../../../files/digest.ts';
@@ -47,11 +49,25 @@ function keepCopy(file: string): string {
   }
 }
 
+export interface SparsifyOptions {
+  /** Replace what a person may have written. */
+  readonly force?: boolean;
+  /** Another stride than the mode's. */
+  readonly every?: number | null;
+  /** How many cases are annotated at all; the others are left to be learnt from without a label. */
+  readonly cases?: number | null;
+}
+
 /**
  * Writes annotations.json for every training case of `folder` ("unlabelled" entries are kept). DataError as `openDataset`, and where
  * a person may have written the one that is there, unless `force`: then a copy is kept.
  */
-export async function sparsify(folder: string, mode: SparseMode, seed: number, { force = false } = {}): Promise<SparsifyResult> {
+export async function sparsify(
+  folder: string,
+  mode: SparseMode,
+  seed: number,
+  { force = false, every = null, cases: count = null }: SparsifyOptions = {},
+): Promise<SparsifyResult> {
   const file = join(folder, 'annotations.json');
   const dataset = await openDataset(folder);
   const before = existsSync(file) ? (readJson(file) as Record<string, unknown>) : {};
@@ -62,6 +78,16 @@ export async function sparsify(folder: string, mode: SparseMode, seed: number, {
       'Add --force to replace it (a copy is kept), or simulate on a copy of the data set.',
     );
   const cases = [];
+  const drawn =
+    count === null
+      ? null
+      : new Set(
+          drawnCases(
+            dataset.training.map((c) => c.name),
+            count,
+            seed,
+          ),
+        );
   const entries = new Map<string, unknown>();
   let slices = 0,
     rows = 0,
@@ -69,12 +95,20 @@ export async function sparsify(folder: string, mode: SparseMode, seed: number, {
     keptRows = 0,
     voxels = 0,
     keptVoxels = 0;
+  /** Where nodules are: 1 in the foreground, turned to RAS. */
+  const foreground = ({ label }: Case, stored: Volume): Uint8Array =>
+    label === undefined
+      ? new Uint8Array(stored.data.length)
+      : checkedLabel(label, toRas(stored).data, dataset.info).map((v) => Number(v > 0 && v !== dataset.info.ignore));
   for (const scan of dataset.training) {
     const stored = await readVolume(scan.label ?? scan.images[0]);
     const { size } = orientGeometry(stored, rasOrientation(stored));
-    const planes = sparsePlanes(scan.name, size, mode, seed),
+    const bare = drawn !== null && !drawn.has(scan.name);
+    const planes = bare
+        ? NO_PLANES
+        : sparsePlanes(scan.name, size, mode, seed, { every, ...(mode === 'central' && { label: foreground(scan, stored) }) }),
       share = annotatedShare(size, planes);
-    entries.set(scan.name, planes);
+    entries.set(scan.name, bare ? 'none' : planes);
     cases.push({ name: scan.name, size, planes, share });
     const count = size[0] * size[1] * size[2];
     slices += size[0];
@@ -87,7 +121,13 @@ export async function sparsify(folder: string, mode: SparseMode, seed: number, {
   if (before.unlabelled !== undefined) entries.set('unlabelled', before.unlabelled);
   const kept = own ? keepCopy(file) : undefined;
   writeJson(file, Object.fromEntries(entries));
-  writeJson(join(folder, MARK), { mode, seed, sha256: (await digestFile(file)).digest });
+  writeJson(join(folder, MARK), {
+    mode,
+    seed,
+    ...(every !== null && { every }),
+    ...(count !== null && { cases: count }),
+    sha256: (await digestFile(file)).digest,
+  });
   return {
     file,
     ...(kept !== undefined && { kept }),

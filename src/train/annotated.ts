@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// What a plan says is annotated: slices of a case by its scheme, and which cases of the training part nobody annotated at all.
+import { annotationWeight, isBare, type Planes } from '../data/annotations.ts';
+import type { Dataset, LoadedCase } from '../data/dataset.ts';
+import type { Fold } from '../data/folds.ts';
+import type { Triple } from '../data/geometry.ts';
+import { drawnCases, NO_PLANES, sparsePlanes } from '../data/sparse_planes.ts';
+import type { Plan } from '../methods/plan.ts';
+
+/** What is annotated, in words of a report: "transverse, 1 slice in 6, 5 training cases annotated". */
+export const annotationWords = ({ use, every, cases }: Plan['annotation']): string =>
+  [
+    use === 'dataset' ? 'as the data set says' : use,
+    ...(every === null ? [] : [`1 slice in ${every}`]),
+    ...(cases === null ? [] : [`${cases} training case${cases === 1 ? '' : 's'} annotated`]),
+  ].join(', ');
+
+/** Training cases of a fold without annotation: there is nothing to learn from them but what others say of them. */
+export function bareCases({ annotation: { use, cases, seed } }: Plan, { annotations }: Dataset, { train }: Fold): ReadonlySet<string> {
+  if (use === 'dataset') return new Set(train.filter((name) => isBare(annotations.planes.get(name))));
+  if (cases === null) return new Set();
+  const kept = new Set(drawnCases(train, cases, seed));
+  return new Set(train.filter((name) => !kept.has(name)));
+}
+
+/** Planes of a case that a plan simulates on its label; undefined: all of it. Not for `dataset`, which is not simulated. */
+export function simulatedPlanes(
+  { annotation: { use, every, seed } }: Plan,
+  name: string,
+  size: Triple,
+  label: Uint8Array,
+): Planes | undefined {
+  return use === 'dense' || use === 'dataset' ? undefined : sparsePlanes(name, size, use, seed, { every, label });
+}
+
+/** Weight volume that a plan's annotation gives a case, null without a label; `bare`: as `bareCases`. */
+export function annotated(
+  plan: Plan,
+  bare: ReadonlySet<string>,
+  { name, image, label, weight }: Pick<LoadedCase, 'name' | 'image' | 'label' | 'weight'>,
+): Uint8Array | null {
+  if (!label || !weight || plan.annotation.use === 'dataset') return weight;
+  const size = [...image.size] as Triple;
+  return annotationWeight(size, bare.has(name) ? NO_PLANES : simulatedPlanes(plan, name, size, label), name);
+}
