@@ -14,7 +14,7 @@ import { expect } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 // WebGPU on SwiftShader, on machines without a GPU too.
-const FLAGS = [
+export const FLAGS = [
   '--headless',
   '--no-sandbox',
   '--disable-dev-shm-usage',

@@ -13,6 +13,8 @@ export interface Changed {
 
 export class Drawing {
   readonly history = new History();
+  /** Counts changes: what was made of the drawing is out of date when it differs. A stroke under way does not count. */
+  revision = 0;
   readonly annotated: Readonly<Record<DrawnPlane, Set<number>>>;
 
   constructor(
@@ -97,6 +99,7 @@ export class Drawing {
   }
 
   private mark(plane: DrawnPlane, index: number, marked: boolean): void {
+    this.revision++;
     if (marked) this.annotated[plane].add(index);
     else this.annotated[plane].delete(index);
   }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// The classes: which one is drawn, their names and colours.
+import type { JSX } from 'preact';
+import { useSelect, useStudio } from './store.ts';
+
+export function ClassesPanel(): JSX.Element {
+  const studio = useStudio();
+  const classes = useSelect((s) => s.session!.classes);
+  const value = useSelect((s) => s.value);
+  const fixed = useSelect((s) => !!s.training && s.training.status !== 'none');
+  const change = (at: number, with_: Partial<{ name: string; colour: string }>): void =>
+    void studio.open.classes((all) => all.map((c, i) => (i === at ? { ...c, ...with_ } : c)));
+  return (
+    <section class="group">
+      <h2>Classes</h2>
+      <ul class="classes" role="radiogroup" aria-label="Class to draw">
+        {classes.map((c, i) =>
+          i === 0 ? null : (
+            <li key={i} class={value === i ? 'chosen' : ''}>
+              <button role="radio" aria-checked={value === i} class="number" onClick={() => studio.store.set({ value: i })}>
+                {i}
+              </button>
+              <input
+                type="color"
+                aria-label={`Colour of class ${i}`}
+                value={c.colour}
+                onChange={(e) => change(i, { colour: e.currentTarget.value })}
+              />
+              <input
+                type="text"
+                aria-label={`Name of class ${i}`}
+                value={c.name}
+                disabled={fixed}
+                onChange={(e) => e.currentTarget.value.trim() && change(i, { name: e.currentTarget.value.trim() })}
+              />
+            </li>
+          ),
+        )}
+      </ul>
+      {!fixed && classes.length <= 9 && <button onClick={() => void studio.open.addClass()}>Add a class</button>}
+      {fixed && <p class="soft">Training has begun: number and names of the classes stay.</p>}
+    </section>
+  );
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Scans and sessions: opened, gone back to, thrown away.
+import type { Triple } from '../../data/geometry.ts';
+import { Drawing } from '../annotate/drawing.ts';
+import type { Opened, PathFile, Session } from '../protocol.ts';
+import { FITTED } from '../view/frame.ts';
+import { windowFor } from '../view/windows.ts';
+import { CLASS_COLOURS } from './state.ts';
+import type { Studio } from './studio.ts';
+
+export class Opener {
+  constructor(private readonly studio: Studio) {}
+
+  /** What there is to go on with. */
+  refresh = async (): Promise<void> => {
+    const { worker, store } = this.studio;
+    await this.studio.told(async () => store.set({ sessions: await worker.sessions(), served: await worker.served() }));
+  };
+
+  files = (files: readonly PathFile[]): Promise<void> => {
+    const session = files.length === 1 && /\.zip$/i.test(files[0].path) ? files[0] : undefined;
+    return session ? this.imported(session) : this.added(() => this.studio.worker.addFiles(files));
+  };
+  phantom = (): Promise<void> => this.added(() => this.studio.worker.addPhantom());
+  served = (paths: readonly string[]): Promise<void> => this.added(() => this.studio.worker.addServed(paths));
+
+  /** Goes on with a session that this browser keeps. */
+  session = async (id: string): Promise<void> => {
+    await this.studio.draw.saved();
+    const session = await this.studio.busy('Opening the session', () => this.studio.worker.openSession(id));
+    if (session) await this.entered(session);
+  };
+  close = async (): Promise<void> => {
+    const { store, worker } = this.studio;
+    await this.studio.draw.saved();
+    await this.studio.busy('Closing the session', () => worker.closeSession());
+    store.set({ session: null, scan: null, training: null, caseMask: null, sliceMasks: {}, proposal: null, taken: [], stage: 'open' });
+    await this.refresh();
+  };
+  remove = async (id: string): Promise<void> => {
+    await this.studio.busy('Throwing the session away', () => this.studio.worker.removeSession(id));
+    await this.refresh();
+  };
+
+  /** Another scan of the session. */
+  scan = async (name: string): Promise<void> => {
+    const { store, worker, draw, train } = this.studio;
+    await draw.saved();
+    await this.studio.busy('Reading the scan', async () => {
+      const [session, voxels, labels, mask] = await Promise.all([
+        worker.session(),
+        worker.voxels(name),
+        worker.annotation(name),
+        worker.mask(name),
+      ]);
+      const info = session.cases.find((c) => c.name === name)!;
+      const size: Triple = [...info.size],
+        spacing: Triple = [...info.spacing];
+      const before = store.get();
+      store.set({
+        session,
+        scan: { info, voxels, drawing: new Drawing(size, spacing, labels, info.annotated) },
+        cross: size.map((n) => n >> 1) as Triple,
+        zoom: { transverse: FITTED, coronal: FITTED, sagittal: FITTED },
+        window: before.scan ? before.window : windowFor(voxels.range),
+        drawn: before.drawn + 1,
+        polygon: null,
+        sliceMasks: {},
+        caseMask: mask,
+        proposal: null,
+        stage: before.stage === 'open' ? 'annotate' : before.stage,
+      });
+      for (const message of info.remarks) this.studio.tell({ message }, 'info');
+    });
+    train.lookedAt();
+  };
+
+  /** Adds a class, or changes names and colours. */
+  classes = async (change: (classes: Session['classes']) => Session['classes']): Promise<void> => {
+    const { store, worker } = this.studio;
+    const session = await this.studio.told(() => worker.setClasses(change(store.get().session!.classes)));
+    if (session) store.set({ session, drawn: store.get().drawn + 1 });
+  };
+  addClass = (): Promise<void> =>
+    this.classes((classes) => [...classes, { name: `class ${classes.length}`, colour: CLASS_COLOURS[(classes.length - 1) % 9] }]);
+
+  private async imported({ path, file }: PathFile): Promise<void> {
+    const info = await this.studio.busy('Reading the session', () => this.studio.worker.importSession(file, path.replace(/\.zip$/i, '')));
+    if (info) await this.session(info.id);
+  }
+
+  private async added(add: () => Promise<Opened>): Promise<void> {
+    await this.studio.draw.saved();
+    const opened = await this.studio.busy('Opening', add);
+    if (!opened) return;
+    for (const problem of opened.problems) this.studio.tell(problem);
+    if (opened.added.length > 0) await this.entered(opened.session, opened.added[0]);
+  }
+
+  private async entered(session: Session, name = session.cases[0]?.name): Promise<void> {
+    this.studio.store.set({ session, training: session.training });
+    if (name) await this.scan(name);
+  }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Everything the page knows. Volumes are held, not copied: `drawn` and `masked` count their changes.
+import type { Triple } from '../../data/geometry.ts';
+import type { Drawing } from '../annotate/drawing.ts';
+import type { Gate } from '../annotate/gate.ts';
+import type { DrawnPlane, Plane } from '../annotate/planes.ts';
+import type { Point } from '../annotate/brush.ts';
+import type {
+  CaseInfo, DeviceReport, Estimate, Export, ServedFile, Session, SessionInfo, SliceMask, StudioPreset, Training, Voxels,
+} from '../protocol.ts'; // prettier-ignore
+import { FITTED, type Zoom } from '../view/frame.ts';
+import { PRESETS, type Window } from '../view/windows.ts';
+
+export type Stage = 'open' | 'annotate' | 'train' | 'take';
+export type ToolName = 'look' | 'window' | 'brush' | 'eraser' | 'polygon' | 'flood';
+
+/** The scan that is looked at. */
+export interface Scan {
+  readonly info: CaseInfo;
+  readonly voxels: Voxels;
+  readonly drawing: Drawing;
+}
+
+export interface Notice {
+  readonly id: number;
+  readonly kind: 'error' | 'info';
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface Shown {
+  readonly drawn: boolean;
+  readonly mask: boolean;
+  readonly suggestion: boolean;
+  readonly style: 'fill' | 'outline';
+  /** 0 to 1. */
+  readonly opacity: number;
+}
+
+export interface State {
+  readonly stage: Stage;
+  readonly busy: { readonly text: string; readonly done?: number; readonly total?: number } | null;
+  readonly notices: readonly Notice[];
+  readonly help: boolean;
+  readonly online: boolean;
+  readonly device: DeviceReport | null;
+  readonly session: Session | null;
+  readonly sessions: readonly SessionInfo[];
+  readonly served: readonly ServedFile[] | null;
+  readonly scan: Scan | null;
+  /** Slices that are not saved yet. */
+  readonly unsaved: number;
+
+  readonly cross: Triple;
+  readonly main: Plane | 'space';
+  readonly layout: 'one' | 'four';
+  readonly window: Window;
+  readonly zoom: Readonly<Record<Plane, Zoom>>;
+  readonly shown: Shown;
+  /** HU under the pointer. */
+  readonly under: { readonly hu: number; readonly voxel: Triple } | null;
+
+  readonly tool: ToolName;
+  /** Millimetres. */
+  readonly radius: number;
+  /** Class that is drawn, 1 to 9. */
+  readonly value: number;
+  readonly gate: Gate;
+  readonly gated: boolean;
+  readonly polygon: { readonly plane: DrawnPlane; readonly index: number; readonly points: readonly Point[] } | null;
+  readonly drawn: number;
+
+  readonly estimates: Readonly<Partial<Record<StudioPreset, Estimate>>>;
+  readonly training: Training | null;
+  /** Seconds an iteration takes, of the last ones. */
+  readonly pace: number | null;
+  /** Masks of the slices looked at, by the newest weights. */
+  readonly sliceMasks: Readonly<Partial<Record<Plane, SliceMask>>>;
+  /** The dense mask that is kept of the scan. */
+  readonly caseMask: { readonly labels: Uint8Array; readonly run: number; readonly iteration: number } | null;
+  readonly proposal: { readonly plane: DrawnPlane; readonly index: number; readonly agreement: number | null } | null;
+  readonly taken: readonly Export[];
+}
+
+export const CLASS_COLOURS = ['#ff9f1c', '#4cc9f0', '#7ee081', '#ff6fb5', '#ffe45c', '#a99bff', '#ff7a6b', '#2fe0c8', '#d8b48a'] as const;
+
+export const FIRST_STATE: State = {
+  stage: 'open',
+  busy: null,
+  notices: [],
+  help: false,
+  online: true,
+  device: null,
+  session: null,
+  sessions: [],
+  served: null,
+  scan: null,
+  unsaved: 0,
+  cross: [0, 0, 0],
+  main: 'transverse',
+  layout: 'one',
+  window: PRESETS.lung,
+  zoom: { transverse: FITTED, coronal: FITTED, sagittal: FITTED },
+  shown: { drawn: true, mask: true, suggestion: true, style: 'fill', opacity: 0.4 },
+  under: null,
+  tool: 'look',
+  radius: 4,
+  value: 1,
+  gate: { low: -400, high: 400 },
+  gated: false,
+  polygon: null,
+  drawn: 0,
+  estimates: {},
+  training: null,
+  pace: null,
+  sliceMasks: {},
+  caseMask: null,
+  proposal: null,
+  taken: [],
+};
+
+export const isDrawn = (plane: Plane | 'space'): plane is DrawnPlane => plane === 'transverse' || plane === 'coronal';
+/** The plane that is drawn on: the large one, or transverse where that is none to draw on. */
+export const drawnPlane = (s: State): DrawnPlane => (isDrawn(s.main) ? s.main : 'transverse');
+export const indexOf = (s: State, plane: Plane): number => s.cross[plane === 'transverse' ? 0 : plane === 'coronal' ? 1 : 2];
+/** Number of classes without background. */
+export const classCount = (s: State): number => (s.session?.classes.length ?? 1) - 1;

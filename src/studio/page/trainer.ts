@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// Training as the page sees it: begun, paused, gone on with; the mask of the slice that is looked at, asked for now and then.
+import { axesAlong, axisOf, slice, type Plane } from '../annotate/planes.ts';
+import type { StudioEvent, StudioPreset, Training } from '../protocol.ts';
+import { drawnPlane, indexOf, isDrawn, type State } from './state.ts';
+import type { Studio } from './studio.ts';
+
+/** Milliseconds between masks while training runs: each takes the place of iterations. */
+const MASK_EVERY = 4000;
+
+export class Trainer {
+  private asking = false;
+  private again = false;
+  private last = 0;
+
+  constructor(private readonly studio: Studio) {}
+  private get state(): State {
+    return this.studio.store.get();
+  }
+  private set(change: Partial<State>): void {
+    this.studio.store.set(change);
+  }
+
+  estimate = async (preset: StudioPreset): Promise<void> => {
+    const estimate = await this.studio.busy('Timing one iteration', () => this.studio.worker.estimate(preset));
+    if (estimate) this.set({ estimates: { ...this.state.estimates, [preset]: estimate } });
+  };
+  start = (preset: StudioPreset, iterations: number | undefined): Promise<void> =>
+    this.ordered('Preparing the training', () => this.studio.worker.start({ preset, ...(iterations && { iterations }) }));
+  pause = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.pause());
+  goOn = (): Promise<void> => this.ordered('Going on', () => this.studio.worker.goOn());
+  stop = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.stop());
+
+  /** The dense mask of the whole scan, kept. */
+  predict = async (): Promise<void> => {
+    const { scan } = this.state;
+    if (!scan) return;
+    const caseMask = await this.studio.busy('Making the mask', () => this.studio.worker.predict(scan.info.name));
+    if (caseMask) this.set({ caseMask, sliceMasks: {} });
+  };
+
+  /** Goes to the slice most worth annotating next. */
+  propose = async (): Promise<void> => {
+    const { scan } = this.state;
+    if (!scan) return;
+    const plane = drawnPlane(this.state);
+    await this.studio.draw.saved();
+    const found = await this.studio.told(() => this.studio.worker.propose(scan.info.name, plane));
+    if (found === undefined) return;
+    if (!found) return this.studio.tell({ message: `Every ${plane} slice is annotated.` }, 'info');
+    this.set({ proposal: { plane, ...found }, main: plane });
+    this.studio.look.to(plane, found.index);
+  };
+
+  hear(event: Exclude<StudioEvent, { kind: 'progress' | 'remark' }>): void {
+    const { training, pace } = this.state;
+    if (event.kind === 'lost') return this.studio.tell({ message: event.message }, event.again ? 'info' : 'error');
+    if (event.kind === 'training') {
+      if (event.failure) this.studio.tell(event.failure);
+      void this.studio.told(async () => this.set({ training: await this.studio.worker.training() }));
+      if (event.status !== 'running') this.lookedAt();
+    } else if (training) {
+      const log = event.point ? [...training.log.filter((p) => !samePoint(p, event.point!)), event.point] : training.log;
+      if (event.kind === 'validation') return this.set({ training: { ...training, log } });
+      const smooth = pace === null ? event.seconds : 0.8 * pace + 0.2 * event.seconds;
+      this.set({ training: { ...training, log, done: event.done, total: event.total }, pace: smooth });
+      if (performance.now() - this.last > MASK_EVERY) void this.ask();
+    }
+  }
+
+  /** What the networks make of a slice that is looked at: of the kept mask, or made for it. */
+  maskOf(plane: Plane): Uint8Array | undefined {
+    const { scan, sliceMasks, caseMask } = this.state;
+    const index = indexOf(this.state, plane),
+      own = sliceMasks[plane];
+    if (own?.index === index) return own.labels;
+    return scan && caseMask ? slice(caseMask.labels, scan.drawing.size, plane, index).data : undefined;
+  }
+
+  /** Another slice is looked at, or the weights changed. */
+  lookedAt(): void {
+    void this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    const { scan, training, main, shown } = this.state;
+    const plane: Plane = main === 'space' ? 'transverse' : main;
+    if (!scan || !shown.mask || !training || training.status === 'none' || this.current(plane)) return;
+    if (this.asking) {
+      this.again = true;
+      return;
+    }
+    this.asking = true;
+    this.again = false;
+    const index = indexOf(this.state, plane);
+    const mask = await this.studio.told(() => this.studio.worker.sliceMask(scan.info.name, plane, index));
+    this.asking = false;
+    this.last = performance.now();
+    const [u, v] = axesAlong(plane).map((axis) => scan.drawing.size[axis]);
+    if (mask && mask.labels.length === u * v && this.state.scan === scan)
+      this.set({ sliceMasks: { ...this.state.sliceMasks, [plane]: mask } });
+    // At a failure the next look or iteration asks again.
+    if (this.again && mask !== undefined) void this.ask();
+  }
+
+  /** The mask of the slice is as new as the weights are, so far as the page knows. */
+  private current(plane: Plane): boolean {
+    const { caseMask, sliceMasks, training } = this.state;
+    if (training?.status === 'running') return false;
+    const own = sliceMasks[plane];
+    const fresh = (m: { readonly run: number; readonly iteration: number } | null | undefined): boolean =>
+      m?.run === training?.run && m?.iteration === training?.done;
+    return fresh(caseMask) || (own?.index === this.state.cross[axisOf(plane)] && fresh(own));
+  }
+
+  private async ordered(text: string, order: () => Promise<Training>): Promise<void> {
+    await this.studio.draw.saved();
+    const training = await this.studio.busy(text, order);
+    if (training) this.set({ training, pace: null, caseMask: training.status === 'running' ? null : this.state.caseMask });
+    this.lookedAt();
+  }
+}
+
+/** A proposal is of use while its slice is not annotated. */
+export const openProposal = ({ proposal, scan }: State): State['proposal'] =>
+  proposal && scan && !scan.drawing.isAnnotated(proposal.plane, proposal.index) && isDrawn(proposal.plane) ? proposal : null;
+
+const samePoint = (a: Training['log'][number], b: Training['log'][number]): boolean =>
+  a.iteration === b.iteration && (a.loss === undefined) === (b.loss === undefined);

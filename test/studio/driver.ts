@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Chromium driven as a person would: pointer and keys by its debugging protocol over a pipe. Every request it makes is noted.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { extname, join, normalize } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { chromium, FLAGS } from '../browser/chromium.ts';
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+export const CSP = "default-src 'self'; connect-src 'self'";
+
+type Params = Readonly<Record<string, unknown>>;
+type Answer = {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: Params;
+  readonly result?: never;
+  readonly error?: { message: string };
+};
+type Place = readonly [number, number];
+
+/** A static host of folders (the first that has a file gives it), as strict as ours. */
+export async function serve(...folders: string[]): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url!, 'http://x').pathname)).replace(/\/$/, '/index.html');
+    const file = folders.map((f) => join(f, path)).find((f) => existsSync(f));
+    response.setHeader('Content-Security-Policy', CSP);
+    if (!file) response.writeHead(404).end();
+    else response.setHeader('Content-Type', TYPES[extname(file)] ?? 'application/octet-stream').end(readFileSync(file));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}
+
+export class Driver {
+  /** Every address that was asked for, and what the page complained of. */
+  readonly requests: string[] = [];
+  readonly complaints: string[] = [];
+  private calls = new Map<number, (a: Answer) => void>();
+  private id = 0;
+  private target = '';
+  private held = 0;
+  private at: Place = [0, 0];
+
+  private constructor(
+    private readonly browser: ChildProcess,
+    private readonly profile: string,
+  ) {
+    let text = '';
+    (browser.stdio[4] as Readable).setEncoding('utf8').on('data', (more: string) => {
+      const parts = (text + more).split('\0');
+      text = parts.pop()!;
+      for (const part of parts) this.hear(JSON.parse(part) as Answer);
+    });
+  }
+
+  static async open(flags: readonly string[] = []): Promise<Driver> {
+    const profile = mkdtempSync(join(tmpdir(), 'voxelgrad-studio-'));
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_')));
+    const browser = spawn(chromium!, [...FLAGS, ...flags, '--remote-debugging-pipe', '--hide-scrollbars', `--user-data-dir=${profile}`, 'about:blank'], {
+      env,
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    }); // prettier-ignore
+    const driver = new Driver(browser, profile);
+    const { targetInfos } = (await driver.send('Target.getTargets')) as unknown as { targetInfos: { type: string; targetId: string }[] };
+    const { targetId } = targetInfos.find((t) => t.type === 'page') ?? ((await driver.send('Target.createTarget', { url: 'about:blank' })) as unknown as { targetId: string }); // prettier-ignore
+    const { sessionId } = (await driver.send('Target.attachToTarget', { targetId, flatten: true })) as unknown as { sessionId: string };
+    driver.target = sessionId;
+    for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await driver.send(`${domain}.enable`);
+    return driver;
+  }
+
+  async close(): Promise<void> {
+    const gone = once(this.browser, 'exit');
+    this.browser.kill();
+    await gone;
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  send(method: string, params: Params = {}): Promise<Params> {
+    const id = ++this.id;
+    return new Promise((resolve, reject) => {
+      this.calls.set(id, ({ error, result }) =>
+        error ? reject(new Error(`${method}: ${error.message}`)) : resolve(result as unknown as Params),
+      );
+      (this.browser.stdio[3] as Writable).write(
+        `${JSON.stringify({ id, method, params, ...(this.target && { sessionId: this.target }) })}\0`,
+      );
+    });
+  }
+
+  async size(width: number, height: number, mobile = false): Promise<void> {
+    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile });
+  }
+  async go(url: string): Promise<void> {
+    await this.send('Page.navigate', { url });
+  }
+  async screenshot(format: 'png' | 'jpeg' = 'png', quality?: number): Promise<Buffer> {
+    const { data } = await this.send('Page.captureScreenshot', { format, ...(quality && { quality }) });
+    return Buffer.from(data as string, 'base64');
+  }
+
+  /** The value of an expression in the page. */
+  async value<T>(expression: string): Promise<T> {
+    const { result, exceptionDetails } = (await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })) as {
+      result?: { value: T };
+      exceptionDetails?: { exception?: { description?: string } };
+    };
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? 'threw');
+    return result!.value;
+  }
+  /** Waits until an expression is true; fails with what the page shows after a while. */
+  async until(expression: string, seconds = 60): Promise<void> {
+    const end = Date.now() + seconds * 1000;
+    while (!(await this.value<boolean>(`!!(${expression})`).catch(() => false))) {
+      if (Date.now() > end) throw new Error(`never true: ${expression}\n${await this.value<string>('document.body.innerText')}\n${this.complaints.join('\n')}`); // prettier-ignore
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  /** The visible element with this text or label, clicked in its middle. */
+  async click(text: string, within = 'button, a, [role=radio], label'): Promise<void> {
+    const find = `[...document.querySelectorAll(${JSON.stringify(within)})].find((e) => e.offsetParent !== null && !e.disabled && (e.innerText.trim().startsWith(${JSON.stringify(text)}) || e.getAttribute('aria-label') === ${JSON.stringify(text)}))`; // prettier-ignore
+    await this.until(find);
+    const [x, y] = await this.value<[number, number]>(
+      `(() => { const e = ${find}; e.scrollIntoView({ block: 'nearest' }); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`,
+    );
+    await this.move([x, y]);
+    await this.press();
+    await this.release();
+  }
+  async move(to: Place): Promise<void> {
+    this.at = to;
+    await this.send('Input.dispatchMouseEvent', {
+      type: 'mouseMoved',
+      x: to[0],
+      y: to[1],
+      buttons: this.held,
+      button: this.held ? 'left' : 'none',
+    });
+  }
+  async press(count = 1): Promise<void> {
+    this.held = 1;
+    await this.send('Input.dispatchMouseEvent', { type: 'mousePressed', x: this.at[0], y: this.at[1], button: 'left', buttons: 1, clickCount: count }); // prettier-ignore
+  }
+  async release(count = 1): Promise<void> {
+    this.held = 0;
+    await this.send('Input.dispatchMouseEvent', { type: 'mouseReleased', x: this.at[0], y: this.at[1], button: 'left', buttons: 0, clickCount: count }); // prettier-ignore
+  }
+  async wheel(deltaY: number, ctrl = false): Promise<void> {
+    await this.send('Input.dispatchMouseEvent', {
+      type: 'mouseWheel',
+      x: this.at[0],
+      y: this.at[1],
+      deltaX: 0,
+      deltaY,
+      modifiers: ctrl ? 2 : 0,
+    });
+  }
+  /** Pressed and let go; `Shift+` and `Control+` before it. */
+  async key(name: string): Promise<void> {
+    const [key, ...held] = name.split('+').reverse();
+    const modifiers = (held.includes('Shift') ? 8 : 0) + (held.includes('Control') ? 2 : 0);
+    const text = key.length === 1 && !held.includes('Control') ? key : undefined;
+    await this.send('Input.dispatchKeyEvent', { type: text ? 'keyDown' : 'rawKeyDown', key, modifiers, ...(text && { text }), ...(key === 'Tab' && { code: 'Tab', windowsVirtualKeyCode: 9 }) }); // prettier-ignore
+    await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, modifiers });
+  }
+
+  private hear({ id, method, params, ...rest }: Answer): void {
+    if (id !== undefined) {
+      this.calls.get(id)?.({ id, ...rest });
+      this.calls.delete(id);
+    } else if (method === 'Network.requestWillBeSent') this.requests.push((params!.request as { url: string }).url);
+    else if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify((params!.exceptionDetails as { exception?: unknown }).exception));
+    else if (method === 'Runtime.consoleAPICalled' && params!.type === 'error') this.complaints.push(JSON.stringify(params!.args));
+    else if (method === 'Log.entryAdded' && (params!.entry as { level: string }).level === 'error') this.complaints.push((params!.entry as { text: string }).text); // prettier-ignore
+  }
+}
