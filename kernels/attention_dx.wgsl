@@ -27,9 +27,7 @@ struct Params {
 
 override WG: u32 = 8u;
 
-fn start(z: u32, first: u32, sb: u32, sh: u32, sg: u32) -> u32 {
-  return first + (z / (params.heads * params.groups)) * sb + ((z / params.groups) % params.heads) * sh + (z % params.groups) * sg;
-}
+// @import "lib/slices.wgsl"
 
 // The rest for one row. 8: part = sum of A, from every piece; once every x has been added: 1 the factor, 2 the adjoint of the
 // normalisation, 4 part = scale u . g.

@@ -22,7 +22,8 @@ fn attention_ds(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let own = (index % tiles) * 4u * WG + lane + vec4<u32>(0u, WG, 2u * WG, 3u * WG);
   let valid = own < vec4<u32>(params.row_count);
   let t = params.row0 + min(own, vec4<u32>(params.row_count - 1u));
-  let r = z * params.rows + t;
+  let here = reads(z, t);
+  let r = here.r;
   let rx = rows[r.x];
   let ry = rows[r.y];
   let rz = rows[r.z];
@@ -31,9 +32,9 @@ fn attention_ds(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let log_sum = vec4<f32>(rx.y, ry.y, rz.y, rw.y);
   let delta = vec4<f32>(rx.z, ry.z, rz.z, rw.z);
   let dy_at = start(z, params.y0, params.yb, params.yh, params.yg) + t * params.yt;
-  let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
-  let k_first = start(z, params.k0, params.kb, params.kh, params.kg);
-  var v_at = start(z, params.v0, params.vb, params.vh, params.vg);
+  let q_at = here.q;
+  let k_first = here.k;
+  var v_at = here.v;
   let to_p = (local * params.row_count + own) * params.keys;
   let to_ds = to_p + params.slices * params.row_count * params.keys;
   for (var key = 0u; key < params.keys; key += 8u) {

@@ -17,11 +17,12 @@ fn attention_narrow(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
   if (z >= params.slices) { return; }
   let t = four.t;
   let valid = four.valid;
-  let r = z * params.rows + t;
+  let here = reads(z, t);
+  let r = here.r;
   let scale = vec4<f32>(rows[4u * r.x], rows[4u * r.y], rows[4u * r.z], rows[4u * r.w]);
-  let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
-  let k_first = start(z, params.k0, params.kb, params.kh, params.kg);
-  let v_first = start(z, params.v0, params.vb, params.vh, params.vg);
+  let q_at = here.q;
+  let k_first = here.k;
+  let v_first = here.v;
 
   var x: array<vec4<f32>, D>; // the queries; channels past d are zero
   for (var c = 0u; c < D; c++) {

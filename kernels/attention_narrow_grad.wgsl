@@ -38,16 +38,17 @@ fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
   if (z >= params.slices) { return; }
   let t = four.t;
   let valid = four.valid;
-  let r = z * params.rows + t;
+  let here = reads(z, t);
+  let r = here.r;
   let of_rows = four_stats(r);
   let factor = of_rows[0];
   let log_sum = of_rows[1];
   let delta = of_rows[2];
   let inverse = of_rows[3];
-  let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
   let y_at = start(z, params.y0, params.yb, params.yh, params.yg) + t * params.yt;
-  let k_first = start(z, params.k0, params.kb, params.kh, params.kg);
-  let v_first = start(z, params.v0, params.vb, params.vh, params.vg);
+  let q_at = here.q;
+  let k_first = here.k;
+  let v_first = here.v;
 
   var x: array<vec4<f32>, D>; // q and dy; channels past their width are zero
   var g: array<vec4<f32>, D>;
@@ -204,11 +205,12 @@ fn attention_narrow_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_wo
   for (var left = count; left > 0u; left--) {
     let s = count - left;
     let z = first_slice + (s / sharing) * inner + s % sharing;
-    let of_rows = four_stats(z * params.rows + t);
-    let q_at = start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt;
+    let here = reads(z, t);
+    let of_rows = four_stats(here.r);
     let y_at = start(z, params.y0, params.yb, params.yh, params.yg) + t * params.yt;
-    let k_first = start(z, params.k0, params.kb, params.kh, params.kg);
-    let v_first = start(z, params.v0, params.vb, params.vh, params.vg);
+    let q_at = here.q;
+    let k_first = here.k;
+    let v_first = here.v;
     var x: array<vec4<f32>, D>;
     var g: array<vec4<f32>, D>;
     for (var c = 0u; c < D; c++) {

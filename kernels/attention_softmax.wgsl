@@ -11,10 +11,9 @@
 
 @compute @workgroup_size(WG)
 fn attention_softmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let own = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = own < params.slices * params.rows;
-  let r = select(0u, own, inside);
+  let row = own_row(wid, nwg, local, params.slices * params.rows);
+  let lane = row.lane;
+  let r = row.at;
   let z = r / params.rows;
   let t = vec4<u32>(r % params.rows);
   let factor = vec4<f32>(rows[4u * r]);
@@ -31,7 +30,7 @@ fn attention_softmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
     part += exp(score(vec4<f32>(scores[first + i]), z, t, factor, i).x - high);
   }
   let sum = lanes_sum(part);
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   let masked = none(vec4<f32>(high), vec4<f32>(sum)).x; // no key: 0, as in PyTorch
   let finish = select(1.0 / sum, 0.0, masked);
   for (var left = passes(lane, params.keys); left > 0u; left--) {

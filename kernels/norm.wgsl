@@ -36,11 +36,9 @@ fn flat(a: A) -> f32 {
 
 @compute @workgroup_size(WG)
 fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let local = lid.x;
-  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = row < params.rows;
-  let base = select(0u, row, inside) * params.n;
+  let row = own_row(wid, nwg, lid.x, params.rows);
+  let lane = row.lane;
+  let base = row.at * params.n;
   let count = f32(params.n) * W;
   var mean = 0.0;
   if (MEAN) {
@@ -58,7 +56,7 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     squares += d * d;
   }
   let rstd = inverseSqrt(lanes_sum(flat(squares)) / count + params.eps);
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     var v = (A(x[base + i]) - mean) * rstd;
@@ -67,22 +65,19 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     y[base + i] = V(v);
   }
   if (lane == 0u) {
-    stats[2u * row] = mean;
-    stats[2u * row + 1u] = rstd;
+    stats[2u * row.at] = mean;
+    stats[2u * row.at + 1u] = rstd;
   }
 }
 
 // With h = (x - mean) rstd and g = dy gamma: dx = rstd (g - mean(g) - h mean(g h)); the middle term only where MEAN.
 @compute @workgroup_size(WG)
 fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let local = lid.x;
-  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = row < params.rows;
-  let at = select(0u, row, inside);
-  let base = at * params.n;
-  let mean = stats_in[2u * at];
-  let rstd = stats_in[2u * at + 1u];
+  let row = own_row(wid, nwg, lid.x, params.rows);
+  let lane = row.lane;
+  let base = row.at * params.n;
+  let mean = stats_in[2u * row.at];
+  let rstd = stats_in[2u * row.at + 1u];
   var sum_g = A(0.0);
   var sum_gh = A(0.0);
   for (var left = passes(lane, params.n); left > 0u; left--) {
@@ -96,7 +91,7 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   var c1 = 0.0;
   if (MEAN) { c1 = lanes_sum(flat(sum_g)) / count; }
   let c2 = lanes_sum(flat(sum_gh)) / count;
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     var g = A(dy[base + i]);
@@ -133,11 +128,9 @@ fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 
 @compute @workgroup_size(WG)
 fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let local = lid.x;
-  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = row < params.rows;
-  let base = select(0u, row, inside) * params.n;
+  let row = own_row(wid, nwg, lid.x, params.rows);
+  let lane = row.lane;
+  let base = row.at * params.n;
   var squares = A(0.0);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
@@ -145,33 +138,30 @@ fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<
     squares += v * v;
   }
   let length = sqrt(lanes_sum(flat(squares)));
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   let factor = select(1.0 / nan_max(length, params.eps), 0.0, length == 0.0);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     y[base + i] = V(A(x[base + i]) * factor);
   }
-  if (lane == 0u) { stats[row] = select(factor, -factor, length <= params.eps); } // negative: the length was clamped
+  if (lane == 0u) { stats[row.at] = select(factor, -factor, length <= params.eps); } // negative: the length was clamped
 }
 
 // dx = (dy - y (y . dy)) / |x|, and dy / eps where the length was clamped to eps: there y is linear in x.
 @compute @workgroup_size(WG)
 fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let local = lid.x;
-  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = row < params.rows;
-  let at = select(0u, row, inside);
-  let base = at * params.n;
+  let row = own_row(wid, nwg, lid.x, params.rows);
+  let lane = row.lane;
+  let base = row.at * params.n;
   var acc = A(0.0);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     acc += A(x[base + i]) * A(dy[base + i]);
   }
-  let factor = stats_in[at];
+  let factor = stats_in[row.at];
   let product = lanes_sum(flat(acc));
   let along = select(0.0, product, factor > 0.0 || is_nan(product)); // NaN: an infinite x, whose factor is 0
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     dx[base + i] = V((A(dy[base + i]) - A(x[base + i]) * along) * abs(factor));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Pooling of x [N, D, H, W, C] over windows (max_pool, avg_pool) or over a given number of bins (adaptive_pool), and their
+// Pooling of x [N, D, H, W, C] over windows (max_pool, avg_pool) or over a given number of bins (avg_pool with BINS), and their
 // adjoints in gather form: an input element looks at the windows that hold it, in ascending order, so nothing is added by two
 // lanes. One lane an element, or four channels where C % 4 = 0. Sums are f32.
 // max_pool keeps the place of the maximum within D * H * W, the first of equals and the last NaN as in PyTorch; its adjoint compares
 // places. A window of padding alone (dilation can make one) is -infinity, ABSENT from every place; its mean is 0.
-// adaptive_pool: bin o of an axis covers floor(o L / O) to ceil((o + 1) L / O) - 1; bins overlap, and repeat where O > L.
+// Bin o of an axis covers floor(o L / O) to ceil((o + 1) L / O) - 1; bins overlap, and repeat where O > L.
 // @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
@@ -15,6 +15,7 @@ alias Truth = bool; // @spec V: bool bool vec4<bool> vec4<bool>
 override WG: u32 = 64u;
 override INCLUDE_PAD: bool = true; // avg_pool: padding counts in the divisor
 override DILATED: bool = true;     // without dilation there is less to divide
+override BINS: bool = false;       // avg_pool: windows are bins, which d, h, w and od, oh, ow alone tell
 
 struct Params {
   n: u32, c: u32,                   // elements written; channels (both in V)
@@ -37,7 +38,13 @@ struct Params {
 // One axis: a window of `size` taps, `dilation` apart, from `start` (may lie in the padding).
 struct Window { start: i32, first: i32, end: i32, count: i32 } // taps first to end - 1 lie inside; count goes into the divisor
 
-fn window(o: u32, length: u32, size: u32, stride: u32, before: i32, after: i32, dilation: u32) -> Window {
+fn bin(o: u32, length: u32, bins: u32) -> vec2<u32> { return vec2(o * length / bins, ((o + 1u) * length + bins - 1u) / bins); }
+
+fn window(o: u32, length: u32, windows: u32, size: u32, stride: u32, before: i32, after: i32, dilation: u32) -> Window {
+  if (BINS) {
+    let b = vec2<i32>(bin(o, length, windows));
+    return Window(b.x, 0, b.y - b.x, b.y - b.x);
+  }
   let start = i32(o * stride) - before;
   if (!DILATED) {
     let inside = vec2(max(0, -start), min(i32(size), i32(length) - start));
@@ -49,20 +56,21 @@ fn window(o: u32, length: u32, size: u32, stride: u32, before: i32, after: i32, 
   let padded = min(i32(size), (i32(length) + after - start + l - 1) / l);
   return Window(start, first, end, select(end - first, padded, INCLUDE_PAD));
 }
-fn window_d(o: u32) -> Window { return window(o, params.d, params.kd, params.sd, params.pd, params.ed, params.ld); }
-fn window_h(o: u32) -> Window { return window(o, params.h, params.kh, params.sh, params.ph, params.eh, params.lh); }
-fn window_w(o: u32) -> Window { return window(o, params.w, params.kw, params.sw, params.pw, params.ew, params.lw); }
+fn window_d(o: u32) -> Window { return window(o, params.d, params.od, params.kd, params.sd, params.pd, params.ed, params.ld); }
+fn window_h(o: u32) -> Window { return window(o, params.h, params.oh, params.kh, params.sh, params.ph, params.eh, params.lh); }
+fn window_w(o: u32) -> Window { return window(o, params.w, params.ow, params.kw, params.sw, params.pw, params.ew, params.lw); }
 
 // Windows of an axis that may hold input element i: from .x to .y - 1.
-fn holders(i: u32, size: u32, stride: u32, before: i32, dilation: u32, windows: u32) -> vec2<u32> {
+fn holders(i: u32, length: u32, size: u32, stride: u32, before: i32, dilation: u32, windows: u32) -> vec2<u32> {
+  if (BINS) { return bin(i, windows, length); } // the same rule with the lengths exchanged
   let at = i32(i) + before;
   let reach = at - i32((size - 1u) * dilation);
   let low = select(0u, (u32(reach) + stride - 1u) / stride, reach > 0);
   return vec2(low, min(windows, u32(at) / stride + 1u));
 }
-fn holders_d(i: u32) -> vec2<u32> { return holders(i, params.kd, params.sd, params.pd, params.ld, params.od); }
-fn holders_h(i: u32) -> vec2<u32> { return holders(i, params.kh, params.sh, params.ph, params.lh, params.oh); }
-fn holders_w(i: u32) -> vec2<u32> { return holders(i, params.kw, params.sw, params.pw, params.lw, params.ow); }
+fn holders_d(i: u32) -> vec2<u32> { return holders(i, params.d, params.kd, params.sd, params.pd, params.ld, params.od); }
+fn holders_h(i: u32) -> vec2<u32> { return holders(i, params.h, params.kh, params.sh, params.ph, params.lh, params.oh); }
+fn holders_w(i: u32) -> vec2<u32> { return holders(i, params.w, params.kw, params.sw, params.pw, params.lw, params.ow); }
 
 struct Position { n: u32, d: u32, h: u32, w: u32, c: u32 }
 fn position(i: u32, d: u32, h: u32, w: u32) -> Position {
@@ -86,6 +94,9 @@ fn suspect(sum: A) -> bool {
   return r;
 }
 
+// The element of an axis that tap k of a window reads.
+fn tap(v: Window, k: i32, dilation: u32) -> u32 { return u32(v.start + k * i32(dilation)); }
+
 @compute @workgroup_size(WG)
 fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
@@ -96,18 +107,15 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   let vh = window_h(p.h);
   let vw = window_w(p.w);
   let origin = input_row(p.n, 0u, 0u);
-  let w0 = u32(vw.start + vw.first * i32(params.lw));
-  let corner = input_row(0u, u32(vd.start + vd.first * i32(params.ld)), u32(vh.start + vh.first * i32(params.lh))) + w0;
   var best = A(-infinity());
-  var at = I(corner);
+  var at = I(input_row(0u, tap(vd, vd.first, params.ld), tap(vh, vh.first, params.lh)) + tap(vw, vw.first, params.lw));
   var sum = A();
   if (vd.first >= vd.end || vh.first >= vh.end || vw.first >= vw.end) { at = I(ABSENT); }
   for (var kd = vd.first; kd < vd.end; kd++) {
     for (var kh = vh.first; kh < vh.end; kh++) {
-      let row = input_row(0u, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
+      let row = input_row(0u, tap(vd, kd, params.ld), tap(vh, kh, params.lh));
       for (var left = vw.end - vw.first; left > 0; left--) {
-        let kw = vw.end - left;
-        let here = row + u32(vw.start + kw * i32(params.lw));
+        let here = row + tap(vw, vw.end - left, params.lw);
         let v = A(x[(origin + here) * params.c + p.c]);
         let better = v > best;
         sum += v;
@@ -116,12 +124,12 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
       }
     }
   }
-  if (suspect(sum)) {
+  if (suspect(sum)) { // once more, for NaN: rare, and a walk of its own, so that the first one stays lean
     for (var kd = vd.first; kd < vd.end; kd++) {
       for (var kh = vh.first; kh < vh.end; kh++) {
-        let row = input_row(0u, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
+        let row = input_row(0u, tap(vd, kd, params.ld), tap(vh, kh, params.lh));
         for (var left = vw.end - vw.first; left > 0; left--) {
-          let here = row + u32(vw.start + (vw.end - left) * i32(params.lw));
+          let here = row + tap(vw, vw.end - left, params.lw);
           let v = A(x[(origin + here) * params.c + p.c]);
           let nan = nan_at(v);
           best = select(best, v, nan);
@@ -170,10 +178,9 @@ fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
   var sum = A();
   for (var kd = vd.first; kd < vd.end; kd++) {
     for (var kh = vh.first; kh < vh.end; kh++) {
-      let row = input_row(p.n, u32(vd.start + kd * i32(params.ld)), u32(vh.start + kh * i32(params.lh)));
+      let row = input_row(p.n, tap(vd, kd, params.ld), tap(vh, kh, params.lh));
       for (var left = vw.end - vw.first; left > 0; left--) {
-        let kw = vw.end - left;
-        sum += A(x[(row + u32(vw.start + kw * i32(params.lw))) * params.c + p.c]);
+        sum += A(x[(row + tap(vw, vw.end - left, params.lw)) * params.c + p.c]);
       }
     }
   }
@@ -203,53 +210,6 @@ fn avg_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
         let ow = rw.y - left;
         let vw = window_w(ow);
         if (taps(p.w, vw, params.lw)) { sum += A(g[(row + ow) * params.c + p.c]) / f32(vd.count * vh.count * vw.count); }
-      }
-    }
-  }
-  dx[i] = V(sum);
-}
-
-// Bin o of an axis: from .x to .y - 1. The same rule with the lengths exchanged gives the bins that hold an element.
-fn bin(o: u32, length: u32, bins: u32) -> vec2<u32> { return vec2(o * length / bins, ((o + 1u) * length + bins - 1u) / bins); }
-
-@compute @workgroup_size(WG)
-fn adaptive_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let lane = lid.x;
-  let i = (wid.x + wid.y * nwg.x) * WG + lane;
-  if (i >= params.n) { return; }
-  let p = output_position(i);
-  let bd = bin(p.d, params.d, params.od);
-  let bh = bin(p.h, params.h, params.oh);
-  let bw = bin(p.w, params.w, params.ow);
-  var sum = A();
-  for (var d = bd.x; d < bd.y; d++) {
-    for (var h = bh.x; h < bh.y; h++) {
-      let row = input_row(p.n, d, h);
-      for (var left = bw.y - bw.x; left > 0u; left--) { sum += A(x[(row + bw.y - left) * params.c + p.c]); }
-    }
-  }
-  y[i] = V(sum / f32((bd.y - bd.x) * (bh.y - bh.x) * (bw.y - bw.x)));
-}
-
-@compute @workgroup_size(WG)
-fn adaptive_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let lane = lid.x;
-  let i = (wid.x + wid.y * nwg.x) * WG + lane;
-  if (i >= params.n) { return; }
-  let p = input_position(i);
-  let rd = bin(p.d, params.od, params.d);
-  let rh = bin(p.h, params.oh, params.h);
-  let rw = bin(p.w, params.ow, params.w);
-  var sum = A();
-  for (var od = rd.x; od < rd.y; od++) {
-    let bd = bin(od, params.d, params.od);
-    for (var oh = rh.x; oh < rh.y; oh++) {
-      let bh = bin(oh, params.h, params.oh);
-      let row = output_row(p.n, od, oh);
-      for (var left = max(rw.x, rw.y) - rw.x; left > 0u; left--) {
-        let ow = rw.y - left;
-        let bw = bin(ow, params.w, params.ow);
-        sum += A(g[(row + ow) * params.c + p.c]) / f32((bd.y - bd.x) * (bh.y - bh.x) * (bw.y - bw.x));
       }
     }
   }

@@ -30,11 +30,9 @@ fn flat_max(a: A) -> f32 {
 
 @compute @workgroup_size(WG)
 fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let local = lid.x;
-  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = row < params.outer;
-  let base = select(0u, row, inside) * params.n;
+  let row = own_row(wid, nwg, lid.x, params.outer);
+  let lane = row.lane;
+  let base = row.at * params.n;
   var top = A(x[base]);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
@@ -47,7 +45,7 @@ fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
     acc += exp(A(x[base + i]) - m);
   }
   let total = lanes_sum(flat_sum(acc));
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   let factor = 1.0 / total;
   let rest = log(total);
   for (var left = passes(lane, params.n); left > 0u; left--) {
@@ -59,11 +57,9 @@ fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 
 @compute @workgroup_size(WG)
 fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let local = lid.x;
-  let row = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
-  let lane = local % LANES;
-  let inside = row < params.outer;
-  let base = select(0u, row, inside) * params.n;
+  let row = own_row(wid, nwg, lid.x, params.outer);
+  let lane = row.lane;
+  let base = row.at * params.n;
   var acc = A(0.0);
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
@@ -71,7 +67,7 @@ fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
     if (LOG) { acc += g; } else { acc += g * A(y_in[base + i]); }
   }
   let total = lanes_sum(flat_sum(acc));
-  if (!inside) { return; }
+  if (!row.inside) { return; }
   for (var left = passes(lane, params.n); left > 0u; left--) {
     let i = lane + (left - 1u) * LANES;
     dx[base + i] = gradient(A(dy[base + i]), A(y_in[base + i]), A(total));

@@ -25,9 +25,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> cols: array<vec4<f32>>; // [slices, keys]: factor, added term, -, 1 / norm
 @group(0) @binding(5) var<storage, read> bias: array<T>;       // BIAS 1: [B | 1, heads | 1, rows, keys]; 2: [slices, rows, (2 n0 - 1) + (2 n1 - 1) + (2 n2 - 1)]
 
-fn start(z: u32, first: u32, b: u32, h: u32, g: u32) -> u32 {
-  return first + (z / (params.heads * params.groups)) * b + ((z / params.groups) % params.heads) * h + (z % params.groups) * g;
-}
+// @import "lib/slices.wgsl"
 
 // The four of `tokens` queries or keys that a lane owns: their slice and places. A lane without some stands on the last and is not valid there.
 struct Four { z: u32, t: vec4<u32>, valid: vec4<bool> }
@@ -37,6 +35,16 @@ fn four_of(index: u32, lane: u32, lanes: u32, tokens: u32) -> Four {
   let own = (index % tiles) * 4u * lanes + lane + vec4<u32>(0u, lanes, 2u * lanes, 3u * lanes);
   let valid = own < vec4<u32>(tokens);
   return Four(index / tiles, min(own, vec4<u32>(tokens - 1u)), valid);
+}
+
+// What queries t of slice z read: their rows, their elements of q, and where the keys and values begin.
+struct Reads { r: vec4<u32>, q: vec4<u32>, k: u32, v: u32 }
+
+fn reads(z: u32, t: vec4<u32>) -> Reads {
+  return Reads(z * params.rows + t,
+    start(z, params.q0, params.qb, params.qh, params.qg) + t * params.qt,
+    start(z, params.k0, params.kb, params.kh, params.kg),
+    start(z, params.v0, params.vb, params.vh, params.vg));
 }
 
 // a[j] = rows of x at t, times eight rows of k from key0: four queries times eight keys.

@@ -10,6 +10,14 @@ override LANES: u32 = 4u; // lanes that share a row
 // and so walk a row downwards: a tenth faster for norms, softmax and short sums on Mesa 26 than upwards (bench/lab).
 fn passes(lane: u32, n: u32) -> u32 { return (n + LANES - 1u - lane) / LANES; }
 
+// The row that a lane shares, and its place there. A lane past the last row stands on row 0, not inside: it may not leave before the others
+// of its subgroup have had its part of every sum.
+struct Row { at: u32, lane: u32, inside: bool }
+fn own_row(wid: vec3<u32>, nwg: vec3<u32>, local: u32, rows: u32) -> Row {
+  let index = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
+  return Row(select(0u, index, index < rows), local % LANES, index < rows);
+}
+
 fn lanes_sum(value: f32) -> f32 {
   var v = value;
   for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { v += subgroupShuffleXor(v, 1u << (bit - 1u)); }

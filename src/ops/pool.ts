@@ -6,7 +6,7 @@ import { numel, type DType, type Spec } from '../engine/dtype.ts';
 import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { adaptive_pool, adaptive_pool_dx, avg_pool, avg_pool_dx, max_pool, max_pool_dx } from '../gen/pool.ts';
+import { avg_pool, avg_pool_dx, max_pool, max_pool_dx } from '../gen/pool.ts';
 import { elementLaunch, vector } from './lanes.ts';
 import { expectSpatial, POOL, poolAxes, poolParams, type PoolAxis, type PoolOptions } from './pool_axes.ts';
 import { mean } from './reduce.ts';
@@ -32,7 +32,7 @@ function launch(
   return {
     params: { n, c: channels / W, ...poolParams(input, output, axes) } as never,
     grid,
-    bins: { spec: { V }, overrides },
+    bins: { spec: { V }, overrides: { ...overrides, DILATED: 0, BINS: 1 } },
     options: { spec: { V }, overrides: { ...overrides, DILATED } },
     averaging: { spec: { V }, overrides: { ...overrides, DILATED, INCLUDE_PAD: Number(includePad) } },
   };
@@ -121,7 +121,7 @@ const adaptiveOp = defineOp({
       outputs: [y],
     } = c;
     const { params, grid, bins } = launch(c, y, x.shape, y.shape, { axes: [], includePad: true });
-    return [dispatch(adaptive_pool, { x, y }, params, grid, bins)];
+    return [dispatch(avg_pool, { x, y }, params, grid, bins)];
   },
   vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => adaptiveDx(g, x.shape)],
   flops: ([x]) => numel(x.shape),
@@ -137,7 +137,7 @@ const adaptiveDx = defineOp({
       outputs: [dx],
     } = c;
     const { params, grid, bins } = launch(c, dx, dx.shape, g.shape, { axes: [], includePad: true });
-    return [dispatch(adaptive_pool_dx, { g, dx }, params, grid, bins)];
+    return [dispatch(avg_pool_dx, { g, dx }, params, grid, bins)];
   },
   vjp: ({ inputs: [g], grads: [gg] }): Thunk[] => [() => adaptiveOp(gg, g.shape.slice(1, -1))],
 });
