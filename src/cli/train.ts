@@ -14,6 +14,8 @@ import { foldOf, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { train as runTraining } from '../io/node/run/train.ts';
 import { ablate, parsePlan } from '../train/plan.ts';
 import { ANNOTATION_SCHEMES, PRESETS, type Plan, type Preset } from '../methods/plan.ts';
+import { readBytes } from '../files/regular.ts';
+import { suitPlan } from '../train/initial_weights.ts';
 import { frozenNetworks } from '../train/networks.ts';
 import { inferPlan } from '../train/presets.ts';
 import { assertNoRun } from '../train/run_store.ts';
@@ -79,6 +81,9 @@ function planFileOf({ folder }: Dataset, { plan, preset, method }: Options, cont
 async function planOf(dataset: Dataset, options: Options, context: Context): Promise<Plan> {
   const file = planFileOf(dataset, options, context);
   const base = file !== undefined ? readPlanFile(file) : inferPlan(await fingerprintOf(dataset), options.preset ?? 'tiny', options.method);
+  // Weights of code that computes otherwise than ours change the plan that is made for them, never one that somebody wrote.
+  const suited = file === undefined && options.init !== undefined && suitPlan(base, readBytes(options.init), options.init);
+  if (suited) context.note(suited);
   const plan = ablate(base, options.ablate ? options.ablate.split(',').map((s) => s.trim()) : []);
   if (options.fold !== undefined) plan.split.fold = options.fold;
   if (options.iterations !== undefined) plan.training.iterations = options.iterations;
@@ -230,7 +235,7 @@ export const train: Verb = {
       .option('--ablate <parts>', 'switch parts of the method off, comma separated; of sanet: msa, bgc, rm, cross, 2d, sam')
       .option(
         '--init <file>',
-        "start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network are SAM's)",
+        "start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network: SAM-Med3D's, also its image encoder alone, or a ResNet's of torchvision for the 2D encoders)",
       )
       .option('--resume', 'go on with the run in the folder')
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { CompileOptions, Program } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { Sample } from '../data/sample.ts';
-import type { Module } from '../nn/module.ts';
+import type { Module, StateEntry } from '../nn/module.ts';
 import type { Optimiser, ParameterGroup } from '../optim/optimiser.ts';
 import type { RoiNetworks } from '../predict/predict_volume.ts';
 import type { Reducer } from './reducer.ts';
@@ -60,6 +60,16 @@ export interface RoiPredictor extends RoiNetworks {
   dispose(): void;
 }
 
+/** How a method takes weights from elsewhere. */
+export interface ForeignWeights<M extends MethodPlan> {
+  /** Where a tensor goes, by full names (`network.parameter`), and what becomes of it. */
+  place(name: string, entry: StateEntry): [name: string, entry: StateEntry][];
+  /** Why tensors of these shapes would compute something else in the plan's networks than where they come from. */
+  unsuited(plan: Plan<M>, shapes: ReadonlyMap<string, readonly number[]>): string | undefined;
+  /** Makes the plan fit them; says what was changed. */
+  suit(plan: Plan<M>, shapes: ReadonlyMap<string, readonly number[]>): string | undefined;
+}
+
 /** `M` is the method's part of a plan, `F` what a volume feeds to its step. */
 export interface Method<M extends MethodPlan = any, F = any> {
   readonly name: M['name'];
@@ -77,6 +87,10 @@ export interface Method<M extends MethodPlan = any, F = any> {
   readonly outputs: readonly string[];
   /** Whose tensors are meant where a file of weights names no network. */
   readonly bare: string;
+  /** Weights of other code, whose files name no network. Default: they are `bare`'s, under the names that it has. */
+  readonly foreign?: ForeignWeights<M>;
+  /** The part of each network that a file may hold alone, the rest being drawn. */
+  readonly encoders?: Readonly<Record<string, string>>;
   /** The networks without values: enough to count, to trace, or to load a checkpoint into. */
   networks(plan: Plan<M>): Networks;
   /** Of every network that learns. */

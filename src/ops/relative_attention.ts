@@ -18,6 +18,15 @@ export const relativeAttention = door(
   (qkv: Tensor, relD: Tensor, relH: Tensor, relW: Tensor, { heads, scale }: { heads: number; scale?: number }): Tensor => {
     if (qkv.shape.length !== 5) throw new ShapeError(`relativeAttention: qkv has shape [${qkv.shape}], expected [B, D, H, W, 3C].`);
     const [b, d, h, w, c3] = qkv.shape as [number, number, number, number, number];
+    for (const [axis, table, n] of [
+      ['relD', relD, d],
+      ['relH', relH, h],
+      ['relW', relW, w],
+    ] as const)
+      if (table.shape.length !== 2 || table.shape[0] !== 2 * n - 1 || table.shape[1] !== c3 / 3 / heads)
+        throw new ShapeError(
+          `relativeAttention: ${axis} has shape [${table.shape}], expected [${2 * n - 1}, ${c3 / 3 / heads}] for ${n} tokens along its axis.`,
+        );
     const tables = concat([relD, relH, relW], { axis: 0 });
     const y = attentionPacked(reshape(qkv, [b, d * h * w, c3]), {
       heads,

@@ -204,6 +204,21 @@ describe('pseudo labels', () => {
     }
   });
 
+  it.each(['dice', 'accuracy'] as const)('without annotated voxels %s is no number and the hard threshold holds', async (metric) => {
+    const p = confident([1, 0], [0.8, 0.95], 2);
+    const nothing = line([0, 0]);
+    const options = { hardThreshold: 0.9, softThreshold: 0.7, quality: metric, qualityBar: 0.85 };
+    const { quality, slices } = crossTargets(
+      { sam: p, transverse: p, coronal: p },
+      { label: nothing, annotated: nothing },
+      line([1, 1]),
+      tensor([0.25]),
+      options,
+    );
+    expect(await quality.item()).toBeNaN();
+    expect([...(await slices.weight.data())]).toEqual([0, 0.25]);
+  });
+
   it('ramp', () => {
     for (const { n, stage0, lamMax, it: at, lam } of rowsOf<{ n: number; stage0: number; lamMax: number; it: number; lam: number }>(
       'ramp',

@@ -7,6 +7,7 @@ import { add, detach } from '../../src/ops/pointwise.ts';
 import { Attention, Block, neck } from '../../src/models/sam_med3d/image_encoder.ts';
 import { MaskDecoder, TwoWayLayer } from '../../src/models/sam_med3d/mask_decoder.ts';
 import { PromptEncoder } from '../../src/models/sam_med3d/prompt_encoder.ts';
+import type { SamConfig } from '../../src/models/sam_med3d/config.ts';
 import { SamMed3D } from '../../src/models/sam_med3d/sam.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { compare, Goldens, input, setParameters, type GoldenCase, type LayoutOf } from './golden.ts';
@@ -50,6 +51,11 @@ const rows: Record<string, Row> = {
     forward: (m: Block, { x }) => ({ y: m.forward(x) }),
     layout: same,
   },
+  attention_official: {
+    module: (c) => new Attention(number(c, 'dim'), number(c, 'heads'), number(c, 'length'), true),
+    forward: (m: Attention, { x }) => ({ y: m.forward(x) }),
+    layout: same,
+  },
   neck: { module: () => neck(48), forward: (m: ReturnType<typeof neck>, { x }) => ({ y: m.forward(x) }) },
   two_way_first: { module: () => new TwoWayLayer(true), forward: twoWay },
   two_way_second: { module: () => new TwoWayLayer(false), forward: twoWay },
@@ -89,15 +95,25 @@ describe('modules of SAM-Med3D', () => {
     });
   }
 
-  it('the whole network, two clicks in a row', async () => {
-    const c = goldens.get('sam');
+  it.each([
+    ['the whole network', 'sam', [16, 64, 64]],
+    [
+      'the whole network as the official code computes it, from intensities and in axes of a volume that is no cube',
+      'sam_official',
+      [12, 40, 56],
+    ],
+  ] as const)('%s, two clicks in a row', async (_, name, size) => {
+    const c = goldens.get(name);
     const { clicks, labels } = c.config as unknown as { clicks: number[][]; labels: number[] };
-    const sam = new SamMed3D({ size: 64, dim: 192, depth: 6, heads: 3, window: 0 });
+    const shape = Object.fromEntries(
+      ['size', 'dim', 'depth', 'heads', 'window'].map((key) => [key, number(c, key)]),
+    ) as unknown as SamConfig;
+    const sam = new SamMed3D({ ...shape, ...(name === 'sam_official' && { official: { scale: 1000, offset: 0 } }) });
     setParameters(c, sam);
     const volume = input(c, 'volume');
     const click = (i: number) => ({
       coords: tensor(
-        clicks[i].map((v, axis) => (v + 0.5) / [16, 64, 64][axis]),
+        clicks[i].map((v, axis) => (v + 0.5) / size[axis]),
         { shape: [1, 1, 3] },
       ),
       labels: tensor([labels[i]], { shape: [1, 1] }),
@@ -111,7 +127,7 @@ describe('modules of SAM-Med3D', () => {
         const embedding = sam.encode(volume);
         const low1 = sam.decode(embedding, click(0));
         const low2 = sam.decode(embedding, click(1), detach(low1));
-        const full = (low: Tensor): Tensor => reshape(sam.upsample(low, [16, 64, 64]), [1, 16, 64, 64, 1]);
+        const full = (low: Tensor): Tensor => reshape(sam.upsample(low, size), [1, ...size, 1]);
         return { logits1: full(low1), low1, logits2: full(low2), low2 };
       },
       { bounds: { gradient: 1e-3, output: 1e-8, zero: 1e-2 } },

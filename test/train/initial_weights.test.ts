@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Weights to start from, in the three forms that users have them.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DataError, StateDictError } from '../../src/errors.ts';
 import { encodeSafetensors, type HostTensor } from '../../src/files/safetensors.ts';
 import type { Module } from '../../src/nn/module.ts';
+import { suitPlan } from '../../src/train/initial_weights.ts';
+import { parsePlan } from '../../src/train/plan.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
-import { networkList, type Networks } from '../../src/methods/method.ts';
+import { networkList } from '../../src/methods/method.ts';
+import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { scratch } from '../data/helpers.ts';
 import { initialiseFrom, slicesAlone, tinyPlan } from './tiny_run.ts';
@@ -25,8 +28,8 @@ function dict(network: 'sam' | 'transverse' = 'sam'): Map<string, HostTensor> {
   return new Map(named.map(([key, p], i) => [key, { dtype: 'F32', shape: p.torchShape, data: new Float32Array(p.size).fill(i + 0.5) }]));
 }
 /** Networks whose small ones have values; SAM's take a second to draw. */
-function networks(): Networks {
-  const nets = makeNetworks(plan);
+function networks(): Required<SanetNetworks> {
+  const nets = makeNetworks(plan) as Required<SanetNetworks>;
   for (const { name, net } of networkList(nets)) if (name !== 'sam') net.initialise(plan.training.seed, `${name}.`);
   return nets;
 }
@@ -72,6 +75,10 @@ async function sameAs(net: Module, expected: ReadonlyMap<string, HostTensor>): P
     expect([own.length, own[0], own.at(-1)], key).toEqual([data.length, data[0], data.at(-1)]);
   }
 }
+
+/** Those whose names begin with `from`, without it. */
+const renamed = (tensors: ReadonlyMap<string, HostTensor>, from: string): [string, HostTensor][] =>
+  [...tensors].flatMap(([key, t]): [string, HostTensor][] => (key.startsWith(from) ? [[key.slice(from.length), t]] : []));
 
 describe('weights from a file', () => {
   it.each([
@@ -134,5 +141,85 @@ describe('weights from a file', () => {
       ),
     ).rejects.toThrow(/none of the tensors of sam, transverse, coronal, got weight/);
     await expect(initialiseFrom(plan, makeNetworks(plan), join(root, 'none.pth'))).rejects.toThrow(DataError);
+  });
+
+  it.each(['', 'image_encoder.'])("of SAM's image encoder alone (%s) leave the rest of it as drawn", async (prefix) => {
+    const tensors = new Map(renamed(dict(), 'image_encoder.').map(([key, t]) => [prefix + key, t]));
+    const nets = networks();
+    expect(await initialiseFrom(plan, nets, safetensors('encoder.safetensors', tensors))).toMatchObject({
+      loaded: ['sam.image_encoder'],
+      drawn: ['sam.prompt_encoder', 'sam.mask_decoder', 'transverse', 'coronal'],
+      unused: [],
+    });
+    await sameAs(nets.sam.image_encoder, new Map(renamed(dict(), 'image_encoder.')));
+    tensors.delete(`${prefix}pos_embed`);
+    await expect(initialiseFrom(plan, networks(), safetensors('cut.safetensors', tensors))).rejects.toThrow(
+      /image_encoder\.pos_embed is missing/,
+    );
+  });
+
+  it("of torchvision's ResNet become both 2D encoders', its three first channels summed, its classifier unused", async () => {
+    const encoder = renamed(dict('transverse'), 'encoder.');
+    const rgb = encoder.map(([key, t]): [string, HostTensor] => {
+      if (key !== 'conv1.weight') return [key, t];
+      const [o, , h, w] = t.shape as [number, number, number, number];
+      return [
+        key,
+        { ...t, shape: [o, 3, h, w], data: Float32Array.from({ length: o * 3 * h * w }, (_, i) => Math.floor(i / (h * w)) % 3) },
+      ];
+    });
+    const extra: [string, HostTensor][] = ['fc.weight', 'bn1.num_batches_tracked'].map((key) => [
+      key,
+      { dtype: 'F32', shape: [1], data: Float32Array.of(1) },
+    ]);
+    const nets = networks();
+    const found = await initialiseFrom(plan, nets, safetensors('resnet.safetensors', new Map([...rgb, ...extra])));
+    expect(found.loaded).toEqual(['transverse.encoder', 'coronal.encoder']);
+    expect(found.drawn).toEqual(
+      expect.arrayContaining(['sam', 'transverse.lat', 'transverse.plain_head', 'coronal.lat', 'coronal.plain_head']),
+    );
+    expect(found.unused).toEqual(['fc.weight']);
+    for (const plane of ['transverse', 'coronal'] as const) {
+      const state = await nets[plane].encoder.stateDict();
+      expect(new Set(state.get('conv1.weight')!.data)).toEqual(new Set([3])); // 0 + 1 + 2
+      expect(state.get('layer1.0.conv2.weight')!.data[0]).toBe(new Map(encoder).get('layer1.0.conv2.weight')!.data[0]);
+    }
+    const grouped = tinyPlan((p) => {
+      small(p);
+      p.method.network2d.norm = 'gn';
+    });
+    await expect(initialiseFrom(grouped, makeNetworks(grouped), safetensors('resnet.safetensors', new Map(rgb)))).rejects.toThrow(
+      /trained with batch norm \(bn1\.running_mean\); got method\.network2d\.norm "gn", expected "bn"/,
+    );
+  });
+
+  it('of the official SAM-Med3D code are refused by a plan that computes otherwise, and change one that is made for them', async () => {
+    const released = new Map(
+      [...dict()].map(([key, t]) => {
+        if (!key.includes('rel_pos')) return [key, t];
+        const shape = [27, t.shape[1]];
+        return [key, { ...t, shape, data: new Float32Array(shape[0] * shape[1]) }];
+      }),
+    );
+    const path = safetensors('released.safetensors', released);
+    const windowed = tinyPlan((p) => {
+      small(p);
+      p.method.sam.window = 14;
+    });
+    await expect(initialiseFrom(windowed, makeNetworks(windowed), path)).rejects.toThrow(
+      /got method\.sam\.compatibility "corrected", expected sam\.compatibility "official", sam\.window 14/,
+    );
+    const made = tinyPlan(slicesAlone);
+    made.method.sam.enabled = true;
+    const line = suitPlan(made, readFileSync(path), path);
+    expect(line).toMatch(/^\S+released\.safetensors: weights of the official SAM-Med3D code: the plan takes/);
+    expect(made.method.sam).toMatchObject({ size: 32, width: 48, depth: 1, heads: 1, window: 14, compatibility: 'official' });
+    expect(made.data.window).toEqual([-1200, 1000]);
+    expect(made.method.network2d.window).toEqual([-1200, 600]);
+    parsePlan(made, 'plan');
+    expect(await initialiseFrom(made, makeNetworks(made), path)).toMatchObject({ loaded: ['sam'] });
+    made.data.window = [-1200, 600];
+    expect(() => parsePlan(made, 'plan')).toThrow(/sam\.compatibility: got "official" with data\.window \[-1200, 600\]/);
+    expect(suitPlan(tinyPlan(small), readFileSync(safetensors('own_sam.safetensors', dict())), 'own_sam.safetensors')).toBeUndefined();
   });
 });

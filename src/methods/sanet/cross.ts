@@ -8,7 +8,7 @@ import {
   addScalar,
   cast,
   div,
-  equal,
+  equalScalar,
   greater,
   greaterEqual,
   indicator,
@@ -55,7 +55,10 @@ export interface CrossTargets {
   readonly sam: Supervision;
   /** For both 2D networks: labels of N3 where it is confident. */
   readonly slices: Supervision;
-  /** N3's quality on annotated voxels, [1]; and the share of unannotated voxels that both looked at with a pseudo label for N3, [1]: not a number where there is none. */
+  /**
+   * N3's quality on annotated voxels, [1]; and the share of unannotated voxels that both looked at with a pseudo label for N3, [1]. Not a
+   * number where there are no such voxels; the hard threshold holds then.
+   */
   readonly quality: Tensor;
   readonly agreement: Tensor;
 }
@@ -104,12 +107,13 @@ export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor
 }
 
 /**
- * Over annotated voxels: accuracy, or the mean Dice of the foreground classes that occur in prediction or labels (1 where none does); [1].
+ * Over annotated voxels: accuracy, or the mean Dice of the foreground classes that occur in prediction or labels (1 where none does); [1],
+ * not a number without such voxels: nothing speaks for the teacher then.
  */
 function qualityOf(predicted: Tensor, { label, annotated }: SparseLabels, classes: number, metric: 'dice' | 'accuracy'): Tensor {
   const one = tensor([1]);
-  if (metric === 'accuracy')
-    return div(reshape(sum(mul(indicator(predicted, label), annotated)), [1]), maximum(reshape(sum(annotated), [1]), one));
+  const voxels = reshape(sum(annotated), [1]);
+  if (metric === 'accuracy') return div(reshape(sum(mul(indicator(predicted, label), annotated)), [1]), voxels);
   const weight = reshape(annotated, [...annotated.shape, 1]);
   const foreground = (index: Tensor): Tensor => mul(slice(oneHotOf(index, classes), { axis: -1, start: 1 }), weight);
   const axes = annotated.shape.map((_, axis) => axis);
@@ -117,5 +121,6 @@ function qualityOf(predicted: Tensor, { label, annotated }: SparseLabels, classe
   const sizes = sum(add(a, b), { axes }); // [K-1]
   const dice = div(mulScalar(sum(mul(a, b), { axes }), 2), maximum(sizes, one));
   const present = reshape(sum(indicator(maximum(sizes, one), sizes)), [1]); // sizes are whole numbers
-  return where(equal(present, mulScalar(present, 0)), one, div(reshape(sum(dice), [1]), maximum(present, one)));
+  const found = where(equalScalar(present, 0), one, div(reshape(sum(dice), [1]), maximum(present, one)));
+  return mul(found, div(voxels, voxels));
 }

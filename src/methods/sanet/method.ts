@@ -2,6 +2,7 @@
 // SA-Net (MICCAI 2025) as a method: a promptable 3D network and two 2D networks that teach each other (docs/method.md).
 import type { Method } from '../method.ts';
 import { sanetFeed, type StepFeed } from './feed.ts';
+import { foreign, suit, unsuited } from './foreign_weights.ts';
 import { sanetGroups, sanetNetworks } from './networks.ts';
 import { sanetSchema, type SanetFields } from './plan.ts';
 import { Predictor } from './predictor.ts';
@@ -28,7 +29,9 @@ export const sanet: Method<SanetFields, StepFeed> = {
     cross.quality = 'accuracy';
     cross.qualityBar = 0.98;
   },
-  contradictions({ data: { roi }, method: { sam, network2d, cross, loss } }) {
+  contradictions({ data: { roi, window, normalise }, method: { sam, network2d, cross, loss } }) {
+    const wide = sam.enabled && sam.compatibility === 'official';
+    const own = network2d.window;
     const rules: [boolean, string][] = [
       [sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`],
       [
@@ -37,6 +40,18 @@ export const sanet: Method<SanetFields, StepFeed> = {
       ],
       [sam.enabled || network2d.enabled, 'sam.enabled: got false beside network2d.enabled false, expected at least one network'],
       [loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)'],
+      [
+        !wide || (window[0] <= -1000 && window[1] >= 1000),
+        `sam.compatibility: got "official" with data.window [${window.join(', ')}], expected one that holds -1000..1000 HU (network2d.window keeps a narrower one for the 2D networks)`,
+      ],
+      [
+        normalise !== 'z-score' || (!wide && own === 'data'),
+        `${wide ? 'sam.compatibility: got "official"' : 'network2d.window: got HU'} with data.normalise "z-score", expected "-1..1" or "0..1", from which HU follow`,
+      ],
+      [
+        own === 'data' || (own[0] < own[1] && own[0] >= window[0] && own[1] <= window[1]),
+        `network2d.window: got [${String(own)}], expected low < high within data.window [${window.join(', ')}]`,
+      ],
       // Its pseudo labels come from the one batch that is trained.
       ...cross.slices.map((n, i): [boolean, string] => [
         cross.pseudo !== 'selected' || Math.min(n, roi[i]) <= cross.microBatch,
@@ -67,6 +82,8 @@ export const sanet: Method<SanetFields, StepFeed> = {
   },
   outputs: ['sam', 'transverse', 'coronal'],
   bare: 'sam',
+  foreign: { place: foreign, unsuited, suit },
+  encoders: { sam: 'image_encoder', transverse: 'encoder', coronal: 'encoder' },
   networks: sanetNetworks,
   groups: sanetGroups,
   learnsUnannotated: ({ method: { sam, network2d, cross } }) => sam.enabled && network2d.enabled && cross.enabled,

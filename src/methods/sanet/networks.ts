@@ -6,6 +6,7 @@ import { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import { decayGroups } from '../../optim/optimiser.ts';
 import type { NetworkGroups } from '../method.ts';
 import { storageOf } from '../precision.ts';
+import { hounsfield, narrowed } from './intensities.ts';
 import type { SanetPlan } from './plan.ts';
 
 export type NetworkName = 'sam' | Plane;
@@ -16,6 +17,7 @@ export type SanetNetworks = { readonly sam?: SamMed3D; readonly transverse?: Net
 export function sanetNetworks(plan: SanetPlan): SanetNetworks {
   const {
     classes,
+    data,
     method: { network2d, sam },
   } = plan;
   const storage = storageOf(plan);
@@ -34,11 +36,22 @@ export function sanetNetworks(plan: SanetPlan): SanetNetworks {
       zeroInitLastGamma: network2d.zeroInitLastGamma,
       groupNorm: network2d.norm === 'gn',
       attention: { learnedTemperature: network2d.recovery.temperature === 'learned', interiorBias: network2d.recovery.interiorBias },
+      ...(network2d.window !== 'data' && { intensity: narrowed(data, network2d.window) }),
       storage,
     });
   return {
     ...(sam.enabled && {
-      sam: new SamMed3D({ size: sam.size, dim: sam.width, depth: sam.depth, heads: sam.heads, window: sam.window }, storage),
+      sam: new SamMed3D(
+        {
+          size: sam.size,
+          dim: sam.width,
+          depth: sam.depth,
+          heads: sam.heads,
+          window: sam.window,
+          ...(sam.compatibility === 'official' && { official: hounsfield(data) }),
+        },
+        storage,
+      ),
     }),
     ...(network2d.enabled && { transverse: net2d(), coronal: net2d() }),
   };

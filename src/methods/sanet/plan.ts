@@ -23,6 +23,9 @@ const network2d = z.strictObject({
   blocks: z.tuple([integer(1, 36), integer(1, 36), integer(1, 36), integer(1, 36)]).describe('bottlenecks of each stage'),
   width: z.int().min(32).max(512).multipleOf(16).describe('[10] C, channels of the fused pyramid'),
   recoveryWidth: z.int().min(8).max(256).multipleOf(4).describe('Cr, channels of the recovery module'),
+  window: z
+    .union([z.literal('data'), z.tuple([number(-4096, 4096), number(-4096, 32767)])])
+    .describe('intensities that both networks see, HU, where SAM sees more than they (sam.compatibility); "data": those of data.window'),
   norm: choice(['bn', 'gn']).describe(
     '[26] batch norm over the micro-batch, or group norm of each slice (32 groups, or as many as divide the channels)',
   ),
@@ -70,6 +73,9 @@ const sam = z.strictObject({
   depth: integer(1, 32),
   heads: integer(1, 32),
   window: z.union([z.literal(0), z.literal(14)]).describe('0: global attention; 14: as the official weights'),
+  compatibility: z
+    .enum(['corrected', 'official'])
+    .describe('[4] official: positions, axes and intensities as the code computes them that the released weights were trained with'),
   clicks: integer(1, 11).describe('prompted decodes of an iteration'),
   trainPrompt: choice(['annotated-error']).describe('[3] clicks on annotated voxels that are wrong'),
   testPrompt: choice(['consensus-centre']).describe('[3] innermost voxel of the two-plane consensus; never ground truth'),

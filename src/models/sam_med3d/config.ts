@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sizes of SAM-Med3D. `sam-b128-w14` fits the released weights; the others use global attention everywhere.
 
+import type { Intensity } from './official.ts';
+
 export interface SamConfig {
   /** Edge of the cubic input in voxels, a multiple of 16. */
   readonly size: number;
@@ -9,6 +11,8 @@ export interface SamConfig {
   readonly heads: number;
   /** Edge of attention windows in tokens; 0 = global. Blocks 2, 5, 8, 11 are global either way. */
   readonly window: number;
+  /** With the weights that its authors released: what their code computes (official.ts), for volumes of these intensities. Default: what is meant. */
+  readonly official?: Intensity;
 }
 
 export const SAM_PRESETS = {

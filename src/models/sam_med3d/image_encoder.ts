@@ -11,6 +11,7 @@ import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
 import { MlpBlock } from './blocks.ts';
 import { PROMPT_DIM, type SamConfig } from './config.ts';
+import { officialAttention } from './official.ts';
 
 const GLOBAL_BLOCKS = [2, 5, 8, 11];
 
@@ -21,10 +22,12 @@ export class Attention extends Module {
   readonly rel_pos_h: Parameter;
   readonly rel_pos_w: Parameter;
   private readonly heads: number;
+  private readonly official: boolean;
 
   /** `n`: axis length of the token grid or window. */
-  constructor(dim: number, heads: number, n: number) {
+  constructor(dim: number, heads: number, n: number, official = false) {
     super();
+    this.official = official;
     this.heads = heads;
     this.qkv = new Linear(dim, 3 * dim);
     this.proj = new Linear(dim, dim);
@@ -43,7 +46,7 @@ export class Attention extends Module {
         Tensor,
         Tensor,
       ];
-      return relativeAttention(qkv, d, h, w, { heads: this.heads });
+      return this.official ? officialAttention(qkv, [d, h, w], this.heads) : relativeAttention(qkv, d, h, w, { heads: this.heads });
     });
     return this.proj.forward(y);
   }
@@ -56,11 +59,11 @@ export class Block extends Module {
   readonly mlp: MlpBlock;
   private readonly window: number;
 
-  constructor(dim: number, heads: number, grid: number, window: number) {
+  constructor(dim: number, heads: number, grid: number, window: number, official = false) {
     super();
     this.window = window;
     this.norm1 = new LayerNorm(dim, 1e-6);
-    this.attn = new Attention(dim, heads, window || grid);
+    this.attn = new Attention(dim, heads, window || grid, official);
     this.norm2 = new LayerNorm(dim, 1e-6);
     this.mlp = new MlpBlock(dim, 4 * dim, gelu);
   }
@@ -102,12 +105,15 @@ export class ImageEncoder extends Module {
   readonly blocks: Block[];
   readonly neck: Sequential;
 
-  constructor({ size, dim, depth, heads, window }: SamConfig) {
+  constructor({ size, dim, depth, heads, window, official }: SamConfig) {
     super();
     const grid = size / 16;
     this.patch_embed = new PatchEmbed(dim);
     this.pos_embed = new Parameter([1, grid, grid, grid, dim], zerosInit);
-    this.blocks = Array.from({ length: depth }, (_, i) => new Block(dim, heads, grid, GLOBAL_BLOCKS.includes(i) ? 0 : window));
+    this.blocks = Array.from(
+      { length: depth },
+      (_, i) => new Block(dim, heads, grid, GLOBAL_BLOCKS.includes(i) ? 0 : window, official !== undefined),
+    );
     this.neck = neck(dim);
   }
 

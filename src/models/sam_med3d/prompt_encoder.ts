@@ -43,9 +43,11 @@ export class PromptEncoder extends Module {
   /** conv, norm, (GELU), conv, norm, (GELU), conv at indices 0, 1, 3, 4, 6 */
   readonly mask_downscaling: (Module | null)[];
   private readonly grid: number;
+  private readonly official: boolean;
 
-  constructor({ size }: SamConfig) {
+  constructor({ size, official }: SamConfig) {
     super();
+    this.official = official !== undefined;
     this.grid = size / 16;
     this.pe_layer = new PositionEncoding();
     this.point_embeddings = [new Embedding(1), new Embedding(1)];
@@ -62,13 +64,16 @@ export class PromptEncoder extends Module {
     ];
   }
 
-  /** Position of every grid cell: [1, g, g, g, 384]. The official code swaps two axes here; clicks and grid agree in ours. */
+  /** Position of every grid cell: [1, g, g, g, 384]. Clicks and grid agree, but in the official code, which swaps two axes here. */
   densePE(): Tensor {
     const g = this.grid;
     const coords = new Float32Array(g ** 3 * 3);
     for (let i = 0; i < g ** 3; i++)
       coords.set(
-        [Math.floor(i / (g * g)), Math.floor(i / g) % g, i % g].map((k) => (k + 0.5) / g),
+        (this.official
+          ? [Math.floor(i / g) % g, Math.floor(i / (g * g)), i % g]
+          : [Math.floor(i / (g * g)), Math.floor(i / g) % g, i % g]
+        ).map((k) => (k + 0.5) / g),
         i * 3,
       );
     return reshape(this.pe_layer.forward(tensor(coords, { shape: [g ** 3, 3] })), [1, g, g, g, PROMPT_DIM]);

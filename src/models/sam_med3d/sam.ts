@@ -9,6 +9,7 @@ import { Module } from '../../nn/module.ts';
 import type { SamConfig } from './config.ts';
 import { ImageEncoder } from './image_encoder.ts';
 import { MaskDecoder } from './mask_decoder.ts';
+import { officialIntensities, turned, turnedCoords } from './official.ts';
 import { PromptEncoder, type Clicks } from './prompt_encoder.ts';
 
 export class SamMed3D extends Module {
@@ -31,8 +32,10 @@ export class SamMed3D extends Module {
   /** volume [B, D, H, W, 1] of any size, resized to the cube -> [B, g, g, g, 384] */
   encode(volume: Tensor): Tensor {
     const s = this.config.size;
-    const cubic = volume.shape.slice(1, 4).every((d) => d === s);
-    return castTo(this.image_encoder.forward(this.stored(cubic ? volume : resize(volume, [s, s, s], { mode: 'linear' }))), 'f32');
+    const { official } = this.config;
+    const cube = volume.shape.slice(1, 4).every((d) => d === s) ? volume : resize(volume, [s, s, s], { mode: 'linear' });
+    const seen = official ? turned(officialIntensities(cube, official)) : cube;
+    return castTo(this.image_encoder.forward(this.stored(seen)), 'f32');
   }
 
   /**
@@ -48,7 +51,7 @@ export class SamMed3D extends Module {
     const low = this.mask_decoder.forward(
       this.stored(image),
       this.stored(prompt.densePE()),
-      this.stored(prompt.sparse(clicks)),
+      this.stored(prompt.sparse(this.config.official ? { ...clicks, coords: turnedCoords(clicks.coords) } : clicks)),
       prompt.dense(this.stored(previous)),
     );
     return castTo(low, 'f32');
@@ -61,7 +64,8 @@ export class SamMed3D extends Module {
   /** Low-resolution logits [B, 4g, 4g, 4g, 1] at the volume's size, [B, D, H, W, 1]: by way of the cube, as the official code does. */
   upsample(low: Tensor, size: readonly [number, number, number]): Tensor {
     const s = this.config.size;
-    const cube = resize(low, [s, s, s], { mode: 'linear' });
+    const seen = resize(low, [s, s, s], { mode: 'linear' });
+    const cube = this.config.official ? turned(seen) : seen;
     return size.every((d) => d === s) ? cube : resize(cube, size, { mode: 'linear' });
   }
 }

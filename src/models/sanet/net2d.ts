@@ -7,6 +7,7 @@ import { castTo } from '../../nn/cast_to.ts';
 import { CBR, Conv2d } from '../../nn/layers.ts';
 import { kaimingFanOut, zerosInit } from '../../nn/init.ts';
 import { Module } from '../../nn/module.ts';
+import { addScalar, clamp, mulScalar } from '../../ops/pointwise.ts';
 import { ResNet } from '../resnet.ts';
 import { BGC, TaskFeatures, upscale } from './bgc.ts';
 import { ESG } from './esg.ts';
@@ -37,6 +38,8 @@ export interface Net2DConfig {
   readonly storage?: FloatType;
   /** Group norm in the place of batch norm; default false. */
   readonly groupNorm?: boolean;
+  /** What becomes of intensities first: scale x + offset, within low and high. Default: they stay. */
+  readonly intensity?: { readonly scale: number; readonly offset: number; readonly low: number; readonly high: number };
   /** Variants of BAA. */
   readonly attention?: BAAOptions;
 }
@@ -51,6 +54,9 @@ export interface Net2DOutput {
   readonly boundary: readonly Tensor[];
 }
 
+const rescaled = (x: Tensor, { scale, offset, low, high }: NonNullable<Net2DConfig['intensity']>): Tensor =>
+  clamp(addScalar(mulScalar(x, scale), offset), low, high);
+
 export class Net2D extends Module {
   readonly encoder: ResNet;
   readonly lat: CBR[];
@@ -63,10 +69,12 @@ export class Net2D extends Module {
   readonly head?: Head;
   readonly plain_head?: Conv2d;
   private readonly storage: FloatType;
+  private readonly intensity: Net2DConfig['intensity'];
 
   constructor(config: Net2DConfig) {
     super();
     this.storage = config.storage ?? 'f32';
+    this.intensity = config.intensity;
     const { width, recovery, classes, useMSA, useBGC, useRM, foregroundPrior = true, zeroInitLastGamma = false } = config;
     this.encoder = new ResNet({ inChannels: 1, width: config.stem, blocks: config.blocks, zeroInitLastGamma });
     const [stem, ...channels] = this.encoder.channels as [number, ...number[]];
@@ -87,7 +95,8 @@ export class Net2D extends Module {
 
   /** x [S, h, w, 1], h and w multiples of 32. `selected` replaces ESG's search for neighbours. */
   forward(x: Tensor, selected?: Tensor): Net2DOutput {
-    const [e1, ...encoded] = this.encoder.forward(castTo(x, this.storage)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const seen = this.intensity ? rescaled(x, this.intensity) : x;
+    const [e1, ...encoded] = this.encoder.forward(castTo(seen, this.storage)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const laterals = encoded.map((e, i) => this.lat[i].forward(e));
     const o = this.msa ? this.msa.forward(laterals) : laterals;
     const { region, boundary } = this.task.forward(o as [Tensor, Tensor, Tensor, Tensor]);

@@ -19,6 +19,7 @@ class Config:
     heads: int = 12
     window: int = 0
     global_blocks: tuple = (2, 5, 8, 11)
+    official: bool = False
 
     @property
     def grid(self):
@@ -43,9 +44,9 @@ def relative_rows(table, n):
 
 
 class Attention(nn.Module):
-    def __init__(self, dim, heads, n):
+    def __init__(self, dim, heads, n, official=False):
         super().__init__()
-        self.heads = heads
+        self.heads, self.official = heads, official
         self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         for axis in "dhw":
             setattr(self, f"rel_pos_{axis}", nn.Parameter(torch.zeros(2 * n - 1, dim // heads)))
@@ -58,7 +59,11 @@ class Attention(nn.Module):
         rd = torch.einsum("bndhwc,dkc->bndhwk", grid_q, relative_rows(self.rel_pos_d, td))
         rh = torch.einsum("bndhwc,hkc->bndhwk", grid_q, relative_rows(self.rel_pos_h, th))
         rw = torch.einsum("bndhwc,wkc->bndhwk", grid_q, relative_rows(self.rel_pos_w, tw))
-        position = rd[..., :, None, None] + rh[..., None, :, None] + rw[..., None, None, :]
+        if self.official:
+            # As published: the axes that are left out are put in elsewhere, so a term's own axes meet other axes of the scores.
+            position = rd[:, :, :, :, :, None, None] + rh[:, :, :, :, None, :, None] + rw[:, :, :, :, None, None, :]
+        else:
+            position = rd[..., :, None, None] + rh[..., None, :, None] + rw[..., None, None, :]
         scores = scores + position.reshape(scores.shape)
         out = (scores.softmax(-1) @ v).transpose(1, 2).reshape(b, td, th, tw, dim)
         return self.proj(out)
@@ -87,11 +92,11 @@ class MlpBlock(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, dim, heads, grid, window):
+    def __init__(self, dim, heads, grid, window, official=False):
         super().__init__()
         self.window = window
         self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
-        self.attn = Attention(dim, heads, window or grid)
+        self.attn = Attention(dim, heads, window or grid, official)
         self.mlp = MlpBlock(dim, 4 * dim, F.gelu)
 
     def forward(self, x):
@@ -121,7 +126,8 @@ class ImageEncoder(nn.Module):
         self.patch_embed = PatchEmbed(cfg.dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, cfg.grid, cfg.grid, cfg.grid, cfg.dim))
         self.blocks = nn.ModuleList(
-            Block(cfg.dim, cfg.heads, cfg.grid, 0 if i in cfg.global_blocks else cfg.window) for i in range(cfg.depth))
+            Block(cfg.dim, cfg.heads, cfg.grid, 0 if i in cfg.global_blocks else cfg.window, cfg.official)
+            for i in range(cfg.depth))
         self.neck = neck(cfg.dim)
 
     def forward(self, x):
@@ -145,7 +151,7 @@ class PositionEncoding(nn.Module):
 class PromptEncoder(nn.Module):
     def __init__(self, cfg):
         super().__init__()
-        self.grid = cfg.grid
+        self.grid, self.official = cfg.grid, cfg.official
         self.pe_layer = PositionEncoding()
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, PROMPT) for _ in range(2))
         self.not_a_point_embed, self.no_mask_embed = nn.Embedding(1, PROMPT), nn.Embedding(1, PROMPT)
@@ -157,6 +163,8 @@ class PromptEncoder(nn.Module):
         like = self.no_mask_embed.weight
         c = (torch.arange(self.grid, dtype=like.dtype) + 0.5) / self.grid
         grid = torch.stack(torch.meshgrid(c, c, c, indexing="ij"), -1)
+        if self.official:  # as published: the first two coordinates have changed places
+            grid = grid[..., [1, 0, 2]]
         return self.pe_layer(grid).movedim(-1, 0)[None]
 
     def sparse(self, coords, labels):
@@ -263,6 +271,12 @@ class MaskDecoder(nn.Module):
         return torch.einsum("bc,bcdhw->bdhw", hyper, up)[:, None]
 
 
+def above_zero(hu):
+    """Mean 0 and deviation 1 over the voxels above 0 HU of each volume, [B, 1, ...], within -1000..1000."""
+    hu = hu.clamp(-1000, 1000)
+    return torch.stack([(v - v[v > 0].mean()) / v[v > 0].std() for v in hu])
+
+
 class SamMed3D(nn.Module):
     def __init__(self, cfg):
         super().__init__()
@@ -279,9 +293,13 @@ class SamMed3D(nn.Module):
         """volume [B, 1, D, H, W] of any size; clicks [B, n, 3] voxel indices in it -> logits of its size, low-res logits.
         mask: low-res logits of the previous click, zeros at the first."""
         s, size = self.cfg.size, volume.shape[2:]
-        embedding = self.image_encoder(resize3d(volume, (s, s, s)))
+        cube = resize3d(volume, (s, s, s))
         coords = (clicks + 0.5) / torch.tensor(size, dtype=volume.dtype)
+        if self.cfg.official:  # volumes in the order x, y, z; intensities normalised by what is above 0 HU
+            cube, coords = above_zero(cube * 1000).transpose(2, 4), coords.flip(-1)
+        embedding = self.image_encoder(cube)
         if mask is None:
             mask = volume.new_zeros(len(volume), 1, s // 4, s // 4, s // 4)
         low = self.decode(embedding, coords, labels, mask)
-        return resize3d(resize3d(low, (s, s, s)), size), low
+        seen = resize3d(low, (s, s, s))
+        return resize3d(seen.transpose(2, 4) if self.cfg.official else seen, size), low
