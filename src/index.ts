@@ -103,8 +103,57 @@ export { bce, bceWithLogits, huber, kl, l1, mse, smoothL1, type WeightedOptions 
 export type { LossOptions, Reduction } from './losses/reduction.ts';
 
 export * as init from './nn/init.ts';
-export { PReLU, StarReLU } from './nn/activations.ts';
-export { BatchNorm, CBR, Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d, LayerNorm, Linear, Sequential } from './nn/layers.ts';
+export {
+  CELU,
+  ELU,
+  GELU,
+  Hardsigmoid,
+  Hardswish,
+  LeakyReLU,
+  LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU,
+  SELU,
+  Sigmoid,
+  SiLU,
+  Softmax,
+  Softplus,
+  Softsign,
+  StarReLU,
+  Tanh,
+} from './nn/activations.ts';
+export { Embedding } from './nn/embedding.ts';
+export {
+  BatchNorm,
+  CBR,
+  Conv1d,
+  Conv2d,
+  Conv3d,
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  LayerNorm,
+  Linear,
+  Sequential,
+} from './nn/layers.ts';
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
+  AvgPool1d,
+  AvgPool2d,
+  AvgPool3d,
+  Flatten,
+  Identity,
+  MaxPool1d,
+  MaxPool2d,
+  MaxPool3d,
+  Upsample,
+  type UpsampleOptions,
+} from './nn/pooling.ts';
+export { GRU, LSTM, type RecurrentOptions } from './nn/recurrent.ts';
+export { MultiheadAttention, TransformerEncoderLayer, type AttentionMasks, type EncoderLayerOptions } from './nn/transformer.ts';
 export { Dropout, Dropout2d, Dropout3d, DropPath, useRandom } from './nn/dropout.ts';
 export { BatchStatisticsNorm, GlobalResponseNorm, GroupNorm, InstanceNorm, RMSNorm } from './nn/norms.ts';
 export { SoftMoE } from './nn/soft_moe.ts';

@@ -9,7 +9,7 @@ import { Module } from './module.ts';
 /** x of any shape: each value is 0 with probability `p`, the rest are divided by 1 - p; x itself in evaluation. */
 export class Dropout extends Module {
   source: RandomSource | null = null;
-  private readonly p: number;
+  readonly p: number;
   constructor(p = 0.5) {
     super();
     if (!(p >= 0 && p <= 1)) throw new VoxelgradError('USAGE', `${new.target.name}: got p ${p}, expected 0 to 1.`);

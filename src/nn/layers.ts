@@ -1,28 +1,50 @@
 // SPDX-License-Identifier: MIT
 // Layers with PyTorch's names, attributes and state-dict entries, on channels-last tensors. Weights of products follow the dtype of
 // what they meet: f16 activations read f32 weights as f16, and their gradients come back as f32. Norms take theirs as f32.
-import { callable, expectArguments, fields, flag, instance, integer, listOf, maybe, scalar, type Kinds } from '../check.ts';
+import {
+  callable,
+  expectArguments,
+  fields,
+  flag,
+  instance,
+  integer,
+  listOf,
+  maybe,
+  number,
+  perAxis,
+  scalar,
+  type Kind,
+  type Kinds,
+} from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { aTensor } from '../engine/door.ts';
+import { numel } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { batchNorm } from '../ops/batch_norm.ts';
 import { conv2d, conv3d } from '../ops/conv.ts';
 import { convTranspose2d, convTranspose3d } from '../ops/conv_transpose.ts';
 import { linear } from '../ops/matmul.ts';
 import { layerNorm } from '../ops/norm.ts';
+import { reshape } from '../ops/reshape.ts';
 import { castTo } from './cast_to.ts';
 import { fanInBias, fanInUniform, kaimingFanOut, onesInit, truncatedNormal, zerosInit, type Initialiser } from './init.ts';
 import { Module } from './module.ts';
 import { Parameter } from './parameter.ts';
 
-export interface ConvOptions {
-  stride?: number;
-  padding?: number;
-  dilation?: number;
-  groups?: number;
+/** A number for all axes, or one for each. */
+type PerAxis = number | readonly number[];
+interface Initial {
   bias?: boolean;
   init?: Initialiser;
   biasInit?: Initialiser;
+}
+
+export interface ConvOptions extends Initial {
+  stride?: PerAxis;
+  /** Zeros at both ends of an axis, [before, after] of each, or `same`: as many as keep the size (of an even sum one more after), at stride 1. */
+  padding?: PerAxis | readonly (readonly [number, number])[] | 'same';
+  dilation?: PerAxis;
+  groups?: number;
 }
 
 interface Weights {
@@ -36,38 +58,109 @@ function asMet({ weight, bias }: Weights, x: Tensor): { weight: Tensor; bias: Te
 
 const count = integer(1);
 const INIT = { bias: maybe(flag), init: maybe(callable), biasInit: maybe(callable) };
-const CONV = { stride: maybe(count), padding: maybe(integer(0)), dilation: maybe(count), groups: maybe(count), ...INIT };
+const CONV = { stride: maybe(perAxis(1)), dilation: maybe(perAxis(1)), groups: maybe(count), ...INIT };
+const aPadding: Kind = (where, what, v) => {
+  const sides = Array.isArray(v) && Array.isArray(v[0]) ? v : [v];
+  if (v !== 'same') for (const side of sides) perAxis(0)(where, what, side);
+};
 
-/** @throws ShapeError and others unless a convolution can have these */
-function expectConvolution(name: string, given: readonly unknown[], more: Kinds = {}): void {
-  expectArguments(name, { inChannels: count, outChannels: count, kernel: listOf(count), options: fields({ ...CONV, ...more }) }, given);
-  const [inChannels, outChannels, , { groups = 1 }] = given as [number, number, unknown, { groups?: number }];
+const listed = (rank: number, v: PerAxis): readonly number[] => (typeof v === 'number' ? new Array<number>(rank).fill(v) : v);
+const ofRank =
+  (rank: number, least: number): Kind =>
+  (where, what, v) => {
+    perAxis(least)(where, what, v);
+    if (Array.isArray(v) && v.length !== rank)
+      throw new ShapeError(`${where}: got ${what} [${v}], expected ${rank === 1 ? 'one integer' : `${rank} integers, or one`}.`);
+  };
+
+/** The kernel as a list. @throws ShapeError and others unless a convolution of that rank can have these */
+function expectConvolution(
+  name: string,
+  rank: number,
+  given: readonly [number, number, PerAxis, ConvOptions],
+  more: Kinds,
+): readonly number[] {
+  const options = fields({ ...CONV, stride: maybe(ofRank(rank, 1)), dilation: maybe(ofRank(rank, 1)), ...more });
+  expectArguments(name, { inChannels: count, outChannels: count, kernel: ofRank(rank, 1), options }, given);
+  const [inChannels, outChannels, kernel, { groups = 1 }] = given;
   if (inChannels % groups !== 0 || outChannels % groups !== 0)
     throw new ShapeError(`${name}: got ${groups} groups for ${inChannels} to ${outChannels} channels, expected a divisor of both.`);
+  return listed(rank, kernel);
 }
+
+/** [before, after] of each axis. @throws ShapeError for `same` with a stride */
+function sides(name: string, rank: number, kernel: readonly number[], { stride = 1, padding = 0, dilation = 1 }: ConvOptions) {
+  if (padding !== 'same') {
+    const list = (typeof padding === 'number' ? listed(rank, padding) : padding) as readonly (number | readonly [number, number])[];
+    if (list.length !== rank) throw new ShapeError(`${name}: got padding ${JSON.stringify(padding)}, expected ${rank} of them, or one.`);
+    return list.map((p) => (typeof p === 'number' ? ([p, p] as const) : p));
+  }
+  if (listed(rank, stride).some((s) => s !== 1))
+    throw new ShapeError(
+      `${name}: got padding "same" and stride ${JSON.stringify(stride)}, expected stride 1.`,
+      'Give the padding in numbers.',
+    );
+  const reach = listed(rank, dilation);
+  return kernel.map((k, i) => {
+    const both = reach[i]! * (k - 1);
+    return [Math.floor(both / 2), both - Math.floor(both / 2)] as const;
+  });
+}
+
+/** A row of a map of height 1 (one spatial axis), for there are convolutions of two and three alone. */
+const asMap = ({ shape }: { readonly shape: readonly number[] }): number[] => [shape[0]!, 1, ...shape.slice(1)];
+function alongRow(x: Tensor, weight: Tensor, f: (x: Tensor, weight: Tensor) => Tensor): Tensor {
+  if (x.shape.length !== 3) throw new ShapeError(`Conv1d: got [${x.shape}], expected [N, W, C].`);
+  const y = f(reshape(x, asMap(x)), reshape(weight, asMap(weight)));
+  return reshape(y, [y.shape[0]!, ...y.shape.slice(2)]);
+}
+
+interface Window {
+  readonly stride: readonly number[];
+  readonly padding: readonly (readonly [number, number])[];
+  readonly dilation: readonly number[];
+  readonly groups: number;
+}
+const ofMap = <W extends Window>(w: W): W => ({
+  ...w,
+  stride: [1, ...w.stride],
+  padding: [[0, 0], ...w.padding],
+  dilation: [1, ...w.dilation],
+});
 
 class Convolution extends Module {
   readonly weight: Parameter;
   readonly bias?: Parameter;
-  protected readonly attrs: { stride: number; padding: number; dilation: number; groups: number };
+  protected readonly attrs: Window;
 
-  constructor(name: string, inChannels: number, outChannels: number, kernel: readonly number[], options: ConvOptions) {
+  constructor(rank: 1 | 2 | 3, inChannels: number, outChannels: number, size: PerAxis, options: ConvOptions) {
     super();
-    expectConvolution(name, [inChannels, outChannels, kernel, options]);
-    const { stride = 1, padding = 0, dilation = 1, groups = 1, init = fanInUniform } = options;
-    this.attrs = { stride, padding, dilation, groups };
+    const name = `Conv${rank}d`;
+    const kernel = expectConvolution(name, rank, [inChannels, outChannels, size, options], { padding: maybe(aPadding) });
+    const { stride = 1, dilation = 1, groups = 1, init = fanInUniform } = options;
+    this.attrs = { stride: listed(rank, stride), padding: sides(name, rank, kernel, options), dilation: listed(rank, dilation), groups };
     this.weight = new Parameter([outChannels, inChannels / groups, ...kernel], init, { layout: 'conv' });
-    if (options.bias) {
-      const fanIn = (inChannels / groups) * kernel.reduce((a, b) => a * b, 1);
-      this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias(fanIn));
-    }
+    if (options.bias) this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias((inChannels / groups) * numel(kernel)));
   }
 }
 
-/** x [N, H, W, in] -> [N, H', W', out] */
+/** x [N, W, in] -> [N, W', out], W' = (W + padding - dilation (kernel - 1) - 1) / stride + 1, rounded down. A bias only if asked for. */
+export class Conv1d extends Convolution {
+  constructor(inChannels: number, outChannels: number, kernel: PerAxis, options: ConvOptions = {}) {
+    super(1, inChannels, outChannels, kernel, options);
+  }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      return alongRow(x, weight, (row, w) => conv2d(row, w, { bias, ...ofMap(this.attrs) }));
+    });
+  }
+}
+
+/** x [N, H, W, in] -> [N, H', W', out], as Conv1d. `kernel` and options are a number, or one for each of H and W. */
 export class Conv2d extends Convolution {
-  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
-    super('Conv2d', inChannels, outChannels, [kernel, kernel], options);
+  constructor(inChannels: number, outChannels: number, kernel: PerAxis, options: ConvOptions = {}) {
+    super(2, inChannels, outChannels, kernel, options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -77,10 +170,10 @@ export class Conv2d extends Convolution {
   }
 }
 
-/** x [N, D, H, W, in] -> [N, D', H', W', out] */
+/** x [N, D, H, W, in] -> [N, D', H', W', out], as Conv1d. `kernel` and options are a number, or one for each of D, H and W. */
 export class Conv3d extends Convolution {
-  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvOptions = {}) {
-    super('Conv3d', inChannels, outChannels, [kernel, kernel, kernel], options);
+  constructor(inChannels: number, outChannels: number, kernel: PerAxis, options: ConvOptions = {}) {
+    super(3, inChannels, outChannels, kernel, options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -90,36 +183,54 @@ export class Conv3d extends Convolution {
   }
 }
 
-export interface ConvTransposeOptions {
-  stride?: number;
-  padding?: number;
-  outputPadding?: number;
+export interface ConvTransposeOptions extends Initial {
+  stride?: PerAxis;
+  padding?: PerAxis;
+  outputPadding?: PerAxis;
+  dilation?: PerAxis;
   groups?: number;
-  bias?: boolean;
-  init?: Initialiser;
-  biasInit?: Initialiser;
 }
 
 class TransposedConvolution extends Module {
   readonly weight: Parameter;
   readonly bias?: Parameter;
-  protected readonly attrs: { stride: number; padding: number; outputPadding: number; groups: number };
+  protected readonly attrs: Window & { readonly outputPadding: readonly number[] };
 
-  constructor(name: string, inChannels: number, outChannels: number, kernel: readonly number[], options: ConvTransposeOptions) {
+  constructor(rank: 1 | 2 | 3, inChannels: number, outChannels: number, size: PerAxis, options: ConvTransposeOptions) {
     super();
-    expectConvolution(name, [inChannels, outChannels, kernel, options], { outputPadding: maybe(integer(0)) });
-    const { stride = 1, padding = 0, outputPadding = 0, groups = 1, bias = true, init = fanInUniform } = options;
-    this.attrs = { stride, padding, outputPadding, groups };
+    const more = { padding: maybe(ofRank(rank, 0)), outputPadding: maybe(ofRank(rank, 0)) };
+    const kernel = expectConvolution(`ConvTranspose${rank}d`, rank, [inChannels, outChannels, size, options], more);
+    const { stride = 1, padding = 0, outputPadding = 0, dilation = 1, groups = 1, bias = true, init = fanInUniform } = options;
+    this.attrs = {
+      stride: listed(rank, stride),
+      padding: listed(rank, padding).map((p) => [p, p] as const),
+      dilation: listed(rank, dilation),
+      outputPadding: listed(rank, outputPadding),
+      groups,
+    };
     this.weight = new Parameter([inChannels, outChannels / groups, ...kernel], init, { layout: 'conv' });
-    if (bias)
-      this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias((outChannels / groups) * kernel.reduce((a, b) => a * b, 1)));
+    if (bias) this.bias = new Parameter([outChannels], options.biasInit ?? fanInBias((outChannels / groups) * numel(kernel)));
   }
 }
 
-/** x [N, H, W, in] -> [N, H', W', out], H' = (H - 1) stride - 2 padding + kernel + outputPadding. */
+/** x [N, W, in] -> [N, W', out], W' = (W - 1) stride - 2 padding + dilation (kernel - 1) + outputPadding + 1. A bias unless told not to. */
+export class ConvTranspose1d extends TransposedConvolution {
+  constructor(inChannels: number, outChannels: number, kernel: PerAxis, options: ConvTransposeOptions = {}) {
+    super(1, inChannels, outChannels, kernel, options);
+  }
+  forward(x: Tensor): Tensor {
+    return this.scoped(() => {
+      const { weight, bias } = asMet(this, x);
+      const attrs = { ...ofMap(this.attrs), outputPadding: [0, ...this.attrs.outputPadding] };
+      return alongRow(x, weight, (row, w) => convTranspose2d(row, w, { bias, ...attrs }));
+    });
+  }
+}
+
+/** x [N, H, W, in] -> [N, H', W', out], as ConvTranspose1d. */
 export class ConvTranspose2d extends TransposedConvolution {
-  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTransposeOptions = {}) {
-    super('ConvTranspose2d', inChannels, outChannels, [kernel, kernel], options);
+  constructor(inChannels: number, outChannels: number, kernel: PerAxis, options: ConvTransposeOptions = {}) {
+    super(2, inChannels, outChannels, kernel, options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -129,10 +240,10 @@ export class ConvTranspose2d extends TransposedConvolution {
   }
 }
 
-/** x [N, D, H, W, in] -> [N, D', H', W', out], as ConvTranspose2d. */
+/** x [N, D, H, W, in] -> [N, D', H', W', out], as ConvTranspose1d. */
 export class ConvTranspose3d extends TransposedConvolution {
-  constructor(inChannels: number, outChannels: number, kernel: number, options: ConvTransposeOptions = {}) {
-    super('ConvTranspose3d', inChannels, outChannels, [kernel, kernel, kernel], options);
+  constructor(inChannels: number, outChannels: number, kernel: PerAxis, options: ConvTransposeOptions = {}) {
+    super(3, inChannels, outChannels, kernel, options);
   }
   forward(x: Tensor): Tensor {
     return this.scoped(() => {
@@ -163,7 +274,7 @@ export class Linear extends Module {
 /** Linear or 1 x 1 convolution of an attention module: truncated normal 0.02, bias 0 (specification 2). */
 export const attentionInit = { init: truncatedNormal(0.02), biasInit: zerosInit };
 
-/** How far one pass moves running statistics towards those of its batch. */
+/** How far one pass moves running statistics towards those of its batch, unless told otherwise. */
 export const MOMENTUM = 0.1;
 
 /** x [..., C]: batch statistics in training, running ones otherwise. `relu` is fused into the same kernel. */
@@ -176,11 +287,19 @@ export class BatchNorm extends Module {
   trackStatistics = true;
   /** In training: so many neighbouring items of a batch share statistics, and others have their own; null: all. */
   itemsSharing: number | null = null;
-  /** `zero` starts the scale at 0 instead of 1: the last norm of a residual branch then adds nothing at first. */
-  constructor(channels: number, options: { zero?: boolean } = {}) {
+  private readonly eps: number;
+  readonly momentum: number;
+  /**
+   * `momentum` is the batch's share in the running statistics, as in PyTorch. `zero` starts the scale at 0 instead of 1: the last norm of a residual
+   * branch then adds nothing at first.
+   */
+  constructor(channels: number, options: { eps?: number; momentum?: number; zero?: boolean } = {}) {
     super();
-    expectArguments('BatchNorm', { channels: count, options: fields({ zero: maybe(flag) }) }, [channels, options]);
-    const { zero = false } = options;
+    const kinds = { eps: maybe(number(0)), momentum: maybe(number(0, 1)), zero: maybe(flag) };
+    expectArguments('BatchNorm', { channels: count, options: fields(kinds) }, [channels, options]);
+    const { eps = 1e-5, momentum = MOMENTUM, zero = false } = options;
+    this.eps = eps;
+    this.momentum = momentum;
     this.weight = new Parameter([channels], zero ? zerosInit : onesInit);
     this.bias = new Parameter([channels], zerosInit);
     this.running_mean = new Parameter([channels], zerosInit, { trainable: false });
@@ -191,7 +310,8 @@ export class BatchNorm extends Module {
     return this.scoped(() =>
       batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, {
         training: this.training,
-        momentum: this.trackStatistics ? MOMENTUM : 0,
+        momentum: this.trackStatistics ? this.momentum : 0,
+        eps: this.eps,
         relu: options.relu ?? false,
         add: options.add ?? null,
         parts: this.training && this.itemsSharing !== null ? x.shape[0] / this.itemsSharing : 1,

@@ -7,7 +7,11 @@ import { full, tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { PReLU, StarReLU } from '../../src/nn/activations.ts';
 import { DropPath, useRandom } from '../../src/nn/dropout.ts';
-import { LayerNorm } from '../../src/nn/layers.ts';
+import { Embedding } from '../../src/nn/embedding.ts';
+import { Conv1d, Conv2d, Conv3d, LayerNorm } from '../../src/nn/layers.ts';
+import { Flatten, MaxPool2d, Upsample } from '../../src/nn/pooling.ts';
+import { GRU, LSTM } from '../../src/nn/recurrent.ts';
+import { MultiheadAttention } from '../../src/nn/transformer.ts';
 import { GlobalResponseNorm } from '../../src/nn/norms.ts';
 import { RandomSource } from '../../src/ops/random.ts';
 import { sum } from '../../src/ops/reduce.ts';
@@ -62,5 +66,41 @@ describe('DropPath', () => {
   it('is nothing in evaluation', () => {
     const x = full([2, 3], 1);
     expect(new DropPath(0.5).eval().forward(x)).toBe(x);
+  });
+});
+
+describe('layers that PyTorch has too', () => {
+  it('attention with dropout is attention, where nothing falls', async () => {
+    const net = new MultiheadAttention(8, 2, { dropout: 1e-9 }).initialise(1);
+    useRandom(net, new RandomSource({ seed: 1, stream: 1, step: () => 0 }));
+    const x = tensor(
+      Float32Array.from({ length: 80 }, (_, i) => Math.sin(i)),
+      { shape: [2, 5, 8] },
+    );
+    const mask = tensor(
+      Float32Array.from({ length: 25 }, (_, i) => Math.cos(i)),
+      { shape: [5, 5] },
+    );
+    const keyPadding = tensor([0, 0, 0, 0, 1, 0, 1, 0, 0, 0], { shape: [2, 5], dtype: 'u32' });
+    const masks = { causal: true, mask, keyPadding };
+    const slow = await values(net.forward(x, x, x, masks));
+    const fast = await values(net.eval().forward(x, x, x, masks));
+    slow.forEach((v, i) => expect(v).toBeCloseTo(fast[i]!, 5));
+  });
+
+  it('say what is wrong with their arguments', () => {
+    expect(() => new Conv2d(1, 2, [3, 3, 3])).toThrow('Conv2d: got kernel [3,3,3], expected 2 integers, or one.');
+    expect(() => new Conv3d(1, 2, 3, { stride: [1, 2] })).toThrow('Conv3d: got stride [1,2], expected 3 integers, or one.');
+    expect(() => new Conv2d(1, 2, 3, { padding: 'same', stride: 2 })).toThrow('padding "same" and stride 2, expected stride 1');
+    expect(() => new Conv2d(1, 2, 3, { padding: [1] })).toThrow('Conv2d: got padding [1], expected 2 of them, or one.');
+    expect(() => new Conv1d(1, 2, 3).initialise(1).forward(full([1, 4, 4, 1], 0))).toThrow('Conv1d: got [1,4,4,1], expected [N, W, C].');
+    expect(() => new Upsample({})).toThrow('Upsample: got both or none of size and scale, expected one.');
+    expect(() => new MultiheadAttention(8, 3)).toThrow('got 3 heads for width 8, expected a divisor');
+    expect(() => new Embedding(3, 2, { paddingIndex: 3 })).toThrow('got paddingIndex 3, expected an integer from 0 to 2');
+    expect(() => new Embedding(3, 2).initialise(1).forward(tensor([3], { dtype: 'u32' }))).toThrow('got index 3, expected 0 to 2');
+    expect(() => new GRU(2, 3).initialise(1).forward(full([1, 2], 0))).toThrow('GRU: got [1,2], expected [B, T, inputs]');
+    expect(() => new LSTM(2, 3).initialise(1).forward(full([1, 2, 2], 0), { h: full([1, 3], 0) })).toThrow('expected [1, 1, 3]');
+    expect(() => new MaxPool2d(0)).toThrow('MaxPool2d: got kernel 0');
+    expect(() => new Flatten(2, 1).forward(full([1, 2, 3], 0))).toThrow('Flatten: got axes 2 to 1');
   });
 });
