@@ -124,19 +124,8 @@ export {
   Tanh,
 } from './nn/activations.ts';
 export { Embedding } from './nn/embedding.ts';
-export {
-  BatchNorm,
-  CBR,
-  Conv1d,
-  Conv2d,
-  Conv3d,
-  ConvTranspose1d,
-  ConvTranspose2d,
-  ConvTranspose3d,
-  LayerNorm,
-  Linear,
-  Sequential,
-} from './nn/layers.ts';
+export { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from './nn/convolution.ts';
+export { BatchNorm, CBR, LayerNorm, Linear, Sequential } from './nn/layers.ts';
 export {
   AdaptiveAvgPool1d,
   AdaptiveAvgPool2d,

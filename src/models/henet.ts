@@ -11,7 +11,8 @@ import { mean } from '../ops/reduce.ts';
 import { reshape } from '../ops/reshape.ts';
 import { resize } from '../ops/resize.ts';
 import { castTo } from '../nn/cast_to.ts';
-import { attentionInit, Conv3d, ConvTranspose3d, Linear } from '../nn/layers.ts';
+import { Conv3d, ConvTranspose3d } from '../nn/convolution.ts';
+import { attentionInit, Linear } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 import { InstanceNorm } from '../nn/norms.ts';
 

@@ -3,7 +3,7 @@
 import type { Tensor } from '../engine/tensor.ts';
 import { concat } from '../ops/layout.ts';
 import { add, leakyRelu } from '../ops/pointwise.ts';
-import { Conv3d, ConvTranspose3d } from '../nn/layers.ts';
+import { Conv3d, ConvTranspose3d } from '../nn/convolution.ts';
 import { Module } from '../nn/module.ts';
 import { InstanceNorm } from '../nn/norms.ts';
 

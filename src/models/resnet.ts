@@ -3,7 +3,8 @@
 import type { Tensor } from '../engine/tensor.ts';
 import { maxPool2d } from '../ops/pool.ts';
 import { kaimingFanOut } from '../nn/init.ts';
-import { BatchNorm, Conv2d } from '../nn/layers.ts';
+import { Conv2d } from '../nn/convolution.ts';
+import { BatchNorm } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 
 const EXPANSION = 4;

@@ -5,7 +5,8 @@ import type { Tensor } from '../engine/tensor.ts';
 import { concat } from '../ops/layout.ts';
 import { maxPool2d } from '../ops/pool.ts';
 import { castTo } from '../nn/cast_to.ts';
-import { BatchNorm, Conv2d, ConvTranspose2d } from '../nn/layers.ts';
+import { Conv2d, ConvTranspose2d } from '../nn/convolution.ts';
+import { BatchNorm } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 
 export interface UNet2DConfig {

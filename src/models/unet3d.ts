@@ -7,7 +7,7 @@ import { concat } from '../ops/layout.ts';
 import { add, leakyRelu } from '../ops/pointwise.ts';
 import { avgPool3d } from '../ops/pool.ts';
 import { castTo } from '../nn/cast_to.ts';
-import { Conv3d, ConvTranspose3d } from '../nn/layers.ts';
+import { Conv3d, ConvTranspose3d } from '../nn/convolution.ts';
 import { Module } from '../nn/module.ts';
 import { InstanceNorm } from '../nn/norms.ts';
 

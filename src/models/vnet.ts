@@ -5,7 +5,8 @@ import type { Tensor } from '../engine/tensor.ts';
 import { add } from '../ops/pointwise.ts';
 import { castTo } from '../nn/cast_to.ts';
 import { Dropout3d } from '../nn/dropout.ts';
-import { BatchNorm, Conv3d, ConvTranspose3d } from '../nn/layers.ts';
+import { Conv3d, ConvTranspose3d } from '../nn/convolution.ts';
+import { BatchNorm } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 
 export interface VNetConfig {

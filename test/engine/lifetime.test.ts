@@ -13,7 +13,8 @@ import { DisposedError } from '../../src/errors.ts';
 import { add, exp, relu, square, sub } from '../../src/ops/pointwise.ts';
 import { mean } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
-import { BatchNorm, Conv2d, Linear } from '../../src/nn/layers.ts';
+import { Conv2d } from '../../src/nn/convolution.ts';
+import { BatchNorm, Linear } from '../../src/nn/layers.ts';
 import { Module } from '../../src/nn/module.ts';
 import { adamw } from '../../src/optim/optimiser.ts';
 

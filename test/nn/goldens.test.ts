@@ -9,7 +9,8 @@ import { parseSafetensors, type HostTensor } from '../../src/files/safetensors.t
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import * as activations from '../../src/nn/activations.ts';
 import { Embedding } from '../../src/nn/embedding.ts';
-import { BatchNorm, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from '../../src/nn/layers.ts';
+import { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from '../../src/nn/convolution.ts';
+import { BatchNorm } from '../../src/nn/layers.ts';
 import type { Module } from '../../src/nn/module.ts';
 import * as pooling from '../../src/nn/pooling.ts';
 import { GRU, LSTM } from '../../src/nn/recurrent.ts';

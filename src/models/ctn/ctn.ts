@@ -8,7 +8,7 @@ import { add, elu, mul, mulScalar, sigmoid } from '../../ops/pointwise.ts';
 import { resize } from '../../ops/resize.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { Dropout3d } from '../../nn/dropout.ts';
-import { Conv3d } from '../../nn/layers.ts';
+import { Conv3d } from '../../nn/convolution.ts';
 import { Module } from '../../nn/module.ts';
 import { BatchStatisticsNorm } from '../../nn/norms.ts';
 import { VideoSwin, type VideoSwinConfig } from './swin.ts';

@@ -11,7 +11,8 @@ import { StarReLU } from '../../nn/activations.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { DropPath } from '../../nn/dropout.ts';
 import { onesInit } from '../../nn/init.ts';
-import { attentionInit, Conv3d, LayerNorm, Linear } from '../../nn/layers.ts';
+import { Conv3d } from '../../nn/convolution.ts';
+import { attentionInit, LayerNorm, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
 

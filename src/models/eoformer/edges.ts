@@ -9,7 +9,7 @@ import { reshape } from '../../ops/reshape.ts';
 import { PReLU } from '../../nn/activations.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { fanInBias, fanInUniform, normal } from '../../nn/init.ts';
-import { Conv3d } from '../../nn/layers.ts';
+import { Conv3d } from '../../nn/convolution.ts';
 import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
 

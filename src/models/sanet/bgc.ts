@@ -13,7 +13,8 @@ import { resize } from '../../ops/resize.ts';
 import { softmax } from '../../ops/softmax.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { normal, xavierUniform, zerosInit } from '../../nn/init.ts';
-import { CBR, Conv2d, LayerNorm, Linear } from '../../nn/layers.ts';
+import { Conv2d } from '../../nn/convolution.ts';
+import { CBR, LayerNorm, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
 

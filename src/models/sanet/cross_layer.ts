@@ -13,7 +13,8 @@ import { interpolationPlan, tableInterpolate } from '../../ops/table_interpolate
 import { fold, foldAxis, unfold, unfoldAxis } from '../../ops/windows.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { truncatedNormal, zerosInit } from '../../nn/init.ts';
-import { attentionInit, Conv2d, LayerNorm, Linear } from '../../nn/layers.ts';
+import { Conv2d } from '../../nn/convolution.ts';
+import { attentionInit, LayerNorm, Linear } from '../../nn/layers.ts';
 import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
 import { channelTaps, spatialTaps, type Taps } from './position_bias.ts';

@@ -4,7 +4,8 @@
 import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { castTo } from '../../nn/cast_to.ts';
-import { CBR, Conv2d } from '../../nn/layers.ts';
+import { Conv2d } from '../../nn/convolution.ts';
+import { CBR } from '../../nn/layers.ts';
 import { kaimingFanOut, zerosInit } from '../../nn/init.ts';
 import { Module } from '../../nn/module.ts';
 import { addScalar, clamp, mulScalar } from '../../ops/pointwise.ts';

@@ -4,7 +4,7 @@ import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { layerNorm } from '../../ops/norm.ts';
 import { castTo } from '../../nn/cast_to.ts';
-import { Conv3d } from '../../nn/layers.ts';
+import { Conv3d } from '../../nn/convolution.ts';
 import { Module } from '../../nn/module.ts';
 import { SoftMoE } from '../../nn/soft_moe.ts';
 import { ResBlock, UpBlock } from '../res_blocks.ts';
