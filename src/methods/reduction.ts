@@ -4,7 +4,7 @@
 import { currentDevice } from '../gpu/device.ts';
 import { Readback, type DeviceRange } from '../gpu/readback.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { BatchNorm, MOMENTUM } from '../nn/layers.ts';
+import { BatchNorm } from '../nn/layers.ts';
 import { networkList, type Networks, type Optimisers } from './method.ts';
 import type { Reducer } from './reducer.ts';
 
@@ -12,6 +12,8 @@ import type { Reducer } from './reducer.ts';
 interface Running {
   readonly network: string;
   readonly tensors: readonly Tensor[];
+  /** Of each tensor: how far one pass moves it. */
+  readonly momenta: readonly number[];
 }
 
 const rangeOf = ({ storage: { buffer, offset }, size }: Tensor): DeviceRange => ({ buffer, offset, bytes: 4 * size });
@@ -34,10 +36,14 @@ export class Reduction {
     this.reducer = reducer;
     this.optimisers = optimisers;
     this.means = means;
-    this.running = networkList(nets).map(({ name, net }) => ({
-      network: name,
-      tensors: [...net.modules()].flatMap((m) => (m instanceof BatchNorm ? [m.running_mean, m.running_var] : [])),
-    }));
+    this.running = networkList(nets).map(({ name, net }) => {
+      const norms = [...net.modules()].filter((m) => m instanceof BatchNorm);
+      return {
+        network: name,
+        tensors: norms.flatMap((m) => [m.running_mean, m.running_var]),
+        momenta: norms.flatMap((m) => [m.momentum, m.momentum]),
+      };
+    });
   }
 
   get ranks(): number {
@@ -95,10 +101,12 @@ export class Reduction {
   /** What is left of a running value after this process's passes, those of later ranks, and those of all. */
   private factors(): { own: number; after: number; all: number }[] {
     const { rank, ranks } = this.reducer;
-    return this.running.flatMap(({ network, tensors }) => {
-      const own = (1 - MOMENTUM) ** this.passes(network);
-      return tensors.map(() => ({ own, after: own ** (ranks - 1 - rank), all: own ** ranks }));
-    });
+    return this.running.flatMap(({ network, momenta }) =>
+      momenta.map((momentum) => {
+        const own = (1 - momentum) ** this.passes(network);
+        return { own, after: own ** (ranks - 1 - rank), all: own ** ranks };
+      }),
+    );
   }
 }
 

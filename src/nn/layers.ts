@@ -35,9 +35,6 @@ export class Linear extends Module {
 /** Linear or 1 x 1 convolution of an attention module: truncated normal 0.02, bias 0 (specification 2). */
 export const attentionInit = { init: truncatedNormal(0.02), biasInit: zerosInit };
 
-/** How far one pass moves running statistics towards those of its batch, unless told otherwise. */
-export const MOMENTUM = 0.1;
-
 /** x [..., C]: batch statistics in training, running ones otherwise. `relu` is fused into the same kernel. */
 export class BatchNorm extends Module {
   readonly weight: Parameter;
@@ -58,7 +55,7 @@ export class BatchNorm extends Module {
     super();
     const kinds = { eps: maybe(number(0)), momentum: maybe(number(0, 1)), zero: maybe(flag) };
     expectArguments('BatchNorm', { channels: count, options: fields(kinds) }, [channels, options]);
-    const { eps = 1e-5, momentum = MOMENTUM, zero = false } = options;
+    const { eps = 1e-5, momentum = 0.1, zero = false } = options;
     this.eps = eps;
     this.momentum = momentum;
     this.weight = new Parameter([channels], zero ? zerosInit : onesInit);
