@@ -6,14 +6,11 @@ import type { Volume } from '../../data/volume.ts';
 import { DataError } from '../../errors.ts';
 import { readBytes, unreadable } from '../../files/regular.ts';
 import { type DicomImage, readImage } from '../dicom/image.ts';
+import { NO_SLICE } from '../dicom/no_slice.ts';
 import { openDicom } from '../dicom/open.ts';
 import { stackImages } from '../dicom/stack.ts';
 import { say } from '../source.ts';
 import { heardBy } from './remarks.ts';
-
-/** What lies beside slices and is none. Anything else that cannot be read may be a slice, which must not be missing without a word. */
-const NO_SLICE =
-  /^(dicomdir|readme|licen[cs]e|copying|thumbs\.db|desktop\.ini)$|\.(txt|md|rst|pdf|docx?|rtf|csv|tsv|xlsx?|json|xml|ya?ml|html?|css|js|py|sh|m|log|ini|cfg|inf|png|jpe?g|gif|bmp|tiff?|svg|nii|nii\.gz|nrrd|nhdr|mha|mhd|mat|npy|exe|lnk|url|md5|sha\d*)$/i;
 
 /**
  * Reads the DICOM series in `folder`; structure sets and other objects without slices are passed over, which `tell` hears.

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// A session as one zip file: `session.json`, `data`, `labels`, `masks` as in its folder, and its newest run as `run`. Unpacked,
+// `voxelgrad train data --run run --resume` goes on with it; the other way round, a data set and a run of the command line, zipped as folders
+// `data` and `run`, are a session file.
+import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
+import { annotationWeight } from '../../data/annotations.ts';
+import { loadCase, type Dataset } from '../../data/dataset.ts';
+import { DataError } from '../../errors.ts';
+import { ZipFile } from '../../files/zip.ts';
+import { openDataset } from '../../io/browser/dataset.ts';
+import { volumeEnding } from '../../io/endings.ts';
+import { checkpointFile } from '../../train/run_store.ts';
+import { labelsFile } from './cases.ts';
+import { publish } from './publish.ts';
+import { colourOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
+import { SessionStore } from './session_store.ts';
+
+/** A zip without extensions, and what a page can hold in one piece. */
+const MOST = 2 ** 31 - 2 ** 20;
+const PIECE = 2 ** 22;
+/** Made of numbers that are drawn or packed: deflating them again takes time and saves nothing. */
+const DENSE = /\.(gz|safetensors)$/;
+
+/** Files of a session by their names in a session file. */
+async function filesOf(store: SessionStore): Promise<{ name: string; file: Blob }[]> {
+  const run = `runs/${store.record.runs.length}/`;
+  const { runs, ...record } = store.record,
+    last = runs.at(-1);
+  const own = (await store.files.list()).flatMap(({ name, file }) => {
+    if (name.startsWith(run)) return [{ name: `run/${name.slice(run.length)}`, file }];
+    return /^(data|labels|masks)\//.test(name) ? [{ name, file }] : [];
+  });
+  const told: SessionRecord = {
+    ...record,
+    runs: last && own.some(({ name }) => name.startsWith('run/')) ? [last] : [],
+    cases: record.cases.map(({ masked, ...each }) => ({
+      ...each,
+      ...(masked && masked.run === runs.length && { masked: { ...masked, run: 1 } }),
+    })),
+  };
+  return [{ name: SESSION_FILE, file: new Blob([JSON.stringify(told, null, 1)]) }, ...own];
+}
+
+/** The open session as one file. @throws DataError where it is too large for one */
+export async function sessionFile(store: SessionStore, tell: (done: number, total: number) => void): Promise<Blob> {
+  await publish(store);
+  const files = await filesOf(store),
+    total = files.reduce((sum, { file }) => sum + file.size, 0);
+  const parts: Blob[] = [];
+  let size = 0,
+    failure: Error | undefined;
+  const zip = new Zip((error, chunk) => {
+    if (error) failure = error;
+    else {
+      size += chunk.length;
+      parts.push(new Blob([chunk as Uint8Array<ArrayBuffer>])); // a Blob need not lie in memory
+    }
+  });
+  let done = 0;
+  for (const { name, file } of files) {
+    const entry = DENSE.test(name) ? new ZipPassThrough(name) : new ZipDeflate(name, { level: 6 });
+    entry.mtime = new Date(2020, 0, 1); // the same session, the same bytes
+    zip.add(entry);
+    for (let at = 0; at < file.size || at === 0; at += PIECE) {
+      const bytes = new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer());
+      entry.push(bytes, at + PIECE >= file.size);
+      if (failure) throw failure;
+      if (size > MOST)
+        throw new DataError(
+          `session: too large for one file, got more than ${MOST} bytes, expected at most that.`,
+          'Take the model and the masks away by themselves, or make sessions of fewer scans.',
+        );
+      tell((done += bytes.length), total);
+    }
+  }
+  zip.end();
+  return new Blob(parts, { type: 'application/zip' });
+}
+
+const KNOWN = /^(session\.json|(data|run|labels|masks)\/[^\\]+)$/;
+
+/** Entries by name, below the folder that holds them all if there is one. */
+function entriesOf(zip: ZipFile): Map<string, string> {
+  const names = zip.names.filter((name) => !name.endsWith('/') && !/(^|\/)(\.|__MACOSX)/.test(name));
+  const top = names.find((name) => /(^|\/)data\/dataset\.json$/.test(name))?.slice(0, -'data/dataset.json'.length);
+  return new Map(
+    names.flatMap((name) => {
+      const own = top === undefined ? name : name.startsWith(top) ? name.slice(top.length) : '';
+      return KNOWN.test(own) && !own.split('/').includes('..') ? [[own, name] as const] : [];
+    }),
+  );
+}
+
+/** A case of a data set that no session had: its grid, and its drawn labels into `labels`. */
+async function caseOf(store: SessionStore, dataset: Dataset, index: number): Promise<CaseRecord> {
+  const scan = [...dataset.training, ...dataset.test][index]!,
+    way = scan.images[0]!;
+  const { stored, label, unlabelled, image } = await loadCase(dataset, scan, () => {});
+  if (unlabelled.length > 0)
+    throw new DataError(
+      `annotations.json: unlabelled.${scan.name}: the studio knows no classes that were not drawn.`,
+      'Go on with it by the command line.',
+    );
+  if (label) await store.files.patch(labelsFile(scan.name), label.length, [[0, label]]);
+  const planes = dataset.annotations.planes.get(scan.name);
+  if (planes) annotationWeight(image.size, planes, scan.name); // within the volume
+  const ending = volumeEnding(way);
+  return {
+    name: scan.name,
+    format: ending === '.nrrd' ? 'nrrd' : ending === '.mha' ? 'metaimage' : 'nifti',
+    image: way.slice(dataset.folder.length + 1),
+    stored: stored as unknown as CaseRecord['stored'],
+    remarks: [],
+    transverse: label ? [...(planes?.transverse ?? Array.from({ length: image.size[0] }, (_, i) => i))] : [],
+    coronal: label ? [...(planes?.coronal ?? [])] : [],
+    dirty: false, // the files stay as they came, and the run goes on with the data it began with
+  };
+}
+
+async function recordOf(store: SessionStore, zip: ZipFile, entries: ReadonlyMap<string, string>, name: string): Promise<SessionRecord> {
+  const own = entries.get(SESSION_FILE),
+    hasRun = [...entries.keys()].some((entry) => entry.startsWith('run/'));
+  if (own !== undefined) {
+    const record = parseRecord(zip.read(own), SESSION_FILE);
+    for (const { image } of record.cases)
+      if (!entries.has(`data/${image}`))
+        throw new DataError(
+          `session file: data/${image} is missing, expected the scan of every case.`,
+          'It is no whole session: export it again.',
+        );
+    return { ...record, name, runs: hasRun ? record.runs.slice(0, 1) : [] };
+  }
+  const dataset = await openDataset(
+    'data',
+    new Map([...entries].filter(([entry]) => entry.startsWith('data/')).map(([entry, original]) => [entry.slice(5), zip.read(original)])),
+  );
+  const cases: CaseRecord[] = [];
+  for (let i = 0; i < dataset.training.length + dataset.test.length; i++) cases.push(await caseOf(store, dataset, i));
+  return {
+    ...store.record,
+    name,
+    classes: dataset.info.classes.map((each, i) => ({ name: each.name, colour: colourOf(i) })),
+    cases,
+    dirty: false,
+    runs: hasRun ? [{ preset: 'command line', stopped: entries.has(`run/${checkpointFile('final')}`) }] : [],
+  };
+}
+
+/** A new session of a session file; it is not opened. @returns its id */
+export async function importedSession(file: Blob, name: string): Promise<string> {
+  if (file.size > MOST) throw new DataError(`${name}: too large for a session file, got ${file.size} bytes, expected at most ${MOST}.`);
+  const zip = new ZipFile(new Uint8Array(await file.arrayBuffer()), name),
+    entries = entriesOf(zip);
+  if (!entries.has('data/dataset.json'))
+    throw new DataError(
+      `${name}: no session file, got no data/dataset.json in it, expected one.`,
+      'Of a data set and a run of the command line make one with `zip -r session.zip data run`, their folders called so.',
+    );
+  const store = await SessionStore.create(name);
+  try {
+    for (const [entry, original] of entries) {
+      if (entry === SESSION_FILE) continue;
+      await store.files.copy(new Blob([zip.read(original) as Uint8Array<ArrayBuffer>]), entry.replace(/^run\//, 'runs/1/'));
+    }
+    await store.save(await recordOf(store, zip, entries, name));
+    await store.close();
+    return store.id;
+  } catch (error) {
+    await store.discard();
+    throw error;
+  }
+}
