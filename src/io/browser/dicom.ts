@@ -86,8 +86,8 @@ function referenceOf(slices: readonly Slice[], grid: Geometry): DicomReference {
       along[Math.round(worldToVoxel(grid, [...position] as Triple)[0])] = { instance, ...(image.frames.length > 1 && { frame: i + 1 }) };
     });
   }
-  const { dataSet } = slices[0]!;
-  return { common: commonOf(dataSet), series: slices[0]!.image.series, sopClass: dataSet.text('SOPClassUID'), slices: along };
+  const { dataSet } = slices[0];
+  return { common: commonOf(dataSet), series: slices[0].image.series, sopClass: dataSet.text('SOPClassUID'), slices: along };
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
@@ -120,9 +120,9 @@ export async function readSeries(
   }
   const found: PageSeries[] = [];
   for (const [key, slices] of series) {
-    const folder = key.split('\n')[0]! || 'the files';
+    const folder = key.split('\n')[0] || 'the files';
     try {
-      if (damaged.has(key.split('\n')[0]!)) continue; // told below, once for the folder
+      if (damaged.has(key.split('\n')[0])) continue; // told below, once for the folder
       const volume = await stackImages(
         folder,
         slices.map(({ image }) => image),

@@ -23,7 +23,7 @@ const PIECE = 2 ** 24;
 const text = new TextEncoder();
 
 /** Eight hexadecimal digits that nothing else has. */
-export const drawn = (): string => crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, '0');
+export const drawn = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, '0');
 
 const isMissing = (error: unknown): boolean =>
   error instanceof DOMException && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError');
@@ -212,8 +212,8 @@ export class PageFolder {
     const found: { name: string; file: File }[] = [];
     const walk = async (folder: FileSystemDirectoryHandle, before: string): Promise<void> => {
       for await (const [name, handle] of (folder as Listed).entries()) {
-        if (handle.kind === 'directory') await walk(handle as FileSystemDirectoryHandle, `${before}${name}/`);
-        else if (!ASIDE.test(name)) found.push({ name: before + name, file: await (handle as FileSystemFileHandle).getFile() });
+        if (handle.kind === 'directory') await walk(handle, `${before}${name}/`);
+        else if (!ASIDE.test(name)) found.push({ name: before + name, file: await handle.getFile() });
       }
     };
     await walk(this.root, '');
@@ -223,7 +223,7 @@ export class PageFolder {
   /** Removes what a page that was closed was writing. */
   async removeLeftovers(folder = this.root): Promise<void> {
     for await (const [name, handle] of (folder as Listed).entries()) {
-      if (handle.kind === 'directory') await this.removeLeftovers(handle as FileSystemDirectoryHandle);
+      if (handle.kind === 'directory') await this.removeLeftovers(handle);
       else if (ASIDE.test(name)) await folder.removeEntry(name);
     }
   }

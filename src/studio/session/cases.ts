@@ -22,16 +22,19 @@ function affineOf({ spacing, origin, direction }: Geometry): number[] {
   const sign = [-1, -1, 1];
   return [
     ...[0, 1, 2].flatMap((row) => [
-      ...[2, 1, 0].map((axis) => sign[row]! * direction[3 * row + 2 - axis]! * spacing[axis]! + 0),
-      sign[row]! * origin[row]! + 0,
+      ...[2, 1, 0].map((axis) => sign[row] * direction[3 * row + 2 - axis] * spacing[axis] + 0),
+      sign[row] * origin[row] + 0,
     ]),
-    ...[0, 0, 0, 1],
+    0,
+    0,
+    0,
+    1,
   ];
 }
 
 /** Share of voxels on annotated slices; those where two planes meet count once. */
 function shareOf({ transverse, coronal }: CaseRecord, [D, H]: readonly number[]): number {
-  const [t, c] = [transverse.length / D!, coronal.length / H!];
+  const [t, c] = [transverse.length / D, coronal.length / H];
   return t + c - t * c;
 }
 
@@ -66,7 +69,7 @@ export async function voxelsOf(store: SessionStore, name: string): Promise<Voxel
     high = -Infinity,
     short = true;
   for (let i = 0; i < data.length; i++) {
-    const v = data[i]!;
+    const v = data[i];
     if (v < low) low = v;
     if (v > high) high = v;
     short &&= isShort(v);

@@ -39,7 +39,7 @@ function labOf(colour: string): number[] {
   ];
   const white = [0.96422, 1, 0.82521];
   const [x, y, z] = rows.map((row, i) => {
-    const t = row.reduce((sum, v, k) => sum + v * linear[k]!, 0) / white[i]!;
+    const t = row.reduce((sum, v, k) => sum + v * linear[k], 0) / white[i];
     return t > 216 / 24389 ? Math.cbrt(t) : ((24389 / 27) * t + 16) / 116;
   }) as [number, number, number];
   return [((116 * y - 16) * 65535) / 100, ((500 * (x - y) + 128) * 65535) / 255, ((200 * (y - z) + 128) * 65535) / 255].map((v) =>
@@ -57,7 +57,7 @@ function packed(
     out = new Uint8Array(bytes + (bytes & 1));
   let bit = 0;
   for (const { segment, slice } of frames)
-    for (let i = slice * voxels; i < (slice + 1) * voxels; i++, bit++) if (mask[i] === segment) out[bit >> 3]! |= 1 << (bit & 7);
+    for (let i = slice * voxels; i < (slice + 1) * voxels; i++, bit++) if (mask[i] === segment) out[bit >> 3] |= 1 << (bit & 7);
   return out;
 }
 
@@ -87,8 +87,8 @@ export function dicomSegmentation(
     dimensions = newUid();
   const reference = (slice: number): object => ({
     ReferencedSOPClassUID: sopClass,
-    ReferencedSOPInstanceUID: slices[slice]!.instance,
-    ...(slices[slice]!.frame !== undefined && { ReferencedFrameNumber: slices[slice]!.frame }),
+    ReferencedSOPInstanceUID: slices[slice].instance,
+    ...(slices[slice].frame !== undefined && { ReferencedFrameNumber: slices[slice].frame }),
   });
   const dataSet = {
     _meta: {},
@@ -148,12 +148,12 @@ export function dicomSegmentation(
     ],
     SegmentSequence: present.map((segment, i) => ({
       SegmentNumber: i + 1,
-      SegmentLabel: classes[segment]!.name.slice(0, 64),
+      SegmentLabel: classes[segment].name.slice(0, 64),
       SegmentAlgorithmType: 'SEMIAUTOMATIC',
       SegmentAlgorithmName: 'voxelgrad',
       SegmentedPropertyCategoryCodeSequence: [code('85756007', 'SCT', 'Tissue')],
       SegmentedPropertyTypeCodeSequence: [code('85756007', 'SCT', 'Tissue')],
-      RecommendedDisplayCIELabValue: labOf(classes[segment]!.colour),
+      RecommendedDisplayCIELabValue: labOf(classes[segment].colour),
     })),
     DimensionOrganizationSequence: [{ DimensionOrganizationUID: dimensions }],
     DimensionIndexSequence: [

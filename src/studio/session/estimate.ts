@@ -22,7 +22,7 @@ export const reportOf = ({ info, caps }: Device): DeviceReport => ({
   maxBytes: caps.limits.maxBufferSize,
 });
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** The preset fitted to what the session holds, annotated or not. */
 function planFor(preset: StudioPreset, { name, classes, cases }: SessionRecord): ReturnType<typeof inferPlan> {

@@ -104,7 +104,7 @@ async function addVolume(store: SessionStore, { path, file }: PathFile, all: Rea
   });
   return add(store, {
     wish: bare(path).slice(0, -ending.length),
-    format: FORMATS[ending]!,
+    format: FORMATS[ending],
     volume,
     ...(ending === '.nii.gz' && { kept: file }),
     remarks,
@@ -126,7 +126,7 @@ async function takeClasses(store: SessionStore, { info }: Dataset): Promise<void
 
 async function addCaseOf(store: SessionStore, dataset: Dataset, scan: Case, files: ReadonlyMap<string, Blob>): Promise<string> {
   const remarks: Remark[] = [],
-    way = scan.images[0]!,
+    way = scan.images[0],
     ending = volumeEnding(way)!;
   const tell = (remark: Remark): void => {
     remarks.push(remark);
@@ -167,7 +167,7 @@ async function addCaseOf(store: SessionStore, dataset: Dataset, scan: Case, file
     tell({ file: way, message: `has ${scan.images.length} channels.`, remedy: 'The first one is used.', doubtful: false });
   return add(store, {
     wish: scan.name,
-    format: FORMATS[ending]!,
+    format: FORMATS[ending],
     volume: await dataset.source.volume(way, () => {}),
     ...(kept && { kept }),
     remarks,

@@ -111,7 +111,7 @@ export class Masks {
     const scan = await this.scan(plan, name);
     const masks = await segmentSlice(plan, predictor, scan, view, index);
     const [rows, columns] = scan.native.size.filter((_, axis) => axis !== AXIS[view]) as [number, number];
-    return { view, index, size: [rows, columns], labels: masks.ensemble!, agreement: agreementOf(networksOf(masks)), run, iteration };
+    return { view, index, size: [rows, columns], labels: masks.ensemble, agreement: agreementOf(networksOf(masks)), run, iteration };
   }
 
   /** The scan as the plan wants it; the last one is kept. */
@@ -179,7 +179,7 @@ export class Masks {
       iteration,
       agreement: networks.length < 2 ? null : { transverse: along('transverse'), coronal: along('coronal') },
     };
-    const labels = masks.ensemble! as Uint8Array<ArrayBuffer>;
+    const labels = masks.ensemble as Uint8Array<ArrayBuffer>;
     await this.store.files.copy(new Blob([labels]), maskFile(name));
     await this.store.files.write(factsFile(name), JSON.stringify(facts));
     await this.store.saveCase(name, () => ({ masked: { run, iteration } }));

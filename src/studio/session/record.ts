@@ -62,7 +62,7 @@ export function parseRecord(bytes: Uint8Array, where: string): SessionRecord {
 
 /** Colours that stay apart for eyes of every kind (Okabe and Ito), for classes as they come. */
 const COLOURS = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7', '#999999', '#ffffff'];
-export const colourOf = (index: number): string => (index === 0 ? '#000000' : COLOURS[(index - 1) % COLOURS.length]!);
+export const colourOf = (index: number): string => (index === 0 ? '#000000' : COLOURS[(index - 1) % COLOURS.length]);
 
 export const newRecord = (called: string): SessionRecord => ({
   version: 1,

@@ -53,7 +53,7 @@ export async function sessionFile(store: SessionStore, tell: (done: number, tota
     if (error) failure = error;
     else {
       size += chunk.length;
-      parts.push(new Blob([chunk as Uint8Array<ArrayBuffer>])); // a Blob need not lie in memory
+      parts.push(new Blob([chunk])); // a Blob need not lie in memory
     }
   });
   let done = 0;
@@ -93,8 +93,8 @@ function entriesOf(zip: ZipFile): Map<string, string> {
 
 /** A case of a data set that no session had: its grid, and its drawn labels into `labels`. */
 async function caseOf(store: SessionStore, dataset: Dataset, index: number): Promise<CaseRecord> {
-  const scan = [...dataset.training, ...dataset.test][index]!,
-    way = scan.images[0]!;
+  const scan = [...dataset.training, ...dataset.test][index],
+    way = scan.images[0];
   const { stored, label, unlabelled, image } = await loadCase(dataset, scan, () => {});
   if (unlabelled.length > 0)
     throw new DataError(

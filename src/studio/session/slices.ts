@@ -37,7 +37,7 @@ export async function segmentSlice(
   const at = Math.min(size[axis] - 1, Math.floor((index + 0.5) * step[axis]));
   const slab: Triple = [...size],
     start: Triple = [0, 0, 0];
-  slab[axis] = Math.min(size[axis], plan.data.roi[axis]!);
+  slab[axis] = Math.min(size[axis], plan.data.roi[axis]);
   start[axis] = Math.max(0, Math.min(size[axis] - slab[axis], at - (slab[axis] >> 1)));
   const image = crop(scan.image, size, start, slab, scan.outside);
   const labels = await predictVolume(windowsOf(plan), networks, { image, grid: { ...scan.grid, size: slab }, outside: scan.outside });
@@ -57,7 +57,7 @@ export function agreementOf(masks: readonly Uint8Array[]): number | null {
     pairs = 0;
   for (let a = 0; a < masks.length; a++)
     for (let b = a + 1; b < masks.length; b++, pairs++) {
-      const [one, other] = [masks[a]!, masks[b]!];
+      const [one, other] = [masks[a], masks[b]];
       let both = 0,
         sizes = 0;
       for (let i = 0; i < one.length; i++) {
@@ -84,7 +84,7 @@ export function proposed(n: number, annotated: readonly number[], agreement: Arr
     .filter((i) => !known.has(i))
     .reduce<number | null>((best, i) => {
       if (best === null) return i;
-      const gain = agreement ? agreement[best]! - agreement[i]! : 0;
+      const gain = agreement ? agreement[best] - agreement[i] : 0;
       return gain > 0 || (gain === 0 && away(i) > away(best)) ? i : best;
     }, null);
 }
