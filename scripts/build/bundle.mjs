@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // src -> dist with esbuild. Entry points whose file does not exist are left out.
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { bundleStudio } from './studio.mjs';
 
 const NODE = { voxelgrad: 'src/index.ts', kernels: 'src/kernels.ts', sanet: 'src/sanet.ts', cli: 'src/cli/main.ts' };
 const BROWSER = { 'voxelgrad.browser': 'src/index.ts', 'sanet.browser': 'src/sanet.browser.ts' };
-// The page that annotates and trains: what it runs, and src/studio/static beside it, for any static host.
-const STUDIO = { 'studio/page': 'src/studio/page/main.tsx', 'studio/worker': 'src/studio/worker.ts' };
 const here = (root, table) => Object.fromEntries(Object.entries(table).filter(([, path]) => existsSync(join(root, path))));
 
 /** A TypeScript file without packages, as a module in this process: build and run time share src/gpu/specialise.ts. */
@@ -62,20 +61,15 @@ export async function bundle(root) {
     out.push(...Object.keys(r.metafile.outputs));
     removeOthers(root, out);
   }
-  for (const [table, more] of [
-    [BROWSER, {}],
-    [STUDIO, { minify: true, jsx: 'automatic', jsxImportSource: 'preact' }],
-  ]) {
-    const entryPoints = here(root, table);
-    if (!Object.keys(entryPoints).length) continue;
-    const r = await build({ ...common, ...more, entryPoints, platform: 'browser', plugins: [neighbours] });
+  const browser = here(root, BROWSER);
+  if (Object.keys(browser).length) {
+    const r = await build({ ...common, entryPoints: browser, platform: 'browser', plugins: [neighbours] });
     for (const [file, { imports }] of Object.entries(r.metafile.outputs)) {
       const foreign = imports.filter((i) => i.external);
       if (foreign.length) throw new Error(`${file}: imports ${foreign.map((i) => i.path).join(', ')}, expected none`);
     }
     out.push(...Object.keys(r.metafile.outputs));
   }
-  const page = join(root, 'src/studio/static');
-  if (existsSync(page)) cpSync(page, join(root, 'dist/studio'), { recursive: true });
+  out.push(...(await bundleStudio(root, common, [neighbours])));
   return out.filter((path) => path.endsWith('.js'));
 }

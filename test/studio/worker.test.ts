@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The studio's worker in Chromium, as its page would use it: the sample opened, a third of it drawn, trained on, segmented, taken away.
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { readVolume } from '../../src/io/browser/volume.ts';
+import { makeSample } from '../../src/studio/session/sample.ts';
+import { bundled, chromium, expectNoNode, removeBundled } from '../browser/chromium.ts';
+import { needs } from '../needs.ts';
+import { openBrowser } from './browser.ts';
+
+let scratch: string;
+beforeAll(async () => {
+  scratch = await bundled();
+});
+afterAll(() => removeBundled(scratch));
+
+needs(chromium, 'Chromium').it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact grid', async () => {
+  await expectNoNode(join(scratch, 'dist/studio/worker.js'));
+  await using browser = await openBrowser(scratch);
+  const tab = await browser.open();
+  const opened = await tab.ask(async ({ studio, listen }) => {
+    await listen();
+    const { session, added, problems } = await studio.addPhantom();
+    const { size, data } = await studio.voxels(added[0]);
+    return { added, problems, session, size, first: data[0], kind: data.constructor.name };
+  });
+  const sample = makeSample();
+  expect(opened).toMatchObject({ added: ['phantom'], problems: [], size: [24, 64, 64], first: sample.image.data[0], kind: 'Int16Array' });
+  expect(opened.session.training).toMatchObject({ status: 'none' });
+  expect(opened.session.cases[0]).toMatchObject({
+    spacing: [1.5, 0.75, 0.75],
+    share: 0,
+    affine: [0.75, 0, 0, 0, 0, 0.75, 0, 0, 0, 0, 1.5, 0, 0, 0, 0, 1],
+  });
+
+  expect(await tab.ask(async ({ studio, failure, plan }) => failure(studio.start({ preset: 'demo', plan: plan(4) })))).toMatchObject({
+    code: 'USAGE',
+    message: 'start: no slice is annotated.',
+  });
+
+  const drawn = await tab.ask(async ({ studio, annotateThird, truth }) => {
+    await annotateThird('phantom');
+    const { annotated, share } = (await studio.session()).cases[0];
+    const labels = await studio.annotation('phantom'),
+      all = truth();
+    return { annotated, share, wrong: labels.findIndex((v, i) => v !== (Math.floor(i / 4096) % 3 === 1 ? all[i] : 0)) };
+  });
+  expect(drawn).toEqual({ annotated: { transverse: [1, 4, 7, 10, 13, 16, 19, 22], coronal: [] }, share: 1 / 3, wrong: -1 });
+
+  const trained = await tab.ask(async ({ studio, whole, plan, event, events }) => {
+    const third = event((e) => e.kind === 'iteration' && e.done === 2);
+    await studio.start({ preset: 'demo', plan: plan(4) });
+    await third;
+    const paused = await studio.pause();
+    await whole(() => studio.goOn());
+    const { labels: _labels, ...slice } = (await studio.sliceMask('phantom', 'sagittal', 30))!;
+    const { labels, agreement, iteration } = await studio.predict('phantom');
+    const { blob, notes } = await studio.exportFile({ what: 'mask', name: 'phantom', format: 'nifti' });
+    return {
+      paused: { status: paused.status, done: paused.done },
+      training: await studio.training(),
+      slice,
+      mask: { voxels: labels.length, slices: agreement?.transverse.length, iteration },
+      proposed: await studio.propose('phantom', 'transverse'),
+      notes,
+      kinds: [...new Set(events.map(({ kind }) => kind))],
+      bytes: [...new Uint8Array(await blob.arrayBuffer())],
+      report: (await (await studio.exportFile({ what: 'report' })).blob.text()).slice(0, 15),
+    };
+  });
+  expect(trained.paused.status).toBe('paused');
+  expect(trained.training).toMatchObject({ status: 'finished', run: 1, done: 4, total: 4 });
+  expect(trained.training.log.map(({ iteration }) => iteration)).toEqual(expect.arrayContaining([1, 2, 4]));
+  expect(trained.slice).toMatchObject({ size: [24, 64], run: 1, iteration: 4 });
+  expect(trained.mask).toEqual({ voxels: 24 * 64 * 64, slices: 24, iteration: 4 });
+  expect(drawn.annotated.transverse).not.toContain(trained.proposed!.index);
+  expect(trained.kinds).toEqual(expect.arrayContaining(['progress', 'iteration', 'training']));
+  expect(trained.report.toLowerCase()).toBe('<!doctype html>');
+  const { data: _voxels, ...grid } = await readVolume('mask.nii.gz', Uint8Array.from(trained.bytes));
+  const { data: _scan, ...own } = sample.image;
+  expect(grid).toEqual(own);
+
+  const other = await browser.open();
+  expect(
+    await other.ask(
+      async ({ studio, failure }, id: string) => ({
+        failure: await failure(studio.openSession(id)),
+        busy: (await studio.sessions())[0].busy,
+      }),
+      opened.session.id,
+    ),
+  ).toEqual({
+    failure: { code: 'BUSY', message: 'session: another tab has it open.', hint: 'Close it there, or go on there.' },
+    busy: true,
+  });
+});
