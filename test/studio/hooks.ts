@@ -8,4 +8,6 @@ GPUAdapter.prototype.requestDevice = async function (...options) {
   devices.push(device);
   return device;
 };
-new BroadcastChannel('hooks').onmessage = () => devices.at(-1)!.destroy();
+new BroadcastChannel('hooks').addEventListener('message', () => {
+  devices.at(-1)!.destroy();
+});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The studio's page as the tests have it: the worker, its events, and what a person would draw.
-import { proxy, wrap, type Remote } from 'comlink';
+import { proxy, wrap } from 'comlink';
 import type { StudioEvent, StudioWorker } from '../../src/studio/protocol.ts';
 import { makeSample } from '../../src/studio/session/sample.ts';
 
