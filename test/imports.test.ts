@@ -28,6 +28,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   models: ['errors.ts', 'gpu', 'engine', 'ops', 'nn'],
   methods: ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'losses', 'optim', 'models', 'random', 'data', 'predict', 'metrics'],
   train: ['errors.ts', 'gpu', 'nn', 'optim', 'methods', 'random', 'predict', 'files', 'data'],
+  mpi: ['errors.ts', 'train'],
   predict: ['data'],
   random: ['errors.ts'],
   // Formats make volumes of bytes and so know a volume and its grid; the doors know what goes through them.
@@ -37,7 +38,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   data: ['errors.ts', 'files/json.ts', 'random', 'io/endings.ts', 'io/source.ts'],
   metrics: ['errors.ts'],
   report: ['errors.ts', 'metrics', 'data'],
-  cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'train', 'methods', 'files', 'data', 'metrics', 'report', 'io', 'io/node'],
+  cli: ['errors.ts', 'gpu', 'gen', 'engine', 'ops', 'train', 'methods', 'files', 'data', 'metrics', 'report', 'io', 'io/node', 'mpi'],
   // What the worker of the page may need, and nothing needs the studio.
   studio: ['errors.ts', 'gpu', 'train', 'methods', 'predict', 'files', 'data', 'metrics', 'report', 'io', 'io/browser', 'random'],
   // The public entry points.

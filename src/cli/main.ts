@@ -66,7 +66,7 @@ export async function main(argv: readonly string[], output: Output = processOutp
         const outcome = await hearRemarks(warn, () =>
           verb.run(command.processedArgs, command.opts(), { json, argv, note: json ? stderr : stdout }),
         );
-        stdout(json ? JSON.stringify(outcome.json, null, 2) : outcome.text);
+        if (outcome.json !== undefined) stdout(json ? JSON.stringify(outcome.json, null, 2) : outcome.text);
         exitCode = outcome.exitCode ?? 0;
       });
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad train: one plan, one fold, one run folder.
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { type Dataset } from '../data/dataset.ts';
-import { DataError, DeviceLostError, UsageError } from '../errors.ts';
+import { DataError, DeviceLostError, printable, UsageError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
 import { fileSums, refuseChanged, sumOfSums } from '../train/data_files.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
@@ -22,6 +23,11 @@ import { assertNoRun } from '../train/run_store.ts';
 import { folderStore, tracesOf } from '../io/node/run/folder.ts';
 import { newestCheckpoint } from '../io/node/run/checkpoint.ts';
 import { METHODS } from '../methods/methods.ts';
+import { joinMpi } from '../mpi/join.ts';
+import type { Mpi } from '../mpi/library.ts';
+import { MpiRanks } from '../mpi/ranks.ts';
+import type { Ranks } from '../train/ranks.ts';
+import { failureOf } from './failure.ts';
 import { integer, number } from './numbers.ts';
 import { paceLine } from './pace.ts';
 import { assertOneSource, readPlanFile } from './plan_file.ts';
@@ -49,6 +55,7 @@ interface Options {
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly dataChanged?: boolean;
+  readonly ranksChanged?: boolean;
 }
 
 /** Options that make a plan; a resumed run has its own. */
@@ -129,12 +136,13 @@ interface Session {
   readonly options: Options;
   readonly signal: AbortSignal;
   readonly argv: readonly string[];
+  readonly ranks: Ranks | null;
   onProgress(p: Progress): void;
 }
 
-/** Trains, and opens the device anew where it is lost, as long as that gets further. */
+/** Trains, and opens the device anew where it is lost, as long as that gets further. Of several processes, all end with the one that lost its own. */
 async function survive(
-  { plan, dataset, options, signal, argv, onProgress }: Session,
+  { plan, dataset, options, signal, argv, ranks, onProgress }: Session,
   context: Context,
 ): Promise<TrainOutcome & { record: RunRecord }> {
   let resume = options.resume ?? false;
@@ -151,6 +159,8 @@ async function survive(
         resume,
         force: options.force ?? false,
         dataChanged: options.dataChanged ?? false,
+        ranksChanged: options.ranksChanged ?? false,
+        ...(ranks && { ranks }),
         ...(options.init && { init: options.init }),
         signal,
         onProgress: (p) => {
@@ -182,6 +192,7 @@ async function survive(
           }));
         },
       });
+      if (ranks && ranks.rank > 0) return { ...outcome, record: { version: 1 } };
       const { state, finished, fold } = outcome;
       const peakBytes = device.memory().peak;
       const names = { compile: 'compile kernels', train: 'train', validate: 'validate while training' };
@@ -201,7 +212,7 @@ async function survive(
       }));
       return { ...outcome, record };
     } catch (error) {
-      if (!(error instanceof DeviceLostError) || ++lost >= PATIENCE) throw error;
+      if (!(error instanceof DeviceLostError) || ranks || ++lost >= PATIENCE) throw error; // several processes would have to go back together
       context.note(`${error.message} Going on from the last checkpoint with a new device.`);
       resume ||= tracesOf(options.run).length > 0;
     }
@@ -239,57 +250,85 @@ export const train: Verb = {
       )
       .option('--resume', 'go on with the run in the folder')
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
+      .option('--ranks-changed', 'with --resume: go on with another number of processes (mpirun -n) than before, and record it')
       .option('--force', 'train where a process of another machine, or one that cannot be told, may hold the folder');
   },
   async run([folder], options: Options, context): Promise<Outcome> {
-    const planFile = join(options.run, 'plan.json');
-    if (options.resume && !existsSync(planFile))
-      throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
-    const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
-    if (options.resume && given.length > 0)
-      throw new UsageError(
-        `--resume: got --${given[0].replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`,
-        'Leave the option out, or start a new run folder.',
-      );
-    assertOneSource(options);
-    if (!options.resume) await assertNoRun(folderStore(options.run));
-    const dataset = await openDataset(folder);
-    const plan = options.resume ? readPlanFile(planFile) : await planOf(dataset, options, context);
-    if (options.resume) await assertSameCases(plan, dataset, options);
-    else if (options.init === undefined && frozenNetworks(plan).length > 0)
-      throw new UsageError(
-        `--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`,
-        'Name them with --init, or set trainable to true.',
-      );
-
-    const stop = new AbortController();
-    const onSignal = (): void => {
-      if (stop.signal.aborted) process.exit(130);
-      context.note('Stopping after this iteration (Ctrl-C again to stop at once).');
-      stop.abort();
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-    const show = trainingProgress(context);
+    const mpi = await joinMpi();
+    if (!mpi) return trainRun(folder, options, context, null);
     try {
-      const { state, finished, record } = await survive(
-        { plan, dataset, options, signal: stop.signal, argv: context.argv, onProgress: show.update },
-        context,
-      );
-      const again = commandLine(['train', folder, '--run', options.run, '--resume']);
-      const best = state.best
-        ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}`
-        : 'no validation yet';
-      return {
-        text: finished
-          ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`
-          : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
-        json: { ...record, resume: finished ? null : again },
-      };
-    } finally {
-      show.end();
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      const outcome = await trainRun(folder, options, mpi.rank === 0 ? context : { ...context, note: () => undefined }, mpi);
+      mpi.finish();
+      return mpi.rank === 0 ? outcome : { text: '', json: undefined };
+    } catch (error) {
+      const { message, hint, stack, exitCode } = failureOf(error);
+      const where = `rank ${mpi.rank} of ${mpi.ranks} on ${hostname()}`;
+      process.stderr.write(printable(`error: ${where}: ${stack ?? message}\n${hint ? `hint: ${hint}\n` : ''}`));
+      mpi.abort(exitCode); // ends every process of the run; checkpoints are renamed into place, so the last one is whole
+      throw error;
     }
   },
 };
+
+async function trainRun(folder: string, options: Options, context: Context, mpi: Mpi | null): Promise<Outcome> {
+  const planFile = join(options.run, 'plan.json');
+  if (options.resume && !existsSync(planFile))
+    throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
+  const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
+  if (options.resume && given.length > 0)
+    throw new UsageError(
+      `--resume: got --${given[0].replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`,
+      'Leave the option out, or start a new run folder.',
+    );
+  assertOneSource(options);
+  const first = mpi === null || mpi.rank === 0;
+  if (!options.resume && first) await assertNoRun(folderStore(options.run));
+  const dataset = await openDataset(folder);
+  const plan = options.resume ? readPlanFile(planFile) : await planOf(dataset, options, context);
+  if (options.resume) await assertSameCases(plan, dataset, options);
+  else if (options.init === undefined && frozenNetworks(plan).length > 0)
+    throw new UsageError(
+      `--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`,
+      'Name them with --init, or set trainable to true.',
+    );
+
+  const ranks = mpi && new MpiRanks(mpi, plan.training.transport === 'f16');
+  if (mpi) context.note(`${mpi.ranks} processes: ${mpi.ranks * plan.training.batch} volumes an iteration`);
+  if (options.resume && options.ranksChanged && first) {
+    const before = (await newestCheckpoint(options.run)).state.ranks?.at(-1)?.ranks ?? 1;
+    if (before !== (mpi?.ranks ?? 1))
+      context.note(
+        `${before} processes have trained so far: sums come in another order from here on, of another number of volumes an iteration`,
+      );
+  }
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    if (stop.signal.aborted) process.exit(130);
+    context.note('Stopping after this iteration (Ctrl-C again to stop at once).');
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const show = trainingProgress(context);
+  try {
+    const { state, finished, record } = await survive(
+      { plan, dataset, options, signal: stop.signal, argv: context.argv, ranks, onProgress: first ? show.update : () => undefined },
+      context,
+    );
+    if (!first) return { text: '', json: undefined };
+    const again = commandLine(['train', folder, '--run', options.run, '--resume']);
+    const best = state.best
+      ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}`
+      : 'no validation yet';
+    return {
+      text: finished
+        ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`
+        : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
+      json: { ...record, resume: finished ? null : again },
+    };
+  } finally {
+    show.end();
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}

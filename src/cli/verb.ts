@@ -8,7 +8,7 @@ export type ExitCode = 0 | 1 | 2 | 3;
 export interface Outcome {
   /** For a person: printed to stdout without --json. */
   readonly text: string;
-  /** For a program: printed to stdout as one JSON document with --json. */
+  /** For a program: printed to stdout as one JSON document with --json. Undefined where another process of the run says it all. */
   readonly json: unknown;
   /** For work that was done and whose answer is bad news (`check` found errors). Default 0. */
   readonly exitCode?: ExitCode;

@@ -69,6 +69,10 @@ const training = z.strictObject({
     .describe(
       'mixed: f16 activations, and weights where they meet them; f32 master weights, sums, norms, graphs and losses; needs shader-f16',
     ),
+  transport: z
+    .enum(['f32', 'f16'])
+    .optional()
+    .describe('how gradients travel between the processes of a run (mpirun): f16 halves the bytes and rounds; left out: f32'),
   selections: integer(1, 1000).describe('validations in a run; the best one is kept'),
   checkpointEvery: z
     .union([z.literal('auto'), integer(1, 1_000_000)])

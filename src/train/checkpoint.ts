@@ -16,6 +16,7 @@ import type { DataChange } from './data_files.ts';
 import { networkList, type Networks } from '../methods/method.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { upgradePlan } from './plan_v1.ts';
+import type { RankHistory } from './ranks.ts';
 import type { RunFiles } from './run_store.ts';
 import type { TrainedPlan } from './trained_plan.ts';
 
@@ -49,6 +50,8 @@ export interface RunState {
   readonly stages: Readonly<Record<Stage, number>>;
   /** What `maxMinutes` is measured by: iterations that were timed, and their time. */
   readonly pace: { readonly iterations: number; readonly seconds: number };
+  /** How many processes trained it from which iteration on; absent where one has trained all of it. */
+  readonly ranks?: RankHistory;
   /** Iterations at which the run was taken up again. */
   readonly resumed: readonly number[];
   readonly adapter: string;
@@ -211,6 +214,7 @@ const stateSchema = z.looseObject({
   best: z.looseObject({ score: z.number(), iteration: z.number() }).nullable(),
   trained: z.record(z.string(), z.unknown()).optional(),
   tiles: z.record(z.string(), z.string()).optional(),
+  ranks: z.array(z.looseObject({ iteration: z.number(), ranks: z.number() })).optional(),
   stages: z.record(z.string(), z.number()).optional(),
   pace: z.looseObject({ iterations: z.number(), seconds: z.number() }).optional(),
 });

@@ -20,6 +20,7 @@ import { learningRateFactor } from '../optim/schedule.ts';
 import { patchStarts } from '../predict/predict_volume.ts';
 import { buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
+import { assertAgreement, readingStore, type Ranks } from './ranks.ts';
 import { Sampler } from './sampler.ts';
 import { startState } from './start.ts';
 import { survey, type Survey } from './survey.ts';
@@ -40,6 +41,10 @@ export interface TrainOptions {
   readonly resume: boolean;
   /** Goes on although files of the data set are not what the run began with; they are recorded. Default false. */
   readonly dataChanged?: boolean;
+  /** The other processes of the run, if there are some. The first one reports, validates and writes; the others may be given the same options. */
+  readonly ranks?: Ranks;
+  /** Goes on although another number of processes trained the run before; that is recorded. Default false. */
+  readonly ranksChanged?: boolean;
   /** Weights to start from: a checkpoint of the same networks, or a state dict (`initialise`). */
   readonly init?: FirstWeights;
   onInit?(found: Initialised): void;
@@ -91,7 +96,9 @@ export function foldOf(plan: Plan, dataset: Dataset): Fold {
 
 /** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
-  const { plan, dataset, store, signal, onProgress } = options;
+  const { plan, dataset, signal, onProgress, ranks } = options;
+  const first = !ranks || ranks.rank === 0;
+  const store = first ? options.store : readingStore(options.store);
   const device = currentDevice();
   assertClasses(plan, dataset);
   assertPrecision(plan, device);
@@ -106,6 +113,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const optimisers = buildOptimisers(plan, nets);
   const rates = new Map([...optimisers].map(([name, { lr }]) => [name, lr]));
   let state = await startState(options, fold, nets, optimisers);
+  if (ranks) await assertAgreement(ranks, nets, state);
   const changed = state.changes?.at(-1)?.iteration === state.iteration;
   const stages = { ...state.stages };
   let clock = performance.now();
@@ -119,11 +127,12 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   };
   await using checkpoints = new Checkpoints(store, nets, optimisers, plan.training.checkpointEvery);
   const save = async (...names: [CheckpointName, ...CheckpointName[]]): Promise<void> => {
+    if (!first) return;
     const steps = Object.fromEntries([...optimisers].map(([n, o]) => [n, o.steps]));
     state = { ...state, steps, seconds: stages.train + stages.validate, stages: { ...stages } };
     await checkpoints.save(names, state);
   };
-  if (!options.resume || changed) {
+  if (first && (!options.resume || changed)) {
     const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
     options.onSurvey?.(found, fold, state.changes ?? []);
   }
@@ -135,7 +144,11 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const partial = dataset.annotations.unlabelled.size > 0;
   const left = state.iteration < state.iterations; // else the run was over but for its last file
   const step = left
-    ? await method.step(plan, nets, optimisers, { partial, onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }) })
+    ? await method.step(plan, nets, optimisers, {
+        partial,
+        ...(ranks && { reducer: ranks }),
+        onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }),
+      })
     : null;
   if (step)
     await options.onCompiled?.({
@@ -149,12 +162,18 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   if (state.iteration > 0 && left) log.write({ iteration: state.iteration, resumed: true });
   let warm = false; // the first iteration of a process compiles shaders and says nothing about the pace
 
-  while (step && state.iteration < state.iterations && !signal?.aborted) {
+  /** Whether somebody wants to stop: all do after the same iteration. */
+  const stopped = async (): Promise<boolean> => {
+    const own = signal?.aborted ?? false;
+    return ranks ? (await ranks.gather(own)).includes(true) : own;
+  };
+
+  while (step && state.iteration < state.iterations && !(await stopped())) {
     const it = state.iteration;
     const factor = learningRateFactor(plan.optimiser, it, state.iterations);
     for (const [name, optimiser] of optimisers) optimiser.lr = rates.get(name)! * factor;
     const scheduled = method.schedule(plan, it, state.iterations);
-    const result = await step.run(await sampler.iteration(it), { iteration: it, ...scheduled });
+    const result = await step.run(await sampler.iteration(it, ranks), { iteration: it, ...scheduled });
     const done = it + 1;
     state = { ...state, iteration: done };
     if (plan.training.maxMinutes !== null && done <= PACE) {
@@ -166,7 +185,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const fixesLength = plan.training.maxMinutes !== null && done === PACE;
     const last = (): boolean => done === state.iterations;
     const selects = (): boolean => isSelection(plan, done, state.iterations) && fold.selection.length > 0;
-    const due = checkpoints.due(done) || fixesLength;
+    const due = first && (checkpoints.due(done) || fixesLength);
     const rows = done % LOG_EVERY === 0 || done === 1 || (due && checkpoints.fixed) || last() || selects();
     if (rows || due) {
       // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
@@ -186,9 +205,12 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     } else {
       onProgress?.({ stage: 'train', done, total: state.iterations });
     }
-    if (fixesLength) state = { ...state, iterations: await iterationsByClock(plan, state, stages, validated, load) };
+    if (fixesLength) {
+      const iterations = await iterationsByClock(plan, state, stages, validated, load);
+      state = { ...state, iterations: ranks ? (await ranks.gather(iterations))[0] : iterations };
+    }
     let better = false;
-    if (selects()) {
+    if (first && selects()) {
       await device.sync();
       lap('train');
       predictor ??= await method.predictor(plan, nets);
@@ -217,7 +239,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   if (!finished) await save('latest');
   else if (step || !(await store.has(checkpointFile('final'))))
     await save('final', ...(state.best?.iteration === state.iteration ? ['best' as const] : []));
-  await (finished ? checkpoints.finish(state) : checkpoints.settle());
+  await (finished && first ? checkpoints.finish(state) : checkpoints.settle());
   predictor?.dispose();
   step?.dispose();
   for (const optimiser of optimisers.values()) optimiser.dispose();

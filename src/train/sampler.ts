@@ -48,10 +48,10 @@ export class Sampler<F = any> {
     return names[order[at % names.length]!]!;
   }
 
-  /** The volumes of one iteration. */
-  iteration(it: number): Promise<F[]> {
+  /** The volumes of one iteration; of one among several processes, its part of them. */
+  iteration(it: number, { rank, ranks }: { readonly rank: number; readonly ranks: number } = { rank: 0, ranks: 1 }): Promise<F[]> {
     const { batch } = this.plan.training;
-    return Promise.all(Array.from({ length: batch }, (_, b) => this.sample(it * batch + b)));
+    return Promise.all(Array.from({ length: batch }, (_, b) => this.sample((it * ranks + rank) * batch + b)));
   }
 
   async sample(n: number): Promise<F> {

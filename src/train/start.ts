@@ -11,6 +11,7 @@ import type { TrainOptions } from './loop.ts';
 import { networkList, type Networks, type Optimisers } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertNoRun, checkpointFile, CHECKPOINTS, tracesIn, type RunStore } from './run_store.ts';
+import { continuedBy } from './ranks.ts';
 import { assertTrainedWith, sameFields, trainedPlan } from './trained_plan.ts';
 
 const newId = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, '0');
@@ -31,7 +32,7 @@ export async function newestIn(store: RunStore): Promise<{ name: string; state: 
 
 /** A new run's state, or the newest checkpoint's with everything put back. */
 export async function startState(
-  { plan, dataset, store, resume, dataChanged = false, init, onInit }: TrainOptions,
+  { plan, dataset, store, resume, dataChanged = false, init, onInit, ranks, ranksChanged = false }: TrainOptions,
   { train, selection }: Fold,
   nets: Networks,
   optimisers: Optimisers,
@@ -55,6 +56,7 @@ export async function startState(
     const { state } = checkpoint;
     const files = state.data ? changedFiles(state.data, data) : [];
     if (files.length > 0 && !dataChanged) refuseChanged(dataset.folder, files);
+    const history = continuedBy(ranks?.ranks ?? 1, state, path, ranksChanged);
     restoreNetworks(nets, checkpoint.tensors, path);
     restoreOptimisers(optimisers, checkpoint);
     return {
@@ -64,11 +66,12 @@ export async function startState(
       trained: trainedPlan(plan),
       data,
       ...(files.length > 0 && { changes: [...(state.changes ?? []), { iteration: state.iteration, files }] }),
+      ...(history.length > 0 && { ranks: history }),
       resumed: [...state.resumed, state.iteration],
       adapter: info.name,
     };
   }
-  await assertNoRun(store);
+  if (!ranks || ranks.rank === 0) await assertNoRun(store); // later processes may come when the first has begun
   let weights: RunState['init'];
   if (init) {
     const found = initialise(plan, nets, await init.read(), init.file);
@@ -97,6 +100,7 @@ export async function startState(
     seconds: 0,
     stages: { compile: 0, train: 0, validate: 0 },
     pace: { iterations: 0, seconds: 0 },
+    ...(ranks && { ranks: continuedBy(ranks.ranks, { iteration: 0 }, store.folder, true) }),
     resumed: [],
     adapter: info.name,
     tiles: caps.tiles,

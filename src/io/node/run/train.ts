@@ -19,6 +19,6 @@ export const weightsFile = (file: string): FirstWeights => ({ file, place: resol
 
 /** @throws DataError for a folder that another process holds, a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
 export async function train({ folder, force = false, init, ...options }: FolderTrainOptions): Promise<TrainOutcome> {
-  using _held = new RunFolder(folder, force);
+  using _held = (options.ranks?.rank ?? 0) === 0 ? new RunFolder(folder, force) : null; // the first of several processes holds it for all
   return await trainRun({ ...options, store: folderStore(folder), ...(init !== undefined && { init: weightsFile(init) }) });
 }

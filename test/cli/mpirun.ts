@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Runs on several processes of this machine, by the MPI that is installed here.
+import { execFileSync, spawn } from 'node:child_process';
+import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
+import type { CheckpointName } from '../../src/train/run_store.ts';
+import { needs } from '../needs.ts';
+import { type Ended, type Running } from './processes.ts';
+
+function versionOf(launcher: string): string {
+  try {
+    return execFileSync(launcher, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  } catch {
+    return '';
+  }
+}
+
+const find = (names: readonly string[], sign: RegExp): string | undefined => names.find((name) => sign.test(versionOf(name)));
+export const openMpi = find(['mpirun.openmpi', 'mpirun'], /Open MPI|OpenRTE/);
+export const mpich = find(['mpiexec.hydra', 'mpiexec.mpich', 'mpirun'], /HYDRA/);
+
+export const withOpenMpi = needs(openMpi, 'Open MPI (apt-get install openmpi-bin)');
+export const withMpich = needs(mpich, 'MPICH (apt-get install mpich)');
+
+/** Starts `ranks` processes of the command line; `each` gives one of them another environment. */
+export function mpirun(
+  launcher: string,
+  ranks: number,
+  argv: readonly string[],
+  each: Readonly<Record<number, Readonly<Record<string, string>>>> = {},
+): Running {
+  const isOpen = launcher === openMpi;
+  const parts = Array.from({ length: ranks }, (_, rank) => [
+    ...(rank > 0 ? [':'] : []),
+    '-n',
+    '1',
+    'env',
+    ...Object.entries(each[rank] ?? {}).map(([key, value]) => `${key}=${value}`),
+    process.execPath,
+    ...argv,
+  ]).flat();
+  const child = spawn(launcher, [...(isOpen ? ['--allow-run-as-root', '--oversubscribe'] : []), ...parts], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, out, err }));
+  });
+  return { child, ended, text: () => out + err };
+}
+
+/** Every value of a checkpoint by name. */
+export async function valuesOf(run: string, which: CheckpointName = 'final'): Promise<Map<string, unknown>> {
+  const { tensors } = await readCheckpoint(checkpointPath(run, which));
+  return new Map([...tensors].map(([name, { data }]) => [name, data]));
+}
