@@ -34,10 +34,11 @@ interface Options {
 }
 
 /** What run.json adds to a report: its facts. */
-function recorded({ annotation, evaluated, references, stages, machine }: RunRecord): Partial<ReportInput> {
+function recorded({ annotation, evaluated, ensemble, references, stages, machine }: RunRecord): Partial<ReportInput> {
   return {
     ...(annotation && { annotation }),
     ...(evaluated !== undefined && { evaluated }),
+    ...(typeof ensemble === 'string' && { ensemble }),
     ...(references && { references }),
     ...(stages && { stages }),
     ...(machine && { machine }),

@@ -29,7 +29,10 @@ export interface Evaluations {
   readonly training?: string;
 }
 
-export interface RunRecord extends Pick<ReportInput, 'annotation' | 'evaluated' | 'references' | 'stages' | 'machine' | 'provenance'> {
+export interface RunRecord extends Pick<
+  ReportInput,
+  'annotation' | 'evaluated' | 'ensemble' | 'references' | 'stages' | 'machine' | 'provenance'
+> {
   readonly version: 1;
   /** Absolute path of the data set that was trained on. */
   readonly dataset?: string;
@@ -87,10 +90,11 @@ export function recordStage(run: string, stage: Stage, add: boolean): void {
   });
 }
 
-/** Notes which weights masks are made of. */
-export function recordWeights(run: string, weights: string): void {
-  if (readRecord(run).predictedWith?.includes(weights)) return;
-  updateRecord(run, ({ predictedWith = [] }) => ({ predictedWith: [...new Set([...predictedWith, weights])] }));
+/** Notes which weights masks are made of, and in words whom their ensemble leaves out. */
+export function recordWeights(run: string, weights: string, ensemble: string | undefined): void {
+  const before = readRecord(run);
+  if (before.predictedWith?.includes(weights) && before.ensemble === ensemble) return;
+  updateRecord(run, ({ predictedWith = [] }) => ({ predictedWith: [...new Set([...predictedWith, weights])], ensemble }));
 }
 
 export function machineOf({ info, caps }: Device): NonNullable<ReportInput['machine']> {

@@ -10,6 +10,7 @@ const numbers = z.record(z.string(), z.number()).optional();
 export const runRecordSchema = z.looseObject({
   dataset: text,
   evaluated: text,
+  ensemble: text,
   labelSource: text,
   predictedWith: z.array(z.string()).optional(),
   evaluations: z.looseObject({ headline: text, networks: z.record(z.string(), z.string()).optional(), training: text }).optional(),

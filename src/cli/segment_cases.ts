@@ -17,6 +17,7 @@ import { readTrained } from '../io/node/run/checkpoint.ts';
 import { restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
 import { onStoredGrid, prepareScan, scanBytes, segment } from '../train/inference.ts';
+import { ensembleWords } from '../train/ensemble.ts';
 import { planDigest } from '../train/start.ts';
 import { makeNetworks } from '../train/networks.ts';
 import type { RoiPredictor } from '../methods/method.ts';
@@ -177,6 +178,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     context.note(
       `${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`,
     );
+  const votes = state.ensemble && ensembleWords(state.ensemble, Object.keys(methodOf(plan).networks(plan)));
+  if (votes !== undefined) context.note(votes);
   readRecord(job.run); // damaged, it says so before the work, not after
   const source: Source = {
     version: 2,
@@ -207,7 +210,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const nets = makeNetworks(plan);
   restoreNetworks(nets, tensors, checkpoint);
   const continued = claimFolder(out, source);
-  if (missing.size > 0) recordWeights(job.run, weights); // before the first mask: whoever finds masks of these weights knows whose they are
+  if (missing.size > 0) recordWeights(job.run, weights, votes); // before the first mask: whoever finds masks of these weights knows whose they are
   const start = performance.now();
   const show = progress('predicting', context);
   const again: Again[] = [];
@@ -228,7 +231,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     );
     const scan = prepareScan(plan, name, image, stored);
     predictor ??= await methodOf(plan).predictor(plan, nets); // after the first scan: one that cannot be read says so at once
-    const masks = await segment(plan, predictor, scan);
+    const masks = await segment(plan, predictor, scan, state.ensemble?.members);
     const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
     if (why !== 'new') {
       again.push({ name, why });

@@ -22,7 +22,8 @@ import { inferPlan } from '../train/presets.ts';
 import { assertNoRun } from '../train/run_store.ts';
 import { folderStore, tracesOf } from '../io/node/run/folder.ts';
 import { newestCheckpoint } from '../io/node/run/checkpoint.ts';
-import { METHODS } from '../methods/methods.ts';
+import { ensembleWords } from '../train/ensemble.ts';
+import { METHODS, methodOf } from '../methods/methods.ts';
 import { joinMpi } from '../mpi/join.ts';
 import type { Mpi } from '../mpi/library.ts';
 import { MpiRanks } from '../mpi/ranks.ts';
@@ -320,9 +321,10 @@ async function trainRun(folder: string, options: Options, context: Context, mpi:
     const best = state.best
       ? `best validation Dice ${(100 * state.best.score).toFixed(1)} % at iteration ${state.best.iteration}`
       : 'no validation yet';
+    const votes = state.ensemble && ensembleWords(state.ensemble, Object.keys(methodOf(plan).networks(plan)));
     return {
       text: finished
-        ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\nCheckpoints: ${join(options.run, 'checkpoints')}`
+        ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\n${votes === undefined ? '' : `After the last validation ${votes}.\n`}Checkpoints: ${join(options.run, 'checkpoints')}`
         : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
       json: { ...record, resume: finished ? null : again },
     };

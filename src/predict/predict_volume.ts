@@ -29,6 +29,8 @@ export interface Windows {
   readonly step: number;
   readonly mirror: boolean;
   readonly classes: number;
+  /** Outputs that are the mean of several networks' probabilities, by name; default: "ensemble", of all. */
+  readonly means?: Readonly<Record<string, readonly string[]>>;
 }
 
 type Flips = readonly [boolean, boolean, boolean];
@@ -61,7 +63,7 @@ export function blendWeights(roi: Triple): Float32Array {
 const MIRRORS: readonly Flips[] = Array.from({ length: 8 }, (_, i) => [(i & 4) > 0, (i & 2) > 0, (i & 1) > 0]);
 
 type Scan = Pick<PreparedCase, 'image' | 'grid' | 'outside'>;
-/** Labels [D, H, W] of each network and of the mean of their probabilities, on the prepared grid. */
+/** Labels [D, H, W] of each network and of means of their probabilities, on the prepared grid. */
 type Labels = Record<string, Uint8Array>;
 
 export async function predictVolume(windows: Windows, networks: RoiNetworks, scan: Scan): Promise<Labels> {
@@ -105,11 +107,11 @@ interface Patch {
 }
 
 function* patchesOf(
-  { roi, step, mirror, classes }: Windows,
+  { roi, step, mirror, classes, means }: Windows,
   { image, grid: { size }, outside }: Scan,
   done: (labels: Labels) => void,
 ): Generator<Patch> {
-  const slab = new Slab([...size], roi, classes);
+  const slab = new Slab([...size], roi, classes, means);
   const starts = patchStarts([...size], roi, step);
   let left = starts.length * (mirror ? 8 : 1);
   for (const start of starts) {
@@ -136,15 +138,17 @@ class Slab {
   private readonly size: Triple;
   private readonly roi: Triple;
   private readonly classes: number;
+  private readonly means: Windows['means'];
   private readonly depth: number;
   private readonly weights: Float32Array;
   /** Slices below this one have their labels. */
   private done = 0;
 
-  constructor(size: Triple, roi: Triple, classes: number) {
+  constructor(size: Triple, roi: Triple, classes: number, means: Windows['means']) {
     this.size = size;
     this.roi = roi;
     this.classes = classes;
+    this.means = means;
     this.depth = Math.min(size[0], roi[0]);
     this.weights = blendWeights(roi);
   }
@@ -188,11 +192,12 @@ class Slab {
       const at = (this.done % depth) * plane * classes;
       const slices = [...this.sums].map(([name, sums]) => [name, sums.subarray(at, at + plane * classes)] as const);
       for (const [name, p] of slices) argmax([p], classes, this.label(name).subarray(this.done * plane));
-      argmax(
-        slices.map(([, p]) => p),
-        classes,
-        this.label('ensemble').subarray(this.done * plane),
-      );
+      for (const [name, members] of Object.entries(this.means ?? { ensemble: slices.map(([network]) => network) }))
+        argmax(
+          slices.filter(([network]) => members.includes(network)).map(([, p]) => p),
+          classes,
+          this.label(name).subarray(this.done * plane),
+        );
       for (const [, p] of slices) p.fill(0);
     }
   }

@@ -23,6 +23,8 @@ export interface ReportInput {
   notices?: string[];
   /** What to measure the headline against. */
   references?: ReferenceResult[];
+  /** Which networks the ensemble leaves out, and why, in words; absent where it leaves none. */
+  ensemble?: string;
   /** Each network and the ensemble on the same cases. */
   networks?: { name: string; summary: Summary }[];
   /** An evaluation of training cases, whose annotated slices are known (the `label` verb); by default `summary`. */

@@ -17,7 +17,7 @@ export function verdictSection(input: ReportInput): Html | null {
   ${
     summary &&
     html`<p class="verdict">${sentence(summary, input)}</p>
-      ${[...standing(summary), ...labelSourceNotes(summary.settings)].map((note) => html`<p class="notice">${note}</p>`)}${tiles(summary)}${caution(summary)}${trainedLine(summary)}${bestNetwork(input)}`
+      ${[...standing(summary), ...labelSourceNotes(summary.settings)].map((note) => html`<p class="notice">${note}</p>`)}${tiles(summary)}${caution(summary)}${trainedLine(summary)}${votesLine(input)}${bestNetwork(input)}`
   }
   ${annotation && html`<p class="small">Annotated in training (${annotation.scheme}): ${shares(annotation)}.${annotation.transverse && annotation.coronal ? ' A voxel is annotated where a plane through it is, of either direction.' : null}</p>`}
   ${comparisonFigure(summary, references)}`;
@@ -72,6 +72,10 @@ function trainedLine({ training }: Summary): Html | null {
     %${copied && ' on the voxels that were not annotated'}${training.missing.length > 0 && `, ${training.missing.length} of them without a prediction`}.
   </p>`;
 }
+
+/** Who is not in the ensemble. */
+const votesLine = ({ ensemble }: ReportInput): Html | null =>
+  ensemble === undefined ? null : html`<p class="small">Of the weights evaluated here, ${ensemble}.</p>`;
 
 /** A network that does better alone than what the headline is about. */
 function bestNetwork({ summary, networks = [], headline = 'ensemble' }: ReportInput): Html | null {

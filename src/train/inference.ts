@@ -13,11 +13,13 @@ import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { predictionBytes, predictVolume, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
 
-export const windowsOf = ({ data: { roi }, prediction: { step, mirror }, classes }: Plan): Windows => ({
+/** `ensemble`: who votes in it, default all. */
+export const windowsOf = ({ data: { roi }, prediction: { step, mirror }, classes }: Plan, ensemble?: readonly string[]): Windows => ({
   roi: [...roi],
   step,
   mirror,
   classes: classes.length,
+  ...(ensemble && { means: { ensemble } }),
 });
 
 /** Bytes of host memory that a scan on the grid `native`, predicted on `grid`, takes at most. */
@@ -30,9 +32,14 @@ export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geo
   return prepareCase(loaded, plan.data.spacing === 'native' ? null : ([...plan.data.spacing] as Triple), intensityWindow(plan.data));
 }
 
-/** Masks of each output by name, on the RAS grid of the file before resampling. */
-export async function segment(plan: Plan, networks: RoiNetworks, scan: PreparedCase): Promise<Record<string, Uint8Array>> {
-  const masks = await predictVolume(windowsOf(plan), networks, scan);
+/** Masks of each output by name, on the RAS grid of the file before resampling. `ensemble`: as a checkpoint's state has it. */
+export async function segment(
+  plan: Plan,
+  networks: RoiNetworks,
+  scan: PreparedCase,
+  ensemble?: readonly string[],
+): Promise<Record<string, Uint8Array>> {
+  const masks = await predictVolume(windowsOf(plan, ensemble), networks, scan);
   for (const [name, label] of Object.entries(masks)) {
     const back = sameSize(scan.grid, scan.native)
       ? label

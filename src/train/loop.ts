@@ -214,8 +214,9 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       await device.sync();
       lap('train');
       predictor ??= await method.predictor(plan, nets);
-      const dice = await validate(plan, predictor, await Promise.all(validated.map(load)));
+      const { dice, ensemble } = await validate(plan, predictor, await Promise.all(validated.map(load)));
       lap('validate');
+      state = { ...state, ensemble };
       log.write({ iteration: done, dice });
       onProgress?.({ stage: 'validate', done, total: state.iterations, dice });
       const score = dice[plan.evaluation.headline] ?? Object.values(dice)[0] ?? 0;

@@ -38,14 +38,14 @@ export class Sampler<F = any> {
   /** Name of the case of the n-th sample: every epoch is a new permutation. */
   caseOf(n: number): string {
     const turn = n % this.turns.length;
-    const names = this.turns[turn]!;
+    const names = this.turns[turn];
     const at = Math.floor(n / this.turns.length);
     const order = new Philox(this.plan.training.seed, 'order').permutation(
       Math.floor(at / names.length),
       turn === 0 ? 0 : UNANNOTATED,
       names.length,
     );
-    return names[order[at % names.length]!]!;
+    return names[order[at % names.length]];
   }
 
   /** The volumes of one iteration; of one among several processes, its part of them. */

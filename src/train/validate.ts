@@ -3,14 +3,22 @@
 // more labels than training did.
 import type { PreparedCase } from '../data/sample.ts';
 import { predictVolumes, type RoiNetworks } from '../predict/predict_volume.ts';
+import { methodOf } from '../methods/methods.ts';
+import { chooseEnsemble, combinations, combined, type Ensemble } from './ensemble.ts';
 import { windowsOf } from './inference.ts';
 import type { Plan } from '../methods/plan.ts';
 
-/** Mean Dice over cases and the classes they have, by output name; 0 where an output misses everything. */
-export async function validate(plan: Plan, networks: RoiNetworks, cases: readonly PreparedCase[]): Promise<Record<string, number>> {
+/** Mean Dice over cases and the classes they have, by network and of the ensemble; 0 where an output misses everything. And who is in the ensemble. */
+export async function validate(
+  plan: Plan,
+  networks: RoiNetworks,
+  cases: readonly PreparedCase[],
+): Promise<{ dice: Record<string, number>; ensemble: Ensemble }> {
+  const names = Object.keys(methodOf(plan).networks(plan));
+  const means = Object.fromEntries(combinations(names).map((members) => [combined(members), members]));
   const sums = new Map<string, { total: number; count: number }>();
   await predictVolumes(
-    windowsOf(plan),
+    { ...windowsOf(plan), means },
     networks,
     cases.filter(({ label }) => label),
     (scan, labels) => {
@@ -22,7 +30,10 @@ export async function validate(plan: Plan, networks: RoiNetworks, cases: readonl
       }
     },
   );
-  return Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
+  const scores = Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
+  const ensemble = chooseEnsemble(names, scores);
+  const known = names.filter((name) => name in scores).map((name) => [name, scores[name]]);
+  return { dice: { ...Object.fromEntries(known), ...(known.length > 0 && { ensemble: ensemble.dice.chosen }) }, ensemble };
 }
 
 /** Over the labelled classes present in reference or prediction; null where there is none. */

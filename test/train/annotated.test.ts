@@ -43,7 +43,7 @@ describe('cases without annotation', () => {
     expect(bareCases({ ...plan, annotation: { ...plan.annotation, cases: null } }, dataset, fold).size).toBe(0);
     const marked = {
       ...dataset,
-      annotations: { ...dataset.annotations, planes: new Map([[fold.train[0]!, { transverse: [], coronal: [] }]]) },
+      annotations: { ...dataset.annotations, planes: new Map([[fold.train[0], { transverse: [], coronal: [] }]]) },
     };
     expect([...bareCases(tinyPlan(), marked, fold)]).toEqual([fold.train[0]]);
   });

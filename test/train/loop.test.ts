@@ -175,7 +175,7 @@ describe('a run that is taken up again', () => {
     await session(folder, { until: 5 });
     const path = checkpointPath(folder, 'latest');
     const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
-    const { id: _id, ...state } = JSON.parse(metadata.state!);
+    const { id: _id, ...state } = JSON.parse(metadata.state);
     const { every: _every, ...annotation } = state.trained.annotation;
     const older = { ...state, plan: 'a digest of before', trained: { ...state.trained, annotation } };
     writeFileSync(path, encodeSafetensors(tensors, { format: 'voxelgrad', state: JSON.stringify(older) }));

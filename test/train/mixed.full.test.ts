@@ -42,7 +42,7 @@ async function demo(precision: SanetPlan['training']['precision']): Promise<Reco
   const final = checkpointPath(folder, 'final');
   restoreNetworks(nets, (await readCheckpoint(final)).tensors, final);
   const store = new CaseStore({ ...plan, annotation: { ...plan.annotation, use: 'dense' } }, dataset, new Set());
-  const dice = await validate(
+  const { dice } = await validate(
     plan,
     await Predictor.create(plan, nets),
     await Promise.all(foldOf(plan, dataset).test.map((name) => store.load(name))),

@@ -102,6 +102,24 @@ describe('predictVolume', () => {
     expect(ensemble).toEqual(expected);
   });
 
+  it('gives the mean of those who are in the ensemble', async () => {
+    const [size, roi]: [Triple, Triple] = [
+      [5, 7, 8],
+      [4, 6, 8],
+    ];
+    const image = noise(size[0] * size[1] * size[2]);
+    const class1 = (image: Float32Array, p: (v: number) => number): Float32Array =>
+      Float32Array.from({ length: 2 * image.length }, (_, i) => (i % 2 ? p(image[i >> 1]) : 1 - p(image[i >> 1])));
+    const networks = oneByOne((image) => ({ a: class1(image, (v) => v), b: class1(image, (v) => v * v), c: class1(image, () => 1) }));
+    const predict = (ensemble?: string[]) => predictVolume(windowsOf(planFor(roi), ensemble), networks, scanOf(size, image));
+    const mask = (p: (v: number) => number): Uint8Array => Uint8Array.from(image, (v) => (p(v) > 0.5 ? 1 : 0));
+    expect((await predict()).ensemble).toEqual(mask((v) => (v + v * v + 1) / 3));
+    expect((await predict(['a', 'b'])).ensemble).toEqual(mask((v) => (v + v * v) / 2));
+    const alone = await predict(['b']);
+    expect(alone.ensemble).toEqual(alone.b);
+    expect(Object.keys(alone).sort()).toEqual(['a', 'b', 'c', 'ensemble']);
+  });
+
   it('blends as float volumes of the whole scan would', async () => {
     const [size, roi, classes]: [Triple, Triple, number] = [[11, 9, 13], [4, 4, 6], 3];
     const plan = planFor(roi, (p) => {
