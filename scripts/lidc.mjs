@@ -4,11 +4,15 @@
 // Five runs with one seed, one length and the same initial weights: SA-Net and its control without exchange on `transverse` and on
 // `budget` annotation, and dense labels as the upper bound. Each run resumes where it was stopped; all are scored on the same
 // held-out patients; each annotation gets a report beside its own control and the dense labels, and the differences are printed.
+//   npm run lidc -- --suite table1|table2|scarce [--seeds N] [--methods NAME,NAME] [--set training.batch=4] [--runs N] ...
+// An experiment in pieces (lidc/suites.mjs): says beforehand how long it will take, goes on where it was killed, and compares at its end.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runSuite } from './lidc/run_suite.mjs';
+import { SUITES } from './lidc/suites.mjs';
 import { ANNOTATIONS, comparedWith, referencesOf, table } from './lidc/results.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -17,10 +21,16 @@ const { values: options } = parseArgs({
     source: { type: 'string', default: join(root, '../shared/data/lidc-nodules-voi') },
     out: { type: 'string', default: join(root, 'runs/lidc') },
     preset: { type: 'string', default: 'tiny' },
-    iterations: { type: 'string', default: '1000' },
+    iterations: { type: 'string' },
     only: { type: 'string' },
+    suite: { type: 'string' },
+    seeds: { type: 'string', default: '1' },
+    methods: { type: 'string' },
+    set: { type: 'string', multiple: true, default: [] },
+    runs: { type: 'string' },
   },
 });
+const FIRST_SEED = 1337;
 const RUNS = {
   transverse: ['--annotation', 'transverse'],
   transverse_alone: ['--annotation', 'transverse', '--ablate', 'cross'],
@@ -44,6 +54,40 @@ function voxelgrad(...args) {
   }
 }
 
+/** What `--suite` asks for. */
+async function experiment() {
+  const number = (name) => {
+    const n = Number(options[name]);
+    if (Number.isInteger(n) && n > 0) return n;
+    console.error(`lidc: --${name}, got ${options[name]}, expected a whole number above 0.`);
+    process.exit(2);
+  };
+  const { METHODS } = await import('../dist/sanet.js'); // set-up has built it
+  const methods = options.methods?.split(',') ?? Object.keys(METHODS);
+  const unknown = methods.find((name) => !(name in METHODS));
+  if (!SUITES.includes(options.suite) || unknown) {
+    console.error(`lidc: got ${unknown ?? options.suite}, expected ${(unknown ? Object.keys(METHODS) : SUITES).join(', ')}.`);
+    process.exit(2);
+  }
+  try {
+    runSuite(options.suite, {
+      data,
+      out: options.out,
+      preset: options.preset,
+      ...(options.iterations && { iterations: number('iterations') }),
+      ...(options.runs && { only: number('runs') }),
+      set: options.set,
+      seeds: Array.from({ length: number('seeds') }, (_, i) => FIRST_SEED + i),
+      methods,
+      say: (line) => console.log(line),
+      voxelgrad,
+    });
+  } catch (error) {
+    console.error(`lidc: ${error.message}`);
+    process.exit(1);
+  }
+}
+
 const data = join(options.out, 'data');
 if (!existsSync(join(data, 'dataset.json'))) {
   if (!existsSync(options.source)) {
@@ -53,6 +97,10 @@ if (!existsSync(join(data, 'dataset.json'))) {
     process.exit(3);
   }
   voxelgrad('import', options.source, '--to', data, '--min-slices', '8');
+}
+if (options.suite) {
+  await experiment();
+  process.exit(0);
 }
 for (const name of chosen) {
   const run = join(options.out, name);
@@ -64,7 +112,7 @@ for (const name of chosen) {
       data,
       '--run',
       run,
-      ...(fresh ? ['--preset', options.preset, '--iterations', options.iterations, ...RUNS[name]] : ['--resume']),
+      ...(fresh ? ['--preset', options.preset, '--iterations', options.iterations ?? '1000', ...RUNS[name]] : ['--resume']),
     );
     if (!trained()) {
       // Ctrl-C: training has saved and ended as it should
