@@ -5,9 +5,9 @@
 //   --gen     link, reflect, write src/gen and dist/wgsl: what tests need first
 //   --check   as (none), but fail if kernels.lock.json is out of date instead of writing it, and bundle nothing
 //   --types   type declarations into dist/types besides
+//   --publish as --types, and the bundles small: no source maps, spaces and local names shortened
 //   KERNEL    only these (`conv` or `kernels/conv.wgsl`): no lock, no bundle
 import { createHash } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,7 +16,13 @@ import { lifted, schema, typescript, writeIfChanged } from './scripts/build/gene
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { gen: { type: 'boolean' }, check: { type: 'boolean' }, types: { type: 'boolean' }, root: { type: 'string' } },
+  options: {
+    gen: { type: 'boolean' },
+    check: { type: 'boolean' },
+    types: { type: 'boolean' },
+    publish: { type: 'boolean' },
+    root: { type: 'string' },
+  },
 });
 const home = import.meta.dirname;
 const root = flags.root ?? home; // another root: the tests' sample trees
@@ -65,15 +71,15 @@ if (!flags.gen) await validateAll();
 if (!wanted.length && !flags.gen) lock();
 if (!problems.length && !wanted.length && !flags.gen && !flags.check) {
   try {
-    const out = await (await import('./scripts/build/bundle.mjs')).bundle(root);
+    const out = await (await import('./scripts/build/bundle.mjs')).bundle(root, flags.publish);
     console.log(`${good.length} kernel files, ${out.length} bundles`);
   } catch (e) {
     problems.push(e.message);
   }
 }
-if (!problems.length && flags.types) {
-  const tsc = spawnSync(join(home, 'node_modules/.bin/tsc'), ['-p', join(home, 'scripts/build/tsconfig.types.json')], { stdio: 'inherit' });
-  if (tsc.status !== 0) problems.push('declarations: tsc failed');
+if (!problems.length && (flags.types || flags.publish)) {
+  const problem = (await import('./scripts/build/declarations.mjs')).declare(home, home);
+  if (problem) problems.push(problem);
 }
 for (const p of problems) console.error(p);
 // While one kernel is being edited, tests of the others go on with its last good definitions.

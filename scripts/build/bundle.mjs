@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // src -> dist with esbuild. Entry points whose file does not exist are left out.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { codecs, EXTERNAL, nodeModules, texts, thirdParty } from './packages.mjs';
 import { bundleStudio } from './studio.mjs';
 
 const NODE = { voxelgrad: 'src/index.ts', kernels: 'src/kernels.ts', sanet: 'src/sanet.ts', cli: 'src/cli/main.ts' };
@@ -34,19 +35,51 @@ function removeOthers(root, written) {
   for (const f of readdirSync(chunks)) if (!now.has(f)) rmSync(join(chunks, f));
 }
 
-/** @returns {Promise<string[]>} files written */
-export async function bundle(root) {
+// The text of all kernels, of which every bundle would carry a copy: one file beside the chunks.
+const KERNELS = 'dist/chunks/wgsl.js';
+const sharedKernels = {
+  name: 'shared-kernels',
+  setup(b) {
+    b.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
+      const file = resolve(resolveDir, path);
+      return basename(dirname(file)) === 'gen' && basename(file) !== 'kernels.ts' ? { path: './wgsl.js', external: true } : undefined;
+    });
+  },
+};
+
+async function bundleKernels(root, common) {
+  const files = readdirSync(join(root, 'src/gen')).filter((f) => f !== 'kernels.ts');
+  const contents = files.map((f) => `export * from './${f}';`).join('');
+  await build({ ...common, stdin: { contents, resolveDir: join(root, 'src/gen') }, outdir: undefined, outfile: KERNELS });
+}
+
+/** An import that a chunk makes of its neighbour, as a file one folder up makes it. */
+function fromAbove(root, files) {
+  for (const file of files.filter((f) => dirname(f) === 'dist' && f.endsWith('.js'))) {
+    const path = join(root, file);
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('"./wgsl.js"', '"./chunks/wgsl.js"'));
+  }
+}
+
+/** `small` is what is published: the kernels' text once; names of functions and classes stay, for errors. @returns {Promise<string[]>} files written */
+export async function bundle(root, small = false) {
   const common = {
     absWorkingDir: root,
     outdir: 'dist',
     bundle: true,
     format: 'esm',
     target: 'es2022',
-    sourcemap: true,
+    sourcemap: !small,
+    minify: small,
+    keepNames: small,
     metafile: true,
     logLevel: 'warning',
+    legalComments: 'none', // THIRD_PARTY.md has them
   };
-  const out = [];
+  const out = small ? [KERNELS] : [],
+    metafiles = [],
+    shared = small ? [sharedKernels] : [];
+  if (small) await bundleKernels(root, common);
   const node = here(root, NODE);
   if (Object.keys(node).length) {
     // Splitting: the entry points share one Tensor class, so objects made by one are known to the others.
@@ -54,22 +87,29 @@ export async function bundle(root) {
       ...common,
       entryPoints: node,
       platform: 'node',
-      packages: 'external',
+      external: EXTERNAL,
+      plugins: [...shared, nodeModules, codecs, texts],
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
     });
     out.push(...Object.keys(r.metafile.outputs));
+    metafiles.push(r.metafile);
     removeOthers(root, out);
   }
   const browser = here(root, BROWSER);
   if (Object.keys(browser).length) {
-    const r = await build({ ...common, entryPoints: browser, platform: 'browser', plugins: [neighbours] });
+    const r = await build({ ...common, entryPoints: browser, platform: 'browser', plugins: [...shared, neighbours, codecs] });
     for (const [file, { imports }] of Object.entries(r.metafile.outputs)) {
-      const foreign = imports.filter((i) => i.external);
+      const foreign = imports.filter((i) => i.external && i.path !== './wgsl.js');
       if (foreign.length) throw new Error(`${file}: imports ${foreign.map((i) => i.path).join(', ')}, expected none`);
     }
     out.push(...Object.keys(r.metafile.outputs));
+    metafiles.push(r.metafile);
   }
-  out.push(...(await bundleStudio(root, common, [neighbours])));
+  const studio = await bundleStudio(root, common, [neighbours, codecs]);
+  out.push(...studio.files);
+  metafiles.push(...studio.metafiles);
+  if (small) fromAbove(root, out);
+  if (metafiles.length) writeFileSync(join(root, 'dist/THIRD_PARTY.md'), thirdParty(root, metafiles));
   return out.filter((path) => path.endsWith('.js'));
 }

@@ -17,10 +17,10 @@ const nodeless = {
   },
 };
 
-/** @returns {Promise<string[]>} scripts written */
+/** @returns {Promise<{ files: string[], metafiles: object[] }>} scripts written, and what esbuild says of them */
 export async function bundleStudio(root, common, plugins) {
   const entryPoints = Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => existsSync(join(root, path))));
-  if (!Object.keys(entryPoints).length) return [];
+  if (!Object.keys(entryPoints).length) return { files: [], metafiles: [] };
   const out = join(root, 'dist/studio');
   rmSync(out, { recursive: true, force: true });
   // Splitting: what few need (DICOM segmentations, decoders, the report) is loaded where it is used.
@@ -56,5 +56,5 @@ export async function bundleStudio(root, common, plugins) {
     format: 'iife',
     define: { FILES: JSON.stringify(files), VERSION: JSON.stringify(digest.digest('hex').slice(0, 16)) },
   });
-  return [...Object.keys(metafile.outputs), 'dist/studio/sw.js'];
+  return { files: [...Object.keys(metafile.outputs), 'dist/studio/sw.js'], metafiles: [metafile] };
 }

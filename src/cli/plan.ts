@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { DataError } from '../errors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';

@@ -138,7 +138,7 @@ export function firstFacts(
       command,
       seeds: { training: plan.training.seed, split: plan.split.seed, annotation: plan.annotation.seed },
       version: manifest.version,
-      runtime: `Node ${process.versions.node}, webgpu ${manifest.dependencies.webgpu}, ${process.platform}-${process.arch}`,
+      runtime: `Node ${process.versions.node}, webgpu ${manifest.optionalDependencies.webgpu}, ${process.platform}-${process.arch}`,
       limitations: [
         'Research software: not a medical device, not for clinical use.',
         ...(mark === undefined ? [] : [labelSourceNote(mark)]),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // run.json as others may have changed it: what later verbs read of it is of the right type, where it is there. More fields are let be.
-import { z } from 'zod';
+import * as z from 'zod';
 import { summarySchema } from '../metrics/summary_schema.ts';
 
 const text = z.string().optional();

@@ -2,7 +2,7 @@
 // What `voxelgrad tune` found, by adapter and driver, in the user's cache folder. Losing it costs speed alone.
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { readJson } from '../files/regular.ts';
 import type { DeviceInfo, TunedTiles } from '../gpu/caps.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // annotations.json: which slices of a case were annotated, and which classes were never drawn (specification 5.1).
 // A slice that is annotated and empty differs from one nobody looked at; the label file alone cannot say which it is.
-import { z } from 'zod';
+import * as z from 'zod';
 import { DataError } from '../errors.ts';
 import type { CaseSource } from './case_source.ts';
 import { raise, type Hear } from './finding.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // dataset.json, as nnU-Net v2 writes it (and the older Decathlon form), with three fields of our own: patients, folds, label_source.
-import { z } from 'zod';
+import * as z from 'zod';
 import { DataError } from '../errors.ts';
 import { VOLUME_ENDINGS } from '../io/endings.ts';
 import type { CaseSource } from './case_source.ts';

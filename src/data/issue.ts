@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a schema has against a value, in words: found and expected, without the library's jargon.
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** As much of a value as is ever shown: a text or a list may be megabytes long. */
 function head(value: unknown): unknown {

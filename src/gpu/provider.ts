@@ -2,6 +2,7 @@
 // Where `navigator.gpu` comes from in Node: Dawn through the `webgpu` package. The browser bundle swaps this file for
 // provider.browser.ts (package.json, field `browser`).
 import os from 'node:os';
+import { VoxelgradError } from '../errors.ts';
 
 /** Toggles given to Dawn: experimental features visible, timestamps not rounded to 65,536 ns, f16 on NVIDIA. */
 const TOGGLES = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia', 'disable-dawn-features=timestamp_quantization'];
@@ -18,10 +19,20 @@ const instances = new Map<string | undefined, GPU>();
  * a variable nor a callback for it in Node: only all of stderr could be held back, errors among it, so the lines stay.
  */
 export async function provideGPU(backend?: string): Promise<GPU> {
-  const { create } = await import('webgpu');
+  const { create } = await import('webgpu').catch(missing);
   let gpu = instances.get(backend);
   if (!gpu) instances.set(backend, (gpu = create(backend ? [...TOGGLES, `backend=${backend}`] : TOGGLES)));
   return gpu;
+}
+
+/** @throws VoxelgradError NO_WEBGPU: the package is left out, or holds no binary for this system */
+function missing(cause: unknown): never {
+  throw new VoxelgradError(
+    'NO_WEBGPU',
+    `openDevice: the package \`webgpu\` (Dawn, WebGPU for Node) cannot be loaded, got ${(cause as Error).message.split('\n', 1)[0]}.`,
+    'It is an optional dependency: `npm install webgpu` beside voxelgrad. It has binaries for Linux, macOS and Windows on x64 and arm64.',
+    { cause },
+  );
 }
 
 /** Bytes of memory that the operating system could give us now; undefined where that cannot be known. */

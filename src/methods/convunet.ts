@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ConvUNET on annotated voxels alone (specification 9.2).
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConvUNET } from '../models/convunet.ts';
 import { integer, number } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

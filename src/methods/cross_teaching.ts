@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cross-teaching of one 3D and two 2D networks (Cai et al. 2023; specification 9.6): a VNet and two U-Nets that teach each other by the
 // exchange that SA-Net took from them, from pseudo labels of the pass that is trained.
-import { z } from 'zod';
+import * as z from 'zod';
 import { spec } from '../engine/dtype.ts';
 import type { Inputs } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';

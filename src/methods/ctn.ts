@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // CTN, the 3D Cross Transformer Network, on annotated voxels alone (specification 9.3).
-import { z } from 'zod';
+import * as z from 'zod';
 import { CTN } from '../models/ctn/ctn.ts';
 import { integer, number, triple } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

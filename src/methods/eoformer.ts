@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // EoFormer on annotated voxels alone (specification 9.1).
-import { z } from 'zod';
+import * as z from 'zod';
 import { EoFormer } from '../models/eoformer/eoformer.ts';
 import { integer, number } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // HENet on annotated voxels alone (specification 9.4).
-import { z } from 'zod';
+import * as z from 'zod';
 import { HENet } from '../models/henet.ts';
 import { integer } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

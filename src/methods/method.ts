@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What can be trained, as a plug: everything that systems differ in is behind this interface, so that the loop, checkpoints, validation,
 // prediction, reports and the command line know networks by name only.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { CompileOptions, Program } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { Sample } from '../data/sample.ts';

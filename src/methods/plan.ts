@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every decision of a run that does not depend on what is trained, as a schema; what does is the method's (`method`). The numbers in
 // brackets are the items of docs/method.md, part D; each of them is a field here or in sanet/plan.ts.
-import { z } from 'zod';
+import * as z from 'zod';
 import { SPARSE_MODES } from '../data/sparse_planes.ts';
 import { choice, flag, integer, number, share, triple } from './plan_fields.ts';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Fields that schemas of plans are made of. A value outside a range is a mistake, not a preference: ranges are wide.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const number = (min: number, max: number) => z.number().min(min).max(max);
 export const integer = (min: number, max: number) => z.int().min(min).max(max);

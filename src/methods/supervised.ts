@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One network that learns from the annotated voxels alone (specification 9, last paragraph): what a compared network is, but for its
 // layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan; with `slices`, of a network that sees transverse slices.
-import { z } from 'zod';
+import * as z from 'zod';
 import { spec, type FloatType } from '../engine/dtype.ts';
 import { compile } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';

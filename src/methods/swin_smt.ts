@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Swin-SMT on annotated voxels alone (specification 9.5).
-import { z } from 'zod';
+import * as z from 'zod';
 import { SwinSMT } from '../models/swin_smt/swin_smt.ts';
 import { integer } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // U-Net on transverse slices and their annotated voxels alone (specification 9.6).
-import { z } from 'zod';
+import * as z from 'zod';
 import { UNet2D } from '../models/unet2d.ts';
 import { integer } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

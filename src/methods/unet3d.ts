@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A plain residual 3D U-Net of nnU-Net's kind on annotated voxels alone: what SA-Net must be compared with for honesty.
-import { z } from 'zod';
+import * as z from 'zod';
 import { UNet3D } from '../models/unet3d.ts';
 import { integer } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // VNet on annotated voxels alone (specification 9.6).
-import { z } from 'zod';
+import * as z from 'zod';
 import { VNet } from '../models/vnet.ts';
 import { integer, number } from './plan_fields.ts';
 import { supervised } from './supervised.ts';

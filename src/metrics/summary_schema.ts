@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // summary.json as others may have changed it: what a report reads of it is there and of the right type. More fields are let be.
-import { z } from 'zod';
+import * as z from 'zod';
 import { METRIC_NAMES, type MetricName } from './summary.ts';
 
 const value = z.number().nullable();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
-import { z } from 'zod';
+import * as z from 'zod';
 import { DataError, StateDictError } from '../errors.ts';
 import type { TunedTiles } from '../gpu/caps.ts';
 import { currentDevice } from '../gpu/device.ts';

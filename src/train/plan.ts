@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading a plan: what the file leaves out comes from its preset, what it says is checked, and every mistake is named by its path,
 // with what was found and what is expected.
-import { z } from 'zod';
+import * as z from 'zod';
 import { expectedOf, foundAt, show } from '../data/issue.ts';
 import { DataError, UsageError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The package as a stranger gets it: packed, installed elsewhere, used on a device that is not ours.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { install, type Installed } from './pack.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let app: Installed;
 beforeAll(() => {
-  app = install(join(root, 'test/embed/consumer'), ['webgpu', '@webgpu/types', 'zod']);
+  app = install(join(root, 'test/embed/consumer'), ['webgpu', '@webgpu/types']);
 });
 afterAll(() => app?.remove());
 
@@ -60,7 +60,7 @@ describe('the packed package', () => {
       seen.add(file);
       const text = readFileSync(file, 'utf8');
       texts.push(text);
-      for (const [, to] of text.matchAll(/(?:from|import)\s*"([^"]+)"/g)) {
+      for (const [, to] of text.matchAll(/\b(?:from|import)\s*"([^"]+)"/g)) {
         expect(to, file).toMatch(/^\.{1,2}\//);
         follow(join(dirname(file), to));
       }
@@ -78,6 +78,44 @@ describe('the packed package', () => {
     expect(entries.filter((name) => !(name in kernels))).toEqual([]);
   });
 
+  it('brings few packages and few bytes beside Dawn, and says what is missing without it', () => {
+    expect(app.packages.map(({ name }) => name).sort()).toEqual(['@webgpu/types', 'voxelgrad', 'webgpu']);
+    const bytes = app.packages.reduce((sum, p) => sum + (p.name === 'webgpu' ? 0 : p.bytes), 0);
+    console.log(`installed: ${app.packages.length} packages, ${(bytes / 1e6).toFixed(2)} MB beside Dawn`);
+    expect(bytes).toBeLessThan(5e6);
+    const run = (...argv: string[]): string => {
+      const { stdout, stderr } = spawnSync(process.execPath, argv, { cwd: app.folder, encoding: 'utf8' });
+      return stdout + stderr.replace(/^Warning: max.*$/gm, '').trim();
+    };
+    const sum = `const { openDevice, sum, tensor } = await import('voxelgrad');
+      using device = await openDevice();
+      console.log(await sum(tensor([1, 2, 39])).item());`;
+    expect(run('node_modules/voxelgrad/bin/voxelgrad.mjs', '--help')).toMatch(/Usage: voxelgrad/);
+    expect(run('--input-type=module', '-e', sum.replace('using', 'const') + 'device.close();')).toBe('42\n');
+    rmSync(join(app.folder, 'node_modules/webgpu'));
+    expect(run('--input-type=module', '-e', sum.replace('using', 'const'))).toMatch(
+      /VoxelgradError: openDevice: the package `webgpu` .* cannot be loaded, got Cannot find package 'webgpu'.*npm install webgpu/s,
+    );
+    expect(run('node_modules/voxelgrad/bin/voxelgrad.mjs', 'doctor')).toMatch(/npm install webgpu/);
+    symlinkSync(join(root, 'node_modules/webgpu'), join(app.folder, 'node_modules/webgpu'));
+  });
+
+  it('names every package that a bundle holds, with its licence', () => {
+    const text = readFileSync(join(app.folder, 'node_modules/voxelgrad/dist/THIRD_PARTY.md'), 'utf8');
+    const named = [...text.matchAll(/^## (\S+) [\d.]+: (.+)$/gm)].map(([, name, licence]) => [name, licence]);
+    const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> };
+    const imported = new Set<string>();
+    for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts')))
+      for (const [, path] of readFileSync(join(root, 'src', file), 'utf8').matchAll(
+        /^(?!import type).*(?:from |import\()'((?:@[\w-]+\/)?[\w-]+)/gm,
+      ))
+        if (path in devDependencies) imported.add(path);
+    expect(imported.size).toBeGreaterThan(8);
+    expect([...imported].filter((name) => !named.some(([other]) => other === name))).toEqual([]);
+    expect(named.filter(([, licence]) => !/^(?:MIT|ISC|BSD-[23]-Clause|Apache-2\.0)$/.test(licence))).toEqual([]);
+    expect(text).toMatch(/Apache License\s+Version 2\.0/);
+  });
+
   it('holds what `exports` and `bin` name, every kernel, and nothing else of the repository', () => {
     const named = JSON.stringify(JSON.parse(readFileSync(join(app.folder, 'node_modules/voxelgrad/package.json'), 'utf8')).exports).match(
       /\.\/[^"*]+\.(?:js|d\.ts|json)(?=")/g,
@@ -88,7 +126,6 @@ describe('the packed package', () => {
       './dist/cli.js',
       './dist/wgsl/conv.wgsl',
       './dist/wgsl/conv.json',
-      './kernels/conv.wgsl',
       './LICENSE',
       './CONTRIBUTING.md',
       './docs/custom_ops.md',
@@ -98,6 +135,6 @@ describe('the packed package', () => {
     ]) {
       expect(app.files, path).toContain(path.slice(2));
     }
-    expect(app.files.filter((f) => /^(src|test|bench|scripts|node_modules)\b/.test(f))).toEqual([]);
+    expect(app.files.filter((f) => /^(src|kernels|test|bench|scripts|node_modules)\b|\.map$/.test(f))).toEqual([]);
   });
 });

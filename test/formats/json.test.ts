@@ -8,7 +8,7 @@ import { issueText, show } from '../../src/data/issue.ts';
 import { DataError, printable } from '../../src/errors.ts';
 import { parseJson } from '../../src/files/json.ts';
 import { readBytes, readJson } from '../../src/files/regular.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { cpuSeconds } from '../probe.ts';
 import { scratch } from '../data/helpers.ts';
 import { posix } from '../needs.ts';

@@ -23,27 +23,11 @@ export interface FrameShape {
 
 /** A fresh object each time: the module becomes it. */
 const quiet = (): Parameters<CornerstoneFactory>[0] => ({ print: () => undefined, printErr: () => undefined });
-/** The WebAssembly build, six times as fast; the one in plain JavaScript where a page does not host the .wasm file. */
-const either =
-  (fast: () => Promise<{ default: CornerstoneFactory }>, plain: () => Promise<{ default: CornerstoneFactory }>) =>
-  async (): Promise<CornerstoneCodec> =>
-    fast()
-      .then((module) => module.default(quiet()))
-      .catch(async () => (await plain()).default(quiet()));
-
+/** WebAssembly, six times as fast as the same in plain JavaScript. In a bundle its bytes go with it (scripts/build/packages.mjs). */
 const LOADERS = {
-  JpegLSDecoder: either(
-    () => import('@cornerstonejs/codec-charls/decodewasmjs'),
-    () => import('@cornerstonejs/codec-charls/decode'),
-  ),
-  J2KDecoder: either(
-    () => import('@cornerstonejs/codec-openjpeg/decodewasmjs'),
-    () => import('@cornerstonejs/codec-openjpeg/decode'),
-  ),
-  JPEGDecoder: either(
-    () => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'),
-    () => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decode'),
-  ),
+  JpegLSDecoder: () => import('@cornerstonejs/codec-charls/decodewasmjs'),
+  J2KDecoder: () => import('@cornerstonejs/codec-openjpeg/decodewasmjs'),
+  JPEGDecoder: () => import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'),
 };
 const loaded = new Map<keyof typeof LOADERS, Promise<CornerstoneCodec>>();
 
@@ -85,7 +69,11 @@ export async function decodeFrame(compression: Compression, data: Uint8Array, sh
 }
 
 async function run(name: keyof typeof LOADERS, data: Uint8Array, expected: number): Promise<Uint8Array> {
-  if (!loaded.has(name)) loaded.set(name, LOADERS[name]());
+  if (!loaded.has(name))
+    loaded.set(
+      name,
+      LOADERS[name]().then((module) => module.default(quiet())),
+    );
   const codec = await loaded.get(name)!.catch((cause) => {
     loaded.delete(name);
     throw new Error(`its decoder cannot be loaded (${(cause as Error).message})`, { cause });

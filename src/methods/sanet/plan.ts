@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SA-Net's part of a plan. The numbers in brackets are the items of docs/method.md, part D. Defaults are in presets.ts.
-import { z } from 'zod';
+import * as z from 'zod';
 import { choice, flag, integer, number, rate, share } from '../plan_fields.ts';
 import type { Plan } from '../plan.ts';
 

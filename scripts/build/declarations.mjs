@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// dist/types as it is published: what the public entry points reach, and zod's own declarations beside it, since plans are types of zod's.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const ENTRIES = ['index.d.ts', 'kernels.d.ts', 'sanet.d.ts', 'sanet.browser.d.ts'];
+const IMPORT = /(\b(?:from|import)\s*\(?\s*)(["'])([^"'\n]+)\2/g;
+
+/** @returns {string | undefined} what went wrong */
+export function declare(root, home) {
+  const types = join(root, 'dist/types'),
+    zod = join(home, 'node_modules/zod');
+  rmSync(types, { recursive: true, force: true });
+  const tsc = spawnSync(
+    process.execPath,
+    [join(home, 'node_modules/typescript/bin/tsc'), '-p', join(home, 'scripts/build/tsconfig.types.json')],
+    { stdio: 'inherit' },
+  );
+  if (tsc.status !== 0) return 'declarations: tsc failed';
+  const seen = new Set();
+  const keep = (source, target) => {
+    if (seen.has(target) || !existsSync(source)) return;
+    seen.add(target);
+    const text = readFileSync(source, 'utf8').replace(IMPORT, (whole, before, quote, path) => {
+      if (path === 'zod') {
+        keep(join(zod, 'index.d.ts'), join(types, 'zod/index.d.ts'));
+        const to = relative(dirname(target), join(types, 'zod/index.js'));
+        return `${before}${quote}${to.startsWith('.') ? to : `./${to}`}${quote}`;
+      }
+      if (!path.startsWith('.')) return whole;
+      const stem = path.replace(/\.(?:js|ts)$/, '');
+      keep(join(dirname(source), `${stem}.d.ts`), join(dirname(target), `${stem}.d.ts`));
+      return `${before}${quote}${stem}.js${quote}`;
+    });
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+  };
+  for (const entry of ENTRIES) keep(join(types, entry), join(types, entry));
+  for (const file of readdirSync(types, { recursive: true, encoding: 'utf8' }))
+    if (file.endsWith('.d.ts') && !seen.has(join(types, file))) rmSync(join(types, file));
+  return undefined;
+}
