@@ -34,8 +34,3 @@ export function stopwatch(name) {
     return () => (others() - start) / cores / 1e6;
   };
 }
-
-export const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-};

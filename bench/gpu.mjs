@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CASES, GPU_CASES, outputsOf, workOf } from './cases.mjs';
-import { median } from './clock.mjs';
+import { median } from './contest.mjs';
 import { generate, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { difference, reference, tolerance } from './reference/index.mjs';

@@ -4,7 +4,8 @@
 // voxels of a 3D convolution, slices of a training step, dispatches of a replayed program, nodes of a compiled graph. Times but for
 // the compiled graph's are of the adapter; those are of the host.
 import { parseArgs } from 'node:util';
-import { median, stopwatch } from './clock.mjs';
+import { stopwatch } from './clock.mjs';
+import { median } from './contest.mjs';
 import { generate, importEngine } from './engine.mjs';
 import { stepModel } from './engines/ours.mjs';
 import { noise, numel } from './inputs.mjs';

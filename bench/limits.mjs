@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the adapter can do at best, as WGSL reaches it: multiply-adds in registers, and copying 60 MiB. Rows give their share of it.
-import { median } from './clock.mjs';
+import { median } from './contest.mjs';
 
 const LANES = 64;
 const CHAINS = 8; // independent vec4 sums: enough to hide a multiply-add's latency, few enough for registers

@@ -3,13 +3,12 @@
 // npm run bench [-- options]: times ops and a training step; every result is checked against float64 before it is timed.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, outputsOf } from './cases.mjs';
-import { median } from './clock.mjs';
-import { generate } from './engine.mjs';
+import { CASES } from './cases.mjs';
+import { contest } from './contest.mjs';
+import { generate, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
-import { difference, reference, tolerance } from './reference/index.mjs';
 import { machine, record } from './results.mjs';
 import { comparison, line, measurement } from './rows.mjs';
 import { torchTimes } from './torch.mjs';
@@ -23,7 +22,8 @@ const HELP = `npm run bench [-- options]
   --samples N       samples a case and engine (default 7)
   --clock CLOCK     wall (default), or driver: processor time of a software adapter's workers, for a busy machine
   --json            JSON lines: without --peers one a measurement, with --peers one a comparison
-  --record          appends one row a measurement to bench/results/<adapter>.jsonl`;
+  --record          appends one row a measurement to bench/results/<adapter>.jsonl
+  --page            builds dist/bench instead: a static page that measures the visitor's own adapter`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -36,6 +36,7 @@ const { values: flags } = parseArgs({
     clock: { type: 'string', default: 'wall' },
     json: { type: 'boolean' },
     record: { type: 'boolean' },
+    page: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 });
@@ -44,9 +45,7 @@ if (flags.help) {
   process.exit(0);
 }
 
-const SAMPLE_MS = 20;
-
-if ((flags.peers || flags.ort) && !existsSync(join(import.meta.dirname, 'node_modules'))) {
+if ((flags.peers || flags.ort || flags.page) && !existsSync(join(import.meta.dirname, 'node_modules'))) {
   console.error('installing the peers below bench/ (once)');
   execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: import.meta.dirname,
@@ -54,6 +53,13 @@ if ((flags.peers || flags.ort) && !existsSync(join(import.meta.dirname, 'node_mo
   });
 }
 generate();
+if (flags.page) {
+  const { buildPage } = await import('./page/build.mjs');
+  console.log(
+    `${relative(process.cwd(), await buildPage(join(root, 'dist/bench')))}: serve it over HTTPS or from localhost, for example \`npx http-server dist/bench\``,
+  );
+  process.exit(0);
+}
 const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.ort ? ['ort'] : [])].map(
   (name) => new EngineProcess(name, flags.clock),
 );
@@ -81,57 +87,15 @@ async function adapterLimits() {
 }
 
 async function compare(c, pass) {
-  const expected = reference(c, pass);
-  const ready = [];
-  for (const engine of engines) {
-    const problem = await prepare(engine, c, pass, expected);
-    if (!problem) ready.push(engine);
-    else {
-      say(`${c.name} ${pass}: ${engine.name} left out, ${problem}`);
-      if (engine.name === 'ours') {
-        failures++;
-        console.error(`${c.name} ${pass}: ${problem}`);
-      }
+  const { rows, leftOut } = await contest(engines, c, pass, Number(flags.samples));
+  for (const { engine, problem } of leftOut) {
+    say(`${c.name} ${pass}: ${engine} left out, ${problem}`);
+    if (engine === 'ours') {
+      failures++;
+      console.error(`${c.name} ${pass}: ${problem}`);
     }
   }
-  const times = new Map(ready.map((engine) => [engine, []]));
-  for (const engine of ready) await engine.ask('warm', { floor: SAMPLE_MS });
-  for (let i = 0; i < Number(flags.samples); i++) {
-    for (const engine of ready) {
-      const { ok, ms } = await engine.ask('sample');
-      if (ok) times.get(engine).push(ms);
-    }
-  }
-  for (const engine of engines) await engine.ask('release');
-  report(
-    c,
-    pass,
-    ready
-      .filter((engine) => times.get(engine).length > 0)
-      .map((engine) => ({
-        engine: engine.name,
-        ms: median(times.get(engine)),
-        fastest: Math.min(...times.get(engine)),
-        error: engine.error,
-        first_ms: engine.first_ms,
-        facts: engine.facts,
-        adapter: engine.adapter,
-        driver: engine.driver,
-      })),
-  );
-}
-
-/** @returns what is wrong with the engine's answer, or undefined */
-async function prepare(engine, c, pass, expected) {
-  const places = Object.fromEntries(Object.keys(outputsOf(c, pass)).map((name) => [name, expected[name].at]));
-  const answer = await engine.ask('prepare', { case: c.name, pass, places }, 300);
-  if (!answer.ok) return `${answer.error}`;
-  const errors = Object.entries(expected).map(([name, { want }]) => [name, difference(answer.values[name], want)]);
-  engine.error = Math.max(...errors.map(([, e]) => e));
-  engine.first_ms = answer.first_ms;
-  engine.facts = answer.facts;
-  const wrong = errors.filter(([, e]) => !(e <= tolerance(c)));
-  return wrong.length > 0 ? `wrong ${wrong.map(([name, e]) => `${name} (${e.toExponential(1)})`).join(', ')}` : undefined;
+  report(c, pass, rows);
 }
 
 function report(c, pass, rows) {

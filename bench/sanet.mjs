@@ -3,7 +3,8 @@
 // node bench/sanet.mjs [--preset tiny,base] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training iteration of SA-Net on a
 // phantom. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the variant that torch_sanet.py computes.
 import { parseArgs } from 'node:util';
-import { median, stopwatch } from './clock.mjs';
+import { stopwatch } from './clock.mjs';
+import { median } from './contest.mjs';
 import { generate, importEngine } from './engine.mjs';
 import { machine, record } from './results.mjs';
 

@@ -4,7 +4,7 @@
 import * as data from '../step.mjs';
 import { outputsOf } from '../cases.mjs';
 import { channelsFirst, permute, permuted } from '../inputs.mjs';
-import { dawn } from './dawn.mjs';
+import { browserLike } from './dawn.mjs';
 import { given, likeOf, ncOrder, returned } from './layout.mjs';
 
 /** Iterator helpers, which jax-js's einsum needs and Node has from 22 on; there they work on a list at once. */
@@ -25,8 +25,7 @@ function iteratorHelpers() {
 
 export async function open() {
   iteratorHelpers();
-  const { gpu, devices } = dawn();
-  globalThis.navigator = { gpu, userAgent: 'node' };
+  const devices = browserLike();
   const jax = await import('@jax-js/jax');
   await jax.init('webgpu');
   jax.defaultDevice('webgpu');

@@ -1,45 +1,14 @@
 // SPDX-License-Identifier: MIT
-// TensorFlow.js with its WebGPU backend on Dawn. It has no compiler: every case is its eager ops. Its module build is bundled, with all
-// gradients, because its Node entry has none.
-import { join } from 'node:path';
-import { rmSync } from 'node:fs';
-import { build } from 'esbuild';
+// TensorFlow.js with its WebGPU backend on Dawn. It has no compiler: every case is its eager ops.
 import * as data from '../step.mjs';
 import { outputsOf } from '../cases.mjs';
 import { permute, permuted } from '../inputs.mjs';
-import { dawn } from './dawn.mjs';
+import { browserLike } from './dawn.mjs';
+import { importTensorFlow } from './tensorflow.mjs';
 import { given, likeOf, returned, tfOrder } from './layout.mjs';
 
-async function importTensorFlow() {
-  const resolveDir = join(import.meta.dirname, '..');
-  const outfile = join(resolveDir, `node_modules/.cache-tfjs-${process.pid}.mjs`);
-  const contents = [
-    'export * from "@tensorflow/tfjs-core";',
-    ...['tfjs-core/dist/register_all_gradients', 'tfjs-core/dist/public/chained_ops/register_all_chained_ops', 'tfjs-backend-webgpu'].map(
-      (path) => `import "@tensorflow/${path}";`,
-    ),
-  ].join('\n');
-  await build({
-    stdin: { contents, resolveDir },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    mainFields: ['module', 'main'],
-    outfile,
-    logLevel: 'error',
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-  });
-  try {
-    return await import(outfile);
-  } finally {
-    rmSync(outfile);
-  }
-}
-
 export async function open() {
-  const { gpu, devices } = dawn();
-  globalThis.window = globalThis;
-  globalThis.navigator = { gpu, userAgent: 'node', platform: 'linux' };
+  const devices = browserLike();
   const tf = await importTensorFlow();
   await tf.setBackend('webgpu');
   await tf.ready();

@@ -17,7 +17,7 @@ export async function importTypescript(path) {
 }
 
 // In a browser `x.browser.ts` stands in for its neighbour `x.ts`.
-const neighbours = {
+export const neighbours = {
   name: 'browser-neighbours',
   setup(b) {
     b.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {

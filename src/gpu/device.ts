@@ -320,7 +320,11 @@ function expectSubgroups(features: GPUSupportedFeatures, { name }: DeviceInfo, h
 }
 
 function infoOf(info: GPUAdapterInfo): DeviceInfo {
-  return { vendor: info.vendor, name: info.device || info.description || 'unknown adapter', driver: info.description };
+  return {
+    vendor: info.vendor,
+    name: info.device || info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unknown adapter',
+    driver: info.description,
+  };
 }
 
 function capsOf(device: GPUDevice, info: GPUAdapterInfo, tiles: TunedTiles = {}): Caps {
