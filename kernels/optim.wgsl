@@ -5,6 +5,8 @@
 // scaled gradients are not finite (loss_scale.wgsl): nothing moves then. Else NaN and infinities go where PyTorch's do.
 // adamw: I. Loshchilov and F. Hutter 2019 (decoupled decay). adam: decay is added to the gradient, as torch.optim.Adam.
 // sgd: torch.optim.SGD with momentum (velocity in m), no dampening.
+// rmsprop: torch.optim.RMSprop, beta1 the momentum (velocity in m), beta2 its alpha. lion: X. Chen et al. 2023; a gradient of NaN makes a weight of NaN.
+// @import "lib/nan.wgsl"
 
 // n counts vectors
 struct Params { n: u32, beta1: f32, beta2: f32, eps: f32, weight_decay: f32, lr_scale: f32 }
@@ -53,4 +55,29 @@ fn sgd(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3
   let velocity = params.beta1 * m[i] + g[i] * clip[0] + params.weight_decay * p[i];
   m[i] = velocity;
   p[i] = p[i] - hyper[0] * params.lr_scale * velocity;
+}
+
+@compute @workgroup_size(64)
+fn rmsprop(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
+  let i = element(wid, nwg, lane);
+  if (i >= params.n || clip[0] < 0.0) { return; }
+  let gradient = g[i] * clip[0] + params.weight_decay * p[i];
+  let square = params.beta2 * v[i] + (1.0 - params.beta2) * gradient * gradient;
+  let velocity = params.beta1 * m[i] + gradient / (sqrt(square) + params.eps);
+  v[i] = square;
+  m[i] = velocity;
+  p[i] = p[i] - hyper[0] * params.lr_scale * velocity;
+}
+
+@compute @workgroup_size(64)
+fn lion(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+  let lane = lid.x;
+  let i = element(wid, nwg, lane);
+  if (i >= params.n || clip[0] < 0.0) { return; }
+  let lr = hyper[0] * params.lr_scale;
+  let gradient = g[i] * clip[0];
+  let mixed = params.beta1 * m[i] + (1.0 - params.beta1) * gradient;
+  m[i] = params.beta2 * m[i] + (1.0 - params.beta2) * gradient;
+  p[i] = p[i] * (1.0 - lr * params.weight_decay) - lr * select(sign(mixed), mixed, is_nan4(mixed));
 }

@@ -146,7 +146,16 @@ export { MultiheadAttention, TransformerEncoderLayer, type AttentionMasks, type 
 export { Dropout, Dropout2d, Dropout3d, DropPath, useRandom } from './nn/dropout.ts';
 export { BatchStatisticsNorm, GlobalResponseNorm, GroupNorm, InstanceNorm, RMSNorm } from './nn/norms.ts';
 export { SoftMoE } from './nn/soft_moe.ts';
-export { Module, type StateDict, type StateEntry } from './nn/module.ts';
+export { Module, type LoadedEntry, type StateDict, type StateEntry } from './nn/module.ts';
+export { summary, type Summary, type SummaryRow } from './nn/summary.ts';
 export { Parameter, type ParameterOptions } from './nn/parameter.ts';
-export { encodeSafetensors, parseSafetensors, type HostTensor, type SafetensorsFile } from './files/safetensors.ts';
-export { adam, adamw, decayGroups, sgd, type Optimiser, type OptimiserOptions, type ParameterGroup } from './optim/optimiser.ts';
+export { encodeSafetensors, parseSafetensors, type HostTensor, type SafetensorsFile, type StoredTensor } from './files/safetensors.ts';
+export { WeightAverage } from './optim/average.ts';
+export { clipGradNorm, clipGradValue } from './optim/clip.ts';
+export { adam, adamw, decayGroups, lion, rmsprop, sgd, type Optimiser } from './optim/optimiser.ts';
+export type { OptimiserOptions, ParameterGroup } from './optim/options.ts';
+export { load, save } from './optim/saved.ts';
+export { cosine, multiStep, oneCycle, poly, stepDecay, warmUp, type Schedule } from './optim/schedules.ts';
+
+export { DataLoader, type Batch, type LoaderOptions, type Sample, type SampleSource } from './feed/loader.ts';
+export { serveSamples, type SamplePort, type SampleWorker } from './feed/worker.ts';

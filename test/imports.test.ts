@@ -24,13 +24,14 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   files: ['errors.ts', 'engine/dtype.ts'],
   nn: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'random'],
   losses: ['errors.ts', 'check.ts', 'engine', 'ops'],
-  optim: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'nn'],
+  optim: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'nn', 'files/safetensors.ts'],
   models: ['errors.ts', 'gpu', 'engine', 'ops', 'nn'],
   methods: ['errors.ts', 'gpu', 'engine', 'ops', 'nn', 'losses', 'optim', 'models', 'random', 'data', 'predict', 'metrics'],
   train: ['errors.ts', 'gpu', 'nn', 'optim', 'methods', 'random', 'predict', 'files', 'data'],
   mpi: ['errors.ts', 'train'],
   predict: ['data'],
   random: ['errors.ts'],
+  feed: ['errors.ts', 'check.ts', 'random'],
   // Formats make volumes of bytes and so know a volume and its grid; the doors know what goes through them.
   io: ['errors.ts', 'files', 'data/geometry.ts', 'data/volume.ts'],
   'io/node': ['errors.ts', 'files', 'data', 'train', 'methods', 'optim', 'random', 'io'],
@@ -42,7 +43,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   // What the worker of the page may need, and nothing needs the studio.
   studio: ['errors.ts', 'gpu', 'train', 'methods', 'predict', 'files', 'data', 'metrics', 'report', 'io', 'io/browser', 'random'],
   // The public entry points.
-  'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'losses', 'nn', 'files', 'optim'],
+  'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'losses', 'nn', 'files', 'optim', 'feed'],
   'kernels.ts': ['errors.ts', 'gpu', 'gen'],
   'sanet.ts': ['errors.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'report', 'files', 'io/node'],
   'sanet.browser.ts': ['errors.ts', 'index.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'io/browser'],
@@ -141,7 +142,7 @@ describe('imports', () => {
       found.set(file, from);
       for (const next of below.get(file) ?? []) walk(next, `${from} -> ${next}`);
     };
-    const PURE = ['data', 'train', 'methods', 'predict', 'metrics', 'report', 'losses', 'optim', 'random', 'models', 'io/browser'];
+    const PURE = ['data', 'train', 'methods', 'predict', 'metrics', 'report', 'losses', 'optim', 'random', 'feed', 'models', 'io/browser'];
     for (const file of sources.filter((f) => PURE.includes(place(f)) || f.endsWith('.browser.ts'))) walk(file, file);
     const IN_A_PAGE = ['zod', 'fflate', '@noble/hashes', '@cornerstonejs', '@observablehq/plot', 'linkedom', 'fast-png'];
     const node = [...found].filter(([file]) =>

@@ -23,6 +23,9 @@ export interface HostTensor {
   readonly data: HostValues;
 }
 
+/** What can be stored: a tensor, or f32 values without a word on their type, as state dicts hold them. */
+export type StoredTensor = HostTensor | { readonly dtype?: undefined; readonly shape: readonly number[]; readonly data: Float32Array };
+
 const TYPES = {
   F64: Float64Array,
   F32: Float32Array,
@@ -150,11 +153,11 @@ export function safetensorsHeader(
   return out;
 }
 
-/** Bytes of a safetensors file. Same content in the same order, same bytes. */
-export function encodeSafetensors(tensors: ReadonlyMap<string, HostTensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+/** Bytes of a safetensors file, of a state dict for one. Same content in the same order, same bytes. */
+export function encodeSafetensors(tensors: ReadonlyMap<string, StoredTensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   // Widest elements first, so that every tensor starts at a multiple of its element size.
   const ordered = [...tensors]
-    .map(([name, tensor]) => ({ name, ...tensor }))
+    .map(([name, { dtype = 'F32', ...tensor }]) => ({ name, dtype, ...tensor }))
     .sort((a, b) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
   const header = safetensorsHeader(ordered, metadata);
   let at = header.length;

@@ -11,7 +11,10 @@ export interface StateEntry {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
+/** What stateDict() gives and `encodeSafetensors` takes. */
 export type StateDict = Map<string, StateEntry>;
+/** What loadStateDict() takes: entries of `parseSafetensors` and `parsePth` too. Values that are not f32 are refused when they are loaded. */
+export type LoadedEntry = { readonly shape: readonly number[]; readonly data: ArrayBufferView & { readonly length: number } };
 
 export class Module {
   /** Batch statistics and dropout in training, running statistics otherwise. Part of the trace: compile one program for each. */
@@ -52,6 +55,11 @@ export class Module {
     met.add(this);
     yield this;
     for (const [, value] of this.members()) if (value instanceof Module) yield* value.modules(met);
+  }
+
+  /** Modules among the fields, with their names: those directly below. */
+  *children(): Generator<[string, Module]> {
+    for (const [key, value] of this.members()) if (value instanceof Module) yield [key, value];
   }
 
   /** Trainable parameters, in definition order. */
@@ -119,7 +127,7 @@ export class Module {
    * Loads values by name.
    * @throws StateDictError listing missing, unexpected and misshapen entries, and values of a shared one that differ; nothing is loaded then.
    */
-  loadStateDict(dict: ReadonlyMap<string, StateEntry>, options: { strict?: boolean } = {}): void {
+  loadStateDict(dict: ReadonlyMap<string, LoadedEntry>, options: { strict?: boolean } = {}): void {
     expectArguments('loadStateDict', { dict: instance('a map of entries', Map), options: fields({ strict: maybe(flag) }) }, [
       dict,
       options,
@@ -136,7 +144,7 @@ export class Module {
       if (got.shape.join() !== p.torchShape.join()) return [`${k} has shape [${got.shape}], expected [${p.torchShape}]`];
       if (!isHostOf('f32', got.data) || got.data.length !== p.size)
         return [`${k} has ${got.data.length} values (${shown(got.data)}), expected a Float32Array of ${p.size}`];
-      return other !== undefined && got.data.some((v, i) => !Object.is(v, dict.get(other)!.data[i]))
+      return other !== undefined && (got.data as Float32Array).some((v, i) => !Object.is(v, (dict.get(other)!.data as Float32Array)[i]))
         ? [`${k} has other values than ${other}, expected the same, for they are one parameter`]
         : [];
     });
@@ -153,7 +161,7 @@ export class Module {
     }
     for (const [k, p] of own) {
       const entry = dict.get(k);
-      if (entry) p.setTorchValues(entry.data);
+      if (entry) p.setTorchValues(entry.data as Float32Array);
     }
   }
 }

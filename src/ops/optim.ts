@@ -6,13 +6,13 @@ import { defineOp, dispatch, grid1d } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { add_scaled, assign_scaled, clear as clearKernel, clip_factor, square_sums } from '../gen/grad_norm.ts';
 import { loss_scale } from '../gen/loss_scale.ts';
-import { adam, adamw, sgd } from '../gen/optim.ts';
+import { adam, adamw, lion, rmsprop, sgd } from '../gen/optim.ts';
 import { vector } from './lanes.ts';
 
 /** That add up the squares of one range. */
 const WORKGROUPS = 256;
 
-export type UpdateKind = 'adamw' | 'adam' | 'sgd';
+export type UpdateKind = 'adamw' | 'adam' | 'sgd' | 'rmsprop' | 'lion';
 interface UpdateAttrs {
   kind: UpdateKind;
   beta1: number;
@@ -54,8 +54,8 @@ export const update = defineOp({
     const params = { n, beta1, beta2, eps, weight_decay: weightDecay, lr_scale: lrScale };
     const grid = grid1d(Math.ceil(n / 64));
     const bound = { p, g, m, hyper, clip };
-    if (kind === 'sgd') return [dispatch(sgd, bound, params, grid)];
-    return [dispatch(kind === 'adamw' ? adamw : adam, { ...bound, v }, params, grid)];
+    if (kind === 'sgd' || kind === 'lion') return [dispatch(kind === 'sgd' ? sgd : lion, bound, params, grid)];
+    return [dispatch({ adamw, adam, rmsprop }[kind], { ...bound, v }, params, grid)];
   },
 });
 

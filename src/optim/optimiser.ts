@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Optimisers as fused updates over flat arenas: parameters, gradients and moments share one layout, and one dispatch
 // updates every run of neighbouring parameters that received a gradient.
-import { expectArguments, fields, flag, instance, iterable, listOf, maybe, scalar } from '../check.ts';
+import { expectArguments, iterable } from '../check.ts';
 import { DisposedError, ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import type { Grads } from '../engine/autograd.ts';
@@ -10,29 +10,11 @@ import { knownPlace, mutatedBy, rootOf } from '../engine/schedule.ts';
 import { currentTrace, hostScalars, type Node, type Trace } from '../engine/trace.ts';
 import { Arena, layoutArena, type Range } from '../nn/arena.ts';
 import type { StateDict } from '../nn/module.ts';
-import { Parameter } from '../nn/parameter.ts';
+import type { Parameter } from '../nn/parameter.ts';
 import { addScaled, assignScaled, clear, clipFactor, update, type UpdateKind } from '../ops/optim.ts';
 import { mulScalar } from '../ops/pointwise.ts';
 import { LossScale } from './loss_scale.ts';
-
-export interface ParameterGroup {
-  readonly params: readonly Parameter[];
-  readonly weightDecay?: number;
-  /** Factor on the learning rate. */
-  readonly lrScale?: number;
-}
-
-export interface OptimiserOptions {
-  lr: number;
-  betas?: readonly [number, number];
-  eps?: number;
-  weightDecay?: number;
-  momentum?: number;
-  /** Scales all gradients down so that their global norm is at most this. */
-  clipNorm?: number;
-  /** Gradients are those of `scaled(loss)`: for losses that f16 tensors take part in. Default false. */
-  lossScale?: boolean;
-}
+import { expectRanges, GROUP, OPTIONS, STATE, type OptimiserOptions, type ParameterGroup } from './options.ts';
 
 /** A run of neighbouring parameters of one group and window. */
 interface Segment {
@@ -40,61 +22,7 @@ interface Segment {
   readonly group: ParameterGroup;
 }
 
-/** PyTorch's names of what an update keeps a parameter, by the arena that holds it. */
-const STATE: Readonly<Record<UpdateKind, readonly (readonly [string, 'm' | 'v'])[]>> = {
-  adam: [
-    ['exp_avg', 'm'],
-    ['exp_avg_sq', 'v'],
-  ],
-  adamw: [
-    ['exp_avg', 'm'],
-    ['exp_avg_sq', 'v'],
-  ],
-  sgd: [['momentum_buffer', 'm']],
-};
-
-const rate = maybe(scalar);
-const GROUP = fields({ params: listOf(instance('a parameter', Parameter)), weightDecay: rate, lrScale: rate });
-const OPTIONS = fields({
-  lr: scalar,
-  betas: maybe(listOf(scalar)),
-  eps: rate,
-  weightDecay: rate,
-  momentum: rate,
-  clipNorm: rate,
-  lossScale: maybe(flag),
-});
-
-/** @throws VoxelgradError USAGE naming what is out of its range; NaN is out of every range. */
-function expectRanges(
-  { lr, betas = [0, 0], eps = 0, weightDecay = 0, momentum = 0, clipNorm = 1 }: OptimiserOptions,
-  groups: readonly ParameterGroup[],
-): void {
-  const rules: [string, number, boolean, string][] = [
-    ['lr', lr, lr >= 0 && lr < Infinity, 'a number from 0'],
-    ['betas[0]', betas[0], betas[0] >= 0 && betas[0] < 1, '0 to below 1'],
-    ['betas[1]', betas[1], betas[1] >= 0 && betas[1] < 1, '0 to below 1'],
-    ['eps', eps, eps >= 0 && eps < Infinity, 'a number from 0'],
-    ['momentum', momentum, momentum >= 0 && momentum < Infinity, 'a number from 0'],
-    ['clipNorm', clipNorm, clipNorm > 0, 'a number above 0'],
-    ...[weightDecay, ...groups.map((g) => g.weightDecay ?? 0)].map((decay): [string, number, boolean, string] => [
-      'weightDecay',
-      decay,
-      decay >= 0 && decay < Infinity,
-      'a number from 0',
-    ]),
-    ...groups.map(({ lrScale = 1 }): [string, number, boolean, string] => [
-      'lrScale',
-      lrScale,
-      lrScale >= 0 && lrScale < Infinity,
-      'a number from 0',
-    ]),
-  ];
-  for (const [name, got, ok, expected] of rules)
-    if (!ok) throw new VoxelgradError('USAGE', `optimiser: ${name} got ${got}, expected ${expected}.`);
-}
-
-export class Optimiser {
+export class Optimiser implements Disposable {
   lr: number;
   /** Iterations done so far: the t of Adam's bias correction, where no loss scale keeps count of skipped ones. */
   steps = 0;
@@ -125,10 +53,11 @@ export class Optimiser {
     this.kind = kind;
     this.lr = options.lr;
     this.options = {
-      betas: options.betas ?? [0.9, 0.999],
+      betas: options.betas ?? [0.9, kind === 'lion' ? 0.99 : 0.999],
       eps: options.eps ?? 1e-8,
       weightDecay: options.weightDecay ?? 0,
       momentum: options.momentum ?? 0,
+      alpha: options.alpha ?? 0.99,
       clipNorm: options.clipNorm ?? Infinity,
     };
     this.params = this.groups.flatMap((g) => g.params);
@@ -233,8 +162,8 @@ export class Optimiser {
           clip,
         },
         {
-          beta1: this.kind === 'sgd' ? this.options.momentum : beta1,
-          beta2,
+          beta1: this.kind === 'sgd' || this.kind === 'rmsprop' ? this.options.momentum : beta1,
+          beta2: this.kind === 'rmsprop' ? this.options.alpha : beta2,
           eps: this.options.eps,
           weightDecay: group.weightDecay ?? this.options.weightDecay,
           lrScale: group.lrScale ?? 1,
@@ -274,16 +203,26 @@ export class Optimiser {
     return new Map(state.map(([name, param], i) => [name, { shape: param.torchShape, data: param.toTorch(values[i] as Float32Array) }]));
   }
 
-  loadStateDict(dict: ReadonlyMap<string, { data: Float32Array }>, steps: number): void {
+  /** @throws StateDictError naming what is missing or misshapen */
+  expectStateDict(dict: ReadonlyMap<string, { data: Float32Array }>): void {
     for (const param of this.params) {
-      for (const [key, arena] of STATE[this.kind]) {
+      for (const [key] of STATE[this.kind]) {
         const entry = dict.get(`${key}.${param.name}`);
         if (!entry || entry.data.length !== param.size)
           throw new StateDictError(
             `optimiser: ${key}.${param.name} is ${entry ? `${entry.data.length} values, expected ${param.size}` : 'missing'}.`,
           );
+      }
+    }
+  }
+
+  /** Moments by name, in PyTorch's layout, after so many steps. @throws StateDictError, and nothing is loaded then */
+  loadStateDict(dict: ReadonlyMap<string, { data: Float32Array }>, steps: number): void {
+    this.expectStateDict(dict);
+    for (const param of this.params) {
+      for (const [key, arena] of STATE[this.kind]) {
         const range = this.arenas[arena].flat(this.rangeOf(param));
-        range.write(param.fromTorch(entry.data));
+        range.write(param.fromTorch(dict.get(`${key}.${param.name}`)!.data));
         range.dispose();
       }
     }
@@ -297,6 +236,10 @@ export class Optimiser {
     for (const param of this.params) param.free();
     for (const arena of Object.values(this.arenas)) arena.dispose();
     this.lossScale?.[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   private use(mode: 'written' | 'gathered'): void {
@@ -376,13 +319,18 @@ function readersOf({ nodes }: Trace): Map<Tensor, Node[]> {
   return readers;
 }
 
-/** AdamW: decoupled weight decay. Moves the parameters into its arena, so make it before compiling. */
-export const adamw = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser =>
-  new Optimiser('adamw', params, options);
-export const adam = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser =>
-  new Optimiser('adam', params, options);
-export const sgd = (params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions): Optimiser =>
-  new Optimiser('sgd', params, options);
+type Params = Iterable<Parameter> | readonly ParameterGroup[];
+
+/** AdamW: decoupled weight decay. Like all of these it takes the parameters into its own memory, so make it before compiling. */
+export const adamw = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('adamw', params, options);
+/** Adam: `torch.optim.Adam`, decay added to the gradient. */
+export const adam = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('adam', params, options);
+/** Gradient descent with momentum: `torch.optim.SGD`, no dampening. */
+export const sgd = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('sgd', params, options);
+/** `torch.optim.RMSprop`, not centred. */
+export const rmsprop = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('rmsprop', params, options);
+/** Lion (Chen et al. 2023): steps by the sign of a mean of gradients, decoupled decay. Its rates are 3 to 10 times smaller than AdamW's, its decay as much larger. */
+export const lion = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('lion', params, options);
 
 /** Two groups: what decays (matrices and kernels) and what does not (norms, biases, temperatures, position tables). */
 export function decayGroups(params: readonly Parameter[], weightDecay: number, lrScale = 1): ParameterGroup[] {

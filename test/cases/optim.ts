@@ -5,7 +5,12 @@ import { input as x, type Case, type Family } from './case.ts';
 const T = 3; // updates so far, this one included
 const N = 1000;
 /** One update; the factor of the clip is 0.5. Parameters and moments are outputs, since they are overwritten. */
-const step = (kind: UpdateKind, title: string, torch: string, attrs: { beta1?: number; weightDecay?: number; lrScale?: number }): Case => ({
+const step = (
+  kind: UpdateKind,
+  title: string,
+  torch: string,
+  attrs: { beta1?: number; beta2?: number; weightDecay?: number; lrScale?: number },
+): Case => ({
   name: title,
   inputs: [
     x([N]),
@@ -17,7 +22,7 @@ const step = (kind: UpdateKind, title: string, torch: string, attrs: { beta1?: n
   ],
   call: (p, g, m, v, hyper, clip) => {
     update(kind, { p, g, m, v, hyper, clip }, { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, lrScale: 1, ...attrs });
-    return kind === 'sgd' ? [p, m] : [p, m, v];
+    return kind === 'sgd' || kind === 'lion' ? [p, m] : [p, m, v];
   },
   torch,
   grad: [],
@@ -46,6 +51,13 @@ export const training: Family = {
     step('sgd', 'SGD with momentum', "optimise('SGD', a, b / 2, c, None, 2, lr=0.01, weight_decay=0.1, momentum=0.9)", {
       weightDecay: 0.1,
     }),
+    step(
+      'rmsprop',
+      'RMSprop with momentum',
+      "optimise('RMSprop', a, b / 2, c, d, 2, lr=0.01, alpha=0.98, weight_decay=0.1, momentum=0.7)",
+      { beta1: 0.7, beta2: 0.98, weightDecay: 0.1 },
+    ),
+    step('lion', 'Lion', 'lion(a, b / 2, c, 0.001, 0.9, 0.99, 0.1)', { beta2: 0.99, weightDecay: 0.1, lrScale: 0.1 }),
   ],
   clipFactor: [
     { name: 'two ranges', inputs: [x([4097]), x([65])], call: (a, b) => clipFactor([a, b], 1), torch: 'clip_factor([a, b], 1)', grad: [] },

@@ -11,7 +11,8 @@ import { Parameter } from '../../src/nn/parameter.ts';
 import { judgeGradients } from '../../src/ops/optim.ts';
 import { cast, mul } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
-import { adam, adamw, sgd, type OptimiserOptions } from '../../src/optim/optimiser.ts';
+import { adam, adamw, sgd } from '../../src/optim/optimiser.ts';
+import type { OptimiserOptions } from '../../src/optim/options.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -9,7 +9,8 @@ import { Linear } from '../../src/nn/layers.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { square } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
-import { adam, adamw, sgd, type OptimiserOptions } from '../../src/optim/optimiser.ts';
+import { adam, adamw, sgd } from '../../src/optim/optimiser.ts';
+import type { OptimiserOptions } from '../../src/optim/options.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -157,9 +157,18 @@ def optimise(name, p, g, m, v, t, **options):
         opt.state[p] = {'momentum_buffer': m.clone()}
         opt.step()
         return p.detach(), opt.state[p]['momentum_buffer']
+    if name == 'RMSprop':
+        opt.state[p] = {'step': torch.tensor(float(t - 1)), 'square_avg': v.clone(), 'momentum_buffer': m.clone()}
+        opt.step()
+        return p.detach(), opt.state[p]['momentum_buffer'], opt.state[p]['square_avg']
     opt.state[p] = {'step': torch.tensor(float(t - 1)), 'exp_avg': m.clone(), 'exp_avg_sq': v.clone()}
     opt.step()
     return p.detach(), opt.state[p]['exp_avg'], opt.state[p]['exp_avg_sq']
+
+
+def lion(p, g, m, lr, beta1, beta2, decay):
+    """Algorithm 2 of Chen et al. 2023."""
+    return p * (1 - lr * decay) - lr * (beta1 * m + (1 - beta1) * g).sign(), beta2 * m + (1 - beta2) * g
 
 
 def clip_factor(ranges, bound):
