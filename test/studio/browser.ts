@@ -59,6 +59,8 @@ export interface Tab {
 export interface Browser extends AsyncDisposable {
   readonly url: string;
   open(path?: string): Promise<Tab>;
+  /** The server is there no more. */
+  offline(): Promise<void>;
   /** Bytes that the origin may keep. */
   quota(bytes: number): Promise<void>;
 }
@@ -121,6 +123,9 @@ export async function openBrowser(built: string, folder?: string): Promise<Brows
           await pipe.send('Target.closeTarget', { targetId });
         },
       };
+    },
+    async offline() {
+      await served[Symbol.asyncDispose]();
     },
     async quota(bytes) {
       await pipe.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: bytes }, last);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs in the worker before it: takes its device away when the page says so.
+// Runs in the worker before it: takes its device away when the page says so, and tries to reach others.
 
 const devices: GPUDevice[] = [];
 const before = GPUAdapter.prototype.requestDevice;
@@ -8,6 +8,19 @@ GPUAdapter.prototype.requestDevice = async function (...options) {
   devices.push(device);
   return device;
 };
-new BroadcastChannel('hooks').addEventListener('message', () => {
-  devices.at(-1)!.destroy();
+const channel = new BroadcastChannel('hooks');
+const say = (text: string): void => {
+  channel.postMessage(text); // oxlint-disable-line unicorn/require-post-message-target-origin -- it is of one origin
+};
+channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
+  if (data === 'lose') devices.at(-1)!.destroy();
+  else if (data.startsWith('http'))
+    void fetch(data).then(
+      () => {
+        say('went out');
+      },
+      () => {
+        say('refused');
+      },
+    );
 });

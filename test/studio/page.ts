@@ -8,6 +8,8 @@ const studio = wrap<StudioWorker>(new Worker('hooked.js', { type: 'module' }));
 const events: StudioEvent[] = [];
 const listeners = new Set<(event: StudioEvent) => void>();
 
+const channel = new BroadcastChannel('hooks');
+
 const tools = {
   studio: studio,
   events,
@@ -65,6 +67,20 @@ const tools = {
     let text = '';
     for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
     return btoa(text);
+  },
+  /** Has hooks.ts do something in the worker, which may answer. */
+  hook(text: string): Promise<string> {
+    const answer = new Promise<string>((resolve) => {
+      channel.addEventListener(
+        'message',
+        ({ data }: MessageEvent<string>) => {
+          resolve(data);
+        },
+        { once: true },
+      );
+    });
+    channel.postMessage(text); // oxlint-disable-line unicorn/require-post-message-target-origin -- it is of one origin
+    return answer;
   },
   /** What is refused, and how. */
   failure: (work: Promise<unknown>): Promise<unknown> =>

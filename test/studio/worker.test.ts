@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The studio's worker in Chromium, as its page would use it: the sample opened, a third of it drawn, trained on, segmented, taken away.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { readVolume } from '../../src/io/browser/volume.ts';
@@ -14,7 +17,9 @@ beforeAll(async () => {
 });
 afterAll(() => removeBundled(scratch));
 
-needs(chromium, 'Chromium').it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact grid', async () => {
+const { it } = needs(chromium, 'Chromium');
+
+it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact grid', async () => {
   await expectNoNode(join(scratch, 'dist/studio/worker.js'));
   await using browser = await openBrowser(scratch);
   const tab = await browser.open();
@@ -93,4 +98,63 @@ needs(chromium, 'Chromium').it('draws on the sample, trains, pauses, goes on, an
     failure: { code: 'BUSY', message: 'session: another tab has it open.', hint: 'Close it there, or go on there.' },
     busy: true,
   });
+});
+
+it('reaches nobody else, from the page or the worker, and is there without a network after the first visit', async () => {
+  const asked: string[] = [];
+  const elsewhere = createServer((request, response) => {
+    asked.push(request.url!);
+    response.writeHead(200, { 'Access-Control-Allow-Origin': '*' }).end();
+  }).listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  const url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+  await using browser = await openBrowser(scratch);
+  const tab = await browser.open();
+  const found = await tab.ask(async ({ studio, failure, hook }, other: string) => {
+    await studio.sessions(); // the worker is there
+    const worker = await hook(`${other}/worker`);
+    const image = await new Promise((resolve) => {
+      const picture = new Image();
+      picture.addEventListener('load', () => {
+        resolve('came');
+      });
+      picture.addEventListener('error', () => {
+        resolve('refused');
+      });
+      picture.src = `${other}/image.png`;
+    });
+    const inline = document.createElement('script');
+    inline.textContent = 'globalThis.inlined = true';
+    document.head.append(inline);
+    return {
+      worker,
+      image,
+      page: String(await failure(fetch(`${other}/page`))),
+      inlined: 'inlined' in globalThis,
+      served: await studio.served(),
+    };
+  }, url);
+  elsewhere.close();
+  expect(asked).toEqual([]);
+  expect(found).toEqual({ worker: 'refused', image: 'refused', page: 'TypeError: Failed to fetch', inlined: false, served: null });
+
+  await tab.ask(async () => {
+    const registration = await navigator.serviceWorker.register('sw.js');
+    const installing = registration.installing ?? registration.waiting ?? registration.active!;
+    while (installing.state !== 'activated') await new Promise((later) => setTimeout(later, 50));
+  });
+  await browser.offline();
+  const without = await tab.ask(async () => {
+    const [page, worker] = await Promise.all([fetch('./'), fetch('worker.js')]);
+    return {
+      page: (await page.text()).slice(0, 15),
+      worker: worker.status,
+      policy: worker.headers.get('content-security-policy')?.includes("connect-src 'self'"),
+      other: await fetch('not there').then(
+        () => 'came',
+        () => 'refused',
+      ),
+    };
+  });
+  expect(without).toEqual({ page: '<!doctype html>', worker: 200, policy: true, other: 'refused' });
 });

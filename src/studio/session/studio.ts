@@ -74,8 +74,9 @@ export class Studio implements protocol.StudioWorker {
 
   createSession(name: string): Promise<protocol.Session> {
     return this.doors.run(async () => {
+      const store = await SessionStore.create(name); // first: where there is no room for it, what is open stays
       await this.leave();
-      return this.enter(await SessionStore.create(name));
+      return this.enter(store);
     });
   }
 

@@ -9,7 +9,7 @@ import type { FirstWeights } from '../../train/initial_weights.ts';
 import { train, type Progress } from '../../train/loop.ts';
 import { parsePlanText } from '../../train/plan.ts';
 import type { LogEntry } from '../../train/run_log.ts';
-import type { RunStore } from '../../train/run_store.ts';
+import { checkpointFile, type RunStore } from '../../train/run_store.ts';
 import { newestIn } from '../../train/start.ts';
 import type { Failure, LogPoint, StudioEvent, TrainChoice, Training } from '../protocol.ts';
 import { failureOf } from './failure.ts';
@@ -173,34 +173,51 @@ export class Trainer {
 
   /** Trains, and opens the device anew where it is lost, as long as that gets further. */
   private async survive(live: Live, run: PageRun, plan: Plan, resume: boolean, init?: FirstWeights): Promise<void> {
-    let furthest = 0;
-    for (let lost = 0, goesOn = resume; ;) {
+    let furthest = 0,
+      lost = 0,
+      goesOn = resume;
+    const onDone = (done: number): void => {
+      if (done <= furthest) return;
+      furthest = done;
+      lost = 0;
+    };
+    for (;;) {
       try {
-        using _device = await openDevice();
-        const options = { plan, dataset: await datasetOf(this.store), store: this.heard(live, run), signal: live.stop.signal };
-        await train({
-          ...options,
-          resume: goesOn,
-          dataChanged: true, // a person draws on between sessions: the run records what changed
-          ...(init && !goesOn && { init }),
-          between: (iteration) => this.visit(iteration, plan),
-          onProgress: (p) => {
-            if (p.stage === 'train' && p.done > furthest) {
-              furthest = p.done;
-              lost = 0;
-            }
-            this.tell(live, p);
-          },
-        });
-        return;
+        return await this.session(live, run, plan, goesOn, onDone, init);
       } catch (error) {
         if (!(error instanceof DeviceLostError)) throw error;
         const again = ++lost < PATIENCE && !live.stop.signal.aborted;
         this.emit({ kind: 'lost', message: failureOf(error).message, again });
         if (!again) throw error;
-        goesOn ||= await run.has('checkpoints/latest.safetensors');
+        goesOn ||= await run.has(checkpointFile('latest'));
       }
     }
+  }
+
+  /** Trains on a device of its own. A function by itself: esbuild's `using` in a loop would throw an error of an earlier turn again. */
+  private async session(
+    live: Live,
+    run: PageRun,
+    plan: Plan,
+    resume: boolean,
+    onDone: (done: number) => void,
+    init?: FirstWeights,
+  ): Promise<void> {
+    using _device = await openDevice();
+    await train({
+      plan,
+      dataset: await datasetOf(this.store),
+      store: this.heard(live, run),
+      signal: live.stop.signal,
+      resume,
+      dataChanged: true, // a person draws on between sessions: the run records what changed
+      ...(init && !resume && { init }),
+      between: (iteration) => this.visit(iteration, plan),
+      onProgress: (p) => {
+        if (p.stage === 'train') onDone(p.done);
+        this.tell(live, p);
+      },
+    });
   }
 
   /** The run, whose log is heard. */
