@@ -6,7 +6,7 @@ import { driver } from './driver.mjs';
 const [name, clock] = process.argv.slice(2);
 const answer = driver(() => import(`./engines/${name}.mjs`), stopwatch(clock));
 
-process.on('message', async (message) => process.send(await answer(message)));
+process.on('message', (message) => void answer(message).then((found) => process.send(found)));
 
 // Whoever asked is gone.
 process.on('disconnect', () => process.exit());

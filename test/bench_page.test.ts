@@ -43,7 +43,7 @@ it.skipIf(!chromium)(
         expect(row).toMatchObject({ adapter: expect.any(String), browser: expect.stringContaining('Chrome'), clock: 'wall' });
         expect(row.error).toBeLessThan(1e-5);
         expect(row.of_limit).toBeGreaterThan(0);
-        expect(cells[i]![2]).toBe((row.ms as number).toFixed(2));
+        expect(cells[i][2]).toBe((row.ms as number).toFixed(2));
       }
       expect(driver.requests.filter((address) => !address.startsWith(url) && !address.startsWith('blob:'))).toEqual([]);
     } finally {

@@ -27,16 +27,17 @@ export class EngineWorker {
     const worker = this.#worker;
     const id = ++this.#asked;
     return new Promise((resolve) => {
+      const listening = new AbortController();
       const done = (answer, dead) => {
         clearTimeout(timer);
-        worker.onmessage = worker.onerror = null;
+        listening.abort();
         if (dead) this.end();
         resolve(answer);
       };
       const timer = setTimeout(() => done({ ok: false, error: `no answer within ${seconds} s` }, true), seconds * 1000);
-      worker.onmessage = ({ data }) => data.id === id && done(data, false);
-      worker.onerror = (e) => done({ ok: false, error: e.message || 'its program does not load' }, true);
-      worker.postMessage({ id, type, ...request });
+      worker.addEventListener('message', ({ data }) => data.id === id && done(data, false), listening);
+      worker.addEventListener('error', (e) => done({ ok: false, error: e.message || 'its program does not load' }, true), listening);
+      worker.postMessage({ id, type, ...request }, {});
     });
   }
 

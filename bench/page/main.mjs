@@ -98,11 +98,11 @@ for (const { name, passes } of CASES) {
 const head = document.createElement('tr');
 head.append(...['case', 'pass', ...engines.map(({ name }) => NAMES[name]), 'of the limit'].map((text) => cell('th', text)));
 table.tHead.append(head);
-by('start').onclick = () => void measure();
-by('stop').onclick = () => {
+by('start').addEventListener('click', () => void measure());
+by('stop').addEventListener('click', () => {
   stopped = true;
   by('progress').textContent = 'Stopping after this case.';
-};
+});
 const problem = await obstacle();
 by('adapter').textContent = problem ?? 'Ready. All of it takes some minutes on a GPU.';
 if (problem) by('adapter').className = 'failed';

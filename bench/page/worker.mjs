@@ -8,4 +8,6 @@ const stopwatch = () => {
   return () => performance.now() - start;
 };
 const answer = driver(ENGINES[new URL(self.location.href).searchParams.get('engine')], stopwatch);
-self.onmessage = async ({ data: { id, ...message } }) => self.postMessage({ id, ...(await answer(message)) });
+self.addEventListener('message', ({ data: { id, ...message } }) => {
+  void answer(message).then((found) => self.postMessage({ id, ...found }, {}));
+});
