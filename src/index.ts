@@ -40,12 +40,15 @@ export { hostScalars, named, noGrad } from './engine/trace.ts';
 
 export type { Activation } from './ops/activation.ts';
 export { attention, attentionPacked, type AttentionOptions } from './ops/attention.ts';
+export { squeeze, unsqueeze } from './ops/axes.ts';
 export { batchNorm, type BatchNormOptions } from './ops/batch_norm.ts';
 export { bilateralAdjacency, bilateralGraphConv } from './ops/bilateral_graph.ts';
 export { conv2d, conv3d, type ConvOptions } from './ops/conv.ts';
 export { convTranspose2d, convTranspose3d, type ConvTransposeOptions } from './ops/conv_transpose.ts';
-export { cumsum, type CumsumOptions } from './ops/cumsum.ts';
+export { arange, eye, linspace, ones, tril, triu } from './ops/create.ts';
+export { cumprod, cumsum, type CumsumOptions } from './ops/cumsum.ts';
 export { edgeConvGather, neighbourMax } from './ops/edge_conv.ts';
+export { einsum } from './ops/einsum.ts';
 export { expand } from './ops/expand.ts';
 export { frequencyStatistics } from './ops/frequency_statistics.ts';
 export { embedding, gather, gatherRows, indexSelect, scatterAdd } from './ops/gather.ts';
@@ -53,7 +56,9 @@ export { globalResponseNorm } from './ops/global_response_norm.ts';
 export { graphConv } from './ops/graph_conv.ts';
 export { groupNorm, instanceNorm, type GroupNormOptions } from './ops/group_norm.ts';
 export { concat, flip, pad, roll, slice, split, stack, type PadOptions, type SliceOptions } from './ops/layout.ts';
+export { all, any, logicalAnd, logicalNot, logicalOr, logicalXor } from './ops/logic.ts';
 export { linear, matmul, type MatmulOptions } from './ops/matmul.ts';
+export { logsumexp, norm, std, variance, type VarianceOptions } from './ops/moments.ts';
 export { celu, geluTanh, hardSigmoid, hardSwish, mish, prelu, selu, softsign, swish } from './ops/nonlinear.ts';
 export { l2Normalize, layerNorm, rmsNorm } from './ops/norm.ts';
 export { oneHot } from './ops/one_hot.ts';
@@ -78,6 +83,7 @@ export { dropout, normal, RandomSource, uniform, type RandomOptions } from './op
 export {
   channelShuffle,
   depthToSpace,
+  repeat,
   repeatInterleave,
   slicesToVolume,
   spaceToDepth,

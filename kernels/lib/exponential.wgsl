@@ -60,5 +60,15 @@ fn log_exact(x: f32) -> f32 {
   return select(x, nan_of(x), bits > 0x7f800000u);
 }
 
+// e^x - 1. Far from 0 the difference loses nothing; NaN and infinities are exp's.
+fn expm1_exact(x: f32) -> f32 { return select(exp_exact(x) - 1.0, expm1_near(x), abs(x) < 0.34); }
+
+// log(1 + x), from -1 on; the rounding of 1 + x, where it is large enough to matter, is given back to first order.
+fn log1p_whole(x: f32) -> f32 {
+  let y = 1.0 + x;
+  let lost = select((x - (y - 1.0)) / y, 0.0, !is_finite(x) || y <= 0.0);
+  return select(log_exact(y) + lost, log1p_near(clamp(x, -0.3, 1.0)), x > -0.29 && x <= 1.0);
+}
+
 // log(1 + f) for f >= 0
 fn log1p_exact(f: f32) -> f32 { return select(log_exact(1.0 + f), log1p_near(f), f <= 1.0); }

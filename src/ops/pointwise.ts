@@ -63,6 +63,8 @@ export const fmod = two(fmodRow);
 export const equal = two(equalRow);
 export const greater = two(greaterRow);
 export const greaterEqual = two(greaterEqualRow);
+/** 1 where a and b differ, else 0, as u32. NaN differs from everything. */
+export const notEqual = two(row('not_equal', 2, 'select(E(1), E(0), a == b)', null, 'u32'));
 export const less = (a: Tensor, b: Tensor): Tensor => greater(b, a);
 export const lessEqual = (a: Tensor, b: Tensor): Tensor => greaterEqual(b, a);
 
@@ -81,6 +83,10 @@ export const isNaN = one(row('is_nan', 1, `select(E(0), E(1), ${magnitude} > 0x7
 export const isInf = one(row('is_inf', 1, `select(E(0), E(1), ${magnitude} == 0x7f800000u)`, null, 'u32'));
 export const exp = one(row('exp', 1, 'exp_exact(a)', (g, _, y) => [() => mul(g, y)]));
 export const log = one(row('log', 1, 'log_exact(a)', (g, [a]) => [() => div(g, a)]));
+/** log(1 + x), exact near 0. */
+export const log1p = one(row('log1p', 1, 'log1p_whole(a)', (g, [a]) => [() => div(g, addScalar(a, 1))]));
+/** exp(x) - 1, exact near 0. */
+export const expm1 = one(row('expm1', 1, 'expm1_exact(a)', (g, [a]) => [() => mul(g, exp(a))]));
 export const sqrt = one(row('sqrt', 1, 'sqrt(a)', (g, _, y) => [() => div(mulScalar(g, 0.5), y)]));
 export const rsqrt = one(row('rsqrt', 1, 'inverseSqrt(a)', (g, _, y) => [() => mul(mulScalar(g, -0.5), mul(y, mul(y, y)))]));
 export const reciprocal = one(row('reciprocal', 1, 'E(1) / a', (g, _, y) => [() => neg(mul(g, mul(y, y)))]));

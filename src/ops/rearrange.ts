@@ -132,6 +132,9 @@ export const tile = door('tile', { x: aTensor, repeats: integers(0) }, (x: Tenso
   );
 });
 
+/** PyTorch's name of `tile`. */
+export const repeat = tile;
+
 /** Every element along `axis` `repeats` times in a row. */
 export const repeatInterleave = door(
   'repeatInterleave',

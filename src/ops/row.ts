@@ -18,6 +18,7 @@ const INTEGERS = new Set([
   'div',
   'indicator',
   'equal',
+  'not_equal',
   'greater',
   'greater_equal',
   'neg',

@@ -37,6 +37,14 @@ export const prelu = row('prelu_grad', 3, 'select(a * c, a, b > 0.0)', null);
 /** (g, input): the part of the slope */
 export const preluSlope = row('prelu_slope_grad', 2, 'select(a * b, 0.0, b > 0.0)', null);
 
+/** (g, result) of a root: 0 at 0 whatever g is (`std`), and 0 times g there (`norm`) */
+export const root = row('root_grad', 2, 'select(a * (0.5 / b), 0.0, b == 0.0)', null);
+export const rootOfSquares = row('root_of_squares_grad', 2, 'a * select(0.5 / b, 0.0, b == 0.0)', null);
+/** (g, result) of the root p0 of a sum of powers, p1 = 1 - 1 / p0 */
+export const powerRoot = row('power_root_grad', 2, 'select(a * (p0 * power(b, p1)), 0.0, b == 0.0 && p1 < 0.0)', null);
+/** (g, input) of |x|^p0, p1 = p0 - 1 */
+export const absPower = row('abs_power_grad', 2, 'a * select(sign(b) * (p0 * power(abs(b), p1)), 0.0, b == 0.0)', null);
+
 export const oneForZero = row('one_for_zero', 1, 'select(a, 1.0, a == 0.0)', null);
 export const isZero = row('is_zero', 1, 'select(0.0, 1.0, a == 0.0)', null);
 /** (g, input, product of those that are not 0, number of zeros) of a product */

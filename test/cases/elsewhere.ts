@@ -2,6 +2,7 @@
 // Public functions of src/ops without rows: random choices have an oracle of their own, a plan is an argument, a table is
 // overwritten, a module's goldens hold it. Or with rows in which another op stands beside them: the call by itself. The calls give
 // several workgroups work, and are rows without goldens where bytes are looked at and not values.
+import { arange, eye, linspace, ones } from '../../src/ops/create.ts';
 import { frequencyStatistics } from '../../src/ops/frequency_statistics.ts';
 import { detach } from '../../src/ops/pointwise.ts';
 import { putRows } from '../../src/ops/put_rows.ts';
@@ -17,6 +18,8 @@ export interface Elsewhere extends Partial<Pick<Case, 'inputs' | 'call' | 'grad'
 
 const source = (): RandomSource => new RandomSource({ seed: 1, stream: 1, step: () => 0 });
 const random = { test: '../ops/random.test.ts', against: 'the same Philox stream on the host' };
+
+const made = { test: '../ops/create.test.ts', against: 'its definition', inputs: [] };
 
 export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   dropout: { ...random, inputs: [input([999])], call: (x) => dropout(x, { p: 0.5, random: source() }) },
@@ -49,6 +52,10 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
     call: (x, patterns) => frequencyStatistics(x, patterns),
     grad: [0],
   },
+  arange: { ...made, call: () => arange(2, 65, { step: 3 }) },
+  linspace: { ...made, call: () => linspace(-1, 1, 65) },
+  ones: { ...made, call: () => ones([7, 9]) },
+  eye: { ...made, call: () => eye(7, 9) },
   detach: { test: '../golden/ops.test.ts', inputs: [input([8])], call: detach, grad: [] },
   RandomSource: { test: '../ops/random.test.ts' },
   interpolationPlan: { test: '../ops/table_interpolate.test.ts' },

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { squeeze, unsqueeze } from '../../src/ops/axes.ts';
+import { tril, triu } from '../../src/ops/create.ts';
 import * as op from '../../src/ops/layout.ts';
 import { permute, transpose } from '../../src/ops/permute.ts';
 import * as re from '../../src/ops/rearrange.ts';
@@ -224,6 +226,20 @@ export const layout: Family = {
       'F.pad(a, (0, 0, 0, 5, 0, 6)).reshape(1, 1, 7, 10, 7, 7).permute(0, 1, 3, 2, 4, 5).reshape(10, 7, 7, 7)',
     ),
   ],
+  squeeze: [
+    one('all', [1, 7, 1, 9, 1], (a) => squeeze(a), 'a.squeeze()'),
+    one('some', [1, 7, 1, 9], (a) => squeeze(a, { axes: [0, 1] }), 'a.squeeze((0, 1))', { f16: true }),
+  ],
+  unsqueeze: [
+    one('in front', [7, 9], (a) => unsqueeze(a, { axis: 0 }), 'a.unsqueeze(0)'),
+    one('last', [7, 9], (a) => unsqueeze(a, { axis: -1 }), 'a.unsqueeze(-1)', { f16: true }),
+  ],
+  tril: [
+    one('square', [7, 7], (a) => tril(a), 'a.tril()'),
+    one('below the diagonal, batched', [2, 9, 65], (a) => tril(a, { diagonal: -1 }), 'a.tril(-1)', { f16: true }),
+  ],
+  triu: [one('above the diagonal, batched', [2, 65, 9], (a) => triu(a, { diagonal: 2 }), 'a.triu(2)', { f16: true })],
+  repeat: [one('as tile', [3, 5], (a) => re.repeat(a, [2, 1, 3]), 'a.repeat(2, 1, 3)')],
   windowReverse: [
     one(
       'cropped',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { linear, matmul, type MatmulOptions } from '../../src/ops/matmul.ts';
+import { einsum } from '../../src/ops/einsum.ts';
 import { input as x, type Case, type Family } from './case.ts';
 
 const product = (name: string, a: number[], b: number[], torch: string, options: MatmulOptions = {}, more: Partial<Case> = {}): Case => ({
@@ -7,6 +8,13 @@ const product = (name: string, a: number[], b: number[], torch: string, options:
   inputs: [x(a), x(b)],
   call: (p, q) => matmul(p, q, options),
   torch,
+  ...more,
+});
+const sums = (name: string, equation: string, a: number[], b: number[], more: Partial<Case> = {}): Case => ({
+  name,
+  inputs: [x(a), x(b)],
+  call: (p, q) => einsum(equation, p, q),
+  torch: `torch.einsum('${equation}', a, b)`,
   ...more,
 });
 const ACTIVATIONS = { relu: 'F.relu', gelu: 'F.gelu', sigmoid: 'torch.sigmoid', silu: 'F.silu' } as const;
@@ -36,6 +44,26 @@ export const products: Family = {
       torch: `${f}(a @ b + c)`,
       step: 2e-4,
     })),
+  ],
+  einsum: [
+    sums('product of matrices', 'bij,bjk->bik', [2, 5, 7], [2, 7, 9], { f16: true }),
+    sums('transposed result', 'bij,bjk->kbi', [2, 5, 7], [2, 7, 9]),
+    sums('heads', 'bthd,bshd->bhts', [2, 9, 3, 4], [2, 7, 3, 4]),
+    sums('outer', 'i,j', [7], [9]),
+    sums('elementwise, summed', 'ij,ij->i', [7, 9], [7, 9]),
+    sums('implicit order', 'ba,bc', [7, 5], [7, 3]),
+    sums('ellipsis broadcasts', '...ij,...jk->...ik', [3, 1, 5, 7], [2, 7, 4]),
+    sums('axes of one broadcast', 'ij,jk->ik', [5, 1], [7, 3]),
+    sums('a label of one operand', 'ij,k->k', [5, 7], [3]),
+    { name: 'trace', inputs: [x([7, 7])], call: (a) => einsum('ii->', a), torch: "torch.einsum('ii->', a)" },
+    { name: 'diagonals', inputs: [x([3, 7, 7])], call: (a) => einsum('bii->bi', a), torch: "torch.einsum('bii->bi', a)" },
+    { name: 'transposed', inputs: [x([7, 9])], call: (a) => einsum('ij->ji', a), torch: "torch.einsum('ij->ji', a)" },
+    {
+      name: 'three operands',
+      inputs: [x([5, 7]), x([7, 3, 4]), x([4, 5])],
+      call: (a, b, c) => einsum('ij,jkl,li->ik', a, b, c),
+      torch: "torch.einsum('ij,jkl,li->ik', a, b, c)",
+    },
   ],
   linear: [
     {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import * as logic from '../../src/ops/logic.ts';
 import * as op from '../../src/ops/pointwise.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
 import { input as x, type Case, type CaseInput, type Family } from './case.ts';
@@ -179,5 +180,12 @@ export const pointwise: Family = {
       ...flat,
     },
   ],
+  log1p: [one(op.log1p, 'a.log1p()', { scale: 0.9, offset: 0.5 }, { f16: true })],
+  expm1: [one(op.expm1, 'a.expm1()', { scale: 3 }, { f16: true })],
+  notEqual: [...two(op.notEqual, 'a != b', { below: 3 }, flat)],
+  logicalAnd: [...two(logic.logicalAnd, 'a.logical_and(b)', { below: 2 }, flat)],
+  logicalOr: [...two(logic.logicalOr, 'a.logical_or(b)', { below: 2, dtype: 'i32' }, flat)],
+  logicalXor: [...two(logic.logicalXor, 'a.logical_xor(b)', { below: 3 }, flat)],
+  logicalNot: [one(logic.logicalNot, 'a.logical_not()', { below: 3 }, flat)],
   detach: [{ name: 'cuts', inputs: [x([63])], call: (a) => op.mul(a, op.detach(a)), torch: 'a * held(a)', jumps: true }],
 };

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 import * as op from '../../src/ops/reduce.ts';
 import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
-import { cumsum } from '../../src/ops/cumsum.ts';
+import { cumprod, cumsum } from '../../src/ops/cumsum.ts';
+import { all, any } from '../../src/ops/logic.ts';
+import * as moments from '../../src/ops/moments.ts';
 import { expand } from '../../src/ops/expand.ts';
+import type { Tensor } from '../../src/engine/tensor.ts';
 import { input as x, type Family } from './case.ts';
 
 export const reduce: Family = {
@@ -37,6 +40,117 @@ export const reduce: Family = {
       torch: 'a.flip(1).cumsum(1).flip(1)',
     },
     { name: 'without itself', inputs: [x([9, 4])], call: (a) => cumsum(a, { axis: 0, exclusive: true }), torch: 'a.cumsum(0) - a' },
+  ],
+  cumprod: [
+    { name: 'last axis', inputs: [x([7, 65], { scale: 0.5, offset: 1 })], call: (a) => cumprod(a, { axis: -1 }), torch: 'a.cumprod(-1)' },
+    {
+      name: 'zeros, from the end',
+      inputs: [x([9, 7], { below: 3 })],
+      call: (a) => cumprod(a, { axis: 0, reverse: true }),
+      torch: 'a.flip(0).cumprod(0).flip(0)',
+    },
+  ],
+  variance: [
+    { name: 'all', inputs: [x([7, 9, 5], { offset: 3 })], call: (a) => moments.variance(a), torch: 'a.var()' },
+    {
+      name: 'pixels, biased',
+      inputs: [x([2, 7, 9, 4])],
+      call: (a) => moments.variance(a, { axes: [1, 2], correction: 0 }),
+      torch: 'a.var((1, 2), correction=0)',
+      f16: true,
+    },
+  ],
+  std: [
+    {
+      name: 'last axis',
+      inputs: [x([7, 65], { offset: 100 })],
+      call: (a) => moments.std(a, { axes: -1, keepDims: true }),
+      torch: 'a.std(-1, keepdim=True)',
+    },
+    {
+      name: 'rows of zeros',
+      inputs: [x([7, 9], { zeroRows: 2 })],
+      call: (a) => moments.std(a, { axes: 1 }),
+      torch: 'a.std(1)',
+      jumps: true,
+    },
+  ],
+  norm: [
+    { name: 'all', inputs: [x([7, 9, 5])], call: (a) => moments.norm(a), torch: 'torch.linalg.vector_norm(a)' },
+    {
+      name: 'rows of zeros',
+      inputs: [x([7, 65], { zeroRows: 2 })],
+      call: (a) => moments.norm(a, { axes: 1 }),
+      torch: 'torch.linalg.vector_norm(a, dim=1)',
+      f16: true,
+      jumps: true,
+    },
+    ...[0.5, 1.5, 3, -2].map((p) => ({
+      name: `p ${p}`,
+      inputs: [x([5, 7], { zeroRows: p > 0 ? 1 : 0 })],
+      call: (a: Tensor) => moments.norm(a, { p, axes: 1, keepDims: true }),
+      torch: `torch.linalg.vector_norm(a, ${p}, dim=1, keepdim=True)`,
+      jumps: true,
+    })),
+    {
+      name: 'p 1',
+      inputs: [x([5, 7])],
+      call: (a) => moments.norm(a, { p: 1, axes: 0 }),
+      torch: 'torch.linalg.vector_norm(a, 1, dim=0)',
+      step: 1e-4,
+    },
+    {
+      name: 'p 0',
+      inputs: [x([5, 7], { below: 3 })],
+      call: (a) => moments.norm(a, { p: 0, axes: 0 }),
+      torch: 'torch.linalg.vector_norm(a, 0, dim=0)',
+      grad: [],
+      jumps: true,
+    },
+    {
+      name: 'largest of ties',
+      inputs: [x([5, 7], { below: 3 })],
+      call: (a) => moments.norm(a, { p: Infinity, axes: 0 }),
+      torch: "torch.linalg.vector_norm(a, float('inf'), dim=0)",
+      jumps: true,
+    },
+    {
+      name: 'smallest',
+      inputs: [x([5, 7])],
+      call: (a) => moments.norm(a, { p: -Infinity, axes: 1 }),
+      torch: "torch.linalg.vector_norm(a, -float('inf'), dim=1)",
+      step: 1e-4,
+    },
+  ],
+  logsumexp: [
+    {
+      name: 'last axis, far from zero',
+      inputs: [x([7, 65], { scale: 4, offset: 500 })],
+      call: (a) => moments.logsumexp(a, { axes: -1 }),
+      torch: 'a.logsumexp(-1)',
+    },
+    {
+      name: 'two axes',
+      inputs: [x([3, 63, 5], { scale: 4 })],
+      call: (a) => moments.logsumexp(a, { axes: [0, 2], keepDims: true }),
+      torch: 'a.logsumexp((0, 2), keepdim=True)',
+      f16: true,
+    },
+  ],
+  any: [
+    { name: 'last axis', inputs: [x([63, 7], { below: 1.2 })], call: (a) => any(a, { axes: 1 }), torch: 'a.any(1)', grad: [], jumps: true },
+    { name: 'all, i32', inputs: [x([7, 9], { below: 2, dtype: 'i32' })], call: (a) => any(a), torch: 'a.any()', grad: [], jumps: true },
+  ],
+  all: [
+    {
+      name: 'last axis',
+      inputs: [x([63, 7], { below: 9 })],
+      call: (a) => all(a, { axes: 1, keepDims: true }),
+      torch: 'a.all(1, keepdim=True)',
+      grad: [],
+      jumps: true,
+    },
+    { name: 'all, u32', inputs: [x([7, 9], { below: 99, dtype: 'u32' })], call: (a) => all(a), torch: 'a.all()', grad: [], jumps: true },
   ],
   countNonzero: [
     {

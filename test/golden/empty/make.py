@@ -64,7 +64,8 @@ def main():
                 continue
             found = {json.dumps(s, separators=(',', ':')): outcome(row, s) for s in variants([i['shape'] for i in row['inputs']])}
             if found:
-                lines.append(f"{json.dumps(row['id'])}:{json.dumps(found, separators=(',', ':'))}")
+                text = json.dumps(found, separators=(',', ':')).replace('Infinity', '1e999')  # which JSON reads as infinity
+                lines.append(f"{json.dumps(row['id'])}:{text}")
     (HERE / 'empty.json').write_text('{\n' + ',\n'.join(lines) + '\n}\n')
     print(f'{len(lines)} rows, {(HERE / "empty.json").stat().st_size} bytes')
 

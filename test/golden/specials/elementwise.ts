@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every elementwise op at zeros, ties, infinities, NaN and the ends of domains.
 import type { Tensor } from '../../../src/engine/tensor.ts';
+import * as logic from '../../../src/ops/logic.ts';
 import * as op from '../../../src/ops/nonlinear.ts';
 import * as pw from '../../../src/ops/pointwise.ts';
 import { line, pairs, type Special, type Specials } from './form.ts';
@@ -49,6 +50,18 @@ export const elementwise: Specials = {
   isInf: [one(pw.isInf, 'a.isinf()', f16)],
   exp: [one(pw.exp, 'a.exp()', f16)],
   log: [one(pw.log, 'a.log()', f16)],
+  log1p: [one(pw.log1p, 'a.log1p()', f16)],
+  expm1: [
+    one(pw.expm1, 'a.expm1()', {
+      ...f16,
+      except: { at: (x) => x < -9 && x > -Infinity, of: 'g', why: 'the gradient is e^x, where PyTorch takes e^x - 1 + 1, which cancels' },
+    }),
+  ],
+  notEqual: [two(pw.notEqual, 'a != b', f16)],
+  logicalAnd: [two(logic.logicalAnd, 'a.logical_and(b)', f16)],
+  logicalOr: [two(logic.logicalOr, 'a.logical_or(b)', f16)],
+  logicalXor: [two(logic.logicalXor, 'a.logical_xor(b)', f16)],
+  logicalNot: [one(logic.logicalNot, 'a.logical_not()', f16)],
   sqrt: [one(pw.sqrt, 'a.sqrt()', f16)],
   rsqrt: [one(pw.rsqrt, 'a.rsqrt()')],
   reciprocal: [one(pw.reciprocal, 'a.reciprocal()')],

@@ -2,9 +2,11 @@
 // Reductions, extrema with their places, norms and running sums on rows that hold NaN and infinities: first, last, between, several, alone.
 import type { Tensor } from '../../../src/engine/tensor.ts';
 import { batchNorm } from '../../../src/ops/batch_norm.ts';
-import { cumsum } from '../../../src/ops/cumsum.ts';
+import { cumprod, cumsum } from '../../../src/ops/cumsum.ts';
 import { frequencyStatistics } from '../../../src/ops/frequency_statistics.ts';
 import { groupNorm, instanceNorm } from '../../../src/ops/group_norm.ts';
+import { all, any } from '../../../src/ops/logic.ts';
+import * as moments from '../../../src/ops/moments.ts';
 import { l2Normalize, layerNorm, rmsNorm } from '../../../src/ops/norm.ts';
 import * as op from '../../../src/ops/reduce.ts';
 import { maxWithIndex, minWithIndex, topk } from '../../../src/ops/topk.ts';
@@ -46,6 +48,21 @@ const channels = (): SpecialInput => ({ ...transposed(rowsOf(8)), shape: [1, 8, 
 const loose = { y: 16, g: 64, least: 1, why: 'sums that cancel, and a reciprocal root' };
 
 export const reductions: Specials = {
+  any: rows((a, axes) => any(a, { axes }), 'a.any(AXIS)'),
+  all: rows((a, axes) => all(a, { axes }), 'a.all(AXIS)'),
+  variance: rows((a, axes) => moments.variance(a, { axes }), 'a.var(AXIS)', { ulp: loose }),
+  std: rows((a, axes) => moments.std(a, { axes }), 'a.std(AXIS)', { ulp: loose }),
+  norm: [
+    ...rows((a, axes) => moments.norm(a, { axes }), 'torch.linalg.vector_norm(a, dim=AXIS)'),
+    ...[0.5, 1, 3, Infinity, -Infinity].flatMap((p) =>
+      rows((a, axes) => moments.norm(a, { axes, p }), `torch.linalg.vector_norm(a, float('${p}'), dim=AXIS)`)
+        .slice(1, 4)
+        .map((r) => ({ ...r, name: `p ${p}, ${r.name}` })),
+    ),
+  ],
+  logsumexp: rows((a, axes) => moments.logsumexp(a, { axes }), 'a.logsumexp(AXIS)', {
+    ulp: { y: 16, g: 64, least: 1, why: "WGSL's exp, and sums that cancel" },
+  }),
   sum: rows((a, axes) => op.sum(a, { axes }), 'a.sum(AXIS)'),
   mean: [...rows((a, axes) => op.mean(a, { axes }), 'a.mean(AXIS)'), one((a) => op.mean(a), 'a.mean()', [rowsOf(7)], { name: 'all' })],
   max: [...rows((a, axes) => op.max(a, { axes }), 'a.amax(AXIS)'), one((a) => op.max(a), 'a.amax((0, 1))', [rowsOf(7)], { name: 'all' })],
@@ -75,6 +92,7 @@ export const reductions: Specials = {
       name: `smallest, ${r.name}`,
     })),
   ],
+  cumprod: rows((a, axis) => cumprod(a, { axis }), 'a.cumprod(AXIS)', { grad: [] }).slice(0, 2),
   cumsum: [
     ...rows((a, axis) => cumsum(a, { axis }), 'a.cumsum(AXIS)').slice(0, 2),
     one(
