@@ -2,6 +2,8 @@
 // `voxelgrad`: the engine, its ops, layers and optimisers. Runs in Node and, as dist/voxelgrad.browser.js, in a browser.
 /// <reference types="@webgpu/types" preserve="true" />
 
+import './methods_of_tensor.ts';
+
 export * from './errors.ts';
 
 export type { Caps, DeviceInfo, TunedTiles } from './gpu/caps.ts';
@@ -10,7 +12,7 @@ export type { KernelDef } from './gpu/kernel.ts';
 export type { KernelTime } from './gpu/profile.ts';
 
 export { backward, type Grads } from './engine/autograd.ts';
-export { fromF16, spec, toF16, type DType, type HostArray, type Spec } from './engine/dtype.ts';
+export { fromF16, spec, toF16, type DType, type HostArray, type HostOf, type Spec } from './engine/dtype.ts';
 export {
   defineOp,
   dispatch,
@@ -30,11 +32,14 @@ export {
   type CompileOptions,
   type Example,
   type Feed,
+  type FeedOf,
   type Inputs,
   type Program,
   type ProgramReport,
 } from './engine/program.ts';
-export { full, tensor, Tensor, zeros } from './engine/tensor.ts';
+export { compileFor, type ProgramsFor } from './engine/compile_for.ts';
+export { print } from './engine/print.ts';
+export { full, tensor, Tensor, zeros, type Nested } from './engine/tensor.ts';
 export { scope } from './engine/scope.ts';
 export { hostScalars, named, noGrad } from './engine/trace.ts';
 

@@ -43,7 +43,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   // What the worker of the page may need, and nothing needs the studio.
   studio: ['errors.ts', 'gpu', 'train', 'methods', 'predict', 'files', 'data', 'metrics', 'report', 'io', 'io/browser', 'random'],
   // The public entry points.
-  'index.ts': ['errors.ts', 'gpu', 'engine', 'ops', 'losses', 'nn', 'files', 'optim', 'feed'],
+  'methods_of_tensor.ts': ['engine', 'ops'],
+  'index.ts': ['methods_of_tensor.ts', 'errors.ts', 'gpu', 'engine', 'ops', 'losses', 'nn', 'files', 'optim', 'feed'],
   'kernels.ts': ['errors.ts', 'gpu', 'gen'],
   'sanet.ts': ['errors.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'report', 'files', 'io/node'],
   'sanet.browser.ts': ['errors.ts', 'index.ts', 'models', 'losses', 'methods', 'data', 'train', 'metrics', 'io/browser'],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Element types of tensors and their host representations. Masks are u32 (0 or 1); there is no implicit promotion.
-import { dtype as aDType, shape as aShape } from '../check.ts';
-import { DTypeError } from '../errors.ts';
+import { dtype as aDType, shape as aShape, shown } from '../check.ts';
+import { DTypeError, ShapeError } from '../errors.ts';
 
 export type FloatType = 'f32' | 'f16';
 export type DType = FloatType | 'i32' | 'u32';
@@ -16,10 +16,19 @@ export interface Spec {
   readonly dtype: DType;
 }
 
-/** @throws ShapeError, DTypeError */
-export function spec(shape: readonly number[], dtype: DType = 'f32'): Spec {
-  expectSpec('spec', { shape, dtype });
-  return { shape: [...shape], dtype };
+/** Host values of one dtype. */
+export type HostOf<D extends DType> = { f32: Float32Array; f16: Uint16Array; i32: Int32Array; u32: Uint32Array }[D];
+
+/** What a step takes in a place: values of this shape and dtype. @throws ShapeError, DTypeError */
+export function spec<D extends DType = 'f32'>(shape: readonly number[], dtype?: D): Spec & { readonly dtype: D } {
+  const made = { shape, dtype: dtype ?? ('f32' as D) };
+  if (Array.isArray(shape) && shape.some((d) => d === -1 || d === null))
+    throw new ShapeError(
+      `spec: got shape ${shown(shape)}, expected a size for every axis: a program has one shape.`,
+      'compileFor(step, (batch) => ...) makes a program for each batch size that is asked for.',
+    );
+  expectSpec('spec', made);
+  return { ...made, shape: [...shape] };
 }
 
 /** @throws ShapeError, DTypeError unless it is one. */

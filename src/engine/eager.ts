@@ -39,7 +39,7 @@ export function executeInto(
     expectKnown(use.index.storage, use.below, label);
     for (const node of watchNode(device, use)) executeInto(device, node.op, node.inputs, [], node.attrs, node.label);
   }
-  for (const t of [...outputs, ...(op.mutates?.(attrs as never) ?? []).map((i) => inputs[i])]) if (t) t.storage.holds = null;
+  for (const t of [...outputs, ...(op.mutates?.(attrs as never) ?? []).map((i) => inputs[i])]) t?.storage.changed();
   const temporaries: Storage[] = [];
   const uniforms: GPUBuffer[] = [];
   try {

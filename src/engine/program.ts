@@ -5,13 +5,14 @@ import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors
 import { callable, expectArguments, fields, flag, instance, maybe } from '../check.ts';
 import { currentDevice, Device, onDevice } from '../gpu/device.ts';
 import { timestamps, type KernelTime } from '../gpu/profile.ts';
-import { byteSize, expectHost, expectSpec, type HostArray, type Spec } from './dtype.ts';
+import { byteSize, expectHost, expectSpec, type HostArray, type HostOf, type Spec } from './dtype.ts';
 import { executeInto, expectDevice } from './eager.ts';
 import { freeze, type Call, type Owned, type PlannedDispatch } from './freeze.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
 import { expectKnown, indicesOf, watchNode } from './indices.ts';
 import { planMemory } from './plan.ts';
+import { printNow, type Printed } from './print.ts';
 import { liveNodes, mutatedBy, rootOf, schedule, type Place } from './schedule.ts';
 import { Storage, Tensor } from './tensor.ts';
 import { record, type Trace } from './trace.ts';
@@ -23,6 +24,18 @@ export type Example = Tree<Spec | Tensor>;
 export type Inputs<I> = I extends Spec ? Tensor : { readonly [K in keyof I]: Inputs<I[K]> };
 /** What `run` takes for a spec: host values, or a tensor that is copied in. Tensors given in the example are left out. */
 export type Feed = Tree<HostArray | Tensor>;
+/** What `run` takes for this example: the array of each spec's dtype, or a tensor. */
+export type FeedOf<I> = I extends Tensor
+  ? Tensor | undefined
+  : I extends Spec
+    ? HostOf<I['dtype']> | Tensor
+    : I extends readonly unknown[]
+      ? { readonly [K in keyof I]: FeedOf<I[K]> }
+      : { readonly [K in keyof I as I[K] extends Tensor ? never : K]: FeedOf<I[K]> } & {
+          readonly [K in keyof I as I[K] extends Tensor ? K : never]?: Tensor;
+        };
+/** The feed may be left out where the example has no specs. */
+type Fed<F> = Record<never, never> extends F ? [input?: F] : [input: F];
 
 export interface CompileOptions {
   device?: Device;
@@ -50,12 +63,13 @@ interface KnownIndices {
   readonly label: string;
 }
 
-export class Program<O> implements Disposable {
+export class Program<O, F = Feed> implements Disposable {
   private readonly device: Device;
   private readonly feeds: Map<string, Tensor>;
   private readonly trace: Trace;
   private readonly submits: readonly (readonly Call[])[];
   private readonly outputs: O;
+  private readonly printed: readonly Printed[];
   private readonly owned: readonly Owned[];
   /** Memory that the step reads by reference. */
   private readonly bound: readonly Storage[];
@@ -74,6 +88,7 @@ export class Program<O> implements Disposable {
     trace: Trace;
     submits: Call[][];
     outputs: O;
+    printed: Printed[];
     owned: Owned[];
     bound: Storage[];
     indices: KnownIndices[];
@@ -86,6 +101,7 @@ export class Program<O> implements Disposable {
     this.trace = parts.trace;
     this.submits = parts.submits;
     this.outputs = parts.outputs;
+    this.printed = parts.printed;
     this.owned = parts.owned;
     this.bound = parts.bound;
     this.indices = parts.indices;
@@ -98,8 +114,8 @@ export class Program<O> implements Disposable {
    * Replays the step. Results live until the next run or dispose(); read them with `data()`.
    * @throws ShapeError for a wrong feed; whatever the device has met since the last check.
    */
-  run(input: Feed = {}): O {
-    this.prepare(input);
+  run(...input: Fed<F>): O {
+    this.prepare((input[0] ?? {}) as Feed);
     const { gpu } = this.device;
     for (const calls of this.submits) {
       const encoder = gpu.createCommandEncoder();
@@ -116,12 +132,13 @@ export class Program<O> implements Disposable {
       pass.end();
       gpu.queue.submit([encoder.finish()]);
     }
+    printNow(this.printed);
     return this.outputs;
   }
 
   /** One run with a timestamp around every dispatch. @throws LimitError where the adapter has no timestamps. */
-  async profile(input: Feed = {}): Promise<KernelTime[]> {
-    this.prepare(input);
+  async profile(...input: Fed<F>): Promise<KernelTime[]> {
+    this.prepare((input[0] ?? {}) as Feed);
     return timestamps(this.device, this.submits);
   }
 
@@ -168,7 +185,7 @@ export class Program<O> implements Disposable {
     if (missing.size > 0) throw new ShapeError(`program: input ${[...missing].join(', ')} is missing.`);
     for (const { tensor, values } of this.trace.scalars) tensor.write(values());
     for (const { storage, below, label } of this.indices) expectKnown(storage, below, label);
-    for (const storage of this.mutated) storage.holds = null;
+    for (const storage of this.mutated) storage.changed();
   }
 
   private copyIn(target: Tensor, value: Tensor, path: string): void {
@@ -179,6 +196,7 @@ export class Program<O> implements Disposable {
     const encoder = this.device.gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(value.storage.buffer, value.storage.offset, target.storage.buffer, target.storage.offset, byteSize(target));
     this.device.gpu.queue.submit([encoder.finish()]);
+    target.storage.changed();
     target.storage.holds = value.storage.holds;
   }
 
@@ -225,7 +243,7 @@ export async function compile<I extends Example, O extends Tree<Tensor>>(
   step: (input: Inputs<I>) => O,
   example: I,
   options: CompileOptions = {},
-): Promise<Program<O>> {
+): Promise<Program<O, FeedOf<I>>> {
   expectArguments('compile', { step: callable, options: OPTIONS }, [step, options]);
   const { device = currentDevice() } = options;
   device.check();
@@ -234,7 +252,7 @@ export async function compile<I extends Example, O extends Tree<Tensor>>(
     const { inputs, feeds } = makeInputs(device, example, owned);
     const { trace, result } = record(() => step(inputs as never), device);
     owned.push(trace);
-    return await onDevice(device, () => assemble(device, feeds, trace, result, owned, options)); // parameters that wait on the host come to it
+    return (await onDevice(device, () => assemble(device, feeds, trace, result, owned, options))) as Program<O, FeedOf<I>>; // parameters that wait on the host come to it
   } catch (e) {
     for (const s of owned) s.release();
     throw e;
@@ -255,6 +273,7 @@ async function assemble<O extends Tree<Tensor>>(
     trace.expectOwn('compile', t);
     results.add(rootOf(t));
   });
+  for (const { tensor } of trace.printed) results.add(rootOf(tensor));
   const fixed = new Map<Tensor, Storage>();
   for (const t of results) {
     if (!t.node || trace.placed.has(t)) continue;
@@ -302,7 +321,7 @@ async function assemble<O extends Tree<Tensor>>(
     place instanceof Storage ? place : new Storage(device, buffers[memory.slotOf[place.life]], 0, plan.lifetimes[place.life].bytes, false);
 
   const { submits, listing, pipelines } = await freeze(device, plan.steps, storageOf, owned, options.onProgress);
-  const outputs = mapTree<Tensor, Tensor>('compile: result', result, isTensor, (t) => {
+  const withMemory = (t: Tensor): Tensor => {
     if (!t.node) return t;
     const place = plan.placeOf(t);
     if (!(place instanceof Storage)) throw new VoxelgradError('INTERNAL', `compile: output ${t.node.label} was planned into a slot.`);
@@ -313,7 +332,9 @@ async function assemble<O extends Tree<Tensor>>(
       },
     });
     return made;
-  }) as O;
+  };
+  const outputs = mapTree<Tensor, Tensor>('compile: result', result, isTensor, withMemory) as O;
+  const printed = trace.printed.map(({ tensor, label }) => ({ tensor: withMemory(tensor), label }));
   const summary: ProgramReport = {
     dispatches: listing.length,
     pipelines,
@@ -327,7 +348,7 @@ async function assemble<O extends Tree<Tensor>>(
       .sort((a, b) => b.bytes * (b.last - b.first + 1) - a.bytes * (a.last - a.first + 1))
       .slice(0, 10),
   };
-  return new Program({ device, feeds, trace, submits, outputs, owned, bound, indices, mutated, summary, listing });
+  return new Program({ device, feeds, trace, submits, outputs, printed, owned, bound, indices, mutated, summary, listing });
 }
 
 /**
@@ -347,6 +368,7 @@ export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
       trace.expectOwn('evaluate', t);
       results.push(t);
     });
+    for (const { tensor } of trace.printed) results.push(tensor);
     for (const { tensor, values } of trace.scalars) tensor.write(values());
     const given = new Map([...trace.placed].map(([t, storage]) => [rootOf(t), storage]));
     for (const node of liveNodes(trace.nodes, results, trace.placed)) {
@@ -358,7 +380,8 @@ export function evaluate<O extends Tree<Tensor>>(step: () => O): O {
       for (const t of node.outputs) real.set(t, new Tensor(t, given.get(t)?.retain() ?? Storage.alloc(device, byteSize(t), node.label)));
       executeInto(device, node.op, inputs, node.outputs.map(concrete), node.attrs, node.label);
     }
-    kept = new Set(results.map(concrete));
+    printNow(trace.printed.map(({ tensor, label }) => ({ tensor: concrete(tensor), label })));
+    kept = new Set(results.slice(0, results.length - trace.printed.length).map(concrete));
   } finally {
     for (const t of real.values()) if (!kept.has(t)) t.dispose();
     trace.release(kept);

@@ -17,7 +17,8 @@ import {
 } from '../check.ts';
 import { currentDevice, Device } from '../gpu/device.ts';
 import { Readback } from '../gpu/readback.ts';
-import { byteSize, expectHost, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
+import { byteSize, expectHost, fromF16, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
+import { valuesText, WHOLE } from './show.ts';
 import type { Node } from './trace.ts';
 
 /** A range of a GPU buffer. Several tensors may share one (views); the last to go frees what we own. */
@@ -28,8 +29,14 @@ export class Storage {
   readonly bytes: number;
   /** Least and largest of the integers that the host wrote here last; null where it wrote none, or the device may have changed them. */
   holds: { readonly low: number; readonly high: number } | null = null;
+  /** The values, where the host knows them and they are few: for the console. */
+  known: HostArray | null = null;
+  /** Counts what may have changed the values on the device. */
+  changes = 0;
   /** Its tensor has other memory now: what was bound here reads old values. */
   left = false;
+  /** Its buffer was handed out. */
+  lent = false;
   private readonly owned: boolean;
   private readonly whole: Storage | null;
   private users = 1;
@@ -45,6 +52,18 @@ export class Storage {
 
   static alloc(device: Device, bytes: number, label: string): Storage {
     return new Storage(device, device.alloc(bytes, label), 0, bytes, true);
+  }
+
+  /** The device, or somebody else, may have written here. */
+  changed(): void {
+    this.holds = null;
+    this.known = null;
+    this.changes++;
+  }
+
+  /** Notes values that lie here, unless others than this storage may write them. */
+  note(values: HostArray): void {
+    if (this.owned && !this.lent && values.length <= WHOLE) this.known = values.slice();
   }
 
   overlaps(other: Storage): boolean {
@@ -147,14 +166,18 @@ export class Tensor implements Spec, Disposable {
   /** The range of a GPU buffer that holds this tensor's values, for use outside the engine. */
   get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
     const { buffer, offset, bytes } = this.storage;
-    this.storage.holds = null; // others may write it
+    this.storage.changed();
+    this.storage.lent = true; // others may write it at any time
     return { buffer, offset, size: bytes };
   }
 
   /** Reads the values back (f16 as bits). With `readTogether` the way from the device to the host. */
   async data(): Promise<HostArray> {
-    const { device, buffer, offset } = this.storage;
-    return hostArray(this.dtype, await device.read(buffer, offset, byteSize(this)), this.size);
+    const { storage } = this;
+    const { device, buffer, offset, changes } = storage;
+    const values = hostArray(this.dtype, await device.read(buffer, offset, byteSize(this)), this.size);
+    if (storage.changes === changes) storage.note(values);
+    return values;
   }
 
   /** The only value of a one-element tensor. */
@@ -171,7 +194,23 @@ export class Tensor implements Spec, Disposable {
       throw new ShapeError(`${where}: got ${values.length} values, expected ${this.size} for [${this.shape}].`);
     const { device, buffer, offset } = this.storage;
     writeBuffer(device, buffer, offset, values);
+    this.storage.changed();
+    this.storage.note(values);
     this.storage.holds = this.dtype === 'u32' || this.dtype === 'i32' ? rangeOf(values) : null;
+  }
+
+  /** Shape, dtype, and the values where the host knows them: those that it wrote, or read with `data()` since they were computed. */
+  toString(): string {
+    const head = `${this.constructor.name}${this.name ? ` ${this.name}` : ''} [${this.shape.join(', ')}] ${this.dtype}`;
+    if (this.disposed) return `${head}, disposed`;
+    if (this.isSymbolic) return `${head}, ${this.node!.label}: a place in a step, print() shows its values`;
+    const known = this.memory?.known;
+    if (!known) return `${head}, on the device: await data() or print() for its values`;
+    return `${head} ${valuesText(this.dtype === 'f16' ? Float32Array.from(known, fromF16) : known, this.shape)}`;
+  }
+  /** What Node's console shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 
   dispose(): void {
@@ -233,10 +272,45 @@ const FROM_BUFFER: Kinds = {
   options: fields({ offset: maybe(integer(0)), device: maybe(instance('a device', Device)) }),
 };
 
-/** A tensor from host numbers. @throws ShapeError if their count does not fit the shape, DTypeError for numbers that the dtype has not. */
-export function tensor(values: ArrayLike<number> | HostArray, options: Made & { shape?: readonly number[] } = {}): Tensor {
+/** Numbers in lists of lists, as deep as there are axes. */
+export type Nested = number | readonly Nested[];
+
+/** The shape of nested lists, and their numbers in order. @throws ShapeError where they are ragged */
+function flattened(nested: readonly Nested[]): { shape: number[]; values: number[] } {
+  const shape: number[] = [];
+  for (let at: Nested | undefined = nested; Array.isArray(at); at = (at as readonly Nested[])[0]) shape.push(at.length);
+  const values: number[] = [];
+  const walk = (list: Nested, axis: number, path: string): void => {
+    if (axis === shape.length && typeof list === 'number') values.push(list);
+    else if (!Array.isArray(list) || list.length !== shape[axis])
+      throw new ShapeError(
+        `tensor: got ${shown(list)} at ${path || 'the top'}, expected ${axis === shape.length ? 'a number' : `a list of ${shape[axis]}`}, as in the lists before it.`,
+      );
+    else
+      list.forEach((item: Nested, i) => {
+        walk(item, axis + 1, `${path}[${i}]`);
+      });
+  };
+  walk(nested, 0, '');
+  return { shape, values };
+}
+
+/**
+ * A tensor from host numbers: a list, or an array of the dtype's kind, of the shape given or else one axis; nested lists, whose shape is their nesting; or one
+ * number, of shape []. @throws ShapeError if their count does not fit the shape, DTypeError for numbers that the dtype has not
+ */
+export function tensor(
+  given: number | ArrayLike<number> | HostArray | readonly Nested[],
+  options: Made & { shape?: readonly number[] } = {},
+): Tensor {
+  const nested = typeof given === 'number' || (Array.isArray(given) && given.some(Array.isArray));
+  const { shape: own, values } = nested
+    ? typeof given === 'number'
+      ? { shape: [] as number[], values: [given] as ArrayLike<number> | HostArray }
+      : flattened(given as readonly Nested[])
+    : { shape: undefined, values: given as ArrayLike<number> | HostArray };
   expectArguments('tensor', { values: aList, options: fields({ ...MADE, shape: maybe(aShape) }) }, [values, options]);
-  const { dtype = 'f32', shape = [values.length], name } = options;
+  const { dtype = 'f32', shape = own ?? [values.length], name } = options;
   if (numel(shape) !== values.length)
     throw new ShapeError(`tensor: got ${values.length} values, expected ${numel(shape)} for shape [${shape}].`);
   const device = currentDevice();

@@ -29,6 +29,8 @@ export class Trace {
   readonly placed = new Map<Tensor, Storage>();
   /** Values that the host computes anew before every run, e.g. the learning rate. */
   readonly scalars: { tensor: Tensor; values: () => HostArray }[] = [];
+  /** What every run writes to the console (print.ts). */
+  readonly printed: { tensor: Tensor; label: string }[] = [];
   /** Tensors with memory that the step makes, constants of this trace alone. */
   private readonly constants: Tensor[] = [];
   private readonly made = new WeakSet<Tensor>();

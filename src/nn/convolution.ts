@@ -24,7 +24,7 @@ export interface ConvOptions extends Initial {
   groups?: number;
 }
 
-const CONV = { stride: maybe(perAxis(1)), dilation: maybe(perAxis(1)), groups: maybe(count), ...INITIAL };
+const CONV = { groups: maybe(count), ...INITIAL };
 const aPadding: Kind = (where, what, v) => {
   const sides = Array.isArray(v) && Array.isArray(v[0]) ? v : [v];
   if (v !== 'same') for (const side of sides) perAxis(0)(where, what, side);
@@ -46,7 +46,7 @@ function expectConvolution(
   given: readonly [number, number, PerAxis, ConvOptions],
   more: Kinds,
 ): readonly number[] {
-  const options = fields({ ...CONV, stride: maybe(ofRank(rank, 1)), dilation: maybe(ofRank(rank, 1)), ...more });
+  const options = fields({ stride: maybe(ofRank(rank, 1)), ...more, ...CONV, dilation: maybe(ofRank(rank, 1)) });
   expectArguments(name, { inChannels: count, outChannels: count, kernel: ofRank(rank, 1), options }, given);
   const [inChannels, outChannels, kernel, { groups = 1 }] = given;
   if (inChannels % groups !== 0 || outChannels % groups !== 0)
