@@ -79,8 +79,16 @@ export async function voxelsOf(store: SessionStore, name: string): Promise<Voxel
 
 /** What is drawn [D, H, W]. */
 export async function drawnOn(store: SessionStore, name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const [D, H, W] = rasGrid(store.caseOf(name)).size;
-  return (await store.files.has(labelsFile(name))) ? store.files.read(labelsFile(name)) : new Uint8Array(D * H * W);
+  const [D, H, W] = rasGrid(store.caseOf(name)).size,
+    file = labelsFile(name);
+  if (!(await store.files.has(file))) return new Uint8Array(D * H * W);
+  const labels = await store.files.read(file);
+  if (labels.length !== D * H * W)
+    throw new DataError(
+      `${file}: damaged, got ${labels.length} voxels, expected ${D * H * W}.`,
+      'Import the session again, or remove the case.',
+    );
+  return labels;
 }
 
 /** The bytes of a slice in the file of the whole, each run of them at its place. */

@@ -12,6 +12,7 @@ import { volumeEnding } from '../../io/endings.ts';
 import type { Remark } from '../../io/source.ts';
 import type { Failure, PathFile } from '../protocol.ts';
 import { labelsFile } from './cases.ts';
+import { maskFactsFile, maskFile } from './masks.ts';
 import { failureOf } from './failure.ts';
 import { colourOf, type CaseRecord } from './record.ts';
 import { makeSample } from './sample.ts';
@@ -38,6 +39,14 @@ interface NewCase {
 
 const bare = (path: string): string => path.split('/').at(-1)!;
 const indices = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** A session is called like what it began with; not like a folder of DICOM, which is often called like the patient. */
+export function sessionName(files: readonly PathFile[]): string {
+  const json = files.find(({ path }) => path.endsWith('/dataset.json')),
+    volume = files.find(({ path }) => volumeEnding(path) !== undefined);
+  if (json) return json.path.split('/').at(-2)!;
+  return volume ? bare(volume.path).slice(0, -volumeEnding(volume.path)!.length) : 'DICOM';
+}
 
 /** A name that no case of the session has and every system can store. */
 function freeName(store: SessionStore, wish: string): string {
@@ -248,8 +257,8 @@ export async function removeCase(store: SessionStore, name: string): Promise<voi
     `data/labelsTr/${name}.nii.gz`,
     labelsFile(name),
     referenceFile(name),
-    `masks/${name}.u8`,
-    `masks/${name}.json`,
+    maskFile(name),
+    maskFactsFile(name),
   ])
     await store.files.remove(file);
 }

@@ -39,8 +39,8 @@ interface Wanted {
   fail(error: unknown): void;
 }
 
-const maskFile = (name: string): string => `masks/${name}.u8`;
-const factsFile = (name: string): string => `masks/${name}.json`;
+export const maskFile = (name: string): string => `masks/${name}.u8`;
+export const maskFactsFile = (name: string): string => `masks/${name}.json`;
 
 interface Facts {
   readonly run: number;
@@ -181,7 +181,7 @@ export class Masks {
     };
     const labels = masks.ensemble as Uint8Array<ArrayBuffer>;
     await this.store.files.copy(new Blob([labels]), maskFile(name));
-    await this.store.files.write(factsFile(name), JSON.stringify(facts));
+    await this.store.files.write(maskFactsFile(name), JSON.stringify(facts));
     await this.store.saveCase(name, () => ({ masked: { run, iteration } }));
     return kept(labels, facts);
   }
@@ -193,7 +193,7 @@ export class Masks {
   }
 
   private async facts(name: string): Promise<Facts | null> {
-    const file = factsFile(name);
+    const file = maskFactsFile(name);
     if (!this.store.caseOf(name).masked || !(await this.store.files.has(file))) return null;
     return parseJson(await this.store.files.read(file), file) as Facts; // nobody but `predict` writes it
   }

@@ -6,11 +6,13 @@ import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
 import { annotationWeight } from '../../data/annotations.ts';
 import { loadCase, type Dataset } from '../../data/dataset.ts';
 import { DataError } from '../../errors.ts';
+import { parseJson } from '../../files/json.ts';
 import { ZipFile } from '../../files/zip.ts';
 import { openDataset } from '../../io/browser/dataset.ts';
 import { volumeEnding } from '../../io/endings.ts';
 import { checkpointFile } from '../../train/run_store.ts';
 import { labelsFile } from './cases.ts';
+import { maskFactsFile, maskFile } from './masks.ts';
 import { publish } from './publish.ts';
 import { colourOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
 import { SessionStore } from './session_store.ts';
@@ -21,24 +23,29 @@ const PIECE = 2 ** 22;
 /** Made of numbers that are drawn or packed: deflating them again takes time and saves nothing. */
 const DENSE = /\.(gz|safetensors)$/;
 
-/** Files of a session by their names in a session file. */
+/** Files of a session by their names in a session file: of runs the newest, of masks those that it made. */
 async function filesOf(store: SessionStore): Promise<{ name: string; file: Blob }[]> {
-  const run = `runs/${store.record.runs.length}/`;
-  const { runs, ...record } = store.record,
-    last = runs.at(-1);
-  const own = (await store.files.list()).flatMap(({ name, file }) => {
-    if (name.startsWith(run)) return [{ name: `run/${name.slice(run.length)}`, file }];
-    return /^(data|labels|masks)\//.test(name) ? [{ name, file }] : [];
-  });
+  const { runs, cases, ...record } = store.record,
+    run = `runs/${runs.length}/`,
+    own = await store.files.list();
+  const begun = own.filter(({ name }) => name.startsWith(run)).map(({ name, file }) => ({ name: `run/${name.slice(run.length)}`, file }));
+  const drawn = own.filter(({ name }) => /^(data|labels)\//.test(name));
+  const masks = await Promise.all(
+    cases
+      .filter(({ masked }) => masked?.run === runs.length)
+      .flatMap(({ name }) => [maskFile(name), maskFactsFile(name)])
+      .map(async (name) => {
+        const content = await store.files.read(name);
+        const renumbered = (): string => JSON.stringify({ ...(parseJson(content, name) as object), run: 1 });
+        return { name, file: new Blob([name.endsWith('.json') ? renumbered() : content]) };
+      }),
+  );
   const told: SessionRecord = {
     ...record,
-    runs: last && own.some(({ name }) => name.startsWith('run/')) ? [last] : [],
-    cases: record.cases.map(({ masked, ...each }) => ({
-      ...each,
-      ...(masked && masked.run === runs.length && { masked: { ...masked, run: 1 } }),
-    })),
+    runs: begun.length > 0 ? runs.slice(-1) : [],
+    cases: cases.map(({ masked, ...each }) => ({ ...each, ...(masked?.run === runs.length && { masked: { ...masked, run: 1 } }) })),
   };
-  return [{ name: SESSION_FILE, file: new Blob([JSON.stringify(told, null, 1)]) }, ...own];
+  return [{ name: SESSION_FILE, file: new Blob([JSON.stringify(told, null, 1)]) }, ...drawn, ...masks, ...begun];
 }
 
 /** The open session as one file. @throws DataError where it is too large for one */

@@ -7,7 +7,7 @@ import type * as protocol from '../protocol.ts';
 import { annotate, caseInfo, drawnOn, voxelsOf } from './cases.ts';
 import { estimate, reportOf } from './estimate.ts';
 import { exportFile } from './exports.ts';
-import { addFiles, addSample, removeCase, type Incoming } from './incoming.ts';
+import { addFiles, addSample, removeCase, sessionName, type Incoming } from './incoming.ts';
 import { Masks } from './masks.ts';
 import { Queue } from './queue.ts';
 import { newRecord } from './record.ts';
@@ -118,8 +118,7 @@ export class Studio implements protocol.StudioWorker {
   // Cases
 
   addFiles(files: readonly protocol.PathFile[]): Promise<protocol.Opened> {
-    const name = files[0]?.path.split('/')[0]?.replace(/(\.[a-z]+)+$/, '') ?? 'session';
-    return this.bringIn(name, (store) =>
+    return this.bringIn(sessionName(files), (store) =>
       addFiles(store, files, (done, total) => {
         this.emit({ kind: 'progress', work: 'open', done, total });
       }),

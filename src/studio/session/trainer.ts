@@ -100,9 +100,8 @@ export class Trainer {
       throw new VoxelgradError('USAGE', `goOn: ${facts ? 'the run is finished' : 'no run was begun'}.`, 'Start a new one.');
     const { number, preset, done, total, log } = facts;
     await publish(this.store, this.counts('read'));
-    const run = await this.store.run(number),
-      begun = total > 0; // else it was closed before its first checkpoint: the same run from its beginning
-    if (!begun && !(await run.has('plan.json'))) {
+    const run = await this.store.run(number);
+    if (!(await run.has('plan.json'))) {
       await this.store.save(({ runs }) => ({ runs: runs.slice(0, -1) }));
       throw new VoxelgradError('USAGE', 'goOn: the run was closed before it began.', 'Start it again.');
     }
@@ -160,8 +159,11 @@ export class Trainer {
     this.emit({ kind: 'training', status: 'running' });
     live.over = this.survive(live, run, plan, resume, init).then(
       () => undefined,
-      (error: unknown) => {
+      async (error: unknown) => {
         this.failure = failureOf(error);
+        // What failed before its first checkpoint is no run: another preset may fit.
+        if (!(await run.has('plan.json')))
+          await this.store.save(({ runs }) => ({ runs: runs.slice(0, facts.number - 1) })).catch(() => undefined);
       },
     );
     void live.over.then(async () => {
