@@ -66,7 +66,7 @@ export class Driver {
   static async open(flags: readonly string[] = []): Promise<Driver> {
     const profile = mkdtempSync(join(tmpdir(), 'voxelgrad-studio-'));
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_')));
-    const browser = spawn(chromium!, [...FLAGS, ...flags, '--remote-debugging-pipe', '--hide-scrollbars', `--user-data-dir=${profile}`, 'about:blank'], {
+    const browser = spawn(chromium!, [...FLAGS, '--use-angle=swiftshader', '--enable-unsafe-swiftshader', ...flags, '--remote-debugging-pipe', '--hide-scrollbars', `--user-data-dir=${profile}`, 'about:blank'], {
       env,
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     }); // prettier-ignore

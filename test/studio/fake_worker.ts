@@ -3,13 +3,14 @@
 import { expose } from 'comlink';
 import { makePhantom } from '../../src/data/phantom.ts';
 import { axisOf, slice, putSlice } from '../../src/studio/annotate/planes.ts';
+import { PHANTOM } from './phantom.ts';
 import type { CaseInfo, CaseMask, LogPoint, Session, StudioEvent, StudioWorker, Training, Triple } from '../../src/studio/protocol.ts';
 
-const asked = new URLSearchParams(location.search).get('size');
-const size: Triple = asked ? (asked.split('x').map(Number) as unknown as Triple) : [24, 64, 64];
-const spacing: Triple = [2.5, 1, 1];
-const large = size[0] * size[1] * size[2] > 1e7;
-const made = large ? undefined : makePhantom({ size: [...size], seed: 11, radii: [9, 14], contrast: 500, spacing: [...spacing] });
+// A page in the folder `large` has a volume as large as they come, of air.
+const large = location.pathname.startsWith('/large/');
+const size: Triple = large ? [300, 512, 512] : PHANTOM.size;
+const spacing: Triple = PHANTOM.spacing;
+const made = large ? undefined : makePhantom(PHANTOM);
 const voxels = made ? (made.image.data as Int16Array) : new Int16Array(size[0] * size[1] * size[2]);
 const truth = made ? (made.label.data as Uint8Array) : new Uint8Array(voxels.length);
 const labels = new Uint8Array(voxels.length);

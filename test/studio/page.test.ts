@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT
 // The studio's page in Chromium, with a worker that only pretends: every part of it by pointer and keys.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// STUDIO_SHOTS=folder keeps a picture of every step.
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Server } from 'node:http';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { makePhantom } from '../../src/data/phantom.ts';
+import type { Plane } from '../../src/studio/annotate/planes.ts';
+import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
 import { chromium } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
 import { Driver, serve } from './driver.ts';
+import { PHANTOM } from './phantom.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const SHOTS = process.env.STUDIO_SHOTS;
+const { size, spacing } = PHANTOM;
 
 needs(chromium, 'Chromium').describe('the page', () => {
   let folder: string, server: Server, url: string, page: Driver;
@@ -20,8 +26,11 @@ needs(chromium, 'Chromium').describe('the page', () => {
     folder = mkdtempSync(join(tmpdir(), 'voxelgrad-page-'));
     const common = { absWorkingDir: root, bundle: true, format: 'esm', platform: 'browser', target: 'es2022', jsx: 'automatic', jsxImportSource: 'preact' } as const; // prettier-ignore
     await build({ ...common, entryPoints: { page: 'src/studio/page/main.tsx', worker: 'test/studio/fake_worker.ts' }, outdir: folder });
-    ({ server, url } = await serve(folder, join(root, 'src/studio/static')));
+    cpSync(join(root, 'src/studio/static'), folder, { recursive: true });
+    symlinkSync(folder, join(folder, 'large'));
+    ({ server, url } = await serve(folder));
     page = await Driver.open();
+    await page.size(1366, 768);
   });
   afterAll(async () => {
     await page?.close();
@@ -29,27 +38,262 @@ needs(chromium, 'Chromium').describe('the page', () => {
     server?.closeAllConnections();
     rmSync(folder, { recursive: true });
   });
+
+  const text = (): Promise<string> => page.value('document.body.innerText');
+  const says = (what: string): Promise<void> => page.until(`document.body.innerText.includes(${JSON.stringify(what)})`, 20);
+  const settled = async (): Promise<void> => void (await page.value('new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(0))))')); // prettier-ignore
   const shot = async (name: string): Promise<void> => {
     if (!SHOTS) return;
+    await new Promise((resolve) => setTimeout(resolve, 900)); // surfaces come after a rest
     mkdirSync(SHOTS, { recursive: true });
     writeFileSync(join(SHOTS, `${name}.png`), await page.screenshot());
   };
+  /** Where a pixel of the shown slice lies on the screen. */
+  const place = async (plane: Plane, u: number, v: number): Promise<[number, number]> => {
+    const [x, y, w, h] = await page.value<number[]>(
+      `(() => { const b = document.querySelector('canvas[data-plane=${plane}]').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()`,
+    );
+    const [px, py] = toScreen(frameOf([...size], [...spacing], plane, [w, h], FITTED), [u, v]);
+    return [x + px, y + py];
+  };
+  const drag = async (plane: Plane, points: readonly (readonly [number, number])[]): Promise<void> => {
+    await page.move(await place(plane, ...points[0]));
+    await page.press();
+    for (const p of points.slice(1)) await page.move(await place(plane, ...p));
+    await page.release();
+    await settled();
+  };
+  const click = (plane: Plane, u: number, v: number): Promise<void> => drag(plane, [[u, v]]);
+  /** Colour of the canvas there, [r, g, b]. */
+  const colour = async (plane: Plane, u: number, v: number): Promise<number[]> => {
+    const [x, y] = await place(plane, u, v);
+    await settled();
+    return page.value(`(() => { const c = document.querySelector('canvas[data-plane=${plane}]'), b = c.getBoundingClientRect();
+      return [...c.getContext('2d').getImageData(Math.round(${x} - b.x), Math.round(${y} - b.y), 1, 1).data].slice(0, 3); })()`);
+  };
+  const orange = ([r, , b]: number[]): boolean => r - b > 40;
 
-  it('opens the phantom', async () => {
-    await page.size(1366, 768);
+  it('opens: what there is to go on with, what is wrong with a file, the phantom', async () => {
     await page.go(url);
-    await page.until(`document.body.innerText.includes('Choose files')`);
-    await shot('open');
+    await says('Lung study');
+    expect(await text()).toMatch(/In another tab/);
+    await shot('1-open');
     await page.click('Try the sample phantom');
     await page.until(`document.querySelector('canvas[data-plane=transverse]')`);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    await shot('look');
-    await page.size(1920, 1080);
-    await new Promise((resolve) => setTimeout(resolve, 800));
-    await shot('look-1920');
-    await page.size(390, 844, true);
-    await new Promise((resolve) => setTimeout(resolve, 800));
-    await shot('look-phone');
+    await says('not annotated');
+    expect(await text()).toContain('0 of 24 transverse, 0 of 64 coronal');
+    // A file is dropped on the page.
+    await page.value(`(() => { const t = new DataTransfer(); t.items.add(new File(['x'], 'notes.txt'));
+      document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer: t, bubbles: true, cancelable: true })); })()`);
+    await says('notes.txt: is not a volume');
+    await shot('error');
+    await page.click('Dismiss');
+  });
+
+  it('goes through slices by wheel, keys and slider, and says HU under the pointer', async () => {
+    await says('13 / 24');
+    await page.key('PageUp');
+    await says('14 / 24');
+    await page.move(await place('transverse', 30, 30));
+    await page.wheel(-120);
+    await says('15 / 24');
+    await page.wheel(120);
+    await page.key('PageDown');
+    await says('13 / 24');
+    const voxels = makePhantom(PHANTOM).image.data;
+    for (const [u, v] of [
+      [30, 30],
+      [5, 60],
+      [63, 0],
+    ]) {
+      // prettier-ignore
+      await page.move(await place('transverse', u, v));
+      await says(`${voxels[(12 * 64 + v) * 64 + u]} HU`);
+      await says(`at ${u + 1}, ${v + 1}, 13`);
+    }
+    await page.move(await place('coronal', 20, 3));
+    await says(`${voxels[(3 * 64 + 32) * 64 + 20]} HU`);
+    // The cross-hairs of one plane are the slices of the others.
+    await click('transverse', 40, 25);
+    await says('26 / 64');
+    await says('41 / 64');
+    await page.key('ArrowRight');
+    await says('40 / 64');
+    await page.move(await place('transverse', 30, 30));
+    await page.wheel(-300, true);
+    await shot('2-look');
+    await page.key('0');
+  });
+
+  it('shows millimetres alike in both directions, and the letters where they belong', async () => {
+    const letters = await page.value<string[]>(
+      `[...document.querySelectorAll('.view-coronal .letter')].map((e) => e.className.split(' ').pop() + e.textContent)`,
+    );
+    expect(letters).toEqual(['leftR', 'rightL', 'top-letterS', 'bottomI']);
+    const [a, b] = [await place('coronal', 10, 2), await place('coronal', 20, 6)];
+    expect((a[0] - b[0]) / 10 / spacing[2]).toBeCloseTo((a[1] - b[1]) / 4 / spacing[0], 6);
+  });
+
+  it('paints: the slice is annotated, ticked and saved; undo and redo', async () => {
+    await page.key('b');
+    await drag('transverse', [[20, 30], [30, 34], [40, 30]]); // prettier-ignore
+    await says('1 of 24 transverse');
+    await says('Saved here');
+    expect(await page.value('document.querySelectorAll(".tick").length')).toBe(1);
+    expect(orange(await colour('transverse', 30, 34))).toBe(true);
+    expect(orange(await colour('transverse', 30, 50))).toBe(false);
+    await page.key('z');
+    await says('0 of 24 transverse');
+    expect(orange(await colour('transverse', 30, 34))).toBe(false);
+    await page.key('Shift+Z');
+    await says('1 of 24 transverse');
+    expect(orange(await colour('transverse', 30, 34))).toBe(true);
+    await page.key('e');
+    await drag('transverse', [[30, 34], [31, 34]]); // prettier-ignore
+    expect(orange(await colour('transverse', 30, 34))).toBe(false);
+    expect(orange(await colour('transverse', 20, 30))).toBe(true);
+  });
+
+  it('keeps to HU, fills within HU, draws polygons; the mouse and the keyboard alone', async () => {
+    await page.key('PageUp');
+    await page.key('f');
+    await click('transverse', 32, 30);
+    await says('2 of 24 transverse');
+    expect(orange(await colour('transverse', 32, 30))).toBe(true);
+    expect(orange(await colour('transverse', 3, 3))).toBe(false);
+    await shot('3-annotate');
+    await page.key('PageUp');
+    await page.key('p');
+    for (const [u, v] of [[10, 10], [20, 10], [20, 20]]) await click('transverse', u, v); // prettier-ignore
+    await page.key('Enter');
+    await says('3 of 24 transverse');
+    expect(orange(await colour('transverse', 18, 12))).toBe(true);
+    expect(orange(await colour('transverse', 12, 18))).toBe(false);
+    // The brush at the cross-hairs, without a pointer.
+    await page.key('PageUp');
+    await page.key('b');
+    await page.key(' ');
+    await says('4 of 24 transverse');
+  });
+
+  it('says "nothing here", copies, suggests between two, clears', async () => {
+    await page.key('PageUp');
+    await page.key('n');
+    await says('5 of 24 transverse');
+    await page.key('n');
+    await says('4 of 24 transverse');
+    await page.key('c');
+    await says('5 of 24 transverse');
+    await page.key('Delete');
+    await says('4 of 24 transverse');
+    for (let k = 0; k < 3; k++) await page.key('PageUp');
+    await page.key('c');
+    await says('5 of 24 transverse');
+    for (let k = 0; k < 2; k++) await page.key('PageDown');
+    await shot('suggestion');
+    await page.key('i');
+    await says('6 of 24 transverse');
+    await page.key('x'); // the first that is not annotated, says the pretended worker
+    await says('1 / 24');
+    await says('the networks agree to 61 %');
+  });
+
+  it('draws on coronal slices too, and in another class', async () => {
+    await page.click('Add a class');
+    await page.until(`document.querySelector('[aria-label="Name of class 2"]')`);
+    await page.key('2');
+    await page.key('v');
+    await page.until(`document.querySelector('.main-coronal')`);
+    await page.key('b');
+    await drag('coronal', [[20, 10], [40, 12]]); // prettier-ignore
+    await says('1 of 64 coronal');
+    const [r, g, b] = await colour('coronal', 30, 11);
+    expect(b).toBeGreaterThan(r);
+    expect(g).toBeGreaterThan(r);
+    await shot('coronal');
+    await page.key('z');
+    await says('0 of 64 coronal');
+  });
+
+  it('stands a storm of strokes and of undo', async () => {
+    await page.click('Transverse');
+    for (let k = 0; k < 60; k++) await drag('transverse', [[4 + 0.9 * k, 5], [5 + 0.9 * k, 50]]); // prettier-ignore
+    await says('7 of 24 transverse');
+    const before = await page.value<string>(`document.querySelector('canvas[data-plane=transverse]').toDataURL()`);
+    for (let k = 0; k < 60; k++) await page.key('z');
+    await says('6 of 24 transverse');
+    for (let k = 0; k < 60; k++) await page.key('Shift+Z');
+    await says('7 of 24 transverse');
+    await settled();
+    expect(await page.value(`document.querySelector('canvas[data-plane=transverse]').toDataURL()`)).toBe(before);
+    for (let k = 0; k < 60; k++) await page.key('z');
+    await says('6 of 24 transverse');
+    await says('Saved here');
+  });
+
+  it('trains: estimate, start, curves, pause, go on, stop; the mask of the slice comes', async () => {
+    await page.click('Train');
+    await page.click('Time one iteration');
+    await says('0.42 s an iteration');
+    await page.click('base');
+    await page.click('Time one iteration');
+    await says('needs 21 GB of GPU memory');
+    await page.click('demo');
+    await shot('4-train-before');
+    await page.click('Train', '.panel button');
+    await page.until(`document.querySelectorAll('.curve polyline').length >= 3`);
+    await says('networks agree to 83 %');
+    await page.key('PageUp'); // the page answers while it trains
+    await says('/ 24');
+    await shot('5-train');
+    await page.click('Pause');
+    await says('paused');
+    await page.click('Go on');
+    await page.click('Stop here');
+    await says('is finished after');
+    await page.click('Mask of the whole scan');
+    await says('Whole mask: after');
+    for (let k = 0; k < 10; k++) await page.key('PageUp');
+    await shot('6-correct');
+  });
+
+  it('takes away, and says what is left out', async () => {
+    await page.click('Take away');
+    await page.click('Mask, NIfTI');
+    await says('The name of the patient and dates are left out.');
+    await shot('7-take');
+    expect(await text()).not.toContain('DICOM SEG'); // the phantom is none
+  });
+
+  it('has the keys in a list', async () => {
+    await page.key('?');
+    await says('Use the tool at the cross-hairs');
+    await shot('keys');
+    await page.key('Escape');
+    await page.until('!document.querySelector("dialog[open]")');
+  });
+
+  it.each([
+    ['a desk', 1920, 1080],
+    ['a laptop', 1366, 768],
+    ['a tablet', 834, 1112],
+    ['a phone', 390, 844],
+  ])('fits %s: no text under 12 px, nothing beyond the edge, the warning in sight', async (name, width, height) => {
+    await page.size(width, height, width < 800);
+    for (const stage of ['Open', 'Take away', 'Train', 'Annotate']) {
+      await page.click(stage, '.stage');
+      await settled();
+      const small = await page.value<string[]>(`[...document.querySelectorAll('body *')].filter((e) => e.offsetParent !== null
+        && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && parseFloat(getComputedStyle(e).fontSize) < 12).map((e) => e.outerHTML.slice(0, 80))`); // prettier-ignore
+      expect(small).toEqual([]);
+      expect(await page.value('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+      expect(await page.value(`document.querySelector('.warning').getBoundingClientRect().width`)).toBeGreaterThan(100);
+      if (stage === 'Annotate' || stage === 'Open') await shot(`${name.slice(2)}-${stage.toLowerCase()}`);
+    }
+  });
+
+  it('asked nobody else for anything, and broke no rule of its security policy', () => {
+    expect(page.requests.filter((r) => !r.startsWith(url) && !r.startsWith('blob:'))).toEqual([]);
     expect(page.complaints).toEqual([]);
   });
 });

@@ -62,7 +62,7 @@ export class Opener {
         scan: { info, voxels, drawing: new Drawing(size, spacing, labels, info.annotated) },
         cross: size.map((n) => n >> 1) as Triple,
         zoom: { transverse: FITTED, coronal: FITTED, sagittal: FITTED },
-        window: before.scan ? before.window : windowFor(voxels.range),
+        window: before.scan ? before.window : windowFor(voxels),
         drawn: before.drawn + 1,
         polygon: null,
         sliceMasks: {},

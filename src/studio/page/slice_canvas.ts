@@ -95,7 +95,7 @@ export function drawSlice(
     ctx.drawImage(image, 0, 0);
     ctx.restore();
   };
-  picture(greySlice(own.grey, scan, plane, index, window), frame.scale * Math.min(...frame.spacing) < 6);
+  picture(greySlice(own.grey, scan, plane, index, window), frame.scale * Math.min(...frame.spacing) < 16);
   const drawn = slice(scan.drawing.labels, scan.drawing.size, plane, index);
   const size: [number, number] = [drawn.width, drawn.height];
   if (shown.mask && mask) {

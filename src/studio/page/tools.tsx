@@ -82,7 +82,7 @@ export function ToolSettings(): JSX.Element {
             disabled={tool === 'flood'}
             onChange={(e) => store.set({ gated: e.currentTarget.checked })}
           />
-          Only HU from
+          Only HU
         </label>
         <input type="number" aria-label="Lowest HU" value={gate.low} step="10" onChange={bound('low')} />
         <span>to</span>

@@ -21,8 +21,19 @@ export function dragged({ width, level }: Window, dx: number, dy: number): Windo
   return { width: Math.max(1, Math.round(width + dx * step)), level: Math.round(level + dy * step) };
 }
 
-/** For a scan whose values are no HU: all of its range. */
-export function windowFor([low, high]: readonly [number, number]): Window {
-  if (low < -200 && high > -200) return PRESETS.mediastinum;
-  return { width: Math.max(1, Math.round(high - low)), level: Math.round((low + high) / 2) };
+/** What a scan is first seen by: lung where most of its middle is air, mediastinum else; all of its range where its values are no HU. */
+export function windowFor({
+  data,
+  range: [low, high],
+}: {
+  readonly data: Int16Array | Float32Array;
+  readonly range: readonly [number, number];
+}): Window {
+  if (low > -200 || high < -200) return { width: Math.max(1, Math.round(high - low)), level: Math.round((low + high) / 2) };
+  const some: number[] = [];
+  const step = Math.max(1, Math.floor(data.length / 2 / 4001));
+  for (let i = data.length >> 2; i < 3 * (data.length >> 2); i += step) some.push(data[i]);
+  some.sort((a, b) => a - b);
+  const middle = some[some.length >> 1];
+  return middle < -500 && middle > -950 ? PRESETS.lung : PRESETS.mediastinum;
 }
