@@ -18,6 +18,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 export const CSP = "default-src 'self'; connect-src 'self'";
 
+/** Of keys that a browser itself acts on. */
+const CODES: Readonly<Record<string, number>> = { Tab: 9, Enter: 13, Escape: 27 };
+
 type Params = Readonly<Record<string, unknown>>;
 type Answer = {
   readonly id?: number;
@@ -129,13 +132,18 @@ export class Driver {
   /** The visible element with this text or label, clicked in its middle. */
   async click(text: string, within = 'button, a, [role=radio], label'): Promise<void> {
     const find = `[...document.querySelectorAll(${JSON.stringify(within)})].find((e) => e.offsetParent !== null && !e.disabled && (e.innerText.trim().startsWith(${JSON.stringify(text)}) || e.getAttribute('aria-label') === ${JSON.stringify(text)}))`; // prettier-ignore
-    await this.until(find);
+    await this.until(`!document.querySelector('.busy') && ${find}`);
     const [x, y] = await this.value<[number, number]>(
       `(() => { const e = ${find}; e.scrollIntoView({ block: 'nearest' }); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`,
     );
     await this.move([x, y]);
     await this.press();
     await this.release();
+  }
+  /** A file for an input, as its dialog would give it. */
+  async choose(selector: string, file: string): Promise<void> {
+    const { result } = (await this.send('Runtime.evaluate', { expression: `document.querySelector(${JSON.stringify(selector)})` })) as { result: { objectId: string } }; // prettier-ignore
+    await this.send('DOM.setFileInputFiles', { files: [file], objectId: result.objectId });
   }
   async move(to: Place): Promise<void> {
     this.at = to;
@@ -170,7 +178,7 @@ export class Driver {
     const [key, ...held] = name.split('+').reverse();
     const modifiers = (held.includes('Shift') ? 8 : 0) + (held.includes('Control') ? 2 : 0);
     const text = key.length === 1 && !held.includes('Control') ? key : undefined;
-    await this.send('Input.dispatchKeyEvent', { type: text ? 'keyDown' : 'rawKeyDown', key, modifiers, ...(text && { text }), ...(key === 'Tab' && { code: 'Tab', windowsVirtualKeyCode: 9 }) }); // prettier-ignore
+    await this.send('Input.dispatchKeyEvent', { type: text ? 'keyDown' : 'rawKeyDown', key, modifiers, ...(text && { text }), ...(CODES[key] && { code: key, windowsVirtualKeyCode: CODES[key] }) }); // prettier-ignore
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, modifiers });
   }
 

@@ -15,7 +15,10 @@ export function Help(): JSX.Element {
   }, [help]);
   return (
     <dialog ref={dialog} class="help" aria-label="Keys" onClose={() => store.set({ help: false })}>
-      <h2>Keys</h2>
+      <h2>
+        Keys
+        <button onClick={() => store.set({ help: false })}>Close</button>
+      </h2>
       <div class="help-groups">
         {(['Look', 'Draw', 'Slice', 'Page'] as const).map((group) => (
           <section key={group}>
@@ -39,9 +42,6 @@ export function Help(): JSX.Element {
           </section>
         ))}
       </div>
-      <button class="primary" onClick={() => store.set({ help: false })}>
-        Close
-      </button>
     </dialog>
   );
 }

@@ -87,15 +87,15 @@ export const KEYS: readonly Key[] = [
   key('a', 'A', 'Fill the slice', 'Slice', (s) => s.draw.fillSlice()),
   key('Delete Backspace', 'Del', 'Clear the slice, not annotated', 'Slice', (s) => s.draw.clearSlice()),
   key('x', 'X', 'Next slice worth annotating', 'Slice', (s) => void s.train.propose()),
-  key('?', '?', 'This list', 'Page', (s) => s.store.set({ help: !s.store.get().help })),
+  key('?', '?', 'This list', 'Page', (s) => s.store.set({ help: true })),
 ];
 
 /** Listens to the page. @returns stops */
 export function listenToKeys(studio: Studio): () => void {
   const press = (e: KeyboardEvent): void => {
     const target = e.target as HTMLElement,
-      { scan, busy } = studio.store.get();
-    if (e.altKey || !scan || busy) return;
+      { scan, busy, help } = studio.store.get();
+    if (e.altKey || !scan || busy || help) return; // an open dialog has its own keys
     const writing = target.matches('input:not([type=checkbox]):not([type=radio]), select, textarea');
     const pressing = (e.key === ' ' || e.key === 'Enter') && target.matches('button, a, summary, input');
     const named = e.key.length === 1 ? e.key.toLowerCase() : e.key;

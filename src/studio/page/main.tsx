@@ -33,6 +33,8 @@ async function begin(): Promise<void> {
     await studio.worker.listen(proxy((event) => studio.hear(event)));
     studio.store.set({ device: await studio.worker.device() });
   });
+  // The page for visits without a network.
+  await navigator.serviceWorker?.register('sw.js').catch(() => undefined);
   // Drawing and training are kept where a browser may clear them when space is short, unless it is asked not to.
   await navigator.storage?.persist?.().catch(() => false);
 }

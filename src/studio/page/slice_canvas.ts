@@ -1,60 +1,11 @@
 // SPDX-License-Identifier: MIT
 // One plane drawn on its canvas: the scan, what was drawn, the networks' mask, a suggestion, cross-hairs, scale bar.
 import type { Point } from '../annotate/brush.ts';
-import { slice, walkOf, type Bitmap, type Plane } from '../annotate/planes.ts';
+import { slice, type Bitmap, type Plane } from '../annotate/planes.ts';
 import { frameOf, onPlane, scaleBar, toScreen, type Frame } from '../view/frame.ts';
-import { colourOf, edges, greys, tints, type Colour } from '../view/paint.ts';
-import type { Window } from '../view/windows.ts';
-import { indexOf, isDrawn, type Scan, type State } from './state.ts';
-
-/** A picture in the slice's own pixels, made anew only when what it shows changed. */
-export class Layer {
-  readonly canvas = document.createElement('canvas');
-  private key: readonly unknown[] = [];
-  paint(size: readonly [number, number], key: readonly unknown[], fill: (rgba: Uint32Array) => void): HTMLCanvasElement {
-    if (key.length === this.key.length && key.every((k, i) => k === this.key[i])) return this.canvas;
-    this.key = key;
-    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
-    const image = new ImageData(size[0], size[1]);
-    fill(new Uint32Array(image.data.buffer));
-    this.canvas.getContext('2d')!.putImageData(image, 0, 0);
-    return this.canvas;
-  }
-}
-
-/** The scan's greys in a plane: the 3D view shows them too. */
-export function greySlice(layer: Layer, { voxels, drawing }: Scan, plane: Plane, index: number, window: Window): HTMLCanvasElement {
-  const { width, height } = walkOf(drawing.size, plane, index);
-  return layer.paint([width, height], [voxels, plane, index, window], (rgba) =>
-    greys(slice<Int16Array | Float32Array>(voxels.data, drawing.size, plane, index), window, rgba),
-  );
-}
-
-/** Something that takes longer than a frame, made anew only when what it is made of changed. */
-export class Memo<T> {
-  private key: readonly unknown[] = [];
-  private value!: T;
-  of(key: readonly unknown[], make: () => T): T {
-    if (key.length !== this.key.length || key.some((k, i) => k !== this.key[i])) {
-      this.value = make();
-      this.key = key;
-    }
-    return this.value;
-  }
-}
-
-type Lines = readonly (readonly [number, readonly number[]])[];
-
-/** What is kept of one plane between two frames. */
-export class Layers {
-  readonly grey = new Layer();
-  readonly drawn = new Layer();
-  readonly mask = new Layer();
-  readonly drawnEdges = new Memo<Lines>();
-  readonly maskEdges = new Memo<Lines>();
-  readonly suggestion = new Memo<Uint8Array | undefined>();
-  readonly suggestionEdges = new Memo<Lines>();
-}
+import { colourOf, edges, tints, type Colour } from '../view/paint.ts';
+import { greySlice, type Layers, type Lines } from './layers.ts';
+import { indexOf, isDrawn, type State } from './state.ts';
 
 export const coloursOf = (s: State): (Colour | undefined)[] =>
   (s.session?.classes ?? []).map((c, i) => (i > 0 ? colourOf(c.colour) : undefined));

@@ -5,7 +5,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Point } from '../annotate/brush.ts';
 import { axisOf, type Plane } from '../annotate/planes.ts';
 import { LETTERS } from '../view/frame.ts';
-import { drawSlice, Layers } from './slice_canvas.ts';
+import { Layers } from './layers.ts';
+import { drawSlice } from './slice_canvas.ts';
 import { listen } from './slice_pointer.ts';
 import { useSelect, useStudio } from './store.ts';
 
@@ -30,8 +31,17 @@ export function SliceView({ plane }: { readonly plane: Plane }): JSX.Element {
     };
     const size = new ResizeObserver(soon);
     size.observe(here);
+    let seen: readonly unknown[] = [];
+    const changed = (): void => {
+      const { scan, cross, window, zoom, shown, tool, radius, value, polygon, drawn, session, sliceMasks, caseMask, main } =
+        studio.store.get();
+      const now = [scan, cross, window, zoom[plane], shown, tool, radius, value, polygon, drawn, session, sliceMasks, caseMask, main];
+      if (now.every((v, i) => v === seen[i])) return;
+      seen = now;
+      soon();
+    };
     const stop = [
-      studio.store.subscribe(soon),
+      studio.store.subscribe(changed),
       listen(here, plane, studio, (at) => {
         pointer = at;
         soon();

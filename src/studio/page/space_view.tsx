@@ -5,7 +5,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Plane } from '../annotate/planes.ts';
 import { solidsOf, type Solid } from '../view/solid.ts';
 import { FROM_THE_FRONT, openSpace } from '../view/space.ts';
-import { coloursOf, greySlice, Layer } from './slice_canvas.ts';
+import { greySlice, Layer } from './layers.ts';
+import { coloursOf } from './slice_canvas.ts';
 import { indexOf } from './state.ts';
 import { useStudio } from './store.ts';
 
@@ -57,14 +58,16 @@ export function SpaceView(): JSX.Element {
       soon();
     };
     const changed = (): void => {
-      const { scan, caseMask, drawn, session, shown } = store.get();
-      const now = [scan, caseMask, drawn, session, shown.mask, shown.drawn];
-      if (now.some((v, i) => v !== of[i])) {
-        of = now;
+      const { scan, caseMask, drawn, session, shown, cross, window, main, layout } = store.get();
+      const now = [scan, caseMask, drawn, session, shown.mask, shown.drawn, cross, window, main, layout];
+      const differs = (from: number, to: number): boolean => now.slice(from, to).some((v, i) => v !== of[from + i]);
+      const [solid, moved] = [differs(0, 6), differs(6, now.length)];
+      of = now;
+      if (solid) {
         clearTimeout(rest);
         rest = setTimeout(build, REST);
       }
-      soon();
+      if (moved) soon();
     };
     const turn = (right: number, down: number): void => {
       angles = { turned: angles.turned + right, raised: Math.max(-90, Math.min(90, angles.raised + down)) };

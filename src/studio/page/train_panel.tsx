@@ -38,7 +38,8 @@ function Begin({ finished }: { readonly finished: Training | null }): JSX.Elemen
   const device = useSelect((s) => s.device);
   const [preset, choose] = useState<StudioPreset>('demo');
   const [asked, ask] = useState<number | null>(null);
-  const estimate = estimates[preset];
+  const [plan, bring] = useState<{ readonly name: string; readonly content: unknown } | null>(null);
+  const estimate = plan ? undefined : estimates[preset];
   const iterations = asked ?? estimate?.iterations ?? 0;
   return (
     <section class="group">
@@ -56,14 +57,15 @@ function Begin({ finished }: { readonly finished: Training | null }): JSX.Elemen
       )}
       <div class="choices" role="radiogroup" aria-label="Preset">
         {STUDIO_PRESETS.map((name) => (
-          <button key={name} role="radio" aria-checked={preset === name} onClick={() => (choose(name), ask(null))}>
+          <button key={name} role="radio" aria-checked={!plan && preset === name} onClick={() => (choose(name), ask(null), bring(null))}>
             <b>{name}</b>
             <span class="soft">{ABOUT[name]}</span>
             {estimates[name] && <span>{estimateText(estimates[name])}</span>}
           </button>
         ))}
       </div>
-      <button onClick={() => void studio.train.estimate(preset)}>Time one iteration of “{preset}”</button>
+      {!plan && <button onClick={() => void studio.train.estimate(preset)}>Time one iteration of “{preset}”</button>}
+      <PlanFile plan={plan} bring={bring} />
       <label class="field">
         Iterations
         <input
@@ -84,12 +86,33 @@ function Begin({ finished }: { readonly finished: Training | null }): JSX.Elemen
       <button
         class="primary action"
         disabled={share === 0 || !!estimate?.unfit}
-        onClick={() => void studio.train.start(preset, iterations || undefined)}
+        onClick={() => void studio.train.start({ preset, ...(iterations && { iterations }), ...(plan && { plan: plan.content }) })}
       >
         <Icon name="play" /> <span>Train</span>
       </button>
       {share === 0 && <p class="soft">Annotate a few slices first: about one in three teaches best.</p>}
     </section>
+  );
+}
+
+type Plan = { readonly name: string; readonly content: unknown } | null;
+
+/** A plan of `voxelgrad plan` in place of a preset. */
+function PlanFile({ plan, bring }: { readonly plan: Plan; readonly bring: (plan: Plan) => void }): JSX.Element {
+  const studio = useStudio();
+  const chosen = async (file: File | undefined): Promise<void> => {
+    if (!file) return;
+    try {
+      bring({ name: file.name, content: JSON.parse(await file.text()) });
+    } catch {
+      studio.tell({ message: `${file.name}: is not JSON.`, hint: 'Choose a plan that voxelgrad plan wrote.' });
+    }
+  };
+  return (
+    <details open={!!plan}>
+      <summary>{plan ? `Plan: ${plan.name}` : 'A plan of your own'}</summary>
+      <input type="file" accept=".json,application/json" aria-label="Plan file" onChange={(e) => void chosen(e.currentTarget.files?.[0])} />
+    </details>
   );
 }
 

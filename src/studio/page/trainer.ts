@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Training as the page sees it: begun, paused, gone on with; the mask of the slice that is looked at, asked for now and then.
 import { axesAlong, axisOf, slice, type Plane } from '../annotate/planes.ts';
-import type { StudioEvent, StudioPreset, Training } from '../protocol.ts';
+import type { StudioEvent, StudioPreset, TrainChoice, Training } from '../protocol.ts';
 import { drawnPlane, indexOf, isDrawn, type State } from './state.ts';
 import type { Studio } from './studio.ts';
 
@@ -25,8 +25,7 @@ export class Trainer {
     const estimate = await this.studio.busy('Timing one iteration', () => this.studio.worker.estimate(preset));
     if (estimate) this.set({ estimates: { ...this.state.estimates, [preset]: estimate } });
   };
-  start = (preset: StudioPreset, iterations: number | undefined): Promise<void> =>
-    this.ordered('Preparing the training', () => this.studio.worker.start({ preset, ...(iterations && { iterations }) }));
+  start = (choice: TrainChoice): Promise<void> => this.ordered('Preparing the training', () => this.studio.worker.start(choice));
   pause = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.pause());
   goOn = (): Promise<void> => this.ordered('Going on', () => this.studio.worker.goOn());
   stop = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.stop());

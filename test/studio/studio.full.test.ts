@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The whole way of a person: open the phantom, paint a third of its slices, train, take the mask away, read it back.
+// STUDIO_DOCS=1 puts pictures of the steps into docs/studio.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { serveStudio, type Served } from '../../src/cli/studio_server.ts';
+import { sameGeometry } from '../../src/data/geometry.ts';
+import { toRas } from '../../src/data/orientation.ts';
+import { readVolume } from '../../src/io/browser/volume.ts';
+import { makeSample } from '../../src/studio/session/sample.ts';
+import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
+import { bundled, chromium, removeBundled } from '../browser/chromium.ts';
+import { needs } from '../needs.ts';
+import { Driver } from './driver.ts';
+
+const PICTURES = process.env.STUDIO_DOCS ? fileURLToPath(new URL('../../docs/studio', import.meta.url)) : undefined;
+const ITERATIONS = 30;
+
+/** The smallest training that still is one: two bare 2D networks. SwiftShader has no GPU below it. */
+const PLAN = {
+  preset: 'demo',
+  name: 'studio',
+  classes: ['background', 'lesion'],
+  data: { roi: [16, 48, 48], jitter: [2, 4, 4], sampling: 'foreground' },
+  method: {
+    name: 'sanet',
+    sam: { enabled: false },
+    cross: { enabled: false, slices: [6, 6] },
+    network2d: { stem: 8, useMSA: false, useBGC: false, useRM: false },
+  },
+  training: { iterations: ITERATIONS, selections: 1, checkpointEvery: 10 },
+};
+
+needs(chromium, 'Chromium').describe('the studio', () => {
+  let scratch: string, served: Served, page: Driver;
+  beforeAll(async () => {
+    scratch = await bundled();
+    served = await serveStudio({ page: join(scratch, 'dist/studio'), port: 0 });
+    page = await Driver.open();
+    await page.size(1366, 768);
+    await page.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: join(scratch, 'taken') });
+  });
+  afterAll(async () => {
+    await page?.close();
+    await served?.[Symbol.asyncDispose]();
+    if (scratch) removeBundled(scratch);
+  });
+  const says = (what: string, seconds = 120): Promise<void> =>
+    page.until(`document.body.innerText.includes(${JSON.stringify(what)})`, seconds);
+  const shot = async (name: string): Promise<void> => {
+    if (!PICTURES) return;
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    mkdirSync(PICTURES, { recursive: true });
+    writeFileSync(join(PICTURES, `${name}.jpg`), await page.screenshot('jpeg', 72));
+  };
+
+  it('makes a dense mask of a third of the slices', async () => {
+    const { image, label } = makeSample();
+    const truth = toRas(label),
+      [D, H, W] = truth.size;
+    await page.go(served.url);
+    await says('Try the sample phantom');
+    await shot('open');
+    await page.click('Try the sample phantom');
+    await says('not annotated');
+    await shot('look');
+
+    // The smallest brush, along every row of the lesion; "nothing here" where there is none.
+    await page.click('Brush');
+    await page.value(`(() => { const e = document.querySelector('[aria-label="Brush radius in millimetres"]'); e.value = 0.5; e.dispatchEvent(new Event('input', { bubbles: true })); })()`); // prettier-ignore
+    const box = await page.value<number[]>(
+      `(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()`,
+    );
+    const frame = frameOf(truth.size, truth.spacing, 'transverse', [box[2], box[3]], FITTED);
+    const at = (u: number, v: number): [number, number] => {
+      const [x, y] = toScreen(frame, [u, v]);
+      return [box[0] + x, box[1] + y];
+    };
+    for (let k = D >> 1; k > 1; k--) await page.key('PageDown');
+    let annotated = 0;
+    for (let index = 1; index < D; index += 3) {
+      await says(`${index + 1} / ${D}`);
+      const slice = truth.data.subarray(index * H * W, (index + 1) * H * W);
+      for (let v = 0; v < H; v++) {
+        const row = slice.subarray(v * W, (v + 1) * W),
+          first = row.indexOf(1),
+          last = row.lastIndexOf(1);
+        if (first < 0) continue;
+        await page.move(at(first, v));
+        await page.press();
+        await page.move(at(last, v));
+        await page.release();
+      }
+      if (!slice.includes(1)) await page.key('n');
+      await says(`${++annotated} of ${D} transverse`);
+      if (index === 13) await shot('annotate');
+      if (index + 3 < D) for (let k = 0; k < 3; k++) await page.key('PageUp');
+    }
+    expect(annotated / D).toBeCloseTo(1 / 3);
+    await says('Saved here');
+
+    await page.click('Train', '.stage');
+    writeFileSync(join(scratch, 'plan.json'), JSON.stringify(PLAN));
+    await page.click('A plan of your own', 'summary');
+    await page.choose('[aria-label="Plan file"]', join(scratch, 'plan.json'));
+    await says('Plan: plan.json');
+    await page.click('Train', '.panel button');
+    await page.until(`document.querySelectorAll('.curve polyline').length >= 2`, 1200);
+    // The page answers while the worker trains.
+    const began = Date.now();
+    await page.key('PageDown');
+    await page.value('new Promise((r) => requestAnimationFrame(r))');
+    console.log(`studio: a key is answered within ${Date.now() - began} ms while it trains`);
+    await shot('train');
+    await says(`is finished after ${ITERATIONS} iterations`, 1800);
+
+    await page.click('Mask of the whole scan');
+    await says('Whole mask: after', 600);
+    await shot('correct');
+    await page.click('Take away', '.stage');
+    await page.click('Mask, NIfTI');
+    await page.until(`document.querySelector('.callout b')`, 600);
+    await shot('take');
+    const name = await page.value<string>(`document.querySelector('.callout b').textContent`);
+    const taken = join(scratch, 'taken');
+    const end = Date.now() + 30_000;
+    while (!readdirSync(taken).includes(name)) {
+      if (Date.now() > end) throw new Error(`never there: ${name}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const mask = await readVolume(name, readFileSync(join(taken, name)));
+    expect(sameGeometry(image, mask)).toBe(true);
+    expect(mask.size).toEqual(image.size);
+    let both = 0,
+      sum = 0;
+    mask.data.forEach((v, i) => {
+      both += v === 1 && label.data[i] === 1 ? 1 : 0;
+      sum += (v === 1 ? 1 : 0) + (label.data[i] === 1 ? 1 : 0);
+    });
+    console.log(`studio: Dice ${((2 * both) / sum).toFixed(3)} after ${ITERATIONS} iterations`);
+    expect((2 * both) / sum).toBeGreaterThanOrEqual(0.6);
+    expect(page.requests.filter((r) => !r.startsWith(served.url) && !r.startsWith('blob:'))).toEqual([]);
+    expect(page.complaints).toEqual([]);
+  });
+});
