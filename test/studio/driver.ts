@@ -48,6 +48,8 @@ export class Driver {
   /** Every address that was asked for, and what the page complained of. */
   readonly requests: string[] = [];
   readonly complaints: string[] = [];
+  /** The page may say that something went wrong: else what is waited for is given up at once. */
+  wrong = false;
   private calls = new Map<number, (a: Answer) => void>();
   private id = 0;
   private target = '';
@@ -125,6 +127,8 @@ export class Driver {
   async until(expression: string, seconds = 60): Promise<void> {
     const end = Date.now() + seconds * 1000;
     while (!(await this.value<boolean>(`!!(${expression})`).catch(() => false))) {
+      const said = await this.value<string | undefined>(`document.querySelector('.notice.error')?.innerText`).catch(() => undefined);
+      if (said !== undefined && !this.wrong) throw new Error(`the page says: ${said}`);
       if (Date.now() > end) throw new Error(`never true: ${expression}\n${await this.value<string>('document.body.innerText')}\n${this.complaints.join('\n')}`); // prettier-ignore
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

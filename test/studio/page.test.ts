@@ -84,11 +84,13 @@ needs(chromium, 'Chromium').describe('the page', () => {
     await says('not annotated');
     expect(await text()).toContain('0 of 24 transverse, 0 of 64 coronal');
     // A file is dropped on the page.
+    page.wrong = true;
     await page.value(`(() => { const t = new DataTransfer(); t.items.add(new File(['x'], 'notes.txt'));
       document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer: t, bubbles: true, cancelable: true })); })()`);
     await says('notes.txt: is not a volume');
     await shot('error');
     await page.click('Dismiss');
+    page.wrong = false;
   });
 
   it('goes through slices by wheel, keys and slider, and says HU under the pointer', async () => {
@@ -301,8 +303,46 @@ needs(chromium, 'Chromium').describe('the page', () => {
     }
   });
 
+  it('holds a scan of 512 x 512 x 300, and its memory is that of scan and drawing', async () => {
+    await page.size(1366, 768);
+    await page.go(`${url}large/index.html`);
+    await page.click('Try the sample phantom');
+    await says('151 / 300');
+    await page.key('b');
+    const [x, y, w, h] = await page.value<number[]>(
+      `(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()`,
+    );
+    for (let k = 0; k < 5; k++) {
+      await page.move([x + w / 3, y + h / 3 + 10 * k]);
+      await page.press();
+      await page.move([x + w / 2, y + h / 2]);
+      await page.release();
+      await page.key('PageUp');
+    }
+    await says('5 of 300 transverse');
+    await says('Saved here');
+    const { backingStorageSize } = (await page.send('Runtime.getHeapUsage')) as { backingStorageSize?: number };
+    console.log(`studio: ${Math.round((backingStorageSize ?? 0) / 2 ** 20)} MB of arrays in the page for 512 x 512 x 300`);
+    // Two bytes a voxel of the scan, one of the drawing, and what a picture needs; another half for what is not collected yet.
+    expect(backingStorageSize ?? 0).toBeLessThan(1.5 * 3 * 300 * 512 * 512);
+  });
+
   it('asked nobody else for anything, and broke no rule of its security policy', () => {
     expect(page.requests.filter((r) => !r.startsWith(url) && !r.startsWith('blob:'))).toEqual([]);
     expect(page.complaints).toEqual([]);
+  });
+
+  it('says what to do where the browser has no WebGPU, before anything is loaded', async () => {
+    const bare = await Driver.open(['--disable-features=WebGPU,WebGPUService', '--disable-blink-features=WebGPU']);
+    try {
+      await bare.go(url);
+      await bare.until(`document.body.innerText.includes('The studio cannot run here yet')`);
+      const text = await bare.value<string>('document.body.innerText');
+      expect(text).toMatch(/Chrome or Edge 144|chrome:\/\/gpu/);
+      expect(text).toContain('Not for clinical use');
+      expect(bare.requests.filter((r) => r.endsWith('worker.js'))).toEqual([]);
+    } finally {
+      await bare.close();
+    }
   });
 });

@@ -22,7 +22,7 @@ const ITERATIONS = 30;
 const PLAN = {
   preset: 'demo',
   name: 'studio',
-  classes: ['background', 'lesion'],
+  classes: ['background', 'foreground'],
   data: { roi: [16, 48, 48], jitter: [2, 4, 4], sampling: 'foreground' },
   method: {
     name: 'sanet',
