@@ -379,7 +379,8 @@ ${NAME_RULE}`,
       }
       if (networks[name] === undefined) removeSummary(join(folder, `summary_${name}.json`));
     }
-    if (run?.proved) recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
+    if (run?.proved && run.others.length === 0)
+      recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
     const incomplete = [summary, summary.training].some((s) => s && (s.missing.length > 0 || s.unused.length > 0));
     return { text: `${describe(summary)}\n${file}`, json: summary, exitCode: incomplete && !options.allowMissing ? 3 : 0 };
   },

@@ -16,17 +16,18 @@ import { annotated, bareCases, simulatedPlanes } from '../train/annotated.ts';
 import { checkpointPath } from '../io/node/run/folder.ts';
 import { CHECKPOINTS } from '../train/run_store.ts';
 import type { Plan } from '../methods/plan.ts';
-import { masksRoot, sourceOf, type CaseRecord } from './mask_source.ts';
+import { masksRoot, sourceOf, type CaseRecord, type Model } from './mask_source.ts';
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
 import { runPlan } from './segment_cases.ts';
 
-/** `proved`: the masks are surely of this run; else somebody says so, and what it was not trained on may have trained another. */
+/** `others`: of the runs whose probabilities were averaged, all but the first; `fold` is then what any of them saw. `proved`: the masks are surely of this run; else somebody says so, and what it was not trained on may have trained another. */
 export interface KnownRun {
   readonly folder: string;
   readonly plan: Plan;
   readonly fold: Fold;
   readonly dataset: string | undefined;
   readonly proved: boolean;
+  readonly others: readonly string[];
 }
 
 /** The part of the data that a run was trained on. */
@@ -59,6 +60,7 @@ const madeMasksOf = async (run: string, weights: string): Promise<boolean> =>
  */
 export async function knownRun(masks: string): Promise<KnownRun | undefined> {
   const source = sourceOf(masksRoot(masks));
+  if (source?.ensemble !== undefined) return knownEnsemble(source.ensemble);
   const candidates = [source?.run, masks, dirname(resolve(masks))].filter((f) => f !== undefined).filter(isRun);
   let proved: string | undefined;
   for (const each of candidates)
@@ -69,17 +71,41 @@ export async function knownRun(masks: string): Promise<KnownRun | undefined> {
     fold = record.fold as Fold | undefined;
   return !Array.isArray(fold?.train) || !Array.isArray(fold.selection)
     ? undefined
-    : { folder, plan: runPlan(folder), fold, dataset: record.dataset, proved: proved !== undefined };
+    : { folder, plan: runPlan(folder), fold, dataset: record.dataset, proved: proved !== undefined, others: [] };
+}
+
+/** Several runs as one that saw whatever one of them saw. Where one is gone, nobody can say what that was. */
+async function knownEnsemble(models: readonly Model[]): Promise<KnownRun | undefined> {
+  if (!models.every(({ run }) => isRun(run))) return undefined;
+  const records = models.map(({ run }) => readRecord(run)),
+    folds = records.map(({ fold }) => fold as Fold | undefined);
+  if (!folds.every((fold) => Array.isArray(fold?.train) && Array.isArray(fold.selection))) return undefined;
+  const of = (part: 'train' | 'selection'): string[] => [...new Set(folds.flatMap((fold) => fold![part]))];
+  let proved = new Set(records.map(({ dataset }) => dataset)).size === 1; // names of another data set say nothing here
+  for (const { run, weights } of models) proved &&= await madeMasksOf(run, weights);
+  const [{ run }, ...others] = models;
+  return {
+    folder: run,
+    plan: runPlan(run),
+    fold: {
+      train: of('train'),
+      selection: of('selection'),
+      test: folds[0]!.test.filter((name) => folds.every((fold) => fold!.test.includes(name))),
+    },
+    dataset: records[0].dataset,
+    proved,
+    others: others.map((each) => each.run),
+  };
 }
 
 /** @throws DataError where the result of other masks would be written into a run's folder */
 export function assertOwnMasks(run: KnownRun | undefined, masks: string, out: string): void {
-  if (!isRun(out) || (run?.proved && realPath(run.folder) === realPath(out))) return;
+  if (!isRun(out) || (run?.proved && run.others.length === 0 && realPath(run.folder) === realPath(out))) return;
   const of =
     run === undefined
       ? 'do not say which run they come from (no prediction.json)'
       : run.proved
-        ? `come from ${run.folder}`
+        ? `come from ${[run.folder, ...run.others].join(' and ')}`
         : `are said to come from ${run.folder}, which has made none of such weights`;
   throw new DataError(
     `${out}: a run, but the masks in ${masks} ${of}, expected its own.`,

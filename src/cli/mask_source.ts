@@ -12,10 +12,8 @@ import { FolderLock } from '../files/lock.ts';
 import { readJson } from '../files/regular.ts';
 import type { Plan } from '../methods/plan.ts';
 
-/** `run` and `checkpoint` are where they were; the rest is what they were, and decides whether masks would come out the same. */
-export interface Source {
-  readonly version: 2;
-  readonly verb: 'predict' | 'label';
+/** A trained model: `run` and `checkpoint` are where they were, the rest is what they were. */
+export interface Model {
   readonly run: string;
   readonly checkpoint: string;
   /** Of the checkpoint's file. */
@@ -23,6 +21,14 @@ export interface Source {
   readonly iteration: number;
   /** Digest of the plan it was trained with. */
   readonly plan: string;
+}
+
+/** What decides whether masks would come out the same, all but the paths. */
+export interface Source extends Model {
+  readonly version: 2;
+  readonly verb: 'predict' | 'label';
+  /** Where several models were averaged: all of them. The fields above are then those of the first, and `weights` is the digest of all. */
+  readonly ensemble?: readonly Model[];
   readonly prediction: Plan['prediction'];
   /** The output whose masks lie in the folder itself. */
   readonly headline: string;
@@ -71,7 +77,10 @@ export const masksRoot = (folder: string): string =>
   [folder, dirname(resolve(folder))].find((at) => existsSync(join(at, SOURCE))) ?? folder;
 
 /** A source without the paths, which may change without changing a mask. */
-const content = ({ run: _run, checkpoint: _checkpoint, ...rest }: Partial<Source>): Record<string, unknown> => rest;
+const content = ({ run: _run, checkpoint: _checkpoint, ensemble, ...rest }: Partial<Source>): Record<string, unknown> => ({
+  ...rest,
+  ...(ensemble && { ensemble: Object.fromEntries(ensemble.map(({ run: _r, checkpoint: _c, ...model }, i) => [i, model])) }),
+});
 
 export const sourceDigest = (source: Partial<Source>): Digest =>
   digestText(JSON.stringify(Object.entries(content(source)).sort(([a], [b]) => (a < b ? -1 : 1))));
@@ -161,8 +170,14 @@ export async function recordCase(folder: string, name: string, made: Ingredients
 /** Reasons of `whyAgain` that leave open who wrote the mask. */
 export const UNRECORDED = /without a record|not as it was written$/;
 
-/** Why a case is to be predicted although there is a mask, or `new`; undefined where its masks are whole and of these ingredients. */
-export async function whyAgain(folder: string, name: string, mask: string, now: Ingredients): Promise<string | undefined> {
+/** Why a case is to be predicted although there is a mask, or `new`; undefined where its masks are whole and of these ingredients, and `also` is there. */
+export async function whyAgain(
+  folder: string,
+  name: string,
+  mask: string,
+  now: Ingredients,
+  also: readonly string[] = [],
+): Promise<string | undefined> {
   const record = recordOf(folder, name);
   if (!record) return existsSync(join(folder, mask)) ? 'a mask without a record of how it was made' : 'new';
   if (record.scan.digest !== now.scan.digest) return 'its scan is another than the one the mask was made of';
@@ -173,5 +188,7 @@ export async function whyAgain(folder: string, name: string, mask: string, now: 
     if (!existsSync(file) || !statSync(file).isFile()) return `${path} is gone`;
     if ((await digestFile(file)).digest !== digest) return `${path} is not as it was written`;
   }
-  return mask in record.masks ? undefined : 'its headline mask was not recorded';
+  if (!(mask in record.masks)) return 'its headline mask was not recorded';
+  const missing = also.find((path) => !(path in record.masks));
+  return missing === undefined ? undefined : `${missing} was not written then`;
 }

@@ -19,7 +19,9 @@ import type { Context, Outcome, Verb } from './verb.ts';
 interface Options {
   readonly input: string;
   readonly output: string;
-  readonly run: string;
+  readonly run?: string;
+  readonly ensemble?: readonly string[];
+  readonly probabilities?: boolean;
   readonly checkpoint?: Which;
   readonly step?: number;
   readonly tta?: boolean;
@@ -127,12 +129,24 @@ function partOf(names: readonly string[], part: string | undefined): string[] {
   return names.filter((_, at) => at % n === i - 1);
 }
 
+/** @throws UsageError unless one run is named, or several to be averaged */
+function runsOf({ run, ensemble }: Options): readonly string[] {
+  if ((run === undefined) === (ensemble === undefined))
+    throw new UsageError(
+      `--run: got ${run === undefined ? 'none' : '--ensemble beside it'}, expected either --run or --ensemble.`,
+      'Name the folder given to `voxelgrad train --run`, or several with --ensemble.',
+    );
+  return ensemble ?? [run!];
+}
+
 export const predict: Verb = {
   configure: (command) => {
     command
       .requiredOption('-i, --input <path>', 'a scan, a folder of scans, or a folder of DICOM series')
       .requiredOption('-o, --output <folder>', 'masks go here; those of each network into folders below')
-      .requiredOption('--run <folder>', 'run folder of voxelgrad train')
+      .option('--run <folder>', 'run folder of voxelgrad train')
+      .option('--ensemble <runs...>', 'instead: several runs, such as the folds of one plan, whose probabilities are averaged')
+      .option('--probabilities', "also write the headline's probabilities: probabilities/LABEL/NAME.nii.gz, float32, on the scan's grid")
       .addOption(new Option('--checkpoint <which>', 'default: best, else final, else latest').choices(['best', 'final', 'latest']))
       .option('--step <share>', 'of the window between two patches, for scans larger than the ROI', number(0.1, 1))
       .option('--tta', 'average over mirrored scans')
@@ -140,7 +154,8 @@ export const predict: Verb = {
       .addHelpText('after', KEPT_RULE + NAME_RULE);
   },
   async run(_, options: Options, context): Promise<Outcome> {
-    const plan = runPlan(options.run);
+    const [run, ...others] = runsOf(options);
+    const plan = runPlan(run);
     if (options.step !== undefined) plan.prediction.step = options.step;
     if (options.tta) plan.prediction.mirror = true;
     const scans = await scansIn(options.input, context);
@@ -150,7 +165,9 @@ export const predict: Verb = {
       {
         verb: 'predict',
         plan,
-        run: options.run,
+        run,
+        others,
+        probabilities: options.probabilities ?? false,
         out: options.output,
         scans: part,
         ...(options.checkpoint && { checkpoint: options.checkpoint }),

@@ -2,6 +2,7 @@
 // What `predict` and `label` share: a run's networks, one case after another, one folder an output.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry, Triple } from '../data/geometry.ts';
 import { gridAtSpacing } from '../data/resample.ts';
@@ -11,15 +12,16 @@ import { DataError, LimitError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
 import { freeMemory } from '../gpu/provider.ts';
 import { makeFolder } from '../files/atomic.ts';
-import { digestFile, digestFiles } from '../files/digest.ts';
+import { digestFile, digestFiles, digestText } from '../files/digest.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { readTrained } from '../io/node/run/checkpoint.ts';
-import { restoreNetworks } from '../train/checkpoint.ts';
+import { restoreNetworks, type Checkpoint } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
-import { onStoredGrid, prepareScan, scanBytes, segment } from '../train/inference.ts';
+import { onStoredGrid, prepareScan, scanBytes, segmentWhole } from '../train/inference.ts';
 import { ensembleWords } from '../train/ensemble.ts';
 import { planDigest } from '../train/start.ts';
 import { makeNetworks } from '../train/networks.ts';
+import { averaged } from '../methods/averaged.ts';
 import type { RoiPredictor } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
@@ -35,6 +37,7 @@ import {
   UNRECORDED,
   whyAgain,
   type Ingredients,
+  type Model,
   type Source,
 } from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
@@ -69,8 +72,12 @@ export interface Job {
   readonly verb: 'predict' | 'label';
   readonly plan: Plan;
   readonly run: string;
+  /** Runs whose probabilities are averaged with those of `run`. */
+  readonly others?: readonly string[];
   readonly checkpoint?: Which;
   readonly out: string;
+  /** Also writes the probabilities of the headline. */
+  readonly probabilities?: boolean;
   /** Where each case's scan is, by name. */
   readonly scans: ReadonlyMap<string, string>;
   /** Digest of what else a case's masks are made of. */
@@ -126,6 +133,47 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
   return Math.max(said, scan);
 }
 
+/** A run's model as it is loaded: its plan may differ from others' in fold and seed. */
+interface Member {
+  readonly model: Model;
+  readonly plan: Plan;
+  readonly tensors: Checkpoint['tensors'];
+  /** Networks that vote in its ensemble, and the words for it where some do not; undefined: all vote. */
+  readonly voters: readonly string[] | undefined;
+  readonly votes: string | undefined;
+}
+
+/** Who votes in the ensemble of several runs: whoever does in one of them. */
+function votersOf(members: readonly Member[]): readonly string[] | undefined {
+  const all = members.map(({ voters }) => voters);
+  return all.every((own) => own !== undefined) ? [...new Set(all.flat())] : undefined;
+}
+
+/** The model of a run, for masks as `job` wants them. @throws DataError where it sees scans otherwise than the job's plan says */
+async function memberOf(run: string, { plan, checkpoint: which }: Job, context: Context): Promise<Member> {
+  const own = runPlan(run),
+    file = join(run, 'plan.json');
+  for (const part of ['classes', 'data', 'method'] as const)
+    if (!isDeepStrictEqual(own[part], plan[part]))
+      throw new DataError(
+        `${file}: "${part}" is not that of the other runs, got ${JSON.stringify(own[part])}, expected ${JSON.stringify(plan[part])}.`,
+        'Average runs that differ in fold and seed alone.',
+      );
+  const checkpoint = chooseCheckpoint(run, which);
+  const { state, tensors, sealed, weights } = await readWeights(checkpoint);
+  if (!sealed) context.note(`${checkpoint}: of an older version, without a checksum: damage would not be seen`);
+  if (state.trained) assertTrainedWith(own, state.trained, file);
+  else if (state.plan !== planDigest(own))
+    context.note(
+      `${file}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`,
+    );
+  const votes = state.ensemble && ensembleWords(state.ensemble, Object.keys(methodOf(own).networks(own)));
+  if (votes !== undefined) context.note(votes);
+  readRecord(run); // damaged, it says so before the work, not after
+  const model = { run: resolve(run), checkpoint: resolve(checkpoint), weights, iteration: state.iteration, plan: state.plan };
+  return { model, plan: own, tensors, voters: state.ensemble?.members, votes };
+}
+
 /** The checkpoint and the digest of the very bytes that were read: a run that goes on may replace the file meanwhile. */
 async function readWeights(path: string) {
   for (;;) {
@@ -162,6 +210,16 @@ async function dropIfSame(aside: string, mask: string): Promise<void> {
   if (readdirSync(dirname(aside)).length === 0) rmdirSync(dirname(aside));
 }
 
+/** Where a case's probabilities go: a folder for each class by its label. */
+const probabilityPaths = ({ probabilities, plan }: Job, name: string): string[] =>
+  probabilities ? plan.classes.slice(1).map((_, i) => `probabilities/${i + 1}/${name}.nii.gz`) : [];
+
+async function inTurn<T, U>(list: readonly T[], f: (each: T) => Promise<U>): Promise<U[]> {
+  const out: U[] = [];
+  for (const each of list) out.push(await f(each));
+  return out;
+}
+
 /** Headline masks land in `out`, those of each network in `out/<network>`. Cases whose masks are whole, and of the same scan, weights and options, are left alone. */
 export async function segmentCases(job: Job, context: Context): Promise<JobResult> {
   const { plan, out } = job;
@@ -170,25 +228,24 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   assertOurs(out);
   const files = names.map((name) => join(out, maskOf(name)));
   assertNotAmong(files, [...job.scans.values()]);
-  const checkpoint = chooseCheckpoint(job.run, job.checkpoint);
-  const { state, tensors, sealed, weights } = await readWeights(checkpoint);
-  if (!sealed) context.note(`${checkpoint}: of an older version, without a checksum: damage would not be seen`);
-  if (state.trained) assertTrainedWith(plan, state.trained, join(job.run, 'plan.json'));
-  else if (state.plan !== planDigest(runPlan(job.run)))
-    context.note(
-      `${join(job.run, 'plan.json')}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`,
-    );
-  const votes = state.ensemble && ensembleWords(state.ensemble, Object.keys(methodOf(plan).networks(plan)));
-  if (votes !== undefined) context.note(votes);
-  readRecord(job.run); // damaged, it says so before the work, not after
+  const members: Member[] = [];
+  for (const run of [job.run, ...(job.others ?? [])]) members.push(await memberOf(run, job, context));
+  members.sort((a, b) => (a.model.weights < b.model.weights ? -1 : 1)); // in whatever order they are named, sums have the same bits
+  const [{ model }] = members,
+    alone = members.length === 1;
+  const twin = members.find(({ model: { weights } }, i) => members[i + 1]?.model.weights === weights);
+  if (twin) throw new DataError(`${twin.model.checkpoint}: named twice, expected every model once.`, 'Leave one of them out.');
+  const voters = votersOf(members);
+  if (!alone && new Set(members.map(({ voters: own }) => String(own))).size > 1)
+    context.note(`the runs' ensembles have different members; in that of all of them vote ${voters!.join(', ')}`);
   const source: Source = {
     version: 2,
     verb: job.verb,
-    run: resolve(job.run),
-    checkpoint: resolve(checkpoint),
-    weights,
-    iteration: state.iteration,
-    plan: state.plan,
+    ...model,
+    ...(!alone && {
+      weights: digestText(members.map((each) => each.model.weights).join('\n')),
+      ensemble: members.map((each) => each.model),
+    }),
     prediction: plan.prediction,
     headline: plan.evaluation.headline,
     voxelgrad: manifest.version,
@@ -202,36 +259,47 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const missing = new Map<string, { readonly made: Ingredients; readonly why: string }>();
   for (const name of names) {
     const made = await ingredients(name),
-      why = await whyAgain(out, name, maskOf(name), made);
+      why = await whyAgain(out, name, maskOf(name), made, probabilityPaths(job, name));
     if (why !== undefined) missing.set(name, { made, why });
   }
   using device = await openDevice({ tiles: tunedTiles });
   const deviceBytes = missing.size > 0 ? await predictionDeviceBytes(plan, device) : 0;
-  const nets = makeNetworks(plan);
-  restoreNetworks(nets, tensors, checkpoint);
+  const models = members.map(({ plan: own, tensors, model: { checkpoint } }) => {
+    const nets = makeNetworks(own);
+    restoreNetworks(nets, tensors, checkpoint);
+    return nets;
+  });
   const continued = claimFolder(out, source);
-  if (missing.size > 0) recordWeights(job.run, weights, votes); // before the first mask: whoever finds masks of these weights knows whose they are
+  if (missing.size > 0) for (const { model: each, votes } of members) recordWeights(each.run, each.weights, votes); // before the first mask: whoever finds masks of these weights knows whose they are
   const start = performance.now();
   const show = progress('predicting', context);
   const again: Again[] = [];
   let predictor: RoiPredictor | null = null;
+  const keep = job.probabilities ? plan.evaluation.headline : undefined;
   let said = 0,
     written = 0;
   for (const [name, { made, why }] of missing) {
     // Another process may have done it meanwhile.
-    if (written > 0 && (await whyAgain(out, name, maskOf(name), made)) === undefined) continue;
+    if (written > 0 && (await whyAgain(out, name, maskOf(name), made, probabilityPaths(job, name))) === undefined) continue;
     const { image, stored } = await job.read(name);
     const grid = [...(plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size)] as Triple;
     said = announce(
       name,
       grid,
-      { scan: scanBytes(plan, [...image.size] as Triple, grid), device: deviceBytes, software: device.caps.software },
+      {
+        scan: scanBytes(plan, [...image.size] as Triple, grid, keep),
+        device: deviceBytes * members.length,
+        software: device.caps.software,
+      },
       said,
       context,
     );
     const scan = prepareScan(plan, name, image, stored);
-    predictor ??= await methodOf(plan).predictor(plan, nets); // after the first scan: one that cannot be read says so at once
-    const masks = await segment(plan, predictor, scan, state.ensemble?.members);
+    predictor ??= averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets))); // after the first scan: one that cannot be read says so at once
+    const { masks, probabilities } = await segmentWhole(plan, predictor, scan, {
+      ...(voters && { ensemble: voters }),
+      ...(keep !== undefined && { keep }),
+    });
     const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
     if (why !== 'new') {
       again.push({ name, why });
@@ -249,12 +317,25 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       await writeVolume(join(out, path), onStoredGrid(mask, scan));
       paths.push(path);
     }
+    for (const [i, path] of probabilityPaths(job, name).entries()) {
+      makeFolder(dirname(join(out, path)));
+      assertNotAmong([join(out, path)], [...job.scans.values()]);
+      await writeVolume(join(out, path), onStoredGrid(probabilities[i], scan));
+      paths.push(path);
+    }
     if (aside !== undefined) await dropIfSame(aside, join(out, maskOf(name)));
     await recordCase(out, name, made, paths); // last: it says that the case is done
     show(++written, missing.size, name);
   }
   predictor?.dispose();
   const seconds = (performance.now() - start) / 1000;
-  if (written > 0) recordStage(job.run, { name: `${job.verb} ${out}`, seconds, peakBytes: device.memory().peak }, continued);
-  return { files, written, again, checkpoint, adapter: device.info.name, seconds };
+  if (written > 0 && alone) recordStage(job.run, { name: `${job.verb} ${out}`, seconds, peakBytes: device.memory().peak }, continued);
+  return {
+    files,
+    written,
+    again,
+    checkpoint: alone ? model.checkpoint : `${members.length} runs averaged`,
+    adapter: device.info.name,
+    seconds,
+  };
 }

@@ -23,7 +23,7 @@ export function roisAtOnce(roi: Readonly<Triple>, classes: number, networks: num
   return 2 ** Math.max(0, Math.min(4, Math.floor(Math.log2(RUN_BYTES / (4 * networks * classes * roi[0] * roi[1] * roi[2])))));
 }
 
-/** How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. */
+/** How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. `keep`: the output whose probabilities are kept. */
 export interface Windows {
   readonly roi: Triple;
   readonly step: number;
@@ -31,6 +31,7 @@ export interface Windows {
   readonly classes: number;
   /** Outputs that are the mean of several networks' probabilities, by name; default: "ensemble", of all. */
   readonly means?: Readonly<Record<string, readonly string[]>>;
+  readonly keep?: string;
 }
 
 type Flips = readonly [boolean, boolean, boolean];
@@ -67,9 +68,18 @@ type Scan = Pick<PreparedCase, 'image' | 'grid' | 'outside'>;
 type Labels = Record<string, Uint8Array>;
 
 export async function predictVolume(windows: Windows, networks: RoiNetworks, scan: Scan): Promise<Labels> {
-  let found: Labels = {};
-  await predictVolumes(windows, networks, [scan], (_, labels) => {
-    found = labels;
+  return (await predictWhole(windows, networks, scan)).labels;
+}
+
+/** The same with the probabilities of the output `windows.keep`, [D, H, W] for each class but the background; none where nothing is kept. */
+export async function predictWhole(
+  windows: Windows,
+  networks: RoiNetworks,
+  scan: Scan,
+): Promise<{ labels: Labels; probabilities: readonly Float32Array[] }> {
+  let found: { labels: Labels; probabilities: readonly Float32Array[] } = { labels: {}, probabilities: [] };
+  await predictVolumes(windows, networks, [scan], (_, labels, probabilities) => {
+    found = { labels, probabilities };
   });
   return found;
 }
@@ -79,7 +89,7 @@ export async function predictVolumes<S extends Scan>(
   windows: Windows,
   networks: RoiNetworks,
   scans: Iterable<S>,
-  done: (scan: S, labels: Labels) => void,
+  done: (scan: S, labels: Labels, probabilities: readonly Float32Array[]) => void,
 ): Promise<void> {
   let waiting: Patch[] = [];
   const run = async (): Promise<void> => {
@@ -90,8 +100,8 @@ export async function predictVolumes<S extends Scan>(
     waiting = [];
   };
   for (const scan of scans) {
-    for (const patch of patchesOf(windows, scan, (labels) => {
-      done(scan, labels);
+    for (const patch of patchesOf(windows, scan, (labels, probabilities) => {
+      done(scan, labels, probabilities);
     })) {
       waiting.push(patch);
       if (waiting.length === networks.most) await run();
@@ -107,11 +117,11 @@ interface Patch {
 }
 
 function* patchesOf(
-  { roi, step, mirror, classes, means }: Windows,
+  { roi, step, mirror, classes, means, keep }: Windows,
   { image, grid: { size }, outside }: Scan,
-  done: (labels: Labels) => void,
+  done: (labels: Labels, probabilities: readonly Float32Array[]) => void,
 ): Generator<Patch> {
-  const slab = new Slab([...size], roi, classes, means);
+  const slab = new Slab([...size], roi, classes, means, keep);
   const starts = patchStarts([...size], roi, step);
   let left = starts.length * (mirror ? 8 : 1);
   for (const start of starts) {
@@ -124,7 +134,7 @@ function* patchesOf(
           for (const [name, p] of Object.entries(outputs)) slab.add(name, p, start, flips);
           if (--left > 0) return;
           slab.finish(size[0]);
-          done(slab.labels);
+          done(slab.labels, slab.probabilities);
         },
       };
     }
@@ -134,21 +144,26 @@ function* patchesOf(
 /** Weighted sums of probabilities over a moving window of slices. The common weight of a voxel cancels in the argmax. */
 class Slab {
   readonly labels: Record<string, Uint8Array> = {};
+  /** Of the output `keep`, for each class but the background. */
+  readonly probabilities: readonly Float32Array[];
   private readonly sums = new Map<string, Float32Array>();
   private readonly size: Triple;
   private readonly roi: Triple;
   private readonly classes: number;
   private readonly means: Windows['means'];
+  private readonly keep: string | undefined;
   private readonly depth: number;
   private readonly weights: Float32Array;
   /** Slices below this one have their labels. */
   private done = 0;
 
-  constructor(size: Triple, roi: Triple, classes: number, means: Windows['means']) {
+  constructor(size: Triple, roi: Triple, classes: number, means: Windows['means'], keep: string | undefined) {
     this.size = size;
     this.roi = roi;
     this.classes = classes;
     this.means = means;
+    this.keep = keep;
+    this.probabilities = keep === undefined ? [] : Array.from({ length: classes - 1 }, () => new Float32Array(size[0] * size[1] * size[2]));
     this.depth = Math.min(size[0], roi[0]);
     this.weights = blendWeights(roi);
   }
@@ -192,12 +207,13 @@ class Slab {
       const at = (this.done % depth) * plane * classes;
       const slices = [...this.sums].map(([name, sums]) => [name, sums.subarray(at, at + plane * classes)] as const);
       for (const [name, p] of slices) argmax([p], classes, this.label(name).subarray(this.done * plane));
-      for (const [name, members] of Object.entries(this.means ?? { ensemble: slices.map(([network]) => network) }))
-        argmax(
-          slices.filter(([network]) => members.includes(network)).map(([, p]) => p),
-          classes,
-          this.label(name).subarray(this.done * plane),
-        );
+      const means = this.means ?? { ensemble: slices.map(([network]) => network) };
+      const of = (members: readonly string[]): Float32Array[] => slices.filter(([network]) => members.includes(network)).map(([, p]) => p);
+      for (const [name, members] of Object.entries(means)) argmax(of(members), classes, this.label(name).subarray(this.done * plane));
+      if (this.keep !== undefined) {
+        const kept = of([this.keep]); // else it is a mean, or a network that there is not
+        shares(kept.length > 0 ? kept : of(means[this.keep] ?? means.ensemble), classes, this.probabilities, this.done * plane);
+      }
       for (const [, p] of slices) p.fill(0);
     }
   }
@@ -227,16 +243,34 @@ export function argmax(
   return label;
 }
 
+/** Each foreground class's share of the sums over `volumes` [..., classes], from position `at` of its volume on. */
+function shares(volumes: readonly Float32Array[], classes: number, into: readonly Float32Array[], at: number): void {
+  const sums = new Float64Array(classes);
+  for (let i = 0; i * classes < volumes[0].length; i++) {
+    sums.fill(0);
+    for (const v of volumes) for (let c = 0; c < classes; c++) sums[c] += v[i * classes + c];
+    const total = sums.reduce((a, b) => a + b, 0);
+    for (let c = 1; c < classes; c++) into[c - 1][at + i] = sums[c] / total;
+  }
+}
+
 /**
  * Bytes of host memory that a scan takes at most: while it is read (16-bit voxels, three times, and floats), or while it is
  * predicted (the image, the patches of a run on their way to the device, their probabilities on the way back, the sums of a slab, the
  * labels of every output on both grids).
  */
-export function predictionBytes({ roi, classes }: Windows, networks: number, native: Triple, grid: Triple, resampled: boolean): number {
+export function predictionBytes(
+  { roi, classes, keep }: Windows,
+  networks: number,
+  native: Triple,
+  grid: Triple,
+  resampled: boolean,
+): number {
   const voxels = (size: Triple): number => size[0] * size[1] * size[2];
   const reading = voxels(native) * (6 + (resampled ? 12 : 4));
   const sums = networks * classes * 4 * Math.min(roi[0], grid[0]) * grid[1] * grid[2];
   const patches = 4 * voxels(roi) * roisAtOnce(roi, classes, networks) * (2 + 2 * networks * classes);
   const labels = (networks + 1) * (voxels(grid) + voxels(native));
-  return Math.max(reading, 4 * voxels(grid) + patches + sums + labels);
+  const kept = keep === undefined ? 0 : 4 * (classes - 1) * (voxels(grid) + voxels(native));
+  return Math.max(reading, 4 * voxels(grid) + patches + sums + labels + kept);
 }

@@ -11,20 +11,31 @@ import type { Volume } from '../data/volume.ts';
 import { intensityWindow } from './cases.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
-import { predictionBytes, predictVolume, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
+import { predictionBytes, predictWhole, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
 
-/** `ensemble`: who votes in it, default all. */
-export const windowsOf = ({ data: { roi }, prediction: { step, mirror }, classes }: Plan, ensemble?: readonly string[]): Windows => ({
+/** `ensemble`: who votes in it, default all. `keep`: the output whose probabilities are kept, default none. */
+export const windowsOf = (
+  { data: { roi }, prediction: { step, mirror }, classes }: Plan,
+  ensemble?: readonly string[],
+  keep?: string,
+): Windows => ({
   roi: [...roi],
   step,
   mirror,
   classes: classes.length,
   ...(ensemble && { means: { ensemble } }),
+  ...(keep !== undefined && { keep }),
 });
 
 /** Bytes of host memory that a scan on the grid `native`, predicted on `grid`, takes at most. */
-export const scanBytes = (plan: Plan, native: Triple, grid: Triple): number =>
-  predictionBytes(windowsOf(plan), Object.keys(methodOf(plan).networks(plan)).length, native, grid, plan.data.spacing !== 'native');
+export const scanBytes = (plan: Plan, native: Triple, grid: Triple, keep?: string): number =>
+  predictionBytes(
+    windowsOf(plan, undefined, keep),
+    Object.keys(methodOf(plan).networks(plan)).length,
+    native,
+    grid,
+    plan.data.spacing !== 'native',
+  );
 
 /** A scan without labels, for prediction. `image` is in RAS, `stored` the file's own grid. */
 export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geometry): PreparedCase {
@@ -39,14 +50,26 @@ export async function segment(
   scan: PreparedCase,
   ensemble?: readonly string[],
 ): Promise<Record<string, Uint8Array>> {
-  const masks = await predictVolume(windowsOf(plan, ensemble), networks, scan);
-  for (const [name, label] of Object.entries(masks)) {
-    const back = sameSize(scan.grid, scan.native)
-      ? label
-      : resizeNearest(label, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
-    masks[name] = clean(plan, back, scan.native);
-  }
-  return masks;
+  return (await segmentWhole(plan, networks, scan, { ...(ensemble && { ensemble }) })).masks;
+}
+
+/**
+ * The same, and the probabilities of the output `keep` for each class but the background. They come to the grid of the file as masks do,
+ * voxel by voxel from the nearest, and are not cleaned: before cleaning, a mask is where they are largest.
+ */
+export async function segmentWhole(
+  plan: Plan,
+  networks: RoiNetworks,
+  scan: PreparedCase,
+  { ensemble, keep }: { readonly ensemble?: readonly string[]; readonly keep?: string },
+): Promise<{ masks: Record<string, Uint8Array>; probabilities: readonly Float32Array[] }> {
+  const { labels: masks, probabilities } = await predictWhole(windowsOf(plan, ensemble, keep), networks, scan);
+  const back = <A extends Uint8Array | Float32Array>(values: A): A =>
+    sameSize(scan.grid, scan.native)
+      ? values
+      : resizeNearest(values, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
+  for (const [name, label] of Object.entries(masks)) masks[name] = clean(plan, back(label), scan.native);
+  return { masks, probabilities: probabilities.map(back) };
 }
 
 /** Masks of each output of one scan, on its voxels turned to RAS. */
@@ -56,7 +79,7 @@ export function predictCase(plan: Plan, networks: RoiNetworks, scan: Volume): Pr
 }
 
 /** A mask on the RAS grid as a volume on the grid of the file. */
-export function onStoredGrid(mask: Uint8Array, { native, stored }: Pick<PreparedCase, 'native' | 'stored'>): Volume {
+export function onStoredGrid(mask: Uint8Array | Float32Array, { native, stored }: Pick<PreparedCase, 'native' | 'stored'>): Volume {
   return fromRas({ ...orientGeometry(stored, rasOrientation(stored)), size: native.size, data: mask }, stored);
 }
 
