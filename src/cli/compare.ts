@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toRas } from '../data/orientation.ts';
-import { UsageError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { compareMethods, COMPARED, type MethodTable } from '../metrics/compare_methods.ts';
@@ -19,6 +19,8 @@ import {
   assertComparable,
   comparedRun,
   differencesBetween,
+  missingFolds,
+  notEvaluated,
   groupRuns,
   type ComparedRun,
   type Group,
@@ -127,7 +129,13 @@ function textOf({ rows }: MethodTable): string {
 
 async function comparisonOf(folders: readonly string[], options: Options, context: Context): Promise<Comparison> {
   const runs: ComparedRun[] = [];
-  for (const folder of folders) runs.push(await comparedRun(folder));
+  const missing: string[] = [];
+  for (const folder of folders) {
+    const why = notEvaluated(folder);
+    if (why === undefined) runs.push(await comparedRun(folder));
+    else missing.push(`${folder}: left out, ${why}.`);
+  }
+  if (runs.length === 0) throw new DataError(`No run to compare: ${missing.join(' ')}`, 'Evaluate the runs first: voxelgrad eval.');
   assertComparable(runs);
   const groups = groupRuns(runs);
   const reference = options.against === undefined ? groups[0] : groups.find(({ name }) => name === options.against);
@@ -147,7 +155,7 @@ async function comparisonOf(folders: readonly string[], options: Options, contex
   const surfaces: SurfaceCase[] = [];
   if (options.surfaces) for (const group of groups) surfaces.push(...(await surfacesOf(group, context)));
   return {
-    notices: differencesBetween(groups),
+    notices: [...missing, ...missingFolds(groups), ...differencesBetween(groups)],
     level,
     tolerance,
     surfaces,

@@ -2,7 +2,7 @@
 // Runs that are to stand side by side: read, put together by method, and held against each other. What differs is said; what would make
 // the numbers mean different things is refused.
 import { existsSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import type { Fold } from '../data/folds.ts';
 import { methodOf } from '../methods/methods.ts';
@@ -13,7 +13,7 @@ import type { Summary } from '../metrics/summary.ts';
 import { networkSizes } from '../train/cost.ts';
 import { readLog } from '../io/node/run/log.ts';
 import { evaluatedWords, realPath } from './known_run.ts';
-import { evaluationOf } from './report_evaluation.ts';
+import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import { runPlan } from './segment_cases.ts';
 import { annotationWords } from '../train/annotated.ts';
@@ -73,6 +73,34 @@ export async function comparedRun(folder: string): Promise<ComparedRun> {
     notices: notices.map((notice) => `${folder}: ${notice}`),
     seconds: trainSeconds !== undefined && iterations ? trainSeconds / iterations : null,
   };
+}
+
+/** Why a run that is there has nothing to compare yet; undefined where it has been evaluated, or is none. */
+export function notEvaluated(folder: string): string | undefined {
+  if (!existsSync(join(folder, 'plan.json')) || hasEvaluation(folder)) return undefined;
+  const { finished, state } = readRecord(folder) as { finished?: boolean; state?: { iteration?: number; iterations?: number } };
+  if (finished) return 'it is trained and not evaluated';
+  return state ? `its training stopped at iteration ${state.iteration} of ${state.iterations}` : 'its training has not ended';
+}
+
+/** Folds of a cross-validation that some seed of a method lacks while it has others. */
+export function missingFolds(groups: readonly Group[]): string[] {
+  return groups.flatMap(({ name, runs }) => {
+    const { folds } = runs[0].plan.split;
+    const there = new Map<number, Set<number>>();
+    for (const { plan } of runs) {
+      const { seed } = plan.training;
+      there.set(seed, (there.get(seed) ?? new Set()).add(plan.split.fold));
+    }
+    return [...there].flatMap(([seed, has]) => {
+      const lacks = Array.from({ length: folds }, (_, k) => k).filter((k) => !has.has(k));
+      return has.size === 1 || lacks.length === 0
+        ? []
+        : [
+            `${name}: of ${folds} folds (seed ${seed}), ${lacks.map((k) => k + 1).join(', ')} ${lacks.length === 1 ? 'is' : 'are'} missing.`,
+          ];
+    });
+  });
 }
 
 /** Parts of the method that are off: switching them off changes nothing. */

@@ -47,13 +47,20 @@ export interface Evaluation {
   readonly notices: readonly string[];
 }
 
-/** The evaluation of a run: where its record says, or in its folder. @throws DataError where it is of another run, or of files that have changed */
-export async function evaluationOf(run: string): Promise<Evaluation> {
+/** Where a run's evaluation is, if it has one. */
+function evaluationFile(run: string): string | undefined {
   const recorded = readRecord(run).evaluations?.headline;
-  const file = [
+  return [
     ...(recorded === undefined ? [] : [recorded]),
     ...['summary.json', 'validation/summary.json', 'test/summary.json'].map((name) => join(run, name)),
   ].find(existsSync);
+}
+
+export const hasEvaluation = (run: string): boolean => evaluationFile(run) !== undefined;
+
+/** The evaluation of a run: where its record says, or in its folder. @throws DataError where it is of another run, or of files that have changed */
+export async function evaluationOf(run: string): Promise<Evaluation> {
+  const file = evaluationFile(run);
   if (!file)
     throw new DataError(
       `${run}: no summary.json in it, in validation/ or in test/.`,

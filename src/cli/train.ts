@@ -54,6 +54,7 @@ interface Options {
   readonly ablate?: string;
   readonly init?: string;
   readonly resume?: boolean;
+  readonly once?: boolean;
   readonly force?: boolean;
   readonly dataChanged?: boolean;
   readonly ranksChanged?: boolean;
@@ -161,6 +162,8 @@ async function survive(
         force: options.force ?? false,
         dataChanged: options.dataChanged ?? false,
         ranksChanged: options.ranksChanged ?? false,
+        once: options.once ?? false,
+        onWait: (who, ms) => context.note(`${options.run}: held by ${who}; waiting ${Math.round(ms / 1000)} s to see whether it lives`),
         ...(ranks && { ranks }),
         ...(options.init && { init: options.init }),
         signal,
@@ -250,9 +253,10 @@ export const train: Verb = {
         "start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network: SAM-Med3D's, also its image encoder alone, or a ResNet's of torchvision for the 2D encoders)",
       )
       .option('--resume', 'go on with the run in the folder')
+      .option('--once', 'begin the run, or go on with it where it is there already, of the same plan; a run that is over is left alone')
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
       .option('--ranks-changed', 'with --resume: go on with another number of processes (mpirun -n) than before, and record it')
-      .option('--force', 'train where a process of another machine, or one that cannot be told, may hold the folder');
+      .option('--force', 'take the folder from a process of another machine at once, without watching for a minute and a half whether it lives');
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const mpi = await joinMpi();
@@ -271,21 +275,29 @@ export const train: Verb = {
   },
 };
 
-async function trainRun(folder: string, options: Options, context: Context, mpi: Mpi | null): Promise<Outcome> {
-  const planFile = join(options.run, 'plan.json');
+async function trainRun(folder: string, asked: Options, context: Context, mpi: Mpi | null): Promise<Outcome> {
+  const planFile = join(asked.run, 'plan.json');
+  if (asked.once && asked.resume) throw new UsageError('--once: got --resume beside it, but it resumes by itself.', 'Leave --resume out.');
+  const begun = (asked.once ?? false) && existsSync(planFile);
+  const options = begun ? { ...asked, resume: true } : asked;
   if (options.resume && !existsSync(planFile))
     throw new UsageError(`--resume: ${planFile} is missing, so there is no run to go on with.`, 'Leave --resume out to start one.');
   const given = PLANNING.filter((key) => key in options && options[key as keyof Options] !== undefined);
-  if (options.resume && given.length > 0)
+  if (asked.resume && given.length > 0)
     throw new UsageError(
       `--resume: got --${given[0].replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} beside it, but a resumed run keeps its plan.`,
       'Leave the option out, or start a new run folder.',
     );
   assertOneSource(options);
   const first = mpi === null || mpi.rank === 0;
-  if (!options.resume && first) await assertNoRun(folderStore(options.run));
+  if (!options.resume && !options.once && first) await assertNoRun(folderStore(options.run));
   const dataset = await openDataset(folder);
   const plan = options.resume ? readPlanFile(planFile) : await planOf(dataset, options, context);
+  if (begun && !isDeepStrictEqual(await planOf(dataset, asked, context), plan))
+    throw new DataError(
+      `${planFile}: the run in this folder has another plan than the one asked for.`,
+      'Name another folder for another plan: one folder holds one run.',
+    );
   if (options.resume) await assertSameCases(plan, dataset, options);
   else if (options.init === undefined && frozenNetworks(plan).length > 0)
     throw new UsageError(

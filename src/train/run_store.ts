@@ -39,6 +39,15 @@ export async function tracesIn(store: RunStore): Promise<string[]> {
   return TRACES.filter((_, i) => there[i]);
 }
 
+/** Whether a run was killed between its first files: weights without an iteration, and no plan yet. `iteration` reads a checkpoint's. */
+export async function neverBegan(store: RunStore, iteration: (name: string) => Promise<number>): Promise<boolean> {
+  const latest = checkpointFile('latest');
+  return (
+    (await tracesIn(store)).every((name) => name === 'run.json' || name === latest) &&
+    (!(await store.has(latest)) || (await iteration(latest)) === 0)
+  );
+}
+
 /** @throws DataError where a run has begun, however far it came */
 export async function assertNoRun(store: RunStore): Promise<void> {
   const traces = await tracesIn(store);

@@ -10,7 +10,7 @@ import { initialise } from './initial_weights.ts';
 import type { TrainOptions } from './loop.ts';
 import { networkList, type Networks, type Optimisers } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
-import { assertNoRun, checkpointFile, CHECKPOINTS, tracesIn, type RunStore } from './run_store.ts';
+import { assertNoRun, checkpointFile, CHECKPOINTS, neverBegan, tracesIn, type RunStore } from './run_store.ts';
 import { continuedBy } from './ranks.ts';
 import { assertTrainedWith, sameFields, trainedPlan } from './trained_plan.ts';
 
@@ -32,7 +32,7 @@ export async function newestIn(store: RunStore): Promise<{ name: string; state: 
 
 /** A new run's state, or the newest checkpoint's with everything put back. */
 export async function startState(
-  { plan, dataset, store, resume, dataChanged = false, init, onInit, ranks, ranksChanged = false }: TrainOptions,
+  { plan, dataset, store, resume, dataChanged = false, init, onInit, ranks, ranksChanged = false, once = false }: TrainOptions,
   { train, selection }: Fold,
   nets: Networks,
   optimisers: Optimisers,
@@ -71,7 +71,8 @@ export async function startState(
       adapter: info.name,
     };
   }
-  if (!ranks || ranks.rank === 0) await assertNoRun(store); // later processes may come when the first has begun
+  if ((!ranks || ranks.rank === 0) && !(once && (await neverBegan(store, async (name) => (await stateIn(store, name)).iteration))))
+    await assertNoRun(store); // later processes may come when the first has begun
   let weights: RunState['init'];
   if (init) {
     const found = initialise(plan, nets, await init.read(), init.file);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Folders held by one process: by this one, by one that lives, by dead ones of every kind, by those of whom nobody can say.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -48,7 +48,7 @@ describe('a folder', () => {
       using first = take(path) as FolderLock;
       expect(first).toBeInstanceOf(FolderLock);
       expect(locks(path)).toEqual([expect.stringContaining(thisProcess())]);
-      expect(take(path)).toEqual({ pid: process.pid, host: hostname(), life: 'alive' });
+      expect(take(path)).toMatchObject({ pid: process.pid, host: hostname(), life: 'alive' });
       using other = FolderLock.take(path, 'another', { patience: 0 }) as FolderLock; // another kind of work
       expect(other).toBeInstanceOf(FolderLock);
     }
@@ -60,7 +60,7 @@ describe('a folder', () => {
   onLinux('of a living process is refused, even by force; nothing of ours stays', () => {
     const { child, owner } = sleeper();
     const path = heldBy(owner);
-    for (const seize of [false, true]) expect(take(path, seize)).toEqual({ pid: child.pid, host: 'host', life: 'alive' });
+    for (const seize of [false, true]) expect(take(path, seize)).toMatchObject({ pid: child.pid, host: 'host', life: 'alive' });
     expect(readdirSync(path)).toEqual([lockFile(owner)]);
   });
 
@@ -83,9 +83,48 @@ describe('a folder', () => {
 
   it('of a process of another machine or container is refused, and taken by force', () => {
     const path = heldBy(`${machine === '00000000' ? '00000001' : '00000000'}-${boot}-4000000-${ownStart}`);
-    expect(take(path)).toEqual({ pid: 4_000_000, host: 'host', life: 'unknown' });
+    expect(take(path)).toMatchObject({ pid: 4_000_000, host: 'host', life: 'unknown' });
     using lock = take(path, true) as FolderLock;
     expect(lock).toBeInstanceOf(FolderLock);
+  });
+
+  const elsewhere = (pid: number): string => `${machine === '00000000' ? '00000001' : '00000000'}-${boot}-${pid}-${ownStart}`;
+  const breath = { every: 50, still: 400 };
+  const watching = (path: string, onWait = (): void => undefined): Promise<FolderLock | Held> =>
+    FolderLock.takeWatching(path, 'work', { breath, onWait });
+
+  it('of a process of another machine is free once that has stood still for a while, and not while it breathes', async () => {
+    const path = heldBy(elsewhere(1)),
+      file = join(path, lockFile(elsewhere(1)));
+    let waited = 0;
+    const alive = setInterval(() => {
+      utimesSync(file, new Date(), new Date());
+    }, breath.every);
+    expect(await watching(path)).toMatchObject({ pid: 1, life: 'alive' });
+    clearInterval(alive);
+    using lock = (await watching(path, () => waited++)) as FolderLock;
+    expect([waited, lock.isHeld, locks(path)]).toEqual([1, true, [expect.stringContaining(thisProcess())]]);
+  });
+
+  it('is kept by breathing, and lost by whoever was put aside', async () => {
+    const path = folder();
+    using lock = (await watching(path)) as FolderLock;
+    const file = join(path, locks(path)[0]),
+      before = statSync(file).mtimeMs;
+    await expect.poll(() => statSync(file).mtimeMs).toBeGreaterThan(before);
+    rmSync(file);
+    expect(lock.isHeld).toBe(false);
+  });
+
+  it('that was left is taken by one of those who waited for it', async () => {
+    const path = heldBy(elsewhere(1));
+    const late = heldBy(elsewhere(2)); // another that waited came first, and lives
+    renameSync(join(late, lockFile(elsewhere(2))), join(path, lockFile(elsewhere(2))));
+    const alive = setInterval(() => {
+      utimesSync(join(path, lockFile(elsewhere(2))), new Date(), new Date());
+    }, breath.every);
+    expect(await watching(path)).toMatchObject({ pid: 2, life: 'alive' });
+    clearInterval(alive);
   });
 
   it('of a process whose start is not known is refused while there is one of its number', () => {

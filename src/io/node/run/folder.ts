@@ -64,22 +64,44 @@ export class RunFolder implements Disposable {
   private readonly made: string | undefined;
   private readonly path: string;
 
-  /** `force` puts aside a holder of whom nobody can say whether it lives. @throws DataError naming the process that has the folder */
-  constructor(path: string, force: boolean) {
+  private constructor(path: string, made: string | undefined, lock: FolderLock) {
     this.path = path;
-    this.made = makeFolder(join(path, 'checkpoints'));
-    const lock = FolderLock.take(path, KIND, { seize: force });
-    if (!(lock instanceof FolderLock)) {
-      const { pid, host, life } = lock;
-      throw new DataError(
-        `${path}: another process trains in this folder, got process ${pid} on ${host}${life === 'alive' ? '' : ', which may still run'}.`,
-        life === 'alive'
-          ? 'Wait for it or stop it, or name another folder.'
-          : 'Look there whether it runs. Where it surely does not, add --force.',
-      );
-    }
+    this.made = made;
     this.lock = lock;
+  }
+
+  /**
+   * `force` puts aside a holder of another machine at once; else it is watched whether it lives, which `onWait` says.
+   * @throws DataError naming the process that has the folder
+   */
+  static async open(path: string, force: boolean, onWait?: (who: string, ms: number) => void): Promise<RunFolder> {
+    const made = makeFolder(join(path, 'checkpoints'));
+    const lock = await FolderLock.takeWatching(path, KIND, {
+      seize: force,
+      onWait: ({ pid, host }, ms) => onWait?.(`process ${pid} on ${host}`, ms),
+    });
+    if (!(lock instanceof FolderLock))
+      throw new DataError(
+        `${path}: another process trains in this folder, got process ${lock.pid} on ${lock.host}.`,
+        'Wait for it or stop it, or name another folder.',
+      );
     for (const each of [path, join(path, 'checkpoints')]) removeLeftovers(each);
+    return new RunFolder(path, made, lock);
+  }
+
+  /** The files of the run as long as the folder is held: a process that slept for long must not write into another's run. */
+  store(): RunStore {
+    const store = folderStore(this.path);
+    const held =
+      <A extends unknown[], R>(f: (...args: A) => Promise<R>): ((...args: A) => Promise<R>) =>
+      async (...args) => {
+        if (this.lock.isHeld) return f(...args);
+        throw new DataError(
+          `${this.path}: taken by another process, for this one had stood still and was taken for dead.`,
+          'The other goes on with the run; nothing more is written here.',
+        );
+      };
+    return { ...store, writer: held(store.writer), write: held(store.write), remove: held(store.remove) };
   }
 
   [Symbol.dispose](): void {
