@@ -256,7 +256,10 @@ export const train: Verb = {
       .option('--once', 'begin the run, or go on with it where it is there already, of the same plan; a run that is over is left alone')
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
       .option('--ranks-changed', 'with --resume: go on with another number of processes (mpirun -n) than before, and record it')
-      .option('--force', 'take the folder from a process of another machine at once, without watching for a minute and a half whether it lives');
+      .option(
+        '--force',
+        'take the folder from a process of another machine at once, without watching for a minute and a half whether it lives',
+      );
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const mpi = await joinMpi();

@@ -65,11 +65,7 @@ export class FolderLock implements Disposable {
    * moment both see each other and withdraw: each tries again after a while of its own, for `patience` ms.
    * @throws DataError where the folder cannot be written
    */
-  static take(
-    folder: string,
-    kind: string,
-    { seize = false, patience = 300, dead = new Set<string>() as ReadonlySet<string> } = {},
-  ): FolderLock | Held {
+  static take(folder: string, kind: string, { seize = false, patience = 300, dead = new Set<string>() } = {}): FolderLock | Held {
     for (const end = performance.now() + patience; ;) {
       const found = FolderLock.attempt(folder, kind, seize, dead);
       if (found instanceof FolderLock || performance.now() > end) return found;
