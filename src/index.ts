@@ -84,7 +84,7 @@ export {
 } from './ops/pool.ts';
 export type { PoolOptions } from './ops/pool_axes.ts';
 export { putRows } from './ops/put_rows.ts';
-export { dropout, normal, RandomSource, uniform, type RandomOptions } from './ops/random.ts';
+export { dropout, manualSeed, normal, rand, randn, RandomSource, uniform, type RandomOptions } from './ops/random.ts';
 export {
   channelShuffle,
   depthToSpace,
@@ -105,6 +105,7 @@ export { sampleVoxel } from './ops/sample_voxel.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { interpolationPlan, tableInterpolate, type InterpolationPlan } from './ops/table_interpolate.ts';
 export { maxWithIndex, minWithIndex, topk } from './ops/topk.ts';
+export { argsort, bincount, sort, type BincountOptions, type SortOptions } from './ops/sort.ts';
 export { tuneShape, type Tuned } from './ops/tune.ts';
 export { fold, foldAxis, unfold, unfoldAxis, windowPartition, windowReverse, type FoldOptions, type UnfoldOptions } from './ops/windows.ts';
 export { windowAttention, type WindowAttentionOptions } from './ops/window_attention.ts';

@@ -20,7 +20,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   gpu: ['errors.ts', 'check.ts'],
   gen: ['gpu'],
   engine: ['errors.ts', 'check.ts', 'gpu', 'gen'],
-  ops: ['errors.ts', 'check.ts', 'gpu', 'gen', 'engine'],
+  ops: ['errors.ts', 'check.ts', 'gpu', 'gen', 'engine', 'random'],
   files: ['errors.ts', 'engine/dtype.ts'],
   nn: ['errors.ts', 'check.ts', 'gpu', 'engine', 'ops', 'random'],
   losses: ['errors.ts', 'check.ts', 'engine', 'ops'],

@@ -20,13 +20,14 @@ import { defineOp, dispatch, expectDType, type Dispatch, type Thunk } from '../e
 import { full, type Tensor } from '../engine/tensor.ts';
 import { currentTrace, hostScalars, type Trace } from '../engine/trace.ts';
 import { dropout as dropoutKernel, random as randomKernel } from '../gen/random.ts';
+import { STREAMS } from '../random/philox.ts';
 import { elementLaunch } from './lanes.ts';
 import { axisOf } from './layout.ts';
 import { mul } from './pointwise.ts';
 
 /** Key and counter of the random ops of one network. Ops are numbered in the order of their calls within a trace (or, eagerly, a step). */
 export class RandomSource {
-  private readonly seed: number;
+  private readonly seed: () => number;
   private readonly stream: number;
   private readonly step: () => number;
   private readonly firstOp: number;
@@ -37,11 +38,22 @@ export class RandomSource {
    * `stream` is a number of STREAMS in random/philox.ts; `step` is asked before every run of a program. Programs that share seed,
    * stream and step need ranges of op numbers of their own: `firstOp`.
    */
-  constructor(options: { seed: number; stream: number; step: () => number; firstOp?: number }) {
+  constructor(options: { seed: number | (() => number); stream: number; step: () => number; firstOp?: number }) {
     const word = integer(0, 2 ** 32 - 1);
-    expectArguments('RandomSource', { options: fields({ seed: word, stream: word, step: callable, firstOp: maybe(word) }) }, [options]);
+    expectArguments(
+      'RandomSource',
+      {
+        options: fields({
+          seed: typeof options?.seed === 'function' ? callable : word,
+          stream: word,
+          step: callable,
+          firstOp: maybe(word),
+        }),
+      },
+      [options],
+    );
     const { seed, stream, step, firstOp = 0 } = options;
-    this.seed = seed;
+    this.seed = typeof seed === 'number' ? () => seed : seed;
     this.stream = stream;
     this.step = step;
     this.firstOp = firstOp;
@@ -49,11 +61,13 @@ export class RandomSource {
 
   /** For the ops below: the tensor [seed, stream, step] and the number of the next op. */
   take(): { counter: Tensor; op: number } {
-    const values = (): Uint32Array => Uint32Array.of(this.seed, this.stream, this.step());
+    const values = (): Uint32Array => Uint32Array.of(this.seed(), this.stream, this.step());
     const trace = currentTrace();
     if (!trace) {
-      if (this.eager.step !== this.step()) this.eager = { step: this.step(), next: 0 };
-      return { counter: hostScalars(3, 'u32', values), op: this.firstOp + this.eager.next++ };
+      const step = this.step();
+      if (this.eager.step !== step) this.eager = { step, next: 0 };
+      const counter = hostScalars(3, 'u32', () => Uint32Array.of(this.seed(), this.stream, step));
+      return { counter, op: this.firstOp + this.eager.next++ };
     }
     let state = this.traced.get(trace);
     if (!state) this.traced.set(trace, (state = { counter: hostScalars(3, 'u32', values), next: 0 }));
@@ -130,6 +144,30 @@ export const normal = door(
     const { counter, op } = random.take();
     return randomOp(counter, { shape, dtype, op, normal: true, shift: mean, scale: std });
   },
+);
+
+let seed = 0;
+let drawn = 0;
+/** A draw, and a run of a program with draws in it, is a step of its own, so that none repeats another. */
+const generator = (): RandomSource => new RandomSource({ seed: () => seed, stream: STREAMS.draw, step: () => drawn++ });
+let standard = generator();
+
+/** Begins the numbers of `rand` and `randn` anew, those of programs that are compiled already too: the same seed gives the same ones. 0 at first. @throws ShapeError */
+export function manualSeed(value: number): void {
+  expectArguments('manualSeed', { seed: integer(0, 2 ** 32 - 1) }, [value]);
+  seed = value;
+  drawn = 0;
+  standard = generator();
+}
+
+const STANDARD = { shape: aShape, options: maybe(fields({ dtype: maybe(aDType) })) };
+/** Numbers in [0, 1): [...shape], f32 or f16, from the default generator (`manualSeed`). A program draws others in each run. @throws ShapeError, DTypeError */
+export const rand = door('rand', STANDARD, (shape: readonly number[], { dtype }: { dtype?: DType } = {}): Tensor =>
+  uniform(shape, { random: standard, dtype }),
+);
+/** Normally distributed numbers of mean 0 and deviation 1: [...shape], f32 or f16, from the default generator. @throws ShapeError, DTypeError */
+export const randn = door('randn', STANDARD, (shape: readonly number[], { dtype }: { dtype?: DType } = {}): Tensor =>
+  normal(shape, { random: standard, dtype }),
 );
 
 /**

@@ -4,7 +4,7 @@
 // order in which numbers are asked for does not change them. The same function exists in WGSL; this file imports nothing.
 
 /** The independent streams of one seed. The numbers are part of the file formats: never renumber. */
-export const STREAMS = { init: 0, order: 1, augment: 2, click: 3, dropout: 4 } as const;
+export const STREAMS = { init: 0, order: 1, augment: 2, click: 3, dropout: 4, draw: 5 } as const;
 /** Name of a stream. */
 export type StreamName = keyof typeof STREAMS;
 

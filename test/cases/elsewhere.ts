@@ -6,7 +6,7 @@ import { arange, eye, linspace, ones } from '../../src/ops/create.ts';
 import { frequencyStatistics } from '../../src/ops/frequency_statistics.ts';
 import { detach } from '../../src/ops/pointwise.ts';
 import { putRows } from '../../src/ops/put_rows.ts';
-import { dropout, normal, RandomSource, uniform } from '../../src/ops/random.ts';
+import { dropout, manualSeed, normal, rand, randn, RandomSource, uniform } from '../../src/ops/random.ts';
 import { sampleVoxel } from '../../src/ops/sample_voxel.ts';
 import { input, type Case, type NamedCase } from './case.ts';
 
@@ -25,6 +25,9 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   dropout: { ...random, inputs: [input([999])], call: (x) => dropout(x, { p: 0.5, random: source() }) },
   uniform: { ...random, inputs: [], call: () => uniform([999], { random: source() }) },
   normal: { ...random, inputs: [], call: () => normal([999], { random: source() }) },
+  rand: { ...random, inputs: [], call: () => (manualSeed(1), rand([999])) },
+  randn: { ...random, inputs: [], call: () => (manualSeed(1), randn([999])) },
+  manualSeed: { test: '../ops/random.test.ts' },
   putRows: {
     test: '../ops/put_rows.test.ts',
     against: 'its definition',

@@ -6,6 +6,7 @@ import { graphConv } from '../../src/ops/graph_conv.ts';
 import { oneHot } from '../../src/ops/one_hot.ts';
 import { maxWithIndex, minWithIndex, topk } from '../../src/ops/topk.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
+import { argsort, bincount, sort } from '../../src/ops/sort.ts';
 import { input as x, type CaseInput, type Family } from './case.ts';
 
 const index = (shape: number[], below: number, dtype: 'u32' | 'i32' = 'u32'): CaseInput => x(shape, { below, dtype });
@@ -119,6 +120,70 @@ export const gathers: Family = {
       call: (z, p, q) => bilateralGraphConv(z, p, q, { first: 1, slope: 0.1 }),
       torch: 'bilateral(a, b, c, 1, 0.1) @ a',
       step: 1e-3,
+    },
+  ],
+  sort: [
+    {
+      name: 'last axis',
+      inputs: [x([7, 65])],
+      call: (a) => {
+        const { values, indices } = sort(a);
+        return [values, indices];
+      },
+      torch: 'a.sort(stable=True)',
+      f16: true,
+      step: 1e-5,
+    },
+    {
+      name: 'ties, descending',
+      inputs: [x([3, 9, 5], { below: 4 })],
+      call: (a) => sort(a, { axis: 1, descending: true }).values,
+      torch: 'a.sort(stable=True, dim=1, descending=True).values',
+      jumps: true,
+    },
+    { name: 'long', inputs: [x([2, 3000])], call: (a) => sort(a, { axis: 1 }).values, torch: 'a.sort(1).values', jumps: true },
+  ],
+  argsort: [
+    {
+      name: 'ties',
+      inputs: [x([63, 7], { below: 5 })],
+      call: (a) => argsort(a, { axis: 0 }),
+      torch: 'a.argsort(dim=0, stable=True)',
+      grad: [],
+      jumps: true,
+    },
+    {
+      name: 'i32, descending',
+      inputs: [x([3, 33], { below: 9, dtype: 'i32' })],
+      call: (a) => argsort(a, { descending: true }),
+      torch: 'a.argsort(dim=1, descending=True, stable=True)',
+      grad: [],
+      jumps: true,
+    },
+    {
+      name: 'u32, one element',
+      inputs: [x([5, 1], { below: 9, dtype: 'u32' })],
+      call: (a) => argsort(a),
+      torch: 'a.argsort(1)',
+      grad: [],
+      jumps: true,
+    },
+  ],
+  bincount: [
+    {
+      name: 'counts',
+      inputs: [x([9, 65], { below: 7, dtype: 'u32' })],
+      call: (a) => bincount(a, { length: 9 }),
+      torch: 'a.reshape(-1).bincount(minlength=9)',
+      grad: [],
+      jumps: true,
+    },
+    {
+      name: 'weights, prime',
+      inputs: [x([67], { below: 7, dtype: 'i32' }), x([67])],
+      call: (a, b) => bincount(a, { length: 8, weights: b }),
+      torch: 'torch.zeros(8, dtype=b.dtype).index_add(0, a, b)',
+      grad: [1],
     },
   ],
   graphConv: [

@@ -5,7 +5,7 @@ import { numel } from '../../src/engine/dtype.ts';
 import { compile, evaluate } from '../../src/engine/program.ts';
 import { tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
-import { dropout, normal, RandomSource, uniform } from '../../src/ops/random.ts';
+import { dropout, manualSeed, normal, rand, randn, RandomSource, uniform } from '../../src/ops/random.ts';
 import { noise } from '../kernels/harness.ts';
 import { checkLinear, gradients } from './check.ts';
 
@@ -85,5 +85,34 @@ describe('dropout', () => {
     const random = source();
     const two = evaluate(() => ({ a: dropout(x, { p: 0.5, random }), b: uniform([3], { random }) }));
     expect(await two.b.data()).toEqual(host.uniform(5, 1, 3));
+  });
+});
+
+describe('the default generator', () => {
+  const drawn = new Philox(7, 'draw');
+  it('gives new numbers at every call, and the same ones after manualSeed', async () => {
+    const draw = async (): Promise<unknown> => {
+      manualSeed(7);
+      return [await rand([5]).data(), await randn([2, 2]).data(), await rand([5]).data()];
+    };
+    const first = (await draw()) as Float32Array[];
+    expect(first[0]).toEqual(drawn.uniform(0, 0, 5));
+    expect(first[2]).toEqual(drawn.uniform(2, 0, 5));
+    expect(await draw()).toEqual(first);
+    expect(() => manualSeed(-1)).toThrow('manualSeed: got seed -1');
+  });
+  it('gives a program other numbers in each run, which manualSeed begins anew', async () => {
+    const program = await compile(() => ({ a: rand([4]), b: rand([4]) }), {});
+    const run = async (): Promise<unknown[]> => {
+      const { a, b } = program.run({});
+      return [await a.data(), await b.data()];
+    };
+    manualSeed(7);
+    const [one, two] = [await run(), await run()];
+    expect(one).toEqual([drawn.uniform(0, 0, 4), drawn.uniform(0, 1, 4)]);
+    expect(two).toEqual([drawn.uniform(1, 0, 4), drawn.uniform(1, 1, 4)]);
+    manualSeed(7);
+    expect(await run()).toEqual(one);
+    program.dispose();
   });
 });

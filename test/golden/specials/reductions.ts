@@ -9,6 +9,7 @@ import { all, any } from '../../../src/ops/logic.ts';
 import * as moments from '../../../src/ops/moments.ts';
 import { l2Normalize, layerNorm, rmsNorm } from '../../../src/ops/norm.ts';
 import * as op from '../../../src/ops/reduce.ts';
+import { argsort, sort } from '../../../src/ops/sort.ts';
 import { maxWithIndex, minWithIndex, topk } from '../../../src/ops/topk.ts';
 import { rowsOf, transposed, weights, type Special, type SpecialInput, type Specials } from './form.ts';
 
@@ -85,6 +86,13 @@ export const reductions: Specials = {
   argmin: rows((a, axis) => op.argmin(a, { axis }), 'first_min(a, AXIS)', places),
   maxWithIndex: rows((a, axis) => both(maxWithIndex(a, { axis })), 'list(a.max(AXIS))'),
   minWithIndex: rows((a, axis) => both(minWithIndex(a, { axis })), 'list(a.min(AXIS))'),
+  argsort: [
+    ...rows((a, axis) => argsort(a, { axis }), 'a.argsort(dim=AXIS, stable=True)'),
+    ...rows((a, axis) => argsort(a, { axis, descending: true }), 'a.argsort(dim=AXIS, descending=True, stable=True)')
+      .slice(0, 2)
+      .map((r) => ({ ...r, name: `descending, ${r.name}` })),
+  ],
+  sort: rows((a, axis) => sort(a, { axis }).values, 'a.sort(dim=AXIS, stable=True).values'),
   topk: [
     ...rows((a, axis) => both(topk(a, 5, { axis })), 'first_topk(a, 5, AXIS)'),
     ...rows((a, axis) => both(topk(a, 6, { axis, largest: false })), 'first_topk(a, 6, AXIS, largest=False)').map((r) => ({
