@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a person drops on the studio, in Chromium: every kind of file, what is wrong with some, a large one, and a series taken back as DICOM.
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { makePhantom } from '../../src/data/phantom.ts';
 import type { Volume } from '../../src/data/volume.ts';
@@ -103,6 +104,31 @@ describe('files of a folder that the server offers', () => {
       false,
     ]);
     expect(session.drawn).toBe(true);
+    await tab.close();
+  });
+
+  it('as a data set that the command line made, zipped as `data`, are a session file, and stay to the byte', async () => {
+    const tab = await browser.open();
+    const entries: Record<string, Uint8Array> = {};
+    for (const name of readdirSync(join(folder, 'dataset'), { recursive: true, encoding: 'utf8' }))
+      if (/\.(json|gz)$/.test(name)) entries[`some/data/${name}`] = readFileSync(join(folder, 'dataset', name));
+    const { cases, again } = await tab.ask(
+      async ({ studio, base64 }, text: string) => {
+        const { id } = await studio.importSession(new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]), 'made elsewhere');
+        const session = await studio.openSession(id);
+        return { cases: session.cases, again: await base64((await studio.exportFile({ what: 'session' })).blob) };
+      },
+      Buffer.from(zipSync(entries)).toString('base64'),
+    );
+    expect(cases.map(({ annotated: { transverse, coronal } }) => transverse.length > 0 && coronal.length > 0)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    const zip = new ZipFile(new Uint8Array(Buffer.from(again, 'base64')), 'again.zip');
+    for (const [name, bytes] of Object.entries(entries))
+      expect(Buffer.from(zip.read(name.slice('some/'.length)))).toEqual(Buffer.from(bytes));
     await tab.close();
   });
 

@@ -15,6 +15,7 @@ import { labelsFile } from './cases.ts';
 import { maskFactsFile, maskFile } from './masks.ts';
 import { failureOf } from './failure.ts';
 import { colourOf, type CaseRecord } from './record.ts';
+import { annotatedSlices, MORE } from './planes.ts';
 import { makeSample } from './sample.ts';
 import type { SessionStore } from './session_store.ts';
 
@@ -38,7 +39,6 @@ interface NewCase {
 }
 
 const bare = (path: string): string => path.split('/').at(-1)!;
-const indices = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /** A session is called like what it began with; not like a folder of DICOM, which is often called like the patient. */
 export function sessionName(files: readonly PathFile[]): string {
@@ -147,31 +147,9 @@ async function addCaseOf(store: SessionStore, dataset: Dataset, scan: Case, file
       'Train this data set with the command line (voxelgrad train).',
     );
   const kept = ending === '.nii.gz' ? files.get(way.slice(dataset.folder.length + 1)) : undefined;
-  const [D, H, W] = image.size;
-  // Slices that are annotated throughout; single voxels of others (an ignore label) cannot be shown as a slice and are left out.
-  const whole = (n: number, at: (k: number, i: number) => number, each: number): number[] =>
-    indices(n).filter((k) => {
-      for (let i = 0; i < each; i++) if (!weight![at(k, i)]) return false;
-      return true;
-    });
-  const planes = label && {
-    labels: label,
-    transverse: whole(D, (d, i) => d * H * W + i, H * W),
-    coronal: whole(H, (h, i) => (Math.floor(i / W) * H + h) * W + (i % W), D * W),
-  };
-  // All of it is annotated: one plane says so.
-  const drawn = planes && { ...planes, ...(planes.transverse.length === D && { coronal: [] }) };
-  if (drawn) {
-    const on = new Set(drawn.transverse),
-      across = new Set(drawn.coronal);
-    if (weight!.some((v, i) => v !== 0 && !on.has(Math.floor(i / (H * W))) && !across.has(Math.floor(i / W) % H)))
-      tell({
-        file: way,
-        message: 'annotated voxels lie on slices that are not annotated throughout.',
-        remedy: 'They are drawn, but not trained on until their slices are marked as annotated.',
-        doubtful: false,
-      });
-  }
+  const slices = label && annotatedSlices(weight!, image.size);
+  const drawn = slices && { labels: label, transverse: slices.transverse, coronal: slices.coronal };
+  if (slices?.more) tell({ file: way, ...MORE, doubtful: false });
   if (scan.images.length > 1)
     tell({ file: way, message: `has ${scan.images.length} channels.`, remedy: 'The first one is used.', doubtful: false });
   return add(store, {

@@ -3,7 +3,6 @@
 // `voxelgrad train data --run run --resume` goes on with it; the other way round, a data set and a run of the command line, zipped as folders
 // `data` and `run`, are a session file.
 import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
-import { annotationWeight } from '../../data/annotations.ts';
 import { loadCase, type Dataset } from '../../data/dataset.ts';
 import { DataError } from '../../errors.ts';
 import { parseJson } from '../../files/json.ts';
@@ -13,6 +12,7 @@ import { volumeEnding } from '../../io/endings.ts';
 import { checkpointFile } from '../../train/run_store.ts';
 import { labelsFile } from './cases.ts';
 import { maskFactsFile, maskFile } from './masks.ts';
+import { annotatedSlices, MORE } from './planes.ts';
 import { publish } from './publish.ts';
 import { colourOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
 import { SessionStore } from './session_store.ts';
@@ -102,24 +102,23 @@ function entriesOf(zip: ZipFile): Map<string, string> {
 async function caseOf(store: SessionStore, dataset: Dataset, index: number): Promise<CaseRecord> {
   const scan = [...dataset.training, ...dataset.test][index],
     way = scan.images[0];
-  const { stored, label, unlabelled, image } = await loadCase(dataset, scan, () => {});
+  const { stored, label, weight, unlabelled, image } = await loadCase(dataset, scan, () => {});
   if (unlabelled.length > 0)
     throw new DataError(
       `annotations.json: unlabelled.${scan.name}: the studio knows no classes that were not drawn.`,
       'Go on with it by the command line.',
     );
   if (label) await store.files.patch(labelsFile(scan.name), label.length, [[0, label]]);
-  const planes = dataset.annotations.planes.get(scan.name);
-  if (planes) annotationWeight(image.size, planes, scan.name); // within the volume
+  const slices = label && annotatedSlices(weight!, image.size);
   const ending = volumeEnding(way);
   return {
     name: scan.name,
     format: ending === '.nrrd' ? 'nrrd' : ending === '.mha' ? 'metaimage' : 'nifti',
     image: way.slice(dataset.folder.length + 1),
     stored: stored as unknown as CaseRecord['stored'],
-    remarks: [],
-    transverse: label ? [...(planes?.transverse ?? Array.from({ length: image.size[0] }, (_, i) => i))] : [],
-    coronal: label ? [...(planes?.coronal ?? [])] : [],
+    remarks: slices?.more ? [`${way}: ${MORE.message} ${MORE.remedy}`] : [],
+    transverse: slices?.transverse ?? [],
+    coronal: slices?.coronal ?? [],
     dirty: false, // the files stay as they came, and the run goes on with the data it began with
   };
 }
