@@ -12,6 +12,7 @@ export type { KernelDef } from './gpu/kernel.ts';
 export type { KernelTime } from './gpu/profile.ts';
 
 export { backward, type Grads } from './engine/autograd.ts';
+export { lift, plan, type Lifted, type LiftOptions, type Place, type Plan, type PlannedCall } from './engine/lift.ts';
 export { fromF16, spec, toF16, type DType, type HostArray, type HostOf, type Spec } from './engine/dtype.ts';
 export {
   defineOp,
