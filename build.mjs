@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { KernelError, link } from './scripts/build/link.mjs';
+import { card } from './scripts/build/cards.mjs';
 import { lifted, schema, typescript, writeIfChanged } from './scripts/build/generate.mjs';
 
 const { values: flags, positionals } = parseArgs({
@@ -60,7 +61,8 @@ for (const { file, wgsl } of linked) {
   const name = basename(file, '.wgsl');
   writeIfChanged(join(root, 'src/gen', `${name}.ts`), typescript(kernel, wgsl));
   writeIfChanged(join(root, 'dist/wgsl', file), wgsl);
-  writeIfChanged(join(root, 'dist/wgsl', `${name}.json`), schema(kernel));
+  writeIfChanged(join(root, 'dist/wgsl', `${name}.json`), schema(root, kernel, wgsl));
+  if (!flags.gen && !flags.check) writeIfChanged(join(root, 'docs/kernels', `${name}.md`), card(root, kernel, wgsl));
   good.push({ kernel, wgsl, verdict: path.replace(/json$/, 'valid') });
 }
 if (!wanted.length) {
@@ -139,6 +141,7 @@ function removeStale() {
   for (const [dir, pattern] of [
     ['src/gen', /^(.+)\.ts$/],
     ['dist/wgsl', /^(.+)\.(?:wgsl|json)$/],
+    ['docs/kernels', /^(.+)\.md$/],
   ]) {
     mkdirSync(join(root, dir), { recursive: true });
     for (const f of readdirSync(join(root, dir))) {

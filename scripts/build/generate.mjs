@@ -2,6 +2,7 @@
 // Reflection -> src/gen/FILE.ts (typed definitions), src/gen/kernels.ts (all of them for strangers' devices) and dist/wgsl/FILE.{wgsl,json} (for users without TypeScript).
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { featuresOf, headOf, shapeOf, usersOf } from './cards.mjs';
 
 const union = (names) => names.map((n) => `'${n}'`).join(' | ') || 'never';
 const quote = (text) => '`' + text.replace(/[\\`]|\$(?=\{)/g, '\\$&') + '`';
@@ -29,8 +30,14 @@ export function lifted(kernels) {
   return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/. Do not edit.\nimport { kernel } from '../gpu/embed.ts';\n${imports.join('')}\n${exports.join('')}`;
 }
 
-export function schema({ file, limits, entries }) {
-  return JSON.stringify({ file, license: 'MIT', limits, entries }, null, 1) + '\n';
+/** What a card says, for programs; `dispatched_by` names files of the repository. */
+export function schema(root, { file, limits, entries }, wgsl) {
+  const described = entries.map((e) => ({
+    ...e,
+    bindings: e.bindings.map((b) => (b.kind === 'uniform' ? b : { ...b, shape: shapeOf(wgsl, b.name) })),
+    dispatched_by: usersOf(root, file, e.entry),
+  }));
+  return JSON.stringify({ file, license: 'MIT', about: headOf(root, file), features: featuresOf(wgsl), limits, entries: described }) + '\n';
 }
 
 /** Whole or not at all (others may be reading), and only when it changes (watchers). */
