@@ -119,7 +119,7 @@ export async function lift(step: Step, specs: readonly Spec[], options: LiftOpti
 function planned(step: Step, specs: readonly Spec[], device: Device): Planned {
   const inputs = specs.map((s) => new Tensor(s, null));
   const { trace, result } = record(() => step(...inputs), device);
-  const outputs = [result].flat() as Tensor[];
+  const outputs: Tensor[] = [result].flat();
   const places = new Map<Tensor, Place>(inputs.map((t, index) => [t, { role: 'input', index }]));
   const constants: Tensor[] = [];
   const scratch: number[] = [];
@@ -182,7 +182,7 @@ function needed({ nodes }: Trace, outputs: readonly Tensor[]): Node[] {
   const wanted = new Set(outputs);
   const out: Node[] = [];
   for (const node of [...nodes].reverse()) {
-    const writes = (node.op.mutates?.(node.attrs as never).length ?? 0) > 0;
+    const writes = (node.op.mutates?.(node.attrs).length ?? 0) > 0;
     if (!writes && !node.outputs.some((t) => wanted.has(t))) continue;
     for (const t of node.inputs) if (t) wanted.add(t);
     if (!node.op.view) out.push(node);

@@ -82,7 +82,7 @@ export class Pool<S extends Sample> {
     const sample = this.asked++;
     return new Promise((resolve, reject) => {
       this.waiting.set(sample, { resolve, reject, index });
-      this.workers[sample % this.workers.length]!.postMessage({ sample, index } satisfies Asked);
+      this.workers[sample % this.workers.length].postMessage({ sample, index } satisfies Asked);
     });
   }
 

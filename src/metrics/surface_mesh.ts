@@ -42,7 +42,7 @@ export function maskSurface(mask: LabelMap, label: number): Pick<SurfaceMesh, 'p
   const pair = cropClass(mask, mask, label);
   if (pair === null) return null;
   const { positions, triangles } = surfaceNet(pair, new Float32Array(pair.prediction.length).fill(NaN));
-  return { positions: positions.map((v, i) => (v + pair.origin[2 - (i % 3)]!) * mask.spacing[2 - (i % 3)]!), triangles };
+  return { positions: positions.map((v, i) => (v + pair.origin[2 - (i % 3)]) * mask.spacing[2 - (i % 3)]), triangles };
 }
 
 /** Distance of every scored boundary voxel of the prediction, NaN elsewhere. */

@@ -68,17 +68,17 @@ function sides(name: string, rank: number, kernel: readonly number[], { stride =
     );
   const reach = listed(rank, dilation);
   return kernel.map((k, i) => {
-    const both = reach[i]! * (k - 1);
+    const both = reach[i] * (k - 1);
     return [Math.floor(both / 2), both - Math.floor(both / 2)] as const;
   });
 }
 
 /** A row of a map of height 1 (one spatial axis), for there are convolutions of two and three alone. */
-const asMap = ({ shape }: { readonly shape: readonly number[] }): number[] => [shape[0]!, 1, ...shape.slice(1)];
+const asMap = ({ shape }: { readonly shape: readonly number[] }): number[] => [shape[0], 1, ...shape.slice(1)];
 function alongRow(x: Tensor, weight: Tensor, f: (x: Tensor, weight: Tensor) => Tensor): Tensor {
   if (x.shape.length !== 3) throw new ShapeError(`Conv1d: got [${x.shape}], expected [N, W, C].`);
   const y = f(reshape(x, asMap(x)), reshape(weight, asMap(weight)));
-  return reshape(y, [y.shape[0]!, ...y.shape.slice(2)]);
+  return reshape(y, [y.shape[0], ...y.shape.slice(2)]);
 }
 
 interface Window {

@@ -94,8 +94,8 @@ export class AdaptiveAvgPool1d extends AdaptivePooling {
     if (x.shape.length !== 3) throw new ShapeError(`AdaptiveAvgPool1d: got [${x.shape}], expected [N, W, C].`);
     const [n, w, c] = x.shape as [number, number, number];
     return this.scoped(() => {
-      const y = adaptiveAvgPool2d(reshape(x, [n, 1, w, c]), { size: [1, [this.size].flat()[0]!] });
-      return reshape(y, [n, y.shape[2]!, c]);
+      const y = adaptiveAvgPool2d(reshape(x, [n, 1, w, c]), { size: [1, [this.size].flat()[0]] });
+      return reshape(y, [n, y.shape[2], c]);
     });
   }
 }
@@ -139,7 +139,7 @@ export class Upsample extends Module {
     const { size, scale, mode = 'nearest', alignCorners } = this.options;
     const spatial = x.shape.slice(1, -1);
     const each = (v: PerAxis): readonly number[] => (typeof v === 'number' ? spatial.map(() => v) : v);
-    const to = size === undefined ? spatial.map((d, i) => Math.floor(d * each(scale!)[i]!)) : each(size);
+    const to = size === undefined ? spatial.map((d, i) => Math.floor(d * each(scale!)[i])) : each(size);
     // PyTorch looks by the factor where one is given, not by the quotient of the sizes.
     const factor = scale === undefined || alignCorners ? {} : { scale: [...each(scale)] };
     return this.scoped(() => resize(x, to, { mode, ...factor, ...(alignCorners === undefined ? {} : { alignCorners }) }));

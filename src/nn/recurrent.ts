@@ -99,25 +99,25 @@ abstract class Recurrent extends Module {
         const weights = this.weights(suffix);
         const bias = weights.biasIh && castTo(weights.biasIh, y.dtype);
         const whole = linear(y, castTo(weights.ih, y.dtype), { bias });
-        const each = split(whole, times, { axis: 1 }).map((part) => reshape(part, [b, whole.shape[2]!]));
+        const each = split(whole, times, { axis: 1 }).map((part) => reshape(part, [b, whole.shape[2]]));
         let state: State = given.map((s) => s?.[ends.length] ?? zeros([b, this.hidden], { dtype: y.dtype }));
         const outputs = new Array<Tensor>(times);
         for (let i = 0; i < times; i++) {
           const t = side === 0 ? i : times - 1 - i;
-          state = this.next(each[t]!, state, weights);
+          state = this.next(each[t], state, weights);
           outputs[t] = state[0]!;
         }
         ends.push(state);
         return stack(outputs, { axis: 1 });
       });
-      y = sides.length === 1 ? sides[0]! : concat(sides, { axis: -1 });
+      y = sides.length === 1 ? sides[0] : concat(sides, { axis: -1 });
       if (l < this.layers - 1) y = this.dropout.forward(y);
     }
     return {
       output: y,
       last: initial.map((_, k) =>
         stack(
-          ends.map((state) => state[k]!),
+          ends.map((state) => state[k]),
           { axis: 0 },
         ),
       ),
@@ -139,14 +139,14 @@ export class GRU extends Recurrent {
     expectArguments('GRU', { x: aTensor, h: noneOrTensor }, [x, h]);
     return this.scoped(() => {
       const { output, last } = this.unroll('GRU', x, [h]);
-      return { output, h: last[0]! };
+      return { output, h: last[0] };
     });
   }
   protected next(fromInput: Tensor, [h]: State, weights: Weights): State {
     const [rx, zx, nx] = split(fromInput, 3, { axis: -1 }) as [Tensor, Tensor, Tensor];
-    const [rh, zh, nh] = split(this.fromState(h!, weights), 3, { axis: -1 }) as [Tensor, Tensor, Tensor];
+    const [rh, zh, nh] = split(this.fromState(h, weights), 3, { axis: -1 }) as [Tensor, Tensor, Tensor];
     const fresh = tanh(add(nx, mul(sigmoid(add(rx, rh)), nh)));
-    return [add(fresh, mul(sigmoid(add(zx, zh)), sub(h!, fresh)))];
+    return [add(fresh, mul(sigmoid(add(zx, zh)), sub(h, fresh)))];
   }
 }
 
@@ -160,12 +160,12 @@ export class LSTM extends Recurrent {
     expectArguments('LSTM', { x: aTensor, h: noneOrTensor, c: noneOrTensor }, [x, h, c]);
     return this.scoped(() => {
       const { output, last } = this.unroll('LSTM', x, [h, c]);
-      return { output, h: last[0]!, c: last[1]! };
+      return { output, h: last[0], c: last[1] };
     });
   }
   protected next(fromInput: Tensor, [h, c]: State, weights: Weights): State {
-    const [i, f, g, o] = split(add(fromInput, this.fromState(h!, weights)), 4, { axis: -1 }) as [Tensor, Tensor, Tensor, Tensor];
-    const cell = add(mul(sigmoid(f), c!), mul(sigmoid(i), tanh(g)));
+    const [i, f, g, o] = split(add(fromInput, this.fromState(h, weights)), 4, { axis: -1 }) as [Tensor, Tensor, Tensor, Tensor];
+    const cell = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
     return [mul(sigmoid(o), tanh(cell)), cell];
   }
 }

@@ -47,10 +47,10 @@ function traced(net: Module, inputs: readonly Spec[]): Traced {
   for (const { op, inputs: given, outputs, attrs, label } of trace.nodes) {
     // `conv2d#3 encoder.conv1`: the modules' paths come joined where a module calls another of its own names
     const path = label.split(' ')[1] ?? '';
-    const flops = op.flops?.(given, outputs, attrs as never) ?? 0;
+    const flops = op.flops?.(given, outputs, attrs) ?? 0;
     for (const name of new Set(above(path))) {
       found.operations.set(name, (found.operations.get(name) ?? 0) + flops);
-      if (outputs.length > 0) found.shapes.set(name, outputs[0]!.shape);
+      if (outputs.length > 0) found.shapes.set(name, outputs[0].shape);
     }
   }
   trace.release();
@@ -86,7 +86,7 @@ export function summary(net: Module, inputs: readonly Spec[] = []): Summary {
       parameters: module.countParameters(),
       operations: operations.get(name) ?? 0,
     }));
-    return { rows, parameters: rows[0]!.parameters, operations: rows[0]!.operations, toString: () => table(rows) };
+    return { rows, parameters: rows[0].parameters, operations: rows[0].operations, toString: () => table(rows) };
   } finally {
     modules.forEach(([, module], i) => (module.path = before[i]!));
   }
@@ -105,6 +105,6 @@ function table(rows: readonly SummaryRow[]): string {
     scaled(operations),
   ]);
   const all = [['module', 'result', 'parameters', 'operations'], ...cells];
-  const widths = all[0]!.map((_, i) => Math.max(...all.map((line) => line[i]!.length)));
-  return all.map((line) => line.map((text, i) => (i < 2 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join('  ')).join('\n');
+  const widths = all[0].map((_, i) => Math.max(...all.map((line) => line[i].length)));
+  return all.map((line) => line.map((text, i) => (i < 2 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join('  ')).join('\n');
 }

@@ -93,7 +93,7 @@ export class MultiheadAttention extends Module {
       ? split(castTo(this.in_proj_weight, dtype), 3, { axis: 0 })
       : [this.q_proj_weight!, this.k_proj_weight!, this.v_proj_weight!].map((w) => castTo(w, dtype));
     const biases = this.in_proj_bias ? split(castTo(this.in_proj_bias, dtype), 3, { axis: 0 }) : [];
-    return [q, k, v].map((x, i) => linear(x, weights[i]!, { bias: biases[i] ?? null })) as [Tensor, Tensor, Tensor];
+    return [q, k, v].map((x, i) => linear(x, weights[i], { bias: biases[i] ?? null })) as [Tensor, Tensor, Tensor];
   }
 
   /** The same with the shares in memory, where dropout can reach them. */
@@ -102,9 +102,9 @@ export class MultiheadAttention extends Module {
     { causal, bias, keyBias }: { causal: boolean; bias: Tensor | null; keyBias: Tensor | null },
   ): Tensor {
     const [b, t, width] = q.shape as [number, number, number];
-    const s = k.shape[1]!;
+    const s = k.shape[1];
     const d = width / this.heads;
-    const byHead = (x: Tensor): Tensor => permute(reshape(x, [b, x.shape[1]!, this.heads, d]), [0, 2, 1, 3]);
+    const byHead = (x: Tensor): Tensor => permute(reshape(x, [b, x.shape[1], this.heads, d]), [0, 2, 1, 3]);
     let logits = matmul(byHead(mulScalar(q, 1 / Math.sqrt(d))), byHead(k), { transB: true });
     if (bias) logits = add(logits, bias);
     if (keyBias) logits = add(logits, reshape(keyBias, [b, 1, 1, s]));

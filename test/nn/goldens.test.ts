@@ -79,7 +79,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   'attention, keys of their own': {
     make: () => new MultiheadAttention(8, 2),
-    call: (net: MultiheadAttention, q, k, v, mask) => net.forward(q, k, v, { mask: mask!, keyPadding: upload(encoded) }),
+    call: (net: MultiheadAttention, q, k, v, mask) => net.forward(q, k, v, { mask: mask, keyPadding: upload(encoded) }),
   },
   'attention, other widths': plain(() => new MultiheadAttention(8, 4, { keyWidth: 6, valueWidth: 3 })),
   'encoder layer': plain(() => new TransformerEncoderLayer(8, 2, { feedForward: 12, dropout: 0 })),
@@ -103,7 +103,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
 function expectNear(what: string, got: ArrayLike<number>, want: ArrayLike<number>): void {
   expect(got.length, what).toBe(want.length);
   const scale = Math.max(1e-3, ...Array.from(want, Math.abs));
-  const worst = Math.max(0, ...Array.from(got, (v, i) => Math.abs(v - want[i]!)));
+  const worst = Math.max(0, ...Array.from(got, (v, i) => Math.abs(v - want[i])));
   expect(worst / scale, what).toBeLessThan(5e-6);
 }
 
@@ -112,7 +112,7 @@ it('has a row for every golden', () =>
 
 it.each(Object.keys(LAYERS))('%s is as in PyTorch', async (name) => {
   const golden = of(name);
-  const { make, call } = LAYERS[name]!;
+  const { make, call } = LAYERS[name];
   const part = (prefix: string): [string, HostTensor][] =>
     [...golden].flatMap(([key, t]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), t] as [string, HostTensor]] : []));
   const fresh = (): Module => {
