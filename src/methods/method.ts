@@ -10,6 +10,7 @@ import type { Optimiser } from '../optim/optimiser.ts';
 import type { ParameterGroup } from '../optim/options.ts';
 import type { RoiNetworks } from '../predict/predict_volume.ts';
 import type { Reducer } from './reducer.ts';
+import type { Means } from './running_means.ts';
 import type { MethodPlan, Plan, Preset } from './plan.ts';
 
 /** Networks by name, in the order of every list and file. Names are those of files, logs and masks. */
@@ -98,8 +99,8 @@ export interface Method<M extends MethodPlan = any, F = any> {
   groups(plan: Plan<M>, nets: any): Readonly<Record<string, NetworkGroups>>;
   /** Whether volumes without any annotation teach its networks something. Default false. */
   learnsUnannotated?(plan: Plan<M>): boolean;
-  /** What changes with the iteration `it` of `n`, besides learning rates. */
-  schedule(plan: Plan<M>, it: number, n: number): Readonly<Record<string, number>>;
+  /** What changes with the iteration `it` of `n`, besides learning rates. `means`: of what its steps have reported every ten iterations. */
+  schedule(plan: Plan<M>, it: number, n: number, means: Means): Readonly<Record<string, number>>;
   /** What the step takes of a region. A function of the seed and `n` alone, so that a resumed run goes on exactly where it was. */
   feed(plan: Plan<M>, drawn: Drawn): F;
   step(plan: Plan<M>, nets: any, optimisers: Optimisers, options: StepOptions): Promise<Step<F>>;

@@ -17,6 +17,7 @@ import { networkList, type Networks } from '../methods/method.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { upgradePlan } from './plan_v1.ts';
 import type { RankHistory } from './ranks.ts';
+import type { Means } from '../methods/running_means.ts';
 import type { Ensemble } from './ensemble.ts';
 import type { RunFiles } from './run_store.ts';
 import type { TrainedPlan } from './trained_plan.ts';
@@ -45,6 +46,8 @@ export interface RunState {
   readonly steps: Readonly<Record<string, number>>;
   /** Best validation score so far and where it was reached; null before the first validation. */
   readonly best: { readonly score: number; readonly iteration: number } | null;
+  /** Running means of what the steps reported, which schedules may follow; absent before the first. */
+  readonly means?: Means;
   /** Who votes, as the last validation found; all networks before the first one. */
   readonly ensemble?: Ensemble;
   /** Seconds of training and validation so far, over all sessions. */
@@ -216,6 +219,7 @@ const stateSchema = z.looseObject({
   adapter: z.string(),
   best: z.looseObject({ score: z.number(), iteration: z.number() }).nullable(),
   ensemble: z.looseObject({ members: z.array(z.string()).min(1), dice: z.record(z.string(), z.number()) }).optional(),
+  means: z.record(z.string(), z.number()).optional(),
   trained: z.record(z.string(), z.unknown()).optional(),
   tiles: z.record(z.string(), z.string()).optional(),
   ranks: z.array(z.looseObject({ iteration: z.number(), ranks: z.number() })).optional(),

@@ -14,6 +14,7 @@ import type { DataChange } from './data_files.ts';
 import type { FirstWeights, Initialised } from './initial_weights.ts';
 import { networkList, type Networks, type RoiPredictor, type StepResult } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
+import { runningMeans } from '../methods/running_means.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertPrecision } from '../methods/precision.ts';
 import { learningRateFactor } from '../optim/schedule.ts';
@@ -174,7 +175,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const it = state.iteration;
     const factor = learningRateFactor(plan.optimiser, it, state.iterations);
     for (const [name, optimiser] of optimisers) optimiser.lr = rates.get(name)! * factor;
-    const scheduled = method.schedule(plan, it, state.iterations);
+    const scheduled = method.schedule(plan, it, state.iterations, state.means ?? {});
     const result = await step.run(await sampler.iteration(it, ranks), { iteration: it, ...scheduled });
     const done = it + 1;
     state = { ...state, iteration: done };
@@ -193,6 +194,11 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       // Losses are looked at before anything is saved, too: weights that are not numbers must not replace good ones.
       const row = await readResult(nets, result);
       lap('train');
+      // Not at every row: which iterations have a checkpoint depends on the clock, and what a run does must not.
+      if (done % LOG_EVERY === 0) {
+        const { loss: _loss, norm: _norm, scale: _scale, ...measures } = row;
+        state = { ...state, means: runningMeans(state.means ?? {}, measures) };
+      }
       if (rows)
         log.write({
           iteration: done,

@@ -25,9 +25,10 @@ export class Sampler<F = any> {
     this.plan = plan;
     this.load = load;
     const known = names.filter((name) => !bare.has(name));
-    // A volume without annotation teaches only those who learn from each other: they see one in every two.
+    // A volume without annotation teaches only those who learn from each other: they see one in every two, and never in the
+    // iterations whose measures are read, of one volume each: the tenth, the twentieth ...
     const learns = methodOf(plan).learnsUnannotated?.(plan) ?? false;
-    this.turns = known.length === names.length ? [names] : learns ? [known, names.filter((name) => bare.has(name))] : [known];
+    this.turns = known.length === names.length ? [names] : learns ? [names.filter((name) => bare.has(name)), known] : [known];
     if (known.length === 0)
       throw new DataError(
         'train: no training case of this fold is annotated, got 0, expected at least one.',
@@ -42,7 +43,7 @@ export class Sampler<F = any> {
     const at = Math.floor(n / this.turns.length);
     const order = new Philox(this.plan.training.seed, 'order').permutation(
       Math.floor(at / names.length),
-      turn === 0 ? 0 : UNANNOTATED,
+      this.turns.length > 1 && turn === 0 ? UNANNOTATED : 0,
       names.length,
     );
     return names[order[at % names.length]];

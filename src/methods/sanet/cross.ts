@@ -7,10 +7,13 @@ import {
   add,
   addScalar,
   cast,
+  clamp,
   div,
   equalScalar,
+  exp,
   greater,
   greaterEqual,
+  greaterScalar,
   indicator,
   maximum,
   mul,
@@ -42,6 +45,8 @@ export interface CrossOptions {
   readonly softThreshold: number;
   readonly quality: 'dice' | 'accuracy';
   readonly qualityBar: number;
+  /** Shift N3's probabilities to the volume that annotated voxels have (`calibrated`). */
+  readonly calibrate?: boolean;
 }
 
 /** Targets (class indices f32) and weights, [D, H, W]. */
@@ -68,15 +73,45 @@ export function decide(p: Tensor): { label: Tensor; confidence: Tensor } {
   return { label: cast(argmax(p, { axis: -1 }), 'f32'), confidence: max(p, { axes: [-1] }) };
 }
 
+/** A shift of logits that calibration makes at most. */
+const MOST = 3;
+
+/**
+ * Probabilities [D, H, W, K] whose foreground has, summed over annotated voxels, the volume of the labels there: each class's logit is
+ * shifted by two of Newton's steps. Without annotated voxels nothing moves.
+ */
+export function calibrated(p: Tensor, { label, annotated }: SparseLabels): Tensor {
+  const classes = p.shape.at(-1)!;
+  const weight = reshape(annotated, [...annotated.shape, 1]);
+  const volume = (x: Tensor): Tensor => sum(mul(x, weight), { axes: [-4, -3, -2], keepDims: true });
+  const foreground = tensor(Float32Array.from({ length: classes }, (_, c) => Number(c > 0)));
+  const wanted = volume(oneHotOf(label, classes));
+  let shifted = p;
+  for (let step = 0; step < 2; step++) {
+    const slope = maximum(volume(mul(shifted, addScalar(neg(shifted), 1))), tensor([1]));
+    const excess = clamp(div(add(volume(shifted), neg(wanted)), slope), -MOST, MOST);
+    const raw = mul(shifted, exp(mul(neg(excess), foreground)));
+    shifted = div(raw, sum(raw, { axes: [-1], keepDims: true }));
+  }
+  return shifted;
+}
+
 const asFloat = (mask: Tensor): Tensor => cast(mask, 'f32');
 
 /**
  * MIX with thresholds: where annotated the ground truth with weight 1, elsewhere pseudo labels with weight lambda or 0.
- * `chosen` is 1 where both 2D networks looked (f32 [D, H, W]); `lambda` is [1].
+ * `chosen` is 1 where both 2D networks looked (f32 [D, H, W]); `lambda` is [1], `lambdaSlices` that of N3's labels for the 2D networks.
  */
-export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor, lambda: Tensor, options: CrossOptions): CrossTargets {
+export function crossTargets(
+  p: Predictions,
+  truth: SparseLabels,
+  chosen: Tensor,
+  lambda: Tensor,
+  options: CrossOptions,
+  lambdaSlices: Tensor = lambda,
+): CrossTargets {
   return noGrad(() => {
-    const three = decide(p.sam);
+    const three = decide(options.calibrate ? calibrated(p.sam, truth) : p.sam);
     const t = decide(p.transverse);
     const c = decide(p.coronal);
     const { label, annotated } = truth;
@@ -99,9 +134,32 @@ export function crossTargets(p: Predictions, truth: SparseLabels, chosen: Tensor
     const unannotated = addScalar(neg(annotated), 1);
     return {
       sam: { target: where(isAnnotated, label, t.label), weight: where(isAnnotated, one, mul(accepted, lambda)) },
-      slices: { target: where(isAnnotated, label, three.label), weight: where(isAnnotated, one, mul(confident, lambda)) },
+      slices: { target: where(isAnnotated, label, three.label), weight: where(isAnnotated, one, mul(confident, lambdaSlices)) },
       quality,
       agreement: reshape(div(sum(mul(accepted, unannotated)), sum(mul(chosen, unannotated))), [1]),
+    };
+  });
+}
+
+/**
+ * Quality of each network as a teacher, [1]: on annotated voxels that both 2D networks looked at, so that all are asked the same. Without
+ * such voxels 0, and so is `volumes`, else 1: means of many volumes are taken over those that could be judged.
+ */
+export function teacherQuality(
+  p: Predictions,
+  { label, annotated }: SparseLabels,
+  chosen: Tensor,
+  { quality, calibrate }: Pick<CrossOptions, 'quality' | 'calibrate'>,
+): Record<keyof Predictions | 'volumes', Tensor> {
+  return noGrad(() => {
+    const seen = { label, annotated: mul(annotated, chosen) };
+    const judged = greaterScalar(reshape(sum(seen.annotated), [1]), 0);
+    const of = (x: Tensor): Tensor => where(judged, qualityOf(decide(x).label, seen, x.shape.at(-1)!, quality), tensor([0]));
+    return {
+      sam: of(calibrate ? calibrated(p.sam, { label, annotated }) : p.sam),
+      transverse: of(p.transverse),
+      coronal: of(p.coronal),
+      volumes: asFloat(judged),
     };
   });
 }

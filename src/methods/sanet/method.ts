@@ -7,7 +7,7 @@ import { sanetGroups, sanetNetworks } from './networks.ts';
 import { sanetSchema, type SanetFields } from './plan.ts';
 import { Predictor } from './predictor.ts';
 import { sanetPreset } from './presets.ts';
-import { pseudoWeight } from './schedule.ts';
+import { pseudoWeight, teaching } from './schedule.ts';
 import { compileStep } from './step.ts';
 import { compileFullStep } from './step_full.ts';
 
@@ -87,7 +87,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
   networks: sanetNetworks,
   groups: sanetGroups,
   learnsUnannotated: ({ method: { sam, network2d, cross } }) => sam.enabled && network2d.enabled && cross.enabled,
-  schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
+  schedule: ({ method: { cross } }, it, n, means) => ({ lambda: pseudoWeight(cross, it, n), ...teaching(cross, means) }),
   feed: sanetFeed,
   step: (plan, ...rest) => (plan.method.cross.pseudo === 'full' ? compileFullStep : compileStep)(plan, ...rest),
   predictor: Predictor.create,

@@ -93,6 +93,9 @@ const cross = z.strictObject({
   confidence: choice(['max']).describe('[28] max(p, 1 - p) for one class'),
   quality: z.enum(['dice', 'accuracy']).describe('[16] on annotated voxels'),
   qualityBar: share(),
+  teacherBar: share().describe('running mean of the quality on annotated voxels below which a teacher does not teach; 0: it always does'),
+  teachesAlways: flag().describe('a teacher whose running mean is below that of its pupils teaches them all the same'),
+  calibrate: flag().describe("SAM's probabilities are shifted to the volume that annotated voxels have before they become pseudo labels"),
   qualityVoxels: choice(['annotated'], ['all']).describe('[16] denominator of equation 1'),
 });
 

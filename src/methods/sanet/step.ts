@@ -24,11 +24,12 @@ import { networkList, type Optimisers, type Step, type StepOptions } from '../me
 import { StepContext } from '../step_context.ts';
 import { compileVolumeStep } from '../volume_step.ts';
 import { consensusOf, promptedDecodes } from './clicks.ts';
-import { crossTargets, type Supervision } from './cross.ts';
+import { crossTargets, teacherQuality, type CrossTargets, type Predictions, type SparseLabels, type Supervision } from './cross.ts';
 import type { StepFeed } from './feed.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
 import type { SanetNetworks } from './networks.ts';
-import type { SanetPlan } from './plan.ts';
+import { judgesTeachers, TEACHERS } from './schedule.ts';
+import type { SanetFields, SanetPlan } from './plan.ts';
 
 /** Clicks of a step: the first of every class, and numbers for those after it. */
 export type ClickExample = { readonly coords: Spec; readonly labels: Spec; readonly draws?: Spec };
@@ -43,6 +44,26 @@ export type StepExample = ClickExample & {
 
 /** Share of voxels in which both 2D networks agree, as a measure of a step. */
 export const AGREEMENT = 'agreement.2D planes';
+
+/** Targets by what the three networks see, with the weights that the schedule gives each teacher; reports what an exchange is judged by. */
+export function exchanged(
+  context: StepContext,
+  seen: Predictions,
+  truth: SparseLabels,
+  chosen: Tensor,
+  exchange: SanetFields['cross'],
+  share: number,
+): CrossTargets {
+  const lambda = context.scalar('lambda');
+  const judges = judgesTeachers(exchange);
+  const [ofSlices, ofSam] = judges ? ['slicesTeach', 'samTeaches'].map((name) => mul(lambda, context.scalar(name))) : [lambda, lambda];
+  const made = crossTargets(seen, truth, chosen, ofSlices, exchange, ofSam);
+  context.report({ quality: made.quality, [AGREEMENT]: made.agreement }, share);
+  if (judges)
+    for (const [name, value] of Object.entries(teacherQuality(seen, truth, chosen, exchange)))
+      context.report({ [`${TEACHERS}.${name}`]: value }, share);
+  return made;
+}
 
 export function clickExample({ classes, method: { sam } }: SanetPlan): ClickExample {
   const n = classes.length - 1;
@@ -107,9 +128,7 @@ function trainAll(
   const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
   const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
   const decodes = nets.sam ? promptedDecodes(nets.sam, volume, x, sam.clicks, truth, consensus, present) : [];
-  const cross =
-    seen && crossTargets({ ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, context.scalar('lambda'), exchange);
-  if (cross) context.report({ quality: cross.quality, [AGREEMENT]: cross.agreement }, share);
+  const cross = seen && exchanged(context, { ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, exchange, share);
 
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   if (nets.sam) context.learn('sam', samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);

@@ -26,14 +26,15 @@ import {
   type Size3,
 } from '../../models/sanet/planes.ts';
 import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
-import { crossTargets, type Supervision } from './cross.ts';
+import { type Supervision } from './cross.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
 import { networkList, type Optimisers, type Scheduled, type Step, type StepOptions, type StepResult } from '../method.ts';
 import { StepContext } from '../step_context.ts';
 import type { StepFeed } from './feed.ts';
 import type { SanetNetworks } from './networks.ts';
 import type { SanetPlan } from './plan.ts';
-import { AGREEMENT, clickExample, supervisionOf } from './step.ts';
+import { TEACHERS } from './schedule.ts';
+import { AGREEMENT, clickExample, exchanged, supervisionOf } from './step.ts';
 
 /**
  * Positions 0 ... n - 1 in micro-batches of one size, at most `largest`. Neighbouring slices look alike, so each micro-batch takes
@@ -139,8 +140,10 @@ class FullStep implements Step<StepFeed> {
         if (last) this.context.reduction?.network(plane);
       }
     }
-    const { [AGREEMENT]: agreement, ...result } = await this.context.update(this.update);
-    return looks && agreement ? { ...result, [AGREEMENT]: agreement } : result;
+    const result = await this.context.update(this.update);
+    // Where nobody looked, what the 2D networks are said to see is of another volume.
+    const stale = (name: string): boolean => name === AGREEMENT || name.startsWith(TEACHERS);
+    return looks ? result : Object.fromEntries(Object.entries(result).filter(([name]) => !stale(name)));
   }
 
   dispose(): void {
@@ -240,10 +243,9 @@ class FullStep implements Step<StepFeed> {
             coronal: permute(this.seen.coronal, [1, 0, 2, 3]),
           };
           const everywhere = tensor([1], { shape: [1, 1, 1] });
-          const made = crossTargets(predictions, this.truth, everywhere, this.context.scalar('lambda'), this.plan.method.cross);
+          const made = exchanged(this.context, predictions, this.truth, everywhere, this.plan.method.cross, share);
           assignScaled(this.targets!.target, made.slices.target, 1);
           assignScaled(this.targets!.weight, made.slices.weight, 1);
-          this.context.report({ quality: made.quality, [AGREEMENT]: made.agreement }, share);
           own = made.sam;
         }
         this.context.learn('sam', samLoss(decodes, own, this.classes, this.plan.method.loss, this.marginal), share);

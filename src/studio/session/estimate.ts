@@ -60,7 +60,7 @@ export async function estimate(preset: StudioPreset, record: SessionRecord, emit
     for (let iteration = 0; iteration < 2; iteration++) {
       const from = performance.now();
       const feeds = Array.from({ length: plan.training.batch }, (_, n) => method.feed(plan, { sample, unlabelled: [], n }) as unknown);
-      await step.run(feeds, { iteration, ...method.schedule(plan, iteration, iterations) });
+      await step.run(feeds, { iteration, ...method.schedule(plan, iteration, iterations, {}) });
       await device.sync();
       seconds = (performance.now() - from) / 1000;
     }
