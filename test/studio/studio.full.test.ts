@@ -27,8 +27,8 @@ const PLAN = {
   method: {
     name: 'sanet',
     sam: { enabled: false },
-    cross: { enabled: false, slices: [6, 6] },
-    network2d: { stem: 8, useMSA: false, useBGC: false, useRM: false },
+    cross: { enabled: false, slices: [8, 8] },
+    network2d: { stem: 8, rate: 5e-3, norm: 'gn', useMSA: false, useBGC: false, useRM: false },
   },
   training: { iterations: ITERATIONS, selections: 1, checkpointEvery: 10 },
 };
@@ -142,6 +142,8 @@ needs(chromium, 'Chromium').describe('the studio', () => {
     console.log(`studio: Dice ${((2 * both) / sum).toFixed(3)} after ${ITERATIONS} iterations`);
     expect((2 * both) / sum).toBeGreaterThanOrEqual(0.6);
     expect(page.requests.filter((r) => !r.startsWith(served.url) && !r.startsWith('blob:'))).toEqual([]);
-    expect(page.complaints).toEqual([]);
+    // zod asks once whether it may make functions from text, is refused by the policy, and does without: Chromium notes it.
+    const refused = /'script-src' was not explicitly set/;
+    expect(page.complaints.filter((c) => !refused.test(c))).toEqual([]);
   });
 });
