@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A character model: one transformer block learns a rhyme by heart and goes on where it is begun.
 import {
-  adamw, add, argmax, attentionPacked, backward, compile, embedding, gelu, init, LayerNorm, Linear, logSoftmax, mean, Module, mul, mulScalar, oneHot, openDevice, Parameter, spec, type Tensor,
+  adamw, add, argmax, attentionPacked, backward, compile, crossEntropy, embedding, gelu, init, LayerNorm, Linear, Module, openDevice, Parameter, spec, type Tensor,
 } from 'voxelgrad';
 
 const TEXT = 'one for sorrow, two for joy, three for a girl, four for a boy, five for silver, six for gold, seven for a secret never to be told. ';
@@ -39,8 +39,7 @@ using _device = await openDevice();
 const net = new CharacterModel().initialise(1);
 const opt = adamw(net.parameters(), { lr: 1e-2, clipNorm: 1 });
 const step = await compile(({ text, next }) => {
-  const target = oneHot(next, { classes: LETTERS.length });
-  const loss = mulScalar(mean(mul(target, logSoftmax(net.forward(text)))), -LETTERS.length);
+  const loss = crossEntropy(net.forward(text), next);
   opt.step(backward(loss, net.parameters()));
   return { loss };
 }, { text: spec([BATCH, LENGTH], 'u32'), next: spec([BATCH, LENGTH], 'u32') });

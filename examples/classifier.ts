@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // An image classifier: discs, squares and crosses in noise, told apart by two convolutions and a linear layer.
 import {
-  adamw, argmax, backward, BatchNorm, compile, Conv2d, globalAvgPool, Linear, logSoftmax, maxPool2d, mean, Module, mul, mulScalar, oneHot, openDevice, reshape, spec, type Tensor,
+  adamw, argmax, backward, BatchNorm, compile, Conv2d, crossEntropy, globalAvgPool, Linear, maxPool2d, Module, openDevice, reshape, spec, type Tensor,
 } from 'voxelgrad';
 
 const [SIZE, BATCH, CLASSES] = [16, 32, ['disc', 'square', 'cross']];
@@ -39,8 +39,7 @@ const net = new Classifier().initialise(1);
 const opt = adamw(net.parameters(), { lr: 1e-2 });
 const batch = { image: spec([BATCH, SIZE, SIZE, 1]), label: spec([BATCH], 'u32') };
 const train = await compile(({ image, label }) => {
-  const target = oneHot(label, { classes: CLASSES.length });
-  const loss = mulScalar(mean(mul(target, logSoftmax(net.forward(image)))), -CLASSES.length); // cross entropy
+  const loss = crossEntropy(net.forward(image), label);
   opt.step(backward(loss, net.parameters()));
   return { loss };
 }, batch);

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  BatchNorm, compile, Conv2d, encodeSafetensors, Linear, maxPool2d, Module, openDevice, parseSafetensors, permute, reshape, spec, type HostTensor, type StateDict, type Tensor,
+  BatchNorm, compile, Conv2d, encodeSafetensors, Linear, maxPool2d, Module, openDevice, parseSafetensors, permute, reshape, spec, type Tensor,
 } from 'voxelgrad';
 import { parsePth } from 'voxelgrad/sanet';
 
@@ -19,14 +19,10 @@ class Net extends Module {
   }
 }
 
-/** What a module takes: f32 values. Counters of batch norm, which no module here has, are left out. */
-const f32 = (tensors: ReadonlyMap<string, HostTensor>): StateDict =>
-  new Map([...tensors].flatMap(([name, { shape, data }]) => data instanceof Float32Array ? [[name, { shape, data }] as const] : []));
-
 using _device = await openDevice();
 const net = new Net();
 const file = process.argv[2] ?? 'examples/data/digits.pth';
-net.loadStateDict(f32(parsePth(readFileSync(file), file))); // strict: names and shapes must fit, and layouts are turned here
+net.loadStateDict(parsePth(readFileSync(file), file)); // strict: names and shapes must fit, and layouts are turned here
 net.eval(); // running statistics, as PyTorch's net.eval()
 
 const predict = await compile(({ x }) => ({ y: net.forward(x) }), { x: spec([1, 8, 8, 1]) });
@@ -34,7 +30,7 @@ const { y } = predict.run({ x: Float32Array.from({ length: 64 }, (_, i) => Math.
 console.log(`logits ${Array.from(await y.data(), (v) => v.toFixed(6)).join(' ')}`);
 
 const out = join(mkdtempSync(join(tmpdir(), 'weights-')), 'digits.safetensors'); // torch: load_state_dict(safetensors.torch.load_file(path), strict=False)
-writeFileSync(out, encodeSafetensors(new Map([...await net.stateDict()].map(([name, entry]) => [name, { dtype: 'F32', ...entry }] as const))));
+writeFileSync(out, encodeSafetensors(await net.stateDict()));
 const again = new Net();
-again.loadStateDict(f32(parseSafetensors(readFileSync(out), out).tensors));
+again.loadStateDict(parseSafetensors(readFileSync(out), out).tensors);
 console.log(`${again.countParameters()} parameters in ${out}: ${[...(await again.stateDict()).keys()].join(', ')}`);

@@ -133,8 +133,6 @@ declare module './engine/tensor.ts' {
   }
 }
 
-type Call = (x: Tensor, ...rest: never[]) => Tensor;
-
 function install(name: string, call: (x: Tensor, ...rest: unknown[]) => Tensor): void {
   Object.defineProperty(Tensor.prototype, name, {
     value(this: Tensor, ...rest: unknown[]) {
@@ -149,4 +147,4 @@ for (const [name, call] of Object.entries(TWO)) {
     typeof other === 'number' ? scope(() => call(x, tensor([other], { shape: [], dtype: x.dtype }))) : call(x, other as Tensor),
   );
 }
-for (const [name, call] of Object.entries(REST)) install(name, call as Call as (x: Tensor, ...rest: unknown[]) => Tensor);
+for (const [name, call] of Object.entries(REST)) install(name, call as (x: Tensor, ...rest: unknown[]) => Tensor);

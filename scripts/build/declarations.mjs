@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, relative } from 'node:path';
 
 const ENTRIES = ['index.d.ts', 'kernels.d.ts', 'sanet.d.ts', 'sanet.browser.d.ts'];
-const IMPORT = /(\b(?:from|import)\s*\(?\s*)(["'])([^"'\n]+)\2/g;
+const IMPORT = /(\b(?:from|import|declare module)\s*\(?\s*)(["'])([^"'\n]+)\2/g;
 
 /** @returns {string | undefined} what went wrong */
 export function declare(root, home) {

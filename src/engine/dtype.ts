@@ -19,9 +19,11 @@ export interface Spec {
 /** Host values of one dtype. */
 export type HostOf<D extends DType> = { f32: Float32Array; f16: Uint16Array; i32: Int32Array; u32: Uint32Array }[D];
 
-/** What a step takes in a place: values of this shape and dtype. @throws ShapeError, DTypeError */
-export function spec<D extends DType = 'f32'>(shape: readonly number[], dtype?: D): Spec & { readonly dtype: D } {
-  const made = { shape, dtype: dtype ?? ('f32' as D) };
+/** What a step takes in a place: values of this shape and dtype, f32 unless given. @throws ShapeError, DTypeError */
+export function spec(shape: readonly number[]): Spec & { readonly dtype: 'f32' };
+export function spec<D extends DType>(shape: readonly number[], dtype: D): Spec & { readonly dtype: D };
+export function spec(shape: readonly number[], dtype: DType = 'f32'): Spec {
+  const made = { shape, dtype };
   if (Array.isArray(shape) && shape.some((d) => d === -1 || d === null))
     throw new ShapeError(
       `spec: got shape ${shown(shape)}, expected a size for every axis: a program has one shape.`,

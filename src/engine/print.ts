@@ -16,12 +16,12 @@ export interface Printed {
 export function printNow(printed: readonly Printed[]): void {
   if (printed.length === 0) return;
   const ranges = printed.map(({ tensor: { storage, shape, dtype } }) => ({ ...place(storage), bytes: byteSize({ shape, dtype }) }));
-  const readback = new Readback(printed[0]!.tensor.storage.device, ranges);
+  const readback = new Readback(printed[0].tensor.storage.device, ranges);
   readback
     .views()
     .then((views) => {
       printed.forEach(({ tensor: { shape, dtype, size }, label }, i) => {
-        const raw = hostArray(dtype, views[i]!.slice().buffer, size);
+        const raw = hostArray(dtype, views[i].slice().buffer, size);
         const values = dtype === 'f16' ? Float32Array.from(raw, fromF16) : raw;
         console.log(`${label ? `${label} ` : ''}[${shape.join(', ')}] ${dtype} ${valuesText(values, shape)}`);
       });

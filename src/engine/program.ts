@@ -35,7 +35,7 @@ export type FeedOf<I> = I extends Tensor
           readonly [K in keyof I as I[K] extends Tensor ? K : never]?: Tensor;
         };
 /** The feed may be left out where the example has no specs. */
-type Fed<F> = Record<never, never> extends F ? [input?: F] : [input: F];
+type Fed<F> = Record<string, never> extends F ? [input?: F] : [input: F];
 
 export interface CompileOptions {
   device?: Device;
@@ -115,7 +115,7 @@ export class Program<O, F = Feed> implements Disposable {
    * @throws ShapeError for a wrong feed; whatever the device has met since the last check.
    */
   run(...input: Fed<F>): O {
-    this.prepare((input[0] ?? {}) as Feed);
+    this.prepare(input[0] ?? {});
     const { gpu } = this.device;
     for (const calls of this.submits) {
       const encoder = gpu.createCommandEncoder();
@@ -138,7 +138,7 @@ export class Program<O, F = Feed> implements Disposable {
 
   /** One run with a timestamp around every dispatch. @throws LimitError where the adapter has no timestamps. */
   async profile(...input: Fed<F>): Promise<KernelTime[]> {
-    this.prepare((input[0] ?? {}) as Feed);
+    this.prepare(input[0] ?? {});
     return timestamps(this.device, this.submits);
   }
 

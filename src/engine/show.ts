@@ -11,8 +11,8 @@ const short = (v: number): string => (Number.isInteger(v) || !Number.isFinite(v)
 export function valuesText(values: ArrayLike<number>, shape: readonly number[]): string {
   const cut = values.length > WHOLE;
   const text = (axis: number, start: number, stride: number): string => {
-    if (axis === shape.length) return short(values[start]!);
-    const n = shape[axis]!;
+    if (axis === shape.length) return short(values[start]);
+    const n = shape[axis];
     const step = n === 0 ? 0 : stride / n;
     const at = (i: number): string => text(axis + 1, start + i * step, step);
     const all = Array.from({ length: n }, (_, i) => i);

@@ -15,11 +15,15 @@ import { contiguous, copyView, sliced } from './strided.ts';
 
 type List = number | readonly number[];
 
+/** The axes that there are, in words of a message. */
+export const axesOf = ({ length }: { readonly length: number }): string =>
+  length === 0 ? 'none, for a scalar has no axes' : `${-length} to ${length - 1}`;
+
 /** `axis` counted from the front. @throws ShapeError if there is none. */
 export function axisOf(name: string, shape: readonly number[], axis: number): number {
   const at = axis < 0 ? axis + shape.length : axis;
   if (!Number.isInteger(at) || at < 0 || at >= shape.length)
-    throw new ShapeError(`${name}: got axis ${axis} for [${shape}], expected ${-shape.length} to ${shape.length - 1}.`);
+    throw new ShapeError(`${name}: got axis ${axis} for [${shape}], expected ${axesOf(shape)}.`);
   return at;
 }
 

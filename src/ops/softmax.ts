@@ -7,6 +7,7 @@ import { aTensor } from '../engine/door.ts';
 import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { softmax_cols, softmax_cols_dx, softmax_rows, softmax_rows_dx } from '../gen/softmax.ts';
+import { axesOf } from './layout.ts';
 import { elementLaunch, rowLaunch, vector } from './lanes.ts';
 
 interface Attrs {
@@ -46,7 +47,7 @@ function make(name: string, log: boolean) {
     call(x: Tensor, axis: number = -1) {
       const at = axis < 0 ? axis + x.shape.length : axis;
       if (!(at >= 0 && at < x.shape.length))
-        throw new ShapeError(`${name}: got axis ${axis} for [${x.shape}], expected ${-x.shape.length} to ${x.shape.length - 1}.`);
+        throw new ShapeError(`${name}: got axis ${axis} for [${x.shape}], expected ${axesOf(x.shape)}.`);
       return { inputs: [x], attrs: { axis: at, log } };
     },
     infer: ([x]) => ({ shape: x.shape, dtype: expectDType(name, [x], 'f32', 'f16') }),

@@ -191,6 +191,7 @@ describe('programs', () => {
       /input batch\.image has 5 values, expected 4 for \[4\]/,
     );
     expect(() => p.run({ batch: { image: u(4), label: four } })).toThrow(/input batch\.image is \[4\] u32, expected \[4\] f32/);
+    // @ts-expect-error: another dtype
     const wrong = (): unknown => p.run({ batch: { image: new Int32Array(4), label: four } });
     expect(wrong).toThrow(DTypeError);
     expect(wrong).toThrow(/input batch\.image: got Int32Array, expected Float32Array for f32/);

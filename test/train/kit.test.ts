@@ -47,7 +47,7 @@ describe('schedules are PyTorch 2.13’s', () => {
       [0.004, 0.029516394846, 0.099970207147, 0.087425587706, 0.024503671767, 0.011452695451, 4e-7],
     ],
   ];
-  it.each(rows)('%s', (_, rate, expected) => at.forEach((i, k) => expect(rate(i)).toBeCloseTo(expected[k]!, 9)));
+  it.each(rows)('%s', (_, rate, expected) => at.forEach((i, k) => expect(rate(i)).toBeCloseTo(expected[k], 9)));
   it('warms up', () => expect([0, 1, 3, 4, 9].map(warmUp(4, (i) => 10 + i))).toEqual([2.5, 5.5, 13, 14, 19]));
   it('refuses what is none', () => {
     expect(() => stepDecay(0.1, { every: 0 })).toThrow('stepDecay: got every 0, expected an integer of at least 1');
@@ -80,7 +80,7 @@ it('an average of weights is that of what the weights were, and changes places w
       step.run({ x });
       const now = await net.weight.torchValues();
       const share = i === 0 ? 1 : decay === undefined ? 1 / (i + 1) : 1 - decay;
-      expected = expected.map((v, k) => v + share * (now[k]! - v));
+      expected = expected.map((v, k) => v + share * (now[k] - v));
     }
     const last = await net.weight.torchValues();
     const held = (await average.stateDict()).get('weight')!.data;
@@ -104,7 +104,7 @@ it('gradients are clipped by their norm and by value', async () => {
   });
   const [a, b, c, d] = await Promise.all([out.a, out.b, out.c, out.d].map(async (t) => [...(await t.data())]));
   expect(await out.norm.item()).toBe(10);
-  [...a!, ...b!].forEach((v, i) => expect(v).toBeCloseTo([3, 4, 0][i]!, 5));
+  [...a, ...b].forEach((v, i) => expect(v).toBeCloseTo([3, 4, 0][i], 5));
   expect([c, d]).toEqual([[6], [7, 0]]);
 });
 
@@ -153,8 +153,8 @@ it('a summary tells names, shapes, parameters and operations', () => {
     ['1', 'ReLU', [1, 8, 8, 4], 0],
     ['2', 'Linear', [1, 8, 8, 2], 10],
   ]);
-  expect([parameters, rows[1]!.operations, rows[3]!.operations]).toEqual([50, 2 * 64 * 4 * 9, 2 * 64 * 4 * 2]);
-  expect(operations).toBe(rows[1]!.operations + rows[3]!.operations);
+  expect([parameters, rows[1].operations, rows[3].operations]).toEqual([50, 2 * 64 * 4 * 9, 2 * 64 * 4 * 2]);
+  expect(operations).toBe(rows[1].operations + rows[3].operations);
   expect(toString()).toMatch(/module +result +parameters +operations\nSequential +\[1, 8, 8, 2\] +50 +5\.63 k\n {2}0: Conv2d/);
   expect(net.path).toBe('');
   expect(summary(net).rows[0]).toMatchObject({ shape: null, parameters: 50, operations: 0 });
@@ -209,7 +209,7 @@ describe('DataLoader', () => {
       platform: 'node',
       write: false,
     });
-    const workers = [0, 1].map(() => new Worker(outputFiles[0]!.text, { eval: true }));
+    const workers = [0, 1].map(() => new Worker(outputFiles[0].text, { eval: true }));
     try {
       const remote = { length: 9, get: (): { label: Uint32Array } => Promise.reject(new Error('here')) as never };
       expect(await walk(new DataLoader(remote, { batch: 3, workers }))).toEqual([
