@@ -1,32 +1,28 @@
 // SPDX-License-Identifier: MIT
 // One run on two processes: the same bits each time, one that writes, and an end for all when one of them fails.
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { readState } from '../../src/io/node/run/checkpoint.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
-import type { Plan } from '../../src/methods/plan.ts';
-import { inferPlan } from '../../src/train/presets.ts';
 import { tinyDataset, writePlan } from '../train/tiny_run.ts';
-import { mpirun, openMpi, valuesOf, withOpenMpi } from './mpirun.ts';
-import { bundleCli, memoryScratch, start } from './processes.ts';
+import { densePlan, mpirun, openMpi, valuesOf, withOpenMpi } from './mpirun.ts';
+import { bundleCli, memoryScratch, savedIteration, start, waitFor } from './processes.ts';
+
+function environmentOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1');
+  } catch {
+    return ''; // it has ended, or is another's
+  }
+}
 
 withOpenMpi.describe('mpirun -n 2 voxelgrad train', () => {
   const scratch = memoryScratch();
   const at = (name: string): string => join(scratch, name);
   let cli: string, data: string;
 
-  const plan = (name: string, batch: number, iterations = 4): string => {
-    const made: Plan = inferPlan(
-      { name: 'tiny', classes: ['background', 'nodule'], medianSpacing: [1, 1, 1], medianSize: [8, 32, 32] },
-      'demo',
-      'unet3d',
-    );
-    made.data.roi = [8, 32, 32];
-    made.data.jitter = [1, 2, 2];
-    Object.assign(made.training, { iterations, batch, selections: 1, checkpointEvery: 2 });
-    return writePlan(scratch, made, name);
-  };
+  const plan = (name: string, batch: number, iterations = 4): string => writePlan(scratch, densePlan(batch, iterations), name);
   const train = (run: string, planFile: string): string[] => [cli, 'train', data, '--run', at(run), '--plan', planFile];
   const together = (argv: string[], each = {}) => mpirun(openMpi!, 2, argv, each).ended;
 
@@ -67,6 +63,19 @@ withOpenMpi.describe('mpirun -n 2 voxelgrad train', () => {
     }
     expect(largest).toBeGreaterThan(0);
     expect(difference / largest).toBeLessThan(1e-6);
+  });
+
+  withOpenMpi.it('ends when one process is killed; its checkpoint is whole, and the run goes on', async () => {
+    const argv = train('killed', plan('killed.json', 1, 40));
+    const run = mpirun(openMpi!, 2, argv, { 1: { VOXELGRAD_TEST: 'second' } });
+    await waitFor(run, async () => (await savedIteration(at('killed'))) >= 2);
+    const ours = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && environmentOf(pid).includes('VOXELGRAD_TEST=second'));
+    for (const pid of ours) process.kill(Number(pid), 'SIGKILL');
+    const { code, err } = await run.ended;
+    expect([code === 0, err]).toEqual([false, expect.stringMatching(/rank 1/)]);
+    const { iteration } = await readState(checkpointPath(at('killed'), 'latest'));
+    expect(iteration).toBeGreaterThanOrEqual(2);
+    expect((await together([cli, 'train', data, '--run', at('killed'), '--resume'])).code).toBe(0);
   });
 
   withOpenMpi.it('ends when one process has no device, and says which', async () => {

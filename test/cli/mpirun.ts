@@ -3,6 +3,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
+import type { Plan } from '../../src/methods/plan.ts';
+import { inferPlan } from '../../src/train/presets.ts';
 import type { CheckpointName } from '../../src/train/run_store.ts';
 import { needs } from '../needs.ts';
 import { type Ended, type Running } from './processes.ts';
@@ -59,4 +61,17 @@ export function mpirun(
 export async function valuesOf(run: string, which: CheckpointName = 'final'): Promise<Map<string, unknown>> {
   const { tensors } = await readCheckpoint(checkpointPath(run, which));
   return new Map([...tensors].map(([name, { data }]) => [name, data]));
+}
+
+/** A plan of a small network without batch statistics for `tinyDataset`. */
+export function densePlan(batch: number, iterations: number): Plan {
+  const plan: Plan = inferPlan(
+    { name: 'tiny', classes: ['background', 'nodule'], medianSpacing: [1, 1, 1], medianSize: [8, 32, 32] },
+    'demo',
+    'unet3d',
+  );
+  plan.data.roi = [8, 32, 32];
+  plan.data.jitter = [1, 2, 2];
+  Object.assign(plan.training, { iterations, batch, selections: 1, checkpointEvery: 2 });
+  return plan;
 }
