@@ -10,7 +10,7 @@ GPUAdapter.prototype.requestDevice = async function (...options) {
 };
 const channel = new BroadcastChannel('hooks');
 const say = (text: string): void => {
-  channel.postMessage(text); // oxlint-disable-line unicorn/require-post-message-target-origin -- it is of one origin
+  channel.postMessage(text);
 };
 channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
   if (data === 'lose') devices.at(-1)!.destroy();

@@ -79,7 +79,7 @@ const tools = {
         { once: true },
       );
     });
-    channel.postMessage(text); // oxlint-disable-line unicorn/require-post-message-target-origin -- it is of one origin
+    channel.postMessage(text);
     return answer;
   },
   /** What is refused, and how. */
