@@ -40,6 +40,8 @@ export interface LoadedCase {
   readonly label: Uint8Array | null;
   /** 1 where annotated, shape of the image; null where `label` is. */
   readonly weight: Uint8Array | null;
+  /** 1 where the label is `ignore`, so that nobody knows the class; left out where no voxel is. */
+  readonly unknown?: Uint8Array;
   /** Classes of annotations.json's "unlabelled" for this case. */
   readonly unlabelled: readonly number[];
   /** The grid of the file, for writing results onto it (`fromRas`). */
@@ -315,9 +317,10 @@ export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promi
   const planes = dataset.annotations.planes.get(scan.name);
   const weight = annotationWeight(image.size, planes, `${dataset.source.path('annotations.json')}: ${scan.name}`);
   const { ignore } = dataset.info;
-  if (ignore !== undefined)
+  const unknown = ignore !== undefined && label.includes(ignore) ? label.map((v) => Number(v === ignore)) : null;
+  if (unknown)
     for (let i = 0; i < label.length; i++)
-      if (label[i] === ignore) {
+      if (unknown[i]) {
         label[i] = 0;
         weight[i] = 0;
       }
@@ -326,7 +329,7 @@ export async function loadCase(dataset: Dataset, scan: Case, tell?: Tell): Promi
       `${scan.label}: no annotated slice, got only the ignore label on the annotated planes, expected at least one annotated voxel.`,
       'Annotate a slice, or take the case out of the training set.',
     );
-  return { name: scan.name, image, label, weight, unlabelled, stored: grid };
+  return { name: scan.name, image, label, weight, ...(unknown && { unknown }), unlabelled, stored: grid };
 }
 
 /** Label voxels as uint8, ignore value kept. DataError for values that dataset.json does not list. */

@@ -2,6 +2,7 @@
 // What a plan says is annotated: slices of a case by its scheme, and which cases of the training part nobody annotated at all.
 import { annotationWeight, isBare, type Planes } from '../data/annotations.ts';
 import type { Dataset, LoadedCase } from '../data/dataset.ts';
+import { DataError } from '../errors.ts';
 import type { Fold } from '../data/folds.ts';
 import type { Triple } from '../data/geometry.ts';
 import { drawnCases, NO_PLANES, sparsePlanes } from '../data/sparse_planes.ts';
@@ -33,13 +34,24 @@ export function simulatedPlanes(
   return use === 'dense' || use === 'dataset' ? undefined : sparsePlanes(name, size, use, seed, { every, label });
 }
 
-/** Weight volume that a plan's annotation gives a case, null without a label; `bare`: as `bareCases`. */
+/**
+ * Weight volume that a plan's annotation gives a case, null without a label; `bare`: as `bareCases`. What the label ignores is never annotated.
+ * @throws DataError where the label ignores all that is left
+ */
 export function annotated(
   plan: Plan,
   bare: ReadonlySet<string>,
-  { name, image, label, weight }: Pick<LoadedCase, 'name' | 'image' | 'label' | 'weight'>,
+  { name, image, label, weight, unknown }: Pick<LoadedCase, 'name' | 'image' | 'label' | 'weight' | 'unknown'>,
 ): Uint8Array | null {
   if (!label || !weight || plan.annotation.use === 'dataset') return weight;
   const size = [...image.size] as Triple;
-  return annotationWeight(size, bare.has(name) ? NO_PLANES : simulatedPlanes(plan, name, size, label), name);
+  const simulated = annotationWeight(size, bare.has(name) ? NO_PLANES : simulatedPlanes(plan, name, size, label), name);
+  if (!unknown) return simulated;
+  const known = simulated.map((w, i) => (unknown[i] ? 0 : w));
+  if (simulated.includes(1) && !known.includes(1))
+    throw new DataError(
+      `${name}: nothing is annotated, got the ignore label on every voxel that annotation "${plan.annotation.use}" keeps, expected a class on some.`,
+      'Use the annotation that the data set has (annotation.use "dataset"), or labels without ignore.',
+    );
+  return known;
 }

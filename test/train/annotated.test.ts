@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { loadCase } from '../../src/data/dataset.ts';
+import type { Geometry } from '../../src/data/geometry.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import { annotated, annotationWords, bareCases } from '../../src/train/annotated.ts';
@@ -76,4 +77,23 @@ it('what is simulated is said in words, and what contradicts itself is refused',
     cases: 5,
     every: null,
   });
+});
+
+const GRID: Geometry = { size: [1, 1, 4], spacing: [1, 1, 1], origin: [0, 0, 0], direction: [1, 0, 0, 0, 1, 0, 0, 0, 1] };
+
+it('what a label ignores is annotated under no scheme', () => {
+  const loaded = {
+    name: 'c',
+    image: { ...GRID, data: new Float32Array(4) },
+    label: Uint8Array.of(0, 1, 0, 0),
+    weight: Uint8Array.of(1, 1, 0, 0),
+    unknown: Uint8Array.of(0, 0, 1, 1),
+  };
+  const dense = tinyPlan((p) => {
+    p.annotation.use = 'dense';
+  });
+  expect([...annotated(dense, new Set(), loaded)!]).toEqual([1, 1, 0, 0]);
+  expect(() => annotated(dense, new Set(), { ...loaded, unknown: Uint8Array.of(1, 1, 1, 1) })).toThrow(
+    /c: nothing is annotated, got the ignore label on every voxel that annotation "dense" keeps/,
+  );
 });
