@@ -25,10 +25,13 @@ const TYPES: Readonly<Record<string, string>> = {
   '.webmanifest': 'application/manifest+json',
 };
 
+const POLICY = "default-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/** A worker draws nothing and shows nothing of a file; its decoders of compressed DICOM are WebAssembly whose glue is made from text. */
+const WORKER_POLICY = `${POLICY}; script-src 'self' 'unsafe-eval'`;
+
 /** Nothing is loaded from elsewhere, nothing goes out. The page says the same of itself for hosts that send no headers. */
 const HEADERS = {
-  'Content-Security-Policy':
-    "default-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': POLICY,
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -72,9 +75,15 @@ export async function serveStudio({ page, folder, port }: { page: string; folder
     offered = folder === undefined ? undefined : await filesBelow(folder);
   let hosts = new Set<string>();
 
-  const send = (response: ServerResponse, { file, bytes }: { file: string; bytes: number }, head: boolean): void => {
-    response.writeHead(200, { ...HEADERS, 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream', 'Content-Length': bytes });
-    if (head) response.end();
+  const send = (request: IncomingMessage, response: ServerResponse, { file, bytes }: { file: string; bytes: number }): void => {
+    const policy = request.headers['sec-fetch-dest'] === 'worker' && { 'Content-Security-Policy': WORKER_POLICY };
+    response.writeHead(200, {
+      ...HEADERS,
+      ...policy,
+      'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
+      'Content-Length': bytes,
+    });
+    if (request.method === 'HEAD') response.end();
     else
       createReadStream(file)
         .on('error', () => response.destroy())
@@ -83,7 +92,8 @@ export async function serveStudio({ page, folder, port }: { page: string; folder
   const refuse = (response: ServerResponse, status: number): void => {
     response.writeHead(status, { ...HEADERS, 'Content-Type': 'text/plain' }).end();
   };
-  const answer = ({ method, url = '/', headers }: IncomingMessage, response: ServerResponse): void => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const { method, url = '/', headers } = request;
     if (!hosts.has(headers.host ?? '')) return refuse(response, 403); // a name of somebody's that was pointed at this address
     if (headers['sec-fetch-site'] === 'cross-site') return refuse(response, 403);
     if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405);
@@ -99,7 +109,7 @@ export async function serveStudio({ page, folder, port }: { page: string; folder
       return undefined;
     }
     const found = way.startsWith('folder/') ? offered?.get(way.slice('folder/'.length)) : own.get(way === '' ? 'index.html' : way);
-    return found ? send(response, found, method === 'HEAD') : refuse(response, 404);
+    return found ? send(request, response, found) : refuse(response, 404);
   };
 
   const server = createServer(answer);

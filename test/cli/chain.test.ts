@@ -116,7 +116,7 @@ describe('predict', () => {
   it('takes a folder of DICOM series, onto their grid, as it takes their NIfTI twins', async () => {
     const scan = await readVolume(join(data, 'imagesTs/phantom_007_0000.nii.gz'));
     const whole = { ...scan, data: Int16Array.from(scan.data, Math.round) };
-    writeDicomSeries(join(root, 'series/patient_1'), whole);
+    await writeDicomSeries(join(root, 'series/patient_1'), whole);
     mkdirSync(join(root, 'twins'));
     await writeVolume(join(root, 'twins/patient_1.nii.gz'), whole);
     for (const from of ['series', 'twins']) await verb('predict', '-i', join(root, from), '-o', join(root, `${from}_masks`), '--run', run);

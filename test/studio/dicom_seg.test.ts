@@ -20,7 +20,7 @@ const phantom = makePhantom({ size: [6, 9, 11], seed: 3, radii: [2, 3], classes:
 /** Voxels lie oblique, slices from above to below. */
 const turned = (volume: Volume): Volume => ({ ...volume, origin: [-12.5, 40.25, 7], direction: [0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1] });
 const scan = turned(phantom.image);
-writeDicomSeries(join(folder, 'series'), scan);
+await writeDicomSeries(join(folder, 'series'), scan);
 const files = readdirSync(join(folder, 'series')).map((name) => ({
   path: `dropped/${name}`,
   file: new Blob([readFileSync(join(folder, 'series', name))]),
@@ -52,7 +52,7 @@ describe('a dropped series', () => {
 
   it('of two in one folder each becomes a case', async () => {
     const other = makePhantom({ size: [4, 9, 11], seed: 4, radii: [2, 3] }).image;
-    writeDicomSeries(join(folder, 'other'), other);
+    await writeDicomSeries(join(folder, 'other'), other);
     const text = (bytes: Uint8Array): Uint8Array =>
       Uint8Array.from(Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll('.1000.2', '.1000.7'), 'latin1'));
     const second = readdirSync(join(folder, 'other')).map((name) => ({

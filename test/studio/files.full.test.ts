@@ -12,7 +12,9 @@ import { parseDataSet, parseMeta } from '../../src/io/dicom/parse.ts';
 import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
 import { bundled, chromium, removeBundled } from '../browser/chromium.ts';
-import { writeDicomSeries } from '../data/dicom_series.ts';
+import { jpeg2000, jpegLs } from '../data/dicom_encoders.ts';
+import { writeDicomSeries, type Compression } from '../data/dicom_series.ts';
+import { SYNTAX } from '../data/dicom_writer.ts';
 import { needs } from '../needs.ts';
 import { openBrowser, type Browser } from './browser.ts';
 
@@ -23,6 +25,11 @@ const scan = makePhantom({ size: [8, 32, 40], seed: 5, radii: [3, 7], contrast: 
 /** Stored another way round than the RAS it is worked on in. */
 const turned: Volume = { ...scan, direction: [0, 0, 1, -1, 0, 0, 0, -1, 0], origin: [12.5, -40, 7] };
 
+const COMPRESSED: Readonly<Record<string, Compression>> = {
+  JPEG_LS: { syntax: SYNTAX.jpegLs, encode: jpegLs },
+  JPEG_2000: { syntax: SYNTAX.jpeg2000, encode: jpeg2000 },
+};
+
 beforeAll(async () => {
   if (!chromium) return;
   scratch = await bundled();
@@ -32,7 +39,8 @@ beforeAll(async () => {
   const cut = await volumeBytes('cut.nii.gz', turned);
   writeFileSync(join(folder, 'cut.nii.gz'), cut.subarray(0, cut.length >> 1));
   writeFileSync(join(folder, 'notes.txt'), 'nothing');
-  writeDicomSeries(join(folder, 'SMITH^JOHN'), scan);
+  await writeDicomSeries(join(folder, 'SMITH^JOHN'), scan);
+  for (const [name, compression] of Object.entries(COMPRESSED)) await writeDicomSeries(join(folder, name), scan, compression);
   await writePhantomDataset(join(folder, 'dataset'), { training: 3, test: 1, size: [8, 16, 16], seed: 5, radii: [2, 3], contrast: 300 });
   await sparsify(join(folder, 'dataset'), 'both', 7);
   mkdirSync(join(folder, 'large'));
@@ -85,6 +93,28 @@ describe('files of a folder that the server offers', () => {
           .map((affine) => JSON.stringify(affine.map((v) => Number(v.toFixed(5))))),
       ).size,
     ).toBe(1);
+    await tab.close();
+  });
+
+  it('compressed as DICOM is decoded under the policy of the page, to the values that the series without compression has', async () => {
+    const tab = await browser.open();
+    const voxels = await tab.ask(
+      async ({ studio }, folders: readonly string[]) => {
+        const offered = (await studio.served())!.map(({ path }) => path);
+        const found: { problems: unknown[]; data: number[] }[] = [];
+        for (const name of folders) {
+          const { session, problems } = await studio.addServed(offered.filter((path) => path.startsWith(`${name}/`)));
+          const { data } = await studio.voxels(session.cases.at(-1)!.name);
+          found.push({ problems: [...problems], data: [...data] });
+        }
+        return found;
+      },
+      ['SMITH^JOHN', ...Object.keys(COMPRESSED)],
+    );
+    for (const { problems, data } of voxels) {
+      expect(problems).toEqual([]);
+      expect(data).toEqual(voxels[0].data);
+    }
     await tab.close();
   });
 
