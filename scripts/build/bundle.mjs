@@ -47,10 +47,30 @@ const sharedKernels = {
   },
 };
 
+// Remarks and white space of WGSL are a third of it; dist/wgsl has them. What follows `// @spec` is read when a kernel is compiled.
+const bareKernels = {
+  name: 'bare-kernels',
+  setup(b) {
+    b.onLoad({ filter: /[\\/]gen[\\/][^\\/]+\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8')
+        .replace(/[ \t]*\/\/(?! @spec)[^\n]*/g, '')
+        .replace(/\n\s+/g, '\n')
+        .replace(/^(?!.*@spec).*$/gm, (line) => line.replace(/ ([=+*{]|[=!+]=|&&|\|\|) ?|(,) /g, '$1$2')),
+      loader: 'ts',
+    }));
+  },
+};
+
 async function bundleKernels(root, common) {
   const files = readdirSync(join(root, 'src/gen')).filter((f) => f !== 'kernels.ts');
   const contents = files.map((f) => `export * from './${f}';`).join('');
-  await build({ ...common, stdin: { contents, resolveDir: join(root, 'src/gen') }, outdir: undefined, outfile: KERNELS });
+  await build({
+    ...common,
+    stdin: { contents, resolveDir: join(root, 'src/gen') },
+    plugins: [bareKernels],
+    outdir: undefined,
+    outfile: KERNELS,
+  });
 }
 
 /** An import that a chunk makes of its neighbour, as a file one folder up makes it. */

@@ -83,7 +83,11 @@ export const crossEntropy = door(
     const t = wide(target);
     const smooth = labelSmoothing > 0 ? addScalar(mulScalar(t, 1 - labelSmoothing), labelSmoothing / classes) : t;
     const shares = mul(logp, smooth);
-    return reduced(neg(sum(weight ? mul(shares, weight) : shares, { axes: -1 })), options.reduction);
+    const terms = neg(sum(weight ? mul(shares, weight) : shares, { axes: -1 }));
+    // The mean is over all values, a class apart: no number where there is no class.
+    return options.reduction === 'sum' || options.reduction === 'none'
+      ? reduced(terms, options.reduction)
+      : mulScalar(sum(terms), classes / x.size);
   },
 );
 
@@ -162,6 +166,8 @@ export const dice = door(
   (x: Tensor, target: Tensor, { smooth = 1e-5, squared = false, batch = false, reduction }: DiceOptions = {}): Tensor => {
     const classes = expectClasses('dice', x, target, null);
     if (x.shape.length < 2) throw new ShapeError(`dice: got [${x.shape}], expected [N, ..., C].`);
+    if (classes === 0 && isIndex(target) && target.size > 0)
+      throw new ShapeError(`dice: got class indices [${target.shape}] for [${x.shape}], expected at least one class.`);
     const [p, t] = [wide(x), isIndex(target) ? oneHot(target, { classes }) : wide(target)];
     const axes = x.shape.map((_, i) => i).slice(batch ? 0 : 1, -1);
     const total = (v: Tensor): Tensor => (axes.length > 0 ? sum(v, { axes }) : v);

@@ -188,11 +188,12 @@ describe('what the sections say', () => {
       agreement: { planes: iteration === 10 ? 0 : 1 },
     }));
     const drawn = parseHTML(renderReport({ title: 't', log })).document;
-    expect(drawn.body.textContent).toMatch(/21 iterations, of which 3 are in the log and drawn/);
+    const shown = drawn.body.textContent.replace(/\s+/g, ' ');
+    expect(shown).toMatch(/21 iterations, of which 3 are in the log and drawn/);
     const ticks = [...drawn.querySelectorAll('text')].map((t) => t.textContent);
     expect(ticks).toContain('80');
     expect(ticks.filter((t) => /e[+-]?\d/.test(t))).toEqual([]);
-    expect(drawn.body.textContent).toMatch(/Every point is one iteration on one region/);
+    expect(shown).toMatch(/Every point is one iteration on one region/);
   });
 
   it('results: one row a class and a case, worst case first and linked', () => {
