@@ -24,6 +24,7 @@ const IDS = [
   'gather: middle axis',
   'split: parts, one unused',
   'topk: largest',
+  'sort: last axis',
   'edgeConvGather: 9 nodes, 4 neighbours',
   'neighbourMax: 5 neighbours',
   'graphConv: an adjacency each',
