@@ -51,4 +51,4 @@ it('measures a visitor’s adapter in a page', async () => {
     server.close();
     rmSync(folder, { recursive: true });
   }
-}, 300_000);
+});
