@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad train: one plan, one fold, one run folder.
+import { goingOn } from '../data/folds.ts';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -117,14 +118,15 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
 /** A run goes on with the cases that it began with; of the files in them, its checkpoints know more than its record. */
 async function assertSameCases(plan: Plan, dataset: Dataset, { run, dataChanged = false }: Options): Promise<void> {
   const { fold, provenance } = readRecord(run);
-  if (fold !== undefined && !isDeepStrictEqual(fold, foldOf(plan, dataset))) {
+  const { state } = await newestCheckpoint(run);
+  if (fold !== undefined && !isDeepStrictEqual(fold, goingOn(foldOf(plan, dataset), state.fold))) {
     throw new DataError(
       `${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`,
       'Name the data set of the run, as it was; else train into a new folder.',
     );
   }
   const hash = provenance?.datasets?.[0]?.hash;
-  if (hash === undefined || dataChanged || (await newestCheckpoint(run)).state.data) return;
+  if (hash === undefined || dataChanged || state.data) return;
   if (hash !== `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`)
     refuseChanged(dataset.folder, [`some that ${join(run, 'run.json')} has the sum of`]);
 }

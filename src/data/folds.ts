@@ -10,6 +10,22 @@ export interface Fold {
   readonly test: readonly string[];
 }
 
+/**
+ * The fold of a run that goes on with other cases than it began with: what was held out stays so, for the rest has been learnt from. New
+ * cases are learnt from, and those that are gone are left out.
+ */
+export function goingOn(fold: Fold, before: Fold | undefined): Fold {
+  if (!before) return fold;
+  const all = [...fold.train, ...fold.selection, ...fold.test].sort();
+  const held = new Set([...before.selection, ...before.test]);
+  const there = new Set(all);
+  return {
+    train: all.filter((name) => !held.has(name)),
+    selection: before.selection.filter((name) => there.has(name)),
+    test: before.test.filter((name) => there.has(name)),
+  };
+}
+
 /** How to split. */
 export interface FoldOptions {
   readonly seed: number;

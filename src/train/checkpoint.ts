@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
+import type { Fold } from '../data/folds.ts';
 import * as z from 'zod';
 import { DataError, StateDictError } from '../errors.ts';
 import type { TunedTiles } from '../gpu/caps.ts';
@@ -40,6 +41,8 @@ export interface RunState {
   /** Content of every file that training reads: it goes on with the same, or says what changed. */
   readonly data?: FileSums;
   readonly changes?: readonly DataChange[];
+  /** What is learnt from and what is held out, from the first iteration on; absent in older checkpoints: as the plan divides the cases. */
+  readonly fold?: Fold;
   /** File that the first weights came from. */
   readonly init?: { readonly file: string; readonly sha256: string };
   /** Updates of each optimiser. */
@@ -221,6 +224,7 @@ const stateSchema = z.looseObject({
   ensemble: z.looseObject({ members: z.array(z.string()).min(1), dice: z.record(z.string(), z.number()) }).optional(),
   means: z.record(z.string(), z.number()).optional(),
   trained: z.record(z.string(), z.unknown()).optional(),
+  fold: z.looseObject({ train: z.array(z.string()), selection: z.array(z.string()), test: z.array(z.string()) }).optional(),
   tiles: z.record(z.string(), z.string()).optional(),
   ranks: z.array(z.looseObject({ iteration: z.number(), ranks: z.number() })).optional(),
   stages: z.record(z.string(), z.number()).optional(),

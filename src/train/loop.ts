@@ -2,7 +2,7 @@
 // A training run: iterations, validation, checkpoints, log; stopped, killed and taken up again without losing or changing a bit.
 import type { Dataset } from '../data/dataset.ts';
 import type { Triple } from '../data/geometry.ts';
-import { makeFolds, type Fold } from '../data/folds.ts';
+import { goingOn, makeFolds, type Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import { Readback } from '../gpu/readback.ts';
@@ -23,7 +23,7 @@ import { buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
 import { assertAgreement, readingStore, type Ranks } from './ranks.ts';
 import { Sampler } from './sampler.ts';
-import { startState } from './start.ts';
+import { newestIn, startState } from './start.ts';
 import { survey, type Survey } from './survey.ts';
 import { validate } from './validate.ts';
 
@@ -105,7 +105,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const device = currentDevice();
   assertClasses(plan, dataset);
   assertPrecision(plan, device);
-  const fold = foldOf(plan, dataset);
+  const fold = goingOn(foldOf(plan, dataset), options.resume ? (await newestIn(store)).state.fold : undefined);
   const validated = fold.selection.slice(0, VALIDATED);
   const bare = bareCases(plan, dataset, fold);
   const cases = new CaseStore(plan, dataset, bare);
@@ -115,7 +115,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
   const rates = new Map([...optimisers].map(([name, { lr }]) => [name, lr]));
-  let state = await startState(options, fold, nets, optimisers);
+  let state: RunState = { ...(await startState(options, fold, nets, optimisers)), fold };
   if (ranks) await assertAgreement(ranks, nets, state);
   const changed = state.changes?.at(-1)?.iteration === state.iteration;
   const stages = { ...state.stages };

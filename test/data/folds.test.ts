@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
-import { makeFolds } from '../../src/data/folds.ts';
+import { goingOn, makeFolds } from '../../src/data/folds.ts';
 import { dataError } from './helpers.ts';
 
 // 40 patients with 1 to 4 cases each, as LIDC.
@@ -8,6 +8,25 @@ const cases = Array.from({ length: 40 }, (_, p) =>
   Array.from({ length: 1 + (p % 4) }, (_, k) => ({ name: `c${p}_${k}`, patient: `P${p}` })),
 ).flat();
 const patientsOf = (names: readonly string[]): Set<string> => new Set(names.map((n) => n.split('_')[0]));
+
+describe('goingOn', () => {
+  const before = { train: ['a', 'd'], selection: ['c'], test: ['b'] };
+  it('keeps what was held out, learns from what is new, and leaves out what is gone', () => {
+    expect(goingOn({ train: ['b', 'c'], selection: ['e'], test: ['d'] }, before)).toEqual({
+      train: ['d', 'e'],
+      selection: ['c'],
+      test: ['b'],
+    });
+    expect(goingOn({ train: ['a', 'e'], selection: ['d'], test: ['b'] }, before)).toEqual({
+      train: ['a', 'd', 'e'],
+      selection: [],
+      test: ['b'],
+    });
+  });
+  it('is the plan’s division where nothing is known of before', () => {
+    expect(goingOn(before, undefined)).toBe(before);
+  });
+});
 
 describe('makeFolds', () => {
   const folds = makeFolds(cases, { seed: 1337 });

@@ -35,16 +35,24 @@ const file = writePlan(root, plan());
 /** One session with a device of its own; stops after iteration `until`. */
 async function session(
   folder: string,
-  options: { plan?: SanetPlan; resume?: boolean; until?: number; between?: TrainOptions['between'] } = {},
+  options: {
+    plan?: SanetPlan;
+    resume?: boolean;
+    until?: number;
+    between?: TrainOptions['between'];
+    cases?: Dataset;
+    dataChanged?: boolean;
+  } = {},
 ): Promise<TrainOutcome> {
   using _device = await openDevice();
   const stop = new AbortController();
   return await train({
     // await: the device closes when this function is left
     plan: options.plan ?? plan(),
-    dataset,
+    dataset: options.cases ?? dataset,
     folder,
     resume: options.resume ?? false,
+    dataChanged: options.dataChanged ?? false,
     signal: stop.signal,
     ...(options.between && { between: options.between }),
     onProgress: ({ stage, done }) => {
@@ -66,6 +74,19 @@ beforeAll(async () => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+});
+
+it('a run that goes on with a new case learns from it, and holds out what it held out before', async () => {
+  const folder = join(root, 'grown');
+  const before = { ...dataset, training: dataset.training.slice(1) };
+  const thirds = plan((p) => {
+    p.split.folds = 3;
+  });
+  const { fold } = await session(folder, { plan: thirds, cases: before, until: 2 });
+  const grown = (await session(folder, { plan: thirds, resume: true, dataChanged: true, until: 4 })).fold;
+  expect(grown).toEqual({ ...fold, train: [...fold.train, dataset.training[0].name].sort() });
+  expect(grown).not.toEqual(foldOf(thirds, dataset)); // which would validate on what was learnt from
+  expect((await readCheckpoint(checkpointPath(folder, 'latest'))).state.fold).toEqual(grown);
 });
 
 describe('a run in one go', () => {
