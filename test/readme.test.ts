@@ -1,3 +1,4 @@
+import { voxelgrad } from './cli/voxelgrad.ts';
 // SPDX-License-Identifier: MIT
 // What README.md shows is run, so that it cannot rot.
 import { spawnSync } from 'node:child_process';
@@ -6,7 +7,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { main } from '../src/cli/main.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -43,16 +43,8 @@ describe('README.md', () => {
   it('names only verbs and options that exist', async () => {
     for (const [, line] of readme.matchAll(/^npx voxelgrad (.*?)\s*(?:#.*)?$/gm)) {
       const [verb, ...rest] = line.split(/\s+/);
-      let help = '';
-      expect(
-        await main([verb, '--help'], {
-          stdout: (t) => {
-            help += t;
-          },
-          stderr: () => {},
-        }),
-        verb,
-      ).toBe(0);
+      const { code, out: help } = await voxelgrad([verb, '--help']);
+      expect(code, verb).toBe(0);
       for (const option of rest.filter((word) => word.startsWith('--'))) expect(help, `${verb} ${option}`).toContain(option);
     }
   });

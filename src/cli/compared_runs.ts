@@ -11,6 +11,7 @@ import { casesOf, type Run } from '../metrics/compare.ts';
 import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { Summary } from '../metrics/summary.ts';
 import { networkSizes } from '../train/cost.ts';
+import { listed } from '../report/format.ts';
 import { readLog } from '../io/node/run/log.ts';
 import { evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
@@ -37,9 +38,6 @@ export interface Group extends Run {
   readonly seconds: number | null;
 }
 
-const some = (names: readonly string[]): string =>
-  `${names.slice(0, 5).join(', ')}${names.length > 5 ? `, ... (${names.length} in all)` : ''}`;
-
 /** A run and its headline evaluation. @throws DataError where that is none of held-out cases */
 export async function comparedRun(folder: string): Promise<ComparedRun> {
   if (!existsSync(folder))
@@ -54,7 +52,7 @@ export async function comparedRun(folder: string): Promise<ComparedRun> {
   const known = summary.evaluated?.cases ?? 'not known';
   if (known === 'trained on' || (known === 'not known' && trained.length > 0)) {
     throw new DataError(
-      `${file}: no held-out result, got cases that the model was trained on or its weights were chosen by${known === 'trained on' ? '' : ` (${some(trained)})`}, expected others.`,
+      `${file}: no held-out result, got cases that the model was trained on or its weights were chosen by${known === 'trained on' ? '' : ` (${listed(trained, 5)})`}, expected others.`,
       'Predict and evaluate the cases of its test fold: voxelgrad predict, voxelgrad eval.',
     );
   }
@@ -226,7 +224,7 @@ export function assertCommonCases(groups: readonly Group[], reference: Group): v
   for (const group of groups)
     if (!scored(group).some((name) => base.has(name)))
       throw new DataError(
-        `${group.name}: no case in common with ${reference.name}, got ${some(scored(group))}, expected some of ${some([...base])}.`,
+        `${group.name}: no case in common with ${reference.name}, got ${listed(scored(group), 5)}, expected some of ${listed([...base], 5)}.`,
         'Compare runs of the same folds, or evaluate them on the same cases.',
       );
 }
@@ -255,7 +253,9 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     const values = new Map<string, string[]>();
     for (const run of runs) values.set(of(run), [...(values.get(of(run)) ?? []), basename(resolve(run.folder))]);
     if (values.size > 1)
-      notices.push(`The runs differ in their ${what}: ${[...values].map(([value, names]) => `${value} (${some(names)})`).join('; ')}.`);
+      notices.push(
+        `The runs differ in their ${what}: ${[...values].map(([value, names]) => `${value} (${listed(names, 5)})`).join('; ')}.`,
+      );
   }
   const places = (group: Group): string =>
     [...new Set(group.runs.map(({ plan: { split, training } }) => `fold ${split.fold + 1} seed ${training.seed}`))].sort().join(', ');
@@ -270,7 +270,7 @@ export function differencesBetween(groups: readonly Group[]): string[] {
   const undigested = runs.filter(({ summary }) => summary.metric_per_case.some((c) => c.reference_digest === undefined));
   if (undigested.length > 0)
     notices.push(
-      `Whether the reference labels are the same is not known, for evaluations that do not record their content: ${some(undigested.map((run) => run.folder))}.`,
+      `Whether the reference labels are the same is not known, for evaluations that do not record their content: ${listed(undigested.map((run) => run.folder))}.`,
     );
   for (const { folder, summary, notices: own } of runs) {
     notices.push(...own);
@@ -278,10 +278,10 @@ export function differencesBetween(groups: readonly Group[]): string[] {
       notices.push(`${folder}: evaluated on ${evaluatedWords(summary.evaluated)}.`);
     if (summary.missing.length > 0)
       notices.push(
-        `${folder}: no prediction for ${some(summary.missing)}, ${summary.missing_scored ? 'scored as empty masks' : 'left out'}.`,
+        `${folder}: no prediction for ${listed(summary.missing, 5)}, ${summary.missing_scored ? 'scored as empty masks' : 'left out'}.`,
       );
     if (summary.evaluated && summary.evaluated.changed.length > 0)
-      notices.push(`${folder}: masks that are not as they were predicted: ${some(summary.evaluated.changed)}.`);
+      notices.push(`${folder}: masks that are not as they were predicted: ${listed(summary.evaluated.changed, 5)}.`);
   }
   return [...notices, ...new Set(runs.flatMap(({ summary }) => labelSourceNotes(summary.settings)))];
 }

@@ -23,6 +23,7 @@ import {
 } from '../metrics/evaluate.ts';
 import { labelSourceNotes } from '../metrics/label_source.ts';
 import type { LabelMap } from '../metrics/mask.ts';
+import { sameAsReference } from '../metrics/same.ts';
 import { METRIC_NAMES, summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
 import { isFolder, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
 import { assertOwnMasks, evaluatedWords, knownRun, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
@@ -31,6 +32,7 @@ import { number } from './numbers.ts';
 import { progress } from './progress.ts';
 import { readRecord } from './run_record.ts';
 import { csvText } from '../report/csv.ts';
+import { listed } from '../report/format.ts';
 import { table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
@@ -229,39 +231,29 @@ function csvOf(summary: Summary): string {
   return `${['case', 'label', ...columns, 'model', 'prediction'].join(',')}\n${rows.join('\n')}\n`;
 }
 
-const some = (names: readonly string[]): string =>
-  `${names.slice(0, 8).join(', ')}${names.length > 8 ? `, ... (${names.length} in all)` : ''}`;
-
 /** Everything that a reader of the numbers must know and the numbers do not say. */
 function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, metric_per_case, settings }: Summary): string[] {
   const copied = metric_per_case.filter((c) => c.n_copied).length;
-  const same = metric_per_case
-    .filter(
-      (c) =>
-        c.prediction_digest !== undefined &&
-        c.prediction_digest === c.reference_digest &&
-        Object.values(c.metrics).some((m) => m.n_ref > 0),
-    )
-    .map((c) => c.case);
+  const same = sameAsReference(metric_per_case);
   return [
     ...(missing.length > 0
       ? [
-          `${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${some(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`,
+          `${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${listed(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`,
         ]
       : []),
     ...(unused.length > 0
-      ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${some(unused)}.`]
+      ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${listed(unused)}.`]
       : []),
-    ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${some(names)}.`),
+    ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${listed(names)}.`),
     ...(copied > 0
       ? [
           `Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined (${copied} cases).`,
         ]
       : []),
     ...(evaluated && evaluated.changed.length > 0
-      ? [`Not the masks that were written there (changed since, or never finished): ${some(evaluated.changed)}.`]
+      ? [`Not the masks that were written there (changed since, or never finished): ${listed(evaluated.changed)}.`]
       : []),
-    ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${some(same)}.`] : []),
+    ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${listed(same)}.`] : []),
     ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null
       ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.']
       : []),

@@ -3,6 +3,7 @@
 import type { Device } from '../gpu/device.ts';
 import type { KernelDef } from '../gpu/kernel.ts';
 import { packParams } from '../gpu/params.ts';
+import type { Call } from '../gpu/profile.ts';
 import { variantKey } from '../gpu/pipelines.ts';
 import { bindEntries } from './eager.ts';
 import type { Place, schedule } from './schedule.ts';
@@ -27,15 +28,6 @@ export interface PlannedDispatch {
 /** What goes when the program goes. */
 export interface Owned {
   release(): void;
-}
-
-export interface Call {
-  readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
-  readonly x: number;
-  readonly y: number;
-  readonly z: number;
-  readonly label: string;
 }
 
 /** Work per submit: a driver watchdog must not fire on a slow adapter. */

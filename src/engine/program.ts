@@ -4,10 +4,10 @@
 import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors.ts';
 import { callable, expectArguments, fields, flag, instance, maybe } from '../check.ts';
 import { currentDevice, Device, onDevice } from '../gpu/device.ts';
-import { timestamps, type KernelTime } from '../gpu/profile.ts';
+import { timestamps, type Call, type KernelTime } from '../gpu/profile.ts';
 import { byteSize, expectHost, expectSpec, type HostArray, type HostOf, type Spec } from './dtype.ts';
 import { executeInto, expectDevice } from './eager.ts';
-import { freeze, type Call, type Owned, type PlannedDispatch } from './freeze.ts';
+import { freeze, type Owned, type PlannedDispatch } from './freeze.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
 import { expectKnown, indicesOf, watchNode } from './indices.ts';

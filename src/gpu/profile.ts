@@ -8,7 +8,8 @@ export interface KernelTime {
   readonly ms: number;
 }
 
-interface TimedCall {
+/** One dispatch as it is recorded: x * y * z workgroups of a pipeline on a bind group. */
+export interface Call {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly x: number;
@@ -21,7 +22,7 @@ interface TimedCall {
 const BATCH = 2048;
 
 /** Times of all calls in order. What a run submits apart, for the sake of a driver watchdog, is submitted apart here too. */
-export async function timestamps(device: Device, submits: readonly (readonly TimedCall[])[]): Promise<KernelTime[]> {
+export async function timestamps(device: Device, submits: readonly (readonly Call[])[]): Promise<KernelTime[]> {
   if (!device.caps.timestamps)
     throw new LimitError('profile: the adapter has no timestamp-query feature.', 'Time whole runs with sync() instead.');
   const times: KernelTime[] = [];
@@ -31,7 +32,7 @@ export async function timestamps(device: Device, submits: readonly (readonly Tim
   return times;
 }
 
-async function timeBatch(device: Device, calls: readonly TimedCall[]): Promise<KernelTime[]> {
+async function timeBatch(device: Device, calls: readonly Call[]): Promise<KernelTime[]> {
   const { gpu } = device;
   const count = calls.length * 2;
   const querySet = gpu.createQuerySet({ type: 'timestamp', count });

@@ -76,3 +76,8 @@ export function shortened(name: string, most = 34): string {
 export function counted(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }
+
+/** "a, b, c", and how many there are where they are more than `most` */
+export function listed(names: readonly string[], most = 8): string {
+  return `${names.slice(0, most).join(', ')}${names.length > most ? `, ... (${names.length} in all)` : ''}`;
+}

@@ -3,9 +3,10 @@
 
 import * as Plot from '@observablehq/plot';
 import { labelSourceNotes } from '../metrics/label_source.ts';
+import { sameAsReference } from '../metrics/same.ts';
 import type { Aggregate, Summary } from '../metrics/summary.ts';
 import { chart, figure } from './figure.ts';
-import { counted, decimalsOf, fixed, interval, percent, shortened } from './format.ts';
+import { counted, decimalsOf, fixed, interval, listed, percent, shortened } from './format.ts';
 import { html, Html } from './html.ts';
 import type { AnnotationFacts, ReferenceResult, ReportInput } from './input.ts';
 import { ACCENT, MUTED } from './palette.ts';
@@ -23,20 +24,10 @@ export function verdictSection(input: ReportInput): Html | null {
   ${comparisonFigure(summary, references)}`;
 }
 
-const listed = (names: readonly string[]): string =>
-  `${names.slice(0, 8).join(', ')}${names.length > 8 ? `, ... (${names.length} in all)` : ''}`;
-
 /** What the cases and masks are, where a reader would take the numbers for more than they are. */
 function standing({ evaluated, missing, missing_scored, unused, metric_per_case }: Summary): string[] {
   const copied = metric_per_case.filter((c) => c.n_copied).length;
-  const same = metric_per_case
-    .filter(
-      (c) =>
-        c.prediction_digest !== undefined &&
-        c.prediction_digest === c.reference_digest &&
-        Object.values(c.metrics).some((m) => m.n_ref > 0),
-    )
-    .map((c) => c.case);
+  const same = sameAsReference(metric_per_case);
   return [
     ...(evaluated?.cases === 'trained on'
       ? ['No held-out result: the model was trained on these cases, or its weights were chosen by them.']

@@ -17,7 +17,7 @@ import { methodOf } from '../methods/methods.ts';
 import { runningMeans } from '../methods/running_means.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertPrecision } from '../methods/precision.ts';
-import { learningRateFactor } from '../optim/schedule.ts';
+import { learningRateFactor } from './learning_rate.ts';
 import { patchStarts } from '../predict/predict_volume.ts';
 import { buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';

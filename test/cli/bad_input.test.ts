@@ -6,13 +6,13 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { niftiBytes, scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { untrained } from './untrained.ts';
 import { linux as onLinux } from '../needs.ts';
+import { voxelgrad } from './voxelgrad.ts';
 
 const root = scratch();
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -26,16 +26,8 @@ interface Result {
 }
 
 async function run(...argv: string[]): Promise<Result> {
-  let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err, error: JSON.parse(out).error };
+  const said = await voxelgrad([...argv, '--json']);
+  return { ...said, error: JSON.parse(said.out).error };
 }
 
 /** Everything below a folder with size and time of change. */

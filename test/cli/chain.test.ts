@@ -4,13 +4,13 @@
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { toRas } from '../../src/data/orientation.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
 import { writeDicomSeries } from '../data/dicom_series.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { bundleCli, memoryScratch, start } from './processes.ts';
+import { voxelgrad } from './voxelgrad.ts';
 
 const root = memoryScratch();
 const [data, run, masks, dense] = ['data', 'run', 'masks', 'dense'].map((name) => join(root, name)) as [string, string, string, string];
@@ -18,15 +18,7 @@ const CLASSES = ['background', 'nodule', 'nodule_2', 'nodule_3'];
 let trained: any;
 
 async function verb(...argv: string[]): Promise<any> {
-  let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
+  const { code, out, err } = await voxelgrad([...argv, '--json']);
   expect(code, err).toBe(0);
   return { ...JSON.parse(out), notes: err };
 }

@@ -3,27 +3,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { parsePlan } from '../../src/train/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { scratch } from '../data/helpers.ts';
 import { tinyDataset, writePlan } from '../train/tiny_run.ts';
+import { voxelgrad } from './voxelgrad.ts';
 
 const root = scratch(),
   at = (...parts: string[]): string => join(root, ...parts);
 
 async function verb(expected: number, ...argv: string[]): Promise<string> {
-  let text = '';
-  const code = await main(argv, {
-    stdout: (t) => {
-      text += t;
-    },
-    stderr: (t) => {
-      text += t;
-    },
-  });
-  expect([code, text]).toEqual([expected, expect.anything()]);
-  return text;
+  const { code, out, err } = await voxelgrad(argv);
+  expect(code, err).toBe(expected);
+  return out + err;
 }
 
 it('trained runs: references known by their content, times and sizes there', async () => {

@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { writeVolume } from '../../src/io/node/volume.ts';
 import { evaluateCase } from '../../src/metrics/evaluate.ts';
 import { summarise, type Summary } from '../../src/metrics/summary.ts';
 import { ablate, parsePlan } from '../../src/train/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { scratch } from '../data/helpers.ts';
+import { voxelgrad, type Said } from './voxelgrad.ts';
 
 const root = scratch();
 const SIZE = [20, 24, 24] as const,
@@ -102,17 +102,8 @@ async function makeRun({
   return folder;
 }
 
-async function compare(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await main(['compare', ...argv], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err };
+async function compare(...argv: string[]): Promise<Said> {
+  return voxelgrad(['compare', ...argv]);
 }
 const to = (): string => join(root, `to${count++}`);
 

@@ -3,24 +3,18 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { readVolume } from '../../src/io/node/volume.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from '../train/tiny_run.ts';
 import { memoryScratch } from './processes.ts';
 import { untrained } from './untrained.ts';
+import { voxelgrad } from './voxelgrad.ts';
 
 const root = memoryScratch();
 const at = (...parts: string[]): string => join(root, ...parts);
 
 async function verb(...argv: string[]): Promise<{ code: number; json: any }> {
-  let out = '';
-  const code = await main([...argv, '--json'], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: () => undefined,
-  });
+  const { code, out } = await voxelgrad([...argv, '--json']);
   return { code, json: JSON.parse(out) };
 }
 const predict = (to: string, ...more: string[]) => verb('predict', '-i', at('scans'), '-o', at(to), ...more);

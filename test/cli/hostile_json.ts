@@ -4,23 +4,14 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
 import { mutateBytes, mutateJson, random, type Random } from '../campaign.ts';
 import { cpuSeconds } from '../probe.ts';
+import { voxelgrad, type Said } from './voxelgrad.ts';
 
-export async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await main(argv, {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err };
+export async function cli(...argv: string[]): Promise<Said> {
+  return voxelgrad(argv);
 }
 
 const logRow = (iteration: number) => ({

@@ -6,20 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { failureOf } from '../../src/cli/failure.ts';
-import { main } from '../../src/cli/main.ts';
 import { DataError, DeviceLostError, StateDictError, UsageError } from '../../src/errors.ts';
+import { voxelgrad, type Said } from './voxelgrad.ts';
 
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await main(argv, {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err };
+async function run(...argv: string[]): Promise<Said> {
+  return voxelgrad(argv);
 }
 
 describe('the command line', () => {

@@ -3,27 +3,18 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { checkpointPath, folderStore } from '../../src/io/node/run/folder.ts';
 import { neverBegan } from '../../src/train/run_store.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { memoryScratch } from './processes.ts';
+import { voxelgrad, type Said } from './voxelgrad.ts';
 
 const root = memoryScratch();
 const at = (...parts: string[]): string => join(root, ...parts);
 let plan: string;
 
-async function train(run: string, ...more: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await main(['train', at('data'), '--run', at(run), '--plan', plan, '--once', ...more], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err };
+async function train(run: string, ...more: string[]): Promise<Said> {
+  return voxelgrad(['train', at('data'), '--run', at(run), '--plan', plan, '--once', ...more]);
 }
 
 beforeAll(async () => {

@@ -4,25 +4,17 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
 import { readVolume } from '../../src/io/node/volume.ts';
 import { sharedData } from '../data/helpers.ts';
 import { memoryScratch } from './processes.ts';
 import { needs } from '../needs.ts';
+import { voxelgrad } from './voxelgrad.ts';
 
 const root = memoryScratch();
 
 async function verb(...argv: string[]): Promise<any> {
-  let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
+  const { code, out, err } = await voxelgrad([...argv, '--json']);
   expect(code, err).toBe(0);
   return JSON.parse(out);
 }

@@ -4,9 +4,9 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
+import { voxelgrad, type Said } from './voxelgrad.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vg-verbs-'));
 const dataset = join(folder, 'phantoms');
@@ -15,17 +15,8 @@ beforeAll(async () => {
   await writePhantomDataset(dataset, { training: 3, test: 1, size: [12, 24, 24], seed: 1, radii: [3, 5] });
 });
 
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await main(argv, {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err };
+async function run(...argv: string[]): Promise<Said> {
+  return voxelgrad(argv);
 }
 
 describe('check', () => {

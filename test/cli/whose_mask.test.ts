@@ -17,7 +17,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { sourceDigest } from '../../src/cli/mask_source.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
@@ -25,6 +24,7 @@ import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from '../train/tiny_run.ts';
 import { bundleCli, memoryScratch, pause, start } from './processes.ts';
 import { untrained } from './untrained.ts';
+import { voxelgrad } from './voxelgrad.ts';
 
 const root = memoryScratch();
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -32,15 +32,7 @@ const scan = (k: number): string => at(`data/images${k < 6 ? 'Tr' : 'Ts'}/phanto
 const bytes = (...parts: string[]): string => readFileSync(at(...parts)).toString('base64');
 
 async function verb(...argv: string[]): Promise<{ code: number; err: string; json: any }> {
-  let [out, err] = ['', ''];
-  const code = await main([...argv, '--json'], {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
+  const { code, out, err } = await voxelgrad([...argv, '--json']);
   return { code, err, json: JSON.parse(out) };
 }
 const predict = (from: string, to: string, ...more: string[]) => verb('predict', '-i', at(from), '-o', at(to), '--run', at('run'), ...more);

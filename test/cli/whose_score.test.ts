@@ -3,7 +3,6 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { claimFolder, recordCase, sourceDigest, type Source } from '../../src/cli/mask_source.ts';
 import { annotationWeight, type Planes } from '../../src/data/annotations.ts';
 import type { Volume } from '../../src/data/volume.ts';
@@ -11,6 +10,7 @@ import { digestFile } from '../../src/files/digest.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { scratch } from '../data/helpers.ts';
 import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
+import { voxelgrad, type Said } from './voxelgrad.ts';
 
 const root = scratch();
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -20,18 +20,7 @@ const imageOf = (name: string): string => at('data/imagesTr', `${name}_0000.nii.
 const [A, B, C, D, E, F] = [0, 1, 2, 3, 4, 5].map((k) => `phantom_00${k}`) as [string, string, string, string, string, string];
 const FOLD = { train: [A, B, C], selection: [D], test: [E, F] };
 
-async function verb(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const code = await main(argv, {
-    stdout: (t) => {
-      out += t;
-    },
-    stderr: (t) => {
-      err += t;
-    },
-  });
-  return { code, out, err };
-}
+const verb = (...argv: string[]): Promise<Said> => voxelgrad(argv);
 const evaluate = async (masks: string, ...more: string[]): Promise<any> => {
   const { code, out, err } = await verb('eval', at('data'), at(masks), '--json', ...more);
   return { code, err, ...(out ? JSON.parse(out) : {}) };

@@ -2,8 +2,8 @@
 // An adapter without the feature that kernels are written with: refused before anything is compiled, and doctor says why.
 import { create } from 'webgpu';
 import { expect, it, vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { openDevice } from '../../src/gpu/device.ts';
+import { voxelgrad } from '../cli/voxelgrad.ts';
 
 vi.mock('../../src/gpu/provider.ts', () => ({
   freeMemory: () => undefined,
@@ -25,15 +25,8 @@ it('openDevice names the adapter, what it lacks, and what to do', async () => {
 });
 
 it('doctor lists it as missing and fails', async () => {
-  let out = '';
-  expect(
-    await main(['doctor', '--json'], {
-      stdout: (t) => {
-        out += t;
-      },
-      stderr: () => {},
-    }),
-  ).toBe(1);
+  const { code, out } = await voxelgrad(['doctor', '--json']);
+  expect(code).toBe(1);
   expect(JSON.parse(out)).toMatchObject({
     adapter: null,
     kernel: { ok: false, detail: expect.stringMatching(/Old GPU/) },

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { decodeVolume } from '../../src/io/decode.ts';
 import { fflateCodec } from '../../src/io/fflate.ts';
 import { hearRemarks } from '../../src/io/node/remarks.ts';
@@ -16,6 +15,7 @@ import { untrained } from '../cli/untrained.ts';
 import { dataError, scratch, volumeOf } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from '../train/tiny_run.ts';
 import { IDENTITY, meta, nifti, nrrd, RAMP, stored } from './files.ts';
+import { voxelgrad, type Said } from '../cli/voxelgrad.ts';
 
 const folder = scratch();
 const put = (name: string, bytes: Uint8Array | string): string => {
@@ -124,17 +124,8 @@ describe('in a page', () => {
 
 describe('the command line', () => {
   const at = (...parts: string[]): string => join(folder, ...parts);
-  const run = async (...argv: string[]): Promise<{ code: number; out: string; err: string }> => {
-    let [out, err] = ['', ''];
-    const code = await main(argv, {
-      stdout: (t) => {
-        out += t;
-      },
-      stderr: (t) => {
-        err += t;
-      },
-    });
-    return { code, out, err };
+  const run = async (...argv: string[]): Promise<Said> => {
+    return voxelgrad(argv);
   };
   beforeAll(async () => {
     await tinyDataset(at('set'));

@@ -3,7 +3,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { openDevice } from '../../src/gpu/device.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
@@ -17,6 +16,7 @@ import { parsePlan } from '../../src/train/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { scratch } from '../data/helpers.ts';
 import { tinyDataset, writePlan } from '../train/tiny_run.ts';
+import { voxelgrad } from '../cli/voxelgrad.ts';
 
 /** Two volumes an iteration, six iterations of `demo`. */
 export function smallPlan(method: string, change: (plan: any) => void = () => {}): Plan {
@@ -76,17 +76,9 @@ export function wholeWay(methods: readonly (readonly [string, (plan: any) => voi
 
     it('predicts, is evaluated and reported by its name', async () => {
       const run = async (...argv: string[]): Promise<string> => {
-        let text = '';
-        const code = await main(argv, {
-          stdout: (t) => {
-            text += t;
-          },
-          stderr: (t) => {
-            text += t;
-          },
-        });
-        expect([code, text]).toEqual([0, expect.anything()]);
-        return text;
+        const { code, out, err } = await voxelgrad(argv);
+        expect(code, err).toBe(0);
+        return out + err;
       };
       await run('train', data, '--run', at('run'), '--plan', writePlan(root, plan, `${method}.json`));
       await run('predict', '-i', join(data, 'imagesTs'), '-o', at('masks'), '--run', at('run'));

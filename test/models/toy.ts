@@ -12,7 +12,7 @@ import { sliceLoss } from '../../src/methods/sanet/forward.ts';
 import { makeNetworks } from '../../src/train/networks.ts';
 import { adamw, decayGroups } from '../../src/optim/optimiser.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { learningRateFactor } from '../../src/optim/schedule.ts';
+import { learningRateFactor } from '../../src/train/learning_rate.ts';
 import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 
 const SIDE = 64;

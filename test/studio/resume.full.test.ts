@@ -5,12 +5,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { parseSafetensors } from '../../src/files/safetensors.ts';
 import { ZipFile } from '../../src/files/zip.ts';
 import { bundled, chromium, removeBundled } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
 import { openBrowser, type Browser, type Tab } from './browser.ts';
+import { voxelgrad } from '../cli/voxelgrad.ts';
 
 /** Iterations of every run here. */
 const N = 6;
@@ -126,16 +126,14 @@ describe('a session file', () => {
         'run/checkpoints/latest.safetensors',
       ]),
     );
-    const said: string[] = [];
-    const out = { stdout: (text: string) => void said.push(text), stderr: (text: string) => void said.push(text) };
-    expect([await main(['check', join(folder, 'data')], out), said.join('')]).toEqual([
-      0,
-      expect.stringContaining('1 cases read, 0 errors'),
-    ]);
-    expect([await main(['train', join(folder, 'data'), '--run', join(folder, 'run'), '--resume'], out), said.join('')]).toEqual([
-      0,
-      expect.stringContaining(`Trained ${N} iterations`),
-    ]);
+    expect(await voxelgrad(['check', join(folder, 'data')])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('1 cases read, 0 errors'),
+    });
+    expect(await voxelgrad(['train', join(folder, 'data'), '--run', join(folder, 'run'), '--resume'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`Trained ${N} iterations`),
+    });
     const node = weights(readFileSync(join(folder, 'run/checkpoints/final.safetensors')).toString('base64'));
     expect([...node.keys()]).toEqual([...alone.keys()]);
     const far = Math.max(...[...node].map(([name, values]) => Math.max(...values.map((v, i) => Math.abs(v - alone.get(name)![i])))));

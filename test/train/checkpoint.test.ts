@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { zeros } from '../../src/engine/tensor.ts';
 import { AtomicWriter } from '../../src/files/atomic_writer.ts';
 import { encodeSafetensors } from '../../src/files/safetensors.ts';
@@ -20,6 +19,7 @@ import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { scratch } from '../data/helpers.ts';
 import { posix } from '../needs.ts';
 import { initialiseFrom, slicesAlone, tinyPlan } from './tiny_run.ts';
+import { voxelgrad } from '../cli/voxelgrad.ts';
 
 const root = scratch();
 const at = (name: string): string => join(root, name);
@@ -272,15 +272,8 @@ describe('predict', () => {
     writeFileSync(at('run/plan.json'), JSON.stringify(tinyPlan()));
     mkdirSync(at('scans'));
     const predict = async (): Promise<string> => {
-      let err = '';
-      expect(
-        await main(['predict', '-i', at('scans'), '-o', at('masks'), '--run', at('run')], {
-          stdout: () => {},
-          stderr: (t) => {
-            err += t;
-          },
-        }),
-      ).toBe(3);
+      const { code, err } = await voxelgrad(['predict', '-i', at('scans'), '-o', at('masks'), '--run', at('run')]);
+      expect(code).toBe(3);
       return err;
     };
     await seal(at('run/checkpoints/best.safetensors'), [], [tensor('sam.a', [NaN])], metadata);

@@ -3,7 +3,6 @@
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
 import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { changedFiles, fileSums, trainedSums } from '../../src/train/data_files.ts';
@@ -11,6 +10,7 @@ import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { writeVolume } from '../../src/io/node/volume.ts';
 import { scratch, volumeOf } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
+import { voxelgrad, type Said } from '../cli/voxelgrad.ts';
 
 const root = scratch();
 const data = join(root, 'data');
@@ -18,17 +18,8 @@ const run = join(root, 'run');
 const untouched = join(root, 'untouched');
 let fold: { train: string[]; selection: string[]; test: string[] };
 
-async function train(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { code: 0, out: '', err: '' };
-  said.code = await main(['train', ...argv], {
-    stdout: (t) => {
-      said.out += t;
-    },
-    stderr: (t) => {
-      said.err += t;
-    },
-  });
-  return said;
+async function train(...argv: string[]): Promise<Said> {
+  return voxelgrad(['train', ...argv]);
 }
 const record = (): any => JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
 const label = (name: string): string => join(data, 'labelsTr', `${name}.nii.gz`);
@@ -45,14 +36,11 @@ beforeAll(async () => {
   );
   // Stopped at its first iteration.
   let stopped = false;
-  const code = await main(['train', data, '--run', run, '--plan', plan], {
-    stderr: () => {},
-    stdout: (t) => {
-      if (t.startsWith('iteration 1/') && !stopped) {
-        stopped = true;
-        process.emit('SIGINT');
-      }
-    },
+  const { code } = await voxelgrad(['train', data, '--run', run, '--plan', plan], (text) => {
+    if (text.startsWith('iteration 1/') && !stopped) {
+      stopped = true;
+      process.emit('SIGINT');
+    }
   });
   expect(code).toBe(0);
   ({ fold } = record());
@@ -103,14 +91,11 @@ describe('--resume takes', () => {
     cpSync(untouched, moved, { recursive: true });
     for (const name of fold.test) cpSync(label(fold.train[0]), join(moved, 'labelsTr', `${name}.nii.gz`));
     let stopped = false;
-    const code = await main(['train', moved, '--run', run, '--resume'], {
-      stderr: () => {},
-      stdout: (t) => {
-        if (t.startsWith('compiling') && !stopped) {
-          stopped = true;
-          process.emit('SIGINT');
-        }
-      },
+    const { code } = await voxelgrad(['train', moved, '--run', run, '--resume'], (text) => {
+      if (text.startsWith('compiling') && !stopped) {
+        stopped = true;
+        process.emit('SIGINT');
+      }
     });
     expect(code).toBe(0);
     expect(record().dataset).toBe(moved);

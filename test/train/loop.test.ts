@@ -4,7 +4,6 @@
 import fs, { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
 import { type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
@@ -20,6 +19,7 @@ import { readLog } from '../../src/io/node/run/log.ts';
 import { scratch } from '../data/helpers.ts';
 import { asVersion1 } from './plan_v1.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
+import { voxelgrad } from '../cli/voxelgrad.ts';
 
 const root = scratch();
 const data = join(root, 'data');
@@ -312,16 +312,12 @@ describe('trouble', () => {
 
   it('a device that is lost is opened anew, and the run ends with the same bits', async () => {
     const folder = join(root, 'lost');
-    let [out, losses] = ['', 0];
-    const code = await main(['train', data, '--run', folder, '--plan', file], {
-      stderr: () => {},
-      stdout: (text) => {
-        out += text;
-        if (/^iteration (1|10)\//.test(text) && losses < 2) {
-          losses++;
-          currentDevice().gpu.destroy();
-        }
-      },
+    let losses = 0;
+    const { code, out } = await voxelgrad(['train', data, '--run', folder, '--plan', file], (text) => {
+      if (/^iteration (1|10)\//.test(text) && losses < 2) {
+        losses++;
+        currentDevice().gpu.destroy();
+      }
     });
     expect(out).toMatch(/device was lost[^]*Going on from the last checkpoint[^]*device was lost[^]*Trained 12 iterations/);
     expect([code, losses]).toEqual([0, 2]);
@@ -329,14 +325,8 @@ describe('trouble', () => {
   });
 
   it('an adapter that keeps failing is given up', async () => {
-    let err = '';
-    const code = await main(['train', data, '--run', join(root, 'broken'), '--plan', file], {
-      stderr: (text) => {
-        err += text;
-      },
-      stdout: (text) => {
-        if (text.startsWith('compiling')) currentDevice().gpu.destroy();
-      },
+    const { code, err } = await voxelgrad(['train', data, '--run', join(root, 'broken'), '--plan', file], (text) => {
+      if (text.startsWith('compiling')) currentDevice().gpu.destroy();
     });
     expect(code).toBe(1);
     expect(err).toMatch(/device was lost/);

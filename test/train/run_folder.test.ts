@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../src/cli/main.ts';
 import { commandLine } from '../../src/cli/text.ts';
 import { FolderLock } from '../../src/files/lock.ts';
 import { currentDevice } from '../../src/gpu/device.ts';
@@ -13,6 +12,7 @@ import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { type CheckpointName } from '../../src/train/run_store.ts';
 import { scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from './tiny_run.ts';
+import { voxelgrad, type Said } from '../cli/voxelgrad.ts';
 
 const root = scratch();
 const data = join(root, 'data');
@@ -25,24 +25,9 @@ const plan = writePlan(
   }),
 );
 
-interface Said {
-  code: number;
-  out: string;
-  err: string;
-}
-
 /** One command; `on` sees every line as it is printed. */
 async function verb(argv: readonly string[], on: (text: string) => void = () => {}): Promise<Said> {
-  const said = { code: 0, out: '', err: '' };
-  said.code = await main(argv, {
-    stdout: (t) => {
-      said.out += t;
-      on(t);
-    },
-    stderr: (t) => {
-      said.err += t;
-    },
-  });
+  const said = await voxelgrad(argv, on);
   expect(said.err).not.toMatch(/\n {4}at /);
   return said;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Learning rates as fractions of a run (specification C).
+import { poly } from '../optim/schedules.ts';
 
 export interface RateSchedule {
   readonly schedule: 'poly' | 'constant';
@@ -11,5 +12,5 @@ export interface RateSchedule {
 export function learningRateFactor({ schedule, power, warmUp }: RateSchedule, it: number, n: number): number {
   const warm = Math.round(warmUp * n);
   if (it < warm) return (it + 1) / warm;
-  return schedule === 'constant' ? 1 : (1 - it / n) ** power;
+  return schedule === 'constant' ? 1 : poly(1, { steps: n, power })(it);
 }
