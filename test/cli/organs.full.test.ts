@@ -33,7 +33,7 @@ async function shortPlan(data: string, change: (plan: any) => void = () => {}): 
 async function throughTheRest(data: string, run: string, names: readonly string[]): Promise<any> {
   const [scans, masks] = [join(run, 'scans'), join(run, 'masks')];
   mkdirSync(scans);
-  for (const name of names) copyFileSync(join(data, `imagesTr/${name}_0000.nii.gz`), join(scans, `${name}_0000.nii.gz`));
+  for (const name of names) copyFileSync(join(data, `imagesTr/${name}_0000.nii.gz`), join(scans, `${name}.nii.gz`));
   await verb('predict', '-i', scans, '-o', masks, '--run', run);
   for (const name of names) {
     const [scan, mask] = [await readVolume(join(data, `labelsTr/${name}.nii.gz`)), await readVolume(join(masks, `${name}.nii.gz`))];
