@@ -11,11 +11,14 @@ override WG: u32 = 8u;
 override KC: u32 = 64u;      // keys a chunk, a multiple of 8
 override CELLS: u32 = 512u;  // WG KC
 
-@group(0) @binding(6) var<storage, read_write> rows: array<f32>;           // [slices, rows, 4]: factor, log-sum, -, 1 / norm; one lane reads a factor where another writes a log-sum
+// [slices, rows, 4]: factor, log-sum, -, 1 / norm; factors filled by attention_norms.
+// One lane reads a factor where another writes a log-sum
+@group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 @group(0) @binding(7) var<storage, read_write> y: array<f32>;          // [B, heads, groups, rows, dv] by strides
 
 var<workgroup> p: array<vec4<f32>, CELLS>;
 
+// Workgroups: `slices * ceil(rows / (4 * WG))`
 @compute @workgroup_size(WG)
 fn attention(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);

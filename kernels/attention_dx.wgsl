@@ -6,23 +6,25 @@
 alias T = f32; // @spec f32 f16
 
 struct Params {
-  heads: u32, groups: u32, slice0: u32, slices: u32, // the piece
+  heads: u32, groups: u32, slice0: u32, slices: u32, // heads; groups; the piece: its first slice (batch, head, group); how many
   row0: u32, row_count: u32, rows: u32,              // rows written: from row0, row_count of `rows` a slice
   x0: u32, x_count: u32, xs: u32,                    // rows of B: from x0, x_count of `xs` a slice
-  a0: u32, az: u32, ar: u32, ax: u32,                // strides of A over slice of the piece, row, x
-  d: u32,
-  b0: u32, bb: u32, bh: u32, bg: u32, bt: u32,
-  o0: u32, ob: u32, oh: u32, og: u32, ot: u32,       // own rows (q, k)
-  g0: u32, gb: u32, gh: u32, gg: u32, gt: u32,       // gradient written
-  weigh: u32, add: u32, finish: u32, scale: f32,     // use weights; add to what earlier pieces left; see fn finish
+  a0: u32, az: u32, ar: u32, ax: u32,                // A: first element; stride over slices of the piece; over rows; over x
+  d: u32,                                            // channels of a row of B and of g
+  b0: u32, bb: u32, bh: u32, bg: u32, bt: u32,       // B: first element; stride over batch; over head; over group; over token
+  o0: u32, ob: u32, oh: u32, og: u32, ot: u32,       // own rows (q, k), likewise
+  g0: u32, gb: u32, gh: u32, gg: u32, gt: u32,       // gradient written, likewise
+  weigh: u32, add: u32,     // 1: times the factor in `weights`; 1: add to what earlier pieces left in g
+  finish: u32, scale: f32,  // bits, see fn finish: 1 factor, 2 cosines, 4 and 8 what `part` gets; the scores' factor, for bit 4
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;               // [2, slices, rows of the piece, keys]
-@group(0) @binding(2) var<storage, read> b: array<T>;
-@group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;   // [all slices, xs]: x = factor
-@group(0) @binding(4) var<storage, read> own: array<vec4<f32>>;       // [all slices, rows]: x = factor, w = 1 / norm
-@group(0) @binding(5) var<storage, read> own_rows: array<T>;
-@group(0) @binding(6) var<storage, read_write> g: array<T>;
+@group(0) @binding(1) var<storage, read> a: array<f32>;               // [2, slices, rows of the piece, keys]; filled by attention_ds
+@group(0) @binding(2) var<storage, read> b: array<T>; // rows of k, q or dy
+@group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;   // [all slices, xs]: x = factor; filled by attention_norms
+// [all slices, rows]: x = factor, w = 1 / norm; filled by attention_norms
+@group(0) @binding(4) var<storage, read> own: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> own_rows: array<T>; // rows of q or k that belong to g, where cosine
+@group(0) @binding(6) var<storage, read_write> g: array<T>; // gradient, by its strides
 @group(0) @binding(7) var<storage, read_write> part: array<f32>;      // [all slices, rows]
 
 override WG: u32 = 8u;
@@ -37,7 +39,10 @@ fn finish(row: u32, to: u32, from_own: u32, total: f32) {
   let o = own[row];
   var dot = 0.0;
   if ((params.finish & 6u) != 0u) {
-    for (var left = params.d; left > 0u; left--) { let c = params.d - left; dot = fma(f32(own_rows[from_own + c]) * o.w, f32(g[to + c]), dot); }
+    for (var left = params.d; left > 0u; left--) {
+      let c = params.d - left;
+      dot = fma(f32(own_rows[from_own + c]) * o.w, f32(g[to + c]), dot);
+    }
   }
   for (var left = params.d; left > 0u; left--) {
     let c = params.d - left;
@@ -48,8 +53,13 @@ fn finish(row: u32, to: u32, from_own: u32, total: f32) {
   if ((params.finish & 4u) != 0u) { part[row] = dot * params.scale; }
 }
 
+// Workgroups: `slices * ceil(row_count / (4 * WG))`
 @compute @workgroup_size(WG)
-fn attention_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let tiles = (params.row_count + 4u * WG - 1u) / (4u * WG);
   let index = wid.x + wid.y * nwg.x;
   let local = index / tiles;

@@ -8,12 +8,18 @@
 override WG: u32 = 8u;
 
 @group(0) @binding(6) var<storage, read> dy: array<T>;                // y's strides
-@group(0) @binding(7) var<storage, read> rows: array<vec4<f32>>;      // [slices, rows]: factor, log-sum, delta, 1 / norm
+// [slices, rows]: factor, log-sum, delta, 1 / norm; filled by attention_delta
+@group(0) @binding(7) var<storage, read> rows: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> ds: array<f32>;        // [2, slices of the piece, row_count, keys]: P, dS
 
 // Four queries a lane and all keys. One workgroup 4 WG queries of one slice.
+// Workgroups: `slices of the piece * ceil(row_count / (4 * WG))`
 @compute @workgroup_size(WG)
-fn attention_ds(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_ds(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let tiles = (params.row_count + 4u * WG - 1u) / (4u * WG);
   let index = wid.x + wid.y * nwg.x;
   let local = index / tiles;

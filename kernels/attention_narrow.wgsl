@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 // attention.wgsl for heads of at most D channels: a lane's four queries and their results stay in its registers (or on its stack), so
-// that neither scores nor results pass through memory while it walks over the keys, KT at a time: three times as fast on Mesa 26 (bench/lab).
+// that neither scores nor results pass through memory while it walks over the keys, KT at a time: three times as fast on Mesa 26
+// (bench/lab).
 // @import "lib/attention.wgsl"
 
 override WG: u32 = 8u;
 const D = 16u; // @spec 4u 8u 16u
 const KT = 4u; // on Mesa 26 1 takes 1.4 times as long, 8 takes 1.4 to 2.3 times
 
-@group(0) @binding(6) var<storage, read_write> rows: array<f32>;       // [slices, rows, 4]: factor, log-sum, -, 1 / norm; one lane reads a factor where another writes a log-sum
+// [slices, rows, 4]: factor, log-sum, -, 1 / norm; factors filled by attention_norms.
+// One lane reads a factor where another writes a log-sum
+@group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 @group(0) @binding(7) var<storage, read_write> y: array<T>;            // [B, heads, groups, rows, dv] by strides
 
+// Workgroups: `slices * ceil(rows / (4 * WG))`
 @compute @workgroup_size(WG)
-fn attention_narrow(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_narrow(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);
   let z = four.z;
   if (z >= params.slices) { return; }

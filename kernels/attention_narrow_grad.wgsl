@@ -13,11 +13,13 @@ const D = 16u; // @spec 4u 8u 16u
 const KT = 4u;
 const KB = 8u; // the host counts workgroups by it
 
-// [slices, rows]: factor, log-sum, delta, 1 / norm; then [slices, keys], the cols, of which x becomes the sum of dS, the key bias's gradient
+// [slices, rows]: factor, log-sum, delta, 1 / norm; then [slices, keys], the cols, whose x becomes the sum of dS (key bias's gradient);
+// filled by attention_delta and attention_norms
 @group(0) @binding(4) var<storage, read_write> stats: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> dy: array<T>;                 // y's strides
 @group(0) @binding(7) var<storage, read_write> grad_q: array<T>;       // q's strides
-@group(0) @binding(8) var<storage, read_write> dtau: array<f32>;       // [slices, rows]: u . g, the temperature's gradient but for the scale
+// [slices, rows]: u . g, the temperature's gradient but for the scale
+@group(0) @binding(8) var<storage, read_write> dtau: array<f32>;
 @group(0) @binding(7) var<storage, read_write> grad_k: array<T>;       // k's strides
 @group(0) @binding(8) var<storage, read_write> grad_v: array<T>;       // v's strides
 @group(0) @binding(7) var<storage, read_write> grad_bias: array<T>;    // [B | 1, heads | 1, rows, keys]
@@ -31,8 +33,13 @@ fn bias_of(z: u32, query: vec4<u32>, key: vec4<u32>) -> vec4<f32> {
   return vec4<f32>(f32(bias[at.x]), f32(bias[at.y]), f32(bias[at.z]), f32(bias[at.w]));
 }
 
+// Workgroups: `slices * ceil(rows / (4 * WG))`
 @compute @workgroup_size(WG)
-fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_narrow_dq(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);
   let z = four.z;
   if (z >= params.slices) { return; }
@@ -72,7 +79,9 @@ fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
         dp = fma(g[c], vec4<f32>(f32(v[v_at + min(c, params.dv - 1u)])), dp);
       }
       let seen = (vec4<u32>(key) <= t + params.ahead) & vec4<bool>(first + j < params.keys);
-      let p = select(vec4<f32>(0.0), exp(max(a * (factor * col.x) + col.y + bias_of(z, t, vec4<u32>(key)), vec4<f32>(MASKED)) - log_sum), seen);
+      let p = select(
+        vec4<f32>(0.0), exp(max(a * (factor * col.x) + col.y + bias_of(z, t, vec4<u32>(key)), vec4<f32>(MASKED)) - log_sum),
+        seen);
       let ds = p * (dp - delta) * col.x;
       for (var c = 0u; c < D; c++) { sum[c] = fma(ds, vec4<f32>(f32(k[k_at + min(c, params.d - 1u)])), sum[c]); }
     }
@@ -97,8 +106,13 @@ fn attention_narrow_dq(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
   if (valid.w) { dtau[r.w] = dot.w; }
 }
 
+// Workgroups: `slices * ceil(keys / (4 * WG))`
 @compute @workgroup_size(WG)
-fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_narrow_dkv(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.keys);
   let z = four.z;
   if (z >= params.slices) { return; }
@@ -144,7 +158,9 @@ fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
         dp = fma(u[c], vec4<f32>(f32(dy[y_at + min(c, params.dv - 1u)])), dp);
       }
       let seen = (t <= vec4<u32>(query + params.ahead)) & vec4<bool>(first + j < params.rows);
-      let p = select(vec4<f32>(0.0), exp(max(a * (row.x * factor) + term + bias_of(z, vec4<u32>(query), t), vec4<f32>(MASKED)) - row.y), seen);
+      let p = select(
+        vec4<f32>(0.0), exp(max(a * (row.x * factor) + term + bias_of(z, vec4<u32>(query), t), vec4<f32>(MASKED)) - row.y),
+        seen);
       let ds = p * (dp - row.z);
       total += ds;
       let e = ds * row.x;
@@ -181,8 +197,13 @@ fn attention_narrow_dkv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
   if (valid.w) { stats[r.w].x = total.w; }
 }
 
+// Workgroups: `extents of the bias (B | 1) * (heads | 1) * ceil(keys / KB) * ceil(rows / (4 * WG))`, KB = 8
 @compute @workgroup_size(WG)
-fn attention_narrow_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_narrow_dbias(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   // Slices of one batch that share an entry lie side by side: those of its head, or all.
   let inner = params.heads * params.groups;
   let batches = select(1u, params.slices / inner, params.bias_b > 0u);

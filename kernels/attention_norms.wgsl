@@ -6,9 +6,12 @@
 alias T = f32; // @spec f32 f16
 
 struct Params {
-  n: u32, tokens: u32, heads: u32, groups: u32, d: u32, x0: u32, xb: u32, xh: u32, xg: u32, xt: u32,
-  scale: f32, cosine: u32, term_b: u32, term_h: u32, term_t: u32, multiply: u32,
-  first: u32, // of the results, where they follow others
+  n: u32, tokens: u32, heads: u32, groups: u32, d: u32, // slices x tokens; tokens a slice; heads; groups; channels a head
+  x0: u32, xb: u32, xh: u32, xg: u32, xt: u32,          // x: first element; stride over batch; over head; over group; over token
+  scale: f32, cosine: u32,                              // of the factor; 1: divide by the row's norm
+  term_b: u32, term_h: u32, term_t: u32,                // stride of `term` over batch; over head; over token
+  multiply: u32,                                        // `term` is 0 not used, 1 a factor (tau), 2 the added term (key bias)
+  first: u32,                                           // where the results begin in `norms`, in vectors: 0, or behind others
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;                   // [B, heads, groups, tokens, d] by strides
@@ -16,7 +19,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> norms: array<vec4<f32>>; // [slices, tokens]
 
 @compute @workgroup_size(64)
-fn attention_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_norms(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let z = i / params.tokens;

@@ -7,8 +7,13 @@ override WG: u32 = 8u;
 
 @group(0) @binding(6) var<storage, read_write> y: array<T>; // [slices, rows, keys]; keys = rows of the table, bound as k
 
+// Workgroups: `slices * ceil(rows / (4 * WG))`
 @compute @workgroup_size(WG)
-fn attention_positions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_positions(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let four = four_of(wid.x + wid.y * nwg.x, lane, WG, params.rows);
   let z = four.z;
   if (z >= params.slices) { return; }

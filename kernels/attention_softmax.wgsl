@@ -5,12 +5,18 @@
 // @import "lib/lanes.wgsl"
 // @import "lib/attention.wgsl"
 
-@group(0) @binding(1) var<storage, read> scores: array<f32>;       // [slices, rows, keys]: q k^T
-@group(0) @binding(6) var<storage, read_write> rows: array<f32>;   // [slices, rows, 4]: factor, log-sum, -, 1 / norm
+@group(0) @binding(1) var<storage, read> scores: array<f32>;       // [slices, rows, keys]: q k^T; filled by matmul
+// [slices, rows, 4]: factor, log-sum, -, 1 / norm; factors filled by attention_norms
+@group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 @group(0) @binding(7) var<storage, read_write> p: array<T>;        // [slices, rows, keys]
 
+// Workgroups: `ceil(slices * rows * LANES / WG)`
 @compute @workgroup_size(WG)
-fn attention_softmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn attention_softmax(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
   let row = own_row(wid, nwg, local, params.slices * params.rows);
   let lane = row.lane;
   let r = row.at;

@@ -5,19 +5,26 @@
 alias T = f32; // @spec f32 f16
 
 struct Params {
-  n: u32, heads: u32, groups: u32, rows: u32, keys: u32,
-  slice0: u32, slices: u32, row0: u32, row_count: u32, // the piece
-  bias_batches: u32, bias_heads: u32, add: u32,        // add to what earlier pieces left
-  n0: u32, n1: u32, n2: u32,
-  dv: u32, y0: u32, yb: u32, yh: u32, yg: u32, yt: u32,
+  n: u32, heads: u32, groups: u32, rows: u32, keys: u32, // slices x rows; heads; groups; queries a slice; keys a slice
+  slice0: u32, slices: u32, row0: u32, row_count: u32,   // the piece: its first slice; how many; its first query; how many
+  bias_batches: u32, bias_heads: u32,                    // extents of the bias: B or 1; heads or 1
+  add: u32,                                              // attention_dbias: 1: add to what earlier pieces left
+  n0: u32, n1: u32, n2: u32,                             // attention_dpositions: queries and keys are a grid n0 x n1 x n2
+  dv: u32,                                               // attention_delta: channels of a row of y
+  y0: u32, yb: u32, yh: u32, yg: u32, yt: u32,           // y and dy: first element; stride over batch; over head; over group; over token
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> ds: array<f32>;         // [2, slices, row_count, keys]: P, dS
+@group(0) @binding(1) var<storage, read> ds: array<f32>;         // [2, slices, row_count, keys]: P, dS; filled by attention_ds
 @group(0) @binding(2) var<storage, read_write> sums: array<T>;   // dbias [bias_batches, bias_heads, rows, keys]
 
 // One workgroup 64 keys of one query, so that the slices it loops over are the same for all its lanes.
+// Workgroups: `bias_batches * bias_heads * row_count * ceil(keys / 64)`
 @compute @workgroup_size(64)
-fn attention_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_dbias(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let blocks = (params.keys + 63u) / 64u;
   let index = wid.x + wid.y * nwg.x;
   let key = (index % blocks) * 64u + lane;
@@ -36,7 +43,10 @@ fn attention_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
   for (; b <= last; b++) {
     let first = b * params.heads * params.groups + own_h * params.groups;
     let to = min(end, first + sharing);
-    for (var left = i32(to) - i32(max(params.slice0, first)); left > 0; left--) { let z = to - u32(left); s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key]; }
+    for (var left = i32(to) - i32(max(params.slice0, first)); left > 0; left--) {
+      let z = to - u32(left);
+      s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key];
+    }
   }
   let o = (own * params.rows + params.row0 + row) * params.keys + key;
   if (params.add == 1u) { s += f32(sums[o]); }
@@ -44,8 +54,13 @@ fn attention_dbias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
 }
 
 // sums [slices, rows, (2 n0 - 1) + (2 n1 - 1) + (2 n2 - 1)]: by offset, query coordinate - key coordinate + n - 1
+// Workgroups: `ceil(slices * row_count * (2 (n0 + n1 + n2) - 3) / 64)`
 @compute @workgroup_size(64)
-fn attention_dpositions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_dpositions(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   let width = 2u * (params.n0 + params.n1 + params.n2) - 3u;
   if (i >= params.slices * params.row_count * width) { return; }
@@ -84,12 +99,16 @@ fn attention_dpositions(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
 }
 
 @group(0) @binding(1) var<storage, read> y: array<T>;                 // [B, heads, groups, rows, dv] by strides
-@group(0) @binding(3) var<storage, read> dy: array<T>;
-@group(0) @binding(4) var<storage, read> old: array<vec4<f32>>;       // [slices, rows]: factor, log-sum, -, 1 / norm
+@group(0) @binding(3) var<storage, read> dy: array<T>;                // likewise
+@group(0) @binding(4) var<storage, read> old: array<vec4<f32>>;       // [slices, rows]: factor, log-sum, -, 1 / norm; filled by attention
 @group(0) @binding(5) var<storage, read_write> fresh: array<vec4<f32>>; // the same with delta
 
 @compute @workgroup_size(64)
-fn attention_delta(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn attention_delta(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let z = i / params.rows;

@@ -18,17 +18,21 @@ override RELU: bool = false;
 override ADD: bool = false;
 override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
 
-// c in V; parts = ceil(rows / chunk); share: 1 / rows
-struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, momentum: f32, share: f32 }
+struct Params {
+  n: u32, rows: u32, c: u32,                // samples, or parts of a batch; rows of each; channels, in V
+  chunk: u32, parts: u32,                   // rows of a run; runs a sample: ceil(rows / chunk)
+  eps: f32, momentum: f32, share: f32,      // added to the variance; new = (1 - momentum) old + momentum now; 1 / rows
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;                    // [n, rows, c]
-@group(0) @binding(2) var<storage, read> stats: array<A>;                // [2, n, c]
+@group(0) @binding(2) var<storage, read> stats: array<A>;                // [2, n, c]; filled by bn_finish, bn_eval_stats or gn_finish
 @group(0) @binding(3) var<storage, read> gamma: array<A>;                // [c]
 @group(0) @binding(4) var<storage, read> beta: array<A>;                 // [c]
 @group(0) @binding(5) var<storage, read> z: array<V>;                    // [n, rows, c]
 @group(0) @binding(6) var<storage, read_write> y: array<V>;              // [n, rows, c]
 @group(0) @binding(7) var<storage, read_write> partial: array<A>;        // [2, n, parts, c]
-@group(0) @binding(1) var<storage, read> partial_in: array<A>;           // the same, read by bn_finish and bn_grad
+// the same, read by bn_finish and bn_grad; filled by bn_moments; bn_grad: by bn_sums
+@group(0) @binding(1) var<storage, read> partial_in: array<A>;
 @group(0) @binding(2) var<storage, read_write> stats_out: array<A>;      // [2, n, c]
 @group(0) @binding(4) var<storage, read_write> running_mean: array<A>;   // [c]
 @group(0) @binding(5) var<storage, read_write> running_var: array<A>;    // [c]
@@ -36,7 +40,7 @@ struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, eps: f32, mom
 @group(0) @binding(9) var<storage, read> var_in: array<A>;               // [c]
 @group(0) @binding(8) var<storage, read> dy: array<V>;                   // [n, rows, c]
 @group(0) @binding(9) var<storage, read> y_in: array<V>;                 // [n, rows, c], the result, where RELU
-@group(0) @binding(5) var<storage, read> coef: array<A>;                 // [2, n, c]
+@group(0) @binding(5) var<storage, read> coef: array<A>;                 // [2, n, c]; filled by bn_grad or gn_grad
 @group(0) @binding(6) var<storage, read_write> coef_out: array<A>;       // [2, n, c]
 @group(0) @binding(10) var<storage, read_write> dgamma: array<A>;        // [c]
 @group(0) @binding(11) var<storage, read_write> dbeta: array<A>;         // [c]
@@ -69,6 +73,7 @@ fn finite(v: A) -> A {
   return select(v, A(0.0), (bits & B(0x7f800000u)) == B(0x7f800000u));
 }
 
+// Workgroups: `ceil(n * parts * c / (PER * WG))`
 @compute @workgroup_size(WG)
 fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let lane = (wid.x + wid.y * nwg.x) * WG + local;
@@ -109,7 +114,10 @@ fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
     let means = sample * params.parts * params.c + i;
     let squares = params.n * params.parts * params.c + means;
     var mean = A(0.0);
-    for (var left = params.parts; left > 0u; left--) { let p = params.parts - left; mean += partial_in[means + p * params.c] * (rows_of(p) / count); }
+    for (var left = params.parts; left > 0u; left--) {
+      let p = params.parts - left;
+      mean += partial_in[means + p * params.c] * (rows_of(p) / count);
+    }
     var m2 = A(0.0);
     for (var left = params.parts; left > 0u; left--) {
       let p = params.parts - left;
@@ -125,13 +133,18 @@ fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
 
 // Evaluation: running values as stats.
 @compute @workgroup_size(WG)
-fn bn_eval_stats(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn bn_eval_stats(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
   let i = (wid.x + wid.y * nwg.x) * WG + local;
   if (i >= params.c) { return; }
   stats_out[i] = mean_in[i];
   stats_out[params.c + i] = inverseSqrt(var_in[i] + params.eps);
 }
 
+// Workgroups: `ceil(n * parts * c / (PER * WG))`
 @compute @workgroup_size(WG)
 fn bn_apply(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
@@ -167,6 +180,7 @@ fn open_dy(i: u32) -> A {
 }
 
 // Sums of g and of g h over a run, h = (x - mean) rstd.
+// Workgroups: `ceil(n * parts * c / (PER * WG))`
 @compute @workgroup_size(WG)
 fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let lane = (wid.x + wid.y * nwg.x) * WG + local;
@@ -243,6 +257,7 @@ fn slope_of(g: A, i: u32, v: u32, s: Slopes) -> A {
   return g * s.slope[v] - (A(x[i + v]) - s.mean[v]) * s.pull[v] - s.rest[v];
 }
 
+// Workgroups: `ceil(n * parts * c / (PER * WG))`
 @compute @workgroup_size(WG)
 fn bn_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let run = run_of((wid.x + wid.y * nwg.x) * WG + local);
@@ -255,6 +270,7 @@ fn bn_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: ve
   }
 }
 
+// Workgroups: `ceil(n * parts * c / (PER * WG))`
 @compute @workgroup_size(WG)
 fn bn_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let run = run_of((wid.x + wid.y * nwg.x) * WG + local);

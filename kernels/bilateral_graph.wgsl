@@ -5,7 +5,10 @@
 // A lane owns a row (forward, first half of backward) or a column (second half) of one slice; nothing is shared.
 alias T = f32; // @spec f32 f16
 
-struct Params { rows: u32, nodes: u32, first: u32, slope: f32 } // rows = slices x nodes; nodes of both graphs; nodes of graph 0
+struct Params {
+  rows: u32, nodes: u32, first: u32, // slices x nodes; nodes of both graphs; nodes of graph 0, which come first
+  slope: f32,                        // of the LeakyReLU below 0
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> terms: array<T>;          // [slices, nodes, 8]
 @group(0) @binding(2) var<storage, read_write> y: array<T>;        // A [slices, nodes, nodes]
@@ -18,7 +21,11 @@ fn raw(base: u32, i: u32, j: u32) -> f32 {
 fn leaky(e: f32) -> f32 { return select(e * params.slope, e, e > 0.0); }
 
 @compute @workgroup_size(8)
-fn bilateral_adjacency(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn bilateral_adjacency(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (row >= params.rows) { return; }
@@ -28,10 +35,13 @@ fn bilateral_adjacency(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
   for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; top = max(top, leaky(raw(base, i, j))); }
   var sum = 0.0;
   for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; sum += exp(leaky(raw(base, i, j)) - top); }
-  for (var left = params.nodes; left > 0u; left--) { let j = params.nodes - left; y[row * params.nodes + j] = T(exp(leaky(raw(base, i, j)) - top) / sum); }
+  for (var left = params.nodes; left > 0u; left--) {
+    let j = params.nodes - left;
+    y[row * params.nodes + j] = T(exp(leaky(raw(base, i, j)) - top) / sum);
+  }
 }
 
-@group(0) @binding(3) var<storage, read> adjacency: array<T>;      // A
+@group(0) @binding(3) var<storage, read> adjacency: array<T>;      // A; filled by bilateral_adjacency
 @group(0) @binding(4) var<storage, read> dy: array<T>;             // dA
 @group(0) @binding(5) var<storage, read_write> dot: array<f32>;    // [slices, nodes]: sum over j of A dA
 @group(0) @binding(6) var<storage, read_write> dterms: array<T>;   // [slices, nodes, 8]
@@ -40,7 +50,11 @@ fn slope(e: f32) -> f32 { return select(params.slope, 1.0, e > 0.0); }
 
 // dterms[..., 0 ... 3] and dot
 @compute @workgroup_size(8)
-fn bilateral_dreceiver(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn bilateral_dreceiver(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (row >= params.rows) { return; }
@@ -65,7 +79,11 @@ fn bilateral_dreceiver(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workg
 
 // dterms[..., 4 ... 7]; dot is read
 @compute @workgroup_size(8)
-fn bilateral_dsource(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn bilateral_dsource(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (row >= params.rows) { return; }

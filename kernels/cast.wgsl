@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `convert`: y[i] = TO(x[i]) by WGSL's conversions: f32 to f16 rounds to nearest even. `truncate`: floats to integers, what is out of range to the
-// nearest integer in range and NaN to 0 (WGSL's own conversion stops at the largest float in range, and says nothing of NaN).
+// `convert`: y[i] = TO(x[i]) by WGSL's conversions: f32 to f16 rounds to nearest even. `truncate`: floats to integers, what is out of range
+// to the nearest integer in range and NaN to 0 (WGSL's own conversion stops at the largest float in range, and says nothing of NaN).
 // One lane an element; workgroups folded over a 2D grid.
 // @import "lib/exponential.wgsl"
 alias FROM = f32; // @spec f32 f16 u32 i32
@@ -10,7 +10,9 @@ const MOST = 2147483647i; // @spec I: 2147483647i 4294967295u
 const BEYOND = 2147483648.0; // @spec I: 2147483648.0 4294967296.0
 override WG: u32 = 64u;
 
-struct Params { n: u32 }
+struct Params {
+  n: u32, // elements
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<FROM>;         // [n]
 @group(0) @binding(2) var<storage, read_write> y: array<TO>;     // [n]

@@ -18,14 +18,20 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 // @import "lib/conv.wgsl"
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;       // [N, XD, XH, XW, XC]
-@group(0) @binding(2) var<storage, read> w: array<W>;       // by strides: column, reduction, group, taps; as vec4 w_k is 1 and the others are multiples of 4
+// by strides: column, reduction, group, taps; as vec4 w_k is 1 and the others are multiples of 4
+@group(0) @binding(2) var<storage, read> w: array<W>;
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
 
 fn w_at(i: u32) -> f32 { return vec4<f32>(vec4(w[i])).x; }
 
 @compute @workgroup_size(WG)
-fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) sid: u32) {
+fn conv(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) sid: u32,
+) {
   let tile = wid.x + wid.y * nwg.x;
   if (tile >= params.tiles) { return; }
 
@@ -81,7 +87,8 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   for (var left = az.count * ay.count * taps_x; left > 0; left--) {
     let hop = vec3<i32>(tz * az.step, ty * ay.step, tx * ax.step);
     let skip = ((hop.x * params.xh + hop.y) * params.xw + hop.z) * params.xc;
-    let w0 = u32(az.k0 + tz * params.step_z) * params.w_z + u32(ay.k0 + ty * params.step_y) * params.w_y + u32(ax.k0 + tx * params.step_x) * params.w_x;
+    let w0 = u32(az.k0 + tz * params.step_z) * params.w_z + u32(ay.k0 + ty * params.step_y) * params.w_y
+      + u32(ax.k0 + tx * params.step_x) * params.w_x;
     var lo: array<u32, TM>;
     var len: array<u32, TM>;
     for (var r = 0u; r < TM; r++) {

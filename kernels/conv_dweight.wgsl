@@ -18,7 +18,12 @@ const JOIN = 0u; // @spec 0u 1u
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>; // [splits, YC, KD, KH, KW, gi]
 
 @compute @workgroup_size(WG)
-fn conv_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) sid: u32) {
+fn conv_dweight(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) sid: u32,
+) {
   let tile = wid.x + wid.y * nwg.x;
   if (tile >= params.tiles) { return; }
   let width = params.kd * params.kh * params.kw * params.gi;

@@ -11,20 +11,20 @@ const PIXELS = 8u; // @spec 4u 8u
 override WG: u32 = 8u;
 
 struct Params {
-  n: u32,
-  xd: i32, xh: i32, xw: i32, xc: u32,
-  yd: u32, yh: u32, yw: u32, yc: u32,
-  kd: i32, kh: i32, kw: i32,
-  down_z: i32, down_y: i32, down_x: i32,
-  up_z: i32, up_y: i32, up_x: i32,
-  pad_z: i32, pad_y: i32, pad_x: i32,
-  dil_z: i32, dil_y: i32, dil_x: i32,
-  step_z: i32, step_y: i32, step_x: i32, // up / gcd(up, dil)
-  x_of: u32, reps: u32, // output channel c reads the channels (c * reps + m) / x_of, m < reps
-  has_bias: u32,
-  act: u32,    // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
-  tiles: u32,  // workgroups
-  chunk: u32,  // depthwise_dweight: pixels a workgroup
+  n: u32,                                           // batch
+  xd: i32, xh: i32, xw: i32, xc: u32,               // x read: depth; height; width; channels
+  yd: u32, yh: u32, yw: u32, yc: u32,               // y written: depth; height; width; channels
+  kd: i32, kh: i32, kw: i32,                        // taps along each axis
+  down_z: i32, down_y: i32, down_x: i32,            // stride of a convolution, 1 upwards
+  up_z: i32, up_y: i32, up_x: i32,                  // 1, stride upwards
+  pad_z: i32, pad_y: i32, pad_x: i32,               // MINUS the padding before, plus upwards
+  dil_z: i32, dil_y: i32, dil_x: i32,               // MINUS the dilation, plus upwards
+  step_z: i32, step_y: i32, step_x: i32,            // up / gcd(up, dil): taps from one that reaches an output to the next
+  x_of: u32, reps: u32,                             // output channel c reads the channels (c * reps + m) / x_of, m < reps
+  has_bias: u32,                                    // 1: add bias
+  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
+  tiles: u32,                                       // workgroups
+  chunk: u32,                                       // depthwise_dweight: rows of pixels (n, z, y) a workgroup sums
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;       // [N, XD, XH, XW, XC]
@@ -104,7 +104,11 @@ fn depthwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
 }
 
 @compute @workgroup_size(WG)
-fn depthwise_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn depthwise_dweight(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let tile = wid.x + wid.y * nwg.x;
   let across = (params.yc + WG - 1u) / WG;

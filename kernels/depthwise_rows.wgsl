@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Depthwise convolution with stride 1 and neighbouring taps. A lane owns a channel of a strip PIXELS wide and walks down its rows: each row of
-// the input is loaded once and brings every row of taps to an output row of its own, KY of which are under way. The input gradient is the
-// same with the kernel turned round (`flip`) and pad = dil (k - 1) - pad. `depthwise_rows_dweight`: a lane walks all strips of a band of
-// output rows, and split_sum.wgsl adds the bands in order. depthwise.wgsl does every other case.
+// Depthwise convolution with stride 1 and neighbouring taps. A lane owns a channel of a strip PIXELS wide and walks down its rows: each row
+// of the input is loaded once and brings every row of taps to an output row of its own, KY of which are under way. The input gradient is
+// the same with the kernel turned round (`flip`) and pad = dil (k - 1) - pad. `depthwise_rows_dweight`: a lane walks all strips of a band
+// of output rows, and split_sum.wgsl adds the bands in order. depthwise.wgsl does every other case.
 alias T = f32; // @spec f32 f16
 const KZ = 1u; // @spec 1u 3u
 const KY = 3u; // @spec 1u 3u 5u 7u
@@ -12,16 +12,16 @@ const TAPS = KZ * KY * KX;
 override WG: u32 = 8u;
 
 struct Params {
-  n: u32, c: u32,
-  xd: i32, xh: i32, xw: i32,
-  yd: u32, yh: u32, yw: u32,
-  pad_z: i32, pad_y: i32, pad_x: i32,
-  dil_z: i32,
-  flip: u32,     // 1: taps last to first
-  has_bias: u32,
-  act: u32,      // 0 none, 1 relu
-  tiles: u32,    // workgroups
-  rows: u32,     // output rows of a band
+  n: u32, c: u32,                     // batch; channels
+  xd: i32, xh: i32, xw: i32,          // x read: depth; height; width
+  yd: u32, yh: u32, yw: u32,          // y written: depth; height; width
+  pad_z: i32, pad_y: i32, pad_x: i32, // padding before, plus; input gradient: dil (k - 1) - padding
+  dil_z: i32,                         // dilation along z, plus; along y and x it is 1
+  flip: u32,                          // 1: taps last to first
+  has_bias: u32,                      // 1: add bias
+  act: u32,                           // 0 none, 1 relu
+  tiles: u32,                         // workgroups
+  rows: u32,                          // output rows of a band
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;       // [N, XD, XH, XW, C]
@@ -44,7 +44,9 @@ fn band_of(tile: u32, lane: u32, strips: u32) -> Band {
   let bands = (params.yh + params.rows - 1u) / params.rows;
   let plane = rest / strips / bands;
   let y0 = (rest / strips) % bands * params.rows;
-  return Band(c, plane / params.yd, plane % params.yd, y0, min(y0 + params.rows, params.yh), rest % strips, tile < params.tiles && c < params.c);
+  return Band(
+    c, plane / params.yd, plane % params.yd, y0, min(y0 + params.rows, params.yh), rest % strips,
+    tile < params.tiles && c < params.c);
 }
 
 // The inputs of PIXELS outputs from q0 on, in row `iy` of plane `iz`; outside the image zero.
@@ -60,8 +62,13 @@ fn load_run(n: u32, iz: i32, iy: i32, q0: u32, c: u32) -> Run {
   return v;
 }
 
+// Workgroups: `tiles` = `n * yd * ceil(yh / rows) * ceil(yw / PIXELS) * ceil(c / WG)`
 @compute @workgroup_size(WG)
-fn depthwise_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn depthwise_rows(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let strips = (params.yw + PIXELS - 1u) / PIXELS;
   let band = band_of(wid.x + wid.y * nwg.x, lid.x, strips);
   if (!band.inside) { return; }
@@ -95,8 +102,13 @@ fn depthwise_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
   }
 }
 
+// Workgroups: `tiles` = `n * yd * ceil(yh / rows) * ceil(c / WG)`
 @compute @workgroup_size(WG)
-fn depthwise_rows_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn depthwise_rows_dweight(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let tile = wid.x + wid.y * nwg.x;
   let band = band_of(tile, lid.x, 1u);
   if (!band.inside) { return; }

@@ -7,7 +7,10 @@
 alias T = f32; // @spec f32 f16
 alias I = u32; // @spec u32 i32
 
-struct Params { n: u32, nodes: u32, rows: u32, k: u32, channels: u32 } // n lanes; nodes, rows of v, neighbours a row, channels
+struct Params {
+  n: u32,                                          // lanes: elements written; edge_conv_lists: slices x nodes
+  nodes: u32, rows: u32, k: u32, channels: u32,    // nodes a slice; rows of v a slice; neighbours a row; channels
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> u: array<T>;             // [S, nodes, channels]
 @group(0) @binding(2) var<storage, read> v: array<T>;             // [S, rows, channels]
@@ -15,7 +18,11 @@ struct Params { n: u32, nodes: u32, rows: u32, k: u32, channels: u32 } // n lane
 @group(0) @binding(4) var<storage, read_write> y: array<T>;       // [S, rows, k, channels]
 
 @compute @workgroup_size(64)
-fn edge_conv_gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn edge_conv_gather(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
@@ -32,7 +39,11 @@ fn edge_conv_gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
 @group(0) @binding(6) var<storage, read_write> edges: array<u32>;  // [S, rows k]: edges by node, in order
 
 @compute @workgroup_size(8)
-fn edge_conv_lists(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn edge_conv_lists(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 8u + lane;
   if (i >= params.n) { return; }
@@ -54,11 +65,15 @@ fn edge_conv_lists(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
 
 @group(0) @binding(1) var<storage, read> dy: array<T>;            // [S, rows, k, channels]
 @group(0) @binding(2) var<storage, read_write> dx: array<T>;      // du [S, nodes, channels] or dv [S, rows, channels]
-@group(0) @binding(3) var<storage, read> from_starts: array<u32>;
-@group(0) @binding(4) var<storage, read> from_edges: array<u32>;
+@group(0) @binding(3) var<storage, read> from_starts: array<u32>; // filled by edge_conv_lists
+@group(0) @binding(4) var<storage, read> from_edges: array<u32>; // filled by edge_conv_lists
 
 @compute @workgroup_size(64)
-fn edge_conv_du(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn edge_conv_du(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
@@ -66,12 +81,19 @@ fn edge_conv_du(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   let node = i / params.channels;
   var s = 0.0;
   let end = from_starts[2u * node + 1u];
-  for (var left = end - from_starts[2u * node]; left > 0u; left--) { let at = end - left; s += f32(dy[from_edges[at] * params.channels + c]); }
+  for (var left = end - from_starts[2u * node]; left > 0u; left--) {
+    let at = end - left;
+    s += f32(dy[from_edges[at] * params.channels + c]);
+  }
   dx[i] = T(s);
 }
 
 @compute @workgroup_size(64)
-fn edge_conv_dv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn edge_conv_dv(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }

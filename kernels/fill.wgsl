@@ -3,7 +3,9 @@
 alias T = f32; // @spec f32 f16 u32 i32
 override WG: u32 = 64u;
 
-struct Params { n: u32, value: f32 }
+struct Params {
+  n: u32, value: f32, // elements; what each becomes, converted to T
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<T>; // [n]
 

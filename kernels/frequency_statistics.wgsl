@@ -5,21 +5,28 @@
 // statistics[s, 0, c] = mean_m mean_p x[s, p, c] t[m, p]; [s, 1, c] = mean_m max_p; [s, 2, c] = mean_m min_p.
 // @import "lib/nan.wgsl"
 
-struct Params { n: u32, places: u32, patterns: u32, channels: u32 }
+struct Params {
+  n: u32,                                    // lanes: forward slices x channels; backward slices x places x channels
+  places: u32, patterns: u32, channels: u32, // P, at most 65,536; M; C
+}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;                   // [S, P, C]
 @group(0) @binding(2) var<storage, read> patterns: array<f32>;            // [M, P]
 @group(0) @binding(3) var<storage, read_write> statistics: array<f32>;    // [S, 3, C]
 @group(0) @binding(4) var<storage, read_write> extrema: array<u32>;       // [S, M, C], place of the maximum + 65536 * place of the minimum
-@group(0) @binding(5) var<storage, read> held: array<u32>;                // extrema, read
+@group(0) @binding(5) var<storage, read> held: array<u32>;                // extrema, read; filled by frequency_statistics
 @group(0) @binding(6) var<storage, read> dstatistics: array<f32>;         // [S, 3, C]
 @group(0) @binding(7) var<storage, read_write> dx: array<f32>;            // [S, P, C]
 
 fn element(wid: vec3<u32>, nwg: vec3<u32>, lane: u32) -> u32 { return (wid.x + wid.y * nwg.x) * 64u + lane; }
 
 @compute @workgroup_size(64)
-fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn frequency_statistics(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n) { return; }
@@ -67,7 +74,11 @@ fn frequency_statistics(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_work
 }
 
 @compute @workgroup_size(64)
-fn frequency_statistics_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn frequency_statistics_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = element(wid, nwg, lane);
   if (i >= params.n) { return; }

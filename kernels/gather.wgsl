@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y[o, m, i] = x[o, index(o, m, i), i] (gather) and its adjoint (gather_dx). The index list has strides of its own: one list
-// for all, one a row of `outer`, or one an element. An index outside of 0 ... K - 1 gives NaN, or 0 where x holds integers, and adds nothing.
-// gather moves bits, four values at a time where the list does not differ between neighbours.
+// for all, one a row of `outer`, or one an element. An index outside of 0 ... K - 1 gives NaN, or 0 where x holds integers, and adds
+// nothing. gather moves bits, four values at a time where the list does not differ between neighbours.
 // gather_dx is in gather form: an element of x looks through the whole list, in ascending order, for those who read it. It
 // takes outer * K * M * inner steps, which suits tables (K = 32 nodes, a vocabulary of some thousands), not permutations.
 // One lane an element.
@@ -14,10 +14,10 @@ alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
 override WG: u32 = 64u;
 
 struct Params {
-  n: u32,                                 // elements written
-  k: u32, m: u32, inner: u32,             // inner in T or V
-  index_o: u32, index_m: u32, index_i: u32, // strides of the list
-  missing: u32,                           // bits of what an index outside gives
+  n: u32,                                   // elements written, in T or V
+  k: u32, m: u32, inner: u32,               // rows of x that the list chooses from; entries of the list; elements a row, in T or V
+  index_o: u32, index_m: u32, index_i: u32, // stride of the list over outer; over its entries; over inner (0: the same for all)
+  missing: u32,                             // bits of what an index outside gives
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;        // [outer, K, inner]
@@ -29,7 +29,8 @@ struct Params {
 fn row_at(i: u32) -> u32 { return u32(index[i]); } // a negative one is past every row
 
 fn missing() -> T {
-  let r = params.missing; // @spec T: params.missing f16(bitcast<f32>(params.missing)) vec4(params.missing) vec4(f16(bitcast<f32>(params.missing)))
+  let bits = params.missing;
+  let r = bits; // @spec T: bits f16(bitcast<f32>(bits)) vec4(bits) vec4(f16(bitcast<f32>(bits)))
   return r;
 }
 

@@ -8,12 +8,18 @@
 alias V = f32; // @spec f32 vec4<f32>
 override WG: u32 = 64u; // of square_sums
 
-struct Params { n: u32, chunk: u32, offset: u32, max_norm: f32, scale: f32 } // n and chunk in V, but for clip_factor
+struct Params {
+  n: u32,        // V of the range; clip_factor: partials, single floats
+  chunk: u32,    // square_sums: V a workgroup
+  offset: u32,   // square_sums: where its partials begin
+  max_norm: f32, // clip_factor: the bound, 0: none
+  scale: f32,    // add_scaled, assign_scaled: factor on g
+}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> g: array<V>;                // [n] gradients
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>; // [all lanes of all ranges]
-@group(0) @binding(3) var<storage, read> sums: array<f32>;           // partials, read
+@group(0) @binding(3) var<storage, read> sums: array<f32>;           // partials, read; filled by square_sums
 @group(0) @binding(4) var<storage, read_write> clip: array<f32>;     // [2] factor, norm
 @group(0) @binding(5) var<storage, read_write> target_range: array<V>;   // [n]
 
@@ -24,6 +30,7 @@ fn flat(v: V) -> f32 {
   return r;
 }
 
+// Workgroups: `ceil(n / chunk)`, along x alone
 @compute @workgroup_size(WG)
 fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let first = wid.x * params.chunk;
@@ -38,6 +45,7 @@ fn square_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_
   partials[params.offset + wid.x * WG + lid.x] = flat(sum);
 }
 
+// Workgroups: `1`
 @compute @workgroup_size(64)
 fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
@@ -58,14 +66,22 @@ fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
 
 // target += scale * g: gradients of several micro-batches.
 @compute @workgroup_size(64)
-fn add_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn add_scaled(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i < params.n) { target_range[i] = target_range[i] + params.scale * g[i]; }
 }
 
 @compute @workgroup_size(64)
-fn assign_scaled(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn assign_scaled(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i < params.n) { target_range[i] = params.scale * g[i]; }

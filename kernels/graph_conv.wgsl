@@ -4,7 +4,11 @@
 // receivers' sums over sources, A X, into workgroup memory (8 x 64) and multiplies them with W. Sums are f32, in fixed order.
 alias T = f32; // @spec f32 f16
 
-struct Params { batch: u32, receivers: u32, sources: u32, features: u32, outputs: u32, a_batch: u32 } // a_batch: stride of A, 0 = shared
+struct Params {
+  batch: u32, receivers: u32, sources: u32, // graphs; rows of A and y; columns of A, rows of x
+  features: u32, outputs: u32,              // channels of x; channels of y
+  a_batch: u32,                             // elements from one graph's A to the next, 0: one A for all
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<T>;        // [batch | 1, receivers, sources]
 @group(0) @binding(2) var<storage, read> x: array<T>;        // [batch, sources, features]
@@ -13,8 +17,13 @@ struct Params { batch: u32, receivers: u32, sources: u32, features: u32, outputs
 
 var<workgroup> gathered: array<f32, 512>; // [64 features, 8 receivers]
 
+// Workgroups: `batch * ceil(receivers / 8) * ceil(outputs / 64)`
 @compute @workgroup_size(64)
-fn graph_conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn graph_conv(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let blocks = (params.receivers + 7u) / 8u;
   let tiles = (params.outputs + 63u) / 64u;

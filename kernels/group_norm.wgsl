@@ -11,9 +11,14 @@ override AFFINE: bool = true; // use gamma and beta; else any buffer may be boun
 override RELU: bool = false;
 override ADD: bool = false; // z in y
 
-struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, groups: u32, eps: f32 }
+struct Params {
+  n: u32, rows: u32, c: u32, // samples; rows of each; channels
+  chunk: u32, parts: u32,    // rows of a run; runs a sample: ceil(rows / chunk)
+  groups: u32, eps: f32,     // groups of neighbouring channels, a divisor of c; added to the variance
+}
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partial: array<f32>;           // [2, n, parts, c]: mean, m2; backward: sum g, sum g h
+// [2, n, parts, c]: mean, m2; backward: sum g, sum g h; filled by bn_moments; gn_grad: by bn_sums
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> stats: array<f32>;       // [2, n, c]: mean, rstd
 @group(0) @binding(3) var<storage, read> gamma: array<f32>;             // [c]
 @group(0) @binding(4) var<storage, read_write> coef: array<f32>;        // [2, n, c]: c1, c2 of dx = rstd (g gamma - c1 - h c2)
@@ -22,12 +27,12 @@ struct Params { n: u32, rows: u32, c: u32, chunk: u32, parts: u32, groups: u32, 
 @group(0) @binding(4) var<storage, read> beta: array<f32>;              // [c]
 @group(0) @binding(6) var<storage, read> z: array<V>;                   // [n, rows, c]
 @group(0) @binding(7) var<storage, read_write> y: array<V>;             // [n, rows, c]
-@group(0) @binding(2) var<storage, read> stats_in: array<f32>;          // [2, n, c]
+@group(0) @binding(2) var<storage, read> stats_in: array<f32>;          // [2, n, c]; filled by gn_finish or gn_small
 @group(0) @binding(8) var<storage, read> dy: array<V>;                  // [n, rows, c]
 @group(0) @binding(9) var<storage, read> y_in: array<V>;                // [n, rows, c], the result, where RELU
 @group(0) @binding(10) var<storage, read_write> dx: array<V>;           // [n, rows, c]
 @group(0) @binding(11) var<storage, read_write> dz: array<V>;           // [n, rows, c], where ADD
-@group(0) @binding(1) var<storage, read> samples: array<f32>;           // by_sample, read
+@group(0) @binding(1) var<storage, read> samples: array<f32>;           // by_sample, read; filled by gn_grad or gn_small_dx
 @group(0) @binding(2) var<storage, read_write> dgamma: array<f32>;      // [c]
 @group(0) @binding(3) var<storage, read_write> dbeta: array<f32>;       // [c]
 
@@ -114,6 +119,7 @@ fn group_of(t: u32) -> Group {
   return Group(sample, first, sample * params.rows * params.c, select(0u, params.rows, inside), t % LANES);
 }
 
+// Workgroups: `ceil(n * groups * LANES / WG)`
 @compute @workgroup_size(WG)
 fn gn_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
@@ -211,8 +217,13 @@ fn weighted(rstd: f32, channel: u32) -> f32 {
   return rstd;
 }
 
+// Workgroups: `ceil(n * groups * LANES / WG)`
 @compute @workgroup_size(WG)
-fn gn_small_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn gn_small_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
   let width = params.c / params.groups;
   let s = slopes(group, width);
@@ -228,8 +239,13 @@ fn gn_small_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
   }
 }
 
+// Workgroups: `ceil(n * groups * LANES / WG)`
 @compute @workgroup_size(WG)
-fn gn_small_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn gn_small_dx_add(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let group = group_of((wid.x + wid.y * nwg.x) * WG + lid.x);
   let width = params.c / params.groups;
   let s = slopes(group, width);
@@ -249,7 +265,11 @@ fn gn_small_dx_add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroup
 
 // The weights' gradients: over the samples, one lane a channel.
 @compute @workgroup_size(WG)
-fn gn_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn gn_dweight(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let channel = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (channel >= params.c) { return; }
   var sum_g = 0.0;

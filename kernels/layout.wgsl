@@ -11,10 +11,10 @@ override WG: u32 = 64u;
 override RANK: u32 = 7u;
 
 struct Params {
-  n: u32, x_offset: u32, y_offset: u32,
+  n: u32, x_offset: u32, y_offset: u32,                                   // elements, in T; first element of x; of y
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32, size5: u32, // last axis first; the first axis needs none
-  x0: u32, x1: u32, x2: u32, x3: u32, x4: u32, x5: u32, x6: u32,          // strides
-  y0: u32, y1: u32, y2: u32, y3: u32, y4: u32, y5: u32, y6: u32,
+  x0: u32, x1: u32, x2: u32, x3: u32, x4: u32, x5: u32, x6: u32,          // strides of x, last axis first; negative: 2^32 - s
+  y0: u32, y1: u32, y2: u32, y3: u32, y4: u32, y5: u32, y6: u32,          // strides of y, likewise
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;       // the values that the strides reach

@@ -5,10 +5,13 @@
 // Else: factor -1, with which optim.wgsl leaves everything alone, and half the scale.
 // beta1^t and beta2^t of Adam's bias correction are kept here, since t counts the updates that took place.
 
-struct Params { max_norm: f32, beta1: f32, beta2: f32, growth: f32 }
+struct Params {
+  max_norm: f32, beta1: f32, beta2: f32, // bound of the norm, 0: none; Adam's
+  growth: f32,                           // finite iterations in a row after which the scale doubles
+}
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> scaled: array<f32>;       // [2] 1, norm of the scaled gradients
+@group(0) @binding(1) var<storage, read> scaled: array<f32>;       // [2] 1, norm of the scaled gradients; filled by clip_factor
 @group(0) @binding(2) var<storage, read> rate: array<f32>;         // [1] learning rate
 @group(0) @binding(3) var<storage, read_write> state: array<f32>;  // [4] scale, finite iterations in a row, beta1^t, beta2^t
 @group(0) @binding(4) var<storage, read_write> clip: array<f32>;   // [2] factor, norm without the scale; -1, 0 where nothing is applied
@@ -16,6 +19,7 @@ struct Params { max_norm: f32, beta1: f32, beta2: f32, growth: f32 }
 
 const LARGEST = 16777216.0; // 2^24: a network whose gradients are all 0 would let the scale grow for ever
 
+// Workgroups: `1`
 @compute @workgroup_size(1)
 fn loss_scale() {
   let scale = state[0];

@@ -81,7 +81,12 @@ fn accumulate(p: Place, lane: u32, sid: u32) -> Tile {
 }
 
 @compute @workgroup_size(WG)
-fn matmul(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) sid: u32) {
+fn matmul(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) sid: u32,
+) {
   let tile = wid.x + wid.y * nwg.x;
   if (tile >= params.tiles) { return; }
   let p = place(tile);

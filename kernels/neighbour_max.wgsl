@@ -4,14 +4,20 @@
 // @import "lib/nan.wgsl"
 alias T = f32; // @spec f32 f16
 
-struct Params { n: u32, k: u32, channels: u32 }
+struct Params {
+  n: u32, k: u32, channels: u32, // elements written; neighbours a row; channels
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;             // [rows, k, channels]
 @group(0) @binding(2) var<storage, read_write> y: array<T>;       // [rows, channels]
 @group(0) @binding(3) var<storage, read_write> which: array<u32>; // [rows, channels]
 
 @compute @workgroup_size(64)
-fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn neighbour_max(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
@@ -38,14 +44,21 @@ fn neighbour_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
 }
 
 @group(0) @binding(1) var<storage, read> dy: array<T>;            // [rows, channels]
-@group(0) @binding(2) var<storage, read> chosen: array<u32>;      // [rows, channels]
+@group(0) @binding(2) var<storage, read> chosen: array<u32>;      // [rows, channels]; filled by neighbour_max
 @group(0) @binding(3) var<storage, read_write> dx: array<T>;      // [rows, k, channels]
 
 @compute @workgroup_size(64)
-fn neighbour_max_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn neighbour_max_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
   let first = (i / params.channels) * params.k * params.channels + i % params.channels;
-  for (var left = params.k; left > 0u; left--) { let j = params.k - left; dx[first + j * params.channels] = select(T(0.0), dy[i], j == chosen[i]); }
+  for (var left = params.k; left > 0u; left--) {
+    let j = params.k - left;
+    dx[first + j * params.channels] = select(T(0.0), dy[i], j == chosen[i]);
+  }
 }

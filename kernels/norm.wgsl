@@ -3,8 +3,8 @@
 //   layer  y = (x - mean) * rstd * gamma + beta       rms  y = x * rstd * gamma (MEAN = false)
 //   l2     y = x / max(|x|, eps); a row of zeros gives zeros and gets no gradient
 // Statistics are f32 and two-pass: the variance is the mean of (x - mean)^2. gamma and beta are f32 whatever x is.
-// `norm_dweight`: a lane owns PER neighbouring V of columns (as in batch_norm.wgsl) and walks down `chunk` rows; its partial sums are added up by
-// reduce_cols.
+// `norm_dweight`: a lane owns PER neighbouring V of columns (as in batch_norm.wgsl) and walks down `chunk` rows; its partial sums are added
+// up by reduce_cols.
 // @import "lib/lanes.wgsl"
 // @import "lib/nan.wgsl"
 
@@ -16,14 +16,18 @@ override MEAN: bool = true;   // subtract the mean
 override AFFINE: bool = true; // use gamma (and beta where MEAN); else any buffer may be bound for them
 override BETA: bool = true;   // false: gamma alone
 
-struct Params { rows: u32, n: u32, eps: f32, chunk: u32 } // n in V
+struct Params {
+  rows: u32, n: u32, // rows; elements a row, in V
+  eps: f32,          // added to the variance (rms: to the mean square); l2: least norm
+  chunk: u32,        // norm_dweight: rows of a part
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;              // [rows, n]; l2_dx: the result y
 @group(0) @binding(2) var<storage, read> gamma: array<A>;          // [n]
 @group(0) @binding(3) var<storage, read> beta: array<A>;           // [n]
 @group(0) @binding(4) var<storage, read_write> y: array<V>;        // [rows, n]
 @group(0) @binding(5) var<storage, read_write> stats: array<f32>;  // [rows, 2]: mean, 1 / sqrt(var + eps); l2 [rows]: 1 / |x|
-@group(0) @binding(6) var<storage, read> stats_in: array<f32>;     // the same, backward
+@group(0) @binding(6) var<storage, read> stats_in: array<f32>;     // the same, backward; filled by norm or l2
 @group(0) @binding(7) var<storage, read> dy: array<V>;             // [rows, n]
 @group(0) @binding(8) var<storage, read_write> dx: array<V>;       // [rows, n]
 @group(0) @binding(9) var<storage, read_write> dgamma: array<A>;   // [parts, n]
@@ -34,6 +38,7 @@ fn flat(a: A) -> f32 {
   return r;
 }
 
+// Workgroups: `ceil(rows * LANES / WG)`
 @compute @workgroup_size(WG)
 fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let row = own_row(wid, nwg, lid.x, params.rows);
@@ -71,6 +76,7 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
 }
 
 // With h = (x - mean) rstd and g = dy gamma: dx = rstd (g - mean(g) - h mean(g h)); the middle term only where MEAN.
+// Workgroups: `ceil(rows * LANES / WG)`
 @compute @workgroup_size(WG)
 fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let row = own_row(wid, nwg, lid.x, params.rows);
@@ -100,8 +106,13 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   }
 }
 
+// Workgroups: `ceil(ceil(rows / chunk) * n / (PER * WG))`
 @compute @workgroup_size(WG)
-fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn norm_dweight(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let t = ((wid.x + wid.y * nwg.x) * WG + local) * PER; // part * n + column
   let parts = (params.rows + params.chunk - 1u) / params.chunk;
@@ -126,6 +137,7 @@ fn norm_dweight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   }
 }
 
+// Workgroups: `ceil(rows * LANES / WG)`
 @compute @workgroup_size(WG)
 fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let row = own_row(wid, nwg, lid.x, params.rows);
@@ -148,6 +160,7 @@ fn l2(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<
 }
 
 // dx = (dy - y (y . dy)) / |x|, and dy / eps where the length was clamped to eps: there y is linear in x.
+// Workgroups: `ceil(rows * LANES / WG)`
 @compute @workgroup_size(WG)
 fn l2_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let row = own_row(wid, nwg, lid.x, params.rows);

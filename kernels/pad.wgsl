@@ -15,12 +15,12 @@ override RANK: u32 = 6u;
 override STEPPED: bool = false;
 
 struct Params {
-  n: u32, value: f32, inner: u32,
+  n: u32, value: f32, inner: u32, // elements written, in V; constant border; pad_dx: elements behind the axis, in V
   // pad: axes of y, last first; pad_dx: axis 0 alone
-  out0: u32, out1: u32, out2: u32, out3: u32, out4: u32, out5: u32,
-  in0: u32, in1: u32, in2: u32, in3: u32, in4: u32, in5: u32,
-  start0: i32, start1: i32, start2: i32, start3: i32, start4: i32, start5: i32, // where element 0 of x lies in y
-  step0: i32, step1: i32, step2: i32, step3: i32, step4: i32, step5: i32,
+  out0: u32, out1: u32, out2: u32, out3: u32, out4: u32, out5: u32,             // sizes of y
+  in0: u32, in1: u32, in2: u32, in3: u32, in4: u32, in5: u32,                   // sizes of x
+  start0: i32, start1: i32, start2: i32, start3: i32, start4: i32, start5: i32, // where element 0 of x lies in y; minus where cut off
+  step0: i32, step1: i32, step2: i32, step3: i32, step4: i32, step5: i32,       // STEPPED: from one element of x to the next in y
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;        // pad: [in5, ..., in0]

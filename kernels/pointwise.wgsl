@@ -4,8 +4,8 @@
 // `pointwise`: each input is read by a form of its own: at i (the same shape), at 0 (a scalar), i % mod (a trailing [C]), i / div (a
 // value a row), or (i / div) % mod. Integer division is dear on a processor, hence the forms. `pointwise_strided`: any broadcast over
 // up to six collapsed axes.
-// `pointwise_quads`: four neighbours a lane; an input gives the four one vector (the same shape, a trailing [C]) or one value for all (a scalar, a
-// value a row or another form, where runs of equal values are multiples of four).
+// `pointwise_quads`: four neighbours a lane; an input gives the four one vector (the same shape, a trailing [C]) or one value for all (a
+// scalar, a value a row or another form, where runs of equal values are multiples of four).
 // An input that the expression does not use is bound to the first one again.
 // @import "lib/math.wgsl"
 // @import "lib/elementary.wgsl"
@@ -30,29 +30,27 @@ override C_FORM: u32 = 0u;
 override D_FORM: u32 = 0u;
 
 struct Params {
-  n: u32,
-  // counted in what a lane computes: elements, quads
-  a_div: u32, a_mod: u32, b_div: u32, b_mod: u32, c_div: u32, c_mod: u32, d_div: u32, d_mod: u32,
-  p0: f32, p1: f32, p2: f32, p3: f32, p4: f32, p5: f32, p6: f32, p7: f32,
-  // pointwise_strided: sizes of the axes, last first, and each input's stride along them
-  size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,
-  a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
-  b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
-  c0: u32, c1: u32, c2: u32, c3: u32, c4: u32, c5: u32,
-  d0: u32, d1: u32, d2: u32, d3: u32, d4: u32, d5: u32,
+  n: u32, // elements written, in what a lane computes: elements, quads
+  a_div: u32, a_mod: u32, b_div: u32, b_mod: u32, c_div: u32, c_mod: u32, d_div: u32, d_mod: u32, // of each input's form, likewise
+  p0: f32, p1: f32, p2: f32, p3: f32, p4: f32, p5: f32, p6: f32, p7: f32, // numbers that the expression may name
+  size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,             // pointwise_strided: sizes of the axes, last first
+  a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,                   // strides of A along the axes, 0 where it broadcasts
+  b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,                   // strides of B along the axes, likewise
+  c0: u32, c1: u32, c2: u32, c3: u32, c4: u32, c5: u32,                   // strides of C along the axes, likewise
+  d0: u32, d1: u32, d2: u32, d3: u32, d4: u32, d5: u32,                   // strides of D along the axes, likewise
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a_in: array<A>; // any shape that broadcasts to the result's
-@group(0) @binding(2) var<storage, read> b_in: array<B>;
-@group(0) @binding(3) var<storage, read> c_in: array<C>;
-@group(0) @binding(4) var<storage, read> d_in: array<D>;
+@group(0) @binding(2) var<storage, read> b_in: array<B>; // likewise
+@group(0) @binding(3) var<storage, read> c_in: array<C>; // likewise
+@group(0) @binding(4) var<storage, read> d_in: array<D>; // likewise
 @group(0) @binding(5) var<storage, read_write> y: array<R>; // [n]
 @group(0) @binding(6) var<storage, read> a_quads: array<AQ>; // the same as a_in to y, for pointwise_quads
-@group(0) @binding(7) var<storage, read> b_quads: array<BQ>;
-@group(0) @binding(8) var<storage, read> c_quads: array<CQ>;
-@group(0) @binding(9) var<storage, read> d_quads: array<DQ>;
-@group(0) @binding(10) var<storage, read_write> y_quads: array<vec4<R>>;
+@group(0) @binding(7) var<storage, read> b_quads: array<BQ>; // likewise
+@group(0) @binding(8) var<storage, read> c_quads: array<CQ>; // likewise
+@group(0) @binding(9) var<storage, read> d_quads: array<DQ>; // likewise
+@group(0) @binding(10) var<storage, read_write> y_quads: array<vec4<R>>; // [n / 4]
 
 fn evaluate(a: E, b: E, c: E, d: E) -> R {
   let r = a; // @spec *
@@ -81,18 +79,27 @@ fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
 }
 
 @compute @workgroup_size(64)
-fn pointwise_quads(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn pointwise_quads(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
   if (i >= params.n / 4u) { return; }
   let a = vec4<E>(vec4(a_quads[place(A_FORM, i, params.a_div, params.a_mod)]));
   let b = vec4<E>(vec4(b_quads[place(B_FORM, i, params.b_div, params.b_mod)]));
   let c = vec4<E>(vec4(c_quads[place(C_FORM, i, params.c_div, params.c_mod)]));
   let d = vec4<E>(vec4(d_quads[place(D_FORM, i, params.d_div, params.d_mod)]));
-  y_quads[i] = vec4<R>(evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
+  y_quads[i] = vec4<R>(
+    evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
 }
 
 @compute @workgroup_size(64)
-fn pointwise_strided(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn pointwise_strided(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
   if (i >= params.n) { return; }
   var rest = i;

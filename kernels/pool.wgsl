@@ -19,18 +19,18 @@ override BINS: bool = false;       // avg_pool: windows are bins, which d, h, w 
 
 struct Params {
   n: u32, c: u32,                   // elements written; channels (both in V)
-  d: u32, h: u32, w: u32,           // input
-  od: u32, oh: u32, ow: u32,        // output
+  d: u32, h: u32, w: u32,           // input: depth; height; width
+  od: u32, oh: u32, ow: u32,        // output: depth; height; width
   kd: u32, kh: u32, kw: u32,        // window
   sd: u32, sh: u32, sw: u32,        // stride
-  pd: i32, ph: i32, pw: i32,        // padding before
+  pd: i32, ph: i32, pw: i32,        // padding before, plus
   ld: u32, lh: u32, lw: u32,        // dilation
-  ed: i32, eh: i32, ew: i32,        // padding after
+  ed: i32, eh: i32, ew: i32,        // padding after, plus
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;            // [N, D, H, W, C]
 @group(0) @binding(1) var<storage, read> g: array<V>;            // [N, OD, OH, OW, C]
-@group(0) @binding(2) var<storage, read> index: array<I>;        // max_pool_dx: [N, OD, OH, OW, C]
+@group(0) @binding(2) var<storage, read> index: array<I>;        // max_pool_dx: [N, OD, OH, OW, C]; filled by max_pool
 @group(0) @binding(3) var<storage, read_write> y: array<V>;      // [N, OD, OH, OW, C]
 @group(0) @binding(3) var<storage, read_write> dx: array<V>;     // [N, D, H, W, C]
 @group(0) @binding(4) var<storage, read_write> place: array<I>;  // max_pool: [N, OD, OH, OW, C]
@@ -143,7 +143,11 @@ fn max_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
 }
 
 @compute @workgroup_size(WG)
-fn max_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn max_pool_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }
@@ -191,7 +195,11 @@ fn avg_pool(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg:
 fn taps(i: u32, v: Window, dilation: u32) -> bool { return !DILATED || (u32(i32(i) - v.start) % dilation) == 0u; }
 
 @compute @workgroup_size(WG)
-fn avg_pool_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn avg_pool_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.n) { return; }

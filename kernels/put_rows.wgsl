@@ -6,7 +6,9 @@ alias T = f32; // @spec f32 f16 i32 u32
 
 override WG: u32 = 64u;
 
-struct Params { n: u32, width: u32, k: u32 } // elements of `rows` and of one row; rows of the table
+struct Params {
+  n: u32, width: u32, k: u32, // elements of `rows`; of one row; rows of the table
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rows: array<T>;         // [m, width]
 @group(0) @binding(2) var<storage, read> index: array<u32>;      // [m]

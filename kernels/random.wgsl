@@ -10,7 +10,11 @@ alias T = f32; // @spec f32 f16
 override WG: u32 = 64u;
 override NORMAL: bool = false;
 
-struct Params { n: u32, op: u32, shift: f32, scale: f32, p: f32 }
+struct Params {
+  n: u32, op: u32,         // elements; number of the op within a step, which makes its numbers its own
+  shift: f32, scale: f32,  // random: added; factor (dropout: 1 / (1 - p))
+  p: f32,                  // dropout: chance of a 0
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> counter: array<u32>;    // [3]: seed, stream, step
 @group(0) @binding(2) var<storage, read> x: array<T>;            // dropout: [n]
@@ -24,6 +28,7 @@ fn box_muller(u: vec2<f32>) -> vec2<f32> {
   return sqrt(-2.0 * log(1.0 - u.x)) * vec2(cos_of(angle), sin_of(angle));
 }
 
+// Workgroups: `ceil(n / (4 * WG))`
 @compute @workgroup_size(WG)
 fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;
@@ -37,6 +42,7 @@ fn random(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
   }
 }
 
+// Workgroups: `ceil(n / (4 * WG))`
 @compute @workgroup_size(WG)
 fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
   let lane = lid.x;

@@ -20,13 +20,13 @@ override OP: u32 = 0u;       // 0 sum, 1 max, 2 min, 3 product
 override PRE: u32 = 0u;      // on reading: 0 x, 1 x * x, 2 |x|, 3 x != 0
 
 struct Params {
-  outer: u32, n: u32, inner: u32, // inner in V
-  chunk: u32, parts: u32,         // of n; rows with W = 4 count n and chunk in V
+  outer: u32, n: u32, inner: u32, // before the reduced axis; along it; behind it, in V
+  chunk: u32, parts: u32,         // of n a run; runs. Rows with W = 4 count n and chunk in V
   scale: f32,                     // of the result (a mean's 1 / n); float sums only
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;              // [outer, n, inner]
-@group(0) @binding(2) var<storage, read> best: array<A>;           // match: [outer, inner]
+@group(0) @binding(2) var<storage, read> best: array<A>;           // match: [outer, inner]; filled by reduce_rows or reduce_cols
 @group(0) @binding(3) var<storage, read_write> y: array<A>;        // cols: [outer, parts, inner]
 @group(0) @binding(4) var<storage, read_write> y_rows: array<S>;   // rows: [outer, parts]
 @group(0) @binding(5) var<storage, read_write> index: array<u32>;  // match: [outer, parts, inner]
@@ -89,8 +89,13 @@ fn scaled(a: S) -> S {
   return r;
 }
 
+// Workgroups: `ceil(outer * parts * LANES / WG)`
 @compute @workgroup_size(WG)
-fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn reduce_rows(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let run = ((wid.x + wid.y * nwg.x) * WG + local) / LANES; // o * parts + part
   let lane = local % LANES;
@@ -107,7 +112,9 @@ fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
     sum += v;
   }
   if (suspect(sum)) {
-    for (var left = passes(lane, max(first, last) - first); left > 0u; left--) { acc = exact(acc, load(base + first + lane + (left - 1u) * LANES)); }
+    for (var left = passes(lane, max(first, last) - first); left > 0u; left--) {
+      acc = exact(acc, load(base + first + lane + (left - 1u) * LANES));
+    }
   }
   var r = flatten(acc);
   for (var bit = countTrailingZeros(LANES); bit > 0u; bit--) { r = combine1(r, subgroupShuffleXor(r, 1u << (bit - 1u))); }
@@ -115,7 +122,11 @@ fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
 }
 
 @compute @workgroup_size(WG)
-fn reduce_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn reduce_cols(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local; // (o * parts + part) * inner + i
   if (t >= params.outer * params.parts * params.inner) { return; }
@@ -143,8 +154,13 @@ fn nan_at(v: A) -> bool {
   return r;
 }
 
+// Workgroups: `ceil(outer * parts * LANES / WG)`
 @compute @workgroup_size(WG)
-fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn match_rows(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let run = ((wid.x + wid.y * nwg.x) * WG + local) / LANES;
   let lane = local % LANES;
@@ -170,7 +186,11 @@ fn match_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
 }
 
 @compute @workgroup_size(WG)
-fn match_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn match_cols(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local;
   if (t >= params.outer * params.parts * params.inner) { return; }

@@ -14,13 +14,13 @@ override LINEAR: bool = true;
 override VOLUME: bool = true;   // D takes part
 
 struct Params {
-  n: u32, c: u32,               // elements written; channels (resize_dx: inner), both in V
-  d: u32, h: u32, w: u32,       // input; resize_dx: w = L
-  od: u32, oh: u32, ow: u32,    // output; resize_dx: ow = O
-  scale_d: f32, scale_h: f32, scale_w: f32,
-  shift_d: f32, shift_h: f32, shift_w: f32,
-  inverse: f32,                 // resize_dx: 1 / scale_w, or O where that is 0
-  rounding: u32,                // nearest: 0 floor, 1 ceil, 2 half up, 3 half down
+  n: u32, c: u32,                           // elements written; channels (resize_dx: inner), both in V
+  d: u32, h: u32, w: u32,                   // input: depth; height; width (resize_dx: L)
+  od: u32, oh: u32, ow: u32,                // output: depth; height; width (resize_dx: O)
+  scale_d: f32, scale_h: f32, scale_w: f32, // input elements an output element
+  shift_d: f32, shift_h: f32, shift_w: f32, // position of output 0 in the input, from the centre of input 0
+  inverse: f32,                             // resize_dx: 1 / scale_w, or O where that is 0
+  rounding: u32,                            // nearest: 0 floor, 1 ceil, 2 half up, 3 half down
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;        // [N, D, H, W, C]

@@ -5,12 +5,15 @@
 //   voxel_pick    one lane a row: down the counts to the run that holds the k-th, then down the run
 // Out come the voxel's centre in (0, 1) along D, H and W, and the mask's value there; 0.5 and value 0 where the mask is empty.
 
-struct Params { rows: u32, n: u32, run: u32, runs: u32, height: u32, width: u32 }
+struct Params {
+  rows: u32, n: u32, run: u32, runs: u32, // masks; voxels of each; voxels a run, about sqrt(n); ceil(n / run)
+  height: u32, width: u32,                // of a mask; its depth is n / (height * width)
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> mask: array<f32>;          // [rows, n], n = depth * height * width
 @group(0) @binding(2) var<storage, read> u: array<f32>;             // [rows] in [0, 1)
 @group(0) @binding(3) var<storage, read_write> counts: array<u32>;  // [rows, runs]
-@group(0) @binding(4) var<storage, read> counted: array<u32>;       // the same, read
+@group(0) @binding(4) var<storage, read> counted: array<u32>;       // the same, read; filled by voxel_counts
 @group(0) @binding(5) var<storage, read_write> coords: array<f32>;  // [rows, 3]
 @group(0) @binding(6) var<storage, read_write> value: array<f32>;   // [rows]
 
@@ -20,7 +23,11 @@ override WG: u32 = 64u;
 fn marked(i: u32) -> bool { return (bitcast<u32>(mask[i]) & 0x7fffffffu) != 0u; }
 
 @compute @workgroup_size(WG)
-fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn voxel_counts(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * WG + lane;
   if (i >= params.rows * params.runs) { return; }
@@ -33,7 +40,11 @@ fn voxel_counts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(WG)
-fn voxel_pick(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn voxel_pick(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let row = (wid.x + wid.y * nwg.x) * WG + lane;
   if (row >= params.rows) { return; }

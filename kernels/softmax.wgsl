@@ -2,8 +2,8 @@
 // softmax and log_softmax of x [outer, n, inner] over n, and their gradients:
 //   softmax  dx = y (dy - sum y dy)        log_softmax  dx = dy - exp(y) sum dy
 // `_rows` (inner = 1): LANES neighbouring lanes share a row. `_cols`: a lane owns one V (four neighbouring columns).
-// Three readings of x and one writing: exp is computed twice rather than kept. All arithmetic is f32; the difference to the maximum comes first,
-// for m + log(sum) has lost the logarithm where m is large.
+// Three readings of x and one writing: exp is computed twice rather than kept. All arithmetic is f32; the difference to the maximum comes
+// first, for m + log(sum) has lost the logarithm where m is large.
 // A row of -inf only gives NaN, as in PyTorch.
 // @import "lib/lanes.wgsl"
 
@@ -11,13 +11,15 @@ alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
 override LOG: bool = false;
 
-struct Params { outer: u32, n: u32, inner: u32 } // rows: n in V; cols: inner in V
+struct Params {
+  outer: u32, n: u32, inner: u32, // before the axis; along it (rows: in V); behind it (cols: in V)
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;        // forward: [outer, n, inner]
 @group(0) @binding(2) var<storage, read_write> y: array<V>;  // [outer, n, inner]
-@group(0) @binding(3) var<storage, read> y_in: array<V>;     // backward: the result
-@group(0) @binding(4) var<storage, read> dy: array<V>;
-@group(0) @binding(5) var<storage, read_write> dx: array<V>;
+@group(0) @binding(3) var<storage, read> y_in: array<V>;     // backward: the result; filled by softmax_rows or softmax_cols
+@group(0) @binding(4) var<storage, read> dy: array<V>;       // [outer, n, inner]
+@group(0) @binding(5) var<storage, read_write> dx: array<V>; // [outer, n, inner]
 
 fn flat_sum(a: A) -> f32 {
   let r = a; // @spec V: a a a.x+a.y+a.z+a.w a.x+a.y+a.z+a.w
@@ -28,8 +30,13 @@ fn flat_max(a: A) -> f32 {
   return r;
 }
 
+// Workgroups: `ceil(outer * LANES / WG)`
 @compute @workgroup_size(WG)
-fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn softmax_rows(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let row = own_row(wid, nwg, lid.x, params.outer);
   let lane = row.lane;
   let base = row.at * params.n;
@@ -55,8 +62,13 @@ fn softmax_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
   }
 }
 
+// Workgroups: `ceil(outer * LANES / WG)`
 @compute @workgroup_size(WG)
-fn softmax_rows_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn softmax_rows_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let row = own_row(wid, nwg, lid.x, params.outer);
   let lane = row.lane;
   let base = row.at * params.n;
@@ -80,7 +92,11 @@ fn gradient(g: A, v: A, total: A) -> V {
 }
 
 @compute @workgroup_size(WG)
-fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn softmax_cols(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local; // o * inner + i
   if (t >= params.outer * params.inner) { return; }
@@ -100,7 +116,11 @@ fn softmax_cols(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(WG)
-fn softmax_cols_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn softmax_cols_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let local = lid.x;
   let t = (wid.x + wid.y * nwg.x) * WG + local;
   if (t >= params.outer * params.inner) { return; }

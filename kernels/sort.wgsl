@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Stable order of the columns of x [outer, n, inner] along n, by merging: `sort_keys` gives every element a key whose order as an unsigned
-// number is the one wanted, and its place; `merge` makes sorted runs of `run` elements into runs of twice as many. Of two runs that meet, an
-// element finds its place by counting: its own place in its run, and how many of the other run come before it (binary search). log2(n) passes,
-// one lane an element, nothing shared.
+// number is the one wanted, and its place; `merge` makes sorted runs of `run` elements into runs of twice as many. Of two runs that meet,
+// an element finds its place by counting: its own place in its run, and how many of the other run come before it (binary search). log2(n)
+// passes, one lane an element, nothing shared.
 // Zeros are equal and NaN is above every number, as in PyTorch, so it is last, or first where the order descends.
 
 alias T = f32; // @spec f32 f16 i32 u32
@@ -11,11 +11,13 @@ const FLOAT = true; // @spec T: true true false false
 override WG: u32 = 64u;
 override DESCENDING: bool = false;
 
-struct Params { count: u32, n: u32, inner: u32, run: u32 } // count: all elements
+struct Params {
+  count: u32, n: u32, inner: u32, run: u32, // all elements; along the axis; behind it; merge: elements of a sorted run
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;                // [outer, n, inner]
-@group(0) @binding(1) var<storage, read> keys_in: array<u32>;        // [outer, n, inner]
-@group(0) @binding(2) var<storage, read> index_in: array<u32>;       // [outer, n, inner]
+@group(0) @binding(1) var<storage, read> keys_in: array<u32>;        // [outer, n, inner]; filled by sort_keys or the merge before
+@group(0) @binding(2) var<storage, read> index_in: array<u32>;       // [outer, n, inner]; filled by sort_keys or the merge before
 @group(0) @binding(3) var<storage, read_write> keys: array<u32>;     // [outer, n, inner]
 @group(0) @binding(4) var<storage, read_write> index: array<u32>;    // [outer, n, inner]
 

@@ -3,9 +3,12 @@
 alias T = f32; // @spec f32 f16
 override WG: u32 = 64u;
 
-struct Params { n: u32, splits: u32 }
+struct Params {
+  n: u32, splits: u32, // elements of y; partial sums of each
+}
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partial: array<f32>;  // [splits, n]
+// [splits, n]; filled by a kernel that splits its reduction: matmul, conv_dweight, depthwise_dweight
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<T>;    // [n]
 
 @compute @workgroup_size(WG)

@@ -4,7 +4,10 @@
 // table entry, so that it needs no atomics. One lane a pair (an entry and head); 64 a workgroup, folded over a 2D grid.
 alias T = f32; // @spec f32 f16
 
-struct Params { n: u32, pairs: u32, taps: u32, heads: u32 }
+struct Params {
+  n: u32,                              // table_interpolate_dtable: entries x heads
+  pairs: u32, taps: u32, heads: u32,   // pairs of tokens; entries that a pair reads; heads
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> table: array<T>;         // [entries, heads]
 @group(0) @binding(2) var<storage, read> index: array<u32>;       // [pairs, taps]
@@ -12,7 +15,11 @@ struct Params { n: u32, pairs: u32, taps: u32, heads: u32 }
 @group(0) @binding(4) var<storage, read_write> y: array<T>;       // [heads, pairs]
 
 @compute @workgroup_size(64)
-fn table_interpolate(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn table_interpolate(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let p = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (p >= params.pairs) { return; }
@@ -35,7 +42,11 @@ fn table_interpolate(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
 @group(0) @binding(5) var<storage, read_write> dtable: array<T>;  // [entries, heads]
 
 @compute @workgroup_size(64)
-fn table_interpolate_dtable(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn table_interpolate_dtable(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let lane = lid.x;
   let i = (wid.x + wid.y * nwg.x) * 64u + lane;
   if (i >= params.n) { return; }
@@ -43,6 +54,9 @@ fn table_interpolate_dtable(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_
   let h = i % params.heads;
   var s = 0.0;
   let end = starts[entry + 1u];
-  for (var left = end - starts[entry]; left > 0u; left--) { let at = end - left; s = fma(share[at], f32(dy[h * params.pairs + pair[at]]), s); }
+  for (var left = end - starts[entry]; left > 0u; left--) {
+    let at = end - left;
+    s = fma(share[at], f32(dy[h * params.pairs + pair[at]]), s);
+  }
   dtable[i] = T(s);
 }

@@ -12,7 +12,9 @@ override WG: u32 = 64u;
 override LARGEST: bool = true;
 override NAN_FIRST: bool = true;
 
-struct Params { columns: u32, n: u32, inner: u32, k: u32 }
+struct Params {
+  columns: u32, n: u32, inner: u32, k: u32, // outer x inner; along the axis; behind it; elements kept
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;             // [outer, n, inner]
 @group(0) @binding(2) var<storage, read_write> values: array<T>;  // [outer, k, inner]

@@ -11,11 +11,11 @@ override WG: u32 = 64u;
 
 struct Params {
   n: u32, c: u32,         // elements written; channels (both in V)
-  h: u32, w: u32,         // map
-  yn: u32, xn: u32,       // windows
-  kh: u32, kw: u32,       // window
-  sh: u32, sw: u32,       // stride
-  ph: u32, pw: u32,       // rows above and columns left of the map in the first window
+  h: u32, w: u32,         // map: height; width
+  yn: u32, xn: u32,       // windows along y; along x
+  kh: u32, kw: u32,       // window: height; width
+  sh: u32, sw: u32,       // stride along y; along x
+  ph: u32, pw: u32,       // rows above the map in the first window; columns left of it
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>;             // unfold: [N, H, W, C]

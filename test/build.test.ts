@@ -162,14 +162,16 @@ describe('build', () => {
 
   it('writes a card of each kernel, and the same for programs', () => {
     const root = tree({
-      'sample.wgsl': `${SPDX}// Doubles what it gets.\nalias T = f32; // @spec f32 f16\noverride WG: u32 = 8u; // lanes a workgroup\nstruct Params { n: u32 } // elements\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> y: array<T>; // [n]\n@compute @workgroup_size(WG)\nfn twice() { if (params.n > 0u) { y[0] = y[0] + y[0]; } }\n`,
+      'sample.wgsl': `${SPDX}// Doubles what it gets.\nalias T = f32; // @spec f32 f16\noverride WG: u32 = 8u; // lanes a workgroup\nstruct Params { n: u32 } // elements\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> y: array<T>; // [n]; filled by once\n// Workgroups: 1\n@compute @workgroup_size(WG)\nfn twice() { if (params.n > 0u) { y[0] = y[0] + y[0]; } }\n`,
     });
     expect(build(root)).toMatchObject({ status: 0 });
     const text = readFileSync(join(root, 'docs/kernels/sample.md'), 'utf8');
     for (const line of [
       'Doubles what it gets.',
-      'struct Params { n: u32 } // elements',
-      '| 1 | `y` | read_write | `array<T>` | [n] |',
+      '| `n` | u32 | 0 | elements |',
+      'Workgroups: 1, of WG lanes each.',
+      '| 1 | `y` | read_write | `array<T>` | [n]; filled by once |',
+      'Filled by another kernel first: `y` by once.',
       '| `T` | `f32` `f16` |',
       '| `WG` | u32 | 8 | lanes a workgroup |',
       "Features: none; `shader-f16` for specs of f16. Limits: WebGPU's defaults.",
@@ -177,7 +179,14 @@ describe('build', () => {
       expect(text).toContain(line);
     expect(JSON.parse(readFileSync(join(root, 'dist/wgsl/sample.json'), 'utf8'))).toMatchObject({
       about: 'Doubles what it gets.',
-      entries: [{ entry: 'twice', bindings: [{ name: 'params' }, { name: 'y', shape: '[n]' }] }],
+      entries: [
+        {
+          entry: 'twice',
+          workgroups: '1',
+          params: { fields: { n: { meaning: 'elements' } } },
+          bindings: [{ name: 'params' }, { name: 'y', shape: '[n]; filled by once' }],
+        },
+      ],
     });
   });
 

@@ -6,28 +6,31 @@ const BIAS = 0u; // @spec 0u 1u 2u
 const MASKED = -3e38;
 
 struct Params {
-  slices: u32, heads: u32, groups: u32, rows: u32, keys: u32, d: u32, dv: u32,
-  q0: u32, qb: u32, qh: u32, qg: u32, qt: u32, // first element of q and its strides over batch, head, group, token
-  k0: u32, kb: u32, kh: u32, kg: u32, kt: u32,
-  v0: u32, vb: u32, vh: u32, vg: u32, vt: u32,
-  y0: u32, yb: u32, yh: u32, yg: u32, yt: u32,
-  bias_b: u32, bias_h: u32, // strides of bias [B | 1, heads | 1, rows, keys], 0 where it has one
-  n0: u32, n1: u32, n2: u32, // relative positions: queries and keys are a grid n0 x n1 x n2
-  ahead: u32, // query i sees keys up to i + ahead
-  // attention_ds: the slices from slice0 and the queries from row0 that the scratch holds
-  slice0: u32, row0: u32, row_count: u32,
+  slices: u32, heads: u32, groups: u32,         // batch * heads * groups; heads; groups
+  rows: u32, keys: u32, d: u32, dv: u32,        // queries a slice; keys a slice; channels of q and k; channels of v and y
+  q0: u32, qb: u32, qh: u32, qg: u32, qt: u32,  // q: first element; stride over batch; over head; over group; over token
+  k0: u32, kb: u32, kh: u32, kg: u32, kt: u32,  // k, likewise
+  v0: u32, vb: u32, vh: u32, vg: u32, vt: u32,  // v, likewise
+  y0: u32, yb: u32, yh: u32, yg: u32, yt: u32,  // y, likewise
+  bias_b: u32, bias_h: u32,                     // strides of bias [B | 1, heads | 1, rows, keys], 0 where it has one
+  n0: u32, n1: u32, n2: u32,                    // relative positions: queries and keys are a grid n0 x n1 x n2
+  ahead: u32,                                   // query i sees keys up to i + ahead: 0 causal, 2147483647 all
+  slice0: u32, row0: u32, row_count: u32,       // attention_ds: first slice of the scratch; its first query; queries of each slice
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<T>;          // [B, heads, groups, rows, d] by strides
 @group(0) @binding(2) var<storage, read> k: array<T>;          // [B, heads, groups, keys, d]
 @group(0) @binding(3) var<storage, read> v: array<T>;          // [B, heads, groups, keys, dv]
-@group(0) @binding(4) var<storage, read> cols: array<vec4<f32>>; // [slices, keys]: factor, added term, -, 1 / norm
-@group(0) @binding(5) var<storage, read> bias: array<T>;       // BIAS 1: [B | 1, heads | 1, rows, keys]; 2: [slices, rows, (2 n0 - 1) + (2 n1 - 1) + (2 n2 - 1)]
+// [slices, keys]: factor, added term, -, 1 / norm; filled by attention_norms
+@group(0) @binding(4) var<storage, read> cols: array<vec4<f32>>;
+// BIAS 1: [B | 1, heads | 1, rows, keys]; 2: [slices, rows, (2 n0 - 1) + (2 n1 - 1) + (2 n2 - 1)], filled by attention_positions
+@group(0) @binding(5) var<storage, read> bias: array<T>;
 
 // @import "lib/slices.wgsl"
 
-// The four of `tokens` queries or keys that a lane owns: their slice and places. A lane without some stands on the last and is not valid there.
+// The four of `tokens` queries or keys that a lane owns: their slice and places. A lane without some stands on the last and is not valid
+// there.
 struct Four { z: u32, t: vec4<u32>, valid: vec4<bool> }
 
 fn four_of(index: u32, lane: u32, lanes: u32, tokens: u32) -> Four {

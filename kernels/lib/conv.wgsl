@@ -1,20 +1,21 @@
 // What the kernels of a convolution are called with, and which taps reach the output pixels of a phase (conv.wgsl).
 struct Params {
-  n: u32,
-  xd: i32, xh: i32, xw: i32, xc: i32,
-  yd: u32, yh: u32, yw: u32, yc: u32,
-  gi: u32, go: u32, // channels of a group, in and out
-  kd: i32, kh: i32, kw: i32,
-  down_z: i32, down_y: i32, down_x: i32,
-  up_z: i32, up_y: i32, up_x: i32,
-  pad_z: i32, pad_y: i32, pad_x: i32,
-  dil_z: i32, dil_y: i32, dil_x: i32,
-  step_z: i32, step_y: i32, step_x: i32, // up / gcd(up, dil)
-  run: i32,                              // taps along x in one run: kw or 1
-  w_col: u32, w_k: u32, w_group: u32, w_z: u32, w_y: u32, w_x: u32,
-  has_bias: u32,  // 1: add bias
-  act: u32,   // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
-  tiles: u32, // tiles in all: phases x groups x rows x columns
+  n: u32,                                           // batch
+  xd: i32, xh: i32, xw: i32, xc: i32,               // x read: depth; height; width; channels
+  yd: u32, yh: u32, yw: u32, yc: u32,               // y written: depth; height; width; channels
+  gi: u32, go: u32,                                 // channels of a group: in; channels of a group: out
+  kd: i32, kh: i32, kw: i32,                        // taps along each axis
+  down_z: i32, down_y: i32, down_x: i32,            // stride of a convolution, 1 upwards
+  up_z: i32, up_y: i32, up_x: i32,                  // 1, stride upwards
+  pad_z: i32, pad_y: i32, pad_x: i32,               // MINUS the padding before, plus upwards
+  dil_z: i32, dil_y: i32, dil_x: i32,               // MINUS the dilation, plus upwards
+  step_z: i32, step_y: i32, step_x: i32,            // up / gcd(up, dil): taps from one that reaches an output to the next
+  run: i32,                                         // taps along x in one run: kw (dense, undilated) or 1
+  w_col: u32, w_k: u32, w_group: u32,               // weight: stride over output channels; over the reduction; over groups
+  w_z: u32, w_y: u32, w_x: u32,                     // weight: stride over taps along each axis
+  has_bias: u32,                                    // 1: add bias
+  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
+  tiles: u32,                                       // tiles in all, so workgroups: phases x groups x rows x columns
 }
 
 // One axis within a phase: its first tap, how many, the input offset of the first and the input step between two.

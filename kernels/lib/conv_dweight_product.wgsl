@@ -1,5 +1,6 @@
 // The weight gradient of conv_dweight.wgsl in the terms of lib/product.wgsl. The reduction runs over all pixels of the small grid,
-// flat, without regard to rows: `chunk` counts pixels, and `inner_n` and `join` are not read. Channels are neighbours in memory, pixels are not.
+// flat, without regard to rows: `chunk` counts pixels, and `inner_n` and `join` are not read. Channels are neighbours in memory, pixels are
+// not.
 // @import "lib/conv_dweight.wgsl"
 alias T = f32; // @spec f32 f16
 
@@ -34,7 +35,9 @@ fn right_col(p: Place, j: u32) -> Col {
   let col = min(j, width() - 1u);
   let tap = col / params.gi;
   let k = vec3<i32>(vec3<u32>(tap / (params.kw * params.kh), (tap / params.kw) % params.kh, tap % params.kw));
-  return Col(k * vec3<i32>(params.dil_z, params.dil_y, params.dil_x) - vec3<i32>(params.pad_z, params.pad_y, params.pad_x), i32(p.group * params.gi + col % params.gi));
+  return Col(
+    k * vec3<i32>(params.dil_z, params.dil_y, params.dil_x) - vec3<i32>(params.pad_z, params.pad_y, params.pad_x),
+    i32(p.group * params.gi + col % params.gi));
 }
 fn step(p: Place, s: u32) -> Step { return Step(p.first + s * BK, p.last); }
 
@@ -72,7 +75,9 @@ fn right(col: Col, step: Step, k: u32) -> vec4<S> {
   let p0 = pixel(i);
   let p1 = next(p0);
   let p2 = next(p1);
-  return vec4<S>(x_at(col, p0, i < step.last), x_at(col, p1, i + 1u < step.last), x_at(col, p2, i + 2u < step.last), x_at(col, next(p2), i + 3u < step.last));
+  return vec4<S>(
+    x_at(col, p0, i < step.last), x_at(col, p1, i + 1u < step.last), x_at(col, p2, i + 2u < step.last),
+    x_at(col, next(p2), i + 3u < step.last));
 }
 
 fn out_row(p: Place, i: u32) -> u32 { return select(OUTSIDE, p.out + i * width(), i < params.go); }

@@ -10,7 +10,8 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<X>;       // [N, XD, XH, XW, XC]; as vec4 gi is a multiple of 4
-@group(0) @binding(2) var<storage, read> w: array<W>;       // by strides: column, reduction, group, taps; as vec4 w_k is 1 and the others are multiples of 4
+// by strides: column, reduction, group, taps; as vec4 w_k is 1 and the others are multiples of 4
+@group(0) @binding(2) var<storage, read> w: array<W>;
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
 
@@ -63,7 +64,9 @@ fn step(p: Place, s: u32) -> Step {
   let t = vec3<i32>(tap / (taps_x(p) * p.ay.count), (tap / taps_x(p)) % p.ay.count, tap % taps_x(p));
   let hop = t * vec3<i32>(p.az.step, p.ay.step, p.ax.step);
   let k = vec3<u32>(vec3<i32>(p.az.k0, p.ay.k0, p.ax.k0) + t * vec3<i32>(params.step_z, params.step_y, params.step_x));
-  return Step((s % per_tap) * BK, ((hop.x * params.xh + hop.y) * params.xw + hop.z) * params.xc, hop, k.x * params.w_z + k.y * params.w_y + k.z * params.w_x);
+  return Step(
+    (s % per_tap) * BK, ((hop.x * params.xh + hop.y) * params.xw + hop.z) * params.xc, hop,
+    k.x * params.w_z + k.y * params.w_y + k.z * params.w_x);
 }
 
 fn left_along() -> bool { return true; }

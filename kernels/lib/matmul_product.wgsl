@@ -52,7 +52,9 @@ fn left(row: Row, step: Step, at: u32) -> vec4<S> {
     return select(vec4<S>(), vec4<S>(vec4(a[select(0u, q / 4u, ok)])), ok);
   }
   let d = params.a_k;
-  return vec4<S>(a_at(q, k < step.last), a_at(q + d, k + 1u < step.last), a_at(q + 2u * d, k + 2u < step.last), a_at(q + 3u * d, k + 3u < step.last));
+  return vec4<S>(
+    a_at(q, k < step.last), a_at(q + d, k + 1u < step.last), a_at(q + 2u * d, k + 2u < step.last),
+    a_at(q + 3u * d, k + 3u < step.last));
 }
 fn right(col: Col, step: Step, at: u32) -> vec4<S> {
   let k = step.k + at;
@@ -62,7 +64,9 @@ fn right(col: Col, step: Step, at: u32) -> vec4<S> {
     return select(vec4<S>(), vec4<S>(vec4(b[select(0u, q / 4u, ok)])), ok);
   }
   let d = params.b_k;
-  return vec4<S>(b_at(q, k < step.last), b_at(q + d, k + 1u < step.last), b_at(q + 2u * d, k + 2u < step.last), b_at(q + 3u * d, k + 3u < step.last));
+  return vec4<S>(
+    b_at(q, k < step.last), b_at(q + d, k + 1u < step.last), b_at(q + 2u * d, k + 2u < step.last),
+    b_at(q + 3u * d, k + 3u < step.last));
 }
 
 fn out_row(p: Place, i: u32) -> u32 { return select(OUTSIDE, p.y0 + i * params.y_row, i < params.m); }

@@ -1,8 +1,8 @@
 // sin, cos and tan of every f32: WGSL promises them to 2^-11, and only within pi.
 // @import "lib/exponential.wgsl"
 
-// x = r + n pi/2 with |r| <= pi/4: Cody and Waite's way with pi/2 in three parts up to 512, and that of Payne and Hanek beyond, by integers:
-// of the product of x with the digits of 2/pi only those that matter modulo 4 are computed.
+// x = r + n pi/2 with |r| <= pi/4: Cody and Waite's way with pi/2 in three parts up to 512, and that of Payne and Hanek beyond, by
+// integers: of the product of x with the digits of 2/pi only those that matter modulo 4 are computed.
 struct Angle { r: f32, n: u32 }
 fn small_angle(x: f32) -> Angle {
   let q = round(x * 0.63661977);

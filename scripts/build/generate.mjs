@@ -2,7 +2,7 @@
 // Reflection -> src/gen/FILE.ts (typed definitions), src/gen/kernels.ts (all of them for strangers' devices) and dist/wgsl/FILE.{wgsl,json} (for users without TypeScript).
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { featuresOf, headOf, shapeOf, usersOf } from './cards.mjs';
+import { featuresOf, headOf, meaningsOf, shapeOf, usersOf, workgroupsOf } from './cards.mjs';
 
 const union = (names) => names.map((n) => `'${n}'`).join(' | ') || 'never';
 const quote = (text) => '`' + text.replace(/[\\`]|\$(?=\{)/g, '\\$&') + '`';
@@ -32,8 +32,12 @@ export function lifted(kernels) {
 
 /** What a card says, for programs; `dispatched_by` names files of the repository. */
 export function schema(root, { file, limits, entries }, wgsl) {
+  const meaning = meaningsOf(wgsl);
+  const said = (fields) => Object.fromEntries(Object.entries(fields).map(([name, f]) => [name, { ...f, meaning: meaning[name] }]));
   const described = entries.map((e) => ({
     ...e,
+    params: e.params && { ...e.params, fields: said(e.params.fields) },
+    workgroups: workgroupsOf(wgsl, e.entry).replaceAll('`', ''),
     bindings: e.bindings.map((b) => (b.kind === 'uniform' ? b : { ...b, shape: shapeOf(wgsl, b.name) })),
     dispatched_by: usersOf(root, file, e.entry),
   }));
