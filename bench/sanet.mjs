@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/sanet.mjs [--preset tiny,base] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training iteration of SA-Net on a
-// phantom. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the variant that torch_sanet.py computes.
+// node bench/sanet.mjs [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training iteration of
+// SA-Net on phantoms. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the variant that torch_sanet.py computes.
 import { parseArgs } from 'node:util';
 import { stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
@@ -11,6 +11,7 @@ import { machine, record } from './results.mjs';
 const { values: flags } = parseArgs({
   options: {
     preset: { type: 'string', default: 'tiny' },
+    batch: { type: 'string', default: '1' },
     iterations: { type: 'string', default: '5' },
     clock: { type: 'string', default: 'wall' },
     oracle: { type: 'boolean' },
@@ -32,7 +33,7 @@ async function profile(step, volumes, scheduled) {
       return run(input);
     };
   }
-  step.run(volumes, scheduled);
+  await step.run(volumes, scheduled);
   await device.sync();
   const kernels = new Map();
   const programs = [];
@@ -60,6 +61,7 @@ async function profile(step, volumes, scheduled) {
 
 for (const preset of flags.preset.split(',')) {
   const plan = vg.presetPlan(preset);
+  plan.training.batch = Number(flags.batch);
   if (flags.oracle) {
     plan.method.cross.pseudo = 'selected';
     plan.method.network2d.norm = 'bn';
@@ -74,13 +76,13 @@ for (const preset of flags.preset.split(',')) {
   const samples = [];
   for (let i = 0; i <= Number(flags.iterations); i++) {
     const end = clock();
-    step.run(await sampler.iteration(i), scheduled);
+    await step.run(await sampler.iteration(i), scheduled);
     await device.sync();
     samples.push(end());
   }
   const { kernels, programs } = await profile(step, await sampler.iteration(0), scheduled);
   const row = {
-    case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}`,
+    case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}${flags.batch === '1' ? '' : `_batch${flags.batch}`}`,
     pass: 'step',
     engine: 'ours',
     ms: round(median(samples.slice(1))),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The memory plan: which buffer each tensor of a program lives in. Pure; buffers are made by program.ts.
+import { LimitError } from '../errors.ts';
 
 /** A tensor or scratch that needs memory from step `first` to step `last` of the program, both included. */
 export interface Lifetime {
@@ -70,4 +71,21 @@ function peakBytes(lifetimes: readonly Lifetime[]): number {
     peak = Math.max(peak, now);
   }
   return peak;
+}
+
+/** @throws LimitError where slots take more than `most`, or a tensor more than one binding may have */
+export function expectRoom(
+  { lifetimes, names }: { readonly lifetimes: readonly Lifetime[]; readonly names: readonly string[] },
+  slotBytes: number,
+  binding: number,
+  most = Infinity,
+): void {
+  if (slotBytes > most)
+    throw new LimitError(`compile: activations take ${slotBytes} bytes, got maxSlotBytes ${most}.`, 'Compute less at once.');
+  const i = lifetimes.findIndex(({ bytes }) => bytes > binding);
+  if (i >= 0)
+    throw new LimitError(
+      `${names[i]}: a tensor of ${lifetimes[i].bytes} bytes, got limit maxStorageBufferBindingSize ${binding}.`,
+      'Use a smaller batch, patch or preset.',
+    );
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A step compiled once into a static program: traced, fused, lowered, planned and frozen; then replayed.
 // While it runs it allocates nothing, compiles nothing and creates no bind group.
-import { DisposedError, LimitError, ShapeError, VoxelgradError } from '../errors.ts';
-import { callable, expectArguments, fields, flag, instance, maybe } from '../check.ts';
+import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
+import { callable, expectArguments, fields, flag, instance, maybe, scalar } from '../check.ts';
 import { currentDevice, Device, onDevice } from '../gpu/device.ts';
 import { timestamps, type Call, type KernelTime } from '../gpu/profile.ts';
 import { byteSize, expectHost, expectSpec, type HostArray, type HostOf, type Spec } from './dtype.ts';
@@ -11,7 +11,7 @@ import { freeze, type Owned, type PlannedDispatch } from './freeze.ts';
 import { fuse } from './fuse.ts';
 import { hoist } from './hoist.ts';
 import { expectKnown, indicesOf, watchNode } from './indices.ts';
-import { planMemory } from './plan.ts';
+import { expectRoom, planMemory } from './plan.ts';
 import { printNow, type Printed } from './print.ts';
 import { liveNodes, mutatedBy, rootOf, schedule, type Place } from './schedule.ts';
 import { Storage, Tensor } from './tensor.ts';
@@ -41,6 +41,8 @@ export interface CompileOptions {
   device?: Device;
   /** Fuse patterns into single kernels. Default true; switchable so that fused = unfused is a test. */
   fuse?: boolean;
+  /** Bytes that activations may take at most; more is a LimitError before any memory is taken. Default: what the device has. */
+  maxSlotBytes?: number;
   onProgress?(done: number, total: number): void;
 }
 
@@ -215,7 +217,10 @@ const isTensor = (x: unknown): boolean => x instanceof Tensor;
 const isLeaf = (x: unknown): boolean => isTensor(x) || (typeof x === 'object' && x !== null && 'shape' in x && 'dtype' in x);
 const isFeed = (x: unknown): boolean => x instanceof Tensor || ArrayBuffer.isView(x);
 
-const OPTIONS = fields({ device: maybe(instance('a device', Device)), fuse: maybe(flag), onProgress: maybe(callable) }, true);
+const OPTIONS = fields(
+  { device: maybe(instance('a device', Device)), fuse: maybe(flag), maxSlotBytes: maybe(scalar), onProgress: maybe(callable) },
+  true,
+);
 
 /** Memory for every spec of the example, noted in `owned`; tensors pass through. */
 function makeInputs(device: Device, example: Example, owned: Owned[]): { inputs: Tree<Tensor>; feeds: Map<string, Tensor> } {
@@ -248,12 +253,15 @@ export async function compile<I extends Example, O extends Tree<Tensor>>(
   const { device = currentDevice() } = options;
   device.check();
   const owned: Owned[] = [];
+  let made: Trace | null = null;
   try {
     const { inputs, feeds } = makeInputs(device, example, owned);
     const { trace, result } = record(() => step(inputs as never), device);
+    made = trace;
     owned.push(trace);
     return (await onDevice(device, () => assemble(device, feeds, trace, result, owned, options))) as Program<O, FeedOf<I>>; // parameters that wait on the host come to it
   } catch (e) {
+    if (made) made.abandoned = true;
     for (const s of owned) s.release();
     throw e;
   }
@@ -287,15 +295,8 @@ async function assemble<O extends Tree<Tensor>>(
   const nodes = hoist(options.fuse === false ? checked : fuse(checked, results, trace.placed), trace.placed);
   const plan = schedule(trace, nodes, fixed, device.caps);
   const memory = planMemory(plan.lifetimes);
-  const limit = device.caps.limits.maxStorageBufferBindingSize;
-  plan.lifetimes.forEach(({ bytes }, i) => {
-    if (bytes > limit) {
-      throw new LimitError(
-        `${plan.names[i]}: a tensor of ${bytes} bytes, got limit maxStorageBufferBindingSize ${limit}.`,
-        'Use a smaller batch, patch or preset.',
-      );
-    }
-  });
+  const slotBytes = memory.slotBytes.reduce((s, b) => s + b, 0);
+  expectRoom(plan, slotBytes, device.caps.limits.maxStorageBufferBindingSize, options.maxSlotBytes);
   // What the step reads by reference stays, whoever disposes the tensors.
   const bound = [...new Set(nodes.flatMap((n) => n.inputs.flatMap((x) => (x ? rootOf(x) : []))))]
     .filter((t) => !t.node)
@@ -339,7 +340,7 @@ async function assemble<O extends Tree<Tensor>>(
     dispatches: listing.length,
     pipelines,
     slots: memory.slotBytes.length,
-    slotBytes: memory.slotBytes.reduce((s, b) => s + b, 0),
+    slotBytes,
     largestSlot: Math.max(0, ...memory.slotBytes),
     lowerBound: memory.lowerBound,
     flops: plan.steps.reduce((s, step_) => s + step_.flops, 0),

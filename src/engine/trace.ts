@@ -31,6 +31,8 @@ export class Trace {
   readonly scalars: { tensor: Tensor; values: () => HostArray }[] = [];
   /** What every run writes to the console (print.ts). */
   readonly printed: { tensor: Tensor; label: string }[] = [];
+  /** Its program could not be made, so nothing in it will ever run. */
+  abandoned = false;
   /** Tensors with memory that the step makes, constants of this trace alone. */
   private readonly constants: Tensor[] = [];
   private readonly made = new WeakSet<Tensor>();
@@ -118,6 +120,7 @@ export function record<T>(step: () => T, device: Device = currentDevice()): { tr
   try {
     return { trace, result: expectSync('compile', onDevice(device, step)) };
   } catch (e) {
+    trace.abandoned = true;
     trace.release();
     throw e;
   } finally {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The losses of SA-Net (specification 6) on channels-last logits [S, h, w, K]. Targets are class indices as f32 [S, h, w],
 // weights f32 [S, h, w]; sums run over the whole micro-batch. Target maps carry no gradient.
+// Micro-batches that are computed together lie along a leading axis, [B, ...], and each has its own loss, [B].
 import type { Tensor } from '../engine/tensor.ts';
 import { tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
@@ -15,8 +16,19 @@ import { logitTerms } from './elementwise.ts';
 
 const EPS = 1e-5;
 
-/** Which foreground classes a case may be missing: [K] f32, 1 = labelled, 0 = missing; undefined where every case has all. */
+/** Which foreground classes a case may be missing: [K] f32, of several cases [B, K]; 1 = labelled, 0 = missing; undefined where every case has all. */
 export type Present = Tensor | undefined;
+
+/** present [K] or [B, K] so that it broadcasts against x [..., K] or [B, ..., K]. */
+export function besideClasses(present: Tensor, { shape }: Tensor): Tensor {
+  const cases = present.shape.slice(0, -1);
+  return reshape(present, [...cases, ...Array<number>(shape.length - cases.length - 1).fill(1), present.shape.at(-1)!]);
+}
+
+const alone = (x: Tensor): Tensor => reshape(x, [1, ...x.shape]);
+const allButFirst = ({ shape }: Tensor): number[] => shape.slice(1).map((_, i) => i + 1);
+/** [B] so that it broadcasts against x [B, ...]. */
+const besideItems = (values: Tensor, { shape }: Tensor): Tensor => reshape(values, [shape[0], ...shape.slice(1).map(() => 1)]);
 
 /** Log-probabilities after the classes missing in this case have joined background: log(p0 + sum of the missing). */
 function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
@@ -28,7 +40,7 @@ function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
     { shape: [k] },
   );
   // 1 for background and for every missing class
-  const joins = maximum(addScalar(neg(present), 1), first);
+  const joins = besideClasses(maximum(addScalar(neg(present), 1), first), logits);
   // log-sum-exp over those, shifted by their maximum: a confident voxel's probabilities underflow. Not -inf, since 0 * inf is NaN.
   const joined = add(logp, mulScalar(addScalar(joins, -1), 1e30));
   const top = noGrad(() => max(joined, { axes: [-1], keepDims: true }));
@@ -39,16 +51,16 @@ function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
 /** Targets of missing classes become background. */
 export function marginalTarget(oneHot: Tensor, present: Present): Tensor {
   if (!present) return oneHot;
-  const kept = mul(slice(oneHot, { axis: -1, start: 1 }), slice(present, { axis: 0, start: 1 }));
+  const kept = mul(slice(oneHot, { axis: -1, start: 1 }), besideClasses(slice(present, { axis: -1, start: 1 }), oneHot));
   return concat([addScalar(neg(sum(kept, { axes: [-1], keepDims: true })), 1), kept], { axis: -1 });
 }
 
 /** Class indices [...] as one-hot f32 [..., K]; NaN for what is no class. */
 export const oneHotOf = (target: Tensor, classes: number): Tensor => oneHot(target, { classes });
 
-/** 1 - (2 sum w p g + eps) / (sum w p^2 + sum w g^2 + eps), over all but the last axis; [C]. */
+/** 1 - (2 sum w p g + eps) / (sum w p^2 + sum w g^2 + eps), over all but the first and the last axis; [B, C]. */
 function softDiceLoss(p: Tensor, g: Tensor, weight: Tensor): Tensor {
-  const axes = p.shape.slice(0, -1).map((_, i) => i);
+  const axes = allButFirst(p).slice(0, -1);
   const w = reshape(weight, [...weight.shape, 1]);
   const inter = sum(mul(w, mul(p, g)), { axes });
   const sizes = add(sum(mul(w, mul(p, p)), { axes }), sum(mul(w, mul(g, g)), { axes }));
@@ -62,7 +74,12 @@ export interface SegFactors {
 }
 
 /** Lseg = ce * weighted cross entropy + dice * weighted Dice. logits [..., K]; oneHot [..., K]; weight [...]. Scalar. */
-export function segLoss(
+export function segLoss(logits: Tensor, oneHot: Tensor, weight: Tensor, present?: Present, factors?: SegFactors): Tensor {
+  return reshape(segLosses(alone(logits), alone(oneHot), alone(weight), present && alone(present), factors), []);
+}
+
+/** Lseg of each of B: logits [B, ..., K]; oneHot [B, ..., K]; weight [B, ...]; present [B, K]. [B]. */
+export function segLosses(
   logits: Tensor,
   oneHot: Tensor,
   weight: Tensor,
@@ -77,17 +94,20 @@ export function segLoss(
   return terms.reduce(add);
 }
 
+/** Mean of the losses of B, a scalar. */
+export const meanOf = (losses: Tensor): Tensor => (losses.size === 1 ? reshape(losses, []) : mean(losses));
+
 function crossEntropy(logp: Tensor, target: Tensor, weight: Tensor): Tensor {
-  const w = reshape(weight, [...weight.shape, 1]);
-  return div(neg(sum(mul(w, mul(target, logp)))), addScalar(sum(weight), EPS));
+  const surprise = mul(reshape(weight, [...weight.shape, 1]), mul(target, logp));
+  return div(neg(sum(surprise, { axes: allButFirst(surprise) })), addScalar(sum(weight, { axes: allButFirst(weight) }), EPS));
 }
 
 /** Mean over the foreground classes that the case has labels of; 0 where it has none. */
 function diceLoss(logp: Tensor, target: Tensor, weight: Tensor, present: Present): Tensor {
   const terms = softDiceLoss(exp(slice(logp, { axis: -1, start: 1 })), slice(target, { axis: -1, start: 1 }), weight);
-  if (!present) return mean(terms);
-  const foreground = slice(present, { axis: 0, start: 1 });
-  return div(sum(mul(terms, foreground)), maximum(sum(foreground), tensor([1], { shape: [] })));
+  if (!present) return mean(terms, { axes: 1 });
+  const foreground = slice(present, { axis: -1, start: 1 });
+  return div(sum(mul(terms, foreground), { axes: 1 }), maximum(sum(foreground, { axes: 1 }), tensor([1], { shape: [] })));
 }
 
 /**
@@ -109,15 +129,22 @@ export function boundaryTarget(oneHot: Tensor, weight: Tensor, radius: 'auto' | 
 
 /** Lb: class-balanced binary cross entropy + Dice. logits, boundary, u = valid * weight: all [S, h, w]. Scalar. */
 export function boundaryLoss(logits: Tensor, boundary: Tensor, u: Tensor): Tensor {
+  return reshape(boundaryLosses(alone(logits), alone(boundary), alone(u)), []);
+}
+
+/** Lb of each of B: logits, boundary, u all [B, ...]. [B]. */
+export function boundaryLosses(logits: Tensor, boundary: Tensor, u: Tensor): Tensor {
+  const axes = allButFirst(u);
   const { alpha, total } = noGrad(() => {
-    const positive = sum(mul(u, boundary));
-    const negative = sub(sum(u), positive);
+    const positive = sum(mul(u, boundary), { axes });
+    const negative = sub(sum(u, { axes }), positive);
     const all = addScalar(add(positive, negative), EPS);
     const inverse = addScalar(neg(boundary), 1);
-    return { alpha: div(add(mul(boundary, negative), mul(inverse, positive)), all), total: addScalar(sum(u), EPS) };
+    const balanced = add(mul(boundary, besideItems(negative, u)), mul(inverse, besideItems(positive, u)));
+    return { alpha: div(balanced, besideItems(all, u)), total: addScalar(sum(u, { axes }), EPS) };
   });
-  const bce = div(sum(mul(mul(u, alpha), logitTerms(logits, boundary))), total);
+  const bce = div(sum(mul(mul(u, alpha), logitTerms(logits, boundary)), { axes }), total);
   const last = [...logits.shape, 1];
-  const dice = sum(softDiceLoss(reshape(sigmoid(logits), last), reshape(boundary, last), u));
+  const dice = sum(softDiceLoss(reshape(sigmoid(logits), last), reshape(boundary, last), u), { axes: 1 });
   return add(bce, dice);
 }

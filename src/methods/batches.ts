@@ -12,7 +12,7 @@ import type { RoiPredictor } from './method.ts';
 import type { Plan } from './plan.ts';
 
 /** Share of the memory that is left, for the activations of a run. */
-const SHARE = 1 / 2;
+export const ACTIVATIONS = 1 / 2;
 
 /** Values of one item, or their tensors over all items of a run [n, ...], by name. */
 type Values = Readonly<Record<string, Float32Array>>;
@@ -59,7 +59,7 @@ export class Batches {
     const batches = new Batches(device, forward, least);
     const { slotBytes, largestSlot } = (await batches.program(least)).report();
     const fits = (times: number): boolean =>
-      slotBytes * times <= device.room * SHARE && largestSlot * times <= device.caps.limits.maxStorageBufferBindingSize;
+      slotBytes * times <= device.room * ACTIVATIONS && largestSlot * times <= device.caps.limits.maxStorageBufferBindingSize;
     for (let times = 4; grows && least * times <= most && fits(times); times *= 4) batches.sizes.unshift(least * times);
     return batches;
   }

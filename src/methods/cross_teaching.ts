@@ -6,7 +6,7 @@ import { spec } from '../engine/dtype.ts';
 import type { Inputs } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
-import { oneHotOf, segLoss } from '../losses/segmentation.ts';
+import { meanOf, oneHotOf, segLosses } from '../losses/segmentation.ts';
 import { UNet2D } from '../models/unet2d.ts';
 import { VNet } from '../models/vnet.ts';
 import {
@@ -21,6 +21,7 @@ import {
   type Size3,
 } from '../models/sanet/planes.ts';
 import { useRandom } from '../nn/dropout.ts';
+import { sharingStatistics } from '../nn/layers.ts';
 import { mul } from '../ops/pointwise.ts';
 import { permute } from '../ops/permute.ts';
 import { reshape } from '../ops/reshape.ts';
@@ -153,9 +154,10 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
   step(plan, nets: Nets, optimisers, { partial, ...options }) {
     const context = new StepContext(nets, optimisers, options.reducer);
     const { batch, seed } = plan.training;
+    const example = stepExample(plan);
     for (const { net } of networkList(nets)) net.train();
     useRandom(nets.vnet, context.random(seed));
-    return compileVolumeStep(context, batch, stepExample(plan), options, (x: Inputs<ReturnType<typeof stepExample>>, share) =>
+    return compileVolumeStep(context, example, { ...options, batch }, (x: Inputs<typeof example>, share) =>
       trainAll(plan, nets, x, context, partial, share),
     );
   },
@@ -193,7 +195,7 @@ function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
   };
 }
 
-/** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */
+/** The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume, or of its chosen slices. */
 function trainAll(
   plan: CrossPlan,
   nets: Nets,
@@ -206,14 +208,19 @@ function trainAll(
     classes: { length: classes },
     method: { cross: exchange, loss },
   } = plan;
-  const size = x.image.shape as unknown as Size3;
+  const [b, ...size] = x.image.shape as unknown as [number, ...Size3];
   const present = partial ? x.present : undefined;
-  const volume = reshape(x.image, [...size, 1]);
-  const logits = reshape(nets.vnet.forward(reshape(x.image, [1, ...size, 1])), [...size, classes]);
+  const volumes = reshape(x.image, [b, ...size, 1]);
+  const logits = sharingStatistics(nets.vnet, 1, () => nets.vnet.forward(volumes));
   const seen = PLANES.map((plane) => {
     const { height, width } = planeShape(size, plane);
     const fit = fitSlices(height, width, 1);
-    return toNative(nets[plane].forward(noGrad(() => toNetwork(takeSlices(volume, plane, x[plane].index), fit))), fit);
+    const { index } = x[plane];
+    const input = noGrad(() => toNetwork(takeSlices(volumes, plane, reshape(index, [-1])), fit));
+    return toNative(
+      sharingStatistics(nets[plane], index.shape[1], () => nets[plane].forward(input)),
+      fit,
+    );
   });
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   const cross = exchange.enabled
@@ -222,7 +229,7 @@ function trainAll(
           Tensor,
           Tensor,
         ];
-        const chosen = mul(reshape(x.transverse.chosen, [size[0], 1, 1]), reshape(x.coronal.chosen, [size[1], 1]));
+        const chosen = mul(reshape(x.transverse.chosen, [b, size[0], 1, 1]), reshape(x.coronal.chosen, [b, 1, size[1], 1]));
         return crossTargets(
           { sam: probabilities(logits), transverse, coronal },
           { label: x.label, annotated: x.annotated },
@@ -232,19 +239,13 @@ function trainAll(
         );
       })
     : null;
-  if (cross) context.report({ quality: cross.quality, [AGREEMENT]: cross.agreement }, share);
-  const learn = (name: keyof Nets, z: Tensor, { target, weight }: Supervision): void =>
-    context.learn(
-      name,
-      segLoss(
-        z,
-        noGrad(() => oneHotOf(target, classes)),
-        weight,
-        present,
-        loss,
-      ),
-      share,
-    );
+  if (cross) context.report({ quality: meanOf(cross.quality), [AGREEMENT]: meanOf(cross.agreement) }, share);
+  const learn = (name: keyof Nets, z: Tensor, { target, weight }: Supervision): void => {
+    const [h, w] = target.shape.slice(-2) as [number, number];
+    const shape = [b, target.size / (b * h * w), h, w];
+    const oneHot = noGrad(() => oneHotOf(reshape(target, shape), classes));
+    context.learn(name, meanOf(segLosses(reshape(z, [...shape, classes]), oneHot, reshape(weight, shape), present, loss)), share);
+  };
   learn('vnet', logits, cross?.sam ?? sparse);
   PLANES.forEach((plane, i) => learn(plane, seen[i], supervisionOf(cross?.slices ?? sparse, plane, x[plane].index)));
 }

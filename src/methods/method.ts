@@ -39,7 +39,13 @@ export type Scheduled = Readonly<Record<string, number>> & { readonly iteration:
 export interface StepOptions extends CompileOptions {
   readonly partial: boolean;
   readonly reducer?: Reducer;
+  /** How many micro-batches programs take at once, by name, where a run has begun so: sums in another order would be other bits.
+   * A name that is missing: as runs did before they noted it. Absent: as many as memory allows. */
+  readonly together?: Together;
+  /** Bytes for the activations of a program that takes more than one. Default: half of what is left on the device. */
+  readonly activations?: number;
 }
+export type Together = Readonly<Record<string, number>>;
 
 /** A cut and augmented region, the classes that its case has no labels of, and its number in the run, which every draw follows from. */
 export interface Drawn {
@@ -48,10 +54,18 @@ export interface Drawn {
   readonly n: number;
 }
 
+/** A program of an iteration, how often it runs, and how many micro-batches it takes at once. */
+export interface StepProgram {
+  readonly name: string;
+  readonly runs: number;
+  readonly together: number;
+  readonly program: Program<unknown>;
+}
+
 /** One iteration, compiled. `F` is what a volume's feed holds. */
 export interface Step<F = any> {
   /** Every program of an iteration, and how often it runs. */
-  readonly programs: readonly { readonly name: string; readonly runs: number; readonly program: Program<unknown> }[];
+  readonly programs: readonly StepProgram[];
   /** `training.batch` volumes: gradients averaged over them, every network updated once. */
   run(volumes: readonly F[], scheduled: Scheduled): StepResult | Promise<StepResult>;
   dispose(): void;

@@ -4,7 +4,7 @@
 import { backward } from '../engine/autograd.ts';
 import { compile, type CompileOptions, type Program } from '../engine/program.ts';
 import { zeros, type Tensor } from '../engine/tensor.ts';
-import { hostScalars } from '../engine/trace.ts';
+import { currentTrace, hostScalars, type Trace } from '../engine/trace.ts';
 import { slice } from '../ops/layout.ts';
 import { addScaled, clear } from '../ops/optim.ts';
 import { mulScalar } from '../ops/pointwise.ts';
@@ -19,7 +19,7 @@ import type { Reducer } from './reducer.ts';
 export class StepContext implements Disposable {
   /** Of the coming iteration; set before each. */
   scheduled: Scheduled = { iteration: 0 };
-  /** Runs of the program of a volume in an iteration, and which of them comes next: each draws its own numbers. */
+  /** Volumes of an iteration, and the first of those that come next: each run draws its own numbers. */
   volumes = 1;
   volume = 0;
   /** Null where one process trains alone. */
@@ -27,6 +27,8 @@ export class StepContext implements Disposable {
   private readonly nets: Networks;
   private readonly optimisers: Optimisers;
   private readonly means = new Map<string, Tensor>();
+  /** The trace that each mean was made in: its memory goes with it. */
+  private readonly makers = new Map<string, Trace | null>();
   private direct: StepResult | null = null;
 
   constructor(nets: Networks, optimisers: Optimisers, reducer?: Reducer) {
@@ -62,7 +64,10 @@ export class StepContext implements Disposable {
   report(values: StepResult, share = 1): void {
     if (this.direct) return void Object.assign(this.direct, values);
     for (const [key, value] of Object.entries(values)) {
-      if (!this.means.has(key)) this.means.set(key, zeros([1], { name: `mean ${key}` }));
+      if (this.makers.get(key)?.abandoned ?? !this.means.has(key)) {
+        this.means.set(key, zeros([1], { name: `mean ${key}` }));
+        this.makers.set(key, currentTrace());
+      }
       addScaled(this.means.get(key)!, reshape(value, [1]), this.ofAll(share));
     }
   }

@@ -3,25 +3,26 @@
 // layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan; with `slices`, of a network that sees transverse slices.
 import * as z from 'zod';
 import { spec, type FloatType } from '../engine/dtype.ts';
-import { compile } from '../engine/program.ts';
+import type { Inputs } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
-import { oneHotOf, segLoss } from '../losses/segmentation.ts';
+import { meanOf, oneHotOf, segLosses } from '../losses/segmentation.ts';
 import { useRandom } from '../nn/dropout.ts';
+import { BatchNorm } from '../nn/layers.ts';
 import type { Module } from '../nn/module.ts';
+import { BatchStatisticsNorm } from '../nn/norms.ts';
 import { decayGroups } from '../optim/optimiser.ts';
-import { slice } from '../ops/layout.ts';
-import { add, mulScalar } from '../ops/pointwise.ts';
 import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
 import { densePredictor } from './batches.ts';
-import type { Method, Step, StepResult } from './method.ts';
+import type { Method, Step, StepOptions } from './method.ts';
 import { Philox } from '../random/philox.ts';
 import { integer, number, rate } from './plan_fields.ts';
 import type { Plan, Preset } from './plan.ts';
 import { storageOf } from './precision.ts';
 import { chooseSlices } from './slices.ts';
 import { StepContext } from './step_context.ts';
+import { compileVolumeStep } from './volume_step.ts';
 
 /** x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. In evaluation, those of one item say nothing of another but through a `BatchStatisticsNorm`. */
 export interface Segmenter extends Module {
@@ -138,66 +139,33 @@ function takeSlices(values: ArrayLike<number>, [, h, w]: readonly number[], inde
   return out;
 }
 
-/** All volumes of an iteration as one tensor; the loss is the mean of theirs. */
-async function compileStep(
+/** The loss is the mean of the volumes'. Statistics of batch norm run over all volumes of an iteration. */
+function compileStep(
   plan: Plan<SupervisedFields<unknown>>,
   name: string,
   net: Segmenter,
   context: StepContext,
-  { partial, ...options }: { partial: boolean },
+  { partial, ...options }: StepOptions,
 ): Promise<Step<VolumeFeed>> {
   const {
     classes,
-    training: { batch },
+    training: { batch, seed },
     method: { loss: factors, slices },
   } = plan;
   const seen = seenOf(plan);
-  const shape = [batch, ...seen];
   net.train();
-  useRandom(net, context.random(plan.training.seed));
-  const program = await compile(
-    ({ image, label, annotated, present }): StepResult =>
-      context.whole(() => {
-        const logits = reshape(net.forward(reshape(image, slices === undefined ? [...shape, 1] : [batch * seen[0], ...seen.slice(1), 1])), [
-          ...shape,
-          classes.length,
-        ]);
-        const oneHot = noGrad(() => oneHotOf(label, classes.length));
-        const of = (x: Tensor, b: number): Tensor => reshape(slice(x, { axis: 0, start: b, end: b + 1 }), x.shape.slice(1));
-        const losses = Array.from({ length: batch }, (_, b) =>
-          segLoss(of(logits, b), of(oneHot, b), of(annotated, b), partial ? of(present, b) : undefined, factors),
-        );
-        context.learn(name, mulScalar(losses.reduce(add), 1 / batch));
-      }),
-    { image: spec(shape), label: spec(shape), annotated: spec(shape), present: spec([batch, classes.length]) },
-    options,
+  useRandom(net, context.random(seed));
+  const example = { image: spec(seen), label: spec(seen), annotated: spec(seen), present: spec([classes.length]) };
+  const inseparable = [...net.modules()].some((m) => m instanceof BatchNorm || m instanceof BatchStatisticsNorm);
+  return compileVolumeStep(
+    context,
+    example,
+    { ...options, batch, inseparable, unrecorded: batch },
+    ({ image, label, annotated, present }: Inputs<typeof example>, share) => {
+      const x = reshape(image, slices === undefined ? [...image.shape, 1] : [-1, ...seen.slice(1), 1]);
+      const logits = reshape(net.forward(x), [...image.shape, classes.length]);
+      const oneHot = noGrad(() => oneHotOf(label, classes.length));
+      context.learn(name, meanOf(segLosses(logits, oneHot, annotated, partial ? present : undefined, factors)), share);
+    },
   );
-  const update = context.reduction && (await context.compileUpdate(options));
-  const joined = (volumes: readonly VolumeFeed[], key: keyof VolumeFeed): Float32Array => {
-    if (volumes.length === 1) return volumes[0][key];
-    const size = volumes[0][key].length;
-    const out = new Float32Array(size * volumes.length);
-    volumes.forEach((volume, b) => {
-      out.set(volume[key], b * size);
-    });
-    return out;
-  };
-  return {
-    programs: [{ name: 'step', runs: 1, program }, ...(update ? [{ name: 'update', runs: 1, program: update }] : [])],
-    run(volumes, scheduled) {
-      context.scheduled = scheduled;
-      const result = program.run({
-        image: joined(volumes, 'image'),
-        label: joined(volumes, 'label'),
-        annotated: joined(volumes, 'annotated'),
-        present: joined(volumes, 'present'),
-      });
-      return update ? context.update(update) : result;
-    },
-    dispose() {
-      program.dispose();
-      update?.dispose();
-      context[Symbol.dispose]();
-    },
-  };
 }

@@ -34,10 +34,10 @@ export class Optimiser implements Disposable {
   private readonly params: readonly Parameter[];
   private readonly ranges = new Map<Parameter, Range>();
   private readonly arenas: { p: Arena; g: Arena; m: Arena; v: Arena };
-  /** Parameters that accumulate() has met since the optimiser was made. */
-  private readonly accumulated = new Set<Parameter>();
-  /** Gradients are either written by step(grads) or gathered by accumulate(): the arena holds one kind. */
-  private mode: 'written' | 'gathered' | null = null;
+  /** Parameters that accumulate() has met since the optimiser was made, and the step that it was first called in. */
+  private readonly accumulated = new Map<Parameter, Trace | null>();
+  /** Gradients are either written by step(grads) or gathered by accumulate(): the arena holds one kind. And the step that chose. */
+  private mode: { readonly kind: 'written' | 'gathered'; readonly by: Trace | null } | null = null;
   /** Steps that write gradients have met these; a second one would overwrite what the first has placed. */
   private readonly written = new WeakSet<Trace>();
   private disposed = false;
@@ -128,13 +128,14 @@ export class Optimiser implements Disposable {
         'optimiser: step() got no gradients.',
         'Give backward() the parameters: backward(loss, net.parameters()).',
       );
-    if (!grads && this.accumulated.size === 0)
+    const gathered = [...this.accumulated].flatMap(([param, trace_]) => (trace_?.abandoned ? [] : [param]));
+    if (!grads && gathered.length === 0)
       throw new VoxelgradError(
         'ORDER',
         'optimiser: step() has no gradients, got no accumulate() before it.',
         'Compile what accumulates first, or give step() the gradients.',
       );
-    const updated = grads ? new Set(grads.keys()) : this.accumulated;
+    const updated: ReadonlySet<Tensor> = new Set(grads ? grads.keys() : gathered);
     const segments = this.segments((p) => updated.has(p));
     const {
       clipNorm: maxNorm,
@@ -178,7 +179,8 @@ export class Optimiser implements Disposable {
   accumulate(grads: Grads, scale = 1): void {
     this.use('gathered');
     for (const [param, grad] of grads) {
-      this.accumulated.add(param as Parameter);
+      if (this.accumulated.get(param as Parameter)?.abandoned ?? !this.accumulated.has(param as Parameter))
+        this.accumulated.set(param as Parameter, currentTrace());
       addScaled(this.arenas.g.flat(this.rangeOf(param)), grad, scale);
     }
   }
@@ -242,10 +244,10 @@ export class Optimiser implements Disposable {
     this.dispose();
   }
 
-  private use(mode: 'written' | 'gathered'): void {
+  private use(kind: 'written' | 'gathered'): void {
     this.expectOpen();
-    this.mode ??= mode;
-    if (this.mode !== mode)
+    if (!this.mode || this.mode.by?.abandoned) this.mode = { kind, by: currentTrace() };
+    if (this.mode.kind !== kind)
       throw new VoxelgradError(
         'ORDER',
         'optimiser: got both step(grads) and accumulate(), which would add to or overwrite the gradients of the other.',

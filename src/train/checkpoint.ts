@@ -14,7 +14,7 @@ import { parseJson } from '../files/json.ts';
 import { assertSealed, writeSealed, type LazyTensor } from '../files/sealed.ts';
 import type { FileSums } from '../data/case_source.ts';
 import type { DataChange } from './data_files.ts';
-import { networkList, type Networks } from '../methods/method.ts';
+import { networkList, type Networks, type Together } from '../methods/method.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { upgradePlan } from './plan_v1.ts';
 import type { RankHistory } from './ranks.ts';
@@ -64,6 +64,8 @@ export interface RunState {
   /** Iterations at which the run was taken up again. */
   readonly resumed: readonly number[];
   readonly adapter: string;
+  /** How many micro-batches each program takes at once since the first iteration, likewise; absent before. */
+  readonly together?: Together;
   /** Tuned tiles that the run was begun with: sums in another order would be other bits. */
   readonly tiles?: TunedTiles;
 }
@@ -225,6 +227,7 @@ const stateSchema = z.looseObject({
   means: z.record(z.string(), z.number()).optional(),
   trained: z.record(z.string(), z.unknown()).optional(),
   fold: z.looseObject({ train: z.array(z.string()), selection: z.array(z.string()), test: z.array(z.string()) }).optional(),
+  together: z.record(z.string(), z.int().min(1)).optional(),
   tiles: z.record(z.string(), z.string()).optional(),
   ranks: z.array(z.looseObject({ iteration: z.number(), ranks: z.number() })).optional(),
   stages: z.record(z.string(), z.number()).optional(),

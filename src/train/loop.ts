@@ -150,9 +150,11 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     ? await method.step(plan, nets, optimisers, {
         partial,
         ...(ranks && { reducer: ranks }),
+        ...((state.together ?? state.iteration > 0) && { together: state.together ?? {} }),
         onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }),
       })
     : null;
+  if (step) state = { ...state, together: Object.fromEntries(step.programs.map(({ name, together }) => [name, together])) };
   if (step)
     await options.onCompiled?.({
       flops: step.programs.reduce((n, { runs, program }) => n + runs * program.report().flops, 0),

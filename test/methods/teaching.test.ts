@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { slice, stack } from '../../src/ops/layout.ts';
+import { reshape } from '../../src/ops/reshape.ts';
 import { runningMeans } from '../../src/methods/running_means.ts';
 import { calibrated, teacherQuality } from '../../src/methods/sanet/cross.ts';
 import { teaching } from '../../src/methods/sanet/schedule.ts';
@@ -70,6 +72,34 @@ describe('teachers', () => {
     expect(await Promise.all(Object.values(found).map((t) => t.item()))).toEqual([expect.closeTo(2 / 3, 6), 1, 0, 1]);
     const none = teacherQuality(p, { label, annotated: line([0, 0, 1, 0]) }, line([1, 1, 0, 1]), options);
     expect(await Promise.all(Object.values(none).map((t) => t.item()))).toEqual([0, 0, 0, 0]);
+  });
+
+  it('are judged on each volume, and calibrated to each, side by side', async () => {
+    const both = (f: (v: readonly number[]) => Tensor, a: readonly number[], b: readonly number[]): Tensor =>
+      stack([f(a), f(b)], { axis: 0 });
+    const p = {
+      sam: both(sure, [0.9, 0.8, 0.6, 0.2], [0.6, 0.7, 0.3, 0.9]),
+      transverse: both(sure, [1, 0, 1, 1], [0, 1, 0, 0]),
+      coronal: both(sure, [0, 0, 1, 1], [1, 1, 0, 0]),
+    };
+    const label = both(line, [1, 0, 0, 0], [0, 1, 1, 0]);
+    const annotated = both(line, [1, 1, 1, 0], [1, 1, 0, 0]);
+    const options = { quality: 'dice' as const, calibrate: true };
+    const found = teacherQuality(p, { label, annotated }, line([1, 1, 1, 1]), options);
+    const moved = await calibrated(p.sam, { label, annotated }).data();
+    for (const v of [0, 1]) {
+      const of = (x: Tensor): Tensor => reshape(slice(x, { axis: 0, start: v, end: v + 1 }), x.shape.slice(1));
+      const truth = { label: of(label), annotated: of(annotated) };
+      const alone = teacherQuality(
+        { sam: of(p.sam), transverse: of(p.transverse), coronal: of(p.coronal) },
+        truth,
+        line([1, 1, 1, 1]),
+        options,
+      );
+      for (const [name, value] of Object.entries(alone))
+        expect((await found[name as keyof typeof found].data())[v], name).toBe(await value.item());
+      expect(moved.subarray(8 * v, 8 * v + 8)).toEqual(await calibrated(of(p.sam), truth).data());
+    }
   });
 });
 

@@ -124,7 +124,7 @@ describe('slices', () => {
     const { config } = goldens.get('to_network');
     await hold('to_network', ({ volume }) => {
       const take = (plane: Plane, resize: 1 | 2): Tensor => {
-        const slices = takeSlices(reshape(volume, [10, 7, 40, 1]), plane, tensor(config[plane], { dtype: 'u32' }));
+        const slices = takeSlices(reshape(volume, [1, 10, 7, 40, 1]), plane, tensor(config[plane], { dtype: 'u32' }));
         return toNetwork(slices, fitSlices(slices.shape[1], slices.shape[2], resize));
       };
       return { coronal: take('coronal', 1), coronal_doubled: take('coronal', 2), transverse: take('transverse', 1) };

@@ -87,14 +87,14 @@ describe('grouping (E.2, E.3)', () => {
   it.each(['transverse', 'coronal'] as const)('%s slices: taking and putting back', async (plane: Plane) => {
     const [d, h, w] = [3, 4, 5];
     const count = plane === 'transverse' ? d : h;
-    const volume = random([d, h, w, 2], 4);
+    const volume = random([1, d, h, w, 2], 4);
     const all = tensor(
       Uint32Array.from({ length: count }, (_, i) => i),
       { dtype: 'u32' },
     );
-    expect(await values(putSlices(takeSlices(volume, plane, all), plane, all))).toEqual(await values(volume));
+    expect(await values(putSlices(takeSlices(volume, plane, all), plane, reshape(all, [1, count])))).toEqual(await values(volume));
     const some = tensor(Uint32Array.of(2, 0), { dtype: 'u32' });
-    await checkLinear((x) => takeSlices(x, plane, some), [d, h, w, 2]);
+    await checkLinear((x) => takeSlices(x, plane, some), [1, d, h, w, 2]);
     await checkLinear(
       (x) =>
         putSlices(
@@ -102,7 +102,7 @@ describe('grouping (E.2, E.3)', () => {
           plane,
           tensor(
             Uint32Array.from({ length: count }, (_, i) => i % 2),
-            { dtype: 'u32' },
+            { shape: [1, count], dtype: 'u32' },
           ),
         ),
       plane === 'transverse' ? [2, h, w, 2] : [2, d, w, 2],

@@ -108,8 +108,8 @@ it('a class without labels in the case is silent in SAM', async () => {
     [...random(6, 9), ...random(7, 9)].map((v) => v - 4),
     { shape: [2, ...SIZE, 1] },
   );
-  const [all, some] = [classLogits(masks), classLogits(masks, tensor([1, 0, 1]))];
+  const [all, some] = [classLogits(masks, 1), classLogits(masks, 1, tensor([1, 0, 1], { shape: [1, 3] }))];
   const [a, b] = [await all.data(), await some.data()];
-  expect(all.shape).toEqual([...SIZE, K]);
+  expect(all.shape).toEqual([1, ...SIZE, K]);
   for (let i = 0; i < N; i++) expect([b[3 * i], b[3 * i + 1], b[3 * i + 2]]).toEqual([0, -1e4, a[3 * i + 2]]);
 });

@@ -14,7 +14,7 @@ import { ablate } from '../../src/train/plan.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { Sampler } from '../../src/train/sampler.ts';
-import type { StepResult, Step } from '../../src/methods/method.ts';
+import type { StepOptions, StepResult, Step } from '../../src/methods/method.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 import type { StepFeed } from '../../src/methods/sanet/feed.ts';
@@ -72,10 +72,13 @@ export interface Training extends Disposable {
 }
 
 /** Networks, optimisers and step of a plan, with pseudo labels at full weight. */
-export async function startTraining(plan: SanetPlan, { partial = false } = {}): Promise<Training> {
+export async function startTraining(
+  plan: SanetPlan,
+  { partial = false, ...options }: Partial<Omit<StepOptions, 'device'>> = {},
+): Promise<Training> {
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
-  const step = await methodOf(plan).step(plan, nets, optimisers, { partial });
+  const step = await methodOf(plan).step(plan, nets, optimisers, { partial, ...options });
   const full = plan.method.cross.enabled ? 0.5 : 0;
   return {
     step,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cross supervision (specification 5.2): from the three networks' probabilities and the sparse labels to the targets and
-// voxel weights of each. All on the device, all without gradient. Volumes are [D, H, W] or [D, H, W, K].
+// voxel weights of each. All on the device, all without gradient. Volumes are [D, H, W] or [D, H, W, K], several [B, D, H, W] or
+// [B, D, H, W, K].
 import { tensor, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
 import {
@@ -60,10 +61,7 @@ export interface CrossTargets {
   readonly sam: Supervision;
   /** For both 2D networks: labels of N3 where it is confident. */
   readonly slices: Supervision;
-  /**
-   * N3's quality on annotated voxels, [1]; and the share of unannotated voxels that both looked at with a pseudo label for N3, [1]. Not a
-   * number where there are no such voxels; the hard threshold holds then.
-   */
+  /** Of each volume, [B]: N3's quality on annotated voxels; and the share of unannotated voxels that both looked at with a pseudo label for N3. Not a number where there are no such voxels; the hard threshold holds then. */
   readonly quality: Tensor;
   readonly agreement: Tensor;
 }
@@ -77,7 +75,7 @@ export function decide(p: Tensor): { label: Tensor; confidence: Tensor } {
 const MOST = 3;
 
 /**
- * Probabilities [D, H, W, K] whose foreground has, summed over annotated voxels, the volume of the labels there: each class's logit is
+ * Probabilities [..., D, H, W, K] whose foreground has, summed over annotated voxels of a volume, the size of the labels there: each class's logit is
  * shifted by two of Newton's steps. Without annotated voxels nothing moves.
  */
 export function calibrated(p: Tensor, { label, annotated }: SparseLabels): Tensor {
@@ -100,7 +98,8 @@ const asFloat = (mask: Tensor): Tensor => cast(mask, 'f32');
 
 /**
  * MIX with thresholds: where annotated the ground truth with weight 1, elsewhere pseudo labels with weight lambda or 0.
- * `chosen` is 1 where both 2D networks looked (f32 [D, H, W]); `lambda` is [1], `lambdaSlices` that of N3's labels for the 2D networks.
+ * `chosen` is 1 where both 2D networks looked (f32, broadcasts to [D, H, W]); `lambda` is [1], `lambdaSlices` that of N3's labels for the
+ * 2D networks.
  */
 export function crossTargets(
   p: Predictions,
@@ -129,21 +128,24 @@ export function crossTargets(
       tensor([options.softThreshold]),
       tensor([options.hardThreshold]),
     );
-    const confident = asFloat(greater(three.confidence, threshold));
+    const confident = asFloat(greater(three.confidence, reshape(threshold, [...three.confidence.shape.slice(0, -3), 1, 1, 1])));
 
     const unannotated = addScalar(neg(annotated), 1);
     return {
       sam: { target: where(isAnnotated, label, t.label), weight: where(isAnnotated, one, mul(accepted, lambda)) },
       slices: { target: where(isAnnotated, label, three.label), weight: where(isAnnotated, one, mul(confident, lambdaSlices)) },
       quality,
-      agreement: reshape(div(sum(mul(accepted, unannotated)), sum(mul(chosen, unannotated))), [1]),
+      agreement: div(sumEach(mul(accepted, unannotated)), sumEach(mul(chosen, unannotated))),
     };
   });
 }
 
+/** Sum over each volume [D, H, W], [B]. */
+const sumEach = (x: Tensor): Tensor => reshape(sum(x, { axes: [-3, -2, -1] }), [-1]);
+
 /**
- * Quality of each network as a teacher, [1]: on annotated voxels that both 2D networks looked at, so that all are asked the same. Without
- * such voxels 0, and so is `volumes`, else 1: means of many volumes are taken over those that could be judged.
+ * Quality of each network as a teacher of each volume, [B]: on annotated voxels that both 2D networks looked at, so that all are asked the
+ * same. Without such voxels 0, and so is `volumes`, else 1: means of many volumes are taken over those that could be judged.
  */
 export function teacherQuality(
   p: Predictions,
@@ -153,7 +155,7 @@ export function teacherQuality(
 ): Record<keyof Predictions | 'volumes', Tensor> {
   return noGrad(() => {
     const seen = { label, annotated: mul(annotated, chosen) };
-    const judged = greaterScalar(reshape(sum(seen.annotated), [1]), 0);
+    const judged = greaterScalar(sumEach(seen.annotated), 0);
     const of = (x: Tensor): Tensor => where(judged, qualityOf(decide(x).label, seen, x.shape.at(-1)!, quality), tensor([0]));
     return {
       sam: of(calibrate ? calibrated(p.sam, { label, annotated }) : p.sam),
@@ -165,20 +167,20 @@ export function teacherQuality(
 }
 
 /**
- * Over annotated voxels: accuracy, or the mean Dice of the foreground classes that occur in prediction or labels (1 where none does); [1],
- * not a number without such voxels: nothing speaks for the teacher then.
+ * Of each volume over annotated voxels: accuracy, or the mean Dice of the foreground classes that occur in prediction or labels (1 where
+ * none does); [B], not a number without such voxels: nothing speaks for the teacher then.
  */
 function qualityOf(predicted: Tensor, { label, annotated }: SparseLabels, classes: number, metric: 'dice' | 'accuracy'): Tensor {
   const one = tensor([1]);
-  const voxels = reshape(sum(annotated), [1]);
-  if (metric === 'accuracy') return div(reshape(sum(mul(indicator(predicted, label), annotated)), [1]), voxels);
+  const voxels = sumEach(annotated);
+  if (metric === 'accuracy') return div(sumEach(mul(indicator(predicted, label), annotated)), voxels);
   const weight = reshape(annotated, [...annotated.shape, 1]);
   const foreground = (index: Tensor): Tensor => mul(slice(oneHotOf(index, classes), { axis: -1, start: 1 }), weight);
-  const axes = annotated.shape.map((_, axis) => axis);
+  const each = (x: Tensor): Tensor => reshape(sum(x, { axes: [-4, -3, -2] }), [-1, classes - 1]);
   const [a, b] = [foreground(predicted), foreground(label)];
-  const sizes = sum(add(a, b), { axes }); // [K-1]
-  const dice = div(mulScalar(sum(mul(a, b), { axes }), 2), maximum(sizes, one));
-  const present = reshape(sum(indicator(maximum(sizes, one), sizes)), [1]); // sizes are whole numbers
-  const found = where(equalScalar(present, 0), one, div(reshape(sum(dice), [1]), maximum(present, one)));
+  const sizes = each(add(a, b)); // [B, K-1]
+  const dice = div(mulScalar(each(mul(a, b)), 2), maximum(sizes, one));
+  const present = sum(indicator(maximum(sizes, one), sizes), { axes: 1 }); // sizes are whole numbers
+  const found = where(equalScalar(present, 0), one, div(sum(dice, { axes: 1 }), maximum(present, one)));
   return mul(found, div(voxels, voxels));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What one network computes in a training step, and its loss (specification 3.6, 5.3, 6).
-import { tensor, type Tensor } from '../../engine/tensor.ts';
+import { zeros, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
 import { concat, slice } from '../../ops/layout.ts';
 import { permute } from '../../ops/permute.ts';
@@ -11,11 +11,13 @@ import type { Net2DOutput } from '../../models/sanet/net2d.ts';
 import { toNative, type Fit, type Size3 } from '../../models/sanet/planes.ts';
 import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import {
-  boundaryLoss,
+  besideClasses,
+  boundaryLosses,
   boundaryTarget,
   marginalTarget,
+  meanOf,
   oneHotOf,
-  segLoss,
+  segLosses,
   type Present,
   type SegFactors,
 } from '../../losses/segmentation.ts';
@@ -26,22 +28,23 @@ import type { SanetFields } from './plan.ts';
 const SILENT = -1e4;
 
 /**
- * Mask logits of every foreground class [K-1, D, H, W, 1] as class logits [D, H, W, K], background 0. Classes that the case has no
- * labels of are silent: SAM is not prompted for them.
+ * Mask logits of every foreground class of B volumes [B * (K-1), D, H, W, 1] as class logits [B, D, H, W, K], background 0. Classes that
+ * a case has no labels of (`present` [B, K]) are silent: SAM is not prompted for them.
  */
-export function classLogits(masks: Tensor, present?: Present): Tensor {
-  const [n, d, h, w] = masks.shape as [number, number, number, number];
-  let foreground = n === 1 ? reshape(masks, [d, h, w, 1]) : permute(reshape(masks, [n, d, h, w]), [1, 2, 3, 0]);
+export function classLogits(masks: Tensor, volumes: number, present?: Present): Tensor {
+  const [n, ...size] = masks.shape.slice(0, -1) as [number, ...Size3];
+  const k = n / volumes;
+  let foreground = k === 1 ? masks : permute(reshape(masks, [volumes, k, ...size]), [0, 2, 3, 4, 1]);
   if (present) {
-    const asked = slice(present, { axis: 0, start: 1 });
+    const asked = besideClasses(slice(present, { axis: -1, start: 1 }), foreground);
     foreground = add(mul(foreground, asked), mulScalar(addScalar(neg(asked), 1), SILENT));
   }
-  return concat([tensor(new Float32Array(d * h * w), { shape: [d, h, w, 1] }), foreground], { axis: -1 });
+  return concat([zeros([volumes, ...size, 1]), foreground], { axis: -1 });
 }
 
 /**
- * One prompted decode for each foreground class, at the ROI's size. coords [K-1, 1, 3] in [0, 1], labels [K-1, 1]; `previous` are the
- * low-resolution logits of the decode before.
+ * One prompted decode for each foreground class of B volumes, at the ROI's size: embedding [B, ...], coords [B * (K-1), 1, 3] in [0, 1],
+ * labels [B * (K-1), 1]; `previous` are the low-resolution logits of the decode before.
  */
 export function samDecode(
   sam: SamMed3D,
@@ -51,7 +54,7 @@ export function samDecode(
   { previous, present }: { previous?: Tensor | undefined; present?: Present } = {},
 ): { logits: Tensor; low: Tensor } {
   const low = sam.decode(embedding, click, previous);
-  return { logits: classLogits(sam.upsample(low, size), present), low };
+  return { logits: classLogits(sam.upsample(low, size), embedding.shape[0], present), low };
 }
 
 /** Probabilities without gradient: pseudo labels are constants. */
@@ -59,7 +62,7 @@ export function probabilities(logits: Tensor): Tensor {
   return noGrad(() => softmax(logits, -1));
 }
 
-/** N3's loss: Lseg averaged over its clicks. */
+/** N3's loss: Lseg of each volume, averaged over its clicks, and over volumes. logits [B, D, H, W, K]. */
 export function samLoss(
   logits: readonly Tensor[],
   { target, weight }: Supervision,
@@ -68,8 +71,8 @@ export function samLoss(
   present: Present,
 ): Tensor {
   const oneHot = noGrad(() => oneHotOf(target, classes));
-  const losses = logits.map((z) => segLoss(z, oneHot, weight, present, factors));
-  return mulScalar(losses.reduce(add), 1 / losses.length);
+  const losses = logits.map((z) => segLosses(z, oneHot, weight, present, factors));
+  return meanOf(mulScalar(losses.reduce(add), 1 / losses.length));
 }
 
 /** The whole and its terms before their factors; the terms of modules that are switched off are absent. */
@@ -81,7 +84,10 @@ export interface SliceLoss {
   readonly boundary?: Tensor;
 }
 
-/** A 2D network's loss: final output, auxiliary outputs and boundaries, all scored at the native slice. */
+/**
+ * A 2D network's loss: final output, auxiliary outputs and boundaries, all scored at the native slice. The slices are B micro-batches one
+ * after another, `present` [B, K]: the mean of their losses.
+ */
 export function sliceLoss(
   out: Net2DOutput,
   fit: Fit,
@@ -89,14 +95,18 @@ export function sliceLoss(
   classes: number,
   options: SanetFields['loss'],
   present: Present,
+  batches = 1,
 ): SliceLoss {
+  const [slices, h, w] = weight.shape as [number, number, number];
+  const shape = [batches, slices / batches, h, w];
   const { oneHot, boundary, valid } = noGrad(() => {
-    const labels = oneHotOf(target, classes);
-    const edge = boundaryTarget(marginalTarget(labels, present), weight, options.boundaryRadius);
-    return { oneHot: labels, boundary: edge.boundary, valid: mul(edge.valid, weight) };
+    const labels = oneHotOf(reshape(target, shape), classes);
+    const edge = boundaryTarget(reshape(marginalTarget(labels, present), [slices, h, w, classes]), weight, options.boundaryRadius);
+    return { oneHot: labels, boundary: reshape(edge.boundary, shape), valid: reshape(mul(edge.valid, weight), shape) };
   });
-  const region = (z: Tensor): Tensor => segLoss(toNative(z, fit), oneHot, weight, present, options);
-  const outline = (z: Tensor): Tensor => boundaryLoss(reshape(toNative(z, fit), weight.shape), boundary, valid);
+  const weights = reshape(weight, shape);
+  const region = (z: Tensor): Tensor => segLosses(reshape(toNative(z, fit), [...shape, classes]), oneHot, weights, present, options);
+  const outline = (z: Tensor): Tensor => boundaryLosses(reshape(toNative(z, fit), shape), boundary, valid);
   const average = (terms: readonly Tensor[]): Tensor | undefined =>
     terms.length > 0 ? mulScalar(terms.reduce(add), 1 / terms.length) : undefined;
   const final = region(out.logits);
@@ -108,5 +118,11 @@ export function sliceLoss(
     ...(auxiliary ? [mulScalar(auxiliary, options.auxiliary)] : []),
     mulScalar(inner ? add(edge, inner) : edge, options.boundary),
   ].reduce(add);
-  return { total, final, edge, ...(auxiliary && { auxiliary }), ...(inner && { boundary: inner }) };
+  return {
+    total: meanOf(total),
+    final: meanOf(final),
+    edge: meanOf(edge),
+    ...(auxiliary && { auxiliary: meanOf(auxiliary) }),
+    ...(inner && { boundary: meanOf(inner) }),
+  };
 }

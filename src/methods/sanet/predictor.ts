@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Trained networks on ROIs: both 2D networks on every slice, a click from their consensus, SAM (specification 3.6, 5.4).
 // Ground truth is never read here.
-import { zeros, type Tensor } from '../../engine/tensor.ts';
+import type { Tensor } from '../../engine/tensor.ts';
 import { currentDevice } from '../../gpu/device.ts';
-import { expand } from '../../ops/expand.ts';
-import { concat } from '../../ops/layout.ts';
-import { permute } from '../../ops/permute.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { softmax } from '../../ops/softmax.ts';
 import { fitSlices, planeShape, PLANES, toNative, toNetwork, type Plane, type Size3 } from '../../models/sanet/planes.ts';
 import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import { roisAtOnce } from '../../predict/predict_volume.ts';
+import { samDecode } from './forward.ts';
 import { consensusClicks } from './prompts.ts';
 import { networkList, type RoiPredictor } from '../method.ts';
 import { Batches } from '../batches.ts';
@@ -134,11 +132,8 @@ function samLogits(
   size: Size3,
 ): Tensor {
   const embedding = sam.encode(reshape(image, [n, ...size, 1]));
-  const [, ...grid] = embedding.shape;
-  const each = clicks === 1 ? embedding : reshape(expand(reshape(embedding, [n, 1, ...grid]), [n, clicks, ...grid]), [n * clicks, ...grid]);
-  const low = sam.decode(each, { coords: reshape(coords, [n * clicks, 1, 3]), labels: reshape(labels, [n * clicks, 1]) });
-  const foreground = permute(reshape(sam.upsample(low, size), [n, clicks, ...size]), [0, 2, 3, 4, 1]);
-  return concat([zeros([n, ...size, 1]), foreground], { axis: -1 });
+  const click = { coords: reshape(coords, [n * clicks, 1, 3]), labels: reshape(labels, [n * clicks, 1]) };
+  return samDecode(sam, embedding, click, size).logits;
 }
 
 /** Slice `at` [h, w] of a volume [D, H, W]. */

@@ -19,10 +19,12 @@ import {
   type Plane,
   type Size3,
 } from '../../models/sanet/planes.ts';
+import { sharingStatistics } from '../../nn/layers.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
+import { meanOf } from '../../losses/segmentation.ts';
 import { networkList, type Optimisers, type Step, type StepOptions } from '../method.ts';
 import { StepContext } from '../step_context.ts';
-import { compileVolumeStep } from '../volume_step.ts';
+import { compileVolumeStep, type VolumeExample } from '../volume_step.ts';
 import { consensusOf, promptedDecodes } from './clicks.ts';
 import { crossTargets, teacherQuality, type CrossTargets, type Predictions, type SparseLabels, type Supervision } from './cross.ts';
 import type { StepFeed } from './feed.ts';
@@ -34,7 +36,7 @@ import type { SanetFields, SanetPlan } from './plan.ts';
 /** Clicks of a step: the first of every class, and numbers for those after it. */
 export type ClickExample = { readonly coords: Spec; readonly labels: Spec; readonly draws?: Spec };
 
-/** What a step takes, as it lies in memory. */
+/** What a step takes of a volume, as it lies in memory. */
 export type StepExample = ClickExample & {
   readonly image: Spec;
   readonly label: Spec;
@@ -58,10 +60,10 @@ export function exchanged(
   const judges = judgesTeachers(exchange);
   const [ofSlices, ofSam] = judges ? ['slicesTeach', 'samTeaches'].map((name) => mul(lambda, context.scalar(name))) : [lambda, lambda];
   const made = crossTargets(seen, truth, chosen, ofSlices, exchange, ofSam);
-  context.report({ quality: made.quality, [AGREEMENT]: made.agreement }, share);
+  context.report({ quality: meanOf(made.quality), [AGREEMENT]: meanOf(made.agreement) }, share);
   if (judges)
     for (const [name, value] of Object.entries(teacherQuality(seen, truth, chosen, exchange)))
-      context.report({ [`${TEACHERS}.${name}`]: value }, share);
+      context.report({ [`${TEACHERS}.${name}`]: meanOf(value) }, share);
   return made;
 }
 
@@ -92,16 +94,16 @@ export function compileStep(
   plan: SanetPlan,
   nets: SanetNetworks,
   optimisers: Optimisers,
-  { partial, example = stepExample(plan), ...options }: StepOptions & { example?: StepExample },
+  { partial, example = stepExample(plan), ...options }: StepOptions & { example?: VolumeExample },
 ): Promise<Step<StepFeed>> {
   const context = new StepContext(nets, optimisers, options.reducer);
   for (const { net } of networkList(nets)) net.train();
-  return compileVolumeStep(context, plan.training.batch, example, options, (x: Inputs<StepExample>, share) =>
+  return compileVolumeStep(context, example, { ...options, batch: plan.training.batch }, (x: Inputs<StepExample>, share) =>
     trainAll(plan, nets, x, context, partial, share),
   );
 }
 
-/** The forward passes and losses of all networks on one volume, which counts `share` in its iteration. */
+/** The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume's slices. */
 function trainAll(
   plan: SanetPlan,
   nets: SanetNetworks,
@@ -111,10 +113,10 @@ function trainAll(
   share: number,
 ): void {
   const { network2d, sam, cross: exchange, loss } = plan.method;
-  const size = x.image.shape as unknown as Size3;
+  const [b, ...size] = x.image.shape as unknown as [number, ...Size3];
   const classes = plan.classes.length;
   const present = partial ? x.present : undefined;
-  const volume = reshape(x.image, [...size, 1]);
+  const volumes = reshape(x.image, [b, ...size, 1]);
   const truth = { label: x.label, annotated: x.annotated };
   const planes = new Map<Plane, { out: Net2DOutput; fit: Fit }>();
   for (const plane of PLANES) {
@@ -122,12 +124,14 @@ function trainAll(
     if (!net) continue;
     const { height, width } = planeShape(size, plane);
     const fit = fitSlices(height, width, network2d.resize);
-    const input = noGrad(() => toNetwork(takeSlices(volume, plane, x[plane].index), fit));
-    planes.set(plane, { out: net.forward(input, x[plane].selected), fit });
+    const { index, selected } = x[plane];
+    const input = noGrad(() => toNetwork(takeSlices(volumes, plane, reshape(index, [-1])), fit));
+    const nearest = selected && reshape(selected, [-1, ...selected.shape.slice(2)]);
+    planes.set(plane, { out: sharingStatistics(net, index.shape[1], () => net.forward(input, nearest)), fit });
   }
   const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
   const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
-  const decodes = nets.sam ? promptedDecodes(nets.sam, volume, x, sam.clicks, truth, consensus, present) : [];
+  const decodes = nets.sam ? promptedDecodes(nets.sam, x.image, x, sam.clicks, truth, consensus, present) : [];
   const cross = seen && exchanged(context, { ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, exchange, share);
 
   const sparse: Supervision = { target: x.label, weight: x.annotated };
@@ -135,34 +139,34 @@ function trainAll(
   for (const [plane, { out, fit }] of planes) {
     context.learn(
       plane,
-      sliceLoss(out, fit, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index), classes, loss, present).total,
+      sliceLoss(out, fit, supervisionOf(cross?.slices ?? sparse, plane, x[plane].index), classes, loss, present, b).total,
       share,
     );
   }
 }
 
-/** Targets and weights of chosen slices, [S, h, w]. */
+/** Targets and weights of chosen slices, [S, h, w]. index u32 [B, S / B] or [S] */
 export function supervisionOf({ target, weight }: Supervision, plane: Plane, index: Tensor): Supervision {
   const pick = (v: Tensor): Tensor =>
     noGrad(() => {
-      const taken = takeSlices(reshape(v, [...v.shape, 1]), plane, index);
+      const taken = takeSlices(reshape(v, [...v.shape, 1]), plane, reshape(index, [-1]));
       return reshape(taken, taken.shape.slice(0, 3));
     });
   return { target: pick(target), weight: pick(weight) };
 }
 
-/** Probabilities of both 2D networks as volumes [D, H, W, K], and where both looked. */
+/** Probabilities of both 2D networks as volumes [B, D, H, W, K], and where both looked. */
 function volumesOf(
   planes: ReadonlyMap<Plane, { out: Net2DOutput; fit: Fit }>,
   x: Inputs<StepExample>,
 ): { transverse: Tensor; coronal: Tensor; chosen: Tensor } {
   return noGrad(() => {
-    const [d, h] = x.image.shape as [number, number, number];
+    const [b, d, h] = x.image.shape as [number, number, number, number];
     const volume = (plane: Plane): Tensor => {
       const { out, fit } = planes.get(plane)!;
       return putSlices(probabilities(toNative(out.logits, fit)), plane, x[plane].inverse);
     };
-    const chosen = mul(reshape(x.transverse.chosen, [d, 1, 1]), reshape(x.coronal.chosen, [h, 1]));
+    const chosen = mul(reshape(x.transverse.chosen, [b, d, 1, 1]), reshape(x.coronal.chosen, [b, 1, h, 1]));
     return { transverse: volume('transverse'), coronal: volume('coronal'), chosen };
   });
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 // One training iteration as several programs (`pseudo: 'full'`; specification 5.3): both 2D networks look at every slice without
 // gradient; SAM is prompted and, with the targets and weights that all three then make on the device, trained from the same pass; then
-// the 2D networks are trained one after the other, in micro-batches whose gradients add up. The programs share the device's activation
-// memory; what one hands to another lies in pinned volumes.
+// the 2D networks are trained one after the other, in micro-batches whose gradients add up. A micro-batch has its own statistics and its
+// own loss; how many are computed at once is up to the device. The programs share its activation memory; what one hands to another lies
+// in pinned volumes.
 import { spec } from '../../engine/dtype.ts';
-import { compile, type Program } from '../../engine/program.ts';
+import { compile, type CompileOptions, type Feed, type Inputs, type Program } from '../../engine/program.ts';
 import { tensor, zeros, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
+import { currentDevice } from '../../gpu/device.ts';
+import { indexSelect } from '../../ops/gather.ts';
 import { assignScaled } from '../../ops/optim.ts';
 import { cast, greaterScalar } from '../../ops/pointwise.ts';
 import { putRows } from '../../ops/put_rows.ts';
-import { permute } from '../../ops/permute.ts';
 import { reshape } from '../../ops/reshape.ts';
-import { BatchNorm } from '../../nn/layers.ts';
-import type { Module } from '../../nn/module.ts';
+import { sharingStatistics } from '../../nn/layers.ts';
 import {
   fitSlices,
   planeShape,
@@ -21,6 +22,7 @@ import {
   takeSlices,
   toNative,
   toNetwork,
+  turned,
   type Fit,
   type Plane,
   type Size3,
@@ -28,13 +30,16 @@ import {
 import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
 import { type Supervision } from './cross.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
-import { networkList, type Optimisers, type Scheduled, type Step, type StepOptions, type StepResult } from '../method.ts';
+import { networkList, type Optimisers, type Scheduled, type Step, type StepOptions, type StepResult, type Together } from '../method.ts';
+import { joined, joinFeeds } from '../feeds.ts';
 import { StepContext } from '../step_context.ts';
+import { activationBytes, compileLargest, divisors, sizesOf } from '../together.ts';
+import { stacked } from '../volume_step.ts';
 import type { StepFeed } from './feed.ts';
 import type { SanetNetworks } from './networks.ts';
 import type { SanetPlan } from './plan.ts';
 import { TEACHERS } from './schedule.ts';
-import { AGREEMENT, clickExample, exchanged, supervisionOf } from './step.ts';
+import { AGREEMENT, clickExample, exchanged, supervisionOf, type ClickExample } from './step.ts';
 
 /**
  * Positions 0 ... n - 1 in micro-batches of one size, at most `largest`. Neighbouring slices look alike, so each micro-batch takes
@@ -46,24 +51,18 @@ export function microBatches(n: number, largest: number): number[][] {
   return Array.from({ length: count }, (_, j) => Array.from({ length: each }, (__, k) => (j + k * count) % n));
 }
 
-/** Runs `f` with the running statistics of every batch norm left alone. */
-function untracked<T>(net: Module, f: () => T): T {
-  const norms = [...net.modules()].filter((m) => m instanceof BatchNorm);
-  for (const norm of norms) norm.trackStatistics = false;
-  try {
-    return f();
-  } finally {
-    for (const norm of norms) norm.trackStatistics = true;
-  }
+type Run = Program<Record<string, never>>;
+/** A program, how many micro-batches (or volumes) it takes at once, and what each of its runs takes of which volumes. */
+interface Part {
+  readonly name: string;
+  readonly program: Run;
+  readonly together: number;
+  readonly runs: readonly Chunk[];
 }
-
-type IndexProgram = Program<Record<string, never>>;
-/** A 2D network's part: the slices of a look and of the training, in micro-batches. */
-interface PlanePart {
-  readonly look: IndexProgram | null;
-  readonly lookAt: readonly Uint32Array[];
-  readonly train: IndexProgram;
-  readonly batches: readonly number[][];
+/** Micro-batches: the volume of each, and their positions in the stack of a plane's slices (those of all volumes, or of the chosen ones). */
+interface Chunk {
+  readonly volumes: Uint32Array;
+  readonly at: Uint32Array;
 }
 
 class FullStep implements Step<StepFeed> {
@@ -71,11 +70,16 @@ class FullStep implements Step<StepFeed> {
   private readonly plan: SanetPlan;
   private readonly nets: SanetNetworks;
   private readonly context: StepContext;
-  private readonly options: StepOptions;
+  private readonly options: CompileOptions;
+  private readonly partial: boolean;
+  private readonly begun: Together | undefined;
+  private readonly batch: number;
   private readonly size: Size3;
   private readonly classes: number;
   private readonly pinned: Tensor[] = [];
-  /** The volume under way, written from the host. */
+  /** For the activations of a program, measured before the first is compiled: they share them. */
+  private readonly activations: number;
+  /** The volumes of the iteration, written from the host. */
   private readonly image: Tensor;
   private readonly label: Tensor;
   private readonly annotated: Tensor;
@@ -83,43 +87,53 @@ class FullStep implements Step<StepFeed> {
   /** Probabilities of the 2D networks, a stack of slices each, and what SAM's turn makes of them for these networks; null without exchange. */
   private readonly seen: Readonly<Record<Plane, Tensor>> | null = null;
   private readonly targets: Supervision | null = null;
-  private readonly parts = new Map<Plane, PlanePart>();
-  private sam: Program<Record<string, never>> | null = null;
+  private readonly looks: { plane: Plane; part: Part }[] = [];
+  private readonly trains: { plane: Plane; part: Part }[] = [];
+  private sam: Part | null = null;
+  /** Micro-batches of an iteration by network. */
+  private readonly passes = new Map<string, number>();
   private update!: Program<StepResult>;
 
-  constructor(plan: SanetPlan, nets: SanetNetworks, optimisers: Optimisers, options: StepOptions) {
+  constructor(
+    plan: SanetPlan,
+    nets: SanetNetworks,
+    optimisers: Optimisers,
+    { partial, together, reducer, activations = activationBytes(), ...options }: StepOptions,
+  ) {
     this.plan = plan;
     this.nets = nets;
-    this.context = new StepContext(nets, optimisers, options.reducer);
+    this.context = new StepContext(nets, optimisers, reducer);
     this.options = options;
+    this.partial = partial;
+    this.activations = activations;
+    this.begun = together;
+    this.batch = plan.training.batch;
     this.size = plan.data.roi;
     this.classes = plan.classes.length;
-    const volume = (): Tensor => this.pin(this.size);
-    [this.image, this.label, this.annotated, this.present] = [volume(), volume(), volume(), this.pin([this.classes])];
+    const volumes = (): Tensor => this.pin([this.batch, ...this.size]);
+    [this.image, this.label, this.annotated, this.present] = [volumes(), volumes(), volumes(), this.pin([this.batch, this.classes])];
     if (!nets.sam || !nets.transverse || !nets.coronal || !plan.method.cross.enabled) return;
     const [d, h, w] = this.size;
-    this.seen = { transverse: this.pin([d, h, w, this.classes]), coronal: this.pin([h, d, w, this.classes]) };
-    this.targets = { target: volume(), weight: volume() };
+    this.seen = { transverse: this.pin([this.batch * d, h, w, this.classes]), coronal: this.pin([this.batch * h, d, w, this.classes]) };
+    this.targets = { target: volumes(), weight: volumes() };
   }
 
   /** The programs with the largest activations first: the others then find memory large enough for them. */
   async compile(): Promise<this> {
     for (const { net } of networkList(this.nets)) net.train();
     for (const [i, plane] of PLANES.entries()) {
-      if (this.nets[plane]) this.parts.set(plane, await this.planePart(plane, this.plan.method.cross.slices[i]));
+      if (!this.nets[plane]) continue;
+      this.trains.push({ plane, part: await this.trainPlane(plane, this.plan.method.cross.slices[i]) });
+      if (this.seen) this.looks.push({ plane, part: await this.lookPlane(plane) });
     }
     if (this.nets.sam) this.sam = await this.trainSam();
     this.update = await this.context.compileUpdate(this.options);
-    const { batch } = this.plan.training;
     const { reduction } = this.context;
-    if (reduction) reduction.passes = (name) => batch * (this.parts.get(name as Plane)?.batches.length ?? 1);
+    if (reduction) reduction.passes = (name) => this.passes.get(name) ?? this.batch;
+    const parts = [...this.looks.map(({ part }) => part), ...this.trains.map(({ part }) => part), ...(this.sam ? [this.sam] : [])];
     this.programs = [
-      ...[...this.parts].flatMap(([plane, { look, lookAt, train, batches }]) => [
-        ...(look ? [{ name: `look ${plane}`, runs: batch * lookAt.length, program: look }] : []),
-        { name: `train ${plane}`, runs: batch * batches.length, program: train },
-      ]),
-      ...(this.sam ? [{ name: 'train sam', runs: batch, program: this.sam }] : []),
-      { name: 'update', runs: 1, program: this.update },
+      ...parts.map(({ name, program, together, runs }) => ({ name, runs: runs.length, together, program })),
+      { name: 'update', runs: 1, together: 1, program: this.update },
     ];
     return this;
   }
@@ -127,18 +141,19 @@ class FullStep implements Step<StepFeed> {
   async run(volumes: readonly StepFeed[], scheduled: Scheduled): Promise<StepResult> {
     this.context.scheduled = scheduled;
     const looks = scheduled.lambda > 0; // in stage 0 no pseudo label counts, so nobody looks for one
-    for (const [i, feed] of volumes.entries()) {
-      const last = i === volumes.length - 1;
-      for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(feed[key]);
-      const clicks = { coords: feed.coords, labels: feed.labels, ...(feed.draws && { draws: feed.draws }) };
-      if (looks) for (const { look, lookAt } of this.parts.values()) for (const index of lookAt) look?.run({ index });
-      this.sam?.run(clicks);
-      // The gradients of a network travel while the next one computes.
-      if (last && this.sam) this.context.reduction?.network('sam');
-      for (const [plane, { train, batches }] of this.parts) {
-        for (const batch of batches) train.run({ index: Uint32Array.from(batch, (at) => feed[plane].index[at]) });
-        if (last) this.context.reduction?.network(plane);
-      }
+    for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(joined(volumes.map((feed) => feed[key])));
+    if (looks) for (const { part } of this.looks) for (const { at } of part.runs) part.program.run({ index: at });
+    for (const { volumes: at } of this.sam?.runs ?? []) {
+      const clicks = joinFeeds([...at].map((v) => clicksOf(volumes[v])));
+      this.sam!.program.run(at.length < this.batch ? { ...clicks, at } : clicks);
+    }
+    // The gradients of a network travel while the next one computes.
+    if (this.sam) this.context.reduction?.network('sam');
+    for (const { plane, part } of this.trains) {
+      const chosen = joined(volumes.map((feed, v) => feed[plane].index.map((s) => s + v * planeShape(this.size, plane).count)));
+      for (const { volumes: of, at } of part.runs)
+        part.program.run({ index: at.map((i) => chosen[i]), ...(this.partial && { volumes: of }) });
+      this.context.reduction?.network(plane);
     }
     const result = await this.context.update(this.update);
     // Where nobody looked, what the 2D networks are said to see is of another volume.
@@ -158,104 +173,146 @@ class FullStep implements Step<StepFeed> {
     return made;
   }
 
-  private get truth(): { label: Tensor; annotated: Tensor } {
-    return { label: this.label, annotated: this.annotated };
-  }
-  private get marginal(): Tensor | undefined {
-    return this.options.partial ? this.present : undefined;
+  /**
+   * A program for micro-batches of `n` slices of each volume, as many at once as memory allows. A processor is full with one of each
+   * volume, and sums of other sizes are rounded otherwise: there the bits of a single volume stay.
+   */
+  private async part(
+    name: string,
+    n: number,
+    compileFor: (slices: number, batches: number, options: CompileOptions) => Promise<Run>,
+  ): Promise<Part> {
+    const lists = microBatches(n, this.plan.method.cross.microBatch);
+    const all = Array.from({ length: this.batch }, (_, v) => lists.map((list) => ({ v, at: list.map((i) => v * n + i) }))).flat();
+    const { software } = currentDevice().caps;
+    const sizes = divisors(all.length).filter((size) => !software || size <= this.batch);
+    const { size, program } = await this.largest(name, sizes, (batches, options) =>
+      compileFor(batches * lists[0].length, batches, options),
+    );
+    const runs = Array.from({ length: all.length / size }, (_, r) => all.slice(r * size, (r + 1) * size)).map((chunk) => ({
+      volumes: Uint32Array.from(chunk, ({ v }) => v),
+      at: Uint32Array.from(chunk.flatMap(({ at }) => at)),
+    }));
+    return { name, program, together: size, runs };
   }
 
-  private async planePart(plane: Plane, wanted: number): Promise<PlanePart> {
-    const { cross, network2d } = this.plan.method;
-    const { count, height, width } = planeShape(this.size, plane);
-    const fit = fitSlices(height, width, network2d.resize);
-    const batches = microBatches(Math.min(wanted, count), cross.microBatch);
-    const lookAt = microBatches(count, cross.microBatch).map((list) => Uint32Array.from(list));
-    const train = await this.trainPlane(plane, fit, batches[0].length, 1 / (batches.length * this.plan.training.batch));
-    return { train, batches, lookAt, look: this.seen ? await this.lookPlane(plane, fit, lookAt[0].length) : null };
+  private largest(
+    name: string,
+    sizes: readonly number[],
+    compileFor: (size: number, options: CompileOptions) => Promise<Run>,
+  ): Promise<{ size: number; program: Run }> {
+    return compileLargest(sizesOf(this.begun, name, sizes), this.activations, (size, limit) =>
+      compileFor(size, { ...this.options, ...limit }),
+    );
+  }
+
+  private fit(plane: Plane): Fit {
+    const { height, width } = planeShape(this.size, plane);
+    return fitSlices(height, width, this.plan.method.network2d.resize);
   }
 
   private slices(plane: Plane, index: Tensor, fit: Fit): Tensor {
-    return noGrad(() => toNetwork(takeSlices(reshape(this.image, [...this.size, 1]), plane, index), fit));
+    return noGrad(() => toNetwork(takeSlices(reshape(this.image, [this.batch, ...this.size, 1]), plane, index), fit));
   }
 
-  /** Probabilities of a few slices, with the statistics of this batch, into the stack of all. */
-  private lookPlane(plane: Plane, fit: Fit, n: number): Promise<IndexProgram> {
+  /** Probabilities of a few slices, with the statistics of each micro-batch, into the stack of all. */
+  private lookPlane(plane: Plane): Promise<Part> {
     const net = this.nets[plane]!;
-    return compile(
-      ({ index }) =>
-        noGrad(() => {
-          const { logits } = untracked(net, () => net.forward(this.slices(plane, index, fit)));
-          putRows(this.seen![plane], probabilities(toNative(logits, fit)), index);
+    const fit = this.fit(plane);
+    return this.part(`look ${plane}`, planeShape(this.size, plane).count, (slices, batches, options) =>
+      compile(
+        ({ index }) =>
+          noGrad(() => {
+            const look = (): Tensor => net.forward(this.slices(plane, index, fit)).logits;
+            const logits = sharingStatistics(net, slices / batches, look, { track: false });
+            putRows(this.seen![plane], probabilities(toNative(logits, fit)), index);
+            return {};
+          }),
+        { index: spec([slices], 'u32') },
+        options,
+      ),
+    );
+  }
+
+  private trainPlane(plane: Plane, wanted: number): Promise<Part> {
+    const net = this.nets[plane]!;
+    const fit = this.fit(plane);
+    const n = Math.min(wanted, planeShape(this.size, plane).count);
+    const all = this.batch * microBatches(n, this.plan.method.cross.microBatch).length;
+    this.passes.set(plane, all);
+    return this.part(`train ${plane}`, n, (slices, batches, options) =>
+      compile(
+        ({ index, volumes }: { index: Tensor; volumes?: Tensor }) => {
+          const out = sharingStatistics(net, slices / batches, () => net.forward(this.slices(plane, index, fit)));
+          const sparse: Supervision = { target: this.label, weight: this.annotated };
+          const present = volumes && indexSelect(this.present, volumes, { axis: 0 });
+          const own = supervisionOf(this.targets ?? sparse, plane, index);
+          this.context.learn(plane, sliceLoss(out, fit, own, this.classes, this.plan.method.loss, present, batches).total, batches / all);
           return {};
-        }),
-      { index: spec([n], 'u32') },
-      this.options,
+        },
+        { index: spec([slices], 'u32'), ...(this.partial && { volumes: spec([batches], 'u32') }) },
+        options,
+      ),
     );
-  }
-
-  private trainPlane(plane: Plane, fit: Fit, n: number, share: number): Promise<IndexProgram> {
-    const net = this.nets[plane]!;
-    return compile(
-      ({ index }) => {
-        const out = net.forward(this.slices(plane, index, fit));
-        const sparse: Supervision = { target: this.label, weight: this.annotated };
-        this.context.learn(
-          plane,
-          sliceLoss(out, fit, supervisionOf(this.targets ?? sparse, plane, index), this.classes, this.plan.method.loss, this.marginal)
-            .total,
-          share,
-        );
-        return {};
-      },
-      { index: spec([n], 'u32') },
-      this.options,
-    );
-  }
-
-  /** What the 2D networks said when they last looked; nothing in stage 0. */
-  private consensus(): Consensus | null {
-    if (!this.seen || this.plan.method.sam.clicks === 1) return null;
-    const counts = noGrad(() => reshape(cast(greaterScalar(this.context.scalar('lambda'), 0), 'f32'), [1, 1, 1]));
-    return consensusOf(this.seen.transverse, permute(this.seen.coronal, [1, 0, 2, 3]), counts);
   }
 
   /** SAM's turn: after its last click the three networks make everyone's targets and weights, and SAM learns from its own. */
-  private trainSam(): Promise<Program<Record<string, never>>> {
-    const share = 1 / this.plan.training.batch;
-    return compile(
-      (clicks) => {
-        const volume = reshape(this.image, [...this.size, 1]);
-        const decodes = promptedDecodes(
-          this.nets.sam!,
-          volume,
-          clicks,
-          this.plan.method.sam.clicks,
-          this.truth,
-          this.consensus(),
-          this.marginal,
-        );
-        let own: Supervision = { target: this.label, weight: this.annotated };
-        if (this.seen) {
-          const predictions = {
-            sam: probabilities(decodes.at(-1)!),
-            transverse: this.seen.transverse,
-            coronal: permute(this.seen.coronal, [1, 0, 2, 3]),
-          };
-          const everywhere = tensor([1], { shape: [1, 1, 1] });
-          const made = exchanged(this.context, predictions, this.truth, everywhere, this.plan.method.cross, share);
-          assignScaled(this.targets!.target, made.slices.target, 1);
-          assignScaled(this.targets!.weight, made.slices.weight, 1);
-          own = made.sam;
-        }
-        this.context.learn('sam', samLoss(decodes, own, this.classes, this.plan.method.loss, this.marginal), share);
-        return {};
-      },
-      clickExample(this.plan),
-      this.options,
+  private async trainSam(): Promise<Part> {
+    const { size, program } = await this.largest('train sam', divisors(this.batch), (n, options) =>
+      compile(
+        ({ at, ...clicks }: Inputs<ReturnType<typeof clickExample>> & { at?: Tensor }) => {
+          this.samTurn(n, clicks, at ?? null);
+          return {};
+        },
+        { ...(stacked(clickExample(this.plan), n) as ClickExample), ...(n < this.batch && { at: spec([n], 'u32') }) },
+        options,
+      ),
     );
+    const runs = Array.from({ length: this.batch / size }, (_, r) => {
+      const volumes = Uint32Array.from({ length: size }, (__, i) => r * size + i);
+      return { volumes, at: volumes };
+    });
+    return { name: 'train sam', program, together: size, runs };
+  }
+
+  /** On n volumes, those `at` or all. */
+  private samTurn(n: number, clicks: Inputs<ClickExample>, at: Tensor | null): void {
+    const { sam, cross, loss } = this.plan.method;
+    const some = (x: Tensor): Tensor => (at ? noGrad(() => indexSelect(x, at, { axis: 0 })) : x);
+    const share = n / this.batch;
+    const [label, annotated] = [some(this.label), some(this.annotated)];
+    const present = this.partial ? some(this.present) : undefined;
+    const seen =
+      this.seen &&
+      (Object.fromEntries(
+        PLANES.map((plane) => {
+          const stacks = this.seen![plane];
+          return [plane, turned(some(reshape(stacks, [this.batch, -1, ...stacks.shape.slice(1)])), plane)];
+        }),
+      ) as Record<Plane, Tensor>);
+    let consensus: Consensus | null = null;
+    if (seen && sam.clicks > 1) {
+      // What the 2D networks said when they last looked; nothing in stage 0.
+      const counts = noGrad(() => reshape(cast(greaterScalar(this.context.scalar('lambda'), 0), 'f32'), [1, 1, 1]));
+      consensus = consensusOf(seen.transverse, seen.coronal, counts);
+    }
+    const decodes = promptedDecodes(this.nets.sam!, some(this.image), clicks, sam.clicks, { label, annotated }, consensus, present);
+    let own: Supervision = { target: label, weight: annotated };
+    if (seen) {
+      const everywhere = tensor([1], { shape: [1, 1, 1] });
+      const predictions = { sam: probabilities(decodes.at(-1)!), ...seen };
+      const made = exchanged(this.context, predictions, { label, annotated }, everywhere, cross, share);
+      for (const key of ['target', 'weight'] as const) {
+        if (at) putRows(this.targets![key], made.slices[key], at);
+        else assignScaled(this.targets![key], made.slices[key], 1);
+      }
+      own = made.sam;
+    }
+    this.context.learn('sam', samLoss(decodes, own, this.classes, loss, present), share);
   }
 }
+
+const clicksOf = ({ coords, labels, draws }: StepFeed): Feed => ({ coords, labels, ...(draws && { draws }) });
 
 export function compileFullStep(
   plan: SanetPlan,

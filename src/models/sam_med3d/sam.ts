@@ -3,6 +3,7 @@
 import type { FloatType } from '../../engine/dtype.ts';
 import { zeros, type Tensor } from '../../engine/tensor.ts';
 import { expand } from '../../ops/expand.ts';
+import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 import { castTo } from '../../nn/cast_to.ts';
 import { Module } from '../../nn/module.ts';
@@ -39,14 +40,15 @@ export class SamMed3D extends Module {
   }
 
   /**
-   * One decode of B prompts against one embedding (broadcast over prompts). `mask`: low-resolution logits of the previous
+   * One decode of B prompts against the embeddings of n volumes, B / n prompts of each one after another. `mask`: low-resolution logits of the previous
    * click, [B, 4g, 4g, 4g, 1]; zeros before the first. Returns low-resolution logits of that shape.
    */
   decode(embedding: Tensor, clicks: Clicks, mask?: Tensor): Tensor {
     const b = clicks.labels.shape[0];
     const g = this.config.size / 16;
     const previous = mask ?? zeros([1, 4 * g, 4 * g, 4 * g, 1]);
-    const image = embedding.shape[0] === b ? embedding : expand(embedding, [b, ...embedding.shape.slice(1)]);
+    const [n, ...grid] = embedding.shape as [number, ...number[]];
+    const image = n === b ? embedding : reshape(expand(reshape(embedding, [n, 1, ...grid]), [n, b / n, ...grid]), [b, ...grid]);
     const { prompt_encoder: prompt } = this;
     const low = this.mask_decoder.forward(
       this.stored(image),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Slices of a volume and back (specification 1.2, 1.4). Volumes [D, H, W, C]; transverse slices fix z and are [H, W],
-// coronal slices fix y and are [D, W].
+// Slices of volumes and back (specification 1.2, 1.4). Volumes [B, D, H, W, C]; transverse slices fix z and are [H, W],
+// coronal slices fix y and are [D, W]. Slices are numbered through all volumes.
 import { ShapeError } from '../../errors.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { indexSelect } from '../../ops/gather.ts';
 import { pad, slice } from '../../ops/layout.ts';
 import { permute } from '../../ops/permute.ts';
+import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 
 export type Plane = 'transverse' | 'coronal';
@@ -18,18 +19,22 @@ export function planeShape([d, h, w]: Size3, plane: Plane): { count: number; hei
   return plane === 'transverse' ? { count: d, height: h, width: w } : { count: h, height: d, width: w };
 }
 
-/** volume [D, H, W, C], index u32 [S] -> [S, h, w, C] */
-export function takeSlices(volume: Tensor, plane: Plane, index: Tensor): Tensor {
-  return plane === 'transverse' ? indexSelect(volume, index, { axis: 0 }) : indexSelect(permute(volume, [1, 0, 2, 3]), index, { axis: 0 });
+/** Every slice of a plane: volumes [B, D, H, W, C] -> [B, count, h, w, C], and back. */
+export const turned = (volumes: Tensor, plane: Plane): Tensor => (plane === 'transverse' ? volumes : permute(volumes, [0, 2, 1, 3, 4]));
+
+/** volumes [B, D, H, W, C], index u32 [S] into the slices of all -> [S, h, w, C] */
+export function takeSlices(volumes: Tensor, plane: Plane, index: Tensor): Tensor {
+  const all = turned(volumes, plane);
+  return indexSelect(reshape(all, [-1, ...all.shape.slice(2)]), index, { axis: 0 });
 }
 
 /**
- * slices [S, h, w, C] -> volume [D, H, W, C]. `inverse` u32 [count] holds, for every position of the volume, which slice
+ * slices [S, h, w, C] -> volumes [B, D, H, W, C]. `inverse` u32 [B, count] holds, for every position of the volumes, which slice
  * lies there; positions without a slice hold any index and must be masked by the caller.
  */
 export function putSlices(slices: Tensor, plane: Plane, inverse: Tensor): Tensor {
-  const all = indexSelect(slices, inverse, { axis: 0 });
-  return plane === 'transverse' ? all : permute(all, [1, 0, 2, 3]);
+  const all = indexSelect(slices, reshape(inverse, [-1]), { axis: 0 });
+  return turned(reshape(all, [...inverse.shape, ...slices.shape.slice(1)]), plane);
 }
 
 /** How native slices become network input: enlarged, then edge-padded to multiples of 32, the odd pixel last. */
