@@ -136,7 +136,7 @@ async function comparisonOf(folders: readonly string[], options: Options, contex
     else missing.push(`${folder}: left out, ${why}.`);
   }
   if (runs.length === 0) throw new DataError(`No run to compare: ${missing.join(' ')}`, 'Evaluate the runs first: voxelgrad eval.');
-  assertComparable(runs);
+  await assertComparable(runs);
   const groups = groupRuns(runs);
   const reference = options.against === undefined ? groups[0] : groups.find(({ name }) => name === options.against);
   if (!reference)
@@ -185,12 +185,14 @@ export const compare: Verb = {
         'after',
         `
 What differs between the runs (data, labels, split, annotation, cases) is said first. Exit code 3 if they cannot be compared: cases that a
-model was trained on, other reference labels or scoring, no case in common, the same run twice.`,
+model was trained on, other reference labels or scoring, no case in common, the same run twice.
+comparison.tex is to be \\input; it needs \\usepackage{array,booktabs,graphicx} and, with pdfLaTeX, \\usepackage[T1]{fontenc}.`,
       );
   },
   async run([folders], options: Options, context): Promise<Outcome> {
     const comparison = await comparisonOf(folders, options, context);
     const { surfaces, ...numbers } = comparison;
+    const starred = [comparison.methods, comparison.ablation].some((each) => each?.rows.some((row) => row.best.length > 0));
     const page = renderComparison(comparison, {
       title: options.title,
       date: new Date().toISOString().slice(0, 10),
@@ -214,7 +216,7 @@ model was trained on, other reference labels or scoring, no case in common, the 
         ...comparison.notices.map((notice) => `note: ${notice}`),
         textOf(comparison.methods),
         ...(comparison.ablation ? ['', textOf(comparison.ablation)] : []),
-        '* significantly better than every other method',
+        ...(starred ? ['* significantly better than every other method'] : []),
         ...files,
       ].join('\n'),
       json: { ...json, files },

@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../errors.ts';
 import type { Fold } from '../data/folds.ts';
+import { toRas } from '../data/orientation.ts';
+import { digestFile } from '../files/digest.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { casesOf, type Run } from '../metrics/compare.ts';
@@ -13,6 +15,7 @@ import type { Summary } from '../metrics/summary.ts';
 import { networkSizes } from '../train/cost.ts';
 import { listed } from '../report/format.ts';
 import { readLog } from '../io/node/run/log.ts';
+import { readVolume } from '../io/node/volume.ts';
 import { evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
@@ -151,7 +154,7 @@ export function groupRuns(runs: readonly ComparedRun[]): Group[] {
     const differing = Object.keys(own).filter((path) => twins.some((other) => other[path] !== own[path]));
     const shown = differing
       .slice(0, 3)
-      .map((path) => `${path} ${own[path].replaceAll('"', '')}`)
+      .map((path) => `${path} ${own[path].replaceAll('"', '').replaceAll(',', ', ')}`)
       .join(', ');
     const unique = differing.length > 3 ? `${shown}, ... in ${basename(resolve(first.folder))}` : shown;
     const seconds = members.flatMap((run) => run.seconds ?? []);
@@ -166,12 +169,31 @@ export function groupRuns(runs: readonly ComparedRun[]): Group[] {
   });
 }
 
+/** Whether two label files, each still as it was scored, hold the same voxels in the same place: one may be packed otherwise, or lie along other axes. */
+async function sameLabels(...files: readonly Reference[]): Promise<boolean> {
+  for (const { file, digest } of files) if (!existsSync(file) || (await digestFile(file)).digest !== digest) return false;
+  const [a, b] = await Promise.all(files.map(async ({ file }) => toRas(await readVolume(file))));
+  const near = (x: readonly number[], y: readonly number[]): boolean => x.every((v, i) => Math.abs(v - y[i]) <= 1e-3);
+  return (
+    a.size.join() === b.size.join() &&
+    near(a.spacing, b.spacing) &&
+    near(a.origin, b.origin) &&
+    near(a.direction, b.direction) &&
+    a.data.every((v, i) => v === b.data[i])
+  );
+}
+
+interface Reference {
+  readonly file: string;
+  readonly digest: string;
+}
+
 /** @throws DataError naming what makes runs incomparable */
-export function assertComparable(runs: readonly ComparedRun[]): void {
+export async function assertComparable(runs: readonly ComparedRun[]): Promise<void> {
   const again = 'Evaluate all runs in the same way on the same references: voxelgrad eval.';
   const folders = new Map<string, string>(),
     weights = new Map<string, string>();
-  const references = new Map<string, { digest: string; theta: number; folder: string }>();
+  const references = new Map<string, Reference & { theta: number; folder: string }>();
   const [first] = runs;
   const scoring = ({ summary: { classes, settings } }: ComparedRun): [string, string][] => [
     ['classes', classes.map(({ label, name }) => `${label} ${name}`).join(', ')],
@@ -200,9 +222,9 @@ export function assertComparable(runs: readonly ComparedRun[]): void {
       if (value !== expected)
         throw new DataError(`${folder}: scored in another way than ${first.folder}: ${what}, got ${value}, expected ${expected}.`, again);
     });
-    for (const { case: name, reference_digest: digest = '', theta } of summary.metric_per_case) {
+    for (const { case: name, reference_file: file, reference_digest: digest = '', theta } of summary.metric_per_case) {
       const before = references.get(name);
-      if (before && before.digest !== '' && digest !== '' && before.digest !== digest)
+      if (before && before.digest !== '' && digest !== '' && before.digest !== digest && !(await sameLabels(before, { file, digest })))
         throw new DataError(
           `${folder}: ${name} was scored against another reference than in ${before.folder}, expected the same labels.`,
           again,
@@ -212,7 +234,7 @@ export function assertComparable(runs: readonly ComparedRun[]): void {
           `${folder}: ${name} was scored within another tolerance than in ${before.folder}, got ${theta} voxels, expected ${before.theta}.`,
           again,
         );
-      if (!before || before.digest === '') references.set(name, { digest, theta, folder });
+      if (!before || before.digest === '') references.set(name, { file, digest, theta, folder });
     }
   }
 }

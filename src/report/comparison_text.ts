@@ -101,50 +101,75 @@ const SPECIAL: Readonly<Record<string, string>> = {
   '’': "'",
 };
 
+const GREEK =
+  'αalpha βbeta γgamma δdelta εvarepsilon ζzeta ηeta θtheta ιiota κkappa λlambda μmu νnu ξxi πpi ρrho σsigma τtau φvarphi χchi ψpsi ωomega';
+for (const each of GREEK.split(' ')) Object.assign(SPECIAL, { [each[0]]: `$\\${each.slice(1)}$` });
+
 /** Text that TeX prints and does not obey. Brackets are wrapped: after a line end they would be an argument. */
 export const latexText = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').replace(/[\\{}$&#%_^~<>|"[\]−±–∞Δ’]/g, (c) => SPECIAL[c]);
+  text
+    .normalize('NFC')
+    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+    .replace(/[\\{}$&#%_^~<>|"[\]−±–∞Δ’α-ω]/g, (c) => SPECIAL[c] ?? c);
 
+/** What pdfTeX knows without further packages: Latin letters of Europe and what `latexText` writes. */
+const BEYOND_LATIN = /[^\u0000-\u017f\u2018-\u201e−±–∞Δ’αβγδεζηθικλμνξπρστφχψω]/u;
+
+/** Names longer than this are broken into lines. */
+const LONG_NAME = 22;
+
+/** A table that is as wide as its text, or shrinks to that; below each value, small, its interval. */
 export function comparisonLatex(comparison: Comparison): string {
   const percent = fixed(comparison.level * 100, 0);
+  const bold = (text: string, best: boolean): string => (best ? `\\textbf{${latexText(text)}}` : latexText(text));
+  const above = (value: string, below: string): string =>
+    `\\begin{tabular}[t]{@{}r@{}}${value}\\\\{\\scriptsize ${latexText(below)}}\\end{tabular}`;
   const one = ({ name, table }: { name: string; table: MethodTable }): string => {
-    const bold = (text: string, best: boolean): string => (best ? `\\textbf{${latexText(text)}}` : latexText(text));
     const rows = table.rows.map((row) => {
       const d = differenceCells(row);
-      const cells = COMPARED.flatMap((m) => {
-        const c = metricCells(row, m);
-        return [bold(c.mean, c.best), ...(m === 'IoU' ? [latexText(c.interval)] : [])];
-      });
       return [
         latexText(row.name),
-        ...cells,
-        ...(d ? [`${d.difference} (${d.interval})`, d.p] : ['reference', '–']).map(latexText),
+        ...COMPARED.map((m) => {
+          const c = metricCells(row, m);
+          return above(bold(c.mean, c.best), c.interval);
+        }),
+        ...(d ? [above(latexText(d.difference), d.interval), latexText(d.p)] : ['reference', '--']),
         latexText(millions(row.parameters)),
         latexText(perIteration(row.seconds)),
       ].join(' & ');
     });
     const heads = [
-      'Method',
-      ...COMPARED.flatMap((m) => [`${TITLES[m]}${m === 'HD95' ? ' (mm)' : ' (%)'}`, ...(m === 'IoU' ? [`${percent} % interval`] : [])]),
-      'Δ Jaccard',
-      'p',
-      'Parameters',
-      'Iteration',
-    ];
-    const caption = `${name === 'methods' ? 'Methods' : 'Ablation'}: mean ± standard deviation over cases; differences from ${table.reference} over paired cases with ${percent} % bootstrap intervals; p: Wilcoxon signed-rank test on the Jaccard index, Holm. Bold: significantly better than every other method.`;
+      ['Method', ''],
+      ...COMPARED.map((m) => [TITLES[m], m === 'HD95' ? 'mm' : '%']),
+      ['Δ Jaccard', 'points'],
+      ['p', 'Holm'],
+      ['Parameters', ''],
+      ['Iteration', ''],
+    ].map(([title, unit]) => (unit === '' ? title : above(latexText(title), unit)));
+    const caption = `${name === 'methods' ? 'Methods' : 'Ablation'}: mean ± standard deviation over cases and, below, the ${percent} % bootstrap interval of the mean; differences from ${table.reference} over paired cases; p: Wilcoxon signed-rank test on the Jaccard index, Holm. Bold: significantly better than every other method.`;
+    const first = table.rows.some((row) => row.name.length > LONG_NAME) ? '>{\\raggedright\\arraybackslash}p{10em}' : 'l';
     return [
       '\\begin{table}',
-      '\\centering',
-      `\\caption{${latexText(caption)}}`,
-      `\\begin{tabular}{l${'r'.repeat(heads.length - 1)}}`,
+      '\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}\\setlength{\\belowcaptionskip}{4pt}',
+      `\\caption{${latexText(caption).replaceAll(' \\%', '~\\%')}}`,
+      '\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%',
+      `\\begin{tabular}{${first}${'r'.repeat(heads.length - 1)}}`,
       '\\toprule',
-      `${heads.map(latexText).join(' & ')} \\\\`,
+      `${heads.join(' & ')} \\\\`,
       '\\midrule',
-      ...rows.map((row) => `${row} \\\\`),
+      rows.map((row) => `${row} \\\\`).join('\n\\addlinespace\n'),
       '\\bottomrule',
-      '\\end{tabular}',
+      '\\end{tabular}}',
       '\\end{table}',
     ].join('\n');
   };
-  return `% Made by voxelgrad compare. Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}.\n${comparison.notices.map((notice) => `% ${latexText(notice)}\n`).join('')}${tablesOf(comparison).map(one).join('\n\n')}\n`;
+  const tables = tablesOf(comparison);
+  const beyond = tables.some(({ table }) => table.rows.some((row) => BEYOND_LATIN.test(row.name.normalize('NFC'))));
+  return [
+    '% Made by voxelgrad compare. Needs \\usepackage{array,booktabs,graphicx} and, with pdfLaTeX, \\usepackage[T1]{fontenc}.',
+    ...(beyond ? ['% Names hold letters that pdfLaTeX has not: compile with LuaLaTeX or XeLaTeX and a font that has them.'] : []),
+    ...comparison.notices.map((notice) => `% ${latexText(notice)}`),
+    ...tables.map((each, i) => `${i > 0 ? '\n' : ''}${one(each)}`),
+    '',
+  ].join('\n');
 }

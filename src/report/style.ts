@@ -34,6 +34,8 @@ thead th { white-space: normal; border-bottom: 1.5px solid var(--ink); font-weig
 th small, td small { display: block; font-weight: 400; font-size: .78rem; color: var(--soft); }
 th:first-child, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
 table.cases th:first-child { min-width: 13rem; }
+table.compared th:first-child { min-width: 10rem; }
+table.compared small { white-space: nowrap; }
 th.text { text-align: left; }
 tbody th { font-weight: 500; }
 tr.total > * { border-top: 1.5px solid var(--ink); font-weight: 600; }

@@ -2,8 +2,10 @@
 // voxelgrad compare over run folders made by hand: a plan, a record, masks as files, and the evaluation of them.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
+import { digestFile } from '../../src/files/digest.ts';
 import { writeVolume } from '../../src/io/node/volume.ts';
 import { evaluateCase } from '../../src/metrics/evaluate.ts';
 import { summarise, type Summary } from '../../src/metrics/summary.ts';
@@ -311,6 +313,34 @@ describe('voxelgrad compare', () => {
     const { code, err } = await compare(sound, await makeRun(made), '--to', folder, '--no-surfaces');
     expect(err).toMatch(message);
     expect([code, existsSync(folder)]).toEqual([3, false]);
+  });
+
+  it('takes references for the same where their voxels are, however packed, and refuses other voxels', async () => {
+    const digested = async (folder: string, pack: (file: string) => Promise<void> = async () => {}): Promise<void> => {
+      const file = join(folder, 'summary.json'),
+        summary = JSON.parse(readFileSync(file, 'utf8'));
+      for (const c of summary.metric_per_case) {
+        await pack(c.reference_file);
+        c.reference_digest = (await digestFile(c.reference_file)).digest;
+      }
+      writeFileSync(file, JSON.stringify(summary));
+    };
+    const cases = [0, 1, 2];
+    const [a, b, c] = [
+      await makeRun({ cases }),
+      await makeRun({ method: 'unet3d', cases }),
+      await makeRun({ method: 'henet', cases, radius: 7 }),
+    ];
+    await digested(a);
+    await digested(b, async (file) => {
+      writeFileSync(file, gzipSync(gunzipSync(readFileSync(file)), { level: 1 }));
+    });
+    await digested(c);
+    const reference = (folder: string): string =>
+      JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')).metric_per_case[0].reference_digest;
+    expect(reference(a)).not.toBe(reference(b));
+    expect((await compare(a, b, '--to', to(), '--no-surfaces')).code).toBe(0);
+    expect((await compare(a, c, '--to', to(), '--no-surfaces')).err).toMatch(/case 0 was scored against another reference/);
   });
 
   it('refuses a run twice, by its folder or by its weights, and a folder that is none', async () => {

@@ -6,6 +6,7 @@ import { compareMethods, type MethodRuns } from '../../src/metrics/compare_metho
 import { predictedSurface } from '../../src/metrics/surface_mesh.ts';
 import type { Comparison } from '../../src/report/comparison.ts';
 import { renderComparison } from '../../src/report/comparison_page.ts';
+import { labelOffsets } from '../../src/report/comparison_bubbles.ts';
 import { comparisonCsv, comparisonLatex, latexText } from '../../src/report/comparison_text.ts';
 import { renderReport } from '../../src/report/report.ts';
 import { distanceColour, hex } from '../../src/report/palette.ts';
@@ -78,8 +79,28 @@ describe('as text', () => {
     const evil = comparisonLatex(comparison((n) => `\\write18{rm}\n${n}%`));
     expect(evil).not.toMatch(/(?<!\\textbackslash\{\})write18/);
     for (const line of evil.split('\n'))
-      expect(line).toMatch(/^(%|\\(begin|end|centering|caption|toprule|midrule|bottomrule)|\\textbackslash|Method|$)/);
-    for (const row of evil.split('\n').filter((line) => / & /.test(line))) expect(row.replace(/\\&/g, '').split(' & ')).toHaveLength(10);
+      expect(line).toMatch(
+        /^(%|\\(begin|end|centering|caption|resizebox|toprule|midrule|addlinespace|bottomrule)|\\textbackslash|Method|$)/,
+      );
+    for (const row of evil.split('\n').filter((line) => / & /.test(line))) expect(row.replace(/\\&/g, '').split(' & ')).toHaveLength(9);
+  });
+
+  it('LaTeX names letters that a plain TeX has not, and breaks long names', () => {
+    expect(latexText('tumour_β é')).toBe('tumour\\_$\\beta$ é');
+    expect(comparisonLatex(comparison((n) => `β é ${n}`))).not.toMatch(/LuaLaTeX/);
+    expect(comparisonLatex(comparison((n) => `結節 ${n}`))).toMatch(/LuaLaTeX or XeLaTeX/);
+    expect(comparisonLatex(comparison())).toContain('\\begin{tabular}{lrrrrrrrr}');
+    expect(comparisonLatex(comparison((n) => `${n} with a name of some length`))).toContain('p{10em}rrrrrrrr}');
+  });
+
+  it('names beside bubbles overlap neither each other nor a bubble, and stay in the frame', () => {
+    const placed = Array.from({ length: 7 }, (_, i) => ({ x: 96 + 9 * i, y: 100, radius: 3 * i, name: `a method called ${i}` }));
+    const boxes = labelOffsets(placed).map(({ dx, dy }, i) => ({ x: placed[i].x + dx, y: placed[i].y + dy }));
+    const wide = 3.3 * placed[0].name.length;
+    for (const [i, a] of boxes.entries()) {
+      expect(a.x - wide).toBeGreaterThan(56);
+      for (const b of boxes.slice(i + 1)) expect(Math.abs(a.x - b.x) >= 2 * wide || Math.abs(a.y - b.y) >= 15).toBe(true);
+    }
   });
 
   it('CSV has one line a row and no formula', () => {
