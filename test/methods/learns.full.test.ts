@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Compared networks learn: 150 iterations of `tiny` on phantoms with a third of their slices annotated, then phantoms it has not seen.
+// Every method learns: 150 iterations of `tiny` on phantoms with a third of their slices annotated, then phantoms it has not seen.
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.ts';
@@ -11,7 +11,7 @@ import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
 import { restoreRun } from '../../src/io/node/run/checkpoint.ts';
 import { train } from '../../src/io/node/run/train.ts';
 import { readVolume } from '../../src/io/node/volume.ts';
-import { methodOf } from '../../src/methods/methods.ts';
+import { METHODS, methodOf } from '../../src/methods/methods.ts';
 import { predictCase } from '../../src/train/inference.ts';
 import { parsePlan } from '../../src/train/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
@@ -27,8 +27,7 @@ beforeAll(async () => {
   dataset = await openDataset(data);
 });
 
-/** Networks seen to learn so; the others join here. */
-it.each(['eoformer', 'convunet', 'henet'])('%s', async (method) => {
+it.each(Object.keys(METHODS))('%s', async (method) => {
   const draft = presetPlan('tiny', method);
   Object.assign(draft.training, { iterations: 150, selections: 1 });
   const plan = parsePlan({
