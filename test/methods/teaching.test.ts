@@ -6,7 +6,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { slice, stack } from '../../src/ops/layout.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { runningMeans } from '../../src/methods/running_means.ts';
-import { calibrated, teacherQuality } from '../../src/methods/sanet/cross.ts';
+import { calibrated, crossTargets, teacherQuality } from '../../src/methods/sanet/cross.ts';
 import { teaching } from '../../src/methods/sanet/schedule.ts';
 
 let device: Device;
@@ -131,5 +131,30 @@ describe('calibration', () => {
     };
     await same({ label: line(p.map(() => 1)), annotated: line(p.map(() => 0)) }, p);
     await same({ label: line([1, 1, 0, 0]), annotated: line([1, 1, 1, 1]) }, [1, 1, 0, 0]);
+  });
+});
+
+describe('agreement with the mirrored volume', () => {
+  const options = { hardThreshold: 0.9, softThreshold: 0.9, quality: 'dice' as const, qualityBar: 1 };
+  const weights = async (mirrored: Parameters<typeof crossTargets>[6]): Promise<number[][]> => {
+    const p = { sam: sure([0.95, 0.95, 0.95, 0.95]), transverse: sure([0.8, 0.8, 0.8, 0.8]), coronal: sure([0.7, 0.7, 0.7, 0.7]) };
+    const truth = { label: line([1, 0, 0, 0]), annotated: line([1, 0, 0, 0]) };
+    const { sam, slices } = crossTargets(p, truth, line([1, 1, 1, 1]), tensor([0.5]), options, tensor([0.25]), mirrored);
+    return [[...(await sam.weight.data())], [...(await slices.weight.data())]];
+  };
+
+  it('is what a label needs to count, each teacher with itself; what is annotated counts whatever they say', async () => {
+    const all = { sam: sure([0.6, 0.6, 0.6, 0.6]), transverse: sure([0.9, 0.9, 0.9, 0.9]), coronal: sure([0.9, 0.9, 0.9, 0.9]) };
+    expect(await weights(null)).toEqual([
+      [1, 0.5, 0.5, 0.5],
+      [1, 0.25, 0.25, 0.25],
+    ]);
+    expect(await weights(all)).toEqual(await weights(null));
+    expect(
+      await weights({ sam: sure([0.1, 0.4, 0.6, 0.6]), transverse: sure([0.1, 0.9, 0.2, 0.9]), coronal: sure([0.1, 0.9, 0.9, 0.3]) }),
+    ).toEqual([
+      [1, 0.5, 0, 0],
+      [1, 0, 0.25, 0.25],
+    ]);
   });
 });

@@ -99,7 +99,7 @@ const asFloat = (mask: Tensor): Tensor => cast(mask, 'f32');
 /**
  * MIX with thresholds: where annotated the ground truth with weight 1, elsewhere pseudo labels with weight lambda or 0.
  * `chosen` is 1 where both 2D networks looked (f32, broadcasts to [D, H, W]); `lambda` is [1], `lambdaSlices` that of N3's labels for the
- * 2D networks.
+ * 2D networks. `mirrored`: what the networks say of the mirrored volume, mirrored back. Where one contradicts itself, its label does not count.
  */
 export function crossTargets(
   p: Predictions,
@@ -108,6 +108,7 @@ export function crossTargets(
   lambda: Tensor,
   options: CrossOptions,
   lambdaSlices: Tensor = lambda,
+  mirrored: Predictions | null = null,
 ): CrossTargets {
   return noGrad(() => {
     const three = decide(options.calibrate ? calibrated(p.sam, truth) : p.sam);
@@ -117,7 +118,9 @@ export function crossTargets(
     const isAnnotated = greater(annotated, mulScalar(annotated, 0));
     const one = tensor([1]);
 
-    const agree = mul(indicator(t.label, c.label), chosen);
+    const steady = (by: keyof Predictions, voxels: Tensor): Tensor =>
+      mirrored ? mul(voxels, indicator(decide(p[by]).label, decide(mirrored[by]).label)) : voxels;
+    const agree = steady('transverse', steady('coronal', mul(indicator(t.label, c.label), chosen)));
     const contradicts = addScalar(neg(indicator(t.label, three.label)), 1);
     const surer = mul(asFloat(greater(three.confidence, t.confidence)), asFloat(greater(three.confidence, c.confidence)));
     const accepted = mul(agree, addScalar(neg(mul(contradicts, surer)), 1));
@@ -128,7 +131,8 @@ export function crossTargets(
       tensor([options.softThreshold]),
       tensor([options.hardThreshold]),
     );
-    const confident = asFloat(greater(three.confidence, reshape(threshold, [...three.confidence.shape.slice(0, -3), 1, 1, 1])));
+    const sure = greater(three.confidence, reshape(threshold, [...three.confidence.shape.slice(0, -3), 1, 1, 1]));
+    const confident = steady('sam', asFloat(sure));
 
     const unannotated = addScalar(neg(annotated), 1);
     return {

@@ -52,6 +52,10 @@ export const sanet: Method<SanetFields, StepFeed> = {
         own === 'data' || (own[0] < own[1] && own[0] >= window[0] && own[1] <= window[1]),
         `network2d.window: got [${String(own)}], expected low < high within data.window [${window.join(', ')}]`,
       ],
+      [
+        !cross.mirrorAgreement || cross.pseudo === 'selected',
+        'cross.mirrorAgreement: got true with cross.pseudo "full", expected "selected", the only pass that looks at a volume twice',
+      ],
       // Its pseudo labels come from the one batch that is trained.
       ...cross.slices.map((n, i): [boolean, string] => [
         cross.pseudo !== 'selected' || Math.min(n, roi[i]) <= cross.microBatch,

@@ -96,6 +96,7 @@ const cross = z.strictObject({
   teacherBar: share().describe('running mean of the quality on annotated voxels below which a teacher does not teach; 0: it always does'),
   teachesAlways: flag().describe('a teacher whose running mean is below that of its pupils teaches them all the same'),
   calibrate: flag().describe("SAM's probabilities are shifted to the volume that annotated voxels have before they become pseudo labels"),
+  mirrorAgreement: flag().describe('a label counts only where its teacher says the same of the mirrored volume; with pseudo "selected"'),
   qualityVoxels: choice(['annotated'], ['all']).describe('[16] denominator of equation 1'),
 });
 

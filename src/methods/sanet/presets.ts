@@ -96,6 +96,7 @@ export function sanetPreset(preset: Preset): SanetFields {
       teacherBar: 0,
       teachesAlways: true,
       calibrate: false,
+      mirrorAgreement: false,
       qualityVoxels: 'annotated',
     },
     loss: { ce: 0.5, dice: 0.5, auxiliary: 0.4, boundary: 0.3, boundaryRadius: 'auto' },

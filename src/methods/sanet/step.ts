@@ -4,8 +4,9 @@
 import { spec, type Spec } from '../../engine/dtype.ts';
 import type { Inputs } from '../../engine/program.ts';
 import { noGrad } from '../../engine/trace.ts';
-import type { Tensor } from '../../engine/tensor.ts';
-import { mul } from '../../ops/pointwise.ts';
+import { tensor, type Tensor } from '../../engine/tensor.ts';
+import { flip } from '../../ops/layout.ts';
+import { add, mul } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import {
   fitSlices,
@@ -21,7 +22,7 @@ import {
 } from '../../models/sanet/planes.ts';
 import { sharingStatistics } from '../../nn/layers.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
-import { meanOf } from '../../losses/segmentation.ts';
+import { meanOf, type Present } from '../../losses/segmentation.ts';
 import { networkList, type Optimisers, type Step, type StepOptions } from '../method.ts';
 import { StepContext } from '../step_context.ts';
 import { compileVolumeStep, type VolumeExample } from '../volume_step.ts';
@@ -55,11 +56,12 @@ export function exchanged(
   chosen: Tensor,
   exchange: SanetFields['cross'],
   share: number,
+  mirrored: Predictions | null = null,
 ): CrossTargets {
   const lambda = context.scalar('lambda');
   const judges = judgesTeachers(exchange);
   const [ofSlices, ofSam] = judges ? ['slicesTeach', 'samTeaches'].map((name) => mul(lambda, context.scalar(name))) : [lambda, lambda];
-  const made = crossTargets(seen, truth, chosen, ofSlices, exchange, ofSam);
+  const made = crossTargets(seen, truth, chosen, ofSlices, exchange, ofSam, mirrored);
   context.report({ quality: meanOf(made.quality), [AGREEMENT]: meanOf(made.agreement) }, share);
   if (judges)
     for (const [name, value] of Object.entries(teacherQuality(seen, truth, chosen, exchange)))
@@ -132,7 +134,8 @@ function trainAll(
   const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
   const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
   const decodes = nets.sam ? promptedDecodes(nets.sam, x.image, x, sam.clicks, truth, consensus, present) : [];
-  const cross = seen && exchanged(context, { ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, exchange, share);
+  const mirrored = seen && exchange.mirrorAgreement ? mirroredPredictions(plan, nets, x, present) : null;
+  const cross = seen && exchanged(context, { ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, exchange, share, mirrored);
 
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   if (nets.sam) context.learn('sam', samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);
@@ -153,6 +156,36 @@ export function supervisionOf({ target, weight }: Supervision, plane: Plane, ind
       return reshape(taken, taken.shape.slice(0, 3));
     });
   return { target: pick(target), weight: pick(weight) };
+}
+
+/**
+ * What the three networks say of the volumes mirrored left to right, mirrored back: [B, D, H, W, K]. Without gradient, and running
+ * statistics see nothing of it; SAM gets the first click alone.
+ */
+export function mirroredPredictions(
+  { method: { network2d } }: SanetPlan,
+  nets: SanetNetworks,
+  x: Inputs<StepExample>,
+  present: Present,
+): Predictions {
+  return noGrad(() => {
+    const [b, ...size] = x.image.shape as unknown as [number, ...Size3];
+    const mirror = (v: Tensor): Tensor => flip(v, { axis: 3 });
+    const image = mirror(x.image);
+    const volumes = reshape(image, [b, ...size, 1]);
+    const ofPlane = (plane: Plane): Tensor => {
+      const { height, width } = planeShape(size, plane);
+      const fit = fitSlices(height, width, network2d.resize);
+      const net = nets[plane]!;
+      const { index, inverse } = x[plane];
+      const look = (): Tensor => net.forward(toNetwork(takeSlices(volumes, plane, reshape(index, [-1])), fit)).logits;
+      const logits = sharingStatistics(net, index.shape[1], look, { track: false });
+      return mirror(putSlices(probabilities(toNative(logits, fit)), plane, inverse));
+    };
+    const click = { coords: add(mul(x.coords, tensor([1, 1, -1])), tensor([0, 0, 1])), labels: x.labels };
+    const [logits] = promptedDecodes(nets.sam!, image, click, 1, { label: x.label, annotated: x.annotated }, null, present);
+    return { sam: mirror(probabilities(logits)), transverse: ofPlane('transverse'), coronal: ofPlane('coronal') };
+  });
 }
 
 /** Probabilities of both 2D networks as volumes [B, D, H, W, K], and where both looked. */
