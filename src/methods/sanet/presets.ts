@@ -92,7 +92,7 @@ export function sanetPreset(preset: Preset): SanetFields {
       confidence: 'max',
       quality: 'dice',
       qualityBar: 0.85,
-      // Off: nobody has measured yet that they pay (docs/results.md).
+      // Off: nothing measured says that they pay (docs/results.md).
       teacherBar: 0,
       teachesAlways: true,
       calibrate: false,
