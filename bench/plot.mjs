@@ -32,7 +32,7 @@ const significant = (ms) => Number(ms.toPrecision(4));
 const newest = (rows, key) => [...new Map(rows.map((row) => [key(row), row])).values()];
 
 const rows = readdirSync(folder)
-  .filter((f) => f.endsWith('.jsonl'))
+  .filter((f) => f.endsWith('.jsonl') && !f.endsWith('-tiles.jsonl')) // tiles: candidates.mjs
   .sort()
   .flatMap((f) =>
     readFileSync(join(folder, f), 'utf8')

@@ -6,7 +6,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { root } from './engine.mjs';
 
-const folder = join(import.meta.dirname, 'results');
+const folder = process.env.BENCH_RESULTS ?? join(import.meta.dirname, 'results'); // gpu.mjs --out
 const quiet = (f) => {
   try {
     return f();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A training iteration of SA-Net in PyTorch: the modules of test/golden/sanet, eager, f32. Reads {preset, device, tf32, iterations} from
-stdin, writes one JSON line {case, ms, torch}. `node bench/sanet.mjs --oracle` computes the same: one click, batch norm, pseudo labels from
-the chosen slices, on volumes of one size."""
+"""A training iteration of SA-Net in PyTorch: the modules of test/golden/sanet, f32, eager or through torch.compile. Reads
+{preset, device, tf32, compile, iterations} from stdin, writes one JSON line {case, ms, torch}. `node bench/sanet.mjs --oracle` computes
+the same: one click, batch norm, pseudo labels from the chosen slices, on volumes of one size."""
 import json
 import pathlib
 import statistics
@@ -32,6 +32,9 @@ def wait():
 
 
 nets = {'n3': SamMed3D(SAM_PRESETS[SAM]), 'transverse': Net2D(PRESETS[PRESET]), 'coronal': Net2D(PRESETS[PRESET])}
+if request.get('compile'):
+    for net in nets.values():
+        net.compile()
 optimisers = {k: (cross.n3_optimiser if k == 'n3' else cross.n2_optimiser)(n) for k, n in nets.items()}
 mask = torch.zeros(SIZE, dtype=torch.long)
 mask[4:12, 20:44, 20:44] = 1

@@ -150,9 +150,38 @@ export function contenders(caps: Caps, dtype: DType): Tile[] {
   return list(caps).map(({ tile }) => tile);
 }
 
-/** One of this adapter's contenders; undefined for a name of another version's. */
+/** Every tile that the kernels of this adapter have and that can win somewhere: what a table is made from (bench/candidates.mjs). */
+export function everyTile(caps: Caps, dtype: DType): Tile[] {
+  const { subgroupMatrix } = caps;
+  const list = all(
+    ...REGISTERS.map(([TM, TN, vec]) => registers(TM, TN, vec, 1)),
+    ...SQUARES.map(([rows, cols]) => blocks(2 * rows, 2 * cols, 1)),
+    ...(subgroupMatrix && tensorCores(caps, dtype) ? SQUARES.map(([rows, cols]) => matrices(rows, cols, 1)) : []),
+  );
+  return list(caps).map(({ tile }) => tile);
+}
+const SQUARES = [
+  [2, 2],
+  [4, 2],
+  [2, 4],
+  [4, 4],
+] as const;
+const REGISTERS = [
+  [16, 8, false],
+  [16, 4, false],
+  [16, 2, false],
+  [8, 4, false],
+  [4, 4, false],
+  [4, 2, false],
+  [4, 1, false],
+  [8, 4, true],
+  [8, 2, true],
+  [4, 2, true],
+] as const;
+
+/** A tile of this adapter by its name; undefined for a name of another version's. */
 function tileNamed(caps: Caps, dtype: DType, name: string | undefined): Tile | undefined {
-  return name === undefined ? undefined : contenders(caps, dtype).find((tile) => tileName(tile) === name);
+  return name === undefined ? undefined : everyTile(caps, dtype).find((tile) => tileName(tile) === name);
 }
 
 export const tileCount = ({ rows, cols }: Tile, m: number, n: number): number => Math.ceil(m / rows) * Math.ceil(n / cols);

@@ -6,7 +6,8 @@ import { defineOp } from '../engine/op.ts';
 import { compile } from '../engine/program.ts';
 import { tensor, type Tensor } from '../engine/tensor.ts';
 import { currentDevice, type Device } from '../gpu/device.ts';
-import { chooseTile, contenders, lowerGemm, tileName } from './gemm.ts';
+import type { Caps } from '../gpu/caps.ts';
+import { chooseTile, contenders, lowerGemm, tileName, type Tile } from './gemm.ts';
 import { cast } from './pointwise.ts';
 
 /** What was measured of a class; `tile` is the built-in one where no other was a twentieth faster. */
@@ -70,11 +71,17 @@ function parseShape(shape: string): { dtype: DType; m: number; n: number; others
   return { dtype: found[1] as DType, m, n, others };
 }
 
+/** What a tile took on a shape class. */
+interface Time {
+  readonly tile: string;
+  readonly ms: number;
+}
+
 /**
- * Compares the contenders on one shape class (`f32 1024x64 1`: rows, columns, products beside it). A tile whose result differs from the
- * built-in one's by more than rounding is left out. @throws ShapeError for what is no shape class
+ * Times tiles on one shape class side by side, the built-in one first. One whose result differs from the built-in one's by more than
+ * rounding is left out. @throws ShapeError for what is no shape class
  */
-export async function tuneShape(shape: string): Promise<Tuned> {
+export async function raceTiles(shape: string, tiles: (caps: Caps, dtype: DType) => Tile[]): Promise<[Time, ...Time[]]> {
   const device = currentDevice();
   const { dtype, m, n, others } = parseShape(shape);
   const a = operand([others, m, K], dtype);
@@ -82,7 +89,7 @@ export async function tuneShape(shape: string): Promise<Tuned> {
   const builtIn = tileName(chooseTile({ ...device.caps, tiles: {} }, dtype, m, n, others));
   const names = [
     builtIn,
-    ...contenders(device.caps, dtype)
+    ...tiles(device.caps, dtype)
       .map(tileName)
       .filter((name) => name !== builtIn),
   ];
@@ -108,9 +115,14 @@ export async function tuneShape(shape: string): Promise<Tuned> {
   } finally {
     for (const one of made) one.dispose();
   }
-  const results = rivals.map(({ name, ms }) => ({ name, ms: median(ms) }));
-  const own = results[0];
-  const best = results.reduce((x, y) => (y.ms < x.ms ? y : x));
-  const { name, ms } = best.ms < GAIN * own.ms ? best : own;
-  return { shape, tile: name, ms, builtIn, builtInMs: own.ms };
+  return rivals.map(({ name, ms }) => ({ tile: name, ms: median(ms) })) as [Time, ...Time[]];
+}
+
+/** Compares the contenders on one shape class (`f32 1024x64 1`: rows, columns, products beside it). @throws ShapeError for what is no shape class */
+export async function tuneShape(shape: string): Promise<Tuned> {
+  const times = await raceTiles(shape, contenders);
+  const [own] = times;
+  const best = times.reduce((x, y) => (y.ms < x.ms ? y : x));
+  const { tile, ms } = best.ms < GAIN * own.ms ? best : own;
+  return { shape, tile, ms, builtIn: own.tile, builtInMs: own.ms };
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// node bench/beside_torch.mjs [--python PYTHON] [--device cuda] [--case PATTERN | --iteration PRESET]: cases here and in PyTorch on the
+// same GPU, the dear ones last: f32 against PyTorch with TF32 off and on, f16 against its f16; or a training iteration of SA-Net in both (the
+// oracle's modules, eager and compiled).
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CASES, GPU_CASES, outputsOf, workOf } from './cases.mjs';
+import { median } from './contest.mjs';
+import { root } from './engine.mjs';
+import { EngineProcess } from './engine_process.mjs';
+import { difference, reference, tolerance } from './reference/index.mjs';
+import { machine, record } from './results.mjs';
+import { torchIteration, torchRows } from './torch.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    python: { type: 'string', default: 'python3' },
+    device: { type: 'string', default: 'cuda' },
+    case: { type: 'string', default: '.' },
+    iteration: { type: 'string' },
+  },
+});
+const MODES = [
+  { mode: 'f32', dtype: 'f32', tf32: false },
+  { mode: 'tf32', dtype: 'f32', tf32: true },
+  { mode: 'f16', dtype: 'f16', tf32: false },
+];
+const ITERATIONS = [
+  { mode: 'f32', tf32: false },
+  { mode: 'tf32', tf32: true },
+  { mode: 'compiled', tf32: false, compile: true },
+];
+const PREPARE_S = 60; // longer than any kernel that is worth measuring takes, its first run included
+
+const ours = new EngineProcess('ours', 'wall');
+const opened = await ours.ask('open');
+if (!opened.ok) throw new Error(opened.error);
+if (flags.iteration) iteration(flags.iteration);
+else await ops();
+ours.end();
+
+async function ops() {
+  const expense = (c) => (c.flops ?? 0) / 50 + (c.bytes ?? 0) / 4; // of the rates of an H200
+  const cases = [...CASES, ...GPU_CASES].filter((c) => new RegExp(flags.case).test(c.name)).sort((a, b) => expense(a) - expense(b));
+  const torch = new Map(MODES.map((mode) => [mode.mode, theirs(mode, cases)]));
+  for (const c of cases) {
+    for (const pass of c.passes) {
+      const measured = await measure(c, pass);
+      record({ ...machine(ours), case: c.name, pass, engine: 'ours', ...measured });
+      const beside = MODES.filter(({ dtype }) => dtype === c.dtype).map(({ mode }) => {
+        const row = torch.get(mode).get(`${c.name} ${pass}`);
+        if (!row) return `torch ${mode} -`;
+        return `torch ${mode} ${row.ms.toFixed(3)} ms${measured.ms ? ` (${((100 * row.ms) / measured.ms).toFixed(0)} %)` : ''}`;
+      });
+      const own = measured.ms ? `${measured.ms.toFixed(3)} ms  ${rate(c, pass, measured.ms)}` : measured.problem;
+      console.log(`${c.name.padEnd(22)} ${pass.padEnd(8)} ours ${own}  ${beside.join('  ')}`);
+    }
+  }
+}
+
+/** Times of PyTorch by case and pass, recorded at once; a python without torch or without CUDA leaves the column empty. */
+function theirs({ mode, dtype, tf32 }, all) {
+  const cases = all.filter((c) => c.dtype === dtype);
+  if (cases.length === 0) return new Map();
+  try {
+    const rows = torchRows(flags.python, cases, { dtype, tf32, device: flags.device });
+    for (const { case: name, pass, ms, torch } of rows) record({ ...machine(ours), case: name, pass, engine: `torch-${mode}`, ms, torch });
+    return new Map(rows.map((row) => [`${row.case} ${row.pass}`, row]));
+  } catch (e) {
+    console.error(`PyTorch ${mode}: ${String(e.message).split('\n')[0]}`);
+    return new Map();
+  }
+}
+
+/** Checked against float64 before it is timed, like everywhere. */
+async function measure(c, pass) {
+  const expected = reference(c, pass);
+  const places = Object.fromEntries(Object.keys(outputsOf(c, pass)).map((name) => [name, expected[name].at]));
+  const answer = await ours.ask('prepare', { case: c.name, pass, places }, PREPARE_S);
+  if (!answer.ok) return { problem: answer.error };
+  const error = Math.max(...Object.entries(expected).map(([name, { want }]) => difference(answer.values[name], want)));
+  if (!(error <= tolerance(c))) return { problem: `wrong by ${error}` };
+  await ours.ask('warm', { floor: 20 });
+  const samples = [];
+  for (let i = 0; i < 9; i++) samples.push((await ours.ask('sample')).ms);
+  await ours.ask('release');
+  return { ms: median(samples), first_ms: answer.first_ms, error };
+}
+
+function rate(c, pass, ms) {
+  const { flops, bytes } = workOf(c, pass);
+  return flops ? `${(flops / ms / 1e6).toFixed(0)} GFLOP/s` : `${(bytes / ms / 1e6).toFixed(0)} GB/s`;
+}
+
+function iteration(preset) {
+  const own = spawnSync(process.execPath, [join(root, 'bench/sanet.mjs'), '--preset', preset, '--oracle', '--json', '--record'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (own.status !== 0) throw new Error(`sanet_${preset}: exit code ${own.status}`);
+  const { case: name, ms, dearest } = JSON.parse(own.stdout);
+  console.log(`${name.padEnd(22)} step     ours ${ms.toFixed(1)} ms`);
+  for (const k of dearest) console.log(`  ${k.kernel.padEnd(26)} ${k.ms.toFixed(2).padStart(8)} ms  ${k.dispatches} dispatches`);
+  for (const { mode, ...options } of ITERATIONS) {
+    try {
+      const { ms: took, torch } = torchIteration(flags.python, { preset, device: flags.device, ...options });
+      record({ ...machine(ours), case: name, pass: 'step', engine: `torch-${mode}`, ms: took, torch });
+      console.log(`  torch ${mode} ${took.toFixed(1)} ms (${((100 * took) / ms).toFixed(0)} %)`);
+    } catch (e) {
+      console.log(`  torch ${mode} - (${String(e.message).split('\n')[0]})`);
+    }
+  }
+}
