@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The ops as methods of tensors, where a chain reads better than a nest, with numbers for operands: `x.add(1).relu()`. Each is a call of the function of that
 // name; there is no second implementation. The entry point installs them, for ops know tensors and not the other way round.
+import { backwardNow } from './engine/autograd.ts';
 import { scope } from './engine/scope.ts';
 import { tensor, Tensor } from './engine/tensor.ts';
 import type { DType } from './engine/dtype.ts';
@@ -129,6 +130,11 @@ declare module './engine/tensor.ts' {
     matmul(other: Tensor): Tensor;
     reshape(shape: readonly number[]): Tensor;
     permute(axes: readonly number[]): Tensor;
+    /**
+     * Adds to `grad` of everything that this loss, of one element, depends on and that requires a gradient. Once for each loss; outside of a traced step.
+     * @throws ShapeError, MissingGradientError; VoxelgradError ORDER for a second time
+     */
+    backward(): void;
     transpose(...axes: Parameters<typeof transpose> extends [Tensor, ...infer Rest] ? Rest : never): Tensor;
   }
 }
@@ -148,3 +154,4 @@ for (const [name, call] of Object.entries(TWO)) {
   );
 }
 for (const [name, call] of Object.entries(REST)) install(name, call as (x: Tensor, ...rest: unknown[]) => Tensor);
+install('backward', backwardNow as (x: Tensor) => never);

@@ -6,6 +6,7 @@ import { expectSpec, type DType, type Spec } from './dtype.ts';
 import { executeNow } from './eager.ts';
 import type { Inputs, Op, OpDef, Outputs } from './lower.ts';
 import { disposeOthers } from './scope.ts';
+import { note } from './tape.ts';
 import { Tensor } from './tensor.ts';
 import { currentTrace } from './trace.ts';
 
@@ -56,7 +57,9 @@ export function apply(op: Op, inputs: readonly (Tensor | null)[], attrs: unknown
     if (t?.isSymbolic)
       throw new VoxelgradError('TRACE', `${op.name}: got a tensor of a traced step outside of it.`, 'Return it from the step instead.');
   }
-  return executeNow(op, inputs, specs, attrs);
+  const outputs = executeNow(op, inputs, specs, attrs);
+  note(op, inputs, outputs, attrs);
+  return outputs;
 }
 
 /** @throws DTypeError unless every tensor has one of the dtypes, and all the same one. */

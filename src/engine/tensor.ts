@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A tensor is a shape, a dtype and either memory on the device or a place in a trace.
-import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
+import { DisposedError, DTypeError, ShapeError, VoxelgradError } from '../errors.ts';
 import {
   dtype as aDType,
   expectArguments,
   fields,
+  flag,
   instance,
   integer,
   maybe,
@@ -19,6 +20,7 @@ import { currentDevice, Device } from '../gpu/device.ts';
 import { Readback } from '../gpu/readback.ts';
 import { byteSize, expectHost, fromF16, hostArray, isHostOf, numel, toHost, type DType, type HostArray, type Spec } from './dtype.ts';
 import { valuesText, WHOLE } from './show.ts';
+import type { Recorded } from './tape.ts';
 import type { Node } from './trace.ts';
 
 /** A range of a GPU buffer. Several tensors may share one (views); the last to go frees what we own. */
@@ -59,6 +61,12 @@ export class Storage {
     this.holds = null;
     this.known = null;
     this.changes++;
+    this.whole?.changed();
+  }
+
+  /** Counts changes here and by any other part of the same memory. */
+  get version(): number {
+    return this.changes + (this.whole?.version ?? 0);
   }
 
   /** Notes values that lie here, unless others than this storage may write them. */
@@ -100,8 +108,12 @@ export class Tensor implements Spec, Disposable {
   name: string | undefined;
   /** The op call that makes this tensor inside a trace; null for memory. */
   readonly node: Node | null;
+  /** What `backward()` has added up for it, outside of a traced step. It goes with `zeroGrad()`. */
+  grad: Tensor | null = null;
   private memory: Storage | null;
   private disposed = false;
+  private wantsGrad = false;
+  private maker: Recorded | null = null;
 
   /** Use `tensor()`, `zeros()` or an op; the constructor is the engine's. */
   constructor(spec: Spec, storage: Storage | null, node: Node | null = null, name?: string) {
@@ -133,6 +145,44 @@ export class Tensor implements Spec, Disposable {
   }
   get isSymbolic(): boolean {
     return this.memory === null && !this.disposed && this.node !== null;
+  }
+
+  protected get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  /**
+   * Whether eager `backward()` fills `grad`, or goes through it: true of trainable parameters, of tensors where it was set, and of what ops make of them
+   * outside of `noGrad`. In a traced step it says nothing: there `backward(loss, params)` names them.
+   */
+  get requiresGrad(): boolean {
+    return this.wantsGrad || this.maker !== null;
+  }
+  set requiresGrad(on: boolean) {
+    const what = `requiresGrad of ${this.name ?? 'a tensor'} [${this.shape}]`;
+    if (on && this.dtype !== 'f32' && this.dtype !== 'f16')
+      throw new DTypeError(`${what}: got dtype ${this.dtype}, expected f32 or f16.`, 'Integers and truth values have no gradient.');
+    if (this.maker || this.node)
+      throw new VoxelgradError(
+        'ORDER',
+        `${what}: set on a result of ${(this.maker ?? this.node)!.label}, expected a tensor that no op made.`,
+        'Set it on what goes in; detach() cuts a result off.',
+      );
+    this.wantsGrad = on;
+  }
+  /** The eager call that made it, where a gradient may go back through that. */
+  get history(): Recorded | null {
+    return this.maker;
+  }
+  /** Notes the call that made it, which is kept as long as the tensor. */
+  madeBy(call: Recorded): void {
+    this.maker = call;
+  }
+
+  /** Disposes the gradient: the next `backward()` starts from none. */
+  zeroGrad(): void {
+    this.grad?.dispose();
+    this.grad = null;
   }
 
   /** The memory behind a tensor. Inside a trace there is none. */
@@ -218,6 +268,9 @@ export class Tensor implements Spec, Disposable {
     this.disposed = true;
     this.memory?.release();
     this.memory = null;
+    this.wantsGrad = false;
+    this.maker?.release();
+    this.zeroGrad();
   }
 
   [Symbol.dispose](): void {
@@ -261,8 +314,10 @@ export function writeBuffer(device: Device, buffer: GPUBuffer, offset: number, v
 interface Made {
   dtype?: DType;
   name?: string;
+  /** Eager `backward()` fills its `grad`. */
+  requiresGrad?: boolean;
 }
-const MADE = { dtype: maybe(aDType), name: maybe(text) };
+const MADE = { dtype: maybe(aDType), name: maybe(text), requiresGrad: maybe(flag) };
 const FROM_BUFFER: Kinds = {
   buffer: (where, what, v) => {
     if (typeof (v as GPUBuffer | null)?.size !== 'number')
@@ -317,6 +372,7 @@ export function tensor(
   const host = isHostOf(dtype, values) ? values : toHost(dtype, values);
   const made = new Tensor({ shape: [...shape], dtype }, Storage.alloc(device, byteSize({ shape, dtype }), name ?? 'tensor'), null, name);
   made.write(host);
+  if (options.requiresGrad) made.requiresGrad = true;
   return made;
 }
 

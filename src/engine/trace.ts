@@ -19,6 +19,8 @@ export interface Node {
   readonly detached: boolean;
   /** Made by the reverse walk: it depends on the parameters, but second derivatives are not built. */
   readonly gradient: boolean;
+  /** Where the gradient reads values of an eager call (tape.ts); null once they are gone. In a trace, from inputs and outputs themselves. */
+  readonly saved?: { readonly inputs: readonly (Tensor | null)[]; readonly outputs: readonly Tensor[] } | null;
 }
 
 export class Trace {
@@ -128,6 +130,9 @@ export function record<T>(step: () => T, device: Device = currentDevice()): { tr
     setCreationHook(outer);
   }
 }
+
+/** False inside noGrad(). */
+export const takesGrad = (): boolean => gradOff === 0;
 
 /** Ops inside are constants to the reverse walk. */
 export function noGrad<T>(f: () => T): T {

@@ -72,6 +72,11 @@ export class Module {
     return this.parameters().reduce((n, p) => n + p.size, 0);
   }
 
+  /** Disposes what eager `backward()` has gathered in `grad` of each parameter. */
+  zeroGrad(): void {
+    for (const p of this.parameters()) p.zeroGrad();
+  }
+
   train(mode = true): this {
     for (const m of this.modules()) m.training = mode;
     return this;

@@ -45,6 +45,7 @@ export class Parameter extends Tensor {
     this.torchShape = torchShape;
     this.layout = layout;
     this.trainable = options.trainable ?? true;
+    this.requiresGrad = this.trainable;
     this.decay = options.decay ?? torchShape.length > 1;
     this.init = init;
   }

@@ -5,6 +5,7 @@ import { expectArguments, iterable } from '../check.ts';
 import { DisposedError, ShapeError, StateDictError, VoxelgradError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';
 import type { Grads } from '../engine/autograd.ts';
+import { evaluate } from '../engine/program.ts';
 import { readTogether, Tensor, type Storage } from '../engine/tensor.ts';
 import { knownPlace, mutatedBy, rootOf } from '../engine/schedule.ts';
 import { currentTrace, hostScalars, type Node, type Trace } from '../engine/trace.ts';
@@ -41,6 +42,8 @@ export class Optimiser implements Disposable {
   /** Steps that write gradients have met these; a second one would overwrite what the first has placed. */
   private readonly written = new WeakSet<Trace>();
   private disposed = false;
+  /** What the last eager step returned. */
+  private clip: Tensor | null = null;
 
   constructor(kind: UpdateKind, params: Iterable<Parameter> | readonly ParameterGroup[], options: OptimiserOptions) {
     expectArguments('optimiser', { params: iterable, options: OPTIONS }, [params, options]);
@@ -97,19 +100,15 @@ export class Optimiser implements Disposable {
   }
 
   /**
-   * Appends the update to the trace. With `grads` they are written straight into the arena; without, the gradients that
+   * Appends the update to the trace; outside of one it updates at once, with `grad` of the parameters (or with `grads`), and what it returns is disposed
+   * by the next step. With `grads` they are written straight into the arena; without, the gradients that
    * accumulate() has gathered are used and cleared. Returns the global gradient norm before clipping, [2]: factor, norm.
    * @throws VoxelgradError ORDER for a second step(grads) in one trace, for step() before any accumulate(), and where one
    * optimiser is given gradients both ways.
    */
   step(grads?: Grads): Tensor {
     const trace = currentTrace();
-    if (!trace)
-      throw new VoxelgradError(
-        'TRACE',
-        'optimiser: step() called outside of a traced step.',
-        'Call it inside the function given to compile().',
-      );
+    if (!trace) return this.stepNow(grads);
     this.use(grads ? 'written' : 'gathered');
     if (grads) {
       if (this.written.has(trace))
@@ -175,6 +174,20 @@ export class Optimiser implements Disposable {
     return clip;
   }
 
+  /** The same update at once, by default with what `loss.backward()` has left in `grad` of the parameters. */
+  private stepNow(grads = this.mode?.kind === 'gathered' ? undefined : gradsOf(this.params)): Tensor {
+    this.expectOpen();
+    if (grads?.size === 0)
+      throw new VoxelgradError('ORDER', 'optimiser: step() has no gradients, got no backward() before it.', 'Call loss.backward() first.');
+    this.clip?.dispose();
+    return (this.clip = evaluate(() => this.step(grads)));
+  }
+
+  /** Disposes `grad` of each parameter: after eager step(), before the next backward(). */
+  zeroGrad(): void {
+    for (const param of this.params) param.zeroGrad();
+  }
+
   /** Adds scale * gradient to the arena: for several micro-batches, followed by step() without arguments. */
   accumulate(grads: Grads, scale = 1): void {
     this.use('gathered');
@@ -236,6 +249,7 @@ export class Optimiser implements Disposable {
     if (this.disposed) return;
     this.disposed = true;
     for (const param of this.params) param.free();
+    this.clip?.dispose();
     for (const arena of Object.values(this.arenas)) arena.dispose();
     this.lossScale?.[Symbol.dispose]();
   }
@@ -305,6 +319,8 @@ export class Optimiser implements Disposable {
     return out;
   }
 }
+
+const gradsOf = (params: readonly Parameter[]): Grads => new Map(params.flatMap((p) => (p.grad ? [[p, p.grad]] : [])));
 
 /** Nodes that read a tensor or a view of it. */
 function readersOf({ nodes }: Trace): Map<Tensor, Node[]> {
