@@ -28,6 +28,10 @@ const VERBS: Readonly<Record<string, { readonly summary: string; readonly load: 
   eval: { summary: 'predicted masks against reference masks', load: async () => (await import('./eval.ts')).evalVerb },
   compare: { summary: 'methods side by side: tables, tests, figures', load: async () => (await import('./compare.ts')).compare },
   report: { summary: 'one HTML file about a run', load: async () => (await import('./report.ts')).report },
+  session: {
+    summary: 'a data set and a run as one file, which the studio goes on with',
+    load: async () => (await import('./session.ts')).session,
+  },
   studio: {
     summary: 'a page on this machine that annotates, trains and gives masks',
     load: async () => (await import('./studio.ts')).studio,

@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: MIT
 // A session as one zip file: `session.json`, `data`, `labels`, `masks` as in its folder, and its newest run as `run`. Unpacked,
-// `voxelgrad train data --run run --resume` goes on with it; the other way round, a data set and a run of the command line, zipped as folders
-// `data` and `run`, are a session file.
-import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
+// `voxelgrad train data --run run --resume` goes on with it; the other way round, `voxelgrad session data --run run` packs a data set and a run
+// of the command line as one.
 import { loadCase, type Dataset } from '../../data/dataset.ts';
+import { sameGeometry } from '../../data/geometry.ts';
 import { DataError } from '../../errors.ts';
 import { parseJson } from '../../files/json.ts';
 import { ZipFile } from '../../files/zip.ts';
+import { MOST_ZIPPED, writeZip } from '../../files/zip_writer.ts';
 import { openDataset } from '../../io/browser/dataset.ts';
 import { volumeEnding } from '../../io/endings.ts';
 import { checkpointFile } from '../../train/run_store.ts';
-import { labelsFile } from './cases.ts';
+import { labelsFile, rasGrid, scanOf } from './cases.ts';
 import { maskFactsFile, maskFile } from './masks.ts';
 import { annotatedSlices, MORE } from './planes.ts';
-import { publish } from './publish.ts';
-import { colourOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
+import { isTrained, publish } from './publish.ts';
+import { colourOf, gridOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
 import { SessionStore } from './session_store.ts';
-
-/** A zip without extensions, and what a page can hold in one piece. */
-const MOST = 2 ** 31 - 2 ** 20;
-const PIECE = 2 ** 22;
-/** Made of numbers that are drawn or packed: deflating them again takes time and saves nothing. */
-const DENSE = /\.(gz|safetensors)$/;
 
 /** Files of a session by their names in a session file: of runs the newest, of masks those that it made. */
 async function filesOf(store: SessionStore): Promise<{ name: string; file: Blob }[]> {
@@ -51,36 +46,17 @@ async function filesOf(store: SessionStore): Promise<{ name: string; file: Blob 
 /** The open session as one file. @throws DataError where it is too large for one */
 export async function sessionFile(store: SessionStore, tell: (done: number, total: number) => void): Promise<Blob> {
   await publish(store);
-  const files = await filesOf(store),
-    total = files.reduce((sum, { file }) => sum + file.size, 0);
+  const files = await filesOf(store);
   const parts: Blob[] = [];
-  let size = 0,
-    failure: Error | undefined;
-  const zip = new Zip((error, chunk) => {
-    if (error) failure = error;
-    else {
-      size += chunk.length;
-      parts.push(new Blob([chunk])); // a Blob need not lie in memory
-    }
-  });
-  let done = 0;
-  for (const { name, file } of files) {
-    const entry = DENSE.test(name) ? new ZipPassThrough(name) : new ZipDeflate(name, { level: 6 });
-    entry.mtime = new Date(2020, 0, 1); // the same session, the same bytes
-    zip.add(entry);
-    for (let at = 0; at < file.size || at === 0; at += PIECE) {
-      const bytes = new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer());
-      entry.push(bytes, at + PIECE >= file.size);
-      if (failure) throw failure;
-      if (size > MOST)
-        throw new DataError(
-          `session: too large for one file, got more than ${MOST} bytes, expected at most that.`,
-          'Take the model and the masks away by themselves, or make sessions of fewer scans.',
-        );
-      tell((done += bytes.length), total);
-    }
-  }
-  zip.end();
+  await writeZip(
+    files.map(({ name, file }) => ({
+      name,
+      size: file.size,
+      piece: async (from, to) => new Uint8Array(await file.slice(from, to).arrayBuffer()),
+    })),
+    (chunk) => void parts.push(new Blob([chunk as Uint8Array<ArrayBuffer>])), // a Blob need not lie in memory
+    tell,
+  );
   return new Blob(parts, { type: 'application/zip' });
 }
 
@@ -123,6 +99,27 @@ async function caseOf(store: SessionStore, dataset: Dataset, index: number): Pro
   };
 }
 
+/** What a session says of a case fits its scan. @throws DataError: marks without their drawing would teach that nothing is there */
+async function assertWhole(store: SessionStore, record: CaseRecord): Promise<void> {
+  const [D, H, W] = rasGrid(record).size,
+    where = `session file: ${record.name}`;
+  const beyond = record.transverse.find((k) => k >= D) ?? record.coronal.find((k) => k >= H);
+  if (beyond !== undefined)
+    throw new DataError(
+      `${where}: slice ${beyond} is annotated, expected slices of ${D} transverse and ${H} coronal ones.`,
+      'It is damaged.',
+    );
+  const drawn = await store.files.file(labelsFile(record.name));
+  if (isTrained(record) && drawn?.size !== D * H * W)
+    throw new DataError(
+      `${where}: what was drawn on it is ${drawn ? 'damaged' : 'missing'}, got ${drawn?.size ?? 0} bytes, expected ${D * H * W}.`,
+      'It is no whole session: export it again.',
+    );
+  const { data: _voxels, ...grid } = await scanOf(store, record);
+  if (!sameGeometry(grid, gridOf(record)))
+    throw new DataError(`${where}: its scan lies on another grid than the session says.`, 'It is no whole session: export it again.');
+}
+
 async function recordOf(store: SessionStore, zip: ZipFile, entries: ReadonlyMap<string, string>, name: string): Promise<SessionRecord> {
   const own = entries.get(SESSION_FILE),
     hasRun = [...entries.keys()].some((entry) => entry.startsWith('run/'));
@@ -134,6 +131,7 @@ async function recordOf(store: SessionStore, zip: ZipFile, entries: ReadonlyMap<
           `session file: data/${image} is missing, expected the scan of every case.`,
           'It is no whole session: export it again.',
         );
+    for (const each of record.cases) await assertWhole(store, each);
     return { ...record, name, runs: hasRun ? record.runs.slice(0, 1) : [] };
   }
   const dataset = await openDataset(
@@ -154,13 +152,14 @@ async function recordOf(store: SessionStore, zip: ZipFile, entries: ReadonlyMap<
 
 /** A new session of a session file; it is not opened. @returns its id */
 export async function importedSession(file: Blob, name: string): Promise<string> {
-  if (file.size > MOST) throw new DataError(`${name}: too large for a session file, got ${file.size} bytes, expected at most ${MOST}.`);
+  if (file.size > MOST_ZIPPED)
+    throw new DataError(`${name}: too large for a session file, got ${file.size} bytes, expected at most ${MOST_ZIPPED}.`);
   const zip = new ZipFile(new Uint8Array(await file.arrayBuffer()), name),
     entries = entriesOf(zip);
   if (!entries.has('data/dataset.json'))
     throw new DataError(
       `${name}: no session file, got no data/dataset.json in it, expected one.`,
-      'Of a data set and a run of the command line make one with `zip -r session.zip data run`, their folders called so.',
+      'Of a data set and a run of the command line `voxelgrad session data --run run --out session.zip` makes one.',
     );
   const store = await SessionStore.create(name);
   try {
