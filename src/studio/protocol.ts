@@ -7,6 +7,8 @@
 //
 // Every method rejects with a plain `Failure`, never with an Error: `catch (failure) { failure.message, failure.hint }`.
 
+import type { MeaningName } from './session/meanings.ts';
+
 /** What went wrong, in the words of the command line. */
 export interface Failure {
   /**
@@ -30,6 +32,8 @@ export interface ClassInfo {
   readonly name: string;
   /** '#rrggbb'. */
   readonly colour: string;
+  /** What it is in a DICOM segmentation; tissue where it is left out. */
+  readonly meaning?: MeaningName;
 }
 
 /** Indices of annotated slices, ascending. */

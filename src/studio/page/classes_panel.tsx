@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The classes: which one is drawn, their names and colours.
 import type { JSX } from 'preact';
+import type { ClassInfo } from '../protocol.ts';
+import { MEANING_NAMES, MEANINGS, type MeaningName } from '../session/meanings.ts';
 import { useSelect, useStudio } from './store.ts';
 
 export function ClassesPanel(): JSX.Element {
   const studio = useStudio();
   const classes = useSelect((s) => s.session!.classes);
   const value = useSelect((s) => s.value);
+  const dicom = useSelect((s) => s.scan!.info.format === 'dicom');
   const fixed = useSelect((s) => !!s.training && s.training.status !== 'none');
-  const change = (at: number, with_: Partial<{ name: string; colour: string }>): void =>
+  const change = (at: number, with_: Partial<ClassInfo>): void =>
     void studio.open.classes((all) => all.map((c, i) => (i === at ? { ...c, ...with_ } : c)));
   return (
     <section class="group">
@@ -33,6 +36,20 @@ export function ClassesPanel(): JSX.Element {
                 disabled={fixed}
                 onChange={(e) => e.currentTarget.value.trim() && change(i, { name: e.currentTarget.value.trim() })}
               />
+              {dicom && (
+                <select
+                  aria-label={`What class ${i} is in DICOM`}
+                  title="What it is in a DICOM segmentation"
+                  value={c.meaning ?? 'tissue'}
+                  onChange={(e) => change(i, { meaning: e.currentTarget.value as MeaningName })}
+                >
+                  {MEANING_NAMES.map((name) => (
+                    <option key={name} value={name}>
+                      {MEANINGS[name].text}
+                    </option>
+                  ))}
+                </select>
+              )}
             </li>
           ),
         )}

@@ -5,6 +5,7 @@ import { axisVector, voxelToWorld, type Geometry } from '../../data/geometry.ts'
 import { DataError } from '../../errors.ts';
 import type { DicomReference } from '../../io/browser/dicom.ts';
 import type { ClassInfo } from '../protocol.ts';
+import { CATEGORIES, MEANINGS } from './meanings.ts';
 
 const SEGMENTATION = '1.2.840.10008.5.1.4.1.1.66.4';
 
@@ -45,6 +46,16 @@ function labOf(colour: string): number[] {
   return [((116 * y - 16) * 65535) / 100, ((500 * (x - y) + 128) * 65535) / 255, ((200 * (y - z) + 128) * 65535) / 255].map((v) =>
     Math.round(Math.max(0, Math.min(65535, v))),
   );
+}
+
+/** What a segment is, in codes; tissue where nobody said. */
+function propertyOf(meaning: ClassInfo['meaning'] = 'tissue'): object {
+  const { type, text, category } = MEANINGS[meaning];
+  const [value, name] = CATEGORIES[category];
+  return {
+    SegmentedPropertyCategoryCodeSequence: [code(value, 'SCT', name)],
+    SegmentedPropertyTypeCodeSequence: [code(type, 'SCT', text)],
+  };
 }
 
 /** Frames one after another with no gap, a bit a voxel, lowest bit first (PS3.5 8.1.1). */
@@ -121,6 +132,7 @@ export function dicomSegmentation(
     SeriesDescription: 'Segmentation, research only, not for clinical use',
     SeriesInstanceUID: newUid(),
     SeriesNumber: '9001',
+    PositionReferenceIndicator: '',
     InstanceNumber: '1',
     SamplesPerPixel: 1,
     PhotometricInterpretation: 'MONOCHROME2',
@@ -151,8 +163,7 @@ export function dicomSegmentation(
       SegmentLabel: classes[segment].name.slice(0, 64),
       SegmentAlgorithmType: 'SEMIAUTOMATIC',
       SegmentAlgorithmName: 'voxelgrad',
-      SegmentedPropertyCategoryCodeSequence: [code('85756007', 'SCT', 'Tissue')],
-      SegmentedPropertyTypeCodeSequence: [code('85756007', 'SCT', 'Tissue')],
+      ...propertyOf(classes[segment].meaning),
       RecommendedDisplayCIELabValue: labOf(classes[segment].colour),
     })),
     DimensionOrganizationSequence: [{ DimensionOrganizationUID: dimensions }],

@@ -13,6 +13,7 @@ import type { Export, ExportChoice } from '../protocol.ts';
 import { drawnOn, rasGrid } from './cases.ts';
 import { referenceFile } from './incoming.ts';
 import type { Masks } from './masks.ts';
+import { MEANINGS } from './meanings.ts';
 import { gridOf } from './record.ts';
 import { sessionFile } from './session_file.ts';
 import type { SessionStore } from './session_store.ts';
@@ -48,7 +49,10 @@ async function segmentation(store: SessionStore, masks: Masks, name: string): Pr
     blob: blobOf(dicomSegmentation(data as Uint8Array, grid, store.record.classes, reference, manifest.version), 'application/dicom'),
     notes: [
       'Names the patient and the study as the scan does: an archive files it by them.',
-      'The kind of tissue is not stated: segments carry the names of the classes.',
+      `Segments are coded as ${store.record.classes
+        .slice(1)
+        .map(({ name: each, meaning }) => `${each}: ${MEANINGS[meaning ?? 'tissue'].text}`)
+        .join('; ')}. Choose in Classes what each is.`,
       made,
       CLINICAL,
     ],

@@ -5,6 +5,7 @@ import { issueText } from '../../data/issue.ts';
 import type { Geometry, Triple } from '../../data/geometry.ts';
 import { DataError } from '../../errors.ts';
 import { parseJson } from '../../files/json.ts';
+import { MEANING_NAMES } from './meanings.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 const size = z.tuple([z.int().min(1), z.int().min(1), z.int().min(1)]);
@@ -38,7 +39,7 @@ const schema = z.object({
   created: z.number(),
   changed: z.number(),
   classes: z
-    .array(z.object({ name, colour: z.string().regex(/^#[0-9a-f]{6}$/i) }))
+    .array(z.object({ name, colour: z.string().regex(/^#[0-9a-f]{6}$/i), meaning: z.enum(MEANING_NAMES).optional() }))
     .min(2)
     .max(255),
   cases: z.array(caseSchema),

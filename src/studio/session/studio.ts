@@ -170,7 +170,10 @@ export class Studio implements protocol.StudioWorker {
     const renamed = classes.length !== before.length || before.some(({ name }, i) => name !== names[i]);
     if (renamed && runs.length > 0)
       throw usage('setClasses: a run was begun with the classes as they are.', 'Make a new session for others.');
-    await store.save(({ dirty }) => ({ classes: classes.map(({ colour }, i) => ({ name: names[i], colour })), dirty: dirty || renamed }));
+    await store.save(({ dirty }) => ({
+      classes: classes.map(({ colour, meaning }, i) => ({ name: names[i], colour, ...(meaning && { meaning }) })),
+      dirty: dirty || renamed,
+    }));
     return this.session();
   }
 
