@@ -26,6 +26,8 @@ export async function bundleStudio(root, common, plugins) {
   // Splitting: what few need (DICOM segmentations, decoders, the report) is loaded where it is used.
   const options = {
     ...common,
+    // zod asks whether it may make functions from text, which the policy of the page forbids and Chromium notes.
+    banner: { js: '(globalThis.__zod_globalConfig ??= {}).jitless = true;' },
     outdir: out,
     minify: true,
     platform: 'browser',

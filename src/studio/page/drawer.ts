@@ -32,7 +32,8 @@ export class Drawer {
   private set(change: Partial<State>): void {
     this.studio.store.set(change);
   }
-  saved = (): Promise<void> => this.saver.idle();
+  /** Whether all that is drawn is stored, when that is known. Nothing that reads what is stored may begin before it is. */
+  saved = (): Promise<boolean> => this.saver.idle();
 
   /** The tool touches the slice. @returns whether it does anything there by being drawn along */
   down(plane: DrawnPlane, at: Point): boolean {
@@ -144,6 +145,7 @@ export class Drawer {
   private edit(name: string, plane: DrawnPlane, work: (bitmap: Bitmap, ground: Ground) => void, marked = true): void {
     const { scan } = this.state;
     if (!scan) return;
+    this.up(); // a key pressed during a stroke: the stroke is whole first
     const index = indexOf(this.state, plane);
     const bitmap = scan.drawing.sliceOf(plane, index);
     work(bitmap, this.ground(scan, plane, index));

@@ -18,6 +18,7 @@ export function Header(): JSX.Element {
   const scan = useSelect((s) => s.scan);
   const session = useSelect((s) => s.session);
   const unsaved = useSelect((s) => s.unsaved);
+  const stuck = useSelect((s) => s.stuck);
   const online = useSelect((s) => s.online);
   const running = useSelect((s) => s.training?.status === 'running');
   return (
@@ -51,8 +52,8 @@ export function Header(): JSX.Element {
           scan && <span class="scan-name">{scan.info.name}</span>
         )}
         {scan && (
-          <span class="saved" role="status">
-            {unsaved > 0 ? 'Saving…' : 'Saved here'}
+          <span class={stuck ? 'saved offline' : 'saved'} role="status">
+            {stuck ? 'Not saved' : unsaved > 0 ? 'Saving…' : 'Saved here'}
           </span>
         )}
         {!online && (

@@ -26,13 +26,13 @@ export class Opener {
 
   /** Goes on with a session that this browser keeps. */
   session = async (id: string): Promise<void> => {
-    await this.studio.draw.saved();
+    if (!(await this.studio.draw.saved())) return;
     const session = await this.studio.busy('Opening the session', () => this.studio.worker.openSession(id));
     if (session) await this.entered(session);
   };
   close = async (): Promise<void> => {
     const { store, worker } = this.studio;
-    await this.studio.draw.saved();
+    if (!(await this.studio.draw.saved())) return;
     await this.studio.busy('Closing the session', () => worker.closeSession());
     store.set({ session: null, scan: null, training: null, caseMask: null, sliceMasks: {}, proposal: null, taken: [], stage: 'open' });
     await this.refresh();
@@ -45,7 +45,7 @@ export class Opener {
   /** Another scan of the session. */
   scan = async (name: string): Promise<void> => {
     const { store, worker, draw, train } = this.studio;
-    await draw.saved();
+    if (!(await draw.saved())) return;
     await this.studio.busy('Reading the scan', async () => {
       const [session, voxels, labels, mask] = await Promise.all([
         worker.session(),
@@ -85,12 +85,13 @@ export class Opener {
     this.classes((classes) => [...classes, { name: `class ${classes.length}`, colour: CLASS_COLOURS[(classes.length - 1) % 9] }]);
 
   private async imported({ path, file }: PathFile): Promise<void> {
+    if (!(await this.studio.draw.saved())) return;
     const info = await this.studio.busy('Reading the session', () => this.studio.worker.importSession(file, path.replace(/\.zip$/i, '')));
     if (info) await this.session(info.id);
   }
 
   private async added(add: () => Promise<Opened>): Promise<void> {
-    await this.studio.draw.saved();
+    if (!(await this.studio.draw.saved())) return;
     const opened = await this.studio.busy('Opening', add);
     if (!opened) return;
     for (const problem of opened.problems) this.studio.tell(problem);
@@ -98,7 +99,11 @@ export class Opener {
   }
 
   private async entered(session: Session, name = session.cases[0]?.name): Promise<void> {
-    this.studio.store.set({ session, training: session.training });
+    const { store } = this.studio,
+      { value, session: before } = store.get();
+    // Of another session: its classes may be fewer, and what was timed was timed for its scans.
+    const own = before?.id === session.id ? {} : { estimates: {}, pace: null, taken: [] };
+    store.set({ session, training: session.training, value: Math.min(value, session.classes.length - 1), ...own });
     if (name) await this.scan(name);
   }
 }

@@ -27,9 +27,11 @@ export class Saver {
     this.count(0);
   }
 
-  /** Resolves when all is stored, or could not be. */
-  async idle(): Promise<void> {
+  /** Resolves when all is stored, or could not be: then false, and it was told why. What failed before is tried again. */
+  async idle(): Promise<boolean> {
+    if (this.waiting.size > 0) this.running ??= this.run();
     await this.running;
+    return this.waiting.size === 0;
   }
 
   private async run(): Promise<void> {
@@ -40,7 +42,9 @@ export class Saver {
       for (const [key] of batch) this.waiting.delete(key);
       this.count(batch.length);
       const edits = batch.map(([, { edit }]) => edit);
-      if (await this.studio.told(() => this.studio.worker.annotate(name, edits))) continue;
+      const stuck = !(await this.studio.told(() => this.studio.worker.annotate(name, edits)));
+      this.studio.store.set({ stuck });
+      if (!stuck) continue;
       this.waiting = new Map([...batch.filter(([key]) => !this.waiting.has(key)), ...this.waiting]);
       break;
     }

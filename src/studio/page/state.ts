@@ -50,6 +50,8 @@ export interface State {
   readonly scan: Scan | null;
   /** Slices that are not saved yet. */
   readonly unsaved: number;
+  /** The last try to save failed: it was told why, and the next stroke tries again. */
+  readonly stuck: boolean;
 
   readonly cross: Triple;
   readonly main: Plane | 'space';
@@ -96,6 +98,7 @@ export const FIRST_STATE: State = {
   served: null,
   scan: null,
   unsaved: 0,
+  stuck: false,
   cross: [0, 0, 0],
   main: 'transverse',
   layout: 'one',

@@ -14,7 +14,7 @@ export class Taker {
 
   file = async (choice: ExportChoice): Promise<void> => {
     const { store, worker, train } = this.studio;
-    await this.studio.draw.saved();
+    if (!(await this.studio.draw.saved())) return;
     if (choice.what === 'mask' && !this.fresh()) await train.predict();
     if (choice.what === 'mask' && !store.get().caseMask) return; // it was said why
     const file = await this.studio.busy('Writing the file', () => worker.exportFile(choice));

@@ -25,9 +25,9 @@ export class Trainer {
     const estimate = await this.studio.busy('Timing one iteration', () => this.studio.worker.estimate(preset));
     if (estimate) this.set({ estimates: { ...this.state.estimates, [preset]: estimate } });
   };
-  start = (choice: TrainChoice): Promise<void> => this.ordered('Preparing the training', () => this.studio.worker.start(choice));
+  start = (choice: TrainChoice): Promise<void> => this.ordered('Preparing the training', () => this.studio.worker.start(choice), true);
   pause = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.pause());
-  goOn = (): Promise<void> => this.ordered('Going on', () => this.studio.worker.goOn());
+  goOn = (): Promise<void> => this.ordered('Going on', () => this.studio.worker.goOn(), true);
   stop = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.stop());
 
   /** The dense mask of the whole scan, kept. */
@@ -43,7 +43,7 @@ export class Trainer {
     const { scan } = this.state;
     if (!scan) return;
     const plane = drawnPlane(this.state);
-    await this.studio.draw.saved();
+    if (!(await this.studio.draw.saved())) return;
     const found = await this.studio.told(() => this.studio.worker.propose(scan.info.name, plane));
     if (found === undefined) return;
     if (!found) return this.studio.tell({ message: `Every ${plane} slice is annotated.` }, 'info');
@@ -112,8 +112,9 @@ export class Trainer {
     return fresh(caseMask) || (own?.index === this.state.cross[axisOf(plane)] && fresh(own));
   }
 
-  private async ordered(text: string, order: () => Promise<Training>): Promise<void> {
-    await this.studio.draw.saved();
+  /** @param reads whether it trains on what is drawn, which has to be stored then */
+  private async ordered(text: string, order: () => Promise<Training>, reads = false): Promise<void> {
+    if (!(await this.studio.draw.saved()) && reads) return;
     const training = await this.studio.busy(text, order);
     if (training) this.set({ training, pace: null, caseMask: training.status === 'running' ? null : this.state.caseMask });
     this.lookedAt();
