@@ -1,53 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Chromium driven over its debugging pipe, on the studio's files as `voxelgrad studio` serves them: tabs opened, closed in the middle of work,
 // asked. The page is the worker alone (page.ts), without the interface.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { serveStudio, type Served } from '../../src/cli/studio_server.ts';
-import { chromium, FLAGS } from '../browser/chromium.ts';
 import type { Tools } from './page.ts';
+import { Pipe } from './pipe.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-
-type Answer = { id?: number; result?: any; error?: { message: string } };
-
-class Pipe {
-  private readonly out: Writable;
-  private readonly waiting = new Map<number, (answer: Answer) => void>();
-  private count = 0;
-  private rest = '';
-
-  constructor(process: ChildProcess) {
-    this.out = process.stdio[3] as Writable;
-    (process.stdio[4] as Readable).setEncoding('utf8').on('data', (text: string) => {
-      const messages = (this.rest + text).split('\0');
-      this.rest = messages.pop()!;
-      for (const message of messages) {
-        const answer = JSON.parse(message) as Answer;
-        if (answer.id !== undefined) this.waiting.get(answer.id)?.(answer);
-      }
-    });
-    process.once('exit', () => {
-      for (const tell of this.waiting.values()) tell({ error: { message: 'chromium ended' } });
-    });
-  }
-
-  async send(method: string, params: object = {}, sessionId?: string): Promise<any> {
-    const id = ++this.count;
-    const answer = await new Promise<Answer>((resolve) => {
-      this.waiting.set(id, resolve);
-      this.out.write(`${JSON.stringify({ id, method, params, ...(sessionId !== undefined && { sessionId }) })}\0`);
-    });
-    this.waiting.delete(id);
-    if (answer.error) throw new Error(`${method}: ${answer.error.message}`);
-    return answer.result;
-  }
-}
 
 /** A tab with page.ts in it. */
 export interface Tab {
@@ -83,27 +45,19 @@ export async function openBrowser(built: string, folder?: string): Promise<Brows
     platform: 'browser',
   });
   const served: Served = await serveStudio({ page, port: 0, ...(folder !== undefined && { folder }) });
-  // The browser brings a driver of its own, which a driver chosen for Node through the environment would hide.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_')));
-  const browser = spawn(chromium!, [...FLAGS, '--remote-debugging-pipe', `--user-data-dir=${mkdtempSync(join(built, 'profile-'))}`], {
-    env,
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-  });
-  const gone = once(browser, 'exit'),
-    pipe = new Pipe(browser),
+  const pipe = new Pipe(),
     origin = served.url.slice(0, -1);
   let last: string | undefined;
   return {
     url: served.url,
     async open(path = 'test.html') {
-      const { targetId } = await pipe.send('Target.createTarget', { url: served.url + path });
-      const { sessionId } = await pipe.send('Target.attachToTarget', { targetId, flatten: true });
-      last = sessionId as string;
+      const { targetId, sessionId } = await pipe.tab(served.url + path);
+      last = sessionId;
       const evaluate = async (expression: string): Promise<unknown> => {
         const { result, exceptionDetails } = await pipe.send(
           'Runtime.evaluate',
           { expression, awaitPromise: true, returnByValue: true },
-          sessionId as string,
+          sessionId,
         );
         if (exceptionDetails)
           throw new Error(exceptionDetails.exception?.description ?? JSON.stringify(exceptionDetails.exception?.value ?? exceptionDetails));
@@ -131,8 +85,7 @@ export async function openBrowser(built: string, folder?: string): Promise<Brows
       await pipe.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: bytes }, last);
     },
     async [Symbol.asyncDispose]() {
-      browser.kill();
-      await gone;
+      await pipe[Symbol.asyncDispose]();
       await served[Symbol.asyncDispose]();
     },
   };

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Chromium driven as a person would: pointer and keys by its debugging protocol over a pipe. Every request it makes is noted.
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs';
+import { readFileSync, existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
-import { chromium, FLAGS } from '../browser/chromium.ts';
+import { Pipe } from './pipe.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
@@ -22,13 +19,6 @@ export const CSP = "default-src 'self'; connect-src 'self'";
 const CODES: Readonly<Record<string, number>> = { Tab: 9, Enter: 13, Escape: 27 };
 
 type Params = Readonly<Record<string, unknown>>;
-type Answer = {
-  readonly id?: number;
-  readonly method?: string;
-  readonly params?: Params;
-  readonly result?: never;
-  readonly error?: { message: string };
-};
 type Place = readonly [number, number];
 
 /** A static host of folders (the first that has a file gives it), as strict as ours. */
@@ -50,57 +40,41 @@ export class Driver {
   readonly complaints: string[] = [];
   /** The page may say that something went wrong: else what is waited for is given up at once. */
   wrong = false;
-  private calls = new Map<number, (a: Answer) => void>();
-  private id = 0;
-  private target = '';
   private held = 0;
   private at: Place = [0, 0];
 
   private constructor(
-    private readonly browser: ChildProcess,
-    private readonly profile: string,
+    private readonly pipe: Pipe,
+    private readonly own: boolean,
+    readonly targetId: string,
+    private readonly sessionId: string,
   ) {
-    let text = '';
-    (browser.stdio[4] as Readable).setEncoding('utf8').on('data', (more: string) => {
-      const parts = (text + more).split('\0');
-      text = parts.pop()!;
-      for (const part of parts) this.hear(JSON.parse(part) as Answer);
-    });
+    const before = pipe.hear;
+    pipe.hear = (method, params, of) => (of === sessionId ? this.hear(method, params as Params) : before(method, params, of));
   }
 
   static async open(flags: readonly string[] = []): Promise<Driver> {
-    const profile = mkdtempSync(join(tmpdir(), 'voxelgrad-studio-'));
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_')));
-    const browser = spawn(chromium!, [...FLAGS, '--use-angle=swiftshader', '--enable-unsafe-swiftshader', ...flags, '--remote-debugging-pipe', '--hide-scrollbars', `--user-data-dir=${profile}`, 'about:blank'], {
-      env,
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-    }); // prettier-ignore
-    const driver = new Driver(browser, profile);
-    const { targetInfos } = (await driver.send('Target.getTargets')) as unknown as { targetInfos: { type: string; targetId: string }[] };
-    const { targetId } = targetInfos.find((t) => t.type === 'page') ?? ((await driver.send('Target.createTarget', { url: 'about:blank' })) as unknown as { targetId: string }); // prettier-ignore
-    const { sessionId } = (await driver.send('Target.attachToTarget', { targetId, flatten: true })) as unknown as { sessionId: string };
-    driver.target = sessionId;
+    return Driver.of(new Pipe(['--use-angle=swiftshader', '--enable-unsafe-swiftshader', ...flags, '--hide-scrollbars']), true);
+  }
+  /** Another tab of the same browser, brought to the front. */
+  async another(): Promise<Driver> {
+    return Driver.of(this.pipe, false, 'about:blank');
+  }
+  private static async of(pipe: Pipe, own: boolean, url?: string): Promise<Driver> {
+    const { targetId, sessionId } = await pipe.tab(url);
+    const driver = new Driver(pipe, own, targetId, sessionId);
     for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await driver.send(`${domain}.enable`);
     return driver;
   }
 
+  /** The browser where this opened it, else the tab alone: at once, whatever it is doing. */
   async close(): Promise<void> {
-    const gone = once(this.browser, 'exit');
-    this.browser.kill();
-    await gone;
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    if (this.own) await this.pipe[Symbol.asyncDispose]();
+    else await this.pipe.send('Target.closeTarget', { targetId: this.targetId });
   }
 
-  send(method: string, params: Params = {}): Promise<Params> {
-    const id = ++this.id;
-    return new Promise((resolve, reject) => {
-      this.calls.set(id, ({ error, result }) =>
-        error ? reject(new Error(`${method}: ${error.message}`)) : resolve(result as unknown as Params),
-      );
-      (this.browser.stdio[3] as Writable).write(
-        `${JSON.stringify({ id, method, params, ...(this.target && { sessionId: this.target }) })}\0`,
-      );
-    });
+  send(method: string, params: Params = {}): Promise<any> {
+    return this.pipe.send(method, params, this.sessionId);
   }
 
   async size(width: number, height: number, mobile = false): Promise<void> {
@@ -116,10 +90,7 @@ export class Driver {
 
   /** The value of an expression in the page. */
   async value<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = (await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })) as {
-      result?: { value: T };
-      exceptionDetails?: { exception?: { description?: string } };
-    };
+    const { result, exceptionDetails } = await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? 'threw');
     return result!.value;
   }
@@ -186,13 +157,10 @@ export class Driver {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, modifiers });
   }
 
-  private hear({ id, method, params, ...rest }: Answer): void {
-    if (id !== undefined) {
-      this.calls.get(id)?.({ id, ...rest });
-      this.calls.delete(id);
-    } else if (method === 'Network.requestWillBeSent') this.requests.push((params!.request as { url: string }).url);
-    else if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify((params!.exceptionDetails as { exception?: unknown }).exception));
-    else if (method === 'Runtime.consoleAPICalled' && params!.type === 'error') this.complaints.push(JSON.stringify(params!.args));
-    else if (method === 'Log.entryAdded' && (params!.entry as { level: string }).level === 'error') this.complaints.push((params!.entry as { text: string }).text); // prettier-ignore
+  private hear(method: string, params: Params): void {
+    if (method === 'Network.requestWillBeSent') this.requests.push((params.request as { url: string }).url);
+    else if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify((params.exceptionDetails as { exception?: unknown }).exception));
+    else if (method === 'Runtime.consoleAPICalled' && params.type === 'error') this.complaints.push(JSON.stringify(params.args));
+    else if (method === 'Log.entryAdded' && (params.entry as { level: string }).level === 'error') this.complaints.push((params.entry as { text: string }).text); // prettier-ignore
   }
 }
