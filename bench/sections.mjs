@@ -42,6 +42,7 @@ function runOne([program, ...args], { limit, log, folder, root }) {
   let stopped;
   const stop = (why) => {
     stopped ??= why;
+    if (child.pid === undefined) return; // it could not be started
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {} // it has ended meanwhile
@@ -63,7 +64,7 @@ function runOne([program, ...args], { limit, log, folder, root }) {
       for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, interrupt);
       resolve(stopped ?? state);
     };
-    child.on('error', (e) => settle(String(e.message)));
+    child.on('error', (e) => settle(e.message));
     child.on('close', (code, signal) => settle(code === 0 ? 'done' : `exit code ${code ?? signal}`));
   });
 }
