@@ -118,7 +118,14 @@ export async function bundle(root, small = false) {
   }
   const browser = here(root, BROWSER);
   if (Object.keys(browser).length) {
-    const r = await build({ ...common, entryPoints: browser, platform: 'browser', plugins: [...shared, neighbours, codecs] });
+    const r = await build({
+      ...common,
+      entryPoints: browser,
+      platform: 'browser',
+      plugins: [...shared, neighbours, codecs],
+      splitting: small, // published, the engine is there once; a checkout's bundles are single files
+      chunkNames: 'chunks/[name]-[hash]',
+    });
     for (const [file, { imports }] of Object.entries(r.metafile.outputs)) {
       const foreign = imports.filter((i) => i.external && i.path !== './wgsl.js');
       if (foreign.length) throw new Error(`${file}: imports ${foreign.map((i) => i.path).join(', ')}, expected none`);

@@ -78,7 +78,7 @@ describe('a tuned tile', () => {
     expect(chosen(caps, 'f16', 1000, 64)).toBe('registers 16 x 64');
   });
   it('of another adapter or version is not taken', () => {
-    for (const tile of ['blocks 8x8', 'registers 3x5', ''])
+    for (const tile of ['blocks 6x6', 'matrices 4x4', 'registers 3x5', ''])
       expect(chosen(tuned('f32', tile, 64, 64), 'f32', 64, 64)).toBe('registers 16 x 64');
   });
   it('has a name of its own among at most six contenders, the built-in ones included', () => {
