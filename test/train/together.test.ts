@@ -73,6 +73,7 @@ it('a run from before this was noted goes on as it did: one by one, and all wher
 it('what does not fit is computed in smaller pieces, and the optimisers do not mind', async () => {
   const plan = planOf('selected', 'gn');
   plan.training.batch = 4;
+  plan.method.cross.enabled = false; // a pseudo label at its threshold may fall either way with sums of another order
   const volumes = await phantomSampler(plan, { cases: 2 }).iteration(0);
   const whole = await startTraining(plan);
   const { slotBytes } = whole.step.programs[0].program.report();
