@@ -17,6 +17,7 @@ import { Sampler } from '../../src/train/sampler.ts';
 import type { StepOptions, StepResult, Step } from '../../src/methods/method.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
+import type { StepExample } from '../../src/methods/sanet/step.ts';
 import type { StepFeed } from '../../src/methods/sanet/feed.ts';
 
 /** C = 32 with the smallest encoder and the smallest SAM; every class but background is a lesion. */
@@ -74,7 +75,7 @@ export interface Training extends Disposable {
 /** Networks, optimisers and step of a plan, with pseudo labels at full weight. */
 export async function startTraining(
   plan: SanetPlan,
-  { partial = false, ...options }: Partial<Omit<StepOptions, 'device'>> = {},
+  { partial = false, ...options }: Partial<Omit<StepOptions, 'device'>> & { example?: StepExample } = {},
 ): Promise<Training> {
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
