@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // node bench/beside_torch.mjs [--python PYTHON] [--device cuda] [--case PATTERN | --iteration PRESET]: cases here and in PyTorch on the
-// same GPU, the dear ones last: f32 against PyTorch with TF32 off and on, f16 against its f16; or a training iteration of SA-Net in both (the
-// oracle's modules, eager and compiled).
+// same GPU, the dear ones last: f32 against PyTorch with TF32 off and on, f16 against its f16; or a training iteration of SA-Net in both
+// (the oracle's modules, eager and compiled).
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

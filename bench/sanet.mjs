@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/sanet.mjs [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training iteration of
-// SA-Net on phantoms. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the variant that torch_sanet.py computes.
+// node bench/sanet.mjs [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training
+// iteration of SA-Net on phantoms. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the
+// variant that torch_sanet.py computes.
 import { parseArgs } from 'node:util';
 import { stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';

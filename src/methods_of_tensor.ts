@@ -131,7 +131,8 @@ declare module './engine/tensor.ts' {
     reshape(shape: readonly number[]): Tensor;
     permute(axes: readonly number[]): Tensor;
     /**
-     * Adds to `grad` of everything that this loss, of one element, depends on and that requires a gradient. Once for each loss; outside of a traced step.
+     * Adds to `grad` of everything that this loss, of one element, depends on and that requires a gradient. Once for each loss; outside of
+     * a traced step.
      * @throws ShapeError, MissingGradientError; VoxelgradError ORDER for a second time
      */
     backward(): void;

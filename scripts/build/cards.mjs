@@ -75,7 +75,9 @@ function remarkAt(wgsl, entry) {
   return remarkAbove(before.split('\n').slice(0, -1)).join('\n');
 }
 
-/** How many workgroups an entry point takes: said above it, or told by the lane's number and the bound that it is held to. @returns {string} */
+/**
+ * How many workgroups an entry point takes: said above it, or told by the lane's number and the bound that it is held to. @returns {string}
+ */
 export function workgroupsOf(wgsl, entry) {
   const said = /Workgroups: ([^\n]*?)\.?(?:\n|$)/.exec(remarkAt(wgsl, entry))?.[1];
   if (said) return said;

@@ -169,7 +169,10 @@ export function groupRuns(runs: readonly ComparedRun[]): Group[] {
   });
 }
 
-/** Whether two label files, each still as it was scored, hold the same voxels in the same place: one may be packed otherwise, or lie along other axes. */
+/**
+ * Whether two label files, each still as it was scored, hold the same voxels in the same place: one may be packed otherwise, or lie along
+ * other axes.
+ */
 async function sameLabels(...files: readonly Reference[]): Promise<boolean> {
   for (const { file, digest } of files) if (!existsSync(file) || (await digestFile(file)).digest !== digest) return false;
   const [a, b] = await Promise.all(files.map(async ({ file }) => toRas(await readVolume(file))));
@@ -289,10 +292,12 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     notices.push(
       `The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i].size}`).join('; ')}; ${common.length} are common to all. Means are over each method's own cases, differences and tests over pairs.`,
     );
-  const undigested = runs.filter(({ summary }) => summary.metric_per_case.some((c) => c.reference_digest === undefined));
+  const undigested = runs
+    .filter(({ summary }) => summary.metric_per_case.some((c) => c.reference_digest === undefined))
+    .map(({ folder }) => folder);
   if (undigested.length > 0)
     notices.push(
-      `Whether the reference labels are the same is not known, for evaluations that do not record their content: ${listed(undigested.map((run) => run.folder))}.`,
+      `Whether the reference labels are the same is not known, for evaluations that do not record their content: ${listed(undigested, 5)}.`,
     );
   for (const { folder, summary, notices: own } of runs) {
     notices.push(...own);

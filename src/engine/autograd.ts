@@ -36,8 +36,9 @@ export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
 }
 
 /**
- * `loss.backward()` outside of a traced step: adds the gradient of each tensor that requires one to its `grad`, by the same walk, and frees what the
- * calls had saved. @throws VoxelgradError TRACE in a step, ORDER for a second time or where nothing requires a gradient; ShapeError, MissingGradientError
+ * `loss.backward()` outside of a traced step: adds the gradient of each tensor that requires one to its `grad`, by the same walk, and frees
+ * what the calls had saved. @throws VoxelgradError TRACE in a step, ORDER for a second time or where nothing requires a gradient;
+ * ShapeError, MissingGradientError
  */
 export function backwardNow(loss: Tensor): void {
   const where = `backward: loss${loss.name ? ` ${loss.name}` : ''} [${loss.shape}]`;
@@ -103,7 +104,9 @@ function expectScalar(loss: Tensor): void {
     throw new ShapeError(`backward: loss has shape [${loss.shape}], expected one element.`, 'Reduce it with sum() or mean().');
 }
 
-/** Gradients of `loss` over `nodes`. After each node `done` is told, where memory is not planned, which gradients nothing reads any more. */
+/**
+ * Gradients of `loss` over `nodes`. After each node `done` is told, where memory is not planned, which gradients nothing reads any more.
+ */
 function walk(
   nodes: readonly Node[],
   wanted: ReadonlySet<Tensor>,

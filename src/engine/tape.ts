@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What an eager `backward` walks: op calls on tensors that require gradients, noted as they run, each with the memory that its gradient may read.
-// Tensors hold the call that made them and calls those that made their inputs, by counts: what no living tensor depends on goes at once.
+// What an eager `backward` walks: op calls on tensors that require gradients, noted as they run, each with the memory that its gradient may
+// read. Tensors hold the call that made them and calls those that made their inputs, by counts: what no living tensor depends on goes at
+// once.
 import { VoxelgradError } from '../errors.ts';
 import type { Op } from './lower.ts';
 import { Tensor, type Storage } from './tensor.ts';

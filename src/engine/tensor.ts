@@ -152,8 +152,8 @@ export class Tensor implements Spec, Disposable {
   }
 
   /**
-   * Whether eager `backward()` fills `grad`, or goes through it: true of trainable parameters, of tensors where it was set, and of what ops make of them
-   * outside of `noGrad`. In a traced step it says nothing: there `backward(loss, params)` names them.
+   * Whether eager `backward()` fills `grad`, or goes through it: true of trainable parameters, of tensors where it was set, and of what ops
+   * make of them outside of `noGrad`. In a traced step it says nothing: there `backward(loss, params)` names them.
    */
   get requiresGrad(): boolean {
     return this.wantsGrad || this.maker !== null;

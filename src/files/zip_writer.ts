@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A zip written piece by piece, without the extensions for files beyond 4 GiB: entries are read as they are packed, so that neither they nor
-// the whole lie in memory. The same entries give the same bytes.
+// A zip written piece by piece, without the extensions for files beyond 4 GiB: entries are read as they are packed, so that neither they
+// nor the whole lie in memory. The same entries give the same bytes.
 import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
 import { DataError } from '../errors.ts';
 

@@ -16,7 +16,10 @@ import { logitTerms } from './elementwise.ts';
 
 const EPS = 1e-5;
 
-/** Which foreground classes a case may be missing: [K] f32, of several cases [B, K]; 1 = labelled, 0 = missing; undefined where every case has all. */
+/**
+ * Which foreground classes a case may be missing: [K] f32, of several cases [B, K]; 1 = labelled, 0 = missing; undefined where every case
+ * has all.
+ */
 export type Present = Tensor | undefined;
 
 /** present [K] or [B, K] so that it broadcasts against x [..., K] or [B, ..., K]. */

@@ -195,7 +195,10 @@ function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
   };
 }
 
-/** The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume, or of its chosen slices. */
+/**
+ * The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume,
+ * or of its chosen slices.
+ */
 function trainAll(
   plan: CrossPlan,
   nets: Nets,

@@ -12,7 +12,10 @@ export const activationBytes = (device: Device = currentDevice()): number => dev
 /** Numbers that divide `n`, largest first: so many at once leave no run that is not full. */
 export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => n - i).filter((d) => n % d === 0);
 
-/** How many at once a program may take, largest first: what its run began with, `unrecorded` where that was before runs noted it; else any of `sizes`. */
+/**
+ * How many at once a program may take, largest first: what its run began with, `unrecorded` where that was before runs noted it; else any
+ * of `sizes`.
+ */
 export const sizesOf = (begun: Together | undefined, name: string, sizes: readonly number[], unrecorded = 1): readonly number[] =>
   begun ? [begun[name] ?? unrecorded] : sizes;
 

@@ -100,9 +100,9 @@ export class Optimiser implements Disposable {
   }
 
   /**
-   * Appends the update to the trace; outside of one it updates at once, with `grad` of the parameters (or with `grads`), and what it returns is disposed
-   * by the next step. With `grads` they are written straight into the arena; without, the gradients that
-   * accumulate() has gathered are used and cleared. Returns the global gradient norm before clipping, [2]: factor, norm.
+   * Appends the update to the trace; outside of one it updates at once, with `grad` of the parameters (or with `grads`), and what it
+   * returns is disposed by the next step. With `grads` they are written straight into the arena; without, the gradients that accumulate()
+   * has gathered are used and cleared. Returns the global gradient norm before clipping, [2]: factor, norm.
    * @throws VoxelgradError ORDER for a second step(grads) in one trace, for step() before any accumulate(), and where one
    * optimiser is given gradients both ways.
    */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Methods as bubbles: mean Jaccard index across, significance of the difference up, parameters as area. Names stand where they hide nothing.
+// Methods as bubbles: mean Jaccard index across, significance of the difference up, parameters as area. Names stand where they hide
+// nothing.
 import * as Plot from '@observablehq/plot';
 import type { MethodTable } from '../metrics/compare_methods.ts';
 import { millions } from './comparison.ts';

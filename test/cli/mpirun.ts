@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Runs on several processes of this machine, by the MPI that is installed here.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import { inferPlan } from '../../src/train/presets.ts';
 import type { CheckpointName } from '../../src/train/run_store.ts';
 import { needs } from '../needs.ts';
-import { type Ended, type Running } from './processes.ts';
+import { run, type Running } from './processes.ts';
 
 function versionOf(launcher: string): string {
   try {
@@ -41,20 +41,7 @@ export function mpirun(
     process.execPath,
     ...argv,
   ]).flat();
-  const child = spawn(launcher, [...(isOpen ? ['--allow-run-as-root', '--oversubscribe'] : []), ...parts], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text;
-  });
-  const ended = new Promise<Ended>((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal, out, err }));
-  });
-  return { child, ended, text: () => out + err };
+  return run(launcher, [...(isOpen ? ['--allow-run-as-root', '--oversubscribe'] : []), ...parts]);
 }
 
 /** Every value of a checkpoint by name. */

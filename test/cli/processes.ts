@@ -54,8 +54,9 @@ export interface Running {
   readonly text: () => string;
 }
 
-export function start(cli: string, ...argv: string[]): Running {
-  const child = spawn(process.execPath, [cli, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** A command under way, with what it says. */
+export function run(command: string, argv: readonly string[]): Running {
+  const child = spawn(command, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text;
@@ -68,6 +69,8 @@ export function start(cli: string, ...argv: string[]): Running {
   });
   return { child, ended, text: () => out + err };
 }
+
+export const start = (cli: string, ...argv: string[]): Running => run(process.execPath, [cli, ...argv]);
 
 export const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Tuning on the adapter at hand: what it returns and what a program then uses. Which tile wins is not a matter of tests.
 import { expect, it } from 'vitest';
-import { tensor } from '../../src/engine/tensor.ts';
 import { openDevice } from '../../src/gpu/device.ts';
-import { contenders, shapeClass, tileName } from '../../src/ops/gemm.ts';
-import { matmul } from '../../src/ops/matmul.ts';
+import { contenders, tileName } from '../../src/ops/gemm.ts';
 import { tuneShape } from '../../src/ops/tune.ts';
+import { capsHere, expectSameProduct } from './same_product.ts';
 
 it('compares the contenders on a shape class and leaves nothing behind', async () => {
   using device = await openDevice();
@@ -20,26 +19,7 @@ it('compares the contenders on a shape class and leaves nothing behind', async (
   expect(row.tile === row.builtIn ? row.ms === row.builtInMs : row.ms < row.builtInMs).toBe(true);
 });
 
-it('every contender computes the same product', async () => {
-  const [m, k, n] = [37, 65, 50];
-  const left = Float32Array.from({ length: m * k }, (_, i) => ((i * 7) % 13) - 6);
-  const right = Float32Array.from({ length: k * n }, (_, i) => ((i * 5) % 11) - 5);
-  const expected = Float32Array.from({ length: m * n }, (_, at) => {
-    let sum = 0;
-    for (let i = 0; i < k; i++) sum += left[Math.floor(at / n) * k + i] * right[i * n + (at % n)];
-    return sum;
-  });
-  const { caps } = await openDevice().then((device) => {
-    using open = device;
-    return open;
-  });
-  for (const tile of contenders(caps, 'f32').map(tileName)) {
-    using device = await openDevice({ tiles: () => ({ [shapeClass('f32', m, n, 1)]: tile }) });
-    expect(Object.values(device.caps.tiles), tile).toEqual([tile]);
-    const y = matmul(tensor(left, { shape: [m, k] }), tensor(right, { shape: [k, n] }));
-    expect(await y.data(), tile).toEqual(expected); // small integers: exact in any order
-  }
-});
+it('every contender computes the same product', async () => expectSameProduct(contenders(await capsHere(), 'f32'), 'f32'));
 
 it('compares f16 products where the adapter has them, and refuses what is no shape class', async (context) => {
   using device = await openDevice();

@@ -72,8 +72,9 @@ export function promptedDecodes(
 }
 
 /**
- * For each class of each volume a voxel that `logits` [..., D, H, W, K] get wrong, positive where the class is missing and negative where it is too much: among annotated
- * voxels; if there is none, among those that contradict a sure consensus; else the first click again. u [n], first [n, ...], n classes of all volumes.
+ * For each class of each volume a voxel that `logits` [..., D, H, W, K] get wrong, positive where the class is missing and negative where
+ * it is too much: among annotated voxels; if there is none, among those that contradict a sure consensus; else the first click again. u
+ * [n], first [n, ...], n classes of all volumes.
  */
 export function errorClicks(
   logits: Tensor,

@@ -61,7 +61,10 @@ export interface CrossTargets {
   readonly sam: Supervision;
   /** For both 2D networks: labels of N3 where it is confident. */
   readonly slices: Supervision;
-  /** Of each volume, [B]: N3's quality on annotated voxels; and the share of unannotated voxels that both looked at with a pseudo label for N3. Not a number where there are no such voxels; the hard threshold holds then. */
+  /**
+   * Of each volume, [B]: N3's quality on annotated voxels; and the share of unannotated voxels that both looked at with a pseudo label for
+   * N3. Not a number where there are no such voxels; the hard threshold holds then.
+   */
   readonly quality: Tensor;
   readonly agreement: Tensor;
 }
@@ -75,8 +78,8 @@ export function decide(p: Tensor): { label: Tensor; confidence: Tensor } {
 const MOST = 3;
 
 /**
- * Probabilities [..., D, H, W, K] whose foreground has, summed over annotated voxels of a volume, the size of the labels there: each class's logit is
- * shifted by two of Newton's steps. Without annotated voxels nothing moves.
+ * Probabilities [..., D, H, W, K] whose foreground has, summed over annotated voxels of a volume, the size of the labels there: each
+ * class's logit is shifted by two of Newton's steps. Without annotated voxels nothing moves.
  */
 export function calibrated(p: Tensor, { label, annotated }: SparseLabels): Tensor {
   const classes = p.shape.at(-1)!;
@@ -99,7 +102,8 @@ const asFloat = (mask: Tensor): Tensor => cast(mask, 'f32');
 /**
  * MIX with thresholds: where annotated the ground truth with weight 1, elsewhere pseudo labels with weight lambda or 0.
  * `chosen` is 1 where both 2D networks looked (f32, broadcasts to [D, H, W]); `lambda` is [1], `lambdaSlices` that of N3's labels for the
- * 2D networks. `mirrored`: what the networks say of the mirrored volume, mirrored back. Where one contradicts itself, its label does not count.
+ * 2D networks. `mirrored`: what the networks say of the mirrored volume, mirrored back. Where one contradicts itself, its label does not
+ * count.
  */
 export function crossTargets(
   p: Predictions,

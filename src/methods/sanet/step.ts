@@ -105,7 +105,10 @@ export function compileStep(
   );
 }
 
-/** The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume's slices. */
+/**
+ * The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume's
+ * slices.
+ */
 function trainAll(
   plan: SanetPlan,
   nets: SanetNetworks,

@@ -59,7 +59,9 @@ interface Part {
   readonly together: number;
   readonly runs: readonly Chunk[];
 }
-/** Micro-batches: the volume of each, and their positions in the stack of a plane's slices (those of all volumes, or of the chosen ones). */
+/**
+ * Micro-batches: the volume of each, and their positions in the stack of a plane's slices (those of all volumes, or of the chosen ones).
+ */
 interface Chunk {
   readonly volumes: Uint32Array;
   readonly at: Uint32Array;

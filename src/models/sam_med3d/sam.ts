@@ -40,8 +40,8 @@ export class SamMed3D extends Module {
   }
 
   /**
-   * One decode of B prompts against the embeddings of n volumes, B / n prompts of each one after another. `mask`: low-resolution logits of the previous
-   * click, [B, 4g, 4g, 4g, 1]; zeros before the first. Returns low-resolution logits of that shape.
+   * One decode of B prompts against the embeddings of n volumes, B / n prompts of each one after another. `mask`: low-resolution logits of
+   * the previous click, [B, 4g, 4g, 4g, 1]; zeros before the first. Returns low-resolution logits of that shape.
    */
   decode(embedding: Tensor, clicks: Clicks, mask?: Tensor): Tensor {
     const b = clicks.labels.shape[0];

@@ -129,7 +129,8 @@ export async function annotate(store: SessionStore, name: string, slices: readon
     return [...now].sort((a, b) => a - b);
   };
   if (pieces.length > 0 || slices.some(({ annotated }) => annotated)) {
-    // Also where only marks came: what is marked and not drawn is background, and that is stored. Dirty before they change: else a tab closed in between would train on what `data` has.
+    // Also where only marks came: what is marked and not drawn is background, and that is stored. Dirty before they change: else a tab
+    // closed in between would train on what `data` has.
     if (!store.caseOf(name).dirty) await store.saveCase(name, () => ({ dirty: true }));
     await store.files.patch(labelsFile(name), size[0] * size[1] * size[2], pieces);
   }

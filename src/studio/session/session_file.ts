@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A session as one zip file: `session.json`, `data`, `labels`, `masks` as in its folder, and its newest run as `run`. Unpacked,
-// `voxelgrad train data --run run --resume` goes on with it; the other way round, `voxelgrad session data --run run` packs a data set and a run
-// of the command line as one.
+// `voxelgrad train data --run run --resume` goes on with it; the other way round, `voxelgrad session data --run run` packs a data set and a
+// run of the command line as one.
 import { loadCase, type Dataset } from '../../data/dataset.ts';
 import { sameGeometry } from '../../data/geometry.ts';
 import { DataError } from '../../errors.ts';
