@@ -7,6 +7,7 @@ import { openDevice, type Device } from '../gpu/device.ts';
 import { mul } from '../ops/pointwise.ts';
 import { sum } from '../ops/reduce.ts';
 import type { Outcome, Verb } from './verb.ts';
+import { DEVICE, takeDevice } from './which_gpu.ts';
 
 interface Missing {
   readonly what: string;
@@ -132,9 +133,10 @@ function describe({ versions, adapter, features, limits, kernel, missing }: Find
 
 export const doctor: Verb = {
   configure: (command) => {
-    command.addHelpText('after', '\nExit code 0 only if a small kernel computed the right answer on the adapter.');
+    command.option(...DEVICE).addHelpText('after', '\nExit code 0 only if a small kernel computed the right answer on the adapter.');
   },
-  async run(): Promise<Outcome> {
+  async run(_, { device }: { readonly device?: number }): Promise<Outcome> {
+    if (device !== undefined) await takeDevice(device);
     const findings = await examine();
     return { text: describe(findings), json: findings, exitCode: findings.kernel.ok ? 0 : 1 };
   },

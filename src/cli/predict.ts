@@ -14,6 +14,7 @@ import { assertApart } from './apart.ts';
 import { sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
 import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
+import { DEVICE, takeDevice } from './which_gpu.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
@@ -26,6 +27,7 @@ interface Options {
   readonly step?: number;
   readonly tta?: boolean;
   readonly part?: string;
+  readonly device?: number;
 }
 
 /** Channels of the data set whose folder of images this is; 1 where it is none, or lists its files itself. */
@@ -151,10 +153,12 @@ export const predict: Verb = {
       .option('--step <share>', 'of the window between two patches, for scans larger than the ROI', number(0.1, 1))
       .option('--tta', 'average over mirrored scans')
       .option('--part <i/n>', 'only every n-th scan, from the i-th: several processes share the work')
+      .option(...DEVICE)
       .addHelpText('after', KEPT_RULE + NAME_RULE);
   },
   async run(_, options: Options, context): Promise<Outcome> {
     const [run, ...others] = runsOf(options);
+    if (options.device !== undefined) await takeDevice(options.device);
     const plan = runPlan(run);
     if (options.step !== undefined) plan.prediction.step = options.step;
     if (options.tta) plan.prediction.mirror = true;

@@ -37,6 +37,7 @@ import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from 
 import { commandLine } from './text.ts';
 import { trainingProgress } from './training_progress.ts';
 import { tunedTiles } from './tuned_tiles.ts';
+import { DEVICE, shareDevices, takeDevice } from './which_gpu.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
@@ -59,6 +60,7 @@ interface Options {
   readonly force?: boolean;
   readonly dataChanged?: boolean;
   readonly ranksChanged?: boolean;
+  readonly device?: number;
 }
 
 /** Options that make a plan; a resumed run has its own. */
@@ -179,6 +181,10 @@ async function survive(
         onCompiled: async (work) => {
           const line = await paceLine(device, work, plan.training.maxMinutes);
           if (line) context.note(line);
+          if (work.apart.length > 0)
+            context.note(
+              `${work.apart.join(', ')}: batch norms take statistics of each process's own volumes, so this is not what one process learns from all of them`,
+            );
         },
         onInit: ({ file, loaded, drawn, unused }) =>
           context.note(
@@ -256,6 +262,7 @@ export const train: Verb = {
       )
       .option('--resume', 'go on with the run in the folder')
       .option('--once', 'begin the run, or go on with it where it is there already, of the same plan; a run that is over is left alone')
+      .option(...DEVICE)
       .option('--data-changed', 'with --resume: go on although files of the data set were changed since, and record which')
       .option('--ranks-changed', 'with --resume: go on with another number of processes (mpirun -n) than before, and record it')
       .option(
@@ -265,8 +272,10 @@ export const train: Verb = {
   },
   async run([folder], options: Options, context): Promise<Outcome> {
     const mpi = await joinMpi();
+    if (options.device !== undefined) await takeDevice(options.device);
     if (!mpi) return trainRun(folder, options, context, null);
     try {
+      if (options.device === undefined) await shareDevices((line) => context.note(line));
       const outcome = await trainRun(folder, options, mpi.rank === 0 ? context : { ...context, note: () => undefined }, mpi);
       mpi.finish();
       return mpi.rank === 0 ? outcome : { text: '', json: undefined };

@@ -21,8 +21,29 @@ const instances = new Map<string | undefined, GPU>();
 export async function provideGPU(backend?: string): Promise<GPU> {
   const { create } = await import('webgpu').catch(missing);
   let gpu = instances.get(backend);
-  if (!gpu) instances.set(backend, (gpu = create(backend ? [...TOGGLES, `backend=${backend}`] : TOGGLES)));
+  const own = [...(backend ? [`backend=${backend}`] : []), ...(taken === undefined ? [] : [`adapter=${taken}`])];
+  if (!gpu) instances.set(backend, (gpu = create([...TOGGLES, ...own])));
   return gpu;
+}
+
+let taken: string | undefined;
+
+/** Devices that are opened from here on are on the first adapter whose name, as `adapterNames` has it, contains `name`. */
+export function takeAdapter(name: string): void {
+  taken = name;
+  instances.clear();
+}
+
+/** The adapters that Dawn sees, in its order. Its Node binding lists them to whoever asks for one that there is not. */
+export async function adapterNames(): Promise<string[]> {
+  const { create } = await import('webgpu').catch(missing);
+  try {
+    await create(['adapter=\u0001']).requestAdapter();
+  } catch (error) {
+    const rows = (error as Error).message.matchAll(/^ \* backend: '(?:vulkan|metal|d3d12)', name: '(.*)'$/gm);
+    return [...rows].map(([, name]) => name);
+  }
+  return [];
 }
 
 /** @throws VoxelgradError NO_WEBGPU: the package is left out, or holds no binary for this system */

@@ -42,6 +42,12 @@ export function launched(env: NodeJS.ProcessEnv = process.env): { readonly ranks
   return { ...(size !== undefined && { ranks: Number(size) }), files: own === undefined ? kin : [own] };
 }
 
+/** Which process of this machine it is, among those that a launcher has started here; undefined where none says. */
+export function localRank(env: NodeJS.ProcessEnv = process.env): number | undefined {
+  const rank = env.OMPI_COMM_WORLD_LOCAL_RANK ?? env.MPI_LOCALRANKID ?? env.SLURM_LOCALID;
+  return rank === undefined ? undefined : Number(rank);
+}
+
 function firstOf(koffi: Koffi, files: readonly string[]): Library {
   let why: unknown;
   for (const file of files) {

@@ -45,6 +45,8 @@ export class BatchNorm extends Module {
   trackStatistics = true;
   /** In training: so many neighbouring items of a batch share statistics, and others have their own; null: all. */
   itemsSharing: number | null = null;
+  /** Whether a pass in training has had statistics over all of its batch: those of one process are then not those of several together. */
+  spansBatch = false;
   private readonly eps: number;
   readonly momentum: number;
   /**
@@ -65,6 +67,7 @@ export class BatchNorm extends Module {
   }
   /** `add` is summed in before the ReLU: the residual of a block. */
   forward(x: Tensor, options: { relu?: boolean; add?: Tensor } = {}): Tensor {
+    this.spansBatch ||= this.training && this.itemsSharing === null;
     return this.scoped(() =>
       batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, {
         training: this.training,

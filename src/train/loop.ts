@@ -21,7 +21,7 @@ import { learningRateFactor } from './learning_rate.ts';
 import { patchStarts } from '../predict/predict_volume.ts';
 import { buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
-import { assertAgreement, readingStore, type Ranks } from './ranks.ts';
+import { assertAgreement, normsApart, readingStore, type Ranks } from './ranks.ts';
 import { Sampler } from './sampler.ts';
 import { newestIn, startState } from './start.ts';
 import { survey, type Survey } from './survey.ts';
@@ -55,7 +55,7 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   onProgress?(p: Progress): void;
   /** Called before a session's first iteration, with the operations of one and how many there are to do. */
-  onCompiled?(work: { readonly flops: number; readonly iterations: number }): Promise<void>;
+  onCompiled?(work: { readonly flops: number; readonly iterations: number; readonly apart: readonly string[] }): Promise<void>;
   /**
    * Asked after every iteration. Work that it gives is done before the next one, by the networks as they are then, and is no part of the
    * run: its time is not booked, and it must leave the networks alone.
@@ -159,6 +159,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     await options.onCompiled?.({
       flops: step.programs.reduce((n, { runs, program }) => n + runs * program.report().flops, 0),
       iterations: state.iterations - state.iteration,
+      apart: ranks && ranks.ranks > 1 ? normsApart(nets) : [],
     });
   let predictor: RoiPredictor | null = null;
   lap('compile');

@@ -50,12 +50,12 @@ export async function valuesOf(run: string, which: CheckpointName = 'final'): Pr
   return new Map([...tensors].map(([name, { data }]) => [name, data]));
 }
 
-/** A plan of a small network without batch statistics for `tinyDataset`. */
-export function densePlan(batch: number, iterations: number): Plan {
+/** A plan of a small network, unless said otherwise without batch statistics, for `tinyDataset`. */
+export function densePlan(batch: number, iterations: number, method = 'unet3d'): Plan {
   const plan: Plan = inferPlan(
     { name: 'tiny', classes: ['background', 'nodule'], medianSpacing: [1, 1, 1], medianSize: [8, 32, 32] },
     'demo',
-    'unet3d',
+    method,
   );
   plan.data.roi = [8, 32, 32];
   plan.data.jitter = [1, 2, 2];
