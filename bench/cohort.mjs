@@ -79,7 +79,11 @@ async function startSlurm() {
     SlurmUser: 'root',
     AuthType: 'auth/munge',
     AuthInfo: `socket=${join(own, 'munge')}`,
-    ...{ SlurmctldPort: 16817, SlurmdPort: 16818, SlurmdParameters: 'config_overrides', ReturnToService: 2, MpiDefault: 'none' },
+    SlurmctldPort: 16817,
+    SlurmdPort: 16818,
+    SlurmdParameters: 'config_overrides',
+    ReturnToService: 2,
+    MpiDefault: 'none',
     ...{ ProctrackType: 'proctrack/linuxproc', TaskPlugin: 'task/none', SelectType: 'select/cons_tres', SelectTypeParameters: 'CR_CPU' },
     ...{
       StateSaveLocation: join(own, 'state'),
@@ -102,8 +106,13 @@ async function startSlurm() {
     spawn(file, argv, { cwd: own, stdio: 'ignore', env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } });
   const munge = daemon(
     '/usr/sbin/munged',
-    ...['--foreground', '--force', `--socket=${join(own, 'munge')}`, `--key-file=${join(own, 'key')}`],
-    ...[`--log-file=${join(own, 'munge.log')}`, `--pid-file=${join(own, 'munge.pid')}`, `--seed-file=${join(own, 'seed')}`],
+    '--foreground',
+    '--force',
+    `--socket=${join(own, 'munge')}`,
+    `--key-file=${join(own, 'key')}`,
+    `--log-file=${join(own, 'munge.log')}`,
+    `--pid-file=${join(own, 'munge.pid')}`,
+    `--seed-file=${join(own, 'seed')}`,
   );
   while (!existsSync(join(own, 'munge')) && munge.exitCode === null) await pause(100);
   const daemons = [
