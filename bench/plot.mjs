@@ -44,7 +44,7 @@ const drivers = [...new Set(rows.map(driverOf))];
 
 function comparisons(driver) {
   const timed = newest(
-    rows.filter((r) => driverOf(r) === driver && r.engine && r.ms && !r.case.startsWith('sanet')),
+    rows.filter((r) => driverOf(r) === driver && r.engine && r.ms && !r.dearest),
     (r) => `${r.case} ${r.pass} ${r.engine}`,
   );
   const present = Object.keys(PEERS).filter((engine) => timed.some((r) => r.engine === engine));
@@ -81,13 +81,29 @@ function firstSteps(driver) {
 
 function iterations(driver) {
   const timed = newest(
-    rows.filter((r) => driverOf(r) === driver && r.engine === 'ours' && r.case.startsWith('sanet')),
+    rows.filter((r) => driverOf(r) === driver && r.engine === 'ours' && r.dearest),
     (r) => r.case,
   );
-  return timed.map(
-    (r) =>
-      `An iteration of \`${r.case.replace('sanet_', '')}\`: ${r.ms} ms, ${r.dispatches} dispatches. Dearest: ${r.dearest.map((k) => `${k.kernel} ${k.ms}`).join(', ')} ms.\n`,
-  );
+  const [own, others] = [true, false].map((sanet) => timed.filter((r) => r.case.startsWith('sanet_') === sanet));
+  const dearest = (r, n) =>
+    r.dearest
+      .slice(0, n)
+      .map((k) => `${k.kernel} ${k.ms}`)
+      .join(', ');
+  return [
+    ...own.map(
+      (r) =>
+        `An iteration of \`${r.case.replace('sanet_', '')}\`: ${r.ms} ms, ${r.dispatches} dispatches. Dearest: ${dearest(r, r.dearest.length)} ms.\n`,
+    ),
+    ...(others.length === 0
+      ? []
+      : [
+          '| an iteration of a compared method | ms | GFLOP | dispatches | dearest, ms | load before |',
+          '|---|---|---|---|---|---|',
+          ...others.map((r) => `| ${r.case} | ${r.ms} | ${r.gflop} | ${r.dispatches} | ${dearest(r, 3)} | ${r.load} |`),
+          '',
+        ]),
+  ];
 }
 
 function replays(driver) {

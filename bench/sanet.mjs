@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/sanet.mjs [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json] [--record]: a training
-// iteration of SA-Net on phantoms. Its time, its dearest kernels by timestamp queries, and the bytes of its activation slots. --oracle: the
-// variant that torch_sanet.py computes.
+// node bench/sanet.mjs [--method vnet,ctn] [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json] [--record]:
+// a training iteration of SA-Net, or of other methods, on phantoms. Its time, its dearest kernels by timestamp queries, and the bytes of its
+// activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes.
 import { parseArgs } from 'node:util';
 import { stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
@@ -11,6 +11,7 @@ import { machine, record } from './results.mjs';
 
 const { values: flags } = parseArgs({
   options: {
+    method: { type: 'string', default: 'sanet' },
     preset: { type: 'string', default: 'tiny' },
     batch: { type: 'string', default: '1' },
     iterations: { type: 'string', default: '5' },
@@ -60,8 +61,9 @@ async function profile(step, volumes, scheduled) {
   return { kernels: [...kernels.values()].sort((a, b) => b.ms - a.ms), programs };
 }
 
-for (const preset of flags.preset.split(',')) {
-  const plan = vg.presetPlan(preset);
+const cases = flags.method.split(',').flatMap((method) => flags.preset.split(',').map((preset) => ({ method, preset })));
+for (const { method, preset } of cases) {
+  const plan = vg.presetPlan(preset, method);
   plan.training.batch = Number(flags.batch);
   if (flags.oracle) {
     plan.method.cross.pseudo = 'selected';
@@ -72,7 +74,8 @@ for (const preset of flags.preset.split(',')) {
   const nets = vg.buildNetworks(plan);
   const optimisers = vg.buildOptimisers(plan, nets);
   const step = await vg.methodOf(plan).step(plan, nets, optimisers, { partial: false });
-  const scheduled = { iteration: 0, lambda: plan.method.cross.lambdaMax };
+  const { iterations } = plan.training;
+  const scheduled = { iteration: 0, ...vg.methodOf(plan).schedule(plan, iterations, iterations, {}) }; // pseudo labels count in full
   const clock = stopwatch(flags.clock);
   const samples = [];
   for (let i = 0; i <= Number(flags.iterations); i++) {
@@ -83,7 +86,7 @@ for (const preset of flags.preset.split(',')) {
   }
   const { kernels, programs } = await profile(step, await sampler.iteration(0), scheduled);
   const row = {
-    case: `sanet_${preset}${flags.oracle ? '_oracle' : ''}${flags.batch === '1' ? '' : `_batch${flags.batch}`}`,
+    case: `${method}_${preset}${flags.oracle ? '_oracle' : ''}${flags.batch === '1' ? '' : `_batch${flags.batch}`}`,
     pass: 'step',
     engine: 'ours',
     ms: round(median(samples.slice(1))),
