@@ -5,6 +5,7 @@
 import './methods_of_tensor.ts';
 
 export * from './errors.ts';
+export type { Plane } from './axes.ts';
 
 export type { Caps, DeviceInfo, TunedTiles } from './gpu/caps.ts';
 export { currentDevice, openDevice, type Device, type DeviceOptions, type MemoryUse } from './gpu/device.ts';
@@ -96,7 +97,6 @@ export {
   tile,
   volumeToSlices,
   type BlockOptions,
-  type Plane,
 } from './ops/rearrange.ts';
 export { argmax, argmin, countNonzero, max, mean, min, prod, sum, sumAbs, sumSquares, type ReduceOptions } from './ops/reduce.ts';
 export { relativeAttention } from './ops/relative_attention.ts';

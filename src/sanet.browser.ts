@@ -9,7 +9,8 @@ export { SAM_PRESETS, type SamConfig, type SamPreset } from './models/sam_med3d/
 export { annotationWeight, type Annotations, type Planes } from './data/annotations.ts';
 export { loadCase, type Dataset } from './data/dataset.ts';
 export { makeFolds, type Fold } from './data/folds.ts';
-export type { Geometry, Triple } from './data/geometry.ts';
+export type { Geometry } from './data/geometry.ts';
+export type { Triple } from './axes.ts';
 export { makePhantom, type Phantom, type PhantomOptions } from './data/phantom.ts';
 export { fromRas, toRas } from './data/orientation.ts';
 export { prepareCase, type PreparedCase } from './data/sample.ts';

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad eval: predicted masks against reference masks, case by case, into summary.json and a table.
+import type { Triple } from '../axes.ts';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { type Dataset } from '../data/dataset.ts';
-import { assertSameGeometry, type Triple } from '../data/geometry.ts';
+import { assertSameGeometry } from '../data/geometry.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
 import type { Volume } from '../data/volume.ts';

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The run that masks come from: what it was trained on decides what an evaluation of them means.
+import type { Triple } from '../axes.ts';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Planes } from '../data/annotations.ts';
 import { loadCase, type Dataset } from '../data/dataset.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import type { Fold } from '../data/folds.ts';
-import type { Triple } from '../data/geometry.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { NO_PLANES } from '../data/sparse_planes.ts';
 import { DataError } from '../errors.ts';

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What `predict` and `label` share: a run's networks, one case after another, one folder an output.
+import type { Triple } from '../axes.ts';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
-import type { Geometry, Triple } from '../data/geometry.ts';
+import type { Geometry } from '../data/geometry.ts';
 import { gridAtSpacing } from '../data/resample.ts';
 import type { Volume } from '../data/volume.ts';
 import { writeVolume } from '../io/node/volume.ts';

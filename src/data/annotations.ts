@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // annotations.json: which slices of a case were annotated, and which classes were never drawn (specification 5.1).
 // A slice that is annotated and empty differs from one nobody looked at; the label file alone cannot say which it is.
+import type { Triple } from '../axes.ts';
 import * as z from 'zod';
 import { DataError } from '../errors.ts';
 import type { CaseSource } from './case_source.ts';
 import { raise, type Hear } from './finding.ts';
-import type { Triple } from './geometry.ts';
 import { issueTexts, show } from './issue.ts';
 
 /** Annotated planes, zero-based on the RAS label grid: transverse = index of D (z), coronal = index of H (y). */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Augmentation of samples (specification 7.4): drawn as a small record, then applied, so that a record can be stored, repeated
 // in another language, or undone. Image, label and weight always move together; flips come before slicing into planes.
-import type { Triple } from './geometry.ts';
+import type { Triple } from '../axes.ts';
 import { Philox } from '../random/philox.ts';
 import type { Sample } from './sample.ts';
 import type { VoxelArray } from './volume.ts';

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Where voxels lie in the patient, and how two grids are compared.
 // World coordinates are ITK's and DICOM's: LPS, millimetres (x towards the patient's Left, y Posterior, z Superior).
+import type { Triple } from '../axes.ts';
 import { DataError } from '../errors.ts';
-
-/** Three numbers, one per array axis [D, H, W] or one per world axis [x, y, z]; each use says which. */
-export type Triple = [number, number, number];
 
 /** The grid of a volume. World position of voxel (d, h, w) = origin + direction * [w*sW, h*sH, d*sD]. */
 export interface Geometry {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Masks on slices and volumes: 3x3 dilation and erosion, boundary targets (specification section 6), connected components.
-import type { Triple } from './geometry.ts';
 
 /** A maximum (dilation) or minimum (erosion) over (2 radius + 1)^2 neighbourhoods of each slice [S, h, w]; what lies outside a slice is ignored. */
 function extremum(slices: Uint8Array, [S, h, w]: Triple, radius: number, pick: (a: number, b: number) => number): Uint8Array {
@@ -23,6 +22,7 @@ function extremum(slices: Uint8Array, [S, h, w]: Triple, radius: number, pick: (
 }
 
 /** Dilation of each slice of [S, h, w] by a square of side 2 radius + 1. */
+import type { Triple } from '../axes.ts';
 export const dilate = (slices: Uint8Array, shape: Triple, radius = 1): Uint8Array => extremum(slices, shape, radius, Math.max);
 /** Erosion of each slice of [S, h, w] by a square of side 2 radius + 1; the slice's edge does not erode. */
 export const erode = (slices: Uint8Array, shape: Triple, radius = 1): Uint8Array => extremum(slices, shape, radius, Math.min);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Turning volumes to the canonical orientation, array axes [D, H, W] growing towards Superior, Anterior, Right ("RAS"), and
 // back onto the grid of the file. Only permutations and flips of axes: no voxel value changes.
+import type { Triple } from '../axes.ts';
 import { DataError } from '../errors.ts';
-import { assertSameGeometry, axisVector, voxelToWorld, type Geometry, type Triple } from './geometry.ts';
+import { assertSameGeometry, axisVector, voxelToWorld, type Geometry } from './geometry.ts';
 import type { Volume, VoxelArray } from './volume.ts';
 
 /** Canonical array axis k is source axis `axes[k]`, reversed where `flips[k]`. */

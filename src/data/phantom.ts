@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Made-up chest CT regions with exact masks (specification 7.3): lung background with low-frequency texture, vessels, a pleura
 // plane, one lesion a class (ellipsoid with a perturbed surface, ground-glass to solid), scanner noise, blur along z.
+import type { Triple } from '../axes.ts';
 import { Philox, type PhiloxCursor } from '../random/philox.ts';
-import type { Triple } from './geometry.ts';
 import type { Volume } from './volume.ts';
 
 /** What to make; every field but `size` and `seed` has the default named. Lengths are voxels, intensities HU. */

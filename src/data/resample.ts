@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Resampling on the CPU: linear for images and logits, nearest for labels. Half-pixel centres, borders clamped: PyTorch's
 // interpolate(align_corners=False). Separable, one axis at a time.
-import type { Geometry, Triple } from './geometry.ts';
+import type { Triple } from '../axes.ts';
+import type { Geometry } from './geometry.ts';
 import { axisVector } from './geometry.ts';
 import type { VoxelArray } from './volume.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cutting regions of one shape out of prepared cases. Centres follow annotated voxels only: a centre taken from a label that
 // the training is not allowed to see would leak where the structure is.
-import type { Triple } from './geometry.ts';
+import type { Triple } from '../axes.ts';
 import type { PhiloxCursor } from '../random/philox.ts';
 import type { PreparedCase, Sample } from './sample.ts';
 import type { VoxelArray } from './volume.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What training sees: a case brought to its working spacing and intensity scale, and samples of one shape cut from it.
+import type { Triple } from '../axes.ts';
 import type { LoadedCase } from './dataset.ts';
-import type { Geometry, Triple } from './geometry.ts';
+import type { Geometry } from './geometry.ts';
 import { gridAtSpacing, resizeLinear, resizeNearest, stepBetween } from './resample.ts';
 
 /** A training sample, every array of shape `size` = [D, H, W]. */

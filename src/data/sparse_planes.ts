@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Sparse annotation simulated on a densely labelled case (specification 5.1).
+import type { Triple } from '../axes.ts';
 import { UsageError } from '../errors.ts';
 import type { Planes } from './annotations.ts';
 import { Philox } from '../random/philox.ts';
-import type { Triple } from './geometry.ts';
 import { connectedComponents } from './morphology.ts';
 
 /** Stride along z (transverse) and along y (coronal); 0 = none of that plane. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What every format's header promises, held against what can be read and what the file holds, before anything is allocated for it.
-import { assertOrthogonal, type Geometry, type Triple } from '../data/geometry.ts';
+import type { Triple } from '../axes.ts';
+import { assertOrthogonal, type Geometry } from '../data/geometry.ts';
 import type { VoxelArray } from '../data/volume.ts';
 import { DataError } from '../errors.ts';
 import { DEFLATE_LIMIT, type Inflated } from './packed.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cross-teaching of one 3D and two 2D networks (Cai et al. 2023; specification 9.6): a VNet and two U-Nets that teach each other by the
 // exchange that SA-Net took from them, from pseudo labels of the pass that is trained.
+import type { SlicePlane, Triple } from '../axes.ts';
 import * as z from 'zod';
 import { spec } from '../engine/dtype.ts';
 import type { Inputs } from '../engine/program.ts';
@@ -9,17 +10,7 @@ import { noGrad } from '../engine/trace.ts';
 import { meanOf, oneHotOf, segLosses } from '../losses/segmentation.ts';
 import { UNet2D } from '../models/unet2d.ts';
 import { VNet } from '../models/vnet.ts';
-import {
-  fitSlices,
-  planeShape,
-  PLANES,
-  putSlices,
-  takeSlices,
-  toNative,
-  toNetwork,
-  type Plane,
-  type Size3,
-} from '../models/sanet/planes.ts';
+import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork } from '../models/sanet/planes.ts';
 import { useRandom } from '../nn/dropout.ts';
 import { sharingStatistics } from '../nn/layers.ts';
 import { mul } from '../ops/pointwise.ts';
@@ -64,7 +55,7 @@ const schema = z.strictObject({
 type Fields = z.infer<typeof schema>;
 type CrossPlan = Plan<Fields>;
 type Nets = { readonly vnet: VNet; readonly transverse: UNet2D; readonly coronal: UNet2D };
-type CrossFeed = VolumeFeed & { readonly [P in Plane]: PlaneFeed };
+type CrossFeed = VolumeFeed & { readonly [P in SlicePlane]: PlaneFeed };
 
 const WIDTHS = { paper: [16, 64], base: [16, 32], tiny: [8, 8], demo: [4, 8] } as const;
 
@@ -138,7 +129,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
   schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
   feed({ classes, training: { seed }, method: { cross } }, { sample, unlabelled, n }) {
     const order = new Philox(seed, 'order');
-    const plane = (name: Plane, i: number): PlaneFeed => {
+    const plane = (name: SlicePlane, i: number): PlaneFeed => {
       const { count } = planeShape(sample.size, name);
       return planeFeed(chooseSlices(sample, name, cross.slices[i], order.uniform(n, i + 1, count)), count);
     };
@@ -162,9 +153,9 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     );
   },
   async predictor(plan, nets: Nets) {
-    const size = plan.data.roi as Size3;
+    const size = plan.data.roi as Readonly<Triple>;
     return densePredictor(plan, Object.values(nets), (image, n) => {
-      const slices = (plane: Plane): Tensor => {
+      const slices = (plane: SlicePlane): Tensor => {
         const { count, height, width } = planeShape(size, plane);
         const fit = fitSlices(height, width, 1);
         const stacks = plane === 'transverse' ? image : permute(image, [0, 2, 1, 3]);
@@ -181,7 +172,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
 };
 
 function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
-  const plane = (name: Plane, i: number) => {
+  const plane = (name: SlicePlane, i: number) => {
     const { count } = planeShape(roi, name);
     return { index: spec([Math.min(cross.slices[i], count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
@@ -211,7 +202,7 @@ function trainAll(
     classes: { length: classes },
     method: { cross: exchange, loss },
   } = plan;
-  const [b, ...size] = x.image.shape as unknown as [number, ...Size3];
+  const [b, ...size] = x.image.shape as unknown as [number, ...Readonly<Triple>];
   const present = partial ? x.present : undefined;
   const volumes = reshape(x.image, [b, ...size, 1]);
   const logits = sharingStatistics(nets.vnet, 1, () => nets.vnet.forward(volumes));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Which slices of a region an iteration looks at.
+import type { SlicePlane } from '../axes.ts';
 import type { Sample } from '../data/sample.ts';
-import { planeShape, type Plane } from '../models/sanet/planes.ts';
+import { planeShape } from '../models/sanet/planes.ts';
 
 /** Numbers of `wanted` slices, ascending: wholly annotated ones before others, either in random order (`u`, one number a slice). */
-export function chooseSlices(sample: Sample, plane: Plane, wanted: number, u: Float32Array): Uint32Array {
+export function chooseSlices(sample: Sample, plane: SlicePlane, wanted: number, u: Float32Array): Uint32Array {
   const { count, height, width } = planeShape(sample.size, plane);
   const voxels = new Float64Array(count);
   const [, h, w] = sample.size;

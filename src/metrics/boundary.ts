@@ -6,9 +6,8 @@
 // face; but a voxel that is boundary only because the volume ends is not scored itself: where a crop ends says nothing about where
 // the nodule does.
 
-import type { Triple } from './mask.ts';
-
 /** A mask voxel with an outside neighbour within the volume. */
+import type { Triple } from '../axes.ts';
 export const SCORED = 1;
 /** A mask voxel whose only outside neighbours lie beyond the volume: a target of distances, not scored. */
 export const FACE = 2;
@@ -16,9 +15,9 @@ export const FACE = 2;
 /** A binary mask in a box of a larger volume. */
 export interface BoxedMask {
   mask: Uint8Array;
-  size: Triple;
-  origin: Triple;
-  volume: Triple;
+  size: Readonly<Triple>;
+  origin: Readonly<Triple>;
+  volume: Readonly<Triple>;
 }
 
 /** Marks every voxel 0 (no boundary), `SCORED` or `FACE`. `planar` looks at in-slice neighbours only. */

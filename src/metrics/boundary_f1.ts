@@ -3,11 +3,12 @@
 // MATLAB's tolerance is 0.75 % of the image diagonal; on a 32 x 64 x 64 region that is 0.72 voxel, which only an exact hit passes,
 // so it is rounded up (specification 8). Distances are in voxels whatever the spacing, as in the image definition.
 
+import type { Triple } from '../axes.ts';
 import { boundaryVoxels, scoredVoxels, type BoxedMask } from './boundary.ts';
 import { squaredDistances } from './edt.ts';
-import type { MaskPair, Triple } from './mask.ts';
+import type { MaskPair } from './mask.ts';
 
-const VOXELS: Triple = [1, 1, 1];
+const VOXELS: Readonly<Triple> = [1, 1, 1];
 
 /** Tolerance theta in voxels for an image of this size: ceil(0.0075 x diagonal). */
 export function boundaryTolerance(size: readonly number[]): number {

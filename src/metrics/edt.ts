@@ -2,10 +2,9 @@
 // Exact squared Euclidean distance transform, separable lower envelopes of parabolas (Felzenszwalb and Huttenlocher 2012). Float64,
 // because surface distances in mm are compared with tolerances.
 
-import type { Triple } from './mask.ts';
-
 /** Squared distance from every voxel of a [D, H, W] box to the nearest voxel where `sites` is not 0; infinite when there is none. */
-export function squaredDistances(sites: Uint8Array, size: Triple, spacing: Triple): Float64Array {
+import type { Triple } from '../axes.ts';
+export function squaredDistances(sites: Uint8Array, size: Readonly<Triple>, spacing: Readonly<Triple>): Float64Array {
   const field = Float64Array.from(sites, (site) => (site === 0 ? Infinity : 0));
   const longest = Math.max(...size);
   const line = new Float64Array(longest),

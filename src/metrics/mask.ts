@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Label volumes as the metrics see them: integer labels on a grid, nothing else. Axis order is [D, H, W], W fastest.
 
+import type { Triple } from '../axes.ts';
 import { DataError } from '../errors.ts';
-
-export type Triple = readonly [number, number, number];
 
 /** A label volume. `size` is [D, H, W] in voxels, `spacing` the same order in mm, `data[(z * H + y) * W + x]` the label. */
 export interface LabelMap {
   data: Uint8Array;
-  size: Triple;
-  spacing: Triple;
+  size: Readonly<Triple>;
+  spacing: Readonly<Triple>;
 }
 
 /** Refuses two volumes that do not lie on one grid; spacing may differ by a thousandth (headers keep float32). */
@@ -41,9 +40,9 @@ export function assertSameGrid(reference: LabelMap, prediction: LabelMap, where:
 export interface MaskPair {
   reference: Uint8Array;
   prediction: Uint8Array;
-  size: Triple;
-  origin: Triple;
-  volume: Triple;
+  size: Readonly<Triple>;
+  origin: Readonly<Triple>;
+  volume: Readonly<Triple>;
   nReference: number;
   nPrediction: number;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Dice by distance to the nearest annotated slice: does the model know the slices nobody drew as well as those somebody did?
 
+import type { Triple } from '../axes.ts';
 import { DataError } from '../errors.ts';
-import type { LabelMap, Triple } from './mask.ts';
+import type { LabelMap } from './mask.ts';
 import { overlapScores } from './overlap.ts';
 
 /** Annotated planes of one case, zero-based indices along D (transverse) and H (coronal): `annotations.json`. */
@@ -22,7 +23,7 @@ export interface DistanceBin {
 }
 
 /** Distance in slices of every image row (z, y) to the nearest annotated plane of either direction; null when nothing is annotated. */
-export function rowDistances(size: Triple, annotated: AnnotatedSlices): Uint16Array | null {
+export function rowDistances(size: Readonly<Triple>, annotated: AnnotatedSlices): Uint16Array | null {
   const [D, H] = size;
   const toTransverse = nearest(D, annotated.transverse ?? [], 'transverse');
   const toCoronal = nearest(H, annotated.coronal ?? [], 'coronal');

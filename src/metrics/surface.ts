@@ -2,9 +2,10 @@
 // Distances between two surfaces in mm: ASSD, HD95, surface Dice, signed distances. Surfaces are boundary voxels, each counted once
 // and placed at its centre (a voxel version of google-deepmind/surface-distance, which weighs surface elements by area).
 
+import type { Triple } from '../axes.ts';
 import { boundaryVoxels, scoredVoxels } from './boundary.ts';
 import { squaredDistances } from './edt.ts';
-import type { MaskPair, Triple } from './mask.ts';
+import type { MaskPair } from './mask.ts';
 import { quantile } from './statistics.ts';
 
 /** Distances of every scored boundary voxel to the other surface, mm. */
@@ -19,7 +20,7 @@ export interface SurfaceDistances {
 const SPACING_ROUNDING = 1e-6;
 
 /** Distances between the surfaces of one class; null when either mask is empty. */
-export function surfaceDistances(pair: MaskPair | null, spacing: Triple): SurfaceDistances | null {
+export function surfaceDistances(pair: MaskPair | null, spacing: Readonly<Triple>): SurfaceDistances | null {
   if (pair === null || pair.nReference === 0 || pair.nPrediction === 0) return null;
   const marksR = boundaryVoxels({ ...pair, mask: pair.reference }),
     marksP = boundaryVoxels({ ...pair, mask: pair.prediction });
@@ -29,7 +30,13 @@ export function surfaceDistances(pair: MaskPair | null, spacing: Triple): Surfac
   };
 }
 
-function distancesAt(voxels: Uint32Array, sites: Uint8Array, size: Triple, spacing: Triple, inside?: Uint8Array): Float64Array {
+function distancesAt(
+  voxels: Uint32Array,
+  sites: Uint8Array,
+  size: Readonly<Triple>,
+  spacing: Readonly<Triple>,
+  inside?: Uint8Array,
+): Float64Array {
   const squared = squaredDistances(sites, size, spacing);
   return Float64Array.from(voxels, (i) => {
     const distance = Math.sqrt(squared[i]);

@@ -5,9 +5,10 @@
 // of its neighbours without leaving its cell, a square for every pair of voxels that it divides. Distances are those of the metrics
 // (`surface.ts`): of boundary voxels, negative inside the reference, and none where only the end of the volume makes a boundary.
 
+import type { Triple } from '../axes.ts';
 import { boundaryVoxels, SCORED } from './boundary.ts';
 import { squaredDistances } from './edt.ts';
-import { cropClass, type LabelMap, type MaskPair, type Triple } from './mask.ts';
+import { cropClass, type LabelMap, type MaskPair } from './mask.ts';
 
 export interface SurfaceMesh {
   /** mm, [x, y, z] a corner: along W, H and D. */
@@ -46,7 +47,7 @@ export function maskSurface(mask: LabelMap, label: number): Pick<SurfaceMesh, 'p
 }
 
 /** Distance of every scored boundary voxel of the prediction, NaN elsewhere. */
-function boundaryDistances(pair: MaskPair, spacing: Triple): Float32Array {
+function boundaryDistances(pair: MaskPair, spacing: Readonly<Triple>): Float32Array {
   const marks = boundaryVoxels({ ...pair, mask: pair.prediction });
   const squared = squaredDistances(boundaryVoxels({ ...pair, mask: pair.reference }), pair.size, spacing);
   const scored = marks.includes(SCORED); // as `scoredVoxels`: a mask that fills the volume has its faces scored

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Convolution, its input gradient and its weight gradient, in two and three dimensions. Transposed convolution is the input
 // gradient as an op of its own (ops/conv_transpose.ts), so the ops here come in makers by name.
+import type { Triple } from '../axes.ts';
 import { fields, maybe } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
@@ -10,19 +11,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
 import { isDepthwise, lowerDepthwiseDown, lowerDepthwiseDweight, lowerDepthwiseUp } from './depthwise.ts';
 import { sum } from './reduce.ts';
-import {
-  downSize,
-  five,
-  lowerDown,
-  lowerDweight,
-  lowerUp,
-  sides,
-  WINDOW,
-  windowOf,
-  type Vec3,
-  type Window,
-  type WindowOptions,
-} from './window.ts';
+import { downSize, five, lowerDown, lowerDweight, lowerUp, sides, WINDOW, windowOf, type Window, type WindowOptions } from './window.ts';
 
 export interface ConvOptions extends WindowOptions {
   bias?: Tensor | null;
@@ -35,16 +24,16 @@ interface Attrs {
   readonly act: Activation;
 }
 interface UpAttrs extends Attrs {
-  readonly size: Vec3;
+  readonly size: Readonly<Triple>;
 }
 interface DweightAttrs {
   readonly window: Window;
-  readonly kernel: Vec3;
+  readonly kernel: Readonly<Triple>;
 }
 type Rank = 2 | 3;
 
 const back = (rank: Rank, shape: readonly number[]): number[] => (rank === 3 ? [...shape] : [shape[0], ...shape.slice(2)]);
-const spatial = (shape: readonly number[]): Vec3 => five(shape).slice(1, 4) as unknown as Vec3;
+const spatial = (shape: readonly number[]): Readonly<Triple> => five(shape).slice(1, 4) as unknown as Readonly<Triple>;
 const channels = (shape: readonly number[]): number => shape.at(-1)!;
 const sumPixels = (g: Tensor): Tensor => sum(g, { axes: g.shape.map((_, i) => i).slice(0, -1) });
 const macs = (small: readonly number[], weight: readonly number[]): number => numel(small) * numel(weight.slice(1));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Transposed convolution: the map from a convolution's small grid to its big one (ops/conv.ts), with the weight
 // [in, KD, KH, KW, out / groups] that the convolution back would have.
+import type { Triple } from '../axes.ts';
 import { fields, maybe, perAxis } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { aTensor, door } from '../engine/door.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { CONV, family, type ConvOptions } from './conv.ts';
-import { five, windowOf, type PerAxis, type Vec3 } from './window.ts';
+import { five, windowOf, type PerAxis } from './window.ts';
 
 export interface ConvTransposeOptions extends ConvOptions {
   outputPadding?: PerAxis;
@@ -31,7 +32,7 @@ function make(rank: 2 | 3) {
       const size = extra.map(
         (p, i) =>
           (from[i + 1] - 1) * window.stride[i] - window.before[i] - window.after[i] + window.dilation[i] * (kernel[i + 1] - 1) + p + 1,
-      ) as unknown as Vec3;
+      ) as unknown as Readonly<Triple>;
       return up(x, weight, bias, { window, act: activation, size });
     },
   );

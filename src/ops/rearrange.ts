@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Rearrangements that are a reshape, a permute and a reshape: one copy each, and gradients of their own accord.
+import type { Plane } from '../axes.ts';
 import { fields, integer, integers, maybe, oneOf } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
@@ -71,8 +72,6 @@ export const channelShuffle = door(
   },
 );
 
-/** transverse: fix z; coronal: fix y; sagittal: fix x. */
-export type Plane = 'transverse' | 'coronal' | 'sagittal';
 const ORDER: Record<Plane, readonly number[]> = { transverse: [0, 1, 2, 3, 4], coronal: [0, 2, 1, 3, 4], sagittal: [0, 3, 1, 2, 4] };
 
 const aPlane = oneOf(...Object.keys(ORDER));

@@ -2,6 +2,7 @@
 // The geometry that every convolution shares: a big grid and a small one, big = small * stride - pad + k * dilation, and
 // weights [small channels, KD, KH, KW, big channels / groups]. A convolution goes down (big to small) and its input gradient
 // up; a transposed convolution goes up and its input gradient down. The weight gradient is the same sum for both.
+import type { Triple } from '../axes.ts';
 import { integer, integers, maybe, perAxis, type Kind } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
@@ -14,12 +15,11 @@ import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
 import { placeDispatch } from './pad.ts';
 import { chooseTile, longestRange, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
-export type Vec3 = readonly [number, number, number];
 export interface Window {
-  readonly stride: Vec3;
-  readonly before: Vec3;
-  readonly after: Vec3;
-  readonly dilation: Vec3;
+  readonly stride: Readonly<Triple>;
+  readonly before: Readonly<Triple>;
+  readonly after: Readonly<Triple>;
+  readonly dilation: Readonly<Triple>;
   readonly groups: number;
 }
 export type PerAxis = number | readonly number[];
@@ -44,34 +44,34 @@ export const WINDOW = { stride: maybe(perAxis(1)), padding: maybe(aPadding), dil
 
 /** Attributes of a rank-dimensional convolution as those of a 3D one. @throws ShapeError */
 export function windowOf(name: string, rank: 2 | 3, { stride = 1, padding = 0, dilation = 1, groups = 1 }: WindowOptions): Window {
-  const three = (what: string, v: PerAxis, fill: number, least: number): Vec3 => {
+  const three = (what: string, v: PerAxis, fill: number, least: number): Readonly<Triple> => {
     const list = typeof v === 'number' ? Array<number>(rank).fill(v) : [...v];
     if (list.length !== rank || list.some((x) => !Number.isInteger(x) || x < least))
       throw new ShapeError(`${name}: got ${what} ${JSON.stringify(v)}, expected ${rank} integers of at least ${least}, or one.`);
-    return [...Array<number>(3 - rank).fill(fill), ...list] as unknown as Vec3;
+    return [...Array<number>(3 - rank).fill(fill), ...list] as unknown as Readonly<Triple>;
   };
   const sides = Array.isArray(padding) && Array.isArray(padding[0]) ? (padding as readonly (readonly [number, number])[]) : null;
   if (sides?.some((p) => p.length !== 2))
     throw new ShapeError(`${name}: got padding ${JSON.stringify(padding)}, expected [before, after] an axis.`);
-  const side = (i: 0 | 1): Vec3 => three('padding', sides ? sides.map((p) => p[i]) : (padding as PerAxis), 0, 0);
+  const side = (i: 0 | 1): Readonly<Triple> => three('padding', sides ? sides.map((p) => p[i]) : (padding as PerAxis), 0, 0);
   return { stride: three('stride', stride, 1, 1), before: side(0), after: side(1), dilation: three('dilation', dilation, 1, 1), groups };
 }
 
 /** [N, H, W, C] as [N, 1, H, W, C]; five axes as they are. */
 export const five = (shape: readonly number[]): number[] => (shape.length === 5 ? [...shape] : [shape[0], 1, ...shape.slice(1)]);
-const map3 = (f: (i: 0 | 1 | 2) => number): Vec3 => [f(0), f(1), f(2)];
+const map3 = (f: (i: 0 | 1 | 2) => number): Readonly<Triple> => [f(0), f(1), f(2)];
 
 /** Small grid of a big one. */
-export const downSize = (big: Vec3, kernel: Vec3, w: Window): Vec3 =>
+export const downSize = (big: Readonly<Triple>, kernel: Readonly<Triple>, w: Window): Readonly<Triple> =>
   map3((i) => Math.floor((big[i] + w.before[i] + w.after[i] - w.dilation[i] * (kernel[i] - 1) - 1) / w.stride[i]) + 1);
 
 export interface Sides {
   n: number;
-  big: Vec3;
-  small: Vec3;
+  big: Readonly<Triple>;
+  small: Readonly<Triple>;
   cb: number;
   cs: number;
-  kernel: Vec3;
+  kernel: Readonly<Triple>;
   taps: number;
   gb: number;
   gs: number;
@@ -79,11 +79,11 @@ export interface Sides {
 
 export function sides(big: readonly number[], small: readonly number[], weight: readonly number[], groups: number): Sides {
   const [b, s, w] = [five(big), five(small), five(weight)];
-  const kernel = w.slice(1, 4) as unknown as Vec3;
+  const kernel = w.slice(1, 4) as unknown as Readonly<Triple>;
   return {
     n: b[0],
-    big: b.slice(1, 4) as unknown as Vec3,
-    small: s.slice(1, 4) as unknown as Vec3,
+    big: b.slice(1, 4) as unknown as Readonly<Triple>,
+    small: s.slice(1, 4) as unknown as Readonly<Triple>,
     cb: b[4],
     cs: s[4],
     kernel,
@@ -93,7 +93,7 @@ export function sides(big: readonly number[], small: readonly number[], weight: 
   };
 }
 
-const axes = <P extends string>(prefix: P, v: Vec3): Record<`${P}_${'z' | 'y' | 'x'}`, number> =>
+const axes = <P extends string>(prefix: P, v: Readonly<Triple>): Record<`${P}_${'z' | 'y' | 'x'}`, number> =>
   ({ [`${prefix}_z`]: v[0], [`${prefix}_y`]: v[1], [`${prefix}_x`]: v[2] }) as Record<`${P}_${'z' | 'y' | 'x'}`, number>;
 
 /** Fields of Params that describe where an output reads, for the gather from the big grid to the small one and back. */

@@ -2,8 +2,8 @@
 // A whole volume through networks that see ROIs: one patch where it fits, else a sliding window whose patches are blended with a
 // Gaussian (sigma = patch / 8, as nnU-Net). Sums of probabilities are held only for as many slices as a patch is deep: a slice
 // that no later patch touches becomes labels at once, so that memory never holds float volumes of every network and class.
+import type { Triple } from '../axes.ts';
 import { moveVoxels } from '../data/augment.ts';
-import type { Triple } from '../data/geometry.ts';
 import { crop } from '../data/roi.ts';
 import type { PreparedCase } from '../data/sample.ts';
 

@@ -2,7 +2,7 @@
 // What a report is made of: plain data, gathered from a run folder by the caller. Everything but the title may be missing; the
 // section it feeds is then left out.
 
-import type { Triple } from '../metrics/mask.ts';
+import type { Triple } from '../axes.ts';
 import type { Run } from '../metrics/compare.ts';
 import type { Summary } from '../metrics/summary.ts';
 
@@ -79,9 +79,9 @@ export interface LogRow {
 export interface OverlayCase {
   /** Name in `summary.metric_per_case`. */
   case: string;
-  size: Triple;
+  size: Readonly<Triple>;
   /** mm, [D, H, W]. */
-  spacing: Triple;
+  spacing: Readonly<Triple>;
   image: ArrayLike<number>;
   reference: Uint8Array;
   prediction: Uint8Array;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Cuts a case into the three planes a radiologist reads, with mask outlines as paths along voxel edges.
 
+import type { Plane } from '../axes.ts';
 import { quantile } from '../metrics/statistics.ts';
 import type { OverlayCase } from './input.ts';
 
-export type PlaneName = 'transverse' | 'coronal' | 'sagittal';
-
 /** One plane, already turned the way it is shown. */
 export interface PlaneView {
-  plane: PlaneName;
+  plane: Plane;
   /** Index of the slice along its axis, from 0. */
   slice: number;
   width: number;
@@ -29,7 +28,7 @@ export interface CaseViews {
 }
 
 // Fixed axis, axis down the page, axis across, letters; axes 0 D (superior), 1 H (anterior), 2 W (right).
-const PLANES: readonly { plane: PlaneName; axes: readonly [number, number, number]; letters: PlaneView['letters'] }[] = [
+const PLANES: readonly { plane: Plane; axes: readonly [number, number, number]; letters: PlaneView['letters'] }[] = [
   { plane: 'transverse', axes: [0, 1, 2], letters: ['R', 'L', 'A', 'P'] },
   { plane: 'coronal', axes: [1, 0, 2], letters: ['R', 'L', 'S', 'I'] },
   { plane: 'sagittal', axes: [2, 0, 1], letters: ['A', 'P', 'S', 'I'] },
@@ -53,7 +52,7 @@ function cut(
   input: OverlayCase,
   box: Box,
   centre: number[],
-  plane: PlaneName,
+  plane: Plane,
   [fixed, down, across]: readonly [number, number, number],
   letters: PlaneView['letters'],
   window: { low: number; high: number },

@@ -7,6 +7,7 @@
 //
 // Every method rejects with a plain `Failure`, never with an Error: `catch (failure) { failure.message, failure.hint }`.
 
+import type { Plane, SlicePlane, Triple } from '../axes.ts';
 import type { MeaningName } from './session/meanings.ts';
 
 /** What went wrong, in the words of the command line. */
@@ -22,12 +23,6 @@ export interface Failure {
   readonly hint?: string;
 }
 
-export type Triple = readonly [number, number, number];
-/** Planes that can be annotated. */
-export type Plane = 'transverse' | 'coronal';
-/** Planes that can be looked at. */
-export type View = Plane | 'sagittal';
-
 export interface ClassInfo {
   readonly name: string;
   /** '#rrggbb'. */
@@ -37,16 +32,16 @@ export interface ClassInfo {
 }
 
 /** Indices of annotated slices, ascending. */
-export type Annotated = Readonly<Record<Plane, readonly number[]>>;
+export type Annotated = Readonly<Record<SlicePlane, readonly number[]>>;
 
 export interface CaseInfo {
   /** Known by it everywhere, in files too. */
   readonly name: string;
   readonly format: 'nifti' | 'nrrd' | 'metaimage' | 'dicom' | 'phantom';
   /** [D, H, W]. */
-  readonly size: Triple;
+  readonly size: Readonly<Triple>;
   /** Between voxel centres along [D, H, W]. */
-  readonly spacing: Triple;
+  readonly spacing: Readonly<Triple>;
   /** 4 x 4, row-major: voxel (w, h, d, 1) to RAS+ millimetres, as NIfTI's sform. */
   readonly affine: readonly number[];
   /** What the reader remarked about the file, one sentence each. */
@@ -59,7 +54,7 @@ export interface CaseInfo {
 }
 
 export interface Voxels {
-  readonly size: Triple;
+  readonly size: Readonly<Triple>;
   /** Int16Array wherever whole values of 16 bits hold the scan. */
   readonly data: Int16Array | Float32Array;
   readonly range: readonly [number, number];
@@ -67,7 +62,7 @@ export interface Voxels {
 
 /** One slice drawn by a person. */
 export interface SliceEdit {
-  readonly plane: Plane;
+  readonly plane: SlicePlane;
   readonly index: number;
   /** Classes 0 (background), 1, 2, ... of each voxel, rows first; left out, the voxels stay. */
   readonly labels?: Uint8Array;
@@ -201,7 +196,7 @@ export type StudioEvent =
 
 /** Masks of one slice by the newest weights. */
 export interface SliceMask {
-  readonly view: View;
+  readonly view: Plane;
   readonly index: number;
   /** Rows and columns. */
   readonly size: readonly [number, number];
@@ -217,7 +212,7 @@ export interface CaseMask {
   /** Classes of all voxels, [D, H, W]. */
   readonly labels: Uint8Array;
   /** As `SliceMask.agreement`, one for each transverse and each coronal slice; null where the method has one network. */
-  readonly agreement: Readonly<Record<Plane, Float32Array>> | null;
+  readonly agreement: Readonly<Record<SlicePlane, Float32Array>> | null;
   readonly run: number;
   readonly iteration: number;
 }
@@ -298,13 +293,13 @@ export interface StudioWorker {
   stop(): Promise<Training>;
 
   /** By the newest weights, between two iterations while training runs. A request that a newer one overtook is answered null. */
-  sliceMask(name: string, view: View, index: number): Promise<SliceMask | null>;
+  sliceMask(name: string, view: Plane, index: number): Promise<SliceMask | null>;
   /** The dense mask of a whole case, made now and kept. Not while training runs. */
   predict(name: string): Promise<CaseMask>;
   /** The kept one, or null. */
   mask(name: string): Promise<CaseMask | null>;
   /** The slice most worth annotating next: of least agreement in the kept mask, else farthest from annotated ones. Null: all are annotated. */
-  propose(name: string, plane: Plane): Promise<{ readonly index: number; readonly agreement: number | null } | null>;
+  propose(name: string, plane: SlicePlane): Promise<{ readonly index: number; readonly agreement: number | null } | null>;
 
   exportFile(choice: ExportChoice): Promise<Export>;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a plan says is annotated: slices of a case by its scheme, and which cases of the training part nobody annotated at all.
+import type { Triple } from '../axes.ts';
 import { annotationWeight, isBare, type Planes } from '../data/annotations.ts';
 import type { Dataset, LoadedCase } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import type { Fold } from '../data/folds.ts';
-import type { Triple } from '../data/geometry.ts';
 import { drawnCases, NO_PLANES, sparsePlanes } from '../data/sparse_planes.ts';
 import type { Plan } from '../methods/plan.ts';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Cases of a data set as a plan wants them: read, annotation simulated if asked for, resampled, normalised, and kept in memory
 // while they fit.
+import type { Triple } from '../axes.ts';
 import { loadCase, type Case, type Dataset } from '../data/dataset.ts';
-import type { Triple } from '../data/geometry.ts';
 import { prepareCase, type IntensityWindow, type PreparedCase } from '../data/sample.ts';
 import { DataError } from '../errors.ts';
 import type { Plan } from '../methods/plan.ts';

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // From a scan to masks on its own grid: prepared like training data, predicted, cleaned as the plan says, brought back to the
 // file's voxels (specification 5.4).
+import type { Triple } from '../axes.ts';
 import type { LoadedCase } from '../data/dataset.ts';
 import { rasOrientation, orientGeometry, fromRas, toRas } from '../data/orientation.ts';
 import { connectedComponents } from '../data/morphology.ts';
-import type { Geometry, Triple } from '../data/geometry.ts';
+import type { Geometry } from '../data/geometry.ts';
 import { resizeNearest, stepBetween } from '../data/resample.ts';
 import { prepareCase, type PreparedCase } from '../data/sample.ts';
 import type { Volume } from '../data/volume.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A training run: iterations, validation, checkpoints, log; stopped, killed and taken up again without losing or changing a bit.
+import type { Triple } from '../axes.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Triple } from '../data/geometry.ts';
 import { goingOn, makeFolds, type Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { currentDevice } from '../gpu/device.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The four presets (specification, section C) and what a data set decides about a plan.
+import type { Triple } from '../axes.ts';
 import { AUGMENTATION_ODDS } from '../data/augment.ts';
-import type { Triple } from '../data/geometry.ts';
 import { UsageError } from '../errors.ts';
 import { METHODS, methodOf } from '../methods/methods.ts';
 import type { Plan, Preset } from '../methods/plan.ts';

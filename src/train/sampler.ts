@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What iteration `it` sees: a case, a crop, an augmentation and what the method draws from it, each a function of (seed, iteration), so
 // that a resumed run goes on exactly where it was (specification 5.3, 7.4).
+import type { Triple } from '../axes.ts';
 import { drawAugmentation, applyAugmentation } from '../data/augment.ts';
-import type { Triple } from '../data/geometry.ts';
 import { DataError } from '../errors.ts';
 import { Philox } from '../random/philox.ts';
 import { cutSample, foregroundVoxels, noduleStart, patchStart } from '../data/roi.ts';

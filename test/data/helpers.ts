@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
+import type { Triple } from '../../src/axes.ts';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect } from 'vitest';
 import { DataError } from '../../src/errors.ts';
-import type { Triple } from '../../src/data/geometry.ts';
 import type { Volume, VoxelArray } from '../../src/data/volume.ts';
 
 /** A folder removed after the test file. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
+import type { Triple } from '../../src/axes.ts';
 import { describe, expect, it } from 'vitest';
-import { voxelToWorld, worldToVoxel, type Triple } from '../../src/data/geometry.ts';
+import { voxelToWorld, worldToVoxel } from '../../src/data/geometry.ts';
 import { fromRas, toRas } from '../../src/data/orientation.ts';
 import { volumeOf } from './helpers.ts';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+import type { Triple } from '../../src/axes.ts';
 import { describe, expect, it } from 'vitest';
-import type { Triple } from '../../src/data/geometry.ts';
 import { voxelToWorld } from '../../src/data/geometry.ts';
 import {
   applyTaps,

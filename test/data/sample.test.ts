@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
+import type { Triple } from '../../src/axes.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyAugmentation, drawAugmentation, moveVoxels, NO_AUGMENTATION } from '../../src/data/augment.ts';
 import type { LoadedCase } from '../../src/data/dataset.ts';
-import type { Triple } from '../../src/data/geometry.ts';
 import { Philox } from '../../src/random/philox.ts';
 import { crop, cutSample, foregroundVoxels, noduleCentre, noduleStart, paste, patchStart, startAround } from '../../src/data/roi.ts';
 import { normalise, prepareCase, WINDOWS } from '../../src/data/sample.ts';

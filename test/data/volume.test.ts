@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+import type { Triple } from '../../src/axes.ts';
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { assertSameGeometry, sameGeometry, voxelToWorld, worldToVoxel, type Triple } from '../../src/data/geometry.ts';
+import { assertSameGeometry, sameGeometry, voxelToWorld, worldToVoxel } from '../../src/data/geometry.ts';
 import { fromRas, toRas } from '../../src/data/orientation.ts';
 import type { Volume, VoxelArray } from '../../src/data/volume.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Image files written byte by byte from the formats' definitions, independently of the code under test.
-import type { Triple } from '../../src/data/geometry.ts';
+import type { Triple } from '../../src/axes.ts';
 import type { Volume } from '../../src/data/volume.ts';
 import { decodeVolume } from '../../src/io/decode.ts';
 import { fflateCodec } from '../../src/io/fflate.ts';

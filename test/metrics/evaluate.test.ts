@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
+import type { Triple } from '../../src/axes.ts';
 import { describe, expect, it } from 'vitest';
 import { compareRuns } from '../../src/metrics/compare.ts';
 import { evaluateCase, type CaseResult, type EvaluateOptions, type EvaluationCase, type LabelClass } from '../../src/metrics/evaluate.ts';
-import type { LabelMap, Triple } from '../../src/metrics/mask.ts';
+import type { LabelMap } from '../../src/metrics/mask.ts';
 import { summarise, type Summary } from '../../src/metrics/summary.ts';
 import { averageHistogram, distanceHistogram, HISTOGRAM_CENTRES } from '../../src/metrics/surface_histogram.ts';
 import { ball, paint } from './masks.ts';
@@ -11,8 +12,8 @@ const CLASSES: LabelClass[] = [
   { label: 1, name: 'nodule' },
   { label: 2, name: 'vessel' },
 ];
-const GRID: Triple = [16, 24, 24],
-  SPACING: Triple = [2, 0.5, 0.5];
+const GRID: Readonly<Triple> = [16, 24, 24],
+  SPACING: Readonly<Triple> = [2, 0.5, 0.5];
 const empty = paint(GRID, () => 0, SPACING);
 const small = ball(GRID, [8, 12, 12], 5, SPACING),
   large = ball(GRID, [8, 12, 12], 6, SPACING);

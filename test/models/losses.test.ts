@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The losses, slices, pseudo-label weights, ramp, quality and optimiser against the PyTorch oracle (test/golden/sanet/NAMES.md, 5).
+import type { SlicePlane } from '../../src/axes.ts';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
@@ -13,7 +14,7 @@ import { Parameter } from '../../src/nn/parameter.ts';
 import { zerosInit } from '../../src/nn/init.ts';
 import { mul } from '../../src/ops/pointwise.ts';
 import { reshape } from '../../src/ops/reshape.ts';
-import { fitSlices, takeSlices, toNative, toNetwork, type Plane } from '../../src/models/sanet/planes.ts';
+import { fitSlices, takeSlices, toNative, toNetwork } from '../../src/models/sanet/planes.ts';
 import { crossTargets } from '../../src/methods/sanet/cross.ts';
 import { sliceLoss } from '../../src/methods/sanet/forward.ts';
 import { boundaryLoss, boundaryTarget, oneHotOf, segLoss } from '../../src/losses/segmentation.ts';
@@ -123,7 +124,7 @@ describe('slices', () => {
   it('to the network: padded, and enlarged', async () => {
     const { config } = goldens.get('to_network');
     await hold('to_network', ({ volume }) => {
-      const take = (plane: Plane, resize: 1 | 2): Tensor => {
+      const take = (plane: SlicePlane, resize: 1 | 2): Tensor => {
         const slices = takeSlices(reshape(volume, [1, 10, 7, 40, 1]), plane, tensor(config[plane], { dtype: 'u32' }));
         return toNetwork(slices, fitSlices(slices.shape[1], slices.shape[2], resize));
       };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Specification E.2 to E.6, E.8, E.9 and E.11: properties that a wrong module cannot have by accident. E.1 is counts.test.ts, E.7 the
 // op tests, E.10 losses.test.ts, E.12 toy.test.ts, E.13 and E.14 the tests of metrics and formats.
+import type { SlicePlane } from '../../src/axes.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
 import { evaluate } from '../../src/engine/program.ts';
@@ -9,7 +10,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { BGC } from '../../src/models/sanet/bgc.ts';
 import { CCA, CSA } from '../../src/models/sanet/cross_layer.ts';
 import { dctTable, MFCA } from '../../src/models/sanet/mfca.ts';
-import { putSlices, takeSlices, type Plane } from '../../src/models/sanet/planes.ts';
+import { putSlices, takeSlices } from '../../src/models/sanet/planes.ts';
 import { attention } from '../../src/ops/attention.ts';
 import { bilateralAdjacency } from '../../src/ops/bilateral_graph.ts';
 import { edgeConvGather } from '../../src/ops/edge_conv.ts';
@@ -84,7 +85,7 @@ describe('grouping (E.2, E.3)', () => {
     expect(await largestDifference(slice(dx, { axis: -1, start: 8, end: 16 }), back)).toBeLessThan(1e-6);
   });
 
-  it.each(['transverse', 'coronal'] as const)('%s slices: taking and putting back', async (plane: Plane) => {
+  it.each(['transverse', 'coronal'] as const)('%s slices: taking and putting back', async (plane: SlicePlane) => {
     const [d, h, w] = [3, 4, 5];
     const count = plane === 'transverse' ? d : h;
     const volume = random([1, d, h, w, 2], 4);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // A small evaluation and a report input that uses every section.
 
+import type { Triple } from '../../src/axes.ts';
 import { evaluateCase, type LabelClass } from '../../src/metrics/evaluate.ts';
-import type { LabelMap, Triple } from '../../src/metrics/mask.ts';
+import type { LabelMap } from '../../src/metrics/mask.ts';
 import { summarise, type Summary } from '../../src/metrics/summary.ts';
 import { chooseOverlayCases } from '../../src/report/overlay_choice.ts';
 import type { ReportInput } from '../../src/report/input.ts';
 
-const GRID: Triple = [8, 14, 14],
-  SPACING: Triple = [2, 1, 1];
+const GRID: Readonly<Triple> = [8, 14, 14],
+  SPACING: Readonly<Triple> = [2, 1, 1];
 
-export function block(from: Triple, to: Triple, label = 1, into?: LabelMap): LabelMap {
+export function block(from: Readonly<Triple>, to: Readonly<Triple>, label = 1, into?: LabelMap): LabelMap {
   const map = into ?? { data: new Uint8Array(GRID[0] * GRID[1] * GRID[2]), size: GRID, spacing: SPACING };
   for (let z = from[0]; z < to[0]; z++)
     for (let y = from[1]; y < to[1]; y++) for (let x = from[2]; x < to[2]; x++) map.data[(z * GRID[1] + y) * GRID[2] + x] = label;

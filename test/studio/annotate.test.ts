@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the studio's drawing tools do to bitmaps, and what undo does to that.
+import type { Plane, SlicePlane } from '../../src/axes.ts';
 import { describe, expect, it } from 'vitest';
 import { Philox } from '../../src/random/philox.ts';
 import { stroke } from '../../src/studio/annotate/brush.ts';
@@ -7,7 +8,7 @@ import { Drawing } from '../../src/studio/annotate/drawing.ts';
 import { fillAll, fillPolygon, flood } from '../../src/studio/annotate/fill.ts';
 import { KEPT_STEPS } from '../../src/studio/annotate/history.ts';
 import { between } from '../../src/studio/annotate/interpolate.ts';
-import { putSlice, slice, type Bitmap, type DrawnPlane, type Plane } from '../../src/studio/annotate/planes.ts';
+import { putSlice, slice, type Bitmap } from '../../src/studio/annotate/planes.ts';
 
 const bitmap = (width: number, height: number, at: (u: number, v: number) => number = () => 0): Bitmap => ({
   width,
@@ -140,8 +141,8 @@ describe('between two slices', () => {
 });
 
 describe('a drawing', () => {
-  const at = (plane: DrawnPlane, index: number): { plane: DrawnPlane; index: number } => ({ plane, index });
-  const paint = (d: Drawing, plane: DrawnPlane, index: number, value: number, marked = true): boolean =>
+  const at = (plane: SlicePlane, index: number): { plane: SlicePlane; index: number } => ({ plane, index });
+  const paint = (d: Drawing, plane: SlicePlane, index: number, value: number, marked = true): boolean =>
     d.change('paint', at(plane, index), d.sliceOf(plane, index).data.fill(value), marked);
 
   it('is annotated only where someone said so, and counts each voxel once', () => {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A worker for tests of the page alone: one phantom, drawings in memory, training that counts.
+import type { Triple } from '../../src/axes.ts';
 import { expose } from 'comlink';
 import { makePhantom } from '../../src/data/phantom.ts';
 import { axisOf, slice, putSlice } from '../../src/studio/annotate/planes.ts';
 import { PHANTOM } from './phantom.ts';
-import type { CaseInfo, CaseMask, LogPoint, Session, StudioEvent, StudioWorker, Training, Triple } from '../../src/studio/protocol.ts';
+import type { CaseInfo, CaseMask, LogPoint, Session, StudioEvent, StudioWorker, Training } from '../../src/studio/protocol.ts';
 
 // A page in the folder `large` has a volume as large as they come, of air.
 const large = location.pathname.startsWith('/large/');
-const size: Triple = large ? [300, 512, 512] : PHANTOM.size;
-const spacing: Triple = PHANTOM.spacing;
+const size: Readonly<Triple> = large ? [300, 512, 512] : PHANTOM.size;
+const spacing: Readonly<Triple> = PHANTOM.spacing;
 const made = large ? undefined : makePhantom(PHANTOM);
 const voxels = made ? (made.image.data as Int16Array) : new Int16Array(size[0] * size[1] * size[2]);
 const truth = made ? (made.label.data as Uint8Array) : new Uint8Array(voxels.length);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The studio's page in Chromium, with a worker that only pretends: every part of it by pointer and keys.
 // STUDIO_SHOTS=folder keeps a picture of every step.
+import type { Plane } from '../../src/axes.ts';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,6 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makePhantom } from '../../src/data/phantom.ts';
-import type { Plane } from '../../src/studio/annotate/planes.ts';
 import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
 import { chromium } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Slices on the screen: to scale, the right way round, under the pointer what is under the pointer.
+import type { Plane, Triple } from '../../src/axes.ts';
 import { describe, expect, it } from 'vitest';
 import { toRas } from '../../src/data/orientation.ts';
-import { voxelToWorld, type Triple } from '../../src/data/geometry.ts';
-import { axesAlong, type Plane } from '../../src/studio/annotate/planes.ts';
+import { voxelToWorld } from '../../src/data/geometry.ts';
+import { axesAlong } from '../../src/studio/annotate/planes.ts';
 import { FITTED, frameOf, LETTERS, scaleBar, toScreen, toSlice, zoomedAt } from '../../src/studio/view/frame.ts';
 import { edges, greys, tints } from '../../src/studio/view/paint.ts';
 import { dragged, PRESETS } from '../../src/studio/view/windows.ts';

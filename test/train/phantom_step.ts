@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Training steps on phantoms without files: a plan with networks small enough for a test, and what a sampler feeds them.
+import type { Triple } from '../../src/axes.ts';
 import { expect } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
-import type { Triple } from '../../src/data/geometry.ts';
 import { makePhantom } from '../../src/data/phantom.ts';
 import { currentDevice } from '../../src/gpu/device.ts';
 import { prepareCase, type PreparedCase } from '../../src/data/sample.ts';

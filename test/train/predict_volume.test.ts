@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Whole volumes with stand-ins for the networks: what the windows cover, how they blend, what is held in memory, where masks land.
+import type { Triple } from '../../src/axes.ts';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { orientGeometry, rasOrientation, toRas } from '../../src/data/orientation.ts';
-import type { Geometry, Triple } from '../../src/data/geometry.ts';
+import type { Geometry } from '../../src/data/geometry.ts';
 import type { Volume } from '../../src/data/volume.ts';
 import { onStoredGrid, prepareScan, scanBytes, segment, windowsOf } from '../../src/train/inference.ts';
 import { blendWeights, patchStarts, predictVolume, roisAtOnce, type RoiNetworks } from '../../src/predict/predict_volume.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // DICOM files that a person dropped, as one volume a series, and what a segmentation of it has to refer to.
-import type { Geometry, Triple } from '../../data/geometry.ts';
+import type { Triple } from '../../axes.ts';
+import type { Geometry } from '../../data/geometry.ts';
 import { worldToVoxel } from '../../data/geometry.ts';
 import type { Volume } from '../../data/volume.ts';
 import { DataError } from '../../errors.ts';

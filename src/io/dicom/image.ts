@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One DICOM image as frames, each with its own place and rescaling: those of the data set, or of the functional groups of an
 // enhanced image (PS3.3 C.7.6.16). What is missing is asked for; nothing is assumed.
+import type { Triple } from '../../axes.ts';
 import { DataError } from '../../errors.ts';
-import { assertOrthogonal, type Triple } from '../../data/geometry.ts';
+import { assertOrthogonal } from '../../data/geometry.ts';
 import type { Remark } from '../source.ts';
 import type { DataSet } from './data_set.ts';
 import type { DicomFile } from './open.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Frames of one series as a volume: ordered by their place along the normal, never by name or number, and rescaled each by its own.
+import type { Triple } from '../../axes.ts';
 import { DataError } from '../../errors.ts';
-import type { Geometry, Triple } from '../../data/geometry.ts';
+import type { Geometry } from '../../data/geometry.ts';
 import { cross, type DicomImage, type Frame } from './image.ts';
 import type { Keyword } from './tags.ts';
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Clicks while training (specification 3.6): the first on annotated foreground, drawn by the sampler; each further one on a voxel
 // that the decode before got wrong, chosen on the device. One click a class and decode, every class at once.
+import type { Triple } from '../../axes.ts';
 import { tensor, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
 import { addScalar, cast, detach, equal, greaterScalar, indicator, mul, mulScalar, neg, sub, where } from '../../ops/pointwise.ts';
@@ -9,7 +10,6 @@ import { reshape } from '../../ops/reshape.ts';
 import { sampleVoxel } from '../../ops/sample_voxel.ts';
 import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import { decide, type SparseLabels } from './cross.ts';
-import type { Size3 } from '../../models/sanet/planes.ts';
 import { samDecode } from './forward.ts';
 import type { Present } from '../../losses/segmentation.ts';
 
@@ -53,7 +53,7 @@ export function promptedDecodes(
   consensus: Consensus | null,
   present: Present,
 ): Tensor[] {
-  const [b, ...size] = volumes.shape as unknown as [number, ...Size3];
+  const [b, ...size] = volumes.shape as unknown as [number, ...Readonly<Triple>];
   const embedding = sam.encode(reshape(volumes, [b, ...size, 1]));
   const first = { coords: reshape(inputs.coords, [-1, 1, 3]), labels: reshape(inputs.labels, [-1, 1]) };
   const out: Tensor[] = [];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What SA-Net's step takes of a region besides its voxels: first clicks and slices of both planes, each a function of (seed, n)
 // (specification 5.3, 7.4).
+import type { SlicePlane } from '../../axes.ts';
 import type { Sample } from '../../data/sample.ts';
-import { planeShape, type Plane } from '../../models/sanet/planes.ts';
+import { planeShape } from '../../models/sanet/planes.ts';
 import { Philox } from '../../random/philox.ts';
 import type { Drawn } from '../method.ts';
 import { chooseSlices, planeFeed, type PlaneFeed } from '../slices.ts';
@@ -29,7 +30,7 @@ export function sanetFeed(
   const coords = new Float32Array((classes - 1) * 3);
   for (let c = 1; c < classes; c++) coords.set(clickIn(sample, c, clicks.uniform(n, c, 1)[0]), (c - 1) * 3);
   const order = new Philox(seed, 'order');
-  const plane = (name: Plane, i: number): PlaneFeed =>
+  const plane = (name: SlicePlane, i: number): PlaneFeed =>
     planeFeed(
       chooseSlices(sample, name, cross.slices[i], order.uniform(n, i + 1, planeShape(sample.size, name).count)),
       planeShape(sample.size, name).count,

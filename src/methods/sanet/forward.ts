@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What one network computes in a training step, and its loss (specification 3.6, 5.3, 6).
+import type { Triple } from '../../axes.ts';
 import { zeros, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
 import { concat, slice } from '../../ops/layout.ts';
@@ -8,7 +9,7 @@ import { add, addScalar, mul, mulScalar, neg } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { softmax } from '../../ops/softmax.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
-import { toNative, type Fit, type Size3 } from '../../models/sanet/planes.ts';
+import { toNative, type Fit } from '../../models/sanet/planes.ts';
 import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import {
   besideClasses,
@@ -32,7 +33,7 @@ const SILENT = -1e4;
  * a case has no labels of (`present` [B, K]) are silent: SAM is not prompted for them.
  */
 export function classLogits(masks: Tensor, volumes: number, present?: Present): Tensor {
-  const [n, ...size] = masks.shape.slice(0, -1) as [number, ...Size3];
+  const [n, ...size] = masks.shape.slice(0, -1) as [number, ...Readonly<Triple>];
   const k = n / volumes;
   let foreground = k === 1 ? masks : permute(reshape(masks, [volumes, k, ...size]), [0, 2, 3, 4, 1]);
   if (present) {
@@ -50,7 +51,7 @@ export function samDecode(
   sam: SamMed3D,
   embedding: Tensor,
   click: { coords: Tensor; labels: Tensor },
-  size: Size3,
+  size: Readonly<Triple>,
   { previous, present }: { previous?: Tensor | undefined; present?: Present } = {},
 ): { logits: Tensor; low: Tensor } {
   const low = sam.decode(embedding, click, previous);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The three networks of SA-Net, and how each one's parameters are updated.
+import type { SlicePlane } from '../../axes.ts';
 import { Net2D } from '../../models/sanet/net2d.ts';
-import type { Plane } from '../../models/sanet/planes.ts';
 import { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import { decayGroups } from '../../optim/optimiser.ts';
 import type { NetworkGroups } from '../method.ts';
@@ -9,7 +9,7 @@ import { storageOf } from '../precision.ts';
 import { hounsfield, narrowed } from './intensities.ts';
 import type { SanetPlan } from './plan.ts';
 
-export type NetworkName = 'sam' | Plane;
+export type NetworkName = 'sam' | SlicePlane;
 
 /** Those that a plan has. */
 export type SanetNetworks = { readonly sam?: SamMed3D; readonly transverse?: Net2D; readonly coronal?: Net2D };

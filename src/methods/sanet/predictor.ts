@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Trained networks on ROIs: both 2D networks on every slice, a click from their consensus, SAM (specification 3.6, 5.4).
 // Ground truth is never read here.
+import type { SlicePlane, Triple } from '../../axes.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { currentDevice } from '../../gpu/device.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { softmax } from '../../ops/softmax.ts';
-import { fitSlices, planeShape, PLANES, toNative, toNetwork, type Plane, type Size3 } from '../../models/sanet/planes.ts';
+import { fitSlices, planeShape, PLANES, toNative, toNetwork } from '../../models/sanet/planes.ts';
 import type { SamMed3D } from '../../models/sam_med3d/sam.ts';
 import { roisAtOnce } from '../../predict/predict_volume.ts';
 import { samDecode } from './forward.ts';
@@ -23,12 +24,12 @@ type Probabilities = Record<string, Float32Array>;
 
 export class Predictor implements RoiPredictor {
   readonly most: number;
-  private readonly size: Size3;
+  private readonly size: Readonly<Triple>;
   private readonly classes: number;
-  private readonly planes: readonly { plane: Plane; slices: Batches }[];
+  private readonly planes: readonly { plane: SlicePlane; slices: Batches }[];
   private readonly sam: Batches | null;
 
-  private constructor(parts: { most: number; size: Size3; classes: number; planes: Predictor['planes']; sam: Batches | null }) {
+  private constructor(parts: { most: number; size: Readonly<Triple>; classes: number; planes: Predictor['planes']; sam: Batches | null }) {
     this.most = parts.most;
     this.size = parts.size;
     this.classes = parts.classes;
@@ -39,10 +40,10 @@ export class Predictor implements RoiPredictor {
   /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. `joined`: as in `Batches.create`. */
   static async create(plan: SanetPlan, nets: SanetNetworks, joined?: boolean): Promise<Predictor> {
     assertPrecision(plan, currentDevice());
-    const size = plan.data.roi as Size3;
+    const size = plan.data.roi as Readonly<Triple>;
     const classes = plan.classes.length;
     const most = roisAtOnce(size, classes, networkList(nets).length);
-    const planes: { plane: Plane; slices: Batches }[] = [];
+    const planes: { plane: SlicePlane; slices: Batches }[] = [];
     for (const plane of PLANES) {
       const net = nets[plane];
       if (!net) continue;
@@ -129,7 +130,7 @@ function samLogits(
   coords: Tensor,
   labels: Tensor,
   [n, clicks]: readonly [number, number],
-  size: Size3,
+  size: Readonly<Triple>,
 ): Tensor {
   const embedding = sam.encode(reshape(image, [n, ...size, 1]));
   const click = { coords: reshape(coords, [n * clicks, 1, 3]), labels: reshape(labels, [n * clicks, 1]) };
@@ -137,7 +138,7 @@ function samLogits(
 }
 
 /** Slice `at` [h, w] of a volume [D, H, W]. */
-function sliceOf(volume: Float32Array, [d, h, w]: Size3, plane: Plane, at: number): Float32Array {
+function sliceOf(volume: Float32Array, [d, h, w]: Readonly<Triple>, plane: SlicePlane, at: number): Float32Array {
   if (plane === 'transverse') return volume.subarray(at * h * w, (at + 1) * h * w);
   const slice = new Float32Array(d * w);
   for (let z = 0; z < d; z++) slice.set(volume.subarray((z * h + at) * w, (z * h + at + 1) * w), z * w);
@@ -145,7 +146,7 @@ function sliceOf(volume: Float32Array, [d, h, w]: Size3, plane: Plane, at: numbe
 }
 
 /** All slices [h, w, c] of a plane as a volume [D, H, W, c]. */
-function volumeOf(slices: readonly Float32Array[], [d, h, w]: Size3, plane: Plane, c: number): Float32Array {
+function volumeOf(slices: readonly Float32Array[], [d, h, w]: Readonly<Triple>, plane: SlicePlane, c: number): Float32Array {
   const volume = new Float32Array(d * h * w * c);
   slices.forEach((slice, at) => {
     if (plane === 'transverse') volume.set(slice, at * slice.length);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Clicks at test time (specification 3.6): from the consensus of the 2D networks, never from ground truth.
+import type { Triple } from '../../axes.ts';
 import { squaredDistances } from '../../metrics/edt.ts';
 import { largestComponent } from '../../data/morphology.ts';
-import type { Size3 } from '../../models/sanet/planes.ts';
 import { argmax } from '../../predict/predict_volume.ts';
 import { voxelCoordinates } from './feed.ts';
 
@@ -12,7 +12,7 @@ import { voxelCoordinates } from './feed.ts';
  */
 export function consensusClicks(
   predictions: readonly Float32Array[],
-  size: Size3,
+  size: Readonly<Triple>,
   classes: number,
 ): { coords: Float32Array; labels: Float32Array } {
   const coords = new Float32Array((classes - 1) * 3).fill(0.5);
@@ -26,9 +26,9 @@ export function consensusClicks(
 }
 
 /** Voxel of a mask with the largest distance to its outside; voxels beyond the volume count as outside. */
-function innermost(mask: Uint8Array, [d, h, w]: Size3): [number, number, number] {
+function innermost(mask: Uint8Array, [d, h, w]: Readonly<Triple>): [number, number, number] {
   // A rim of background makes the volume's faces count as outside.
-  const rim: Size3 = [d + 2, h + 2, w + 2];
+  const rim: Readonly<Triple> = [d + 2, h + 2, w + 2];
   const outside = new Uint8Array(rim[0] * rim[1] * rim[2]).fill(1);
   for (let z = 0; z < d; z++) {
     for (let y = 0; y < h; y++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One training iteration as one program (`pseudo: 'selected'`): the three networks' forward passes, cross supervision between
 // them, their losses, gradients and updates. Pseudo labels come from the same pass that is trained.
+import type { SlicePlane, Triple } from '../../axes.ts';
 import { spec, type Spec } from '../../engine/dtype.ts';
 import type { Inputs } from '../../engine/program.ts';
 import { noGrad } from '../../engine/trace.ts';
@@ -8,18 +9,7 @@ import { tensor, type Tensor } from '../../engine/tensor.ts';
 import { flip } from '../../ops/layout.ts';
 import { add, mul } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
-import {
-  fitSlices,
-  planeShape,
-  PLANES,
-  putSlices,
-  takeSlices,
-  toNative,
-  toNetwork,
-  type Fit,
-  type Plane,
-  type Size3,
-} from '../../models/sanet/planes.ts';
+import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork, type Fit } from '../../models/sanet/planes.ts';
 import { sharingStatistics } from '../../nn/layers.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
 import { meanOf, type Present } from '../../losses/segmentation.ts';
@@ -43,7 +33,7 @@ export type StepExample = ClickExample & {
   readonly label: Spec;
   readonly annotated: Spec;
   readonly present: Spec;
-} & { readonly [P in Plane]: { readonly index: Spec; readonly inverse: Spec; readonly chosen: Spec } & { readonly selected?: Spec } };
+} & { readonly [P in SlicePlane]: { readonly index: Spec; readonly inverse: Spec; readonly chosen: Spec } & { readonly selected?: Spec } };
 
 /** Share of voxels in which both 2D networks agree, as a measure of a step. */
 export const AGREEMENT = 'agreement.2D planes';
@@ -76,8 +66,8 @@ export function clickExample({ classes, method: { sam } }: SanetPlan): ClickExam
 
 /** Shapes of a step: ROI, slices a plane, classes. */
 export function stepExample(plan: SanetPlan): StepExample {
-  const roi = plan.data.roi as Size3;
-  const plane = (name: Plane, i: number): { index: Spec; inverse: Spec; chosen: Spec } => {
+  const roi = plan.data.roi as Readonly<Triple>;
+  const plane = (name: SlicePlane, i: number): { index: Spec; inverse: Spec; chosen: Spec } => {
     const { count } = planeShape(roi, name);
     return { index: spec([Math.min(plan.method.cross.slices[i], count)], 'u32'), inverse: spec([count], 'u32'), chosen: spec([count]) };
   };
@@ -118,12 +108,12 @@ function trainAll(
   share: number,
 ): void {
   const { network2d, sam, cross: exchange, loss } = plan.method;
-  const [b, ...size] = x.image.shape as unknown as [number, ...Size3];
+  const [b, ...size] = x.image.shape as unknown as [number, ...Readonly<Triple>];
   const classes = plan.classes.length;
   const present = partial ? x.present : undefined;
   const volumes = reshape(x.image, [b, ...size, 1]);
   const truth = { label: x.label, annotated: x.annotated };
-  const planes = new Map<Plane, { out: Net2DOutput; fit: Fit }>();
+  const planes = new Map<SlicePlane, { out: Net2DOutput; fit: Fit }>();
   for (const plane of PLANES) {
     const net = nets[plane];
     if (!net) continue;
@@ -152,7 +142,7 @@ function trainAll(
 }
 
 /** Targets and weights of chosen slices, [S, h, w]. index u32 [B, S / B] or [S] */
-export function supervisionOf({ target, weight }: Supervision, plane: Plane, index: Tensor): Supervision {
+export function supervisionOf({ target, weight }: Supervision, plane: SlicePlane, index: Tensor): Supervision {
   const pick = (v: Tensor): Tensor =>
     noGrad(() => {
       const taken = takeSlices(reshape(v, [...v.shape, 1]), plane, reshape(index, [-1]));
@@ -172,11 +162,11 @@ export function mirroredPredictions(
   present: Present,
 ): Predictions {
   return noGrad(() => {
-    const [b, ...size] = x.image.shape as unknown as [number, ...Size3];
+    const [b, ...size] = x.image.shape as unknown as [number, ...Readonly<Triple>];
     const mirror = (v: Tensor): Tensor => flip(v, { axis: 3 });
     const image = mirror(x.image);
     const volumes = reshape(image, [b, ...size, 1]);
-    const ofPlane = (plane: Plane): Tensor => {
+    const ofPlane = (plane: SlicePlane): Tensor => {
       const { height, width } = planeShape(size, plane);
       const fit = fitSlices(height, width, network2d.resize);
       const net = nets[plane]!;
@@ -193,12 +183,12 @@ export function mirroredPredictions(
 
 /** Probabilities of both 2D networks as volumes [B, D, H, W, K], and where both looked. */
 function volumesOf(
-  planes: ReadonlyMap<Plane, { out: Net2DOutput; fit: Fit }>,
+  planes: ReadonlyMap<SlicePlane, { out: Net2DOutput; fit: Fit }>,
   x: Inputs<StepExample>,
 ): { transverse: Tensor; coronal: Tensor; chosen: Tensor } {
   return noGrad(() => {
     const [b, d, h] = x.image.shape as [number, number, number, number];
-    const volume = (plane: Plane): Tensor => {
+    const volume = (plane: SlicePlane): Tensor => {
       const { out, fit } = planes.get(plane)!;
       return putSlices(probabilities(toNative(out.logits, fit)), plane, x[plane].inverse);
     };

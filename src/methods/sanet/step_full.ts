@@ -4,6 +4,7 @@
 // the 2D networks are trained one after the other, in micro-batches whose gradients add up. A micro-batch has its own statistics and its
 // own loss; how many are computed at once is up to the device. The programs share its activation memory; what one hands to another lies
 // in pinned volumes.
+import type { SlicePlane, Triple } from '../../axes.ts';
 import { spec } from '../../engine/dtype.ts';
 import { compile, type CompileOptions, type Feed, type Inputs, type Program } from '../../engine/program.ts';
 import { tensor, zeros, type Tensor } from '../../engine/tensor.ts';
@@ -15,18 +16,7 @@ import { cast, greaterScalar } from '../../ops/pointwise.ts';
 import { putRows } from '../../ops/put_rows.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { sharingStatistics } from '../../nn/layers.ts';
-import {
-  fitSlices,
-  planeShape,
-  PLANES,
-  takeSlices,
-  toNative,
-  toNetwork,
-  turned,
-  type Fit,
-  type Plane,
-  type Size3,
-} from '../../models/sanet/planes.ts';
+import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, turned, type Fit } from '../../models/sanet/planes.ts';
 import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
 import { type Supervision } from './cross.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
@@ -76,7 +66,7 @@ class FullStep implements Step<StepFeed> {
   private readonly partial: boolean;
   private readonly begun: Together | undefined;
   private readonly batch: number;
-  private readonly size: Size3;
+  private readonly size: Readonly<Triple>;
   private readonly classes: number;
   private readonly pinned: Tensor[] = [];
   /** For the activations of a program, measured before the first is compiled: they share them. */
@@ -87,10 +77,10 @@ class FullStep implements Step<StepFeed> {
   private readonly annotated: Tensor;
   private readonly present: Tensor;
   /** Probabilities of the 2D networks, a stack of slices each, and what SAM's turn makes of them for these networks; null without exchange. */
-  private readonly seen: Readonly<Record<Plane, Tensor>> | null = null;
+  private readonly seen: Readonly<Record<SlicePlane, Tensor>> | null = null;
   private readonly targets: Supervision | null = null;
-  private readonly looks: { plane: Plane; part: Part }[] = [];
-  private readonly trains: { plane: Plane; part: Part }[] = [];
+  private readonly looks: { plane: SlicePlane; part: Part }[] = [];
+  private readonly trains: { plane: SlicePlane; part: Part }[] = [];
   private sam: Part | null = null;
   /** Micro-batches of an iteration by network. */
   private readonly passes = new Map<string, number>();
@@ -208,17 +198,17 @@ class FullStep implements Step<StepFeed> {
     );
   }
 
-  private fit(plane: Plane): Fit {
+  private fit(plane: SlicePlane): Fit {
     const { height, width } = planeShape(this.size, plane);
     return fitSlices(height, width, this.plan.method.network2d.resize);
   }
 
-  private slices(plane: Plane, index: Tensor, fit: Fit): Tensor {
+  private slices(plane: SlicePlane, index: Tensor, fit: Fit): Tensor {
     return noGrad(() => toNetwork(takeSlices(reshape(this.image, [this.batch, ...this.size, 1]), plane, index), fit));
   }
 
   /** Probabilities of a few slices, with the statistics of each micro-batch, into the stack of all. */
-  private lookPlane(plane: Plane): Promise<Part> {
+  private lookPlane(plane: SlicePlane): Promise<Part> {
     const net = this.nets[plane]!;
     const fit = this.fit(plane);
     return this.part(`look ${plane}`, planeShape(this.size, plane).count, (slices, batches, options) =>
@@ -236,7 +226,7 @@ class FullStep implements Step<StepFeed> {
     );
   }
 
-  private trainPlane(plane: Plane, wanted: number): Promise<Part> {
+  private trainPlane(plane: SlicePlane, wanted: number): Promise<Part> {
     const net = this.nets[plane]!;
     const fit = this.fit(plane);
     const n = Math.min(wanted, planeShape(this.size, plane).count);
@@ -291,7 +281,7 @@ class FullStep implements Step<StepFeed> {
           const stacks = this.seen![plane];
           return [plane, turned(some(reshape(stacks, [this.batch, -1, ...stacks.shape.slice(1)])), plane)];
         }),
-      ) as Record<Plane, Tensor>);
+      ) as Record<SlicePlane, Tensor>);
     let consensus: Consensus | null = null;
     if (seen && sam.clicks > 1) {
       // What the 2D networks said when they last looked; nothing in stage 0.

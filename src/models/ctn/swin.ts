@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The transformer of the Cross Transformer Network (specification 9.3): Swin for video, whose windows are thin and whose depth is never merged.
+import type { Triple } from '../../axes.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { conv3d } from '../../ops/conv.ts';
 import { pad } from '../../ops/layout.ts';
@@ -7,10 +8,10 @@ import { castTo } from '../../nn/cast_to.ts';
 import { fanInBias, fanInUniform } from '../../nn/init.ts';
 import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
-import { swinBlocks, type SwinBlock, type Triple } from '../swin/block.ts';
+import { swinBlocks, type SwinBlock } from '../swin/block.ts';
 import { PatchMerging, SQUARE } from '../swin/merging.ts';
 
-const PATCH: Triple = [2, 4, 4];
+const PATCH: Readonly<Triple> = [2, 4, 4];
 
 /** One token for 2 x 4 x 4 voxels; zeros make whole patches. */
 class PatchEmbed extends Module {
@@ -40,7 +41,7 @@ class PatchConvolution extends Module {
 class Stage extends Module {
   readonly blocks: SwinBlock[];
   readonly downsample: PatchMerging | null;
-  constructor(depth: number, dim: number, heads: number, window: Triple, merges: boolean) {
+  constructor(depth: number, dim: number, heads: number, window: Readonly<Triple>, merges: boolean) {
     super();
     this.blocks = swinBlocks(depth, dim, heads, window);
     this.downsample = merges ? new PatchMerging(dim, SQUARE) : null;
@@ -56,7 +57,7 @@ export interface VideoSwinConfig {
   readonly dim: number;
   readonly depths: readonly number[];
   readonly heads: readonly number[];
-  readonly window: Triple;
+  readonly window: Readonly<Triple>;
 }
 
 export class VideoSwin extends Module {

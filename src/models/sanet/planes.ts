@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Slices of volumes and back (specification 1.2, 1.4). Volumes [B, D, H, W, C]; transverse slices fix z and are [H, W],
 // coronal slices fix y and are [D, W]. Slices are numbered through all volumes.
+import type { SlicePlane, Triple } from '../../axes.ts';
 import { ShapeError } from '../../errors.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { indexSelect } from '../../ops/gather.ts';
@@ -9,21 +10,19 @@ import { permute } from '../../ops/permute.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { resize } from '../../ops/resize.ts';
 
-export type Plane = 'transverse' | 'coronal';
-export const PLANES: readonly Plane[] = ['transverse', 'coronal'];
-
-export type Size3 = readonly [number, number, number];
+export const PLANES: readonly SlicePlane[] = ['transverse', 'coronal'];
 
 /** Number of slices of a plane, and their height and width. */
-export function planeShape([d, h, w]: Size3, plane: Plane): { count: number; height: number; width: number } {
+export function planeShape([d, h, w]: Readonly<Triple>, plane: SlicePlane): { count: number; height: number; width: number } {
   return plane === 'transverse' ? { count: d, height: h, width: w } : { count: h, height: d, width: w };
 }
 
 /** Every slice of a plane: volumes [B, D, H, W, C] -> [B, count, h, w, C], and back. */
-export const turned = (volumes: Tensor, plane: Plane): Tensor => (plane === 'transverse' ? volumes : permute(volumes, [0, 2, 1, 3, 4]));
+export const turned = (volumes: Tensor, plane: SlicePlane): Tensor =>
+  plane === 'transverse' ? volumes : permute(volumes, [0, 2, 1, 3, 4]);
 
 /** volumes [B, D, H, W, C], index u32 [S] into the slices of all -> [S, h, w, C] */
-export function takeSlices(volumes: Tensor, plane: Plane, index: Tensor): Tensor {
+export function takeSlices(volumes: Tensor, plane: SlicePlane, index: Tensor): Tensor {
   const all = turned(volumes, plane);
   return indexSelect(reshape(all, [-1, ...all.shape.slice(2)]), index, { axis: 0 });
 }
@@ -32,7 +31,7 @@ export function takeSlices(volumes: Tensor, plane: Plane, index: Tensor): Tensor
  * slices [S, h, w, C] -> volumes [B, D, H, W, C]. `inverse` u32 [B, count] holds, for every position of the volumes, which slice
  * lies there; positions without a slice hold any index and must be masked by the caller.
  */
-export function putSlices(slices: Tensor, plane: Plane, inverse: Tensor): Tensor {
+export function putSlices(slices: Tensor, plane: SlicePlane, inverse: Tensor): Tensor {
   const all = indexSelect(slices, reshape(inverse, [-1]), { axis: 0 });
   return turned(reshape(all, [...inverse.shape, ...slices.shape.slice(1)]), plane);
 }

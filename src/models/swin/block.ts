@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Transformer block of shifted windows in 3D, as both of video (CTN) and of volumes (Swin-SMT) have it (specification 9.3, 9.5).
+import type { Triple } from '../../axes.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { pad, slice } from '../../ops/layout.ts';
 import { add, gelu } from '../../ops/pointwise.ts';
@@ -10,7 +11,6 @@ import { truncatedNormal } from '../../nn/init.ts';
 import { Module } from '../../nn/module.ts';
 import { Parameter } from '../../nn/parameter.ts';
 
-export type Triple = readonly [number, number, number];
 /** Where MLPs are replaced, what replaces them. x [B, T, C] -> [B, T, C], or of maps. */
 export type Feed = Module & { forward(x: Tensor): Tensor };
 
@@ -38,10 +38,10 @@ export class WindowAttention extends Module {
   readonly qkv: Linear;
   readonly proj: Linear;
   private readonly heads: number;
-  private readonly window: Triple;
+  private readonly window: Readonly<Triple>;
   private readonly shifted: boolean;
 
-  constructor(dim: number, heads: number, window: Triple, shifted: boolean) {
+  constructor(dim: number, heads: number, window: Readonly<Triple>, shifted: boolean) {
     super();
     this.heads = heads;
     this.window = window;
@@ -72,7 +72,7 @@ export class SwinBlock extends Module {
   readonly attn: WindowAttention;
   readonly norm2: LayerNorm;
   readonly mlp: Feed;
-  constructor(dim: number, heads: number, window: Triple, shifted: boolean, mlp: Feed = new Mlp(dim)) {
+  constructor(dim: number, heads: number, window: Readonly<Triple>, shifted: boolean, mlp: Feed = new Mlp(dim)) {
     super();
     this.norm1 = new LayerNorm(dim);
     this.attn = new WindowAttention(dim, heads, window, shifted);
@@ -87,5 +87,5 @@ export class SwinBlock extends Module {
 }
 
 /** `depth` blocks, every second one shifted. */
-export const swinBlocks = (depth: number, dim: number, heads: number, window: Triple, mlp?: () => Feed): SwinBlock[] =>
+export const swinBlocks = (depth: number, dim: number, heads: number, window: Readonly<Triple>, mlp?: () => Feed): SwinBlock[] =>
   Array.from({ length: depth }, (_, i) => new SwinBlock(dim, heads, window, i % 2 === 1, mlp?.()));

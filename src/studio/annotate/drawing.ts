@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The annotation of one scan: classes drawn, and the slices that a person called annotated. Every change goes through `change`.
-import type { Triple } from '../../data/geometry.ts';
+import type { SlicePlane, Triple } from '../../axes.ts';
 import { between } from './interpolate.ts';
 import { differences, History, restore, type Step } from './history.ts';
-import { axisOf, putSlice, slice, spacingOf, type Bitmap, type DrawnPlane } from './planes.ts';
+import { axisOf, putSlice, slice, spacingOf, type Bitmap } from './planes.ts';
 
 /** A slice that changed: what has to be stored. */
 export interface Changed {
-  readonly plane: DrawnPlane;
+  readonly plane: SlicePlane;
   readonly index: number;
 }
 
@@ -15,22 +15,22 @@ export class Drawing {
   readonly history = new History();
   /** Counts changes: what was made of the drawing is out of date when it differs. A stroke under way does not count. */
   revision = 0;
-  readonly annotated: Readonly<Record<DrawnPlane, Set<number>>>;
+  readonly annotated: Readonly<Record<SlicePlane, Set<number>>>;
 
   constructor(
     readonly size: Triple,
     readonly spacing: Triple,
     readonly labels: Uint8Array = new Uint8Array(size[0] * size[1] * size[2]),
-    annotated: Readonly<Record<DrawnPlane, readonly number[]>> = { transverse: [], coronal: [] },
+    annotated: Readonly<Record<SlicePlane, readonly number[]>> = { transverse: [], coronal: [] },
   ) {
     this.annotated = { transverse: new Set(annotated.transverse), coronal: new Set(annotated.coronal) };
   }
 
-  sliceOf(plane: DrawnPlane, index: number): Bitmap {
+  sliceOf(plane: SlicePlane, index: number): Bitmap {
     return slice(this.labels, this.size, plane, index);
   }
 
-  isAnnotated = (plane: DrawnPlane, index: number): boolean => this.annotated[plane].has(index);
+  isAnnotated = (plane: SlicePlane, index: number): boolean => this.annotated[plane].has(index);
 
   /** Share of the scan's voxels on annotated slices, each voxel counted once. */
   share(): number {
@@ -68,7 +68,7 @@ export class Drawing {
   }
 
   /** The nearest other annotated slice; of two as near, the lower one. */
-  neighbour(plane: DrawnPlane, index: number): number | undefined {
+  neighbour(plane: SlicePlane, index: number): number | undefined {
     return [...this.annotated[plane]]
       .filter((k) => k !== index)
       .sort((a, b) => Math.abs(a - index) - Math.abs(b - index) || a - b)
@@ -76,7 +76,7 @@ export class Drawing {
   }
 
   /** What lies between the annotated slices around this one, by their shapes; undefined where it is annotated or not between two. */
-  suggestion(plane: DrawnPlane, index: number): Uint8Array | undefined {
+  suggestion(plane: SlicePlane, index: number): Uint8Array | undefined {
     if (this.isAnnotated(plane, index)) return undefined;
     const known = [...this.annotated[plane]];
     const below = Math.max(...known.filter((k) => k < index)),
@@ -87,7 +87,7 @@ export class Drawing {
   }
 
   /** Number of slices of a plane. */
-  count = (plane: DrawnPlane): number => this.size[axisOf(plane)];
+  count = (plane: SlicePlane): number => this.size[axisOf(plane)];
 
   private replay(step: Step | undefined, side: 'before' | 'after'): Step | undefined {
     if (!step) return undefined;
@@ -98,7 +98,7 @@ export class Drawing {
     return step;
   }
 
-  private mark(plane: DrawnPlane, index: number, marked: boolean): void {
+  private mark(plane: SlicePlane, index: number, marked: boolean): void {
     this.revision++;
     if (marked) this.annotated[plane].add(index);
     else this.annotated[plane].delete(index);

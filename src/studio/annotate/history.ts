@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Undo and redo. A step holds what it changed of one slice, in runs, so that memory follows what was drawn and not the volume's size.
-import type { DrawnPlane } from './planes.ts';
 
 /** Steps that are always kept, and bytes beyond which older ones go. */
+import type { SlicePlane } from '../../axes.ts';
 export const KEPT_STEPS = 50;
 const MOST_BYTES = 48 * 2 ** 20;
 const MOST_STEPS = 500;
@@ -17,7 +17,7 @@ interface Runs {
 
 export interface Step {
   readonly name: string;
-  readonly plane: DrawnPlane;
+  readonly plane: SlicePlane;
   readonly index: number;
   /** Whether the slice counted as annotated, before and after. */
   readonly marked: readonly [boolean, boolean];

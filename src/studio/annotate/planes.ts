@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Slices of a volume as bitmaps, and back. Arrays are [D, H, W] towards Superior, Anterior, Right, as data/orientation.ts makes them.
-import type { Triple } from '../../data/geometry.ts';
-
-export type Plane = 'transverse' | 'coronal' | 'sagittal';
-/** Planes that can be annotated: what annotations.json knows. */
-export type DrawnPlane = 'transverse' | 'coronal';
 
 /** A slice: rows of `width`. Transverse is W x H, coronal W x D, sagittal H x D. */
+import type { Plane, Triple } from '../../axes.ts';
 export interface Bitmap<A = Uint8Array> {
   readonly width: number;
   readonly height: number;

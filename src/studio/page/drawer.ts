@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Drawing on the scan: what each tool does when it is put down, moved and lifted, and the actions on whole slices.
+import type { SlicePlane } from '../../axes.ts';
 import { stroke, type Point } from '../annotate/brush.ts';
 import { fillAll, fillPolygon, flood } from '../annotate/fill.ts';
 import type { Ground } from '../annotate/gate.ts';
 import type { Step } from '../annotate/history.ts';
-import { slice, spacingOf, type Bitmap, type DrawnPlane } from '../annotate/planes.ts';
+import { slice, spacingOf, type Bitmap } from '../annotate/planes.ts';
 import { Saver } from './saver.ts';
 import { drawnPlane, indexOf, type Scan, type State } from './state.ts';
 import type { Studio } from './studio.ts';
 
 /** A stroke under way. */
 interface Stroke {
-  readonly plane: DrawnPlane;
+  readonly plane: SlicePlane;
   readonly index: number;
   readonly before: Uint8Array;
   readonly bitmap: Bitmap;
@@ -36,7 +37,7 @@ export class Drawer {
   saved = (): Promise<boolean> => this.saver.idle();
 
   /** The tool touches the slice. @returns whether it does anything there by being drawn along */
-  down(plane: DrawnPlane, at: Point): boolean {
+  down(plane: SlicePlane, at: Point): boolean {
     const { scan, tool, value, polygon } = this.state;
     if (!scan) return false;
     const index = indexOf(this.state, plane);
@@ -137,12 +138,12 @@ export class Drawer {
     this.replayed(this.state.scan?.drawing.redo());
   };
 
-  private ground({ voxels, drawing }: Scan, plane: DrawnPlane, index: number): Ground {
+  private ground({ voxels, drawing }: Scan, plane: SlicePlane, index: number): Ground {
     const { gated, gate } = this.state;
     return { hu: slice<Int16Array | Float32Array>(voxels.data, drawing.size, plane, index).data, gate: gated ? gate : null };
   }
 
-  private edit(name: string, plane: DrawnPlane, work: (bitmap: Bitmap, ground: Ground) => void, marked = true): void {
+  private edit(name: string, plane: SlicePlane, work: (bitmap: Bitmap, ground: Ground) => void, marked = true): void {
     const { scan } = this.state;
     if (!scan) return;
     this.up(); // a key pressed during a stroke: the stroke is whole first
@@ -159,7 +160,7 @@ export class Drawer {
     this.changed(step.plane, step.index);
   }
 
-  private changed(plane: DrawnPlane, index: number): void {
+  private changed(plane: SlicePlane, index: number): void {
     this.set({ drawn: this.state.drawn + 1 });
     this.saver.save(plane, index);
   }

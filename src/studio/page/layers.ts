@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is kept of a plane between two frames, so that a frame costs what changed.
-import { slice, walkOf, type Plane } from '../annotate/planes.ts';
+import type { Plane } from '../../axes.ts';
+import { slice, walkOf } from '../annotate/planes.ts';
 import { greys } from '../view/paint.ts';
 import type { Window } from '../view/windows.ts';
 import type { Scan } from './state.ts';

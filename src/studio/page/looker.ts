@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Moving about in the scan: slices, cross-hairs, zoom, window.
-import type { Triple } from '../../data/geometry.ts';
-import { axesAlong, axisOf, type Plane } from '../annotate/planes.ts';
+import type { Plane, Triple } from '../../axes.ts';
+import { axesAlong, axisOf } from '../annotate/planes.ts';
 import { FITTED, zoomedAt } from '../view/frame.ts';
 import { dragged, type Window } from '../view/windows.ts';
 import type { Point } from '../annotate/brush.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Scans and sessions: opened, gone back to, thrown away.
-import type { Triple } from '../../data/geometry.ts';
+import type { Triple } from '../../axes.ts';
 import { Drawing } from '../annotate/drawing.ts';
 import type { Opened, PathFile, Session } from '../protocol.ts';
 import { FITTED } from '../view/frame.ts';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Slices on their way to the worker: the newest state of each, one message at a time, tried again with the next where it failed.
-import type { Plane, SliceEdit } from '../protocol.ts';
+import type { SlicePlane } from '../../axes.ts';
+import type { SliceEdit } from '../protocol.ts';
 import type { Studio } from './studio.ts';
 
 interface Waiting {
@@ -15,7 +16,7 @@ export class Saver {
 
   constructor(private readonly studio: Studio) {}
 
-  save(plane: Plane, index: number): void {
+  save(plane: SlicePlane, index: number): void {
     const { scan } = this.studio.store.get();
     if (!scan) return;
     const { name } = scan.info,

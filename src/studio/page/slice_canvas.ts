@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One plane drawn on its canvas: the scan, what was drawn, the networks' mask, a suggestion, cross-hairs, scale bar.
+import type { Plane } from '../../axes.ts';
 import type { Point } from '../annotate/brush.ts';
-import { slice, type Bitmap, type Plane } from '../annotate/planes.ts';
+import { slice, type Bitmap } from '../annotate/planes.ts';
 import { frameOf, onPlane, scaleBar, toScreen, type Frame } from '../view/frame.ts';
 import { colourOf, edges, tints, type Colour } from '../view/paint.ts';
 import { greySlice, type Layers, type Lines } from './layers.ts';

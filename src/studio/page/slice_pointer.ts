@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Mouse, pen and fingers on a slice. The first button uses the tool, the second drags the window, the middle one or Shift shifts; the wheel
 // goes through slices, with Ctrl it zooms; two fingers zoom and shift.
+import type { Plane } from '../../axes.ts';
 import type { Point } from '../annotate/brush.ts';
-import { type Plane } from '../annotate/planes.ts';
 import { toSlice } from '../view/frame.ts';
 import { frameFor } from './slice_canvas.ts';
 import { isDrawn } from './state.ts';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A plane on the page: its canvas, and the letters around it.
+import type { Plane } from '../../axes.ts';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Point } from '../annotate/brush.ts';
-import { axisOf, type Plane } from '../annotate/planes.ts';
+import { axisOf } from '../annotate/planes.ts';
 import { LETTERS } from '../view/frame.ts';
 import { Layers } from './layers.ts';
 import { drawSlice } from './slice_canvas.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The slider through the large plane's slices, with a tick at every annotated one.
+import type { Plane } from '../../axes.ts';
 import type { JSX } from 'preact';
-import { axisOf, type Plane } from '../annotate/planes.ts';
+import { axisOf } from '../annotate/planes.ts';
 import { isDrawn } from './state.ts';
 import { useSelect, useStudio } from './store.ts';
 import { openProposal } from './trainer.ts';

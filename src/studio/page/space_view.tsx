@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The 3D view: the three slices, and surfaces of the networks' mask where there is one, else of the drawing.
+import type { Plane } from '../../axes.ts';
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Plane } from '../annotate/planes.ts';
 import { solidsOf, type Solid } from '../view/solid.ts';
 import { FROM_THE_FRONT, openSpace } from '../view/space.ts';
 import { greySlice, Layer } from './layers.ts';

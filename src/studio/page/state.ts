@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Everything the page knows. Volumes are held, not copied: `drawn` and `masked` count their changes.
-import type { Triple } from '../../data/geometry.ts';
+import type { Plane, SlicePlane, Triple } from '../../axes.ts';
 import type { Drawing } from '../annotate/drawing.ts';
 import type { Gate } from '../annotate/gate.ts';
-import type { DrawnPlane, Plane } from '../annotate/planes.ts';
 import type { Point } from '../annotate/brush.ts';
 import type {
   CaseInfo, DeviceReport, Estimate, Export, ServedFile, Session, SessionInfo, SliceMask, StudioPreset, Training, Voxels,
@@ -69,7 +68,7 @@ export interface State {
   readonly value: number;
   readonly gate: Gate;
   readonly gated: boolean;
-  readonly polygon: { readonly plane: DrawnPlane; readonly index: number; readonly points: readonly Point[] } | null;
+  readonly polygon: { readonly plane: SlicePlane; readonly index: number; readonly points: readonly Point[] } | null;
   readonly drawn: number;
 
   readonly estimates: Readonly<Partial<Record<StudioPreset, Estimate>>>;
@@ -80,7 +79,7 @@ export interface State {
   readonly sliceMasks: Readonly<Partial<Record<Plane, SliceMask>>>;
   /** The dense mask that is kept of the scan. */
   readonly caseMask: { readonly labels: Uint8Array; readonly run: number; readonly iteration: number } | null;
-  readonly proposal: { readonly plane: DrawnPlane; readonly index: number; readonly agreement: number | null } | null;
+  readonly proposal: { readonly plane: SlicePlane; readonly index: number; readonly agreement: number | null } | null;
   readonly taken: readonly Export[];
 }
 
@@ -122,9 +121,9 @@ export const FIRST_STATE: State = {
   taken: [],
 };
 
-export const isDrawn = (plane: Plane | 'space'): plane is DrawnPlane => plane === 'transverse' || plane === 'coronal';
+export const isDrawn = (plane: Plane | 'space'): plane is SlicePlane => plane === 'transverse' || plane === 'coronal';
 /** The plane that is drawn on: the large one, or transverse where that is none to draw on. */
-export const drawnPlane = (s: State): DrawnPlane => (isDrawn(s.main) ? s.main : 'transverse');
+export const drawnPlane = (s: State): SlicePlane => (isDrawn(s.main) ? s.main : 'transverse');
 export const indexOf = (s: State, plane: Plane): number => s.cross[plane === 'transverse' ? 0 : plane === 'coronal' ? 1 : 2];
 /** Number of classes without background. */
 export const classCount = (s: State): number => (s.session?.classes.length ?? 1) - 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Training as the page sees it: begun, paused, gone on with; the mask of the slice that is looked at, asked for now and then.
-import { axesAlong, axisOf, slice, type Plane } from '../annotate/planes.ts';
+import type { Plane } from '../../axes.ts';
+import { axesAlong, axisOf, slice } from '../annotate/planes.ts';
 import type { StudioEvent, StudioPreset, TrainChoice, Training } from '../protocol.ts';
 import { drawnPlane, indexOf, isDrawn, type State } from './state.ts';
 import type { Studio } from './studio.ts';

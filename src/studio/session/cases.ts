@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The cases of a session as the page sees them: voxels in RAS order, what is drawn on them, and which slices are annotated.
+import type { SlicePlane } from '../../axes.ts';
 import { orientGeometry, rasOrientation, toRas } from '../../data/orientation.ts';
 import type { Geometry } from '../../data/geometry.ts';
 import type { Volume } from '../../data/volume.ts';
 import { DataError, VoxelgradError } from '../../errors.ts';
 import { readVolume } from '../../io/browser/volume.ts';
-import type { CaseInfo, Plane, SliceEdit, Voxels } from '../protocol.ts';
+import type { CaseInfo, SliceEdit, Voxels } from '../protocol.ts';
 import { gridOf, type CaseRecord } from './record.ts';
 import type { SessionStore } from './session_store.ts';
 
@@ -122,7 +123,7 @@ export async function annotate(store: SessionStore, name: string, slices: readon
   const { size } = rasGrid(store.caseOf(name));
   for (const slice of slices) assertEdit(slice, name, size, store.record.classes.length);
   const pieces = slices.flatMap((slice) => [...piecesOf(slice, size)]);
-  const marks = (plane: Plane, before: readonly number[]): number[] => {
+  const marks = (plane: SlicePlane, before: readonly number[]): number[] => {
     const now = new Set(before);
     for (const { plane: own, index, annotated } of slices)
       if (own === plane && annotated !== undefined) now[annotated ? 'add' : 'delete'](index);

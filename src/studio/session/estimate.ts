@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a preset takes on this device: one iteration on made-up data is timed, after one that compiled the kernels.
-import type { Triple } from '../../data/geometry.ts';
+import type { Triple } from '../../axes.ts';
 import { makePhantom } from '../../data/phantom.ts';
 import { cutSample } from '../../data/roi.ts';
 import { prepareCase } from '../../data/sample.ts';

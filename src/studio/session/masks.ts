@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Masks by the newest weights: of a slice while training runs or rests, of a whole case when it rests, and which slice to draw next.
+import type { Plane, SlicePlane, Triple } from '../../axes.ts';
 import { toRas } from '../../data/orientation.ts';
 import type { PreparedCase } from '../../data/sample.ts';
-import type { Triple } from '../../data/geometry.ts';
 import { VoxelgradError } from '../../errors.ts';
 import { openDevice, type Device } from '../../gpu/device.ts';
 import { methodOf } from '../../methods/methods.ts';
@@ -15,7 +15,7 @@ import { restoreFrom } from '../../train/networks.ts';
 import { parsePlanText } from '../../train/plan.ts';
 import type { CheckpointName } from '../../train/run_store.ts';
 import { newestIn } from '../../train/start.ts';
-import type { CaseMask, Plane, SliceMask, StudioEvent, View } from '../protocol.ts';
+import type { CaseMask, SliceMask, StudioEvent } from '../protocol.ts';
 import { rasGrid, scanOf } from './cases.ts';
 import { gridOf } from './record.ts';
 import { agreementOf, AXIS, networksOf, proposed, segmentSlice, sliceOf } from './slices.ts';
@@ -33,7 +33,7 @@ interface Idle {
 
 interface Wanted {
   readonly name: string;
-  readonly view: View;
+  readonly view: Plane;
   readonly index: number;
   answer(mask: SliceMask | null): void;
   fail(error: unknown): void;
@@ -45,7 +45,7 @@ export const maskFactsFile = (name: string): string => `masks/${name}.json`;
 interface Facts {
   readonly run: number;
   readonly iteration: number;
-  readonly agreement: Readonly<Record<Plane, readonly number[]>> | null;
+  readonly agreement: Readonly<Record<SlicePlane, readonly number[]>> | null;
 }
 
 export class Masks {
@@ -60,14 +60,14 @@ export class Masks {
     this.emit = emit;
   }
 
-  private assertSlice(name: string, view: View, index: number): void {
+  private assertSlice(name: string, view: Plane, index: number): void {
     const n = rasGrid(this.store.caseOf(name)).size[AXIS[view]];
     if (!(index >= 0 && index < n) || !Number.isInteger(index))
       throw new VoxelgradError('USAGE', `sliceMask: ${name}: got ${view} slice ${index}, expected 0 to ${n - 1}.`);
   }
 
   /** A slice that is to be segmented when the iteration under way is done; one that waits already is answered null. */
-  later(name: string, view: View, index: number): Promise<SliceMask | null> {
+  later(name: string, view: Plane, index: number): Promise<SliceMask | null> {
     this.assertSlice(name, view, index);
     this.wanted?.answer(null);
     return new Promise((answer, fail) => {
@@ -95,7 +95,7 @@ export class Masks {
     this.wanted = undefined;
   }
 
-  async now(name: string, view: View, index: number): Promise<SliceMask> {
+  async now(name: string, view: Plane, index: number): Promise<SliceMask> {
     this.assertSlice(name, view, index);
     const { plan, predictor, run, iteration } = await this.ready();
     return this.slice(plan, predictor, run, iteration, { name, view, index });
@@ -172,7 +172,7 @@ export class Masks {
     const masks = await segment(plan, counted, scan),
       networks = networksOf(masks),
       size: Triple = [...scan.native.size];
-    const along = (view: Plane): number[] =>
+    const along = (view: SlicePlane): number[] =>
       Array.from({ length: size[AXIS[view]] }, (_, i) => agreementOf(networks.map((mask) => sliceOf(mask, size, view, i)))!);
     const facts: Facts = {
       run,
@@ -198,7 +198,7 @@ export class Masks {
     return parseJson(await this.store.files.read(file), file) as Facts; // nobody but `predict` writes it
   }
 
-  async propose(name: string, plane: Plane): Promise<{ index: number; agreement: number | null } | null> {
+  async propose(name: string, plane: SlicePlane): Promise<{ index: number; agreement: number | null } | null> {
     const record = this.store.caseOf(name),
       facts = await this.facts(name),
       agreement = facts?.agreement?.[plane];

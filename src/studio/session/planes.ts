@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which slices are annotated throughout, from the voxels that are: what others wrote need not come in slices.
-import type { Triple } from '../../data/geometry.ts';
 
+import type { Triple } from '../../axes.ts';
 export interface Found {
   readonly transverse: number[];
   readonly coronal: number[];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // session.json: what a session knows besides the data set and the runs in its folder.
+import type { Triple } from '../../axes.ts';
 import { z } from 'zod';
 import { issueText } from '../../data/issue.ts';
-import type { Geometry, Triple } from '../../data/geometry.ts';
+import type { Geometry } from '../../data/geometry.ts';
 import { DataError } from '../../errors.ts';
 import { parseJson } from '../../files/json.ts';
 import { MEANING_NAMES } from './meanings.ts';

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Masks of one slice by networks that see slabs, and how far networks agree.
-import type { Triple } from '../../data/geometry.ts';
+import type { Plane, Triple } from '../../axes.ts';
 import { resizeNearest, stepBetween } from '../../data/resample.ts';
 import { crop } from '../../data/roi.ts';
 import type { PreparedCase } from '../../data/sample.ts';
 import type { Plan } from '../../methods/plan.ts';
 import { predictVolume, type RoiNetworks } from '../../predict/predict_volume.ts';
 import { windowsOf } from '../../train/inference.ts';
-import type { View } from '../protocol.ts';
 
-export const AXIS: Readonly<Record<View, 0 | 1 | 2>> = { transverse: 0, coronal: 1, sagittal: 2 };
+export const AXIS: Readonly<Record<Plane, 0 | 1 | 2>> = { transverse: 0, coronal: 1, sagittal: 2 };
 
 /** Voxels of one slice of [D, H, W], rows first. */
-export function sliceOf(data: Uint8Array, size: Readonly<Triple>, view: View, index: number): Uint8Array {
+export function sliceOf(data: Uint8Array, size: Readonly<Triple>, view: Plane, index: number): Uint8Array {
   const start: Triple = [0, 0, 0],
     thin: Triple = [...size];
   start[AXIS[view]] = index;
@@ -28,7 +27,7 @@ export async function segmentSlice(
   plan: Plan,
   networks: RoiNetworks,
   scan: PreparedCase,
-  view: View,
+  view: Plane,
   index: number,
 ): Promise<Record<string, Uint8Array>> {
   const axis = AXIS[view],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The worker's side of the protocol: the open session, one piece of GPU work at a time, and failures in plain words.
+import type { Plane, SlicePlane } from '../../axes.ts';
 import { transfer } from 'comlink';
 import { VoxelgradError } from '../../errors.ts';
 import { openDevice } from '../../gpu/device.ts';
@@ -201,7 +202,7 @@ export class Studio implements protocol.StudioWorker {
 
   // Masks
 
-  async sliceMask(name: string, view: protocol.View, index: number): Promise<protocol.SliceMask | null> {
+  async sliceMask(name: string, view: Plane, index: number): Promise<protocol.SliceMask | null> {
     const { trainer, masks } = this.open;
     if (trainer.isRunning) return masks.later(name, view, index);
     return this.gpu.run(() => (trainer.isRunning ? masks.later(name, view, index) : masks.now(name, view, index)));
@@ -219,7 +220,7 @@ export class Studio implements protocol.StudioWorker {
     return this.open.masks.mask(name);
   }
 
-  async propose(name: string, plane: protocol.Plane): Promise<{ readonly index: number; readonly agreement: number | null } | null> {
+  async propose(name: string, plane: SlicePlane): Promise<{ readonly index: number; readonly agreement: number | null } | null> {
     return this.open.masks.propose(name, plane);
   }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Where a slice lies on its canvas, to scale in millimetres, as radiologists look: the patient's right and front are on the left, head and
 // front up. Arrays grow towards Superior, Anterior and Right, so that every axis runs against the screen's.
-import type { Triple } from '../../data/geometry.ts';
+import type { Plane, Triple } from '../../axes.ts';
 import type { Point } from '../annotate/brush.ts';
-import { axesAlong, spacingOf, type Plane } from '../annotate/planes.ts';
+import { axesAlong, spacingOf } from '../annotate/planes.ts';
 
 /** How a plane is looked at: 1 fits the slice into its canvas; the shift is in CSS pixels. */
 export interface Zoom {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the 3D view shows of a drawing or a mask: a surface for every class, of a volume thinned to what a picture needs.
-import type { Triple } from '../../data/geometry.ts';
+import type { Triple } from '../../axes.ts';
 import { maskSurface } from '../../metrics/surface_mesh.ts';
 
 /** Longest side of a thinned volume, voxels: a tenth of a second on one core. */

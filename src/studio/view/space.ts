@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The 3D view: the three slices standing in the patient's box, and the surfaces of classes, turned by the pointer. Plain WebGL: libraries
 // that write their own code as they run (regl) are what a content security policy without `unsafe-eval` forbids.
-import type { Triple } from '../../data/geometry.ts';
-import { walkOf, type Plane } from '../annotate/planes.ts';
+import type { Plane, Triple } from '../../axes.ts';
+import { walkOf } from '../annotate/planes.ts';
 import type { Colour } from './paint.ts';
 import type { Solid } from './solid.ts';
 

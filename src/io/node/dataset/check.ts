@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Looks at a whole data set as training would and lists everything that is wrong, instead of stopping at the first.
+import type { Triple } from '../../../axes.ts';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { DataError } from '../../../errors.ts';
 import { annotationWeight } from '../../../data/annotations.ts';
 import { checkedLabel, loadCase, type Case, type Dataset, type LoadedCase } from '../../../data/dataset.ts';
 import { findingOf, type Finding } from '../../../data/finding.ts';
-import { assertSameGeometry, sameGeometry, type Triple } from '../../../data/geometry.ts';
+import { assertSameGeometry, sameGeometry } from '../../../data/geometry.ts';
 import { inferUnlabelled, type UnlabelledProposal } from '../../../data/infer_unlabelled.ts';
 import { orientGeometry, rasOrientation } from '../../../data/orientation.ts';
 import type { Volume } from '../../../data/volume.ts';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Simulates sparse annotation on a densely labelled data set by writing annotations.json (specification 5.1).
+import type { Triple } from '../../../axes.ts';
 import { constants, copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Planes } from '../../../data/annotations.ts';
-import type { Triple } from '../../../data/geometry.ts';
 import { orientGeometry, rasOrientation, toRas } from '../../../data/orientation.ts';
 import { checkedLabel, type Case } from '../../../data/dataset.ts';
 import { annotatedShare, drawnCases, NO_PLANES, sparsePlanes, type AnnotatedShare, type SparseMode } from '../../../data/sparse_planes.ts';

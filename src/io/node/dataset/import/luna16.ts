@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // LUNA16: subset0..subset9/<seriesuid>.mhd + .raw and annotations.csv (centre in world mm, diameter). It has no masks: they come
 // from a folder, or are spheres of the annotated diameter, which dataset.json then says for every result to repeat.
+import type { Triple } from '../../../../axes.ts';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../../../errors.ts';
-import { worldToVoxel, type Triple } from '../../../../data/geometry.ts';
+import { worldToVoxel } from '../../../../data/geometry.ts';
 import { unreadable } from '../../../../files/regular.ts';
 import { readVolume } from '../../volume.ts';
 import type { Volume } from '../../../../data/volume.ts';
