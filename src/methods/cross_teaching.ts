@@ -57,7 +57,7 @@ type CrossPlan = Plan<Fields>;
 type Nets = { readonly vnet: VNet; readonly transverse: UNet2D; readonly coronal: UNet2D };
 type CrossFeed = VolumeFeed & { readonly [P in SlicePlane]: PlaneFeed };
 
-const WIDTHS = { paper: [16, 64], base: [16, 32], tiny: [8, 8], demo: [4, 8] } as const;
+const WIDTHS = { paper: [16, 64], base: [16, 32], tiny: [6, 8], demo: [4, 8] } as const;
 
 export const crossTeaching: Method<Fields, CrossFeed> = {
   name: 'cross_teaching',
