@@ -4,6 +4,7 @@
 // normalisation: gradient = factor (g - u (u . g)) with u = own row / norm. A lane owns four rows and takes eight channels a pass;
 // B is read uniformly. `part` gets one value a row for the gradients of the temperature (u . g) and of the key bias (sum of A).
 alias T = f32; // @spec f32 f16
+alias D = f32; // @spec f32 f16
 
 struct Params {
   heads: u32, groups: u32, slice0: u32, slices: u32, // heads; groups; the piece: its first slice (batch, head, group); how many
@@ -18,7 +19,7 @@ struct Params {
   finish: u32, scale: f32,  // bits, see fn finish: 1 factor, 2 cosines, 4 and 8 what `part` gets; the scores' factor, for bit 4
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;               // [2, slices, rows of the piece, keys]; filled by attention_ds
+@group(0) @binding(1) var<storage, read> a: array<D>;                 // [2, slices, rows of the piece, keys]; filled by attention_ds
 @group(0) @binding(2) var<storage, read> b: array<T>; // rows of k, q or dy
 @group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>;   // [all slices, xs]: x = factor; filled by attention_norms
 // [all slices, rows]: x = factor, w = 1 / norm; filled by attention_norms
@@ -81,7 +82,7 @@ fn attention_dx(
     var ib = from_b + c;
     for (var left = params.x_count; left > 0u; left--) {
       let x = params.x_count - left;
-      var e = vec4<f32>(a[ia.x], a[ia.y], a[ia.z], a[ia.w]);
+      var e = vec4<f32>(f32(a[ia.x]), f32(a[ia.y]), f32(a[ia.z]), f32(a[ia.w]));
       total += e;
       if (params.weigh == 1u) { e *= weights[from_w + x].x; }
       for (var i = 0u; i < 8u; i++) { s[i] = fma(e, vec4<f32>(f32(b[ib + i])), s[i]); }

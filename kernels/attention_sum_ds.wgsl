@@ -3,6 +3,7 @@
 // `attention_delta` is the row value sum(dy y); `attention_dbias` adds dS up over the slices that share an entry of the bias;
 // `attention_dpositions` over the keys at one offset from the query along one axis. One lane a result, in fixed order.
 alias T = f32; // @spec f32 f16
+alias D = f32; // @spec f32 f16
 
 struct Params {
   n: u32, heads: u32, groups: u32, rows: u32, keys: u32, // slices x rows; heads; groups; queries a slice; keys a slice
@@ -14,7 +15,7 @@ struct Params {
   y0: u32, yb: u32, yh: u32, yg: u32, yt: u32,           // y and dy: first element; stride over batch; over head; over group; over token
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> ds: array<f32>;         // [2, slices, row_count, keys]: P, dS; filled by attention_ds
+@group(0) @binding(1) var<storage, read> ds: array<D>;           // [2, slices, row_count, keys]: P, dS; filled by attention_ds
 @group(0) @binding(2) var<storage, read_write> sums: array<T>;   // dbias [bias_batches, bias_heads, rows, keys]
 
 // One workgroup 64 keys of one query, so that the slices it loops over are the same for all its lanes.
@@ -45,7 +46,7 @@ fn attention_dbias(
     let to = min(end, first + sharing);
     for (var left = i32(to) - i32(max(params.slice0, first)); left > 0; left--) {
       let z = to - u32(left);
-      s += ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key];
+      s += f32(ds[half + ((z - params.slice0) * params.row_count + row) * params.keys + key]);
     }
   }
   let o = (own * params.rows + params.row0 + row) * params.keys + key;
@@ -90,7 +91,7 @@ fn attention_dpositions(
   if (coordinate < n) {
     var at = (params.slices * params.row_count + row) * params.keys + coordinate * stride;
     for (var left = outer; left > 0u; left--) {
-      for (var left = stride; left > 0u; left--) { let k = stride - left; s += ds[at + k]; }
+      for (var left = stride; left > 0u; left--) { let k = stride - left; s += f32(ds[at + k]); }
       at += step;
     }
   }

@@ -91,7 +91,8 @@ fn matmul(
   if (tile >= params.tiles) { return; }
   let p = place(tile);
   let acc = accumulate(p, lane, sid);
-  let y0 = p.split * params.y_split + (p.batch / params.batch1) * params.y_batch0 + (p.batch % params.batch1) * params.y_batch1;
+  let y0 = params.y_first + p.split * params.y_split + (p.batch / params.batch1) * params.y_batch0
+    + (p.batch % params.batch1) * params.y_batch1;
   for (var c = 0u; c < TN; c++) {
     let n = p.n0 + lane + c * WG;
     if (n < params.n) {

@@ -15,7 +15,7 @@ struct Params {
   bias_b: u32, bias_h: u32,                     // strides of bias [B | 1, heads | 1, rows, keys], 0 where it has one
   n0: u32, n1: u32, n2: u32,                    // relative positions: queries and keys are a grid n0 x n1 x n2
   ahead: u32,                                   // query i sees keys up to i + ahead: 0 causal, 2147483647 all
-  slice0: u32, row0: u32, row_count: u32,       // attention_ds: first slice of the scratch; its first query; queries of each slice
+  slice0: u32, row0: u32, row_count: u32,       // of the scratch: its first slice; its first query; queries of each slice
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

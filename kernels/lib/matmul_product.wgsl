@@ -32,7 +32,7 @@ fn place(tile: u32) -> Place {
   let b1 = batch % params.batch1;
   return Place((tile % down) * BM, ((tile / down) % across) * BN, (max(first, last) - first + BK - 1u) / BK,
     params.a_first + b0 * params.a_batch0 + b1 * params.a_batch1, params.b_first + b0 * params.b_batch0 + b1 * params.b_batch1,
-    split * params.y_split + b0 * params.y_batch0 + b1 * params.y_batch1, first, last);
+    params.y_first + split * params.y_split + b0 * params.y_batch0 + b1 * params.y_batch1, first, last);
 }
 
 fn left_along() -> bool { return params.a_k == 1u; }

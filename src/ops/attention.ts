@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 // softmax(scale q k^T + bias) v per head, in the forms that SA-Net and SAM-Med3D use: one kernel without a
-// matrix of scores in memory, or on tensor cores two products with one.
+// matrix of scores in memory, or on a GPU two products with one.
 import { fields, flag, integer, integers, maybe, number } from '../check.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { expectDType, defineOp, dispatch, grid1d, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
-import type { DType, Spec } from '../engine/dtype.ts';
+import type { Spec } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import type { Caps } from '../gpu/caps.ts';
 import { attention as kernel } from '../gen/attention.ts';
 import { attention_positions } from '../gen/attention_positions.ts';
-import { attention_softmax } from '../gen/attention_softmax.ts';
 import { attention_narrow } from '../gen/attention_narrow.ts';
 import { convert } from '../gen/cast.ts';
 import { attentionGrad, type AttentionInputs, type Saved } from './attention_grad.ts';
@@ -22,11 +20,9 @@ import {
   tableRows,
   type AttentionAttrs,
   type Geometry,
-  type Strides,
 } from './attention_layout.ts';
 import { keyNorms, queryNorms } from './attention_norms.ts';
-import { chooseTile, lowerGemm } from './gemm.ts';
-import { rowLaunch } from './lanes.ts';
+import { attentionByProducts, byProducts, positionsByProduct } from './attention_products.ts';
 
 export interface AttentionOptions {
   /** Heads that the channels of [B, T, C] are split into; default 1. Taken from the shape for [B, heads, T, d]. */
@@ -69,11 +65,14 @@ export const attentionCore = defineOp({
     const g = geometry(q, k, v, c.attrs);
     const T = q.dtype;
     const wg = lanesOf(c.caps);
-    const out = positions ? [positionScores(g, c, wg)] : [];
-    out.push(queryNorms(g, c.attrs, q, tau, rows), keyNorms(g, c.attrs, k ?? q, keyBias, cols));
+    const out = [queryNorms(g, c.attrs, q, tau, rows), keyNorms(g, c.attrs, k ?? q, keyBias, cols)];
     const added = positions ?? bias;
     const spec = { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' };
-    if (byProducts(g, c.caps, T)) return [...out, ...products(g, c, rows, cols, added, coreParams(g, c.attrs, bias), spec)];
+    if (byProducts(g, c.caps, T)) {
+      if (positions) out.push(...positionsByProduct(c, g, c.attrs.grid!, q, bias!, positions));
+      return [...out, ...attentionByProducts(c, g, coreParams(g, c.attrs, bias), { q, k: k ?? q, v: v ?? q, rows, cols, added }, y, spec)];
+    }
+    if (positions) out.push(positionScores(g, c, wg));
     const D = narrowWidth(g, c.caps);
     if (D) {
       return [
@@ -119,66 +118,6 @@ export const attentionCore = defineOp({
     return 2 * g.slices * g.rows * g.keys * (g.d + g.dv);
   },
 });
-
-/** Bytes of scores in memory, at most. */
-const SCORES = 256 << 20;
-
-/** Where tensor cores are chosen for both products, and their matrix of scores has room. Not yet timed on a GPU. */
-const byProducts = (g: Geometry, caps: Caps, dtype: DType): boolean =>
-  4 * g.slices * g.rows * g.keys <= Math.min(SCORES, caps.limits.maxStorageBufferBindingSize) &&
-  [g.keys, g.dv].every((n) => chooseTile(caps, dtype, g.rows, n, g.slices).family === 'matrices');
-
-function products(
-  g: Geometry,
-  c: LowerContext<AttentionAttrs, AttentionInputs, Spec[]>,
-  rows: Ref,
-  cols: Ref,
-  added: Ref | null,
-  params: ReturnType<typeof coreParams>,
-  spec: { T: string; BIAS: string },
-): Dispatch[] {
-  const [q, k, v] = c.inputs;
-  const shape = [g.slices, g.rows, g.keys];
-  const [scores, p] = [c.scratch(shape), c.scratch(shape, q.dtype)];
-  const batch = (s: Strides): [number, number] => [s.b, g.groups === 1 ? s.h : s.g]; // heads and groups are one axis: with several groups they lie whole
-  const sizes = [g.batch, g.heads * g.groups] as const;
-  const whole = [sizes[1] * g.rows * g.keys, g.rows * g.keys] as const;
-  const { overrides, grid } = rowLaunch(c.caps, g.slices * g.rows, g.keys);
-  return [
-    ...lowerGemm(c, {
-      a: q,
-      b: k ?? q,
-      bias: null,
-      y: scores,
-      m: g.rows,
-      n: g.keys,
-      k: g.d,
-      aRow: g.q.t,
-      aK: 1,
-      bK: 1,
-      bCol: g.k.t,
-      first: { a: g.q.first, b: g.k.first },
-      batch: { sizes, a: batch(g.q), b: batch(g.k) },
-    }),
-    dispatch(attention_softmax, { scores, cols, bias: added ?? q, rows, p }, params, grid, { spec, overrides }),
-    ...lowerGemm(c, {
-      a: p,
-      b: v ?? q,
-      bias: null,
-      y: c.outputs[0],
-      m: g.rows,
-      n: g.dv,
-      k: g.keys,
-      aRow: g.keys,
-      aK: 1,
-      bK: g.v.t,
-      bCol: 1,
-      first: { a: 0, b: g.v.first },
-      batch: { sizes, a: whole, b: batch(g.v) },
-      out: { row: g.y.t, batch: batch(g.y) },
-    }),
-  ];
-}
 
 /** q times every row of the tables. */
 function positionScores(g: Geometry, c: LowerContext<AttentionAttrs, AttentionInputs, Spec[]>, wg: number): Dispatch {

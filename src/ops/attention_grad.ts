@@ -8,8 +8,6 @@ import type { Caps } from '../gpu/caps.ts';
 import { attention_dx } from '../gen/attention_dx.ts';
 import { attention_ds } from '../gen/attention_grad.ts';
 import { attention_narrow_dbias, attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
-import { attention_dbias, attention_delta, attention_dpositions } from '../gen/attention_sum_ds.ts';
-import { attention_sums } from '../gen/attention_sums.ts';
 import {
   biasExtents,
   coreParams,
@@ -17,22 +15,16 @@ import {
   lanesOf,
   narrowWidth,
   strideParams,
-  tableRows,
   type AttentionAttrs,
   type Geometry,
   type Strides,
 } from './attention_layout.ts';
 import { keyNorms } from './attention_norms.ts';
+import { attentionGradsByProducts, byProducts, tableGradsByProduct } from './attention_products.ts';
+import { delta, keyBiasTotal, sumScores, tauTotal, total, type Piece } from './attention_sums.ts';
 
 /** Bytes of P and dS held at once: what stays in a processor's caches (bench/lab), or keeps a GPU busy; far below any binding limit. */
 const pieceBytesFor = (caps: Caps): number => (caps.software ? 4 : 16) << 20;
-
-interface Piece {
-  readonly slice0: number;
-  readonly slices: number;
-  readonly row0: number;
-  readonly row_count: number;
-}
 
 /** Whole slices where several fit, else blocks of one slice's queries (a multiple of 32, the tile of a workgroup). */
 function pieces(g: Geometry, bytes: number): Piece[] {
@@ -71,79 +63,27 @@ const gradOp = defineOp({
   infer: (inputs) => inputs.slice(0, 6).filter((s): s is Spec => s !== null),
   result: (outs) => outs,
   lower(c): Dispatch[] {
-    const [q, k, v, bias, keyBias, tau, y, oldRows, cols, positions, dy] = c.inputs;
+    const [q, k, v, bias, keyBias, tau, y, oldRows, , positions, dy] = c.inputs;
     const { attrs, pieceBytes } = c.attrs;
     const g = geometry(q, k, v, attrs);
     const T = q.dtype;
     const at = slots(c.inputs);
     const D = narrowWidth(g, c.caps);
-    if (D && k && v && !attrs.grid && pieceBytes === null) return narrowGrads(c, k, v, g, D);
+    const products = pieceBytes === null && byProducts(g, c.caps, T);
+    if (D && k && v && !attrs.grid && pieceBytes === null && !products) return narrowGrads(c, k, v, g, D);
     const rows = c.scratch([g.slices, g.rows, 4]);
-    const list = pieces(g, pieceBytes ?? pieceBytesFor(c.caps));
-    const ds = c.scratch([2, list[0].slices, list[0].row_count, g.keys]);
-    const dtau = c.scratch(tau ? [g.slices, g.rows] : [1]);
-    const dkey = c.scratch(keyBias ? [g.slices, g.keys] : [1]);
-    const none = c.scratch([1]);
-    const dpositions = positions ? c.scratch(positions.shape) : none;
-    const wg = lanesOf(c.caps);
-    const base = coreParams(g, attrs, bias);
-    const out: Dispatch[] = [delta(g, attrs, y, dy, oldRows, rows)];
-    for (const p of list) {
-      const half = p.slices * p.row_count * g.keys;
-      const first = p.row0 === 0;
-      const last = p.row0 + p.row_count === g.rows;
-      const cosine = attrs.cosine ? 2 : 0;
-      const product = (bindings: Parameters<typeof dispatch<typeof attention_dx>>[1], count: number, rest: ProductParams): Dispatch =>
-        dispatch(
-          attention_dx,
-          bindings,
-          { heads: g.heads, groups: g.groups, slice0: p.slice0, slices: p.slices, az: p.row_count * g.keys, scale: g.scale, ...rest },
-          grid1d(p.slices * Math.ceil(count / (4 * wg))),
-          { spec: { T }, overrides: { WG: wg } },
-        );
-      const queries = { row0: p.row0, row_count: p.row_count, rows: g.rows, x0: 0, x_count: g.keys, xs: g.keys, ar: g.keys, ax: 1 };
-      const keys = { row0: 0, row_count: g.keys, rows: g.keys, x0: p.row0, x_count: p.row_count, xs: g.rows, ar: 1, ax: g.keys };
-      out.push(
-        dispatch(
-          attention_ds,
-          { q, k: k ?? q, v: v ?? q, cols, bias: positions ?? bias ?? q, dy, rows, ds },
-          { ...base, ...p },
-          grid1d(p.slices * Math.ceil(p.row_count / (4 * wg))),
-          { spec: { T, BIAS: bias ? (attrs.grid ? '2u' : '1u') : '0u' }, overrides: { WG: wg } },
-        ),
-        product({ a: ds, b: k ?? q, weights: cols, own: rows, own_rows: q, g: c.outputs[0], part: tau ? dtau : none }, p.row_count, {
-          ...queries,
-          a0: half,
-          d: g.d,
-          ...reads(g.k, g.q, g.q),
-          weigh: 1,
-          add: 0,
-          finish: 1 + cosine + (tau ? 4 : 0),
-        }),
-        product({ a: ds, b: q, weights: rows, own: cols, own_rows: k ?? q, g: c.outputs[at.k], part: keyBias ? dkey : none }, g.keys, {
-          ...keys,
-          a0: half,
-          d: g.d,
-          ...reads(g.q, g.k, g.k),
-          weigh: 1,
-          add: first ? 0 : 1,
-          finish: (keyBias ? 8 : 0) + (last ? 1 + cosine : 0),
-        }),
-        product({ a: ds, b: dy, weights: rows, own: cols, own_rows: v ?? q, g: c.outputs[at.v], part: none }, g.keys, {
-          ...keys,
-          a0: 0,
-          d: g.dv,
-          ...reads(g.y, g.v, g.v),
-          weigh: 0,
-          add: first ? 0 : 1,
-          finish: 0,
-        }),
-      );
-      if (bias) out.push(sumScores(g, attrs, p, bias, ds, positions ? dpositions : c.outputs[at.bias]));
-    }
-    if (positions && bias) out.push(...tableGrads(c, g, { q, tables: bias, rows, dpositions, none }, c.outputs[at.bias], wg));
-    if (keyBias) out.push(keyBiasTotal(g, dkey, 1, c.outputs[at.keyBias]));
-    if (tau) out.push(tauTotal(g, dtau, 1, c.outputs[at.tau]));
+    const dtau = tau && c.scratch([g.slices, g.rows]);
+    const dkey = keyBias && c.scratch([g.slices, g.keys]);
+    const dpositions = positions && c.scratch(positions.shape, products ? T : 'f32');
+    const shared = { rows, dkey, dtau, sums: dpositions ?? (bias && c.outputs[at.bias]) };
+    const out = [
+      delta(g, attrs, y, dy, oldRows, rows),
+      ...(products ? byLargeProducts(c, g, shared) : byPieces(c, g, shared, pieceBytes ?? pieceBytesFor(c.caps))),
+    ];
+    if (dpositions && bias)
+      out.push(...tableGrads(c, g, { q, tables: bias, rows, dpositions, none: c.scratch([1]) }, c.outputs[at.bias], products));
+    if (dkey) out.push(keyBiasTotal(g, dkey, 1, c.outputs[at.keyBias]));
+    if (dtau) out.push(tauTotal(g, dtau, products ? g.scale : 1, c.outputs[at.tau]));
     return out;
   },
   flops([q, k, v], _, { attrs }) {
@@ -152,21 +92,111 @@ const gradOp = defineOp({
   },
 });
 
-/** The rows' values with sum(dy y) beside them. */
-function delta(g: Geometry, attrs: AttentionAttrs, y: Ref, dy: Ref, old: Ref, fresh: Ref): Dispatch {
-  return dispatch(
-    attention_delta,
-    { y, dy, old, fresh },
-    sumParams(g, attrs, { slice0: 0, slices: g.slices, row0: 0, row_count: g.rows }),
-    grid1d(Math.ceil((g.slices * g.rows) / 64)),
-    { spec: { T: dy.dtype } },
+/** What the ways of computing gradients fill for the sums that follow: [slices, keys], [slices, rows], dS of the bias or the positions. */
+interface Shared {
+  /** With delta. */
+  readonly rows: Ref;
+  readonly dkey: Ref | null;
+  readonly dtau: Ref | null;
+  readonly sums: Ref | null;
+}
+type GradContext = LowerContext<GradAttrs, GradInputs, Spec[]>;
+
+const biasSpec = (bias: Ref | null, attrs: AttentionAttrs): '0u' | '1u' | '2u' => (bias ? (attrs.grid ? '2u' : '1u') : '0u');
+
+function byLargeProducts(c: GradContext, g: Geometry, { rows, dkey, dtau, sums }: Shared): Dispatch[] {
+  const [q, k, v, bias, , , , , cols, positions, dy] = c.inputs;
+  const { attrs } = c.attrs;
+  const at = slots(c.inputs);
+  const [dq, dk, dv] = [c.outputs[0], c.outputs[at.k], c.outputs[at.v]];
+  return attentionGradsByProducts(
+    c,
+    g,
+    coreParams(g, attrs, bias),
+    { q, k: k ?? q, v: v ?? q, rows, cols, added: positions ?? bias, dy },
+    {
+      q: dq,
+      k: dk,
+      v: dv,
+      dkey,
+      dtau,
+      sums: bias && sums && ((p, ds) => sumScores(g, attrs, { ...p, row0: 0, row_count: g.rows }, bias, ds, sums)),
+    },
+    { T: q.dtype, BIAS: biasSpec(bias, attrs) },
+    attrs.cosine,
   );
+}
+
+function byPieces(c: GradContext, g: Geometry, { rows, dkey, dtau, sums }: Shared, bytes: number): Dispatch[] {
+  const [q, k, v, bias, , , , , cols, positions, dy] = c.inputs;
+  const { attrs } = c.attrs;
+  const T = q.dtype;
+  const at = slots(c.inputs);
+  const wg = lanesOf(c.caps);
+  const base = coreParams(g, attrs, bias);
+  const list = pieces(g, bytes);
+  const [ds, none] = [c.scratch([2, list[0].slices, list[0].row_count, g.keys]), c.scratch([1])];
+  const out: Dispatch[] = [];
+  for (const p of list) {
+    const half = p.slices * p.row_count * g.keys;
+    const first = p.row0 === 0;
+    const last = p.row0 + p.row_count === g.rows;
+    const cosine = attrs.cosine ? 2 : 0;
+    const product = (bindings: Parameters<typeof dispatch<typeof attention_dx>>[1], count: number, rest: ProductParams): Dispatch =>
+      dispatch(
+        attention_dx,
+        bindings,
+        { heads: g.heads, groups: g.groups, slice0: p.slice0, slices: p.slices, az: p.row_count * g.keys, scale: g.scale, ...rest },
+        grid1d(p.slices * Math.ceil(count / (4 * wg))),
+        { spec: { T }, overrides: { WG: wg } },
+      );
+    const queries = { row0: p.row0, row_count: p.row_count, rows: g.rows, x0: 0, x_count: g.keys, xs: g.keys, ar: g.keys, ax: 1 };
+    const keys = { row0: 0, row_count: g.keys, rows: g.keys, x0: p.row0, x_count: p.row_count, xs: g.rows, ar: 1, ax: g.keys };
+    out.push(
+      dispatch(
+        attention_ds,
+        { q, k: k ?? q, v: v ?? q, cols, bias: positions ?? bias ?? q, dy, rows, ds },
+        { ...base, ...p },
+        grid1d(p.slices * Math.ceil(p.row_count / (4 * wg))),
+        { spec: { T, BIAS: biasSpec(bias, attrs) }, overrides: { WG: wg } },
+      ),
+      product({ a: ds, b: k ?? q, weights: cols, own: rows, own_rows: q, g: c.outputs[0], part: dtau ?? none }, p.row_count, {
+        ...queries,
+        a0: half,
+        d: g.d,
+        ...reads(g.k, g.q, g.q),
+        weigh: 1,
+        add: 0,
+        finish: 1 + cosine + (dtau ? 4 : 0),
+      }),
+      product({ a: ds, b: q, weights: rows, own: cols, own_rows: k ?? q, g: c.outputs[at.k], part: dkey ?? none }, g.keys, {
+        ...keys,
+        a0: half,
+        d: g.d,
+        ...reads(g.q, g.k, g.k),
+        weigh: 1,
+        add: first ? 0 : 1,
+        finish: (dkey ? 8 : 0) + (last ? 1 + cosine : 0),
+      }),
+      product({ a: ds, b: dy, weights: rows, own: cols, own_rows: v ?? q, g: c.outputs[at.v], part: none }, g.keys, {
+        ...keys,
+        a0: 0,
+        d: g.dv,
+        ...reads(g.y, g.v, g.v),
+        weigh: 0,
+        add: first ? 0 : 1,
+        finish: 0,
+      }),
+    );
+    if (bias && sums) out.push(sumScores(g, attrs, p, bias, ds, sums));
+  }
+  return out;
 }
 
 const KB = 8; // keys that a lane of attention_narrow_dbias owns
 
 /** Heads narrow enough for registers, q, k and v apart: nothing of the size of the scores is written. */
-function narrowGrads(c: LowerContext<GradAttrs, GradInputs, Spec[]>, k: Ref, v: Ref, g: Geometry, D: string): Dispatch[] {
+function narrowGrads(c: GradContext, k: Ref, v: Ref, g: Geometry, D: string): Dispatch[] {
   const [q, , , bias, keyBias, tau, y, oldRows, , , dy] = c.inputs;
   const { attrs } = c.attrs;
   const at = slots(c.inputs);
@@ -225,99 +255,15 @@ function reads(b: Strides, own: Strides, to: Strides) {
   return { ...strideParams('b', b), ...strideParams('o', own), ...strideParams('g', to) };
 }
 
-function sumParams(g: Geometry, attrs: AttentionAttrs, p: Piece, extents: readonly [number, number] = [1, 1], add = 0) {
-  const [n0, n1, n2] = attrs.grid ?? [1, 1, 1];
-  return {
-    n: g.slices * g.rows,
-    heads: g.heads,
-    groups: g.groups,
-    rows: g.rows,
-    keys: g.keys,
-    ...p,
-    bias_batches: extents[0],
-    bias_heads: extents[1],
-    add,
-    n0,
-    n1,
-    n2,
-    dv: g.dv,
-    ...strideParams('y', g.y),
-  };
-}
-
-/** dS of a piece into the gradient of the bias or of the relative positions. */
-function sumScores(g: Geometry, attrs: AttentionAttrs, p: Piece, bias: Ref, ds: Ref, sums: Ref): Dispatch {
-  const spec = { T: sums.dtype };
-  if (attrs.grid) {
-    const n = p.slices * p.row_count * tableRows(attrs.grid);
-    return dispatch(attention_dpositions, { ds, sums }, sumParams(g, attrs, p), grid1d(Math.ceil(n / 64)), { spec });
-  }
-  const extents = biasExtents(bias, g);
-  return dispatch(
-    attention_dbias,
-    { ds, sums },
-    sumParams(g, attrs, p, extents, p.slice0 === 0 ? 0 : 1),
-    grid1d(extents[0] * extents[1] * p.row_count * Math.ceil(g.keys / 64)),
-    { spec },
-  );
-}
-
-type SumParams = Record<'n' | 'div' | 'high' | 'low' | 'n_outer' | 'outer' | 'n_inner' | 'inner', number>;
-
-function total(part: Ref, y: Ref, params: SumParams, factor = 1, first = 0): Dispatch {
-  return dispatch(attention_sums, { part, y }, { ...params, factor, first }, grid1d(Math.ceil(params.n / 8)), {
-    spec: { T: y.dtype, P: part.dtype },
-  });
-}
-
-/** Over heads and groups, of one value a key, `step` apart from `first` on. */
-function keyBiasTotal(g: Geometry, part: Ref, step: number, y: Ref, first = 0): Dispatch {
-  const inner = g.slices / g.batch;
-  return total(
-    part,
-    y,
-    {
-      n: g.batch * g.keys,
-      div: g.keys,
-      high: inner * g.keys * step,
-      low: step,
-      n_outer: 1,
-      outer: 0,
-      n_inner: inner,
-      inner: g.keys * step,
-    },
-    1,
-    first,
-  );
-}
-
-/** Over batch, groups and queries, of one value a query. */
-function tauTotal(g: Geometry, part: Ref, factor: number, y: Ref): Dispatch {
-  return total(
-    part,
-    y,
-    {
-      n: g.heads,
-      div: 1,
-      high: g.groups * g.rows,
-      low: 0,
-      n_outer: g.batch,
-      outer: g.heads * g.groups * g.rows,
-      n_inner: g.groups * g.rows,
-      inner: 1,
-    },
-    factor,
-  );
-}
-
 /** From the gradient of q's products with the tables: what it adds to dq, and the tables' own gradient, summed over slices. */
 function tableGrads(
-  c: LowerContext<GradAttrs, GradInputs, Spec[]>,
+  c: GradContext,
   g: Geometry,
   r: { q: Ref; tables: Ref; rows: Ref; dpositions: Ref; none: Ref },
   dtables: Ref,
-  wg: number,
+  products: boolean,
 ): Dispatch[] {
+  const wg = lanesOf(c.caps);
   const n = r.tables.shape[0];
   const slice = n * g.d;
   const shared: Strides = { first: 0, b: 0, h: 0, g: 0, t: g.d };
@@ -343,7 +289,7 @@ function tableGrads(
       { a: r.dpositions, b, weights: r.rows, own: r.rows, own_rows: b, g: to, part: r.none },
       { ...all, ...rest },
       grid1d(g.slices * Math.ceil(rows / (4 * wg))),
-      { spec: { T: r.q.dtype }, overrides: { WG: wg } },
+      { spec: { T: r.q.dtype, D: r.dpositions.dtype }, overrides: { WG: wg } },
     );
   return [
     product(r.tables, c.outputs[0], g.rows, {
@@ -357,7 +303,21 @@ function tableGrads(
       add: 1,
       ...reads(shared, g.q, g.q),
     }),
-    product(r.q, each, n, { ...all, row_count: n, rows: n, x_count: g.rows, xs: g.rows, ar: 1, ax: n, add: 0, ...reads(g.q, own, own) }),
+    ...(products
+      ? tableGradsByProduct(c, g, n, r.dpositions, r.q, each)
+      : [
+          product(r.q, each, n, {
+            ...all,
+            row_count: n,
+            rows: n,
+            x_count: g.rows,
+            xs: g.rows,
+            ar: 1,
+            ax: n,
+            add: 0,
+            ...reads(g.q, own, own),
+          }),
+        ]),
     total(each, dtables, { n: slice, div: slice, high: 0, low: 1, n_outer: 1, outer: 0, n_inner: g.slices, inner: slice }),
   ];
 }

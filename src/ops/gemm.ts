@@ -212,8 +212,8 @@ export interface Gemm {
   readonly first?: { readonly a: number; readonly b: number };
   /** Two batch axes: sizes, and the strides of a and b (0 broadcasts). */
   readonly batch?: { readonly sizes: Pair; readonly a: Pair; readonly b: Pair };
-  /** Strides of y over its rows and the batch axes; default: whole, [batch, M, N]. */
-  readonly out?: { readonly row: number; readonly batch: Pair };
+  /** First element of y and its strides over its rows and the batch axes; default: whole, [batch, M, N]. */
+  readonly out?: { readonly first: number; readonly row: number; readonly batch: Pair };
   readonly act?: number;
 }
 
@@ -231,7 +231,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const [ba, bb] = flip ? [batch.b, batch.a] : [batch.a, batch.b];
   const first = g.first ?? { a: 0, b: 0 };
   const [fa, fb] = flip ? [first.b, first.a] : [first.a, first.b];
-  const out = g.out ?? { row: g.n, batch: [batch.sizes[1] * m * n, m * n] };
+  const out = g.out ?? { first: 0, row: g.n, batch: [batch.sizes[1] * m * n, m * n] };
   const outer = batch.sizes[0] * batch.sizes[1];
   const T = g.a.dtype;
   const tile = chooseTile(c.caps, T, m, n, outer);
@@ -249,6 +249,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
     b_first: fb,
     b_k: bK,
     b_col: bCol,
+    y_first: out.first,
     y_row: flip ? 1 : out.row,
     y_col: flip ? out.row : 1,
     y_split: m * n * outer,

@@ -12,5 +12,9 @@ const IDS = [
   'attention: heads from channels (f16)',
   'batch and a split reduction',
   'attention, heads',
+  'attention, a slice at a time',
+  'attention: wide heads, cosine, key bias and temperature',
+  'attention: bias, key bias and temperature',
+  'relativeAttention: grid 2 x 3 x 4 (f16)',
 ];
 for (const name of ['workgroup tiles 4 x 4', 'subgroup matrices 2 x 2'] satisfies FamilyName[]) proveFamily(name, (id) => IDS.includes(id));
