@@ -11,7 +11,8 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     // Software adapters compute on the same cores as the tests: more workers only make each other late.
     maxWorkers: 2,
-    // Limits are for what hangs, never a bound of work: shaders may have to be compiled, and others may have the cores. No test sets its own.
+    // Limits are for what hangs, never a bound of work: shaders may have to be compiled, and others may have the cores. No test sets its
+    // own.
     testTimeout: mode === 'full' ? 3_600_000 : 1_200_000,
     hookTimeout: mode === 'full' ? 3_600_000 : 1_200_000,
     reporters: ['default', './test/skip_reporter.ts'],

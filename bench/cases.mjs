@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What is timed: products, convolutions and attentions in the shapes of SA-Net and of common networks. Shapes are in our layout (channels last, weights [O, (KD,) KH, KW, I / groups]).
-// `outputs` names what a forward pass gives, `gradients` the inputs that a backward pass differentiates with respect to, for the
-// loss sum(y * g). `flops` and `bytes` are those of the forward pass.
+// What is timed: products, convolutions and attentions in the shapes of SA-Net and of common networks. Shapes are in our layout (channels
+// last, weights [O, (KD,) KH, KW, I / groups]). `outputs` names what a forward pass gives, `gradients` the inputs that a backward pass
+// differentiates with respect to, for the loss sum(y * g). `flops` and `bytes` are those of the forward pass.
 import { numel } from './inputs.mjs';
 
 const BACKWARD = 3; // forward and both gradients, in multiples of the forward pass
@@ -87,7 +87,8 @@ export const CASES = named({
   groupnorm_32_48c: norm('groupnorm', [1, 48, 48, 48, 32], { groups: 8 }),
   batchnorm_4x64x56: norm('batchnorm', [4, 56, 56, 64]),
   ew_add_16M: { kind: 'add', inputs: { x: big, z: big }, y: big.shape, gradients: [], bytes: 12 * 2 ** 24 },
-  ew_chain_16M: { kind: 'chain', inputs: { x: big, z: big, v: big }, y: big.shape, gradients: [], bytes: 16 * 2 ** 24 }, // relu(x * z + v) * 0.5 + x
+  // relu(x * z + v) * 0.5 + x
+  ew_chain_16M: { kind: 'chain', inputs: { x: big, z: big, v: big }, y: big.shape, gradients: [], bytes: 16 * 2 ** 24 },
   resnet_step: { kind: 'step', inputs: {}, y: [4], gradients: [], flops: 8.27e9 },
 });
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/cohort.mjs FOLDER [--scans 1000] [--shards 8] [--killed 3] [--some 64]: what docs/scaling.md says of cohorts. Phantoms of 64^3 by a small
-// network as a Slurm array on this machine (Debian's slurm-wlm and munge, by root), tasks killed and submitted again; the masks against those of one
-// process; the time of `some` of the scans by 1, 2, 4 and 8 tasks. Takes up what is in FOLDER, and writes cohort.json there. Some 0.1 s a scan is Slurm's.
+// node bench/cohort.mjs FOLDER [--scans 1000] [--shards 8] [--killed 3] [--some 64]: what docs/scaling.md says of cohorts. Phantoms of 64^3
+// by a small network as a Slurm array on this machine (Debian's slurm-wlm and munge, by root), tasks killed and submitted again; the masks
+// against those of one process; the time of `some` of the scans by 1, 2, 4 and 8 tasks. Takes up what is in FOLDER, and writes cohort.json
+// there. Some 0.1 s a scan is Slurm's.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One engine, driven by whoever has it: prepare a case (and give values to check), measure it, release it. A process (worker.mjs) or a worker of
-// a page (page/worker.mjs) brings the messages.
+// One engine, driven by whoever has it: prepare a case (and give values to check), measure it, release it. A process (worker.mjs) or a
+// worker of a page (page/worker.mjs) brings the messages.
 import { CASES, GPU_CASES } from './cases.mjs';
 import { inputsOf } from './inputs.mjs';
 

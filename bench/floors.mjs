@@ -18,9 +18,9 @@ export function lanesOf({ kernel, spec, overrides }) {
 
 /**
  * One row a dispatch. `estimate` is what the dispatch costs plus its operations at the share of a processor's rate that one workgroup
- * reaches (`efficiency`), or its bytes. `floor` is the longest of what every dispatch takes, its bytes at the adapter's bandwidth, and its operations at the rate
- * of the processors that its workgroups can occupy; `full` the same with all processors; `lost` is the difference. An op's operations
- * are those of its dispatch with the most lanes, helpers apart.
+ * reaches (`efficiency`), or its bytes. `floor` is the longest of what every dispatch takes, its bytes at the adapter's bandwidth, and its
+ * operations at the rate of the processors that its workgroups can occupy; `full` the same with all processors; `lost` is the difference.
+ * An op's operations are those of its dispatch with the most lanes, helpers apart.
  */
 export function sheetOf(dispatches, { processors, gflops, gbs, dispatch_us, efficiency }) {
   const rows = dispatches.map((d) => {

@@ -199,7 +199,8 @@ for (const { name, sizes, run, most, limit } of wanted) {
   console.log(
     flags.json
       ? JSON.stringify(row)
-      : `${name.padEnd(18)} ${sizes.map((n, i) => `${n}: ${row.ms[i]} ms`).join('  ')}  grows as n^${row.exponent}${grows > most ? `, expected at most ${most}` : ''}${late ? `, expected ${limit.ms} ms at ${limit.at}` : ''}`,
+      : `${name.padEnd(18)} ${sizes.map((n, i) => `${n}: ${row.ms[i]} ms`).join('  ')}  grows as n^${row.exponent}` +
+          `${grows > most ? `, expected at most ${most}` : ''}${late ? `, expected ${limit.ms} ms at ${limit.at}` : ''}`,
   );
 }
 if (!flags.only || 'replay'.includes(flags.only)) {
@@ -209,7 +210,8 @@ if (!flags.only || 'replay'.includes(flags.only)) {
   console.log(
     flags.json
       ? JSON.stringify({ series: 'replay', ...row })
-      : `replay             ${row.us_per_dispatch} us of JavaScript a dispatch (${row.us_per_dispatch_with_submit} with submit), ${row.gpu_objects_per_run} GPU objects made a run`,
+      : `replay             ${row.us_per_dispatch} us of JavaScript a dispatch (${row.us_per_dispatch_with_submit} with submit), ` +
+          `${row.gpu_objects_per_run} GPU objects made a run`,
   );
 }
 device.close();

@@ -27,7 +27,8 @@ const copy = `
 @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @compute @workgroup_size(${LANES})
-fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lane: vec3u) { // Lavapipe takes nearly twice as long with local_invocation_index
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  // Lavapipe takes nearly twice as long with local_invocation_index.
   let i = wid.x * ${LANES}u + lane.x;
   y[i] = x[i];
 }`;

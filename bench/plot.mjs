@@ -54,7 +54,11 @@ function comparisons(driver) {
       const peers = present.map((engine) =>
         timed.find((r) => r.engine === engine && r.case === ours.case && r.pass === ours.pass && together(r, ours)),
       );
-      return `| ${ours.case} | ${ours.pass} | ${significant(ours.ms)} | ${ours.of_limit === undefined ? '' : `${(100 * ours.of_limit).toFixed(0)} %`} | ${peers.map((p) => (p ? (p.ms / ours.ms).toFixed(2) : '')).join(' | ')} |`;
+      return (
+        `| ${ours.case} | ${ours.pass} | ${significant(ours.ms)} | ` +
+        `${ours.of_limit === undefined ? '' : `${(100 * ours.of_limit).toFixed(0)} %`} | ` +
+        `${peers.map((p) => (p ? (p.ms / ours.ms).toFixed(2) : '')).join(' | ')} |`
+      );
     });
   return lines.length === 0
     ? []
@@ -75,7 +79,8 @@ function firstSteps(driver) {
   return timed.length === 0
     ? []
     : [
-        `First step of \`resnet_step\`, nothing compiled before: ${timed.map((r) => `${PEERS[r.engine] ?? 'ours'} ${(r.first_ms / 1000).toFixed(1)} s`).join(', ')}.\n`,
+        `First step of \`resnet_step\`, nothing compiled before: ` +
+          `${timed.map((r) => `${PEERS[r.engine] ?? 'ours'} ${(r.first_ms / 1000).toFixed(1)} s`).join(', ')}.\n`,
       ];
 }
 
@@ -93,7 +98,8 @@ function iterations(driver) {
   return [
     ...own.map(
       (r) =>
-        `An iteration of \`${r.case.replace('sanet_', '')}\`: ${r.ms} ms, ${r.dispatches} dispatches. Dearest: ${dearest(r, r.dearest.length)} ms.\n`,
+        `An iteration of \`${r.case.replace('sanet_', '')}\`: ${r.ms} ms, ${r.dispatches} dispatches. Dearest: ` +
+        `${dearest(r, r.dearest.length)} ms.\n`,
     ),
     ...(others.length === 0
       ? []
@@ -112,7 +118,8 @@ function replays(driver) {
     () => '',
   ).map(
     (r) =>
-      `Replay: ${r.us_per_dispatch} us of JavaScript a dispatch, ${r.us_per_dispatch_with_submit} with submit; ${r.gpu_objects_per_run} GPU objects made a run.\n`,
+      `Replay: ${r.us_per_dispatch} us of JavaScript a dispatch, ${r.us_per_dispatch_with_submit} with submit; ` +
+      `${r.gpu_objects_per_run} GPU objects made a run.\n`,
   );
 }
 
@@ -157,7 +164,8 @@ writeFileSync(
   join(folder, 'README.md'),
   [
     '# Recorded measurements\n',
-    "Written by `node bench/plot.mjs` from the rows beside it. A ratio is the peer's time over ours: above 1 we are faster. Every result was checked against float64 before it was timed.\n",
+    "Written by `node bench/plot.mjs` from the rows beside it. A ratio is the peer's time over ours: above 1 we are faster. Every " +
+      'result was checked against float64 before it was timed.\n',
     ...drivers.flatMap((driver) => [
       `## ${driver}\n`,
       about(driver),
@@ -173,7 +181,8 @@ writeFileSync(
     `|---|${drivers.map(() => '---|').join('')}`,
     ...[...new Set(grown.map((r) => r.series))].map(
       (series) =>
-        `| ${series} | ${drivers.map((driver) => grown.find((r) => r.series === series && driverOf(r) === driver)?.exponent ?? '').join(' | ')} |`,
+        `| ${series} | ` +
+        `${drivers.map((driver) => grown.find((r) => r.series === series && driverOf(r) === driver)?.exponent ?? '').join(' | ')} |`,
     ),
     '',
   ].join('\n'),

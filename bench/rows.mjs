@@ -43,7 +43,8 @@ export function line(c, pass, measured, { ours, limits }) {
   const { value, unit, share } = rateOf(c, pass, measured.ms, limits);
   const ratio = ours && measured !== ours ? `  ratio ${(measured.ms / ours.ms).toFixed(2)}` : '';
   return (
-    `${c.name.padEnd(20)} ${pass.padEnd(8)} ${measured.engine.padEnd(6)} ${measured.ms.toFixed(2).padStart(9)} ms  ${`${value.toFixed(2)} ${unit}`.padStart(15)}${share ? ` ${(100 * share).toFixed(0).padStart(3)} %` : ''}` +
+    `${c.name.padEnd(20)} ${pass.padEnd(8)} ${measured.engine.padEnd(6)} ${measured.ms.toFixed(2).padStart(9)} ms  ` +
+    `${`${value.toFixed(2)} ${unit}`.padStart(15)}${share ? ` ${(100 * share).toFixed(0).padStart(3)} %` : ''}` +
     `  first ${(measured.first_ms / 1000).toFixed(2)} s  error ${measured.error.toExponential(1)}${ratio}`
   );
 }

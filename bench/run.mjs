@@ -56,7 +56,8 @@ generate();
 if (flags.page) {
   const { buildPage } = await import('./page/build.mjs');
   console.log(
-    `${relative(process.cwd(), await buildPage(join(root, 'dist/bench')))}: serve it over HTTPS or from localhost, for example \`npx http-server dist/bench\``,
+    `${relative(process.cwd(), await buildPage(join(root, 'dist/bench')))}: serve it over HTTPS or from localhost, for example ` +
+      `\`npx http-server dist/bench\``,
   );
   process.exit(0);
 }
@@ -81,7 +82,8 @@ async function adapterLimits() {
   const { ok, limits: found, error } = await engines[0].ask('limits');
   if (!ok) throw new Error(`ours: ${error}`);
   say(
-    `limits of ${engines[0].adapter}: ${found.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${found.gbs.toFixed(1)} GB/s of copying; rows give their share`,
+    `limits of ${engines[0].adapter}: ${found.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${found.gbs.toFixed(1)} GB/s of ` +
+      'copying; rows give their share',
   );
   return found;
 }
@@ -111,7 +113,8 @@ function report(c, pass, rows) {
   if (flags.torch) {
     const ms = torchTimes(flags.torch, c, pass);
     say(
-      `${c.name.padEnd(20)} ${pass.padEnd(8)} torch  ${ms === null ? '        -' : ms.toFixed(2).padStart(9)} ms  (context: PyTorch on the processor, without this adapter)`,
+      `${c.name.padEnd(20)} ${pass.padEnd(8)} torch  ${ms === null ? '        -' : ms.toFixed(2).padStart(9)} ms  (context: ` +
+        'PyTorch on the processor, without this adapter)',
     );
   }
 }

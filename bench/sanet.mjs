@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/sanet.mjs [--method vnet,ctn] [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json] [--record]:
-// a training iteration of SA-Net, or of other methods, on phantoms. Its time, its dearest kernels by timestamp queries, and the bytes of its
-// activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes.
+// node bench/sanet.mjs [--method vnet,ctn] [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json]
+// [--record]: a training iteration of SA-Net, or of other methods, on phantoms. Its time, its dearest kernels by timestamp queries, and the
+// bytes of its activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes.
 import { parseArgs } from 'node:util';
 import { stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
@@ -112,11 +112,13 @@ function print({ case: name, ms, first_ms: first, gflop, programs }, kernels) {
   );
   for (const p of programs)
     console.log(
-      `  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${p.ms.toFixed(1).padStart(8)} ms  ${String(p.dispatches).padStart(5)} dispatches  ${p.gflop.toFixed(1).padStart(7)} GFLOP  slots ${p.slot_mib.toFixed(0)} MiB`,
+      `  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${p.ms.toFixed(1).padStart(8)} ms  ` +
+        `${String(p.dispatches).padStart(5)} dispatches  ${p.gflop.toFixed(1).padStart(7)} GFLOP  slots ${p.slot_mib.toFixed(0)} MiB`,
     );
   for (const k of kernels.slice(0, 20))
     console.log(
-      `  ${k.kernel.padEnd(26)} ${k.ms.toFixed(1).padStart(8)} ms  ${((100 * k.ms) / total).toFixed(1).padStart(5)} %  ${String(k.dispatches).padStart(5)} dispatches`,
+      `  ${k.kernel.padEnd(26)} ${k.ms.toFixed(1).padStart(8)} ms  ${((100 * k.ms) / total).toFixed(1).padStart(5)} %  ` +
+        `${String(k.dispatches).padStart(5)} dispatches`,
     );
 }
 

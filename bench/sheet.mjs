@@ -60,7 +60,9 @@ async function ofIteration() {
 function measured(ms, { kernel, estimate }) {
   if (ms === undefined) return '';
   const ratio = ms / (estimate / 1e3);
-  return `${ms.toFixed(2).padStart(13)}  ${ratio.toFixed(1)}x${ratio > 2 || ratio < 0.5 ? `  ${facts.why?.[kernel] ?? 'not explained'}` : ''}`;
+  return (
+    `${ms.toFixed(2).padStart(13)}  ${ratio.toFixed(1)}x` + (ratio > 2 || ratio < 0.5 ? `  ${facts.why?.[kernel] ?? 'not explained'}` : '')
+  );
 }
 
 function show(title, rows) {
@@ -69,7 +71,8 @@ function show(title, rows) {
   const sum = (f) => rows.reduce((n, row) => n + f(row) * runs(row), 0);
   const total = sum(() => 1);
   console.log(
-    `${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms because processors idle`,
+    `${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
+      `${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms because processors idle`,
   );
   const bands = [
     [1, 7],
@@ -79,18 +82,28 @@ function show(title, rows) {
     [4 * facts.rates.processors, Infinity],
   ];
   console.log(
-    `workgroups: ${bands.map(([low, high]) => `${low}${high === Infinity ? ' and more' : `-${high}`}: ${rows.reduce((n, r) => n + (r.groups >= low && r.groups <= high ? runs(r) : 0), 0)}`).join(', ')}`,
+    'workgroups: ' +
+      bands
+        .map(
+          ([low, high]) =>
+            `${low}${high === Infinity ? ' and more' : `-${high}`}: ` +
+            `${rows.reduce((n, r) => n + (r.groups >= low && r.groups <= high ? runs(r) : 0), 0)}`,
+        )
+        .join(', '),
   );
   const profile = facts.profile?.[title] ?? {}; // as it was then, without what has changed since
   console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${profile ? '  measured ms' : ''}`);
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
-      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}${measured(profile[k.kernel], k)}`,
+      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}` +
+        `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}${measured(profile[k.kernel], k)}`,
     );
   console.log('\nthe ten that lose most    workgroups      lanes       MB      MFLOP   floor us    lost us');
   for (const r of [...rows].sort((a, b) => b.lost * runs(b) - a.lost * runs(a)).slice(0, 10)) {
     console.log(
-      `${`${r.kernel}${runs(r) > 1 ? ` x ${runs(r)}` : ''}`.padEnd(26)}${String(r.groups).padStart(10)}${String(r.lanes).padStart(11)}${(r.bytes / 1e6).toFixed(2).padStart(9)}${(r.flops / 1e6).toFixed(1).padStart(11)}${r.floor.toFixed(1).padStart(11)}${r.lost.toFixed(1).padStart(11)}   ${r.label}`,
+      `${`${r.kernel}${runs(r) > 1 ? ` x ${runs(r)}` : ''}`.padEnd(26)}${String(r.groups).padStart(10)}` +
+        `${String(r.lanes).padStart(11)}${(r.bytes / 1e6).toFixed(2).padStart(9)}${(r.flops / 1e6).toFixed(1).padStart(11)}` +
+        `${r.floor.toFixed(1).padStart(11)}${r.lost.toFixed(1).padStart(11)}   ${r.label}`,
     );
   }
 }

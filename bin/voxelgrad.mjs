@@ -13,7 +13,8 @@ if (existsSync(cli)) {
     lost = true;
     process.exitCode = 1;
     process.stderr.write(
-      `error: standard output: could not be written, ${code === 'ENOSPC' ? 'the disk is full' : message}.\nhint: Free space, or send it elsewhere; what it holds by now is not whole.\n`,
+      `error: standard output: could not be written, ${code === 'ENOSPC' ? 'the disk is full' : message}.\nhint: Free space, or ` +
+        'send it elsewhere; what it holds by now is not whole.\n',
     );
   });
   process.stderr.on('error', () => {});

@@ -28,7 +28,8 @@ const finished = existsSync(join(run, 'checkpoints', 'final.safetensors'));
 if (finished) rmSync(out, { recursive: true });
 
 console.log(
-  'Training ends after five minutes at most; all the rest takes one or two on two cores. Training says what it will take on the adapter here.',
+  'Training ends after five minutes at most; all the rest takes one or two on two cores. Training says what it will take on the ' +
+    'adapter here.',
 );
 stage('set-up', process.execPath, [join(root, 'scripts', 'setup.mjs')]);
 if (!existsSync(join(data, 'annotations.json'))) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node scripts/ops_table.mjs [--check]: writes docs/ops.md, or fails if it is old: the ops that src/index.ts exports, with the gradient that the
-// reverse walk finds, their rows of the case tables, and what they are tested against.
+// node scripts/ops_table.mjs [--check]: writes docs/ops.md, or fails if it is old: the ops that src/index.ts exports, with the gradient
+// that the reverse walk finds, their rows of the case tables, and what they are tested against.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCases } from './export_cases.mjs';
@@ -33,9 +33,10 @@ async function page() {
 
 <!-- Written by scripts/ops_table.mjs from the case tables of the tests. Do not edit. -->
 
-The ${lines.length} ops that \`voxelgrad\` exports. Where the gradient is **none**, an op has none by nature (integers, comparisons, updates), and \`compile\` names it where a
-loss needs one. A \`-\` under f16 says that no test holds it to f16 yet. Values and gradients are compared with what the last column names. Shapes and options
-are in the types and docstrings; layouts are channels last ([porting.md](porting.md)); zeros, infinities and NaN are PyTorch's, [exceptions](precision.md) apart.
+The ${lines.length} ops that \`voxelgrad\` exports. Where the gradient is **none**, an op has none by nature (integers, comparisons,
+updates), and \`compile\` names it where a loss needs one. A \`-\` under f16 says that no test holds it to f16 yet. Values and gradients
+are compared with what the last column names. Shapes and options are in the types and docstrings; layouts are channels last
+([porting.md](porting.md)); zeros, infinities and NaN are PyTorch's, [exceptions](precision.md) apart.
 
 | op | gradient | f16 | tested against |
 |---|---|---|---|

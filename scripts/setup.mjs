@@ -36,7 +36,8 @@ function packagesStage() {
     });
     if (npm.error || npm.status !== 0) {
       throw new Error(
-        `npm ci failed${npm.error ? ` (${npm.error.message})` : ` with exit code ${npm.status}`}. Is the npm registry reachable (npm ping)?`,
+        `npm ci failed${npm.error ? ` (${npm.error.message})` : ` with exit code ${npm.status}`}. Is the npm registry reachable ` +
+          '(npm ping)?',
       );
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a caller may hand to a public function, as kinds of values. TypeScript says the same to those who use it; here it is said at run time, once, before
-// anything else happens.
+// What a caller may hand to a public function, as kinds of values. TypeScript says the same to those who use it; here it is said at run
+// time, once, before anything else happens.
 import { DTypeError, ShapeError, VoxelgradError } from './errors.ts';
 
 /** Throws what is wrong with a value: `where` is the function, `what` the argument. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The ops as methods of tensors, where a chain reads better than a nest, with numbers for operands: `x.add(1).relu()`. Each is a call of the function of that
-// name; there is no second implementation. The entry point installs them, for ops know tensors and not the other way round.
+// The ops as methods of tensors, where a chain reads better than a nest, with numbers for operands: `x.add(1).relu()`. Each is a call of
+// the function of that name; there is no second implementation. The entry point installs them, for ops know tensors and not the other way
+// round.
 import { backwardNow } from './engine/autograd.ts';
 import { scope } from './engine/scope.ts';
 import { tensor, Tensor } from './engine/tensor.ts';

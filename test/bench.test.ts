@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `npm run bench`: a case is checked and timed, and what the lines hold. Peers are not installed here; their lines are made by the same rows.mjs.
+// `npm run bench`: a case is checked and timed, and what the lines hold. Peers are not installed here; their lines are made by the same
+// rows.mjs.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `npm run bench -- --page`: two small cases in Chromium, checked, timed, shown, and taken away as rows. Peers take part where bench/ has them.
+// `npm run bench -- --page`: two small cases in Chromium, checked, timed, shown, and taken away as rows. Peers take part where bench/ has
+// them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -77,7 +77,11 @@ describe('build', () => {
     const root = tree({
       'sample.wgsl': GOOD.replace('T(r)', 'T(q)'),
       'lib/twice.wgsl': LIB,
-      'half.wgsl': `${SPDX}alias T = f32; // @spec f32 f16\n@group(0) @binding(1) var<storage, read_write> y: array<T>;\n@compute @workgroup_size(1)\nfn half() { y[0] = 1e6f; }\n`,
+      'half.wgsl': `${SPDX}alias T = f32; // @spec f32 f16
+@group(0) @binding(1) var<storage, read_write> y: array<T>;
+@compute @workgroup_size(1)
+fn half() { y[0] = 1e6f; }
+`,
       'user.wgsl': `${SPDX}// @import "lib/bad.wgsl"\n@compute @workgroup_size(1)\nfn user() { bad(); }\n`,
       'lib/bad.wgsl': `${SPDX}\nfn bad() { return 1; }\n`,
     });
@@ -109,17 +113,21 @@ describe('build', () => {
     ],
     [
       'a Params field of another type',
-      `${SPDX}struct Params { v: vec2<f32> }\n@group(0) @binding(0) var<uniform> params: Params;\n@compute @workgroup_size(1)\nfn f() { _ = params.v; }\n`,
+      `${SPDX}struct Params { v: vec2<f32> }\n@group(0) @binding(0) var<uniform> params: Params;\n@compute @workgroup_size(1)\nfn ` +
+        'f() { _ = params.v; }\n',
       /a\.wgsl:2:1: Params\.v: vec2/,
     ],
     [
       'a binding number used twice',
-      `${SPDX}@group(0) @binding(1) var<storage, read_write> a: array<u32>;\n@group(0) @binding(1) var<storage, read_write> b: array<u32>;\n@compute @workgroup_size(1)\nfn f() { a[0] = b[0]; }\n`,
+      `${SPDX}@group(0) @binding(1) var<storage, read_write> a: array<u32>;\n@group(0) @binding(1) var<storage, read_write> b: ` +
+        'array<u32>;\n@compute @workgroup_size(1)\nfn f() { a[0] = b[0]; }\n',
       /a\.wgsl:4:1: f: bindings a and b have the same number 1/,
     ],
     [
       'nine storage buffers',
-      `${SPDX}${[1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `@group(0) @binding(${n}) var<storage, read_write> b${n}: array<u32>;\n`).join('')}@compute @workgroup_size(1)\nfn f() { b1[0] = b2[0] + b3[0] + b4[0] + b5[0] + b6[0] + b7[0] + b8[0] + b9[0]; }\n`,
+      SPDX +
+        [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `@group(0) @binding(${n}) var<storage, read_write> b${n}: array<u32>;\n`).join('') +
+        '@compute @workgroup_size(1)\nfn f() { b1[0] = b2[0] + b3[0] + b4[0] + b5[0] + b6[0] + b7[0] + b8[0] + b9[0]; }\n',
       /f: 9 storage buffers/,
     ],
   ])('refuses %s', (_, wgsl, message) => {
@@ -136,7 +144,8 @@ describe('build', () => {
 
   it('checks the types of subgroup matrices for smaller subgroups than the null adapter has', () => {
     const matrix = (load: string) =>
-      `${SPDX}enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\nvar<workgroup> m: array<f16, 64>;\n@compute @workgroup_size(32)\nfn f() { _ = ${load}; }\n`;
+      `${SPDX}enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\nvar<workgroup> m: array<f16, ` +
+      `64>;\n@compute @workgroup_size(32)\nfn f() { _ = ${load}; }\n`;
     expect(build(tree({ 'a.wgsl': matrix('subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&m, 0u, 8u)') }))).toMatchObject({
       status: 0,
     });
@@ -162,7 +171,16 @@ describe('build', () => {
 
   it('writes a card of each kernel, and the same for programs', () => {
     const root = tree({
-      'sample.wgsl': `${SPDX}// Doubles what it gets.\nalias T = f32; // @spec f32 f16\noverride WG: u32 = 8u; // lanes a workgroup\nstruct Params { n: u32 } // elements\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> y: array<T>; // [n]; filled by once\n// Workgroups: 1\n@compute @workgroup_size(WG)\nfn twice() { if (params.n > 0u) { y[0] = y[0] + y[0]; } }\n`,
+      'sample.wgsl': `${SPDX}// Doubles what it gets.
+alias T = f32; // @spec f32 f16
+override WG: u32 = 8u; // lanes a workgroup
+struct Params { n: u32 } // elements
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<T>; // [n]; filled by once
+// Workgroups: 1
+@compute @workgroup_size(WG)
+fn twice() { if (params.n > 0u) { y[0] = y[0] + y[0]; } }
+`,
     });
     expect(build(root)).toMatchObject({ status: 0 });
     const text = readFileSync(join(root, 'docs/kernels/sample.md'), 'utf8');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the pages of docs/ and README.md show: `ts` blocks of a page are one program, which prints what the comments beside its console.log say;
-// blocks that name a file are lines of that file; links lead somewhere.
+// What the pages of docs/ and README.md show: `ts` blocks of a page are one program, which prints what the comments beside its console.log
+// say; blocks that name a file are lines of that file; links lead somewhere.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

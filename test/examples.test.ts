@@ -35,10 +35,12 @@ const PRINTS: Readonly<Record<string, (text: string) => void>> = {
     expect(Number(gradient)).toBeLessThan(1e-5);
   },
   'lift_kernel.ts': (text) =>
-    expect(Number(/^13 workgroups, 3200 results within (\S+) of plain JavaScript$/m.exec(text)![1])).toBeLessThan(2e-3), // sums of 6,400 products
+    // sums of 6,400 products
+    expect(Number(/^13 workgroups, 3200 results within (\S+) of plain JavaScript$/m.exec(text)![1])).toBeLessThan(2e-3),
   'pytorch_weights.ts': (text) => {
     const logits = /^logits (.*)$/m.exec(text)![1].split(' ').map(Number);
-    [0.1244564950466156, -0.5166735649108887, -0.1417224258184433].forEach((expected, i) => expect(logits[i]).toBeCloseTo(expected, 5)); // printed by examples/data/digits.py
+    // printed by examples/data/digits.py
+    [0.1244564950466156, -0.5166735649108887, -0.1417224258184433].forEach((expected, i) => expect(logits[i]).toBeCloseTo(expected, 5));
     expect(text).toMatch(
       /^239 parameters in .*: conv\.weight, bn\.weight, bn\.bias, bn\.running_mean, bn\.running_var, head\.weight, head\.bias$/m,
     );

@@ -10,8 +10,13 @@ const outfile = join(root, 'node_modules/.cache/voxelgrad/lab_attention.mjs');
 await build({
   stdin: {
     resolveDir: join(root, 'src'),
-    contents: `export { openDevice } from './gpu/device.ts'; export { compile } from './engine/program.ts'; export { backward } from './engine/autograd.ts';
-export { tensor } from './engine/tensor.ts'; export { attention } from './ops/attention.ts'; export { sum } from './ops/reduce.ts'; export { mul } from './ops/pointwise.ts';`,
+    contents: `export { openDevice } from './gpu/device.ts';
+export { compile } from './engine/program.ts';
+export { backward } from './engine/autograd.ts';
+export { tensor } from './engine/tensor.ts';
+export { attention } from './ops/attention.ts';
+export { sum } from './ops/reduce.ts';
+export { mul } from './ops/pointwise.ts';`,
   },
   bundle: true,
   format: 'esm',
@@ -82,7 +87,8 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys
   const [f, fb] = [await timed(forward), await timed(both)];
   const flops = 4e-6 * q.size * tokens;
   console.log(
-    `${name}: forward ${f.toFixed(1)} ms ${(flops / f).toFixed(1)} GFLOP/s, first ${(middle - start).toFixed(0)} ms | with gradients ${fb.toFixed(1)} ms ${((3.5 * flops) / fb).toFixed(1)} GFLOP/s, first ${(end - middle).toFixed(0)} ms`,
+    `${name}: forward ${f.toFixed(1)} ms ${(flops / f).toFixed(1)} GFLOP/s, first ${(middle - start).toFixed(0)} ms | with ` +
+      `gradients ${fb.toFixed(1)} ms ${((3.5 * flops) / fb).toFixed(1)} GFLOP/s, first ${(end - middle).toFixed(0)} ms`,
   );
   const kernels = new Map();
   for (const { label, ms } of await both.profile()) {

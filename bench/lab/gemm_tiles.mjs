@@ -8,6 +8,7 @@ import { Lab, error, open, random } from './harness.mjs';
 const text = (a, b, TM, TN) => {
   const bc = a === 'bc';
   const KU = bc ? 8 : 4;
+  const broadcast = (v) => [0, 1, 2, 3].map((j) => `subgroupBroadcast(s, ${v * 4 + j}u)`);
   const V = KU / 4;
   const load =
     b === 'st'
@@ -37,7 +38,7 @@ const TM = ${TM}u; const TN = ${TN}u;
       ${
         bc
           ? `let s = A[(m0 + r) * K + k + lane];
-      ${Array.from({ length: V }, (_, v) => `let a${v} = vec4f(${[0, 1, 2, 3].map((j) => `subgroupBroadcast(s, ${v * 4 + j}u)`)});`).join(' ')}`
+      ${Array.from({ length: V }, (_, v) => `let a${v} = vec4f(${broadcast(v)});`).join(' ')}`
           : 'let a0 = A[((m0 + r) * K + k) / 4u];'
       }
       for (var c = 0u; c < TN; c++) { acc[r][c] += ${Array.from({ length: V }, (_, v) => `dot(a${v}, b[c][${v}])`).join(' + ')}; }

@@ -19,7 +19,10 @@ let stopped = false;
 async function obstacle() {
   if (!isSecureContext) return 'A browser offers WebGPU over HTTPS and on localhost only.';
   if (!navigator.gpu)
-    return 'This browser has no WebGPU. Chrome and Edge 134 or newer have it; on Linux start Chrome with --enable-unsafe-webgpu --enable-features=Vulkan.';
+    return (
+      'This browser has no WebGPU. Chrome and Edge 134 or newer have it; on Linux start Chrome with --enable-unsafe-webgpu ' +
+      '--enable-features=Vulkan.'
+    );
   const adapter = await navigator.gpu.requestAdapter();
   if (!adapter) return 'WebGPU found no adapter. chrome://gpu says why.';
   if (!adapter.features.has('subgroups'))

@@ -26,7 +26,8 @@ for (let t = 1; t <= STEPS; t++) {
 }
 writeFileSync(
   new URL('step_losses.mjs', import.meta.url),
-  `// SPDX-License-Identifier: MIT\n// Four losses of the training step in float64. Written by step.mjs.\nexport const LOSSES = [${losses.join(', ')}];\n`,
+  '// SPDX-License-Identifier: MIT\n// Four losses of the training step in float64. Written by step.mjs.\nexport const LOSSES = ' +
+    `[${losses.join(', ')}];\n`,
 );
 
 function forwardBackward() {

@@ -81,7 +81,10 @@ function fromAbove(root, files) {
   }
 }
 
-/** `small` is what is published: the kernels' text once; names of functions and classes stay, for errors. @returns {Promise<string[]>} files written */
+/**
+ * `small` is what is published: the kernels' text once; names of functions and classes stay, for errors. @returns {Promise<string[]>} files
+ * written
+ */
 export async function bundle(root, small = false) {
   const common = {
     absWorkingDir: root,

@@ -13,7 +13,8 @@ function proof(root, users) {
     .join('\n');
   const ops = [...named].filter((name) => new RegExp(`^  ${name}: \\[`, 'm').test(tables)).sort((a, b) => (a < b ? -1 : 1));
   return ops.length
-    ? `Proved by the rows of ${ops.map((op) => `\`${op}\``).join(', ')} in \`test/cases\`, gradients too: normalised mean square error against float64 below 1e-7, below 1e-6 for f16, where a row gives no other bound and its reason.`
+    ? `Proved by the rows of ${ops.map((op) => `\`${op}\``).join(', ')} in \`test/cases\`, gradients too: normalised mean square ` +
+        'error against float64 below 1e-7, below 1e-6 for f16, where a row gives no other bound and its reason.'
     : '';
 }
 
@@ -125,7 +126,8 @@ export function card(root, { file, limits, entries }, wgsl) {
     headOf(root, file),
     '```',
     '',
-    `Features: ${features.length ? features.join(', ') : 'none'}${half ? '; `shader-f16` for specs of f16' : ''}. Limits: ${limits.length ? limits.join('; ') : "WebGPU's defaults"}.`,
+    `Features: ${features.length ? features.join(', ') : 'none'}${half ? '; `shader-f16` for specs of f16' : ''}. Limits: ` +
+      `${limits.length ? limits.join('; ') : "WebGPU's defaults"}.`,
     '',
     ...(filled.length ? [`Filled by another kernel first: ${filled.join('; ')}.`, ''] : []),
     ...(proved ? [proved, ''] : []),
@@ -140,7 +142,13 @@ export function card(root, { file, limits, entries }, wgsl) {
         `## ${e.entry}`,
         '',
         ...[remarkAt(wgsl, e.entry).replace(/Workgroups: .*/s, '')].filter(Boolean).flatMap((text) => [text, '']),
-        `Workgroups: ${workgroupsOf(wgsl, e.entry)}, of ${e.workgroup.join(' x ')} lanes each. ${users.length ? `Params, grid and what must be filled first, from shapes: \`lower\` in ${users.map((u) => `\`${u}\``).join(', ')}, which \`plan()\` asks (docs/kernels.md).` : ''}`.trim(),
+        (
+          `Workgroups: ${workgroupsOf(wgsl, e.entry)}, of ${e.workgroup.join(' x ')} lanes each. ` +
+          (users.length
+            ? `Params, grid and what must be filled first, from shapes: \`lower\` in ${users.map((u) => `\`${u}\``).join(', ')}, ` +
+              `which \`plan()\` asks (docs/kernels.md).`
+            : '')
+        ).trim(),
         '',
         ...table(
           ['binding', 'name', 'access', 'type', 'shape and meaning'],

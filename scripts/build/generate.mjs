@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reflection -> src/gen/FILE.ts (typed definitions), src/gen/kernels.ts (all of them for strangers' devices) and dist/wgsl/FILE.{wgsl,json} (for users without TypeScript).
+// Reflection -> src/gen/FILE.ts (typed definitions), src/gen/kernels.ts (all of them for strangers' devices) and dist/wgsl/FILE.{wgsl,json}
+// (for users without TypeScript).
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { featuresOf, headOf, meaningsOf, shapeOf, usersOf, workgroupsOf } from './cards.mjs';
@@ -17,7 +18,10 @@ export function typescript({ file, entries }, wgsl) {
       .join('');
     return `export const ${e.entry}: KernelDef<${args.join(', ')}> = {\n${fields}  wgsl,\n};\n`;
   });
-  return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/${file}. Do not edit.\nimport type { KernelDef } from '../gpu/kernel.ts';\n\nconst wgsl = ${quote(wgsl)};\n\n${defs.join('\n')}`;
+  return (
+    `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/${file}. Do not edit.\nimport type { KernelDef } from ` +
+    `'../gpu/kernel.ts';\n\nconst wgsl = ${quote(wgsl)};\n\n${defs.join('\n')}`
+  );
 }
 
 /** Every entry point of every kernel file, for a device of the caller's. */
@@ -27,7 +31,10 @@ export function lifted(kernels) {
   const exports = kernels.flatMap(({ file, entries }) =>
     entries.map(({ entry }) => `export const ${entry} = /* @__PURE__ */ kernel(${module(file)}.${entry});\n`),
   );
-  return `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/. Do not edit.\nimport { kernel } from '../gpu/embed.ts';\n${imports.join('')}\n${exports.join('')}`;
+  return (
+    '// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/. Do not edit.\nimport { kernel } from ' +
+    `'../gpu/embed.ts';\n${imports.join('')}\n${exports.join('')}`
+  );
 }
 
 /** What a card says, for programs; `dispatched_by` names files of the repository. */

@@ -64,7 +64,9 @@ export function thirdParty(root, metafiles) {
         if (name && bytesInOutput > 0) folders.set(name, join(root, folder));
       }
   const sections = [...folders].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, folder]) => section(name, folder));
-  return `# Packages inside of the bundles\n\nWritten by \`node build.mjs\` from what the files of \`dist/\` hold.\n\n${sections.join('\n')}`;
+  return (
+    `# Packages inside of the bundles\n\nWritten by \`node build.mjs\` from what the files of \`dist/\` hold.\n\n` + sections.join('\n')
+  );
 }
 
 function section(name, folder) {

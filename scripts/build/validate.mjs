@@ -33,7 +33,8 @@ export async function validate({ device, buffer }, kernel, wgsl, { specialise, s
     for (const entry of entries) {
       const problem = await pipeline(device, buffer, module, entry);
       // A kernel that says what it needs may pass the default limits; it has been parsed and type-checked all the same.
-      // Subgroup matrices need whole subgroups, and the null adapter claims 128 lanes: a workgroup for smaller ones is parsed and type-checked only.
+      // Subgroup matrices need whole subgroups, and the null adapter claims 128 lanes: a workgroup for smaller ones is parsed and
+      // type-checked only.
       if (
         problem &&
         !(kernel.limits.length && /limit|exceed|larger than|maximum/i.test(problem)) &&

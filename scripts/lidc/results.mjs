@@ -45,7 +45,8 @@ export function table(summaries, compareRuns) {
       lines.push(
         difference === null
           ? `  ${title}: no case in common`
-          : `  ${title.padEnd(12)} ${signed(difference)} points${ci ? ` [${ci.map(signed).join(', ')}]` : ''}, ${n} cases, Wilcoxon p ${p === null ? '-' : p < 1e-4 ? '< 0.0001' : p.toFixed(4)}`,
+          : `  ${title.padEnd(12)} ${signed(difference)} points${ci ? ` [${ci.map(signed).join(', ')}]` : ''}, ${n} cases, Wilcoxon ` +
+              `p ${p === null ? '-' : p < 1e-4 ? '< 0.0001' : p.toFixed(4)}`,
       );
     }
   }

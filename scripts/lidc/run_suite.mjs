@@ -111,12 +111,14 @@ export function runSuite(suite, { data, out, preset, iterations, set, seeds, met
       total += left;
       const how = state.done
         ? `done, Dice ${dice.toFixed(1)} %`
-        : `${state.begun ? `at iteration ${state.iteration} of ${plan.training.iterations}` : `${plan.training.iterations} iterations`}, about ${duration(left)}`;
+        : (state.begun ? `at iteration ${state.iteration} of ${plan.training.iterations}` : `${plan.training.iterations} iterations`) +
+          `, about ${duration(left)}`;
       say(`  ${name.padEnd(34)} ${how}`);
     }
     for (const line of skipped) say(`  ${line}`);
     say(
-      `  about ${duration(total)} to go${open ? ', and what the gaps between dense and scarce labels will decide' : ''}, where nothing else computes meanwhile`,
+      `  about ${duration(total)} to go${open ? ', and what the gaps between dense and scarce labels will decide' : ''}, where ` +
+        'nothing else computes meanwhile',
     );
   };
 

@@ -111,7 +111,9 @@ export function paceKey({ annotation: _annotation, training, ...plan }) {
   return `${plan.method.name}-${digest([plan, rest])}`;
 }
 
-/** Of a run of ten iterations and more with one validation at its end: seconds an iteration (the first compiles), and for the validation. */
+/**
+ * Of a run of ten iterations and more with one validation at its end: seconds an iteration (the first compiles), and for the validation.
+ */
 export function paceOf(log, stages) {
   const at = (iteration) => log.find((row) => row.iteration === iteration && row.seconds !== undefined)?.seconds;
   return { iteration: (at(10) - at(1)) / 9, validation: stages.find(({ name }) => name === 'validate while training')?.seconds ?? 0 };

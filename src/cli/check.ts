@@ -39,7 +39,8 @@ function describe({ findings, cases, proposal }: CheckResult, { inferUnlabelled 
       '',
       count === 0
         ? 'No class looks unlabelled.'
-        : `Classes without a voxel in a case though others have them. Where they were not drawn, put this into annotations.json:\n${JSON.stringify({ unlabelled: proposal.unlabelled }, null, 2)}`,
+        : 'Classes without a voxel in a case though others have them. Where they were not drawn, put this into annotations.json:\n' +
+            JSON.stringify({ unlabelled: proposal.unlabelled }, null, 2),
     );
   }
   const errors = findings.filter((f) => f.level === 'error').length;

@@ -55,7 +55,8 @@ export async function comparedRun(folder: string): Promise<ComparedRun> {
   const known = summary.evaluated?.cases ?? 'not known';
   if (known === 'trained on' || (known === 'not known' && trained.length > 0)) {
     throw new DataError(
-      `${file}: no held-out result, got cases that the model was trained on or its weights were chosen by${known === 'trained on' ? '' : ` (${listed(trained, 5)})`}, expected others.`,
+      `${file}: no held-out result, got cases that the model was trained on or its weights were chosen ` +
+        `by${known === 'trained on' ? '' : ` (${listed(trained, 5)})`}, expected others.`,
       'Predict and evaluate the cases of its test fold: voxelgrad predict, voxelgrad eval.',
     );
   }
@@ -98,7 +99,8 @@ export function missingFolds(groups: readonly Group[]): string[] {
       return has.size === 1 || lacks.length === 0
         ? []
         : [
-            `${name}: of ${folds} folds (seed ${seed}), ${lacks.map((k) => k + 1).join(', ')} ${lacks.length === 1 ? 'is' : 'are'} missing.`,
+            `${name}: of ${folds} folds (seed ${seed}), ${lacks.map((k) => k + 1).join(', ')} ${lacks.length === 1 ? 'is' : 'are'} ` +
+              'missing.',
           ];
     });
   });
@@ -249,7 +251,8 @@ export function assertCommonCases(groups: readonly Group[], reference: Group): v
   for (const group of groups)
     if (!scored(group).some((name) => base.has(name)))
       throw new DataError(
-        `${group.name}: no case in common with ${reference.name}, got ${listed(scored(group), 5)}, expected some of ${listed([...base], 5)}.`,
+        `${group.name}: no case in common with ${reference.name}, got ${listed(scored(group), 5)}, expected some of ` +
+          `${listed([...base], 5)}.`,
         'Compare runs of the same folds, or evaluate them on the same cases.',
       );
 }
@@ -290,7 +293,8 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     common = [...cases[0]].filter((name) => cases.every((c) => c.has(name)));
   if (cases.some((c) => c.size !== common.length))
     notices.push(
-      `The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i].size}`).join('; ')}; ${common.length} are common to all. Means are over each method's own cases, differences and tests over pairs.`,
+      `The evaluated cases differ: ${groups.map((group, i) => `${group.name}: ${cases[i].size}`).join('; ')}; ${common.length} are ` +
+        "common to all. Means are over each method's own cases, differences and tests over pairs.",
     );
   const undigested = runs
     .filter(({ summary }) => summary.metric_per_case.some((c) => c.reference_digest === undefined))

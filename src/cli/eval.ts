@@ -239,7 +239,8 @@ function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, me
   return [
     ...(missing.length > 0
       ? [
-          `${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${listed(missing)}; ${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`,
+          `${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${listed(missing)}; ` +
+            `${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`,
         ]
       : []),
     ...(unused.length > 0
@@ -248,7 +249,8 @@ function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, me
     ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${listed(names)}.`),
     ...(copied > 0
       ? [
-          `Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined (${copied} cases).`,
+          'Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined ' +
+            `(${copied} cases).`,
         ]
       : []),
     ...(evaluated && evaluated.changed.length > 0
@@ -293,7 +295,8 @@ function describe(summary: Summary): string {
     ...(evaluated ? [`${evaluatedWords(evaluated)}:`] : []),
     tableOf(summary),
     ...(training ? [`${evaluatedWords(training.evaluated)}, apart from the above:`, tableOf(training)] : []),
-    `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ${surface_mm} mm.`,
+    `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ` +
+      `${surface_mm} mm.`,
     ...remarks(summary).map((remark) => `note: ${remark}`),
     ...(training
       ? remarks(training)
@@ -335,7 +338,8 @@ ${NAME_RULE}`,
     assertOwnMasks(run, masks, folder);
     if (source?.verb === 'label' && !run)
       throw new DataError(
-        `${masks}: holds labels that were copied where they are annotated, and the run that says where is not there, got ${source.run}, expected it with its run.json.`,
+        `${masks}: holds labels that were copied where they are annotated, and the run that says where is not there, got ` +
+          `${source.run}, expected it with its run.json.`,
         'Put the run back, or evaluate masks that `voxelgrad predict` made of these scans.',
       );
     const seen = run && new Seen(run);

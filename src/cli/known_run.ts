@@ -20,7 +20,10 @@ import { masksRoot, sourceOf, type CaseRecord, type Model } from './mask_source.
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
 import { runPlan } from './segment_cases.ts';
 
-/** `others`: of the runs whose probabilities were averaged, all but the first; `fold` is then what any of them saw. `proved`: the masks are surely of this run; else somebody says so, and what it was not trained on may have trained another. */
+/**
+ * `others`: of the runs whose probabilities were averaged, all but the first; `fold` is then what any of them saw. `proved`: the masks are
+ * surely of this run; else somebody says so, and what it was not trained on may have trained another.
+ */
 export interface KnownRun {
   readonly folder: string;
   readonly plan: Plan;
@@ -185,7 +188,8 @@ export class Seen {
     const scan = dataset?.training.find((c) => c.name === name);
     if (!dataset || scan?.label === undefined)
       throw new DataError(
-        `${name}: its mask holds labels that were copied where they are annotated, and the data set that says where is not there, got ${this.run.dataset ?? 'no record of it'}, expected it at its place.`,
+        `${name}: its mask holds labels that were copied where they are annotated, and the data set that says where is not there, ` +
+          `got ${this.run.dataset ?? 'no record of it'}, expected it at its place.`,
         'Put the data set back, or evaluate masks that `voxelgrad predict` made of these scans.',
       );
     return annotated(this.run.plan, bareCases(this.run.plan, dataset, this.run.fold), await loadCase(dataset, scan))!;

@@ -73,7 +73,9 @@ export const label: Verb = {
       context,
     );
     return {
-      text: `${result.files.length} dense masks in ${options.output}, ${result.written} of them new (${result.seconds.toFixed(1)} s on ${result.adapter}): ground truth where annotated, predictions elsewhere.`,
+      text:
+        `${result.files.length} dense masks in ${options.output}, ${result.written} of them new (${result.seconds.toFixed(1)} s on ` +
+        `${result.adapter}): ground truth where annotated, predictions elsewhere.`,
       json: result,
     };
   },

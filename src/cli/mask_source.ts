@@ -66,7 +66,8 @@ export function sourceOf(folder: string): (Partial<Source> & { readonly run: str
   const run = isObject(source) ? source.run : undefined;
   if (typeof run !== 'string')
     throw new DataError(
-      `${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : show(run)}, expected the folder of a run.`,
+      `${file}: does not say which run the masks come from, got ${run === undefined ? 'nothing' : show(run)}, expected the folder ` +
+        'of a run.',
       'Remove it, or predict again into another folder.',
     );
   return source as Partial<Source> & { run: string };
@@ -170,7 +171,10 @@ export async function recordCase(folder: string, name: string, made: Ingredients
 /** Reasons of `whyAgain` that leave open who wrote the mask. */
 export const UNRECORDED = /without a record|not as it was written$/;
 
-/** Why a case is to be predicted although there is a mask, or `new`; undefined where its masks are whole and of these ingredients, and `also` is there. */
+/**
+ * Why a case is to be predicted although there is a mask, or `new`; undefined where its masks are whole and of these ingredients, and
+ * `also` is there.
+ */
 export async function whyAgain(
   folder: string,
   name: string,

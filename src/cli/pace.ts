@@ -38,7 +38,9 @@ export async function paceLine(
   if (whole < 60) return undefined;
   const stopped = limit !== null && limit * 60 < whole;
   return (
-    `an iteration will take about ${duration(each)} on ${device.info.name}${device.caps.software ? ' (software: a GPU is many times faster)' : ''}, by its ${(flops / 1e9).toFixed(0)} GFLOP and a quick measurement, right within a factor of three where nothing else computes; ` +
+    `an iteration will take about ${duration(each)} on ${device.info.name}` +
+    `${device.caps.software ? ' (software: a GPU is many times faster)' : ''}, by its ${(flops / 1e9).toFixed(0)} GFLOP and a ` +
+    'quick measurement, right within a factor of three where nothing else computes; ' +
     (stopped
       ? `the clock ends training after ${duration(limit * 60)}`
       : `${iterations} iterations about ${duration(whole)}, beside validation`)

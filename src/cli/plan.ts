@@ -44,7 +44,9 @@ async function make(folder: string | undefined, options: Options, context: Conte
   if (file === undefined) return { text: editableJson(plan), json: { plan, ...cost } };
   writeFileAtomic(file, `${editableJson(plan)}\n`);
   return {
-    text: `${file}: ${plan.method.name}, preset ${plan.preset}, ${plan.classes.length} classes, ROI ${plan.data.roi.join(' x ')}, ${plan.training.iterations} iterations`,
+    text:
+      `${file}: ${plan.method.name}, preset ${plan.preset}, ${plan.classes.length} classes, ROI ${plan.data.roi.join(' x ')}, ` +
+      `${plan.training.iterations} iterations`,
     json: { file, plan, ...cost },
   };
 }

@@ -186,7 +186,9 @@ export const predict: Verb = {
     const kept = result.files.length - result.written;
     const again = result.again.length > 0 ? `, ${result.again.length} of them again` : '';
     return {
-      text: `${result.written} masks written to ${options.output}${again}${kept > 0 ? `, ${kept} kept` : ''} (${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`,
+      text:
+        `${result.written} masks written to ${options.output}${again}${kept > 0 ? `, ${kept} kept` : ''} ` +
+        `(${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`,
       json: result,
     };
   },

@@ -103,7 +103,8 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   for (const run of runs.slice(1))
     if (run.summaries[0].missing.length > 0)
       said.push(
-        `${run.name} lacks predictions of ${run.summaries[0].missing.length} cases, ${run.summaries[0].missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`,
+        `${run.name} lacks predictions of ${run.summaries[0].missing.length} cases, ` +
+          `${run.summaries[0].missing_scored ? 'which count as empty masks' : 'which are compared on neither side'}.`,
       );
   for (const notice of said) context.note(notice);
   const overlays = data === undefined ? [] : await overlaysOf(summary, await openDataset(data), context);

@@ -58,7 +58,10 @@ function evaluationFile(run: string): string | undefined {
 
 export const hasEvaluation = (run: string): boolean => evaluationFile(run) !== undefined;
 
-/** The evaluation of a run: where its record says, or in its folder. @throws DataError where it is of another run, or of files that have changed */
+/**
+ * The evaluation of a run: where its record says, or in its folder. @throws DataError where it is of another run, or of files that have
+ * changed
+ */
 export async function evaluationOf(run: string): Promise<Evaluation> {
   const file = evaluationFile(run);
   if (!file)
@@ -78,13 +81,15 @@ export async function evaluationOf(run: string): Promise<Evaluation> {
       );
     if (!current)
       notices.push(
-        `The run has other weights now: the masks that were evaluated come from iteration ${masks.iteration}, a checkpoint that is no longer there.`,
+        `The run has other weights now: the masks that were evaluated come from iteration ${masks.iteration}, a checkpoint that is ` +
+          'no longer there.',
       );
   }
   const changed = await changedSince(summary);
   if (changed.length > 0)
     throw new DataError(
-      `${file}: not an evaluation of the files that are there now, got other content in ${changed.slice(0, 3).join(', ')}${changed.length > 3 ? `, ... (${changed.length} files)` : ''}, expected those that were evaluated.`,
+      `${file}: not an evaluation of the files that are there now, got other content in ${changed.slice(0, 3).join(', ')}` +
+        `${changed.length > 3 ? `, ... (${changed.length} files)` : ''}, expected those that were evaluated.`,
       'Evaluate again: voxelgrad eval.',
     );
   return { file, summary, notices };

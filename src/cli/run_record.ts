@@ -103,7 +103,9 @@ export function machineOf({ info, caps }: Device): NonNullable<ReportInput['mach
     adapter: `${info.name}${caps.software ? ' (software)' : ''}`,
     driver: info.driver,
     backend: { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan',
-    host: `${cpus[0]?.model.trim() ?? 'unknown processor'}, ${cpus.length} threads, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, ${os.type()} ${os.release()}`,
+    host:
+      `${cpus[0]?.model.trim() ?? 'unknown processor'}, ${cpus.length} threads, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, ` +
+      `${os.type()} ${os.release()}`,
     limits: { ...caps.limits },
   };
 }
@@ -144,7 +146,8 @@ export function firstFacts(
         ...(mark === undefined ? [] : [labelSourceNote(mark)]),
         ...changes.map(
           ({ iteration, files }) =>
-            `The data set was changed after ${iteration} iterations: ${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more files` : ''}.`,
+            `The data set was changed after ${iteration} iterations: ${files.slice(0, 5).join(', ')}` +
+            `${files.length > 5 ? ` and ${files.length - 5} more files` : ''}.`,
         ),
         plan.split.folds === 1
           ? 'No case was held out: nothing measured on these cases says how well others are segmented.'

@@ -50,7 +50,8 @@ import type { Context } from './verb.ts';
 /** What `--help` says of both verbs. */
 export const KEPT_RULE = `
 A mask that is there is kept where its record (records/NAME.json: SHA-256 of scan, weights and masks) says that it was made of this scan by
-this checkpoint with these options, and is whole; all others are predicted again. A folder of masks from other weights or options is refused.`;
+this checkpoint with these options, and is whole; all others are predicted again. A folder of masks from other weights or options is
+refused.`;
 
 export type Which = 'best' | 'final' | 'latest';
 
@@ -103,7 +104,10 @@ export interface JobResult {
   readonly seconds: number;
 }
 
-/** Beside arrays: the runtime, the decoder of volumes, shaders and their compiler, garbage not yet collected. Measured on a software adapter: 110 to 140 MiB. */
+/**
+ * Beside arrays: the runtime, the decoder of volumes, shaders and their compiler, garbage not yet collected. Measured on a software
+ * adapter: 110 to 140 MiB.
+ */
 const RUNTIME_BYTES = 384 * 2 ** 20;
 
 const bytesText = (n: number): string => (n < 0.1 * 2 ** 30 ? `${Math.ceil(n / 2 ** 20)} MiB` : `${(n / 2 ** 30).toFixed(2)} GiB`);
@@ -124,7 +128,9 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
   const words = `${name}: ${size.join(' x ')} voxels to predict`;
   if (scan > 1.5 * said)
     context.note(
-      `${words}, at most ${bytesText(host)} of memory${free === undefined ? '' : ` of ${bytesText(free + process.memoryUsage.rss())} there is`}; on the device at most ${bytesText(device)}${software ? ', part of it (software adapter)' : ''}`,
+      `${words}, at most ${bytesText(host)} of memory` +
+        `${free === undefined ? '' : ` of ${bytesText(free + process.memoryUsage.rss())} there is`}; on the device at most ` +
+        `${bytesText(device)}${software ? ', part of it (software adapter)' : ''}`,
     );
   if (free !== undefined && more > free)
     throw new LimitError(
@@ -189,7 +195,8 @@ function assertOurs(out: string): void {
   const strangers = sourceOf(out) === undefined ? volumesAt(out) : [];
   if (strangers.length > 0)
     throw new DataError(
-      `${out}: holds volumes that are not known to be masks of a run, got ${strangers.slice(0, 3).join(', ')}${strangers.length > 3 ? ', ...' : ''}, expected a new or empty folder, or one with prediction.json.`,
+      `${out}: holds volumes that are not known to be masks of a run, got ${strangers.slice(0, 3).join(', ')}` +
+        `${strangers.length > 3 ? ', ...' : ''}, expected a new or empty folder, or one with prediction.json.`,
       'Choose another output folder: masks would lie among these files, or replace them.',
     );
 }
@@ -221,7 +228,10 @@ async function inTurn<T, U>(list: readonly T[], f: (each: T) => Promise<U>): Pro
   return out;
 }
 
-/** Headline masks land in `out`, those of each network in `out/<network>`. Cases whose masks are whole, and of the same scan, weights and options, are left alone. */
+/**
+ * Headline masks land in `out`, those of each network in `out/<network>`. Cases whose masks are whole, and of the same scan, weights and
+ * options, are left alone.
+ */
 export async function segmentCases(job: Job, context: Context): Promise<JobResult> {
   const { plan, out } = job;
   const names = [...job.scans.keys()].sort();
@@ -271,7 +281,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     return nets;
   });
   const continued = claimFolder(out, source);
-  if (missing.size > 0) for (const { model: each, votes } of members) recordWeights(each.run, each.weights, votes); // before the first mask: whoever finds masks of these weights knows whose they are
+  // before the first mask: whoever finds masks of these weights knows whose they are
+  if (missing.size > 0) for (const { model: each, votes } of members) recordWeights(each.run, each.weights, votes);
   const start = performance.now();
   const show = progress('predicting', context);
   const again: Again[] = [];
@@ -296,7 +307,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       context,
     );
     const scan = prepareScan(plan, name, image, stored);
-    predictor ??= averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets))); // after the first scan: one that cannot be read says so at once
+    // after the first scan: one that cannot be read says so at once
+    predictor ??= averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets)));
     const { masks, probabilities } = await segmentWhole(plan, predictor, scan, {
       ...(voters && { ensemble: voters }),
       ...(keep !== undefined && { keep }),

@@ -69,7 +69,8 @@ export const session: Verb = {
       .requiredOption('--out <file>', 'session file to write, ending in .zip')
       .addHelpText(
         'after',
-        '\nDrop the file on the page of `voxelgrad studio`. A session that was taken away there is unpacked into `data` and `run`, and\n`voxelgrad train data --run run --resume` goes on with it. Scans go in as they are, with what their headers say.',
+        '\nDrop the file on the page of `voxelgrad studio`. A session that was taken away there is unpacked into `data` and `run`, ' +
+          'and\n`voxelgrad train data --run run --resume` goes on with it. Scans go in as they are, with what their headers say.',
       );
   },
   async run([data], { run, out }: Options): Promise<Outcome> {

@@ -22,7 +22,8 @@ export const sparsify: Verb = {
       .addOption(
         new Option(
           '--mode <mode>',
-          'both: every 3rd slice of both planes; transverse: every 3rd; budget: every 6th of both; central: the transverse slice with the largest section of each nodule',
+          'both: every 3rd slice of both planes; transverse: every 3rd; budget: every 6th of both; central: the transverse slice ' +
+            'with the largest section of each nodule',
         )
           .choices([...SPARSE_MODES])
           .makeOptionMandatory(),
@@ -40,7 +41,10 @@ export const sparsify: Verb = {
     });
     const { transverse, coronal, voxels } = result.total;
     return {
-      text: `${result.file}: ${result.cases.length} cases, mode ${mode}, seed ${seed}\nannotated: ${percent(transverse)} of the transverse slices, ${percent(coronal)} of the coronal slices, ${percent(voxels)} of the voxels${result.kept === undefined ? '' : `\nwhat was there is kept as ${result.kept}`}`,
+      text:
+        `${result.file}: ${result.cases.length} cases, mode ${mode}, seed ${seed}\nannotated: ${percent(transverse)} of the ` +
+        `transverse slices, ${percent(coronal)} of the coronal slices, ${percent(voxels)} of the voxels` +
+        (result.kept === undefined ? '' : `\nwhat was there is kept as ${result.kept}`),
       json: { ...result, mode, seed, ...(every !== undefined && { every }), ...(cases !== undefined && { annotatedCases: cases }) },
     };
   },

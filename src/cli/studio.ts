@@ -27,7 +27,8 @@ export const studio: Verb = {
       .option('--port <n>', 'port on this machine (default: 4713, or the next that is free)', integer(1, 65_535))
       .addHelpText(
         'after',
-        '\nThe page works in a browser with WebGPU and `subgroups` (Chrome or Edge 134 and later). Nothing leaves this machine: sessions lie in\nthe browser, by address and port. Not for clinical use.',
+        '\nThe page works in a browser with WebGPU and `subgroups` (Chrome or Edge 134 and later). Nothing leaves this machine: ' +
+          'sessions lie in\nthe browser, by address and port. Not for clinical use.',
       );
   },
   async run([folder], { port }: Options, context): Promise<Outcome> {

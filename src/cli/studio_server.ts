@@ -10,7 +10,9 @@ import { DataError, UsageError } from '../errors.ts';
 import { unreadable } from '../files/regular.ts';
 
 const HERE = '127.0.0.1';
-/** Ports that are tried one after another, if none is asked for. Sessions belong to address and port: the first free one is mostly the same. */
+/**
+ * Ports that are tried one after another, if none is asked for. Sessions belong to address and port: the first free one is mostly the same.
+ */
 const FIRST_PORT = 4713,
   TRIED = 20;
 

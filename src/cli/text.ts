@@ -16,7 +16,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 export const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
-/** A word as a shell takes it back, whatever is in it: control characters, which a terminal would obey, in $'' as bash, zsh and POSIX 2024 read it. */
+/**
+ * A word as a shell takes it back, whatever is in it: control characters, which a terminal would obey, in $'' as bash, zsh and POSIX 2024
+ * read it.
+ */
 export function shellWord(word: string): string {
   if (/^[\w./:=,+@%][\w./:=,+@%-]*$|^--?[\w-]+$/.test(word)) return word;
   if (process.platform === 'win32') return `"${word.replaceAll('"', '""')}"`;

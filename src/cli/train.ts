@@ -146,7 +146,10 @@ interface Session {
   onProgress(p: Progress): void;
 }
 
-/** Trains, and opens the device anew where it is lost, as long as that gets further. Of several processes, all end with the one that lost its own. */
+/**
+ * Trains, and opens the device anew where it is lost, as long as that gets further. Of several processes, all end with the one that lost
+ * its own.
+ */
 async function survive(
   { plan, dataset, options, signal, argv, ranks, onProgress }: Session,
   context: Context,
@@ -183,7 +186,8 @@ async function survive(
           if (line) context.note(line);
           if (work.apart.length > 0)
             context.note(
-              `${work.apart.join(', ')}: batch norms take statistics of each process's own volumes, so this is not what one process learns from all of them`,
+              `${work.apart.join(', ')}: batch norms take statistics of each process's own volumes, so this is not what one ` +
+                'process learns from all of them',
             );
         },
         onInit: ({ file, loaded, drawn, unused }) =>
@@ -224,7 +228,8 @@ async function survive(
       }));
       return { ...outcome, record };
     } catch (error) {
-      if (!(error instanceof DeviceLostError) || ranks || ++lost >= PATIENCE) throw error; // several processes would have to go back together
+      // several processes would have to go back together
+      if (!(error instanceof DeviceLostError) || ranks || ++lost >= PATIENCE) throw error;
       context.note(`${error.message} Going on from the last checkpoint with a new device.`);
       resume ||= tracesOf(options.run).length > 0;
     }
@@ -258,7 +263,8 @@ export const train: Verb = {
       .option('--ablate <parts>', 'switch parts of the method off, comma separated; of sanet: msa, bgc, rm, cross, 2d, sam')
       .option(
         '--init <file>',
-        "start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network: SAM-Med3D's, also its image encoder alone, or a ResNet's of torchvision for the 2D encoders)",
+        "start from the weights of a checkpoint, or of a .safetensors or .pth state dict (names without a network: SAM-Med3D's, " +
+          "also its image encoder alone, or a ResNet's of torchvision for the 2D encoders)",
       )
       .option('--resume', 'go on with the run in the folder')
       .option('--once', 'begin the run, or go on with it where it is there already, of the same plan; a run that is over is left alone')
@@ -315,7 +321,8 @@ async function trainRun(folder: string, asked: Options, context: Context, mpi: M
   if (options.resume) await assertSameCases(plan, dataset, options);
   else if (options.init === undefined && frozenNetworks(plan).length > 0)
     throw new UsageError(
-      `--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come from a file.`,
+      `--init is missing: the plan does not train ${frozenNetworks(plan).join(', ')} (trainable false), so its weights must come ` +
+        'from a file.',
       'Name them with --init, or set trainable to true.',
     );
 
@@ -350,7 +357,8 @@ async function trainRun(folder: string, asked: Options, context: Context, mpi: M
     const votes = state.ensemble && ensembleWords(state.ensemble, Object.keys(methodOf(plan).networks(plan)));
     return {
       text: finished
-        ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\n${votes === undefined ? '' : `After the last validation ${votes}.\n`}Checkpoints: ${join(options.run, 'checkpoints')}`
+        ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\n` +
+          `${votes === undefined ? '' : `After the last validation ${votes}.\n`}Checkpoints: ${join(options.run, 'checkpoints')}`
         : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
       json: { ...record, resume: finished ? null : again },
     };

@@ -28,7 +28,9 @@ export const tune: Verb = {
       .option('--plan <file>', 'the networks of a plan instead')
       .addHelpText(
         'after',
-        `\nTimes the kernels' tiles on this adapter, each checked against the built-in one, and keeps the faster ones in\n${tunedTilesFile()}. Later runs of train, label and predict take them;\na run keeps the tiles that it was begun with. Let nothing else run meanwhile.`,
+        `\nTimes the kernels' tiles on this adapter, each checked against the built-in one, and keeps the faster ones in\n` +
+          `${tunedTilesFile()}. Later runs of train, label and predict take them;\na run keeps the tiles that it was begun with. Let ` +
+          'nothing else run meanwhile.',
       );
   },
   async run(_, options: Options, context): Promise<Outcome> {
@@ -59,7 +61,8 @@ export const tune: Verb = {
     return {
       text: [
         ...lines,
-        `${info.name}: ${changed.length} of ${rows.length} shape classes get another tile than the built-in one. Kept in ${tunedTilesFile()}`,
+        `${info.name}: ${changed.length} of ${rows.length} shape classes get another tile than the built-in one. Kept in ` +
+          tunedTilesFile(),
       ].join('\n'),
       json: { adapter: info, file: tunedTilesFile(), rows },
     };

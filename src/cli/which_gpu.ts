@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which of several GPUs this process takes. Dawn for Node chooses by name alone, the first that has it, and of GPUs of one name shows only what the driver
-// shows: a layer of Mesa's, for all drivers, leaves the one at a PCI address (DRI_PRIME=pci-...!). Whether it did is seen by what is left.
+// Which of several GPUs this process takes. Dawn for Node chooses by name alone, the first that has it, and of GPUs of one name shows only
+// what the driver shows: a layer of Mesa's, for all drivers, leaves the one at a PCI address (DRI_PRIME=pci-...!). Whether it did is seen
+// by what is left.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
@@ -13,7 +14,8 @@ export const DEVICE = ['--device <i>', 'which GPU, from 0, where there are sever
 
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
 const HINT =
-  'Let the launcher show every process its own: --gpus-per-task=1 with ConstrainDevices in Slurm, a container with one GPU, or the layer VK_LAYER_MESA_device_select (Debian: mesa-vulkan-drivers).';
+  'Let the launcher show every process its own: --gpus-per-task=1 with ConstrainDevices in Slurm, a container with one GPU, or the ' +
+  'layer VK_LAYER_MESA_device_select (Debian: mesa-vulkan-drivers).';
 
 export interface Machine {
   /** Names of the adapters, in Dawn's order. */

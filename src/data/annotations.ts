@@ -56,7 +56,10 @@ export async function annotationsOf(
   const named = (name: string): boolean => {
     if (!known.has(name))
       wrong(
-        `case "${name}", got a name that is not in the training set, expected ${cases.length === 0 ? 'no entry (there is no training case)' : `one of ${cases.slice(0, 3).join(', ')}${cases.length > 3 ? ', ...' : ''}`}`,
+        `case "${name}", got a name that is not in the training set, expected ` +
+          (cases.length === 0
+            ? 'no entry (there is no training case)'
+            : `one of ${cases.slice(0, 3).join(', ')}${cases.length > 3 ? ', ...' : ''}`),
         'Correct the name or remove the entry.',
       );
     return known.has(name);
@@ -123,7 +126,8 @@ export function annotationWeight(size: Triple, planes: Planes | undefined, where
     const beyond = list.filter((k) => k >= n);
     if (beyond.length > 0)
       throw new DataError(
-        `${where}: ${name} slice beyond the volume, got ${beyond.slice(0, 8).join(', ')}${beyond.length > 8 ? ', ...' : ''}, expected 0 to ${n - 1}.`,
+        `${where}: ${name} slice beyond the volume, got ${beyond.slice(0, 8).join(', ')}${beyond.length > 8 ? ', ...' : ''}, ` +
+          `expected 0 to ${n - 1}.`,
         'Indices are zero-based and count on the label turned to RAS.',
       );
   }

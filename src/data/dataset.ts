@@ -178,7 +178,9 @@ async function foundCases(
       findings.push({
         level: 'error',
         file: source.path(imagesName),
-        message: `case "${name}" lacks channel ${missing} (${info.channels[missing]}), expected ${name}_${String(missing).padStart(4, '0')}${info.ending}.`,
+        message:
+          `case "${name}" lacks channel ${missing} (${info.channels[missing]}), expected ${name}_${String(missing).padStart(4, '0')}` +
+          `${info.ending}.`,
         remedy: 'Add the file or correct channel_names in dataset.json.',
       });
     const labelFile = `${name}${info.ending}`,
@@ -349,7 +351,8 @@ export function checkedLabel(file: string, data: Volume['data'], info: DatasetIn
       .map(([v, n]) => `${v} (${n} voxels)`)
       .join(', ');
     throw new DataError(
-      `${file}: label values outside the data set's, got ${list}${wrong.size > 8 ? ', ...' : ''}, expected 0 to ${highest}${info.ignore === undefined ? '' : ` or ${info.ignore} (ignore)`}.`,
+      `${file}: label values outside the data set's, got ${list}${wrong.size > 8 ? ', ...' : ''}, expected 0 to ${highest}` +
+        `${info.ignore === undefined ? '' : ` or ${info.ignore} (ignore)`}.`,
       'Add the class to dataset.json or correct the mask.',
     );
   }

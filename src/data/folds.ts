@@ -52,7 +52,8 @@ export function makeFolds(cases: readonly { readonly name: string; readonly pati
   const needed = folds + (selection > 0 ? 1 : 0);
   if (folds < 1 || patients.length < needed) {
     throw new DataError(
-      `folds: too few patients to split, got ${patients.length} for ${folds} folds, expected at least ${folds < 2 ? needed : Math.max(needed, 3)} patients and 1 fold.`,
+      `folds: too few patients to split, got ${patients.length} for ${folds} folds, expected at least ` +
+        `${folds < 2 ? needed : Math.max(needed, 3)} patients and 1 fold.`,
       'Use fewer folds, or add patients.',
     );
   }
@@ -81,7 +82,8 @@ function fixedFold(fixed: Readonly<Record<string, number>>, patient: string, nam
   const [fold] = values;
   if (values.size !== 1 || fold === undefined || fold >= folds) {
     throw new DataError(
-      `dataset.json: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for all of: ${names.join(', ')}.`,
+      `dataset.json: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for ` +
+        `all of: ${names.join(', ')}.`,
       'Correct "folds", or remove it to split by chance.',
     );
   }

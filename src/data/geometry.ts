@@ -14,7 +14,10 @@ export interface Geometry {
   readonly origin: Triple;
   /** 3x3, row-major as in ITK: column 0 is the unit vector of the W axis, column 1 of H, column 2 of D. */
   readonly direction: readonly number[];
-  /** The file states no orientation (NIfTI): one was assumed, and what is written onto this grid states none either, to lie where the file does. */
+  /**
+   * The file states no orientation (NIfTI): one was assumed, and what is written onto this grid states none either, to lie where the file
+   * does.
+   */
   readonly unoriented?: true;
 }
 
@@ -86,7 +89,8 @@ export function assertSameGeometry(a: Geometry, nameA: string, b: Geometry, name
     : `got size ${b.size.join('x')}, expected ${a.size.join('x')}`;
   throw new DataError(
     `${nameB}: lies on another grid than ${nameA}, ${what}.\n${nameA}\n${describeGeometry(a)}\n${nameB}\n${describeGeometry(b)}\n`,
-    "Resample one onto the other's grid; if only the header is wrong and the voxels correspond, copy the image's header to the label (voxelgrad check --fix-header).",
+    "Resample one onto the other's grid; if only the header is wrong and the voxels correspond, copy the image's header to the " +
+      'label (voxelgrad check --fix-header).',
   );
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Masks on slices and volumes: 3x3 dilation and erosion, boundary targets (specification section 6), connected components.
 
-/** A maximum (dilation) or minimum (erosion) over (2 radius + 1)^2 neighbourhoods of each slice [S, h, w]; what lies outside a slice is ignored. */
+/**
+ * A maximum (dilation) or minimum (erosion) over (2 radius + 1)^2 neighbourhoods of each slice [S, h, w]; what lies outside a slice is
+ * ignored.
+ */
 function extremum(slices: Uint8Array, [S, h, w]: Triple, radius: number, pick: (a: number, b: number) => number): Uint8Array {
   const rows = new Uint8Array(slices.length),
     out = new Uint8Array(slices.length);

@@ -69,7 +69,8 @@ export function makePhantom(options: PhantomOptions): Phantom {
   } = options;
   if (!(radii[0] > 0 && radii[0] <= radii[1]) || contrast > BRIGHTEST - LUNG || size.some((n) => n < 4)) {
     throw new RangeError(
-      `makePhantom: got size ${size.join('x')}, radii ${radii.join('..')}, contrast ${contrast}, expected sides >= 4, 0 < radii ascending, contrast <= ${BRIGHTEST - LUNG}.`,
+      `makePhantom: got size ${size.join('x')}, radii ${radii.join('..')}, contrast ${contrast}, expected sides >= 4, 0 < radii ` +
+        `ascending, contrast <= ${BRIGHTEST - LUNG}.`,
     );
   }
   const rng = new Philox(seed, STREAM),

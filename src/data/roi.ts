@@ -43,7 +43,9 @@ export function paste<A extends VoxelArray>(target: A, size: Triple, region: A, 
   }
 }
 
-/** The sample of shape `roi` at `start`. Outside the scan: image = the window's lower end, label 0, weight 0. RangeError without a label. */
+/**
+ * The sample of shape `roi` at `start`. Outside the scan: image = the window's lower end, label 0, weight 0. RangeError without a label.
+ */
 export function cutSample(prepared: PreparedCase, start: Triple, roi: Triple): Sample {
   const {
     image,

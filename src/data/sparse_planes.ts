@@ -46,7 +46,10 @@ function hash(name: string): number {
   return h >>> 0;
 }
 
-/** The annotated planes of a case whose RAS label grid is `size` = [D, H, W]: a random phase per case and plane, then every stride-th; or `central`. */
+/**
+ * The annotated planes of a case whose RAS label grid is `size` = [D, H, W]: a random phase per case and plane, then every stride-th; or
+ * `central`.
+ */
 export function sparsePlanes(name: string, size: Triple, mode: SparseMode, seed: number, { every, label }: SparseOptions = {}): Planes {
   if (mode === 'central') {
     if (every != null) throw new UsageError(`every: got ${every} with mode central, which has no stride.`, 'Leave it out.');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stands before every public function of tensors: its arguments are checked by kind, and eager intermediate results go when it returns.
+// What stands before every public function of tensors: arguments are checked by kind, eager intermediate results go when it returns.
 import { expectArguments, instance, listOf, orNull, type Kind, type Kinds } from '../check.ts';
 import { scope } from './scope.ts';
 import { Tensor } from './tensor.ts';

@@ -45,7 +45,7 @@ export function numel(shape: readonly number[]): number {
   return n;
 }
 
-/** Bytes of a tensor in a buffer: a multiple of 4, and of an empty one as many as the widest element takes, so that every tensor can be bound and copied. */
+/** Bytes of a tensor in a buffer: a multiple of 4, of an empty one as many as the widest element, so that every tensor can be bound. */
 export function byteSize({ shape, dtype }: Spec): number {
   return Math.ceil((numel(shape) * BYTES[dtype]) / 4) * 4 || 16;
 }

@@ -59,7 +59,8 @@ export function executeInto(
       };
       let uniform: GPUBindingResource | null = null;
       if (d.def.params) {
-        const buffer = device.gpu.createBuffer({ size: d.def.params.size, usage: 0x40 | 0x8, label: `${label} params` }); // UNIFORM | COPY_DST
+        // UNIFORM | COPY_DST
+        const buffer = device.gpu.createBuffer({ size: d.def.params.size, usage: 0x40 | 0x8, label: `${label} params` });
         device.gpu.queue.writeBuffer(buffer, 0, packParams(d.def, d.params));
         uniforms.push(buffer);
         uniform = { buffer };
@@ -104,7 +105,8 @@ export function bindEntries(
   const { maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = device.caps.limits;
   if (d.grid.some((n) => n > maxComputeWorkgroupsPerDimension)) {
     throw new LimitError(
-      `${label}: ${d.def.entry} asks for ${d.grid.join(' x ')} workgroups, got limit maxComputeWorkgroupsPerDimension ${maxComputeWorkgroupsPerDimension}.`,
+      `${label}: ${d.def.entry} asks for ${d.grid.join(' x ')} workgroups, got limit maxComputeWorkgroupsPerDimension ` +
+        `${maxComputeWorkgroupsPerDimension}.`,
       'Fold one-dimensional work with grid1d().',
     );
   }

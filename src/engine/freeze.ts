@@ -57,7 +57,8 @@ export async function freeze(
 
   const { params, offsetOf } = packArena(steps);
   const arena =
-    params.byteLength > 0 ? new Storage(device, device.alloc(params.byteLength, 'params', 0x40 | 0x8), 0, params.byteLength, true) : null; // UNIFORM | COPY_DST
+    // UNIFORM | COPY_DST
+    params.byteLength > 0 ? new Storage(device, device.alloc(params.byteLength, 'params', 0x40 | 0x8), 0, params.byteLength, true) : null;
   if (arena) {
     owned.push(arena);
     device.gpu.queue.writeBuffer(arena.buffer, 0, params as Uint8Array<ArrayBuffer>);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Indices that ops read. What the host wrote itself it checks before anything runs; what the device computes, kernels guard (NaN, or nothing written),
-// and a device opened with `debug` names the first call that met an index out of range.
+// Indices that ops read. What the host wrote itself it checks before anything runs; what the device computes, kernels guard (NaN, or
+// nothing written), and a device opened with `debug` names the first call that met an index out of range.
 import { IndexError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { check_index } from '../gen/check_index.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Op calls as a list of kernel calls, for a pass and buffers of the caller's: what `lower` of each op says, with no second copy of its launch geometry.
+// Op calls as a list of kernel calls, for a pass and buffers of the caller's: what `lower` of each op says, with no second copy of its grids.
 import { callable, expectArguments, fields, instance, listOf, maybe, type Kind } from '../check.ts';
 import { VoxelgradError } from '../errors.ts';
 import { currentDevice, Device } from '../gpu/device.ts';
@@ -67,8 +67,8 @@ interface Planned {
 }
 
 /**
- * The kernel calls of `step` for inputs of these shapes and dtypes: names of kernels, specs, overrides, params, grids, bindings and bytes of scratch
- * memory, as plain data, for an adapter like the device's. Nothing runs.
+ * The kernel calls of `step` for inputs of these shapes and dtypes: names of kernels, specs, overrides, params, grids, bindings and bytes
+ * of scratch memory, as plain data, for an adapter like the device's. Nothing runs.
  * @throws ShapeError, DTypeError as the ops do; VoxelgradError USAGE where the step makes tensors of its own or returns an input
  */
 export function plan(step: Step, specs: readonly Spec[], options: LiftOptions = {}): Plan {

@@ -73,8 +73,8 @@ export interface OpDef<Args extends unknown[], A, R, I extends Inputs = Inputs, 
   /** The single output is the first input's memory under another shape: no dispatch. */
   readonly view?: boolean;
   /**
-   * What outputs with elements hold where an input has none: a number, by default 0, the sum of nothing; or `lower`, where the op's own dispatches make
-   * them of what there is. Where all that is written is empty, nothing is dispatched.
+   * What outputs with elements hold where an input has none: a number, by default 0, the sum of nothing; or `lower`, where the op's own
+   * dispatches make them of what there is. Where all that is written is empty, nothing is dispatched.
    */
   readonly empty?: number | 'lower';
   /** A pointwise op's WGSL expression over a, b, c, d and constants p0...; what fusion composes (engine/pointwise.ts). */

@@ -84,7 +84,7 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
   ];
 }
 
-/** The number in pointwise.wgsl of the cheapest way to read an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
+/** How pointwise.wgsl best reads an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
 function form(div: number, mod: number, n: number): number {
   if (mod === 1) return 1;
   if (div === 1) return mod === n ? 0 : 2;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Values on the console as a step computes them: for finding a fault. Reading them back costs a wait of the device, so not in a step that is timed.
+// Values on the console as a step computes them: for finding a fault. Reading them back waits for the device: not in a timed step.
 import { expectArguments, instance, text } from '../check.ts';
 import { Readback } from '../gpu/readback.ts';
 import { byteSize, fromF16, hostArray } from './dtype.ts';
@@ -12,7 +12,7 @@ export interface Printed {
   readonly label: string;
 }
 
-/** Writes values to the console once they have come; what is submitted afterwards does not change them. A device that is lost or closed meanwhile says so itself. */
+/** Writes values to the console once they have come, whatever is submitted afterwards. A device lost or closed meanwhile says so itself. */
 export function printNow(printed: readonly Printed[]): void {
   if (printed.length === 0) return;
   const ranges = printed.map(({ tensor: { storage, shape, dtype } }) => ({ ...place(storage), bytes: byteSize({ shape, dtype }) }));
@@ -34,8 +34,8 @@ export function printNow(printed: readonly Printed[]): void {
 const place = ({ buffer, offset }: { buffer: GPUBuffer; offset: number }): { buffer: GPUBuffer; offset: number } => ({ buffer, offset });
 
 /**
- * x itself, its values written to the console: in a step at every run of its program, elsewhere once. They are what they are at the end of the run.
- * `relu(print(this.first.forward(x), 'first'))`
+ * x itself, its values written to the console: in a step at every run of its program, elsewhere once. They are what they are at the end of
+ * the run. `relu(print(this.first.forward(x), 'first'))`
  */
 export function print(x: Tensor, label = ''): Tensor {
   expectArguments('print', { x: instance('a tensor', Tensor), label: text }, [x, label]);

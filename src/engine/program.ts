@@ -259,7 +259,8 @@ export async function compile<I extends Example, O extends Tree<Tensor>>(
     const { trace, result } = record(() => step(inputs as never), device);
     made = trace;
     owned.push(trace);
-    return (await onDevice(device, () => assemble(device, feeds, trace, result, owned, options))) as Program<O, FeedOf<I>>; // parameters that wait on the host come to it
+    // parameters that wait on the host come to it
+    return (await onDevice(device, () => assemble(device, feeds, trace, result, owned, options))) as Program<O, FeedOf<I>>;
   } catch (e) {
     if (made) made.abandoned = true;
     for (const s of owned) s.release();

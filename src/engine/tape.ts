@@ -25,7 +25,8 @@ class Saved extends Tensor {
     if (this.kept.version !== this.version)
       throw new VoxelgradError(
         'ORDER',
-        `backward: ${this.name ?? 'a tensor'} [${this.shape}] was overwritten after ${this.call} had read or made it, expected its values as they were.`,
+        `backward: ${this.name ?? 'a tensor'} [${this.shape}] was overwritten after ${this.call} had read or made it, expected its ` +
+          'values as they were.',
         'Call backward() before an optimiser steps, write() or the next run() of a program.',
       );
     return this.kept.retain();

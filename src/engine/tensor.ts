@@ -339,7 +339,8 @@ function flattened(nested: readonly Nested[]): { shape: number[]; values: number
     if (axis === shape.length && typeof list === 'number') values.push(list);
     else if (!Array.isArray(list) || list.length !== shape[axis])
       throw new ShapeError(
-        `tensor: got ${shown(list)} at ${path || 'the top'}, expected ${axis === shape.length ? 'a number' : `a list of ${shape[axis]}`}, as in the lists before it.`,
+        `tensor: got ${shown(list)} at ${path || 'the top'}, expected ` +
+          `${axis === shape.length ? 'a number' : `a list of ${shape[axis]}`}, as in the lists before it.`,
       );
     else
       list.forEach((item: Nested, i) => {
@@ -351,8 +352,9 @@ function flattened(nested: readonly Nested[]): { shape: number[]; values: number
 }
 
 /**
- * A tensor from host numbers: a list, or an array of the dtype's kind, of the shape given or else one axis; nested lists, whose shape is their nesting; or one
- * number, of shape []. @throws ShapeError if their count does not fit the shape, DTypeError for numbers that the dtype has not
+ * A tensor from host numbers: a list, or an array of the dtype's kind, of the shape given or else one axis; nested lists, whose shape is
+ * their nesting; or one number, of shape []. @throws ShapeError if their count does not fit the shape, DTypeError for numbers that the
+ * dtype has not
  */
 export function tensor(
   given: number | ArrayLike<number> | HostArray | readonly Nested[],

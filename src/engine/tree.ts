@@ -5,7 +5,10 @@ import { VoxelgradError } from '../errors.ts';
 
 export type Tree<L> = L | readonly Tree<L>[] | { readonly [key: string]: Tree<L> };
 
-/** Replaces every leaf, keeping the nesting. `path` names the leaf, e.g. `batch.image`. @throws VoxelgradError USAGE naming `where` for anything else. */
+/**
+ * Replaces every leaf, keeping the nesting. `path` names the leaf, e.g. `batch.image`. @throws VoxelgradError USAGE naming `where` for
+ * anything else.
+ */
 export function mapTree<L, M>(
   where: string,
   tree: Tree<L>,

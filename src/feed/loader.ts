@@ -31,8 +31,8 @@ export interface LoaderOptions {
 }
 
 /**
- * `for await (const batch of loader) step.run(batch)`. Each walk over it is the next epoch, whose order follows from the seed and its number alone: set `epoch`
- * to go on where a training stopped.
+ * `for await (const batch of loader) step.run(batch)`. Each walk over it is the next epoch, whose order follows from the seed and its
+ * number alone: set `epoch` to go on where a training stopped.
  */
 export class DataLoader<S extends Sample> implements AsyncIterable<Batch<S>> {
   /** Of the next walk. */
@@ -112,7 +112,8 @@ function collate<S extends Sample>(samples: readonly S[], indices: readonly numb
       const part = s[key] as Float32Array | undefined;
       if (part?.length !== like.length || part.constructor !== like.constructor)
         throw new ShapeError(
-          `DataLoader: ${key} of sample ${indices[i]} is ${part ? `${part.length} in ${shown(part)}` : 'missing'}, expected ${like.length} in ${shown(like)}, as sample ${indices[0]} has it.`,
+          `DataLoader: ${key} of sample ${indices[i]} is ${part ? `${part.length} in ${shown(part)}` : 'missing'}, expected ` +
+            `${like.length} in ${shown(like)}, as sample ${indices[0]} has it.`,
         );
       whole.set(part, i * like.length);
     });

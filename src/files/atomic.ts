@@ -63,7 +63,10 @@ export function removeLeftovers(folder: string): void {
   }
 }
 
-/** A temporary name for what will become `path`, beside it; `discard` it in any case. What dead processes left in the folder is removed, once. */
+/**
+ * A temporary name for what will become `path`, beside it; `discard` it in any case. What dead processes left in the folder is removed,
+ * once.
+ */
 export function asideOf(path: string): string {
   const folder = resolve(dirname(path));
   if (!swept.has(folder)) {
@@ -115,7 +118,10 @@ export function discard(aside: string): void {
   if (asides.size === 0) for (const signal of SIGNALS) process.off(signal, end);
 }
 
-/** Renaming replaces whatever has the name, `/dev/null` too: only a file may, or a link (the link goes, what it leads to stays). @throws DataError */
+/**
+ * Renaming replaces whatever has the name, `/dev/null` too: only a file may, or a link (the link goes, what it leads to stays). @throws
+ * DataError
+ */
 export function assertReplaceable(path: string): void {
   const found = fs.statSync(path, { throwIfNoEntry: false });
   const special =

@@ -8,7 +8,10 @@ const MAX_DEPTH = 64;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The first field that an object of the text has twice; @throws Error where it is nested too deeply. One pass, on text that need not be JSON. */
+/**
+ * The first field that an object of the text has twice; @throws Error where it is nested too deeply. One pass, on text that need not be
+ * JSON.
+ */
 function inspect(text: string): string | undefined {
   const keys: (Set<string> | null)[] = []; // of each open object; null for a list
   let twice: string | undefined;

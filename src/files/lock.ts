@@ -7,7 +7,9 @@ import { resolve } from 'node:path';
 import { writeError } from './atomic.ts';
 import { lifeOf, numberOf, PROCESS, thisProcess, type Life } from './owner.ts';
 
-/** How often a holder that works for long shows that it lives, and how long one of another machine is watched before it is taken for dead. */
+/**
+ * How often a holder that works for long shows that it lives, and how long one of another machine is watched before it is taken for dead.
+ */
 export interface Breath {
   readonly every: number;
   readonly still: number;
@@ -74,9 +76,9 @@ export class FolderLock implements Disposable {
   }
 
   /**
-   * The same for work that takes long: the file's time is set anew every while, by which processes of other machines see that its holder lives.
-   * Whoever finds one of another machine watches it (`onWait`): one that stays still has died, with its machine or its container. No clocks of
-   * two machines are compared.
+   * The same for work that takes long: the file's time is set anew every while, by which processes of other machines see that its holder
+   * lives. Whoever finds one of another machine watches it (`onWait`): one that stays still has died, with its machine or its container. No
+   * clocks of two machines are compared.
    */
   static async takeWatching(
     folder: string,

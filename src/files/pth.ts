@@ -307,7 +307,8 @@ function materialised(state: ReadonlyMap<unknown, unknown>, where: string): Map<
       taken += shape.reduce((n, d) => n * d, bytesPerElement(storage.dtype));
       if (taken > most)
         throw new DataError(
-          `${where}: its tensors take more than ${most} bytes, got ${taken} by "${textOf(name)}", expected views that share little of their storages.`,
+          `${where}: its tensors take more than ${most} bytes, got ${taken} by "${textOf(name)}", expected views that share little ` +
+            'of their storages.',
           'Save copies instead of views: {k: v.clone() for k, v in state.items()}.',
         );
       known.set(view, (tensor = materialise(value, where)));

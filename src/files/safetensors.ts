@@ -167,7 +167,8 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, StoredTensor>, me
     const size = shape.reduce((n, d) => n * d, bytesPerElement(dtype));
     if (!(data instanceof TYPES[dtype]) || data.byteLength !== size) {
       throw new DataError(
-        `safetensors: tensor ${JSON.stringify(name)} [${shape}] ${dtype} needs ${size} bytes in a ${TYPES[dtype].name}, got ${data.byteLength} in a ${data.constructor.name}.`,
+        `safetensors: tensor ${JSON.stringify(name)} [${shape}] ${dtype} needs ${size} bytes in a ${TYPES[dtype].name}, got ` +
+          `${data.byteLength} in a ${data.constructor.name}.`,
       );
     }
     out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);

@@ -18,7 +18,10 @@ export interface LazyTensor {
   values(): ArrayBufferView;
 }
 
-/** A large file written piece by piece, at its end or at a place written before; it is there only once it is whole: without `commit` nothing stays. */
+/**
+ * A large file written piece by piece, at its end or at a place written before; it is there only once it is whole: without `commit` nothing
+ * stays.
+ */
 export interface WholeFile extends AsyncDisposable {
   write(bytes: Uint8Array, at?: number): Promise<void>;
   commit(): Promise<void>;

@@ -17,7 +17,7 @@ export interface DeviceOptions {
   validateOnly?: boolean;
   /** Bytes of GPU memory this device may hold at once. Default: 80 % of free memory on software adapters, else no bound. */
   memoryBudget?: number;
-  /** Indices are looked at on the device too: the next `data()` or `sync()` throws an IndexError that names the op. Slow; for finding a fault. */
+  /** Looks at indices on the device too: the next `data()` or `sync()` throws an IndexError that names the op. Slow; to find a fault. */
   debug?: boolean;
   /** A device of the caller's. It is never destroyed by us. */
   gpuDevice?: GPUDevice;
@@ -196,7 +196,7 @@ export class Device implements Disposable {
     if (this.watch) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
   }
 
-  /** Bytes that may still be taken: of the budget where there is one, else as many as one binding may have, for WebGPU does not say how large a GPU is. */
+  /** Bytes that may still be taken: of the budget, else as many as one binding may have, for WebGPU does not say how large a GPU is. */
   get room(): number {
     return this.budget < Infinity ? this.budget - this.live : this.caps.limits.maxStorageBufferBindingSize;
   }

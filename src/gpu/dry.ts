@@ -24,8 +24,8 @@ export interface AdapterFacts {
 }
 
 /**
- * `software`: as Lavapipe, with subgroups of 8, instead of a GPU with subgroups of 32. `like`: with the limits and features of an adapter elsewhere; `limits`: those that
- * differ from either's. What is read back is zeros.
+ * `software`: as Lavapipe, with subgroups of 8, instead of a GPU with subgroups of 32. `like`: with the limits and features of an adapter
+ * elsewhere; `limits`: those that differ from either's. What is read back is zeros.
  */
 export function dryDevice({
   like,

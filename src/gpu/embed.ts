@@ -16,7 +16,8 @@ export interface CompiledKernel<B extends string, P extends string> {
   /**
    * Adds one dispatch to the caller's compute pass. Every binding and every field of `params` is needed; a binding that the
    * params switch off may be given any other readable buffer of the call. No buffer may be bound both for reading and for writing.
-   * @throws VoxelgradError USAGE for a binding that is missing or no storage buffer, LimitError for a range or a grid that the device cannot take
+   * @throws VoxelgradError USAGE for a binding that is missing or no storage buffer, LimitError for a range or a grid that the device
+   * cannot take
    */
   encode(pass: GPUComputePassEncoder, bindings: Readonly<Record<B, Binding>>, params: Readonly<Record<P, number>>, grid: Grid): void;
 }
@@ -34,7 +35,7 @@ export interface CompileKernelOptions<O extends string, S extends string> {
 export interface Kernel<B extends string, P extends string, O extends string, S extends string> {
   /** Bindings, fields of `Params`, spec values, overrides, and the WGSL text itself. */
   readonly def: KernelDef<B, P, O, S>;
-  /** @throws KernelCompileError with the compiler's message, e.g. where the device lacks a feature that the file enables or has smaller subgroups than asked. */
+  /** @throws KernelCompileError with the compiler's message: the device lacks a feature of the file, or has smaller subgroups than asked */
   compile(device: GPUDevice, options?: CompileKernelOptions<O, S>): Promise<CompiledKernel<B, P>>;
 }
 
@@ -140,7 +141,8 @@ function expectBindings({ limits }: GPUDevice, { entry, bindings }: KernelDef, g
     )) {
       throw new VoxelgradError(
         'USAGE',
-        `${entry}: got bytes ${offset} to ${offset + size} of a buffer of ${buffer.size} as ${name}, expected a range of it from a multiple of ${limits.minStorageBufferOffsetAlignment}.`,
+        `${entry}: got bytes ${offset} to ${offset + size} of a buffer of ${buffer.size} as ${name}, expected a range of it from a ` +
+          `multiple of ${limits.minStorageBufferOffsetAlignment}.`,
       );
     }
     if (size > limits.maxStorageBufferBindingSize)
@@ -162,7 +164,8 @@ function uniform(device: GPUDevice, def: KernelDef, params: Readonly<Record<stri
   const key = String.fromCharCode(...new Uint8Array(bytes));
   let buffer = kept.get(key);
   if (!buffer) {
-    buffer = device.createBuffer({ label: `${def.entry} params`, size: Math.ceil(bytes.byteLength / 16) * 16, usage: 0x40 | 0x8 }); // UNIFORM | COPY_DST
+    // UNIFORM | COPY_DST
+    buffer = device.createBuffer({ label: `${def.entry} params`, size: Math.ceil(bytes.byteLength / 16) * 16, usage: 0x40 | 0x8 });
     device.queue.writeBuffer(buffer, 0, bytes);
     if (kept.size === KEPT) kept.delete(kept.keys().next().value!);
     kept.set(key, buffer);

@@ -8,15 +8,15 @@ import { VoxelgradError } from '../errors.ts';
 const TOGGLES = ['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia', 'disable-dawn-features=timestamp_quantization'];
 
 /**
- * By backend. The object that create() returns must stay alive, or every pending promise would hang; and none of what it holds (a driver's instance, its
- * threads) is ever given back, so that every device of a backend comes from one.
+ * By backend. The object that create() returns must stay alive, or every pending promise would hang; and none of what it holds (a driver's
+ * instance, its threads) is ever given back, so that every device of a backend comes from one.
  */
 const instances = new Map<string | undefined, GPU>();
 
 /**
  * A WebGPU entry point. `backend` forces one of Dawn's backends (`null` compiles but computes nothing).
- * On Lavapipe Dawn warns of two `maxDynamic...` limits when it first sees the adapter. It writes to the process's stderr itself, and has neither a toggle nor
- * a variable nor a callback for it in Node: only all of stderr could be held back, errors among it, so the lines stay.
+ * On Lavapipe Dawn warns of two `maxDynamic...` limits when it first sees the adapter. It writes to the process's stderr itself, and has
+ * neither a toggle nor a variable nor a callback for it in Node: only all of stderr could be held back, errors among it, so the lines stay.
  */
 export async function provideGPU(backend?: string): Promise<GPU> {
   const { create } = await import('webgpu').catch(missing);

@@ -67,7 +67,8 @@ export class Readback implements Disposable {
     this.ranges = ranges;
     const { copies, places, sizes } = layoutReadback(ranges);
     this.places = places;
-    this.staging = sizes.map((size) => device.gpu.createBuffer({ size: Math.max(4, size), usage: 0x1 | 0x8, label: 'readback' })); // MAP_READ | COPY_DST
+    // MAP_READ | COPY_DST
+    this.staging = sizes.map((size) => device.gpu.createBuffer({ size: Math.max(4, size), usage: 0x1 | 0x8, label: 'readback' }));
     const encoder = device.gpu.createCommandEncoder({ label: 'readback' });
     for (const { buffer, offset, bytes, staging, at } of copies)
       encoder.copyBufferToBuffer(buffer, offset, this.staging[staging], at, bytes);
@@ -85,7 +86,7 @@ export class Readback implements Disposable {
   }
 }
 
-/** What many runs leave, in one piece: each range is copied aside when it is added, before the next run overwrites it, and one wait brings them all. */
+/** What many runs leave, in one piece: a range is copied aside when it is added, before the next run; one wait brings them all. */
 export class Gathering implements Disposable {
   private readonly device: Device;
   private readonly staging: GPUBuffer;

@@ -12,7 +12,7 @@ export class SlotPool {
     this.device = device;
   }
 
-  /** A buffer for every slot of a program: the i-th largest slot takes the i-th largest buffer, if it is large enough. Give them back with `release`. */
+  /** A buffer for every slot of a program: the i-th largest slot takes the i-th largest buffer that is large enough. `release` them. */
   take(slotBytes: readonly number[]): GPUBuffer[] {
     const order = slotBytes.map((_, i) => i).sort((i, j) => slotBytes[j] - slotBytes[i]);
     const chosen = new Array<GPUBuffer>(slotBytes.length);

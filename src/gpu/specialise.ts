@@ -40,7 +40,8 @@ export function specLines(wgsl: string): SpecLine[] {
       !wgsl.split('\n')[leader.line - 1].includes(`@spec ${leader.values.join(' ')}`)
     ) {
       throw new KernelCompileError(
-        `line ${follower.line}: got ${follower.values.length} values for the ${leader?.values.length ?? 0} of ${follower.name}, whose first must be its default.`,
+        `line ${follower.line}: got ${follower.values.length} values for the ${leader?.values.length ?? 0} of ${follower.name}, ` +
+          'whose first must be its default.',
       );
     }
   }

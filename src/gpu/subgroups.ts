@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Kernels whose lanes work together ask for subgroups of some size. A device with smaller ones would compute other numbers, without a word: so the choice is
-// refused when it is compiled.
+// Kernels whose lanes work together ask for subgroups of some size. A device with smaller ones would compute other numbers, without a word:
+// so the choice is refused when it is compiled.
 import { KernelCompileError } from '../errors.ts';
 import type { KernelDef } from './kernel.ts';
 
@@ -13,8 +13,8 @@ function subgroupSizes({ adapterInfo }: GPUDevice): readonly [least: number, mos
 }
 
 /**
- * What a caller left out, as this device needs it: register tiles (lib/tile.wgsl) broadcast from 8 lanes, or from 4 where a subgroup may have no more;
- * subgroup matrices (lib/matrices.wgsl) have four subgroups a workgroup.
+ * What a caller left out, as this device needs it: register tiles (lib/tile.wgsl) broadcast from 8 lanes, or from 4 where a subgroup may
+ * have no more; subgroup matrices (lib/matrices.wgsl) have four subgroups a workgroup.
  */
 export function withSubgroups(
   { spec: names }: KernelDef,

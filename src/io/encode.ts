@@ -94,7 +94,8 @@ export async function encodeVolume(name: string, volume: Volume, compress: boole
   checkFinite(name, volume.data, xyz(volume.size));
   if (![...volume.spacing, ...volume.origin, ...volume.direction].every(Number.isFinite) || volume.spacing.some((s) => s <= 0))
     throw new DataError(
-      `${name}: not a grid, got spacing ${volume.spacing.join(', ')} and origin ${volume.origin.join(', ')}, expected finite numbers and spacings above 0.`,
+      `${name}: not a grid, got spacing ${volume.spacing.join(', ')} and origin ${volume.origin.join(', ')}, expected finite ` +
+        'numbers and spacings above 0.',
     );
   if (ending === '.nii') return [{ name, parts: niftiParts(name, volume) }];
   if (ending === '.nii.gz') return [{ name, parts: await codec.pack(niftiParts(name, volume), 'gzip') }]; // gzip is what the name says

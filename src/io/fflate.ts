@@ -15,7 +15,10 @@ function find(bytes: Uint8Array, trailer: Uint8Array, from: number): number {
   return -1;
 }
 
-/** True if nothing but padding follows the check sums, which the stream's end, from `from` on, is known by. Adler's four bytes may stand there twice, and look like padding. */
+/**
+ * True if nothing but padding follows the check sums, which the stream's end, from `from` on, is known by. Adler's four bytes may stand
+ * there twice, and look like padding.
+ */
 function endsIn(bytes: Uint8Array, trailer: Uint8Array, from: number): boolean {
   let last = bytes.length;
   while (last > 0 && isPadding(bytes[last - 1])) last--;

@@ -20,7 +20,8 @@ export function badField(
   hint = 'The header is damaged or of another kind of file.',
 ): DataError {
   return new DataError(
-    `${file}: header field ${field}, got ${got === undefined ? 'nothing' : `"${got.length > 80 ? `${got.slice(0, 77)}...` : got}"`}, expected ${expected}.`,
+    `${file}: header field ${field}, got ${got === undefined ? 'nothing' : `"${got.length > 80 ? `${got.slice(0, 77)}...` : got}"`}` +
+      `, expected ${expected}.`,
     hint,
   );
 }
@@ -45,7 +46,9 @@ export function integerIn(file: string, field: string, text: string, least: numb
   return value;
 }
 
-/** Name of the one file beside `file` (or below it) that holds the voxels: a header from elsewhere must not make us read any file there is. */
+/**
+ * Name of the one file beside `file` (or below it) that holds the voxels: a header from elsewhere must not make us read any file there is.
+ */
 export function besideName(file: string, name: string): string {
   if (/^LIST\b/.test(name) || name.includes('%')) {
     throw new DataError(

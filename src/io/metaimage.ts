@@ -141,7 +141,9 @@ function tellOfLetters(file: string, rows: readonly (readonly number[])[], lette
   if (letters === from || letters === to) return;
   tell({
     file,
-    message: `AnatomicalOrientation ${letters} and ${stated ? 'TransformMatrix' : 'the missing TransformMatrix'} (${from}) contradict each other; the matrix is taken.`,
+    message:
+      `AnatomicalOrientation ${letters} and ${stated ? 'TransformMatrix' : 'the missing TransformMatrix'} (${from}) contradict each ` +
+      'other; the matrix is taken.',
     remedy: 'Find out which one is right and correct the other in the header.',
     doubtful: !stated,
   });

@@ -122,7 +122,8 @@ export function parseNifti(file: string, head: Uint8Array): NiftiHeader {
   checkDims(file, dims, COMPONENTS[type]);
   if (!element) {
     throw new DataError(
-      `${file}: unknown NIfTI data type, got code ${type}${NAMES[type] ? ` (${NAMES[type]})` : ''}, expected one of ${Object.keys(TYPES).join(', ')}.`,
+      `${file}: unknown NIfTI data type, got code ${type}${NAMES[type] ? ` (${NAMES[type]})` : ''}, expected one of ` +
+        `${Object.keys(TYPES).join(', ')}.`,
       'Convert the file to int16 or float32.',
     );
   }
@@ -178,7 +179,8 @@ function checkMagic(file: string, head: Uint8Array, v2: boolean): void {
       'Convert the pair to one .nii.gz file.',
     );
   throw new DataError(
-    `${file}: not a NIfTI-${version} file, got magic ${JSON.stringify(magic)}, expected "n+${version}"${/^\0+$/.test(magic) ? ' (Analyze 7.5 files have none, and state no orientation)' : ''}.`,
+    `${file}: not a NIfTI-${version} file, got magic ${JSON.stringify(magic)}, expected "n+${version}"` +
+      `${/^\0+$/.test(magic) ? ' (Analyze 7.5 files have none, and state no orientation)' : ''}.`,
     'Convert the scan again from its source; a NIfTI-2 file that was copied as text has lost bytes.',
   );
 }

@@ -11,7 +11,9 @@ import type { Tell } from './source.ts';
 const SPACING_TOLERANCE = 1e-3;
 /** Within this share they are one number, and pixdim has more of its digits. */
 const SAME = 2.5e-7;
-/** Forms that differ by less (in voxels, at the farthest corner) are one, rounded; by no more than the second, one without its slight shear. */
+/**
+ * Forms that differ by less (in voxels, at the farthest corner) are one, rounded; by no more than the second, one without its slight shear.
+ */
 const ROUNDED_VOXELS = 0.05,
   NEAR_VOXELS = 0.5;
 /** Quaternions whose vector is longer than 1 by no more than this are rounded half turns. */
@@ -46,7 +48,8 @@ function fromSform(file: string, dims: readonly number[], { rows, pixdim, unit }
   );
   if (lengths.some((l, i) => !(Math.abs(l - stated[i]) <= SPACING_TOLERANCE * l))) {
     throw new DataError(
-      `${file}: two voxel spacings, got pixdim ${pixdim.map((p) => Number((p * unit).toPrecision(6))).join(' x ')} mm and sform columns of ${lengths.map((l) => Number(l.toPrecision(6))).join(' x ')} mm, expected the same.`,
+      `${file}: two voxel spacings, got pixdim ${pixdim.map((p) => Number((p * unit).toPrecision(6))).join(' x ')} mm and sform ` +
+        `columns of ${lengths.map((l) => Number(l.toPrecision(6))).join(' x ')} mm, expected the same.`,
       'Find out which one is right and correct the other in the header (for example with nibabel: image.header.set_zooms).',
     );
   }
@@ -56,7 +59,8 @@ function fromSform(file: string, dims: readonly number[], { rows, pixdim, unit }
 function checkedPixdim(file: string, { pixdim }: Forms): void {
   if (pixdim.some((p) => !(p > 0) || !Number.isFinite(p))) {
     throw new DataError(
-      `${file}: no voxel spacing, got pixdim ${pixdim.map((p) => Number(p.toPrecision(6))).join(' x ')} and no sform, expected millimetres above 0.`,
+      `${file}: no voxel spacing, got pixdim ${pixdim.map((p) => Number(p.toPrecision(6))).join(' x ')} and no sform, expected ` +
+        'millimetres above 0.',
       'Set pixdim in the header, or convert the scan again from its source.',
     );
   }
@@ -74,7 +78,8 @@ function fromQform(file: string, dims: readonly number[], forms: Forms): Geometr
     offset.some((o) => !Number.isFinite(o))
   ) {
     throw new DataError(
-      `${file}: the qform is no orientation, got quaternion (${quaternion.join(', ')}), offset (${offset.join(', ')}) and qfac ${qfac}, expected finite numbers, a quaternion of length 1 at most and a qfac of 1 or -1.`,
+      `${file}: the qform is no orientation, got quaternion (${quaternion.join(', ')}), offset (${offset.join(', ')}) and qfac ` +
+        `${qfac}, expected finite numbers, a quaternion of length 1 at most and a qfac of 1 or -1.`,
       'The orientation in the header is damaged: convert the scan again from its source.',
     );
   }
@@ -99,7 +104,10 @@ function fromQform(file: string, dims: readonly number[], forms: Forms): Geometr
   );
 }
 
-/** Neither form: what nibabel takes, the middle of the volume at 0, x to the left, y to the front, z upwards. Others put the first voxel at 0. */
+/**
+ * Neither form: what nibabel takes, the middle of the volume at 0, x to the left, y to the front, z upwards. Others put the first voxel at
+ * 0.
+ */
 function withoutForms(file: string, dims: readonly number[], forms: Forms): Geometry {
   checkedPixdim(file, forms);
   const spacing = forms.pixdim.map((p) => p * forms.unit),
@@ -141,7 +149,8 @@ export function orientation(file: string, dims: readonly number[], forms: Forms,
   if (apart <= ROUNDED_VOXELS) return grid;
   const both = `${formText('the sform', sformCode, grid)}, and ${formText('the qform', qformCode, other)}`;
   const remedy =
-    'Find out which one is right and set the other from it (for example with nibabel: image.set_qform(image.affine, 1); image.set_sform(image.affine, 1)).';
+    'Find out which one is right and set the other from it (for example with nibabel: image.set_qform(image.affine, 1); ' +
+    'image.set_sform(image.affine, 1)).';
   // Of a sform that is the scanner's own, nibabel, ITK and what is built on them all take it; of others, ITK takes the qform.
   if (sformCode !== SCANNER && apart > NEAR_VOXELS)
     throw new DataError(`${file}: two orientations ${Number(apart.toPrecision(3))} voxels apart, got ${both}, expected the same.`, remedy);

@@ -71,7 +71,8 @@ function signsOf(file: string, fields: Fields, directions: unknown, tell: Tell):
     const message = directions
       ? 'states directions but no space: they are taken as left, posterior, superior.'
       : 'states no space: its axes are taken as left, posterior, superior.';
-    tell({ file, message, remedy: 'Add "space: left-posterior-superior" (or what is right) to its header.', doubtful: false }); // all readers known to us take it so
+    // all readers known to us take it so
+    tell({ file, message, remedy: 'Add "space: left-posterior-superior" (or what is right) to its header.', doubtful: false });
     return SPACES.lps;
   }
   const name = space.toLowerCase().replace(/[-\s]/g, '');
@@ -109,7 +110,8 @@ function spatialAxes(file: string, sizes: readonly number[], fields: Fields, dir
         ? `${space.length} axes of space`
         : `${sizes[other]} samples along axis ${other}${kinds ? ` of kind ${kinds[other]}` : ''}, which is not of space,`;
     throw new DataError(
-      `${file}: not a 3D scalar volume, got ${why} in ${sizes.length} dimensions (${sizes.join(' x ')}), expected three axes of space and one value a voxel.`,
+      `${file}: not a 3D scalar volume, got ${why} in ${sizes.length} dimensions (${sizes.join(' x ')}), expected three axes of ` +
+        'space and one value a voxel.',
       'Extract one time point or channel as a 3D file.',
     );
   }

@@ -9,7 +9,10 @@ import type { ByteSource } from './source.ts';
 
 /** More voxels than this are refused: the copies that the work needs would pass any memory. */
 const MAX_VOXELS = 2 ** 30;
-/** Bytes that a file packed more than `TIGHT` to 1 may promise (a mask of 512 x 512 x 1000 voxels of 16 bits); masks pack so well, and so do traps. */
+/**
+ * Bytes that a file packed more than `TIGHT` to 1 may promise (a mask of 512 x 512 x 1000 voxels of 16 bits); masks pack so well, and so do
+ * traps.
+ */
 const TIGHT_BYTES = 2 ** 29;
 const TIGHT = 200;
 /** Padding behind the voxels, which some tools and tapes leave. */
@@ -51,7 +54,8 @@ export function checkDims(file: string, dims: readonly number[], components = 1)
 
 const short = (file: string, { dims, bytes }: Promised, got: number, before: number): DataError =>
   new DataError(
-    `${file}: holds fewer voxels than its header promises, got ${before + got} bytes, expected ${before + bytes} (${dims.join(' x ')} voxels).`,
+    `${file}: holds fewer voxels than its header promises, got ${before + got} bytes, expected ${before + bytes} ` +
+      `(${dims.join(' x ')} voxels).`,
     'The file is truncated: copy or download it again.',
   );
 
@@ -60,7 +64,9 @@ function checkRest(file: string, { dims, bytes }: Promised, rest: Uint8Array, le
   const padding = length <= PADDING && ![1, 3, 7].includes(length / bytes) && rest.every((b) => b === 0 || b === 10 || b === 13);
   if (length > 0 && !padding) {
     throw new DataError(
-      `${file}: holds more than its header promises, got ${before + bytes + length}${length > PADDING && rest.length === length ? ' or more' : ''} bytes, expected ${before + bytes} (${dims.join(' x ')} voxels).`,
+      `${file}: holds more than its header promises, got ${before + bytes + length}` +
+        `${length > PADDING && rest.length === length ? ' or more' : ''} bytes, expected ${before + bytes} (${dims.join(' x ')} ` +
+        'voxels).',
       "The header's size or voxel type does not fit the data: convert the scan again from its source.",
     );
   }
@@ -79,7 +85,8 @@ export function checkPacked(file: string, packed: number, promised: Promised, be
   if (packed * DEFLATE_LIMIT < promised.bytes) throw short(file, promised, packed, before);
   if (packed * TIGHT < promised.bytes && promised.bytes > TIGHT_BYTES) {
     throw new DataError(
-      `${file}: promises ${promised.bytes} bytes of voxels (${promised.dims.join(' x ')}) in ${packed} compressed ones, expected at most ${TIGHT_BYTES} where it packs better than ${TIGHT} to 1.`,
+      `${file}: promises ${promised.bytes} bytes of voxels (${promised.dims.join(' x ')}) in ${packed} compressed ones, expected ` +
+        `at most ${TIGHT_BYTES} where it packs better than ${TIGHT} to 1.`,
       'If the scan is really that large and that empty, crop it or store it uncompressed; otherwise the file is damaged.',
     );
   }
@@ -100,7 +107,8 @@ export function notFinite(file: string, count: number, first: number, dims: read
     y = Math.floor(first / dims[0]) % dims[1],
     z = Math.floor(first / dims[0] / dims[1]);
   return new DataError(
-    `${file}: values that are not finite, got ${count} NaN or infinite voxels (the first at x ${x}, y ${y}, z ${z}), expected finite numbers.`,
+    `${file}: values that are not finite, got ${count} NaN or infinite voxels (the first at x ${x}, y ${y}, z ${z}), expected ` +
+      'finite numbers.',
     'Replace them, for example by -1024 outside the scanned field.',
   );
 }
@@ -130,7 +138,8 @@ export function geometryOf(
   assertOrthogonal(file, axes);
   if (spacing.some((s) => !(s > 0) || !Number.isFinite(s)) || origin.some((o) => !Number.isFinite(o))) {
     throw new DataError(
-      `${file}: spacing or origin is not usable, got spacing ${spacing.join(', ')} mm and origin ${origin.join(', ')}, expected positive and finite numbers.`,
+      `${file}: spacing or origin is not usable, got spacing ${spacing.join(', ')} mm and origin ${origin.join(', ')}, expected ` +
+        'positive and finite numbers.',
       'Set the voxel spacing and the origin in the header.',
     );
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Losses of classes along the last axis: logits or log-probabilities [..., C], targets as indices [...] (u32 or i32) or as probabilities [..., C].
-// Values and gradients are PyTorch's; results are f32. A class that is none is an IndexError where the host knows it, else the loss is NaN.
+// Losses of classes along the last axis: logits or log-probabilities [..., C], targets as indices [...] (u32 or i32) or as probabilities
+// [..., C]. Values and gradients are PyTorch's; results are f32. A class that is none is an IndexError where the host knows it, else the
+// loss is NaN.
 import { fields, flag, integer, maybe, number, type Kinds } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
@@ -32,7 +33,8 @@ function expectClasses(name: string, x: Tensor, target: Tensor, weight: Tensor |
   const expected = isIndex(target) ? x.shape.slice(0, -1) : x.shape;
   if (target.shape.join() !== expected.join())
     throw new ShapeError(
-      `${name}: got a target [${target.shape}] ${target.dtype} for [${x.shape}], expected ${isIndex(target) ? 'indices' : 'probabilities'} [${expected}].`,
+      `${name}: got a target [${target.shape}] ${target.dtype} for [${x.shape}], expected ` +
+        `${isIndex(target) ? 'indices' : 'probabilities'} [${expected}].`,
       'Classes are the last axis; class indices are u32 or i32, probabilities f32.',
     );
   if (weight && weight.shape.join() !== `${classes}`)
@@ -69,8 +71,8 @@ function byIndex(logp: Tensor, target: Tensor, { weight, ignoreIndex, reduction 
 }
 
 /**
- * Cross entropy of logits x [..., C] and class indices [...], or probabilities [..., C] of each class: `F.cross_entropy`, with classes last.
- * `labelSmoothing` mixes so much of the uniform distribution into the target.
+ * Cross entropy of logits x [..., C] and class indices [...], or probabilities [..., C] of each class: `F.cross_entropy`, with classes
+ * last. `labelSmoothing` mixes so much of the uniform distribution into the target.
  */
 export const crossEntropy = door(
   'crossEntropy',
@@ -116,8 +118,8 @@ export interface FocalOptions extends LossOptions {
 }
 
 /**
- * Focal loss (Lin et al. 2017): cross entropy times (1 - p)^gamma, p the probability of what is true. Of class indices [...] with logits [..., C];
- * else each logit is a yes or no of its own, target of the same shape, as torchvision's `sigmoid_focal_loss`.
+ * Focal loss (Lin et al. 2017): cross entropy times (1 - p)^gamma, p the probability of what is true. Of class indices [...] with logits
+ * [..., C]; else each logit is a yes or no of its own, target of the same shape, as torchvision's `sigmoid_focal_loss`.
  */
 export const focal = door(
   'focal',
@@ -153,8 +155,8 @@ export interface DiceOptions extends LossOptions {
 }
 
 /**
- * 1 - (2 sum p t + smooth) / (sum p + sum t + smooth) of probabilities p [N, ..., C]; target [N, ..., C], or class indices [N, ...]. Sums run over places:
- * a term for every sample and class, [N, C], or [C] with `batch`. MONAI's DiceLoss.
+ * 1 - (2 sum p t + smooth) / (sum p + sum t + smooth) of probabilities p [N, ..., C]; target [N, ..., C], or class indices [N, ...]. Sums
+ * run over places: a term for every sample and class, [N, C], or [C] with `batch`. MONAI's DiceLoss.
  */
 export const dice = door(
   'dice',

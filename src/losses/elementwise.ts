@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Losses of numbers and probabilities, element by element: PyTorch's values and gradients, at corners, infinities and NaN too. Prediction and target have
-// one shape, whatever it is; results are f32.
+// Losses of numbers and probabilities, element by element: PyTorch's values and gradients, at corners, infinities and NaN too. Prediction
+// and target have one shape, whatever it is; results are f32.
 import { fields, flag, maybe, number, oneOf, type Kinds } from '../check.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -75,8 +75,8 @@ const weighted = (terms: Tensor, weight: Tensor | null | undefined, reduction?: 
 const WEIGHTED: Kinds = { ...REDUCTION, weight: noneOrTensor };
 
 /**
- * Binary cross entropy of probabilities x in 0 to 1: -(target log x + (1 - target) log(1 - x)), logarithms of at least -100: `F.binary_cross_entropy`.
- * Where PyTorch refuses an x outside of 0 to 1 the loss is NaN.
+ * Binary cross entropy of probabilities x in 0 to 1: -(target log x + (1 - target) log(1 - x)), logarithms of at least -100:
+ * `F.binary_cross_entropy`. Where PyTorch refuses an x outside of 0 to 1 the loss is NaN.
  */
 export const bce = door(
   'bce',
@@ -95,7 +95,10 @@ export const logitTerms = two(
   ]),
 );
 
-/** Binary cross entropy of logits: `F.binary_cross_entropy_with_logits`. `posWeight`, a factor of what is lost where the target is 1, broadcasts. */
+/**
+ * Binary cross entropy of logits: `F.binary_cross_entropy_with_logits`. `posWeight`, a factor of what is lost where the target is 1,
+ * broadcasts.
+ */
 export const bceWithLogits = door(
   'bceWithLogits',
   { x: aTensor, target: aTensor, options: maybe(fields({ ...WEIGHTED, posWeight: noneOrTensor })) },

@@ -50,8 +50,9 @@ export class Batches {
   }
 
   /**
-   * `least` items a run at least; if they may be `joined`, at most `most` and what fits into half of the memory that is left. A processor is full
-   * without, and sums of other sizes are rounded otherwise: there the bits stay. Networks that normalise by the batch would see one item in another.
+   * `least` items a run at least; if they may be `joined`, at most `most` and what fits into half of the memory that is left. A processor
+   * is full without, and sums of other sizes are rounded otherwise: there the bits stay. Networks that normalise by the batch would see one
+   * item in another.
    */
   static async create(forward: Forward, least: number, most: number, joined = !currentDevice().caps.software): Promise<Batches> {
     const device = currentDevice();

@@ -51,7 +51,8 @@ export const ctn = supervised('ctn', {
     ),
     ...(batch === 1 && roi.every((n) => n <= 16)
       ? [
-          `data.roi: got ${roi.join(' x ')}, expected a side above 16 with method "ctn" (its deepest map would be one voxel, of which there is no variance)`,
+          `data.roi: got ${roi.join(' x ')}, expected a side above 16 with method "ctn" (its deepest map would be one voxel, of ` +
+            'which there is no variance)',
         ]
       : []),
   ],

@@ -36,7 +36,8 @@ export const henet = supervised('henet', {
       ...(roi.some((n) => n > multiple)
         ? []
         : [
-            `data.roi: got ${roi}, expected a side above ${multiple} with ${widths.length} levels (instance norm makes 0 of a single voxel)`,
+            `data.roi: got ${roi}, expected a side above ${multiple} with ${widths.length} levels (instance norm makes 0 of a ` +
+              'single voxel)',
           ]),
     ];
   },

@@ -27,14 +27,17 @@ export interface NetworkGroups {
   readonly decay?: number;
 }
 
-/** Scalars [1] of one iteration: a network's name is its loss, `NAME_norm` and `NAME_scale` its gradient's norm and loss scale, all else measures. */
+/**
+ * Scalars [1] of one iteration: a network's name is its loss, `NAME_norm` and `NAME_scale` its gradient's norm and loss scale, all else
+ * measures.
+ */
 export type StepResult = Record<string, Tensor>;
 /** The iteration, and values that change with it, by name (`StepContext.scalar`). */
 export type Scheduled = Readonly<Record<string, number>> & { readonly iteration: number };
 
 /**
- * `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. `reducer`: other processes have more
- * volumes of every iteration.
+ * `partial`: some cases lack labels of some classes, so the loss is marginal over those that they have. `reducer`: other processes have
+ * more volumes of every iteration.
  */
 export interface StepOptions extends CompileOptions {
   readonly partial: boolean;

@@ -27,7 +27,9 @@ const annotation = z.strictObject({
   use: z
     .enum(ANNOTATION_SCHEMES)
     .describe(
-      '[17, 18] "dataset": annotations.json and the ignore label; "dense": all there is (upper bound); else simulated: every 3rd slice of both planes, every 3rd transverse, every 6th of both, the one transverse slice with the largest section of each nodule',
+      '[17, 18] "dataset": annotations.json and the ignore label; "dense": all there is (upper bound); else simulated: every 3rd ' +
+        'slice of both planes, every 3rd transverse, every 6th of both, the one transverse slice with the largest section of each ' +
+        'nodule',
     ),
   every: integer(1, 512).nullable().describe('another stride of the simulated slices; null: that of `use`'),
   cases: integer(1, 100_000)

@@ -7,8 +7,8 @@ export interface Reducer {
   readonly rank: number;
   readonly ranks: number;
   /**
-   * The sums over all processes, the same bits in each. Every process asks for the same sums in the same order, and they are made in that order.
-   * A `gradient` may travel in fewer bits; a `measure` may not. `values` may be overwritten once it has answered.
+   * The sums over all processes, the same bits in each. Every process asks for the same sums in the same order, and they are made in that
+   * order. A `gradient` may travel in fewer bits; a `measure` may not. `values` may be overwritten once it has answered.
    */
   sum(values: Float32Array, kind: 'gradient' | 'measure'): Promise<Float32Array>;
 }

@@ -73,8 +73,8 @@ export class StepContext implements Disposable {
   }
 
   /**
-   * In a trace that makes the whole iteration: what `f` reports and every update, without a detour over means and gathered gradients. Of one
-   * among several processes it makes a part of the iteration, and `compileUpdate` the rest.
+   * In a trace that makes the whole iteration: what `f` reports and every update, without a detour over means and gathered gradients. Of
+   * one among several processes it makes a part of the iteration, and `compileUpdate` the rest.
    */
   whole(f: () => void): StepResult {
     if (this.reduction) {
@@ -90,7 +90,10 @@ export class StepContext implements Disposable {
     }
   }
 
-  /** One update of every network with the gradients gathered, and the means, which start again at 0. Compile it after the programs that gather. */
+  /**
+   * One update of every network with the gradients gathered, and the means, which start again at 0. Compile it after the programs that
+   * gather.
+   */
   async compileUpdate(options: CompileOptions): Promise<Program<StepResult>> {
     await this.reduction?.begin();
     return compile(
@@ -124,7 +127,10 @@ export class StepContext implements Disposable {
   }
 }
 
-/** In a trace, after `Optimiser.step()` returned `clip`: the norm of its network's gradient before clipping and, where it has one, its loss scale. */
+/**
+ * In a trace, after `Optimiser.step()` returned `clip`: the norm of its network's gradient before clipping and, where it has one, its loss
+ * scale.
+ */
 const measuresOf = (name: string, optimiser: Optimiser, clip: Tensor): StepResult => ({
   [`${name}_norm`]: slice(clip, { axis: 0, start: 1 }),
   ...(optimiser.lossScale && { [`${name}_scale`]: optimiser.lossScale.current() }),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One network that learns from the annotated voxels alone (specification 9, last paragraph): what a compared network is, but for its
-// layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan; with `slices`, of a network that sees transverse slices.
+// layers, its sizes and its rates. `supervised('vnet', ...)` makes the method of a plan; with `slices`, of a network that sees transverse
+// slices.
 import * as z from 'zod';
 import { spec, type FloatType } from '../engine/dtype.ts';
 import type { Inputs } from '../engine/program.ts';
@@ -24,7 +25,10 @@ import { chooseSlices } from './slices.ts';
 import { StepContext } from './step_context.ts';
 import { compileVolumeStep } from './volume_step.ts';
 
-/** x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. In evaluation, those of one item say nothing of another but through a `BatchStatisticsNorm`. */
+/**
+ * x [B, D, H, W, 1] -> logits [B, D, H, W, K], or of slices [B, H, W, 1] -> [B, H, W, K]; f32. In evaluation, those of one item say nothing
+ * of another but through a `BatchStatisticsNorm`.
+ */
 export interface Segmenter extends Module {
   forward(x: Tensor): Tensor;
 }

@@ -50,7 +50,8 @@ export const swinSmt = supervised('swin_smt', {
       ),
       ...(roi.every((n) => n === multiple)
         ? [
-            `data.roi: got ${roi.join(' x ')}, expected a side above ${multiple} with ${stages} stages (the deepest map would be one voxel, of which there is no variance)`,
+            `data.roi: got ${roi.join(' x ')}, expected a side above ${multiple} with ${stages} stages (the deepest map would be ` +
+              'one voxel, of which there is no variance)',
           ]
         : []),
     ];

@@ -84,7 +84,9 @@ export function bootstrapMean(values: readonly number[], options?: BootstrapOpti
   );
 }
 
-/** Interval of mean(x) - mean(y) where x[i] and y[i] belong to one case: cases are drawn, not values, so what is common to a case cancels. */
+/**
+ * Interval of mean(x) - mean(y) where x[i] and y[i] belong to one case: cases are drawn, not values, so what is common to a case cancels.
+ */
 export function bootstrapPairedDifference(x: readonly number[], y: readonly number[], options?: BootstrapOptions): Interval | null {
   if (x.length !== y.length) throw new DataError(`bootstrap: the pairs do not match, got ${y.length} values, expected ${x.length}.`);
   return bootstrapMean(

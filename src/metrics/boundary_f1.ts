@@ -28,7 +28,9 @@ export function boundaryF1(pair: MaskPair | null, theta: number): BoundaryF1 | n
   return matchBoundaries({ ...pair, mask: pair.reference }, { ...pair, mask: pair.prediction }, theta, false);
 }
 
-/** Mean over transverse slices of the 2-D boundary F1, with 4-neighbours and in-slice distances; slices where both are empty are left out. */
+/**
+ * Mean over transverse slices of the 2-D boundary F1, with 4-neighbours and in-slice distances; slices where both are empty are left out.
+ */
 export function boundaryF1PerSlice(pair: MaskPair | null, theta: number): number | null {
   if (pair === null) return null;
   const [d, h, w] = pair.size;

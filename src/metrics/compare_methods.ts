@@ -69,7 +69,9 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
   };
 }
 
-/** The method with the best mean, if on the pairs it is better than each other one by Wilcoxon's test and Holm's correction; -1 if none is. */
+/**
+ * The method with the best mean, if on the pairs it is better than each other one by Wilcoxon's test and Holm's correction; -1 if none is.
+ */
 function bestOf(methods: readonly Run[], means: readonly (number | null)[], metric: Compared, alpha: number): number {
   const sign = metric === 'HD95' ? -1 : 1;
   const order = [...means.keys()].filter((i) => means[i] !== null).sort((i, j) => sign * (means[j]! - means[i]!));

@@ -16,13 +16,15 @@ export function assertSameGrid(reference: LabelMap, prediction: LabelMap, where:
   const voxels = reference.size[0] * reference.size[1] * reference.size[2];
   if (reference.size.some((n, axis) => n !== prediction.size[axis])) {
     throw new DataError(
-      `${where}: reference and prediction lie on different grids, got ${prediction.size.join(' x ')} voxels, expected ${reference.size.join(' x ')}.`,
+      `${where}: reference and prediction lie on different grids, got ${prediction.size.join(' x ')} voxels, expected ` +
+        `${reference.size.join(' x ')}.`,
       'Predict again from the image of this case, or resample the prediction to the reference grid.',
     );
   }
   if (reference.spacing.some((s, axis) => !(s > 0) || Math.abs(s - prediction.spacing[axis]) > 1e-3 * s)) {
     throw new DataError(
-      `${where}: reference and prediction differ in spacing, got ${prediction.spacing.join(' x ')} mm, expected ${reference.spacing.join(' x ')} mm.`,
+      `${where}: reference and prediction differ in spacing, got ${prediction.spacing.join(' x ')} mm, expected ` +
+        `${reference.spacing.join(' x ')} mm.`,
       'One of the two headers is wrong; distances in mm would be too.',
     );
   }

@@ -194,7 +194,10 @@ function meanOfMeans(means: Means[]): Means {
   return Object.fromEntries(COUNTED.map((name) => [name, mean(means.flatMap((m) => m[name] ?? []))])) as Means;
 }
 
-/** Aggregates columns (one a class, one entry a case, undefined where unlabelled) into one group. `absent`: cases without a prediction; `left`: more of them, left out. */
+/**
+ * Aggregates columns (one a class, one entry a case, undefined where unlabelled) into one group. `absent`: cases without a prediction;
+ * `left`: more of them, left out.
+ */
 function summariseGroup(
   columns: (ClassMetrics | undefined)[][],
   absent: readonly boolean[],

@@ -26,7 +26,10 @@ export interface SliceDistanceSummary {
   /** Mean shares annotated over those cases, fractions. */
   annotated: { transverse: number; coronal: number; voxels: number };
   rows: SliceDistanceRow[];
-  /** Dice (per cent) on annotated planes and on all others over the cases that have both, and others minus annotated with its paired interval. */
+  /**
+   * Dice (per cent) on annotated planes and on all others over the cases that have both, and others minus annotated with its paired
+   * interval.
+   */
   contrast: { n_cases: number; annotated: number; others: number; difference: number; ci: [number, number] | null } | null;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ConvUNET (Tang et al. 2023; specification 9.2): a backbone of large depthwise kernels with global response norm, whose maps a residual U-Net takes
-// up. Module names of the public code, stages counted from 0. Deep supervision is left out, as for all compared networks.
+// ConvUNET (Tang et al. 2023; specification 9.2): a backbone of large depthwise kernels with global response norm, whose maps a residual
+// U-Net takes up. Module names of the public code, stages counted from 0. Deep supervision is left out, as for all compared networks.
 import type { FloatType } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { layerNorm } from '../ops/norm.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// HENet (specification 9.4): a 3D U-Net that also sees its image with a contrast of its own choice, and whose bottleneck attends to all scales.
-// Its code is not published: names, and everything but these two ideas, are the specification's.
+// HENet (specification 9.4): a 3D U-Net that also sees its image with a contrast of its own choice, and whose bottleneck attends to all
+// scales. Its code is not published: names, and everything but these two ideas, are the specification's.
 import type { FloatType } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { attention } from '../ops/attention.ts';
@@ -79,9 +79,9 @@ class ContrastEnhancement extends Module {
 const BINS = 4;
 
 /**
- * Cross-scale non-local block: every voxel of the bottleneck attends to 4 x 4 x 4 means of the three deepest maps, each in the same channels
- * (keys and values are these means as they are); a convolution adds what is near. Means and resizing are sums whose weights add to 1, so
- * the projection may follow them: the same numbers from a fraction of the voxels.
+ * Cross-scale non-local block: every voxel of the bottleneck attends to 4 x 4 x 4 means of the three deepest maps, each in the same
+ * channels (keys and values are these means as they are); a convolution adds what is near. Means and resizing are sums whose weights add to
+ * 1, so the projection may follow them: the same numbers from a fraction of the voxels.
  */
 export class CrossScale extends Module {
   /** Of the three maps, the finest first. */

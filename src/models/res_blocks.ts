@@ -9,7 +9,10 @@ import { InstanceNorm } from '../nn/norms.ts';
 
 const rectify = (x: Tensor): Tensor => leakyRelu(x, 0.01);
 
-/** Two 3 x 3 x 3 convolutions, each with instance norm; the shortcut is 1 x 1 x 1 with instance norm where the channels change. Nothing has a bias. */
+/**
+ * Two 3 x 3 x 3 convolutions, each with instance norm; the shortcut is 1 x 1 x 1 with instance norm where the channels change. Nothing has
+ * a bias.
+ */
 export class ResBlock extends Module {
   readonly conv1: Conv3d;
   readonly conv2: Conv3d;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// VNet (Milletari et al. 2016) as 3D networks of sparse supervision use it (specification 9.6): skips by addition, names of the public code.
+// VNet (Milletari et al. 2016) as 3D networks of sparse supervision use it (specification 9.6): skips by addition, names of the public
+// code.
 import type { FloatType } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { add } from '../ops/pointwise.ts';

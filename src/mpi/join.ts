@@ -11,7 +11,8 @@ export async function joinMpi(): Promise<Mpi | null> {
   if (found.ranks !== undefined && mpi.ranks !== found.ranks)
     throw new UsageError(
       `mpirun: started ${found.ranks} processes, but the MPI library sees ${mpi.ranks}: it is of another kind than the launcher.`,
-      "Name the launcher's own library in the variable VOXELGRAD_MPI. MPICH loses sight of processes that npx starts: give it node and the file bin/voxelgrad.mjs.",
+      "Name the launcher's own library in the variable VOXELGRAD_MPI. MPICH loses sight of processes that npx starts: give it node " +
+        'and the file bin/voxelgrad.mjs.',
     );
   if (mpi.ranks > 1) return mpi;
   mpi.finish();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Convolutions and transposed ones over one to three axes: PyTorch's names and state dicts, on channels-last tensors. Weights follow the dtype of what they meet.
+// Convolutions and transposed ones over one to three axes: PyTorch's names and state dicts, on channels-last tensors. Weights follow the
+// dtype of what they meet.
 import { expectArguments, fields, integer, maybe, perAxis, type Kind, type Kinds } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
@@ -18,7 +19,10 @@ const count = integer(1);
 type PerAxis = number | readonly number[];
 export interface ConvOptions extends Initial {
   stride?: PerAxis;
-  /** Zeros at both ends of an axis, [before, after] of each, or `same`: as many as keep the size (of an even sum one more after), at stride 1. */
+  /**
+   * Zeros at both ends of an axis, [before, after] of each, or `same`: as many as keep the size (of an even sum one more after), at stride
+   * 1.
+   */
   padding?: PerAxis | readonly (readonly [number, number])[] | 'same';
   dilation?: PerAxis;
   groups?: number;

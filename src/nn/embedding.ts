@@ -10,8 +10,8 @@ import { Module } from './module.ts';
 import { Parameter } from './parameter.ts';
 
 /**
- * Indices [...] (u32 or i32) to rows [..., width] of a table of `count`. The row `paddingIndex` starts as zeros and is not learnt. An index outside is an
- * IndexError where the host knows it, else its row is NaN.
+ * Indices [...] (u32 or i32) to rows [..., width] of a table of `count`. The row `paddingIndex` starts as zeros and is not learnt. An index
+ * outside is an IndexError where the host knows it, else its row is NaN.
  */
 export class Embedding extends Module {
   readonly weight: Parameter;

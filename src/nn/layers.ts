@@ -50,8 +50,8 @@ export class BatchNorm extends Module {
   private readonly eps: number;
   readonly momentum: number;
   /**
-   * `momentum` is the batch's share in the running statistics, as in PyTorch. `zero` starts the scale at 0 instead of 1: the last norm of a residual
-   * branch then adds nothing at first.
+   * `momentum` is the batch's share in the running statistics, as in PyTorch. `zero` starts the scale at 0 instead of 1: the last norm of a
+   * residual branch then adds nothing at first.
    */
   constructor(channels: number, options: { eps?: number; momentum?: number; zero?: boolean } = {}) {
     super();
@@ -96,7 +96,10 @@ export function sharingStatistics<T>(net: Module, items: number, f: () => T, { t
   }
 }
 
-/** x [..., C], normalised over C: LayerNorm of tokens and the channel norm LNc of maps alike. Without `bias` it scales alone, without `affine` it has no parameters. */
+/**
+ * x [..., C], normalised over C: LayerNorm of tokens and the channel norm LNc of maps alike. Without `bias` it scales alone, without
+ * `affine` it has no parameters.
+ */
 export class LayerNorm extends Module {
   readonly weight?: Parameter;
   readonly bias?: Parameter;

@@ -13,7 +13,9 @@ export interface StateEntry {
 }
 /** What stateDict() gives and `encodeSafetensors` takes. */
 export type StateDict = Map<string, StateEntry>;
-/** What loadStateDict() takes: entries of `parseSafetensors` and `parsePth` too. Values that are not f32 are refused when they are loaded. */
+/**
+ * What loadStateDict() takes: entries of `parseSafetensors` and `parsePth` too. Values that are not f32 are refused when they are loaded.
+ */
 export type LoadedEntry = { readonly shape: readonly number[]; readonly data: ArrayBufferView & { readonly length: number } };
 
 export class Module {
@@ -130,7 +132,8 @@ export class Module {
 
   /**
    * Loads values by name.
-   * @throws StateDictError listing missing, unexpected and misshapen entries, and values of a shared one that differ; nothing is loaded then.
+   * @throws StateDictError listing missing, unexpected and misshapen entries, and values of a shared one that differ; nothing is loaded
+   * then.
    */
   loadStateDict(dict: ReadonlyMap<string, LoadedEntry>, options: { strict?: boolean } = {}): void {
     expectArguments('loadStateDict', { dict: instance('a map of entries', Map), options: fields({ strict: maybe(flag) }) }, [

@@ -85,7 +85,10 @@ export class Parameter extends Tensor {
     return this.layout === 'conv' ? permuteConv(values, this.torchShape, true) : values;
   }
 
-  /** Puts the parameter into a range of an optimiser's arena until `free`. A program that has bound it where it was refuses to run from then on. */
+  /**
+   * Puts the parameter into a range of an optimiser's arena until `free`. A program that has bound it where it was refuses to run from then
+   * on.
+   */
   place(storage: Storage): void {
     this.expectFree();
     this.placed = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Layers without parameters that change a tensor's places: pooling, upsampling, flattening, and none. Options are those of the functions in src/ops.
+// Layers without parameters that change a tensor's places: pooling, upsampling, flattening, and none. Options are those of the functions in
+// src/ops.
 import { expectArguments, fields, flag, integer, maybe, number, oneOf, perAxis } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -147,8 +148,8 @@ export class Upsample extends Module {
 }
 
 /**
- * Axes `start` to `end` as one. Places and channels are flattened in the engine's order, [H, W, C]: a linear layer that PyTorch trained behind its own
- * flattening expects [C, H, W] (docs/porting.md).
+ * Axes `start` to `end` as one. Places and channels are flattened in the engine's order, [H, W, C]: a linear layer that PyTorch trained
+ * behind its own flattening expects [C, H, W] (docs/porting.md).
  */
 export class Flatten extends Module {
   private readonly start: number;

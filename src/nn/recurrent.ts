@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Recurrent layers: PyTorch's GRU and LSTM with the batch first, and their state dicts. What depends on the input alone is one product for all times; the
-// rest goes from time to time, so a step has as many calls as there are times.
+// Recurrent layers: PyTorch's GRU and LSTM with the batch first, and their state dicts. What depends on the input alone is one product for
+// all times; the rest goes from time to time, so a step has as many calls as there are times.
 import { expectArguments, fields, flag, integer, maybe, number } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { aTensor, noneOrTensor } from '../engine/door.ts';
@@ -129,7 +129,10 @@ abstract class Recurrent extends Module {
   }
 }
 
-/** `nn.GRU` with the batch first. x [B, T, inputs] -> output [B, T, directions hidden]; `h` [layers directions, B, hidden] is the last state. */
+/**
+ * `nn.GRU` with the batch first. x [B, T, inputs] -> output [B, T, directions hidden]; `h` [layers directions, B, hidden] is the last
+ * state.
+ */
 export class GRU extends Recurrent {
   constructor(inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super('GRU', 3, inputs, hidden, options);
@@ -150,7 +153,10 @@ export class GRU extends Recurrent {
   }
 }
 
-/** `nn.LSTM` with the batch first. x [B, T, inputs] -> output [B, T, directions hidden]; `h` and `c` [layers directions, B, hidden] are the last states. */
+/**
+ * `nn.LSTM` with the batch first. x [B, T, inputs] -> output [B, T, directions hidden]; `h` and `c` [layers directions, B, hidden] are the
+ * last states.
+ */
 export class LSTM extends Recurrent {
   constructor(inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super('LSTM', 4, inputs, hidden, options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Soft mixture of experts with dynamic slots (Puigcerver et al. 2023): every expert sees weighted means of all tokens, and every token takes a weighted
-// mean of what all experts made. Both are attention: the tokens x slots matrix of logits (N x N: 764 MB for 24^3 tokens) is never in memory.
+// Soft mixture of experts with dynamic slots (Puigcerver et al. 2023): every expert sees weighted means of all tokens, and every token
+// takes a weighted mean of what all experts made. Both are attention: the tokens x slots matrix of logits (N x N: 764 MB for 24^3 tokens)
+// is never in memory.
 import { expectArguments, integer } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { aTensor } from '../engine/door.ts';
@@ -61,7 +62,10 @@ export class SoftMoE extends Module {
     return reshape(attention(tokens, slots, made, { scale: 1 }), x.shape);
   }
 
-  /** [B, N, C] -> [B, slots of the first expert, of the second, ..., C], a slot of each for E tokens in a row: their mean, of which each expert has a view. */
+  /**
+   * [B, N, C] -> [B, slots of the first expert, of the second, ..., C], a slot of each for E tokens in a row: their mean, of which each
+   * expert has a view.
+   */
   private slots(tokens: Tensor): Tensor {
     const experts = this.experts.length;
     const [b, n, c] = tokens.shape as [number, number, number];

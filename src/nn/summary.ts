@@ -58,8 +58,8 @@ function traced(net: Module, inputs: readonly Spec[]): Traced {
 }
 
 /**
- * What a network is made of. With `inputs`, the specs of what forward() takes, it is traced, and shapes and operations are told besides; nothing is computed.
- * `console.log(String(summary(net, [spec([1, 32, 32, 1])])))`
+ * What a network is made of. With `inputs`, the specs of what forward() takes, it is traced, and shapes and operations are told besides;
+ * nothing is computed. `console.log(String(summary(net, [spec([1, 32, 32, 1])])))`
  */
 export function summary(net: Module, inputs: readonly Spec[] = []): Summary {
   expectArguments('summary', { net: instance('a module', Module) }, [net]);

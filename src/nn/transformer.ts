@@ -21,7 +21,10 @@ import { Parameter } from './parameter.ts';
 export interface AttentionMasks {
   /** Token i sees tokens 0 ... i. */
   causal?: boolean;
-  /** [T, S] or [B | 1, heads | 1, T, S]: numbers are added to the scores; of u32, 1 hides a key from a query (PyTorch's boolean `attn_mask`). */
+  /**
+   * [T, S] or [B | 1, heads | 1, T, S]: numbers are added to the scores; of u32, 1 hides a key from a query (PyTorch's boolean
+   * `attn_mask`).
+   */
   mask?: Tensor | null;
   /** [B, S] u32: 1 hides a key from all queries, as padding is (PyTorch's `key_padding_mask`). */
   keyPadding?: Tensor | null;
@@ -35,8 +38,9 @@ function scores(mask: Tensor, dtype: 'f32' | 'f16'): Tensor {
 }
 
 /**
- * `nn.MultiheadAttention` with tokens in the second axis (`batch_first`). q [B, T, width], k [B, S, keyWidth], v [B, S, valueWidth] -> [B, T, width];
- * k and v are q unless given. In training `dropout` falls on the shares of attention, which are then in memory, [B, heads, T, S].
+ * `nn.MultiheadAttention` with tokens in the second axis (`batch_first`). q [B, T, width], k [B, S, keyWidth], v [B, S, valueWidth] -> [B,
+ * T, width]; k and v are q unless given. In training `dropout` falls on the shares of attention, which are then in memory, [B, heads, T,
+ * S].
  */
 export class MultiheadAttention extends Module {
   readonly in_proj_weight?: Parameter;
@@ -127,7 +131,10 @@ export interface EncoderLayerOptions {
   normFirst?: boolean;
 }
 
-/** `nn.TransformerEncoderLayer`: self-attention and two linear layers, each with a residual, norm and dropout (0.1 unless given). x [B, T, width]. */
+/**
+ * `nn.TransformerEncoderLayer`: self-attention and two linear layers, each with a residual, norm and dropout (0.1 unless given). x [B, T,
+ * width].
+ */
 export class TransformerEncoderLayer extends Module {
   readonly self_attn: MultiheadAttention;
   readonly linear1: Linear;

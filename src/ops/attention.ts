@@ -31,7 +31,10 @@ export interface AttentionOptions {
   scale?: number;
   /** Added to the scores: [heads | 1, T, S] or [B | 1, heads | 1, T, S]. Very negative values (or -Infinity) mask. */
   bias?: Tensor;
-  /** SAM's relative positions on a grid of tokens: q (unscaled) times a table row per axis is added. Excludes `bias`. `tables` stacks [2n - 1, d] of the three axes. */
+  /**
+   * SAM's relative positions on a grid of tokens: q (unscaled) times a table row per axis is added. Excludes `bias`. `tables` stacks [2n -
+   * 1, d] of the three axes.
+   */
   positions?: { tables: Tensor; grid: readonly [number, number, number] };
   /** Added to the scores of a key, for every head and query: [B, S]. */
   keyBias?: Tensor;
@@ -159,7 +162,7 @@ export const attention = door(
   },
 );
 
-/** The same with q, k and v side by side in the channels of one tensor [B, T, 3C], as one linear layer leaves them: no slices are copied. */
+/** The same with q, k and v side by side in the channels of one tensor [B, T, 3C], as one linear layer leaves them: no slices copied. */
 export const attentionPacked = door(
   'attentionPacked',
   { qkv: aTensor, options: maybe(fields(OPTIONS)) },

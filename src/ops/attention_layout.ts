@@ -135,7 +135,8 @@ export function checkOptional(g: Geometry, attrs: AttentionAttrs, bias: Spec | n
       tokens !== g.rows
     ) {
       throw new ShapeError(
-        `attention: position tables have shape [${bias.shape}] for ${g.rows} tokens and a grid [${attrs.grid}], expected [${tableRows(attrs.grid)}, ${g.d}] and ${tokens} tokens.`,
+        `attention: position tables have shape [${bias.shape}] for ${g.rows} tokens and a grid [${attrs.grid}], expected ` +
+          `[${tableRows(attrs.grid)}, ${g.d}] and ${tokens} tokens.`,
       );
     }
   } else if (bias) biasExtents(bias, g);
@@ -149,7 +150,7 @@ export function checkOptional(g: Geometry, attrs: AttentionAttrs, bias: Spec | n
 /** Lanes of a workgroup, each with four queries or keys. */
 export const lanesOf = ({ software }: Caps): number => (software ? 8 : 32);
 
-/** D of the kernels that keep whole heads in registers (attention_narrow.wgsl); null where heads are wider, or their bodies compile too long. */
+/** D of the kernels that keep whole heads in registers (attention_narrow.wgsl); null where heads are wider or bodies compile too long. */
 export function narrowWidth(g: Geometry, caps: Caps): '4u' | '8u' | '16u' | null {
   const width = Math.max(g.d, g.dv);
   if (width > 16 || slowCompiler(caps)) return null;

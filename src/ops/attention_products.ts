@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Attention on a GPU: matrix products with kernels for the scores between them, a bounded piece of whole slices at a time. The fused kernels
-// (attention.wgsl) read each key once for four queries a lane, and leave a GPU idle where there are few slices.
+// Attention on a GPU: matrix products with kernels for the scores between them, a bounded piece of whole slices at a time. The fused
+// kernels (attention.wgsl) read each key once for four queries a lane, and leave a GPU idle where there are few slices.
 import type { DType } from '../engine/dtype.ts';
 import { dispatch, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import type { Caps } from '../gpu/caps.ts';
@@ -27,8 +27,8 @@ const mostBytes = (caps: Caps): number => Math.min(256 << 20, 2 * caps.limits.ma
 const FULL = 256;
 
 /**
- * Whether workgroup tiles or tensor cores are what computes this adapter's products of this size, and the scores of a slice have room. Not yet
- * timed on a GPU: the fused kernels took 80 to 130 us a dispatch of SA-Net on an H200, the products have a floor of 8 on paper.
+ * Whether workgroup tiles or tensor cores are what computes this adapter's products of this size, and the scores of a slice have room. Not
+ * yet timed on a GPU: the fused kernels took 80 to 130 us a dispatch of SA-Net on an H200, the products have a floor of 8 on paper.
  */
 export function byProducts(g: Geometry, caps: Caps, dtype: DType): boolean {
   const bytes = 16 * g.rows * g.keys;

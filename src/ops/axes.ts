@@ -6,7 +6,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import { axisOf } from './layout.ts';
 import { reshape } from './reshape.ts';
 
-/** x without its axes of size 1, or without those of `axes` that have size 1; others stay, as in PyTorch. @throws ShapeError for axes that x has not */
+/** x without its axes of size 1, or those of `axes` that have size 1; others stay, as in PyTorch. @throws ShapeError for axes x has not */
 export const squeeze = door(
   'squeeze',
   { x: aTensor, options: maybe(fields({ axes: maybe(perAxis()) })) },

@@ -68,7 +68,8 @@ export const bilateralAdjacency = door(
       !Number.isInteger(first)
     ) {
       throw new ShapeError(
-        `bilateralGraphConv: got nodes [${z.shape}], p [${p.shape}], q [${q.shape}], first ${first}, expected [S, N, ${d}], [4, ${d}], [4, ${d}].`,
+        `bilateralGraphConv: got nodes [${z.shape}], p [${p.shape}], q [${q.shape}], first ${first}, expected [S, N, ${d}], [4, ` +
+          `${d}], [4, ${d}].`,
       );
     }
     return adjacency(matmul(z, concat([p, q], { axis: 0 }), { transB: true }), { first, slope });

@@ -52,7 +52,8 @@ export function check(
   if (w.shape.length !== rank + 2) throw new ShapeError(`${name}: got weight [${w.shape}], expected ${rank + 2} axes, channels last.`);
   if (channels(x.shape) !== inputs)
     throw new ShapeError(
-      `${name}: weight [${w.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x.shape)} in [${x.shape}], expected ${inputs}.`,
+      `${name}: weight [${w.shape}] expects ${inputs} input channels / groups ${groups}, got ${channels(x.shape)} in [${x.shape}], ` +
+        `expected ${inputs}.`,
     );
   if ([...x.shape.slice(1), ...w.shape].includes(0))
     throw new ShapeError(`${name}: got input [${x.shape}] and weight [${w.shape}], expected nothing empty but the batch.`);
@@ -77,7 +78,8 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
       const size = downSize(spatial(x.shape), spatial(w.shape), window);
       if (size.some((d) => d < 1))
         throw new ShapeError(
-          `${names.down}: kernel [${w.shape.slice(1, -1)}] does not fit into input [${x.shape}], got output size [${size.slice(3 - rank)}], expected at least 1.`,
+          `${names.down}: kernel [${w.shape.slice(1, -1)}] does not fit into input [${x.shape}], got output size ` +
+            `[${size.slice(3 - rank)}], expected at least 1.`,
           'Add padding.',
         );
       return { shape: back(rank, [x.shape[0], ...size, w.shape[0]]), dtype };
@@ -107,7 +109,8 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
       const small = downSize(size, spatial(w.shape), window);
       if (small.some((d, i) => d !== spatial(x.shape)[i]))
         throw new ShapeError(
-          `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x.shape}], expected one that the same convolution maps back to it.`,
+          `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x.shape}], expected one that the same convolution ` +
+            'maps back to it.',
         );
       return { shape: back(rank, [x.shape[0], ...size, out]), dtype };
     },

@@ -20,8 +20,8 @@ export const ones = (shape: readonly number[], options: Made = {}): Tensor => {
 };
 
 /**
- * start, start + step, ... up to but without `end`: [ceil((end - start) / step)]. `arange(5)` counts from 0 to 4. The dtype is f32 unless given, where
- * PyTorch takes integers for integers. @throws ShapeError for a step of 0 or one that leads away from `end`
+ * start, start + step, ... up to but without `end`: [ceil((end - start) / step)]. `arange(5)` counts from 0 to 4. The dtype is f32 unless
+ * given, where PyTorch takes integers for integers. @throws ShapeError for a step of 0 or one that leads away from `end`
  */
 export function arange(start: number, end?: number, options: Made & { step?: number } = {}): Tensor {
   expectArguments(
@@ -76,7 +76,7 @@ const triangle = (name: string, kept: (row: Tensor, column: Tensor) => Tensor) =
     },
   );
 
-/** x [..., n, m] on and below the `diagonal` (0: the main one; positive: above it), 0 elsewhere. @throws ShapeError for less than two axes */
+/** x [..., n, m] on and below the `diagonal` (0: the main one; positive: above it), else 0. @throws ShapeError for less than two axes */
 export const tril = triangle('tril', (row, column) => greaterEqual(row, column));
 /** x [..., n, m] on and above the `diagonal`, 0 elsewhere. @throws ShapeError for less than two axes */
 export const triu = triangle('triu', (row, column) => greaterEqual(column, row));

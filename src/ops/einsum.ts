@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Einstein's summation: operands are multiplied two at a time, left to right, each pair as one matrix product over its own and its shared labels.
+// Einstein's summation: operands are multiplied two at a time, left to right, each pair as one matrix product.
 import { listOf, text } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
@@ -87,9 +87,10 @@ function product(a: Labelled, b: Labelled, wanted: ReadonlySet<string>): Labelle
 }
 
 /**
- * Sums of products by labels, as torch.einsum: `einsum('bij,bjk->bik', a, b)`. A label for each axis; those that the result does not name are summed over, and
- * without `->` the result has those that occur once, in the alphabet's order. `...` stands for axes that broadcast, a label twice in one operand for its
- * diagonal; axes of size 1 broadcast. Operands are f32 or f16, all the same. @throws ShapeError for an equation that does not fit the shapes, DTypeError
+ * Sums of products by labels, as torch.einsum: `einsum('bij,bjk->bik', a, b)`. A label for each axis; those that the result does not name
+ * are summed over, and without `->` the result has those that occur once, in the alphabet's order. `...` stands for axes that broadcast, a
+ * label twice in one operand for its diagonal; axes of size 1 broadcast. Operands are f32 or f16, all the same. @throws ShapeError for an
+ * equation that does not fit the shapes, DTypeError
  */
 export const einsum: (equation: string, ...operands: Tensor[]) => Tensor = (equation, ...operands) => many(equation, operands);
 const many = door('einsum', { equation: text, operands: listOf(aTensor) }, (equation: string, operands: Tensor[]): Tensor => {

@@ -42,7 +42,8 @@ export const frequencyStatistics = defineOp({
     const [s, p, c] = x.shape as [number, number, number];
     if (x.shape.length !== 3 || patterns.shape.length !== 2 || patterns.shape[1] !== p || p > 65536 || patterns.shape.includes(0)) {
       throw new ShapeError(
-        `frequencyStatistics: got x [${x.shape}] and patterns [${patterns.shape}], expected [S, P, C] and [M, P] with M and P of at least 1, P at most 65536.`,
+        `frequencyStatistics: got x [${x.shape}] and patterns [${patterns.shape}], expected [S, P, C] and [M, P] with M and P of ` +
+          'at least 1, P at most 65536.',
       );
     }
     return [

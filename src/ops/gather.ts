@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Elements and rows picked by index tensors (u32 or i32). Indices have no gradient. One outside is an IndexError where the host knows it; where the
-// device computes it, it picks NaN (0 of integers) and adds nothing.
+// Elements and rows picked by index tensors (u32 or i32). Indices have no gradient. One outside is an IndexError where the host knows it;
+// where the device computes it, it picks NaN (0 of integers) and adds nothing.
 import { fields, integer, maybe } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';

@@ -107,7 +107,7 @@ export const TABLE: Choice[] = [
 /** Workgroups that run at the same time: with fewer, processors idle (132 on an H100). */
 const processors = (caps: Caps): number => (caps.software ? 1 : 128);
 
-/** The tile that computes m rows by n columns soonest, padding and idle processors included; `others` such products run beside it. A tuned one goes first. */
+/** The tile that computes m rows by n columns soonest, padding and idle processors included, beside `others` such; a tuned one first. */
 export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1): Tile {
   if (!caps.subgroups || caps.subgroupSize < 4)
     throw new VoxelgradError('FEATURE', 'matmul: got a device without subgroups of at least 4 lanes, expected the feature `subgroups`.');
@@ -127,7 +127,8 @@ export function shapeClass(dtype: DType, m: number, n: number, others: number): 
 
 /** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors. */
 export const tileName = ({ family, spec, vec }: Tile): string =>
-  `${family} ${family === 'matrices' ? `${parseInt(spec.RM)}x${parseInt(spec.RN)}` : `${parseInt(spec.TM)}x${parseInt(spec.TN)}`}${family === 'registers' && vec ? ' vec4' : ''}`;
+  `${family} ${family === 'matrices' ? `${parseInt(spec.RM)}x${parseInt(spec.RN)}` : `${parseInt(spec.TM)}x${parseInt(spec.TN)}`}` +
+  (family === 'registers' && vec ? ' vec4' : '');
 
 /** At most six tiles that tuning tries. */
 export function contenders(caps: Caps, dtype: DType): Tile[] {
@@ -218,8 +219,8 @@ export interface Gemm {
 }
 
 /**
- * How much of a reduction one workgroup takes, where a step of it reads `width` elements in all rows and columns, far apart in memory: on a processor as much
- * as stays in the cache (1 MiB) while the tiles of all rows and columns pass over it.
+ * How much of a reduction one workgroup takes, where a step of it reads `width` elements in all rows and columns, far apart in memory: on a
+ * processor as much as stays in the cache (1 MiB) while the tiles of all rows and columns pass over it.
  */
 export const longestRange = (caps: Caps, width: number): number => (caps.software ? Math.min(8192, Math.max(1024, 2 ** 18 / width)) : 8192);
 

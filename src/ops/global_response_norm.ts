@@ -17,7 +17,10 @@ function root(x: Tensor): Tensor {
   );
 }
 
-/** gamma x n + beta + x, where n is a channel's norm over the positions of x [N, ..., C] by the mean over channels of these norms + eps; gamma, beta f32 [C]. */
+/**
+ * gamma x n + beta + x, where n is a channel's norm over the positions of x [N, ..., C] by the mean over channels of these norms + eps;
+ * gamma, beta f32 [C].
+ */
 export const globalResponseNorm = door(
   'globalResponseNorm',
   { x: aTensor, gamma: aTensor, beta: aTensor, options: maybe(fields({ eps: maybe(scalar) })) },
@@ -30,7 +33,8 @@ export const globalResponseNorm = door(
         throw new ShapeError(`globalResponseNorm: got a channel vector [${v.shape}] for [${x.shape}], expected [${channels}].`);
     }
     const as = (t: Tensor, dtype: Tensor['dtype']): Tensor => (t.dtype === dtype ? t : cast(t, dtype));
-    const norms = root(sumSquares(as(x, 'f32'), { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true })); // f32: a sum of squares leaves the range of f16
+    // f32: a sum of squares leaves the range of f16
+    const norms = root(sumSquares(as(x, 'f32'), { axes: x.shape.slice(1, -1).map((_, i) => i + 1), keepDims: true }));
     const shares = div(norms, addScalar(mean(norms, { axes: x.shape.length - 1, keepDims: true }), eps));
     return add(mul(x, as(addScalar(mul(shares, gamma), 1), x.dtype)), as(beta, x.dtype));
   },

@@ -27,7 +27,8 @@ export const graphConv = defineOp({
       (!shared && (a.shape.length !== 3 || a.shape[0] !== batch))
     ) {
       throw new ShapeError(
-        `graphConv: got adjacency [${a.shape}], features [${x.shape}], weight [${w.shape}], expected [B, N, M] or [N, M], [B, M, C], [O, C].`,
+        `graphConv: got adjacency [${a.shape}], features [${x.shape}], weight [${w.shape}], expected [B, N, M] or [N, M], [B, M, ` +
+          'C], [O, C].',
       );
     }
     return { shape: [batch, a.shape.at(-2)!, w.shape[0]], dtype };

@@ -47,8 +47,9 @@ export function vector(dtype: DType, n: number): { V: string; W: number } {
 export const slowCompiler = ({ software, driver }: Caps): boolean => software && /Mesa (1\d|2[0-5])\./.test(driver);
 
 /**
- * Neighbouring vectors of columns that a lane owns which walks down rows, where `vectors` of them make a row of `total` in all: 4 on Mesa 26 where x is
- * large, for there one gather that touches 8 cache lines is waited for once; 1 on GPUs, and on Mesa 25, whose loads overlap (bench/lab).
+ * Neighbouring vectors of columns that a lane owns which walks down rows, where `vectors` of them make a row of `total` in all: 4 on Mesa
+ * 26 where x is large, for there one gather that touches 8 cache lines is waited for once; 1 on GPUs, and on Mesa 25, whose loads overlap
+ * (bench/lab).
  */
 export const vectorsPerLane = (caps: Caps, vectors: number, total: number): 1 | 4 =>
   caps.software && !slowCompiler(caps) && vectors % 4 === 0 && total >= 1 << 15 ? 4 : 1;

@@ -180,7 +180,8 @@ export const pad = door(
       const beyond = Math.max(b, a) > 0 && (mode === 'reflect' ? Math.max(b, a) >= d : mode !== 'constant' && d === 0);
       if (d + b + a < 0 || beyond) {
         throw new ShapeError(
-          `pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ${beyond ? 'less than the axis' : 'at least nothing to remain'}.`,
+          `pad: got ${b} before and ${a} after axis ${i} of [${x.shape}] (${mode}), expected ` +
+            `${beyond ? 'less than the axis' : 'at least nothing to remain'}.`,
         );
       }
     });
@@ -317,7 +318,8 @@ export const split = door(
     const list = typeof sizes === 'number' ? new Array<number>(sizes).fill(n / sizes) : sizes;
     if (list.some((d) => !Number.isInteger(d) || d < 0) || list.reduce((a, b) => a + b, 0) !== n) {
       throw new ShapeError(
-        `split: got ${typeof sizes === 'number' ? `${sizes} parts` : `[${sizes}]`} of axis ${at} of [${x.shape}], expected sizes that add up to ${n}.`,
+        `split: got ${typeof sizes === 'number' ? `${sizes} parts` : `[${sizes}]`} of axis ${at} of [${x.shape}], expected sizes ` +
+          `that add up to ${n}.`,
       );
     }
     return list.length === 1 ? [x] : splitOp(x, { axis: at, sizes: list });

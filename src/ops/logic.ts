@@ -24,7 +24,7 @@ export const logicalNot = one(
   row('logical_not', 1, { float: `select(E(1), E(0), ${a.float})`, integer: `select(E(1), E(0), ${a.integer})` }, null, 'u32'),
 );
 
-/** 1 where an element along `axes` (default: all) is not 0, else 0; of nothing 0. x [...] of any dtype. @throws ShapeError for axes that x has not */
+/** 1 where an element along `axes` (default: all) is not 0, else 0; of nothing 0. x [...] of any dtype. @throws ShapeError for bad axes */
 export const any = (x: Tensor, options?: ReduceOptions): Tensor => greaterScalar(countNonzero(logicalNot(logicalNot(x)), options), 0);
 /** 1 where all elements along `axes` (default: all) are not 0, else 0; of nothing 1. @throws ShapeError for axes that x has not */
 export const all = (x: Tensor, options?: ReduceOptions): Tensor => equalScalar(countNonzero(logicalNot(x), options), 0);

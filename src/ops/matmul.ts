@@ -98,7 +98,8 @@ const op = defineOp({
       act: ACT[act],
     };
     const [outer, inner] = axes;
-    if (!outer || (!inner && !transA && outer[2] === 0)) return lowerGemm(c, { ...common, m: m * (outer?.[0] ?? 1) }); // one matrix b for all rows
+    // one matrix b for all rows
+    if (!outer || (!inner && !transA && outer[2] === 0)) return lowerGemm(c, { ...common, m: m * (outer?.[0] ?? 1) });
     const [x, y] = inner ? [outer, inner] : [[1, 0, 0] as const, outer];
     return lowerGemm(c, { ...common, m, batch: { sizes: [x[0], y[0]], a: [x[1], y[1]], b: [x[2], y[2]] } });
   },
@@ -153,7 +154,8 @@ export const linear = door(
     const { bias = null, activation = 'none' } = options instanceof Tensor ? { bias: options } : options;
     if (weight.shape.length !== 2 || x.shape.at(-1) !== weight.shape[1]) {
       throw new ShapeError(
-        `linear: weight [${weight.shape}] expects ${weight.shape[1]} input features, got ${x.shape.at(-1)} in [${x.shape}], expected [..., ${weight.shape[1]}].`,
+        `linear: weight [${weight.shape}] expects ${weight.shape[1]} input features, got ${x.shape.at(-1)} in [${x.shape}], ` +
+          `expected [..., ${weight.shape[1]}].`,
       );
     }
     const rows = reshape(x, [numel(x.shape.slice(0, -1)), weight.shape[1]]);

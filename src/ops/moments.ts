@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Variance, vector norms and the logarithm of a sum of exponentials over axes: compositions, in f32 whatever x is, with PyTorch's gradients where a
-// root or a power has none.
+// Variance, vector norms and the logarithm of a sum of exponentials over axes: compositions, in f32 whatever x is, with PyTorch's gradients
+// where a root or a power has none.
 import { fields, flag, maybe, number, perAxis } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
@@ -28,7 +28,7 @@ const rootRow = row('root', 1, 'sqrt(a)', (g, _, y) => [() => slope.root([g, y])
 const lengthRow = row('length', 1, 'sqrt(a)', (g, _, y) => [() => slope.rootOfSquares([g, y])]);
 
 export interface VarianceOptions extends ReduceOptions {
-  /** Subtracted from the number of elements that the squares are divided by; 1 (default) makes the estimate unbiased, 0 the moment itself. */
+  /** Taken from the number of elements that the squares are divided by; 1 (default) makes the estimate unbiased, 0 the moment itself. */
   correction?: number;
 }
 
@@ -41,8 +41,8 @@ function spread(name: string, x: Tensor, { correction = 1, ...over }: VarianceOp
 
 const VARIANCE = maybe(fields({ ...AXES, correction: maybe(number()) }));
 /**
- * Variance over `axes` (default: all), PyTorch's `var`, a word that JavaScript keeps for itself. x is f32 or f16; with no more elements than
- * `correction` it is NaN. @throws ShapeError, DTypeError
+ * Variance over `axes` (default: all), PyTorch's `var`, a word that JavaScript keeps for itself. x is f32 or f16; with no more elements
+ * than `correction` it is NaN. @throws ShapeError, DTypeError
  */
 export const variance = door('variance', { x: aTensor, options: VARIANCE }, (x: Tensor, options: VarianceOptions = {}): Tensor =>
   inF32('variance', x, (t) => spread('variance', t, options)),
@@ -71,8 +71,8 @@ const largest = extremum('norm_max', 'max');
 const smallest = extremum('norm_min', 'min');
 
 /**
- * Vector norm over `axes` (default: all): (sum |x|^p)^(1/p), p 2 unless said otherwise; p 0 counts what is not 0, Infinity and -Infinity take the
- * largest and the smallest |x|. x is f32 or f16. The gradient at 0 is 0; equal extrema share it. torch.linalg.vector_norm.
+ * Vector norm over `axes` (default: all): (sum |x|^p)^(1/p), p 2 unless said otherwise; p 0 counts what is not 0, Infinity and -Infinity
+ * take the largest and the smallest |x|. x is f32 or f16. The gradient at 0 is 0; equal extrema share it. torch.linalg.vector_norm.
  * @throws ShapeError also for no elements where p is negative or infinite, DTypeError
  */
 export const norm = door(

@@ -25,8 +25,8 @@ const hot = defineOp({
 });
 
 /**
- * 1 where the last, new axis counts to the index, else 0. index [...] (integers, or whole numbers as floats) to [..., classes]. What is no class gives
- * NaN (0 where `dtype` is an integer's). @throws IndexError for an integer outside that the host knows
+ * 1 where the last, new axis counts to the index, else 0. index [...] (integers, or whole numbers as floats) to [..., classes]. What is no
+ * class gives NaN (0 where `dtype` is an integer's). @throws IndexError for an integer outside that the host knows
  */
 export const oneHot = door(
   'oneHot',

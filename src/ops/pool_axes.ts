@@ -64,7 +64,8 @@ export function poolAxes(
     if (ceilMode && (out - 1) * axis.stride >= size + before) out--;
     if (!(out > 0) || Math.max(before, after) >= reach) {
       throw new ShapeError(
-        `${name}: got window ${axis.kernel} (dilation ${axis.dilation}, padding ${before}, ${after}) over ${size} elements, expected one that fits and more than padding.`,
+        `${name}: got window ${axis.kernel} (dilation ${axis.dilation}, padding ${before}, ${after}) over ${size} elements, ` +
+          'expected one that fits and more than padding.',
       );
     }
     return { ...axis, out };

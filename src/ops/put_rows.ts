@@ -8,7 +8,10 @@ import type { Tensor } from '../engine/tensor.ts';
 import { put_rows } from '../gen/put_rows.ts';
 import { elementLaunch } from './lanes.ts';
 
-/** Overwrites table[index[i]] [k, ...] with rows[i] [m, ...]; index u32 [m], every entry below k and there once. Rows whose index the device finds outside go nowhere. @throws IndexError for one that the host knows */
+/**
+ * Overwrites table[index[i]] [k, ...] with rows[i] [m, ...]; index u32 [m], every entry below k and there once. Rows whose index the device
+ * finds outside go nowhere. @throws IndexError for one that the host knows
+ */
 export const putRows = defineOp({
   name: 'put_rows',
   takes: { table: aTensor, rows: aTensor, index: aTensor },
@@ -19,7 +22,8 @@ export const putRows = defineOp({
     const row = table.shape.slice(1);
     if (index.shape.length !== 1 || rows.shape.join() !== [index.shape[0], ...row].join()) {
       throw new ShapeError(
-        `putRows: got rows [${rows.shape}] and index [${index.shape}] for a table [${table.shape}], expected [m${row.map((d) => `, ${d}`).join('')}] and [m].`,
+        `putRows: got rows [${rows.shape}] and index [${index.shape}] for a table [${table.shape}], expected ` +
+          `[m${row.map((d) => `, ${d}`).join('')}] and [m].`,
       );
     }
     return [];

@@ -152,7 +152,7 @@ let drawn = 0;
 const generator = (): RandomSource => new RandomSource({ seed: () => seed, stream: STREAMS.draw, step: () => drawn++ });
 let standard = generator();
 
-/** Begins the numbers of `rand` and `randn` anew, those of programs that are compiled already too: the same seed gives the same ones. 0 at first. @throws ShapeError */
+/** `rand` and `randn` begin anew, in programs compiled already too: the same seed, the same numbers. 0 at first. @throws ShapeError */
 export function manualSeed(value: number): void {
   expectArguments('manualSeed', { seed: integer(0, 2 ** 32 - 1) }, [value]);
   seed = value;
@@ -161,11 +161,14 @@ export function manualSeed(value: number): void {
 }
 
 const STANDARD = { shape: aShape, options: maybe(fields({ dtype: maybe(aDType) })) };
-/** Numbers in [0, 1): [...shape], f32 or f16, from the default generator (`manualSeed`). A program draws others in each run. @throws ShapeError, DTypeError */
+/**
+ * Numbers in [0, 1): [...shape], f32 or f16, from the default generator (`manualSeed`). A program draws others in each run. @throws
+ * ShapeError, DTypeError
+ */
 export const rand = door('rand', STANDARD, (shape: readonly number[], { dtype }: { dtype?: DType } = {}): Tensor =>
   uniform(shape, { random: standard, dtype }),
 );
-/** Normally distributed numbers of mean 0 and deviation 1: [...shape], f32 or f16, from the default generator. @throws ShapeError, DTypeError */
+/** Normal numbers of mean 0 and deviation 1: [...shape], f32 or f16, from the default generator. @throws ShapeError, DTypeError */
 export const randn = door('randn', STANDARD, (shape: readonly number[], { dtype }: { dtype?: DType } = {}): Tensor =>
   normal(shape, { random: standard, dtype }),
 );

@@ -25,7 +25,8 @@ export const relativeAttention = door(
     ] as const)
       if (table.shape.length !== 2 || table.shape[0] !== 2 * n - 1 || table.shape[1] !== c3 / 3 / heads)
         throw new ShapeError(
-          `relativeAttention: ${axis} has shape [${table.shape}], expected [${2 * n - 1}, ${c3 / 3 / heads}] for ${n} tokens along its axis.`,
+          `relativeAttention: ${axis} has shape [${table.shape}], expected [${2 * n - 1}, ${c3 / 3 / heads}] for ${n} tokens along ` +
+            'its axis.',
         );
     const tables = concat([relD, relH, relW], { axis: 0 });
     const y = attentionPacked(reshape(qkv, [b, d * h * w, c3]), {

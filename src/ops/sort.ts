@@ -51,14 +51,14 @@ export interface SortOptions {
 const SORT = { x: aTensor, options: maybe(fields({ axis: maybe(integer()), descending: maybe(flag) })) };
 
 /**
- * Where the elements of x along `axis` come from in sorted order, as u32, in x's shape; equal ones in the order in which they stand. NaN is above every number.
- * Any dtype. @throws ShapeError for an axis that x has not
+ * Where the elements of x along `axis` come from in sorted order, as u32, in x's shape; equal ones in the order in which they stand. NaN is
+ * above every number. Any dtype. @throws ShapeError for an axis that x has not
  */
 export const argsort = door('argsort', SORT, (x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor =>
   order(x, axisOf('argsort', x.shape, axis), descending),
 );
 
-/** x in order along `axis`, ascending unless said otherwise, and where each came from (u32, as `argsort`). The gradient goes back to its place. */
+/** x in order along `axis`, ascending unless said otherwise, and where each came from (u32, as `argsort`); so goes the gradient. */
 export const sort = door(
   'sort',
   SORT,
@@ -79,7 +79,8 @@ export interface BincountOptions {
 const LANES = 256; // pieces that are counted side by side, at most
 
 /**
- * How often each of 0 ... `length` - 1 is in x (integers, any shape): u32 [length], or with `weights` their sums, f32. Only the weights have a gradient. What the device computed and lies outside counts nowhere.
+ * How often each of 0 ... `length` - 1 is in x (integers, any shape): u32 [length], or with `weights` their sums, f32. Only the weights
+ * have a gradient. What the device computed and lies outside counts nowhere.
  * @throws IndexError for an integer outside that the host knows, ShapeError, DTypeError
  */
 export const bincount = door(

@@ -62,7 +62,7 @@ function vectorised(axes: readonly Axis[], from: View, to: View): Axis[] | null 
   );
 }
 
-/** Copies view `from` of x onto view `to` of y, which has the same shape; nothing to do if it is empty. @throws ShapeError past seven separate axes. */
+/** Copies view `from` of x onto view `to` of y, of the same shape; nothing if it is empty. @throws ShapeError past seven separate axes. */
 export function copyView(caps: Caps, x: Ref, from: View, y: Ref, to: View = contiguous(from.shape)): Dispatch[] {
   if (numel(from.shape) === 0) return [];
   const single = collapse(from, to);

@@ -38,7 +38,8 @@ export function interpolationPlan(
   const taps = index.length / pairs;
   if (!Number.isInteger(taps) || taps < 1 || weight.length !== index.length) {
     throw new ShapeError(
-      `interpolationPlan: got ${index.length} indices and ${weight.length} weights, expected as many of each, a multiple of ${pairs} pairs.`,
+      `interpolationPlan: got ${index.length} indices and ${weight.length} weights, expected as many of each, a multiple of ` +
+        `${pairs} pairs.`,
     );
   }
   const starts = new Uint32Array(entries + 1);

@@ -48,7 +48,7 @@ const topkOp = defineOp({
   flops: ([x], _, { k }) => numel(x.shape) * k,
 });
 
-/** The k largest (or smallest) elements along an axis in order, and their indices (u32); equal ones by index. NaN is larger than any number, as in PyTorch. */
+/** The k largest (or smallest) elements along an axis in order, and their indices (u32); equal ones by index. NaN is the largest. */
 export const topk = door(
   'topk',
   { x: aTensor, k: integer(), options: maybe(fields({ axis: maybe(integer()), largest: maybe(flag) })) },
@@ -72,6 +72,6 @@ const extremum = (name: string, largest: boolean) =>
     },
   );
 
-/** Largest element along a short axis and its first index; all of the gradient goes there (`max` shares it among equals). NaN wins, the first of several. */
+/** Largest element along a short axis and its first index, which takes the gradient (`max` shares it among equals). The first NaN wins. */
 export const maxWithIndex = extremum('maxWithIndex', true);
 export const minWithIndex = extremum('minWithIndex', false);

@@ -188,8 +188,8 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
   const [kz, ky, kx] = s.kernel;
   const line = kx * s.gb; // a row of taps
   if (tile.family === 'registers' && tile.vec && run > 1 && line % 4 !== 0 && pixels * s.cs * s.taps * s.gb >= 1 << 24) {
-    // Rows of taps padded to vectors, where the products outweigh the copy. On Mesa 25, which these tiles are for, 8 scalars a column cost as much as the
-    // products of the step.
+    // Rows of taps padded to vectors, where the products outweigh the copy. On Mesa 25, which these tiles are for, 8 scalars a column cost
+    // as much as the products of the step.
     const length = Math.ceil(line / 4) * 4;
     const rows = s.cs * kz * ky;
     const padded = c.scratch([rows, length], weight.dtype);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Self attention within windows of a map or volume, shifted ones too (Liu et al. 2021, "Swin"), with a table of relative positions. Windows that hold
-// tokens from both ends of an axis are masked; they are computed apart, by which axes they end, so that no mask or bias a window is ever in memory.
+// Self attention within windows of a map or volume, shifted ones too (Liu et al. 2021, "Swin"), with a table of relative positions. Windows
+// that hold tokens from both ends of an axis are masked; they are computed apart, by which axes they end, so that no mask or bias a window
+// is ever in memory.
 import { fields, integer, maybe, perAxis } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
@@ -22,7 +23,7 @@ export interface WindowAttentionOptions {
   window: PerAxis;
   /** Windows start so many tokens later, and go on at the other end. Default 0. */
   shift?: PerAxis;
-  /** Of the window that the table was made for, where it is larger: offsets -(reach - 1) ... reach - 1 along each axis. Default: `window`. */
+  /** Of the window that the table is made for, if larger: offsets -(reach - 1) ... reach - 1 along each axis. Default: `window`. */
   reach?: PerAxis;
 }
 
@@ -41,7 +42,7 @@ function offsetRows(window: readonly number[], reach: readonly number[]): Uint32
   );
 }
 
-/** [T, T]: 0 between tokens of one region, APART otherwise. `ends`: the axes along which the last `shift` tokens come from the map's beginning. */
+/** [T, T]: 0 between tokens of one region, else APART. `ends`: axes along which the last `shift` tokens come from the map's beginning. */
 function apart(window: readonly number[], shift: readonly number[], ends: readonly boolean[]): Tensor {
   const regions = tensor(
     Float32Array.from(places(window), (p) =>
@@ -52,7 +53,7 @@ function apart(window: readonly number[], shift: readonly number[], ends: readon
   return mulScalar(addScalar(indicator(reshape(regions, [n, 1]), reshape(regions, [1, n])), -1), -APART);
 }
 
-/** `f` on the boxes that cuts along the spatial axes leave, and whether each is the last along them; put together again. A cut at null is none. */
+/** `f` on the boxes that cuts along the spatial axes leave, and whether each is the last there; put together again. Null: no cut. */
 function inBoxes(
   x: Tensor,
   cuts: readonly (number | null)[],
@@ -68,7 +69,8 @@ function inBoxes(
 }
 
 /**
- * qkv [B, (D,) H, W, 3C], sides multiples of the window, table [rows, heads], a row for each offset along the axes, the last fastest -> [B, (D,) H, W, C].
+ * qkv [B, (D,) H, W, 3C], sides multiples of the window, table [rows, heads], a row for each offset along the axes, the last fastest -> [B,
+ * (D,) H, W, C].
  * @throws ShapeError
  */
 export const windowAttention = door(
@@ -84,7 +86,8 @@ export const windowAttention = door(
     const [w, s, r] = [spread(window), spread(shift), spread(reach)] as [number[], number[], number[]];
     if (sides.length < 1 || [w, s, r].some((list) => list.length !== sides.length) || sides.some((n, i) => n < 1 || n % w[i] !== 0)) {
       throw new ShapeError(
-        `windowAttention: got [${qkv.shape}] and window [${w}], shift [${s}], reach [${r}], expected [B, (D,) H, W, 3C] with sides that are multiples of the window.`,
+        `windowAttention: got [${qkv.shape}] and window [${w}], shift [${s}], reach [${r}], expected [B, (D,) H, W, 3C] with sides ` +
+          'that are multiples of the window.',
         'Pad before the layer that makes q, k and v.',
       );
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An average of a network's weights over a training, which often generalises better than the last ones: exponential (EMA), or of all alike (SWA, Izmailov et
-// al. 2018). PyTorch's AveragedModel.
+// An average of a network's weights over a training, which often generalises better than the last ones: exponential (EMA), or of all alike
+// (SWA, Izmailov et al. 2018). PyTorch's AveragedModel.
 import { expectArguments, fields, instance, maybe, number } from '../check.ts';
 import { StateDictError, VoxelgradError } from '../errors.ts';
 import { scope } from '../engine/scope.ts';
@@ -18,7 +18,10 @@ export class WeightAverage implements Disposable {
   private readonly decay: number | null;
   private readonly averages: ReadonlyMap<string, { readonly param: Parameter; readonly mean: Tensor }>;
 
-  /** `decay`: what is left of the average when new weights come, say 0.999; left out, all weights count alike. The first are taken as they are. */
+  /**
+   * `decay`: what is left of the average when new weights come, say 0.999; left out, all weights count alike. The first are taken as they
+   * are.
+   */
   constructor(net: Module, options: { decay?: number } = {}) {
     expectArguments('WeightAverage', { net: instance('a module', Module), options: fields({ decay: maybe(number(0, 1)) }) }, [
       net,
@@ -42,7 +45,10 @@ export class WeightAverage implements Disposable {
     });
   }
 
-  /** Puts the average into the network and the network's weights in its place; again, and all is as before. Between runs: programs then compute with it. */
+  /**
+   * Puts the average into the network and the network's weights in its place; again, and all is as before. Between runs: programs then
+   * compute with it.
+   */
   exchange(): void {
     this.expectSome();
     scope(() => {

@@ -16,8 +16,8 @@ function expectGrads(where: string, grads: Grads): void {
 }
 
 /**
- * All gradients times min(1, maxNorm / (norm + 1e-6)), `norm` [] the root of the sum of all squares: `torch.nn.utils.clip_grad_norm_`. The gradients given are
- * left alone. A norm of NaN makes all NaN, an infinite one 0 or NaN, as there.
+ * All gradients times min(1, maxNorm / (norm + 1e-6)), `norm` [] the root of the sum of all squares: `torch.nn.utils.clip_grad_norm_`. The
+ * gradients given are left alone. A norm of NaN makes all NaN, an infinite one 0 or NaN, as there.
  */
 export function clipGradNorm(grads: Grads, maxNorm: number): { grads: Grads; norm: Tensor } {
   expectGrads('clipGradNorm', grads);

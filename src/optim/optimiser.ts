@@ -204,7 +204,10 @@ export class Optimiser implements Disposable {
     return this.arenas.g.whole();
   }
 
-  /** Moments where they lie, with the parameter whose shape they have: `exp_avg.<name>` and `exp_avg_sq.<name>`, of sgd `momentum_buffer.<name>`. */
+  /**
+   * Moments where they lie, with the parameter whose shape they have: `exp_avg.<name>` and `exp_avg_sq.<name>`, of sgd
+   * `momentum_buffer.<name>`.
+   */
   *namedState(): Generator<[string, Parameter, Tensor]> {
     for (const param of this.params) {
       for (const [key, arena] of STATE[this.kind]) yield [`${key}.${param.name}`, param, this.arenas[arena].flat(this.rangeOf(param))];
@@ -347,7 +350,10 @@ export const adam = (params: Params, options: OptimiserOptions): Optimiser => ne
 export const sgd = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('sgd', params, options);
 /** `torch.optim.RMSprop`, not centred. */
 export const rmsprop = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('rmsprop', params, options);
-/** Lion (Chen et al. 2023): steps by the sign of a mean of gradients, decoupled decay. Its rates are 3 to 10 times smaller than AdamW's, its decay as much larger. */
+/**
+ * Lion (Chen et al. 2023): steps by the sign of a mean of gradients, decoupled decay. Its rates are 3 to 10 times smaller than AdamW's, its
+ * decay as much larger.
+ */
 export const lion = (params: Params, options: OptimiserOptions): Optimiser => new Optimiser('lion', params, options);
 
 /** Two groups: what decays (matrices and kernels) and what does not (norms, biases, temperatures, position tables). */

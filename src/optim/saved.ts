@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A network and its optimiser as the bytes of one safetensors file, and back: weights under the names of their state dict, so that PyTorch reads them too,
-// what the optimiser keeps under `optimiser.`.
+// A network and its optimiser as the bytes of one safetensors file, and back: weights under the names of their state dict, so that PyTorch
+// reads them too, what the optimiser keeps under `optimiser.`.
 import { expectArguments, instance, maybe } from '../check.ts';
 import { StateDictError } from '../errors.ts';
 import { encodeSafetensors, parseSafetensors, type StoredTensor } from '../files/safetensors.ts';
@@ -11,7 +11,10 @@ const PREFIX = 'optimiser.';
 const SCALE = `${PREFIX}loss_scale`;
 const TAKES = { net: instance('a module', Module), optimiser: maybe(instance('an optimiser', Optimiser)) };
 
-/** The bytes of a safetensors file with the weights, running statistics, and where an optimiser is given its moments, steps, rate and loss scale. */
+/**
+ * The bytes of a safetensors file with the weights, running statistics, and where an optimiser is given its moments, steps, rate and loss
+ * scale.
+ */
 export async function save(net: Module, optimiser?: Optimiser): Promise<Uint8Array> {
   expectArguments('save', TAKES, [net, optimiser]);
   const tensors = new Map<string, StoredTensor>(await net.stateDict());
@@ -22,9 +25,10 @@ export async function save(net: Module, optimiser?: Optimiser): Promise<Uint8Arr
 }
 
 /**
- * Puts what `save` made back into a network, and into an optimiser that was made of its parameters: training goes on as if it had not stopped. Without an
- * optimiser its part of the file is left out.
- * @throws DataError for other bytes, StateDictError for those of another network, or without an optimiser where one is asked for; nothing is loaded then
+ * Puts what `save` made back into a network, and into an optimiser that was made of its parameters: training goes on as if it had not
+ * stopped. Without an optimiser its part of the file is left out.
+ * @throws DataError for other bytes, StateDictError for those of another network, or without an optimiser where one is asked for; nothing
+ * is loaded then
  */
 export function load(bytes: Uint8Array, net: Module, optimiser?: Optimiser): void {
   expectArguments('load', { bytes: instance('the bytes of a file', Uint8Array), ...TAKES }, [bytes, net, optimiser]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Learning rates as functions of how many steps are done: `opt.lr = rate(i)` before run i. PyTorch's schedules of these names, in closed form, so that a run
-// that goes on at step i has the rate that it would have had.
+// Learning rates as functions of how many steps are done: `opt.lr = rate(i)` before run i. PyTorch's schedules of these names, in closed
+// form, so that a run that goes on at step i has the rate that it would have had.
 import { expectArguments, fields, integer, integers, maybe, number } from '../check.ts';
 import { VoxelgradError } from '../errors.ts';
 
@@ -39,8 +39,8 @@ export function poly(lr: number, options: { steps: number; power?: number }): Sc
 }
 
 /**
- * Up to `lr` on half a cosine over the share `rise` of `steps`, and down to `lr` / (start final) on another (Smith 2018): OneCycleLR. It begins at
- * `lr` / start.
+ * Up to `lr` on half a cosine over the share `rise` of `steps`, and down to `lr` / (start final) on another (Smith 2018): OneCycleLR. It
+ * begins at `lr` / start.
  */
 export function oneCycle(lr: number, options: { steps: number; rise?: number; start?: number; final?: number }): Schedule {
   const kinds = { steps: integer(2), rise: maybe(number(0, 1)), start: maybe(number(1)), final: maybe(number(1)) };

@@ -23,7 +23,10 @@ export function roisAtOnce(roi: Readonly<Triple>, classes: number, networks: num
   return 2 ** Math.max(0, Math.min(4, Math.floor(Math.log2(RUN_BYTES / (4 * networks * classes * roi[0] * roi[1] * roi[2])))));
 }
 
-/** How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. `keep`: the output whose probabilities are kept. */
+/**
+ * How a volume is cut: ROI [D, H, W], its step as a share, whether to average over flips, and the number of classes K. `keep`: the output
+ * whose probabilities are kept.
+ */
 export interface Windows {
   readonly roi: Triple;
   readonly step: number;
@@ -71,7 +74,9 @@ export async function predictVolume(windows: Windows, networks: RoiNetworks, sca
   return (await predictWhole(windows, networks, scan)).labels;
 }
 
-/** The same with the probabilities of the output `windows.keep`, [D, H, W] for each class but the background; none where nothing is kept. */
+/**
+ * The same with the probabilities of the output `windows.keep`, [D, H, W] for each class but the background; none where nothing is kept.
+ */
 export async function predictWhole(
   windows: Windows,
   networks: RoiNetworks,

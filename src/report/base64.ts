@@ -3,7 +3,8 @@
 
 export function base64(bytes: Uint8Array): string {
   let text = '';
-  for (let at = 0; at < bytes.length; at += 2 ** 14) text += String.fromCharCode(...bytes.subarray(at, at + 2 ** 14)); // as many arguments as every engine takes
+  // as many arguments as every engine takes
+  for (let at = 0; at < bytes.length; at += 2 ** 14) text += String.fromCharCode(...bytes.subarray(at, at + 2 ** 14));
   return btoa(text);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A comparison as CSV (numbers as they are) and as LaTeX (tables with booktabs). Names are the user's: spreadsheets and TeX must not obey them.
+// A comparison as CSV (numbers as they are) and as LaTeX (tables with booktabs). Names are the user's: spreadsheets and TeX must not obey
+// them.
 
 import { COMPARED, type MethodTable } from '../metrics/compare_methods.ts';
 import { differenceCells, metricCells, millions, perIteration, TITLES, type Comparison } from './comparison.ts';
@@ -146,7 +147,10 @@ export function comparisonLatex(comparison: Comparison): string {
       ['Parameters', ''],
       ['Iteration', ''],
     ].map(([title, unit]) => (unit === '' ? title : above(latexText(title), unit)));
-    const caption = `${name === 'methods' ? 'Methods' : 'Ablation'}: mean ± standard deviation over cases and, below, the ${percent} % bootstrap interval of the mean; differences from ${table.reference} over paired cases; p: Wilcoxon signed-rank test on the Jaccard index, Holm. Bold: significantly better than every other method.`;
+    const caption =
+      `${name === 'methods' ? 'Methods' : 'Ablation'}: mean ± standard deviation over cases and, below, the ${percent} % bootstrap ` +
+      `interval of the mean; differences from ${table.reference} over paired cases; p: Wilcoxon signed-rank test on the Jaccard ` +
+      'index, Holm. Bold: significantly better than every other method.';
     const first = table.rows.some((row) => row.name.length > LONG_NAME) ? '>{\\raggedright\\arraybackslash}p{10em}' : 'l';
     return [
       '\\begin{table}',

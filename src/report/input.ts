@@ -87,7 +87,10 @@ export interface OverlayCase {
   prediction: Uint8Array;
   /** Intensities drawn black and white; by default the 1st and 99th percentile of what is shown. */
   window?: { low: number; high: number; unit?: string };
-  /** 'RAS': indices grow towards superior (D), anterior (H) and right (W). The panels then follow the radiological convention and carry letters. */
+  /**
+   * 'RAS': indices grow towards superior (D), anterior (H) and right (W). The panels then follow the radiological convention and carry
+   * letters.
+   */
   orientation?: 'RAS';
 }
 

@@ -5,7 +5,8 @@ export const STYLE = `
 :root { --ink: #1b2733; --soft: #52606d; --line: #d9e0e6; --panel: #f5f7f9; --accent: #0072b2; color-scheme: light; }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
-body { margin: 0; background: #fff; color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", Arial, sans-serif; }
+body { margin: 0; background: #fff; color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", Arial, sans-serif; }
 main, header, nav, footer { max-width: 62rem; margin-inline: auto; padding-inline: 1.5rem; }
 header { padding-top: 2.5rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; letter-spacing: -.01em; overflow-wrap: anywhere; }
@@ -13,9 +14,11 @@ h2 { font-size: 1.3rem; line-height: 1.3; margin: 3rem 0 .75rem; padding-top: .9
 h3 { font-size: 1.02rem; margin: 1.75rem 0 .5rem; }
 p { max-width: 46rem; margin: .5rem 0; }
 .byline, .small { color: var(--soft); font-size: .875rem; }
-.notice { display: inline-block; margin: .75rem 0 0; padding: .2rem .7rem; border: 1px solid #b35900; border-radius: 3px; color: #8a4500; font-size: .875rem; font-weight: 600; }
+.notice { display: inline-block; margin: .75rem 0 0; padding: .2rem .7rem; border: 1px solid #b35900; border-radius: 3px; color: #8a4500;
+  font-size: .875rem; font-weight: 600; }
 a { color: var(--accent); }
-nav ol { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 1.25rem 0 0; padding: .6rem 0; border-block: 1px solid var(--line); font-size: .9rem; }
+nav ol { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 1.25rem 0 0; padding: .6rem 0;
+  border-block: 1px solid var(--line); font-size: .9rem; }
 .verdict { font-size: 1.2rem; line-height: 1.5; max-width: 52rem; margin: 1.75rem 0 1rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1rem 0; }
 .tile { background: var(--panel); border-left: 3px solid var(--accent); padding: .7rem .9rem; }
@@ -46,7 +49,9 @@ ul.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.25rem; list-style: none
 .key.dashed { border-top-style: dashed; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; font-weight: 500; }
-pre { background: var(--panel); padding: .8rem 1rem; overflow-x: auto; font: .82rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { background: var(--panel); padding: .8rem 1rem; overflow-x: auto;
+  font: .82rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 code { font: .85em ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem; margin: .75rem 0; font-size: .925rem; }
 dt { color: var(--soft); }
@@ -68,7 +73,9 @@ ul.notes { margin: .5rem 0; padding-left: 1.2rem; max-width: 52rem; font-size: .
 td strong { font-weight: 750; }
 footer { margin-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size: .85rem; }
 footer p { max-width: none; padding-top: 1rem; border-top: 1px solid var(--line); }
-@media (max-width: 40rem) { .turned { grid-template-columns: 1fr; } .pair { grid-template-columns: 1fr; } .views { grid-template-columns: repeat(3, 1fr); } .views .side, .views .corner { grid-column: 1 / -1; } .views .corner { display: none; } }
+@media (max-width: 40rem) { .turned { grid-template-columns: 1fr; } .pair { grid-template-columns: 1fr; }
+  .views { grid-template-columns: repeat(3, 1fr); } .views .side, .views .corner { grid-column: 1 / -1; }
+  .views .corner { display: none; } }
 @media print {
   @page { margin: 16mm 14mm; }
   body { font-size: 10.5pt; }

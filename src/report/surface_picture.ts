@@ -15,7 +15,10 @@ export interface ColouredSurface {
   triangles: Uint32Array;
 }
 
-/** Rows: right, up and towards the eye, in RAS. From the front, a little from the patient's left and above: the patient's right is on the left. */
+/**
+ * Rows: right, up and towards the eye, in RAS. From the front, a little from the patient's left and above: the patient's right is on the
+ * left.
+ */
 export const FIRST_VIEW: readonly number[] = view(25, 20);
 
 function view(turned: number, raised: number): number[] {

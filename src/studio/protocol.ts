@@ -154,7 +154,10 @@ export interface LogPoint {
   readonly iteration: number;
   /** By network. */
   readonly loss?: Readonly<Record<string, number>>;
-  /** Validation Dice by output, on annotated voxels of cases that are not trained on; there is none where a session has less than four cases. */
+  /**
+   * Validation Dice by output, on annotated voxels of cases that are not trained on; there is none where a session has less than four
+   * cases.
+   */
   readonly dice?: Readonly<Record<string, number>>;
   /** Of training so far. */
   readonly seconds?: number;
@@ -230,9 +233,15 @@ export type ExportChoice =
   | { readonly what: 'mask'; readonly name: string; readonly format: 'nifti' | 'dicom-seg' }
   /** What was drawn, 255 where nothing was annotated ("ignore"), on the scan's own grid. */
   | { readonly what: 'annotation'; readonly name: string }
-  /** Weights of the newest checkpoint (safetensors, as `voxelgrad predict` takes them), the plan (JSON), the report of the command line (HTML). */
+  /**
+   * Weights of the newest checkpoint (safetensors, as `voxelgrad predict` takes them), the plan (JSON), the report of the command line
+   * (HTML).
+   */
   | { readonly what: 'model' | 'plan' | 'report' }
-  /** Everything as one zip: opens in another browser (`importSession`), and unpacked `voxelgrad train data --run run --resume` goes on with it. */
+  /**
+   * Everything as one zip: opens in another browser (`importSession`), and unpacked `voxelgrad train data --run run --resume` goes on with
+   * it.
+   */
   | { readonly what: 'session' };
 
 /** Files that `voxelgrad studio FOLDER` offers. */
@@ -266,7 +275,9 @@ export interface StudioWorker {
   /** The open session as it is now. */
   session(): Promise<Session>;
 
-  /** Into the open session, or a new one where none is open: volumes, folders of DICOM, or an nnU-Net data set (`dataset.json` among them). */
+  /**
+   * Into the open session, or a new one where none is open: volumes, folders of DICOM, or an nnU-Net data set (`dataset.json` among them).
+   */
   addFiles(files: readonly PathFile[]): Promise<Opened>;
   addPhantom(): Promise<Opened>;
   /** Null where no folder was given, or the page comes from a static host. */
@@ -277,13 +288,17 @@ export interface StudioWorker {
   voxels(name: string): Promise<Voxels>;
   /** Drawn classes of all voxels [D, H, W], 0 where nothing was drawn. */
   annotation(name: string): Promise<Uint8Array>;
-  /** Saved when this resolves. Slices in order, later ones over earlier ones; voxels that slices of both planes share are the same voxels. */
+  /**
+   * Saved when this resolves. Slices in order, later ones over earlier ones; voxels that slices of both planes share are the same voxels.
+   */
   annotate(name: string, slices: readonly SliceEdit[]): Promise<CaseInfo>;
   /** Names and colours, background first. Classes may be added at the end; once a run was begun, their number and names stay. */
   setClasses(classes: readonly ClassInfo[]): Promise<Session>;
 
   training(): Promise<Training>;
-  /** A new run: with the first weights, or with those of the last run where that is finished. Resolves when it runs; events tell the rest. */
+  /**
+   * A new run: with the first weights, or with those of the last run where that is finished. Resolves when it runs; events tell the rest.
+   */
   start(choice: TrainChoice): Promise<Training>;
   /** Stops after the iteration under way, when everything is saved. */
   pause(): Promise<Training>;
@@ -298,7 +313,9 @@ export interface StudioWorker {
   predict(name: string): Promise<CaseMask>;
   /** The kept one, or null. */
   mask(name: string): Promise<CaseMask | null>;
-  /** The slice most worth annotating next: of least agreement in the kept mask, else farthest from annotated ones. Null: all are annotated. */
+  /**
+   * The slice most worth annotating next: of least agreement in the kept mask, else farthest from annotated ones. Null: all are annotated.
+   */
   propose(name: string, plane: SlicePlane): Promise<{ readonly index: number; readonly agreement: number | null } | null>;
 
   exportFile(choice: ExportChoice): Promise<Export>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The worker of the page: everything of protocol.ts, by comlink. What fails is told as plain data: comlink would keep an error's text alone.
+// The worker of the page: everything of protocol.ts, by comlink. What fails is told as plain data: comlink would keep an error's text
+// alone.
 import { expose } from 'comlink';
 import { failureOf } from './session/failure.ts';
 import { Studio } from './session/studio.ts';

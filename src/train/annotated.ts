@@ -35,7 +35,8 @@ export function simulatedPlanes(
 }
 
 /**
- * Weight volume that a plan's annotation gives a case, null without a label; `bare`: as `bareCases`. What the label ignores is never annotated.
+ * Weight volume that a plan's annotation gives a case, null without a label; `bare`: as `bareCases`. What the label ignores is never
+ * annotated.
  * @throws DataError where the label ignores all that is left
  */
 export function annotated(
@@ -50,7 +51,8 @@ export function annotated(
   const known = simulated.map((w, i) => (unknown[i] ? 0 : w));
   if (simulated.includes(1) && !known.includes(1))
     throw new DataError(
-      `${name}: nothing is annotated, got the ignore label on every voxel that annotation "${plan.annotation.use}" keeps, expected a class on some.`,
+      `${name}: nothing is annotated, got the ignore label on every voxel that annotation "${plan.annotation.use}" keeps, expected ` +
+        'a class on some.',
       'Use the annotation that the data set has (annotation.use "dataset"), or labels without ignore.',
     );
   return known;

@@ -70,11 +70,15 @@ export async function predictionDeviceBytes(plan: Plan, { caps, room }: Pick<Dev
   for (const { net } of networkList(nets)) net.blank();
   const predictor = await methodOf(plan).predictor(plan, nets);
   const roi = new Float32Array(plan.data.roi.reduce((a, b) => a * b, 1));
-  for (const n of [predictor.most, predictor.most - 1]) if (n > 0) await predictor.run(Array.from({ length: n }, () => roi)); // between them, runs of every size
+  // between them, runs of every size
+  for (const n of [predictor.most, predictor.most - 1]) if (n > 0) await predictor.run(Array.from({ length: n }, () => roi));
   return device.memory().peak;
 }
 
-/** Shape classes of the products in a plan's training step (ops/gemm.ts), as an adapter of that kind lowers it. No device is current afterwards. */
+/**
+ * Shape classes of the products in a plan's training step (ops/gemm.ts), as an adapter of that kind lowers it. No device is current
+ * afterwards.
+ */
 export async function shapeClasses(plan: Plan, { software }: { software: boolean }): Promise<string[]> {
   const asked = new Set<string>();
   const tiles = new Proxy<TunedTiles>({}, { get: (_, shape) => void asked.add(shape as string) });

@@ -50,7 +50,9 @@ export function changedFiles(before: FileSums, now: FileSums): string[] {
 export function refuseChanged(folder: string, files: readonly string[]): never {
   const shown = files.slice(0, 5).join(', ');
   throw new DataError(
-    `${folder}: not the data that the run began with, got ${files.length === 1 ? 'another file' : `${files.length} other files`}: ${shown}${files.length > 5 ? ', ...' : ''}.`,
-    'Name the data set as it was, or train into a new folder. Where it was corrected on purpose, --data-changed goes on with it, and the run says so.',
+    `${folder}: not the data that the run began with, got ${files.length === 1 ? 'another file' : `${files.length} other files`}: ` +
+      `${shown}${files.length > 5 ? ', ...' : ''}.`,
+    'Name the data set as it was, or train into a new folder. Where it was corrected on purpose, --data-changed goes on with it, ' +
+      'and the run says so.',
   );
 }

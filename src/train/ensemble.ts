@@ -2,7 +2,10 @@
 // Who votes in the ensemble: all networks, unless their mean is worse than one of them alone on the cases that checkpoints are selected
 // by. Then the mean of those that do best together there, which may be a single one.
 
-/** What was chosen at a validation: the members, and Dice on the selection cases of their mean, of all networks' mean and of the best one alone. */
+/**
+ * What was chosen at a validation: the members, and Dice on the selection cases of their mean, of all networks' mean and of the best one
+ * alone.
+ */
 export interface Ensemble {
   readonly members: readonly string[];
   readonly dice: { readonly chosen: number; readonly all: number; readonly best: number };
@@ -32,5 +35,9 @@ export function ensembleWords({ members, dice }: Ensemble, names: readonly strin
   const left = names.filter((name) => !members.includes(name));
   if (left.length === 0) return undefined;
   const percent = (v: number): string => (100 * v).toFixed(1);
-  return `the ensemble is ${members.length === 1 ? `${members[0]} alone` : `the mean of ${members.join(' and ')}`}, without ${left.join(' and ')}: on the selection cases it has Dice ${percent(dice.chosen)} %, the mean of all ${percent(dice.all)} %, the best network alone ${percent(dice.best)} %`;
+  return (
+    `the ensemble is ${members.length === 1 ? `${members[0]} alone` : `the mean of ${members.join(' and ')}`}, without ` +
+    `${left.join(' and ')}: on the selection cases it has Dice ${percent(dice.chosen)} %, the mean of all ${percent(dice.all)} %, ` +
+    `the best network alone ${percent(dice.best)} %`
+  );
 }

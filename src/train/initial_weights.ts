@@ -56,7 +56,10 @@ function bareShapes(plan: Plan, tensors: ReadonlyMap<string, HostTensor>): Map<s
   return new Map(plain.filter(([key]) => !outputs.some((name) => key.startsWith(`${name}.`))));
 }
 
-/** The plan for a run that begins with these weights, changed in place where they come from code that computes otherwise; says what was changed. */
+/**
+ * The plan for a run that begins with these weights, changed in place where they come from code that computes otherwise; says what was
+ * changed.
+ */
 export function suitPlan(plan: Plan, bytes: Uint8Array, file: string): string | undefined {
   const { tensors, own } = tensorsOf(bytes, file);
   const line = own ? undefined : methodOf(plan).foreign?.suit(plan, bareShapes(plan, tensors));
@@ -87,7 +90,9 @@ function sorted(plan: Plan, nets: Networks, tensors: ReadonlyMap<string, HostTen
   return { dicts, unused };
 }
 
-/** Fills a network; `encoder` is the part that may come alone. Returns the parts that keep what was drawn, by the names of their modules. */
+/**
+ * Fills a network; `encoder` is the part that may come alone. Returns the parts that keep what was drawn, by the names of their modules.
+ */
 function fill(net: Module, dict: ReadonlyMap<string, StateEntry>, encoder: string | undefined): string[] {
   const partOf = (key: string): string => key.slice(0, key.indexOf('.'));
   const alone = encoder !== undefined && [...dict.keys()].every((key) => partOf(key) === encoder);
@@ -146,12 +151,14 @@ export function initialise(plan: Plan, nets: Networks, bytes: Uint8Array, file: 
   }
   if (dicts.size === 0)
     problems.push(
-      `it has none of the tensors of ${named.map(({ name }) => name).join(', ')}, got ${tensors.size === 0 ? 'no tensor' : [...tensors.keys()].slice(0, 3).join(', ')}`,
+      `it has none of the tensors of ${named.map(({ name }) => name).join(', ')}, got ` +
+        (tensors.size === 0 ? 'no tensor' : [...tensors.keys()].slice(0, 3).join(', ')),
     );
   if (problems.length > 0)
     throw new StateDictError(
       `${file}: its weights do not fit the plan's networks. ${problems.join(' ')}`,
-      "Names and shapes are those of the official code; SAM's size is set by sam.size, width, depth, heads and window in the plan, an encoder's by network2d.stem, blocks and norm.",
+      "Names and shapes are those of the official code; SAM's size is set by sam.size, width, depth, heads and window in the plan, " +
+        "an encoder's by network2d.stem, blocks and norm.",
     );
   return { file, sha256: sum, loaded, drawn, unused };
 }

@@ -44,7 +44,10 @@ export interface TrainOptions {
   readonly dataChanged?: boolean;
   /** A new run may begin where one was killed before its first iteration. Default false. */
   readonly once?: boolean;
-  /** The other processes of the run, if there are some. The first one reports, validates and writes; the others may be given the same options. */
+  /**
+   * The other processes of the run, if there are some. The first one reports, validates and writes; the others may be given the same
+   * options.
+   */
   readonly ranks?: Ranks;
   /** Goes on although another number of processes trained the run before; that is recorded. Default false. */
   readonly ranksChanged?: boolean;

@@ -92,7 +92,8 @@ function contradictions(plan: Plan): string[] {
     ],
     [
       annotation.cases === null || annotation.use !== 'dataset',
-      `annotation.cases: got ${annotation.cases} with annotation.use "dataset", expected null (annotations.json says which cases are annotated)`,
+      `annotation.cases: got ${annotation.cases} with annotation.use "dataset", expected null (annotations.json says which cases ` +
+        'are annotated)',
     ],
     [data.roi.reduce((n, d) => n * d, 1) <= 2 ** 25, `data.roi: got ${show(data.roi)}, expected at most ${2 ** 25} voxels`],
     ...data.jitter.map((j, i): [boolean, string] => [

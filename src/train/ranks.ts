@@ -65,7 +65,8 @@ export function continuedBy(
   if (before === ranks) return history;
   if (!changed)
     throw new DataError(
-      `${where}: trained by ${before} ${before === 1 ? 'process' : 'processes'} so far, got ${ranks}, expected as many: sums would be made in another order, of another number of volumes an iteration.`,
+      `${where}: trained by ${before} ${before === 1 ? 'process' : 'processes'} so far, got ${ranks}, expected as many: sums would ` +
+        'be made in another order, of another number of volumes an iteration.',
       `Start it with ${before === 1 ? 'no mpirun' : `mpirun -n ${before}`}, or add --ranks-changed to go on so.`,
     );
   return [...history, { iteration, ranks }];

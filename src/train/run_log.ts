@@ -52,7 +52,10 @@ function entryOf(json: unknown, where: string): LogEntry {
   return entry as LogEntry;
 }
 
-/** Entries of the lines of a log that `path` names; a last line cut short by a kill is left out. @throws DataError where another line is damaged */
+/**
+ * Entries of the lines of a log that `path` names; a last line cut short by a kill is left out. @throws DataError where another line is
+ * damaged
+ */
 export function logEntries(lines: Iterable<{ readonly line: Uint8Array; readonly whole: boolean }>, path: string): LogEntry[] {
   const entries: LogEntry[] = [];
   let number = 0;

@@ -29,7 +29,9 @@ export interface RunStore extends RunFiles {
   /** Whole or not at all. @throws DataError */
   write(name: string, text: string): Promise<void>;
   remove(name: string): Promise<void>;
-  /** The log of the run `id`, to go on after `iteration`: later entries are dropped, for a killed run had gone further than its checkpoint. */
+  /**
+   * The log of the run `id`, to go on after `iteration`: later entries are dropped, for a killed run had gone further than its checkpoint.
+   */
   log(iteration: number, id: string): Promise<LogWriter>;
 }
 

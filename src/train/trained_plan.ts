@@ -27,7 +27,10 @@ export function sameFields(plan: Plan, trained: TrainedPlan): boolean {
   return paths(trainedPlan(plan)) === paths(trained);
 }
 
-/** @throws DataError naming the fields of `plan` (read from `file`) that differ from those of the training. Fields that came later are not compared. */
+/**
+ * @throws DataError naming the fields of `plan` (read from `file`) that differ from those of the training. Fields that came later are not
+ * compared.
+ */
 export function assertTrainedWith(plan: Plan, trained: TrainedPlan, file: string): void {
   const now = new Map(leaves(plan));
   const changed = leaves(trained)

@@ -8,7 +8,10 @@ import { chooseEnsemble, combinations, combined, type Ensemble } from './ensembl
 import { windowsOf } from './inference.ts';
 import type { Plan } from '../methods/plan.ts';
 
-/** Mean Dice over cases and the classes they have, by network and of the ensemble; 0 where an output misses everything. And who is in the ensemble. */
+/**
+ * Mean Dice over cases and the classes they have, by network and of the ensemble; 0 where an output misses everything. And who is in the
+ * ensemble.
+ */
 export async function validate(
   plan: Plan,
   networks: RoiNetworks,

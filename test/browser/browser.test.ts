@@ -35,7 +35,8 @@ describe('dist/voxelgrad.browser.js', () => {
     expect(there.error).toBeUndefined();
     const here: Result = await train(vg);
     console.log(
-      `browser: ${there.adapter}, losses ${there.losses.map((l) => l.toFixed(6)).join(' ')}; Node: ${here.adapter}, losses ${here.losses.map((l) => l.toFixed(6)).join(' ')}`,
+      `browser: ${there.adapter}, losses ${there.losses.map((l) => l.toFixed(6)).join(' ')}; Node: ${here.adapter}, losses ` +
+        here.losses.map((l) => l.toFixed(6)).join(' '),
     );
     there.losses.forEach((loss, i) => expect(loss).toBeCloseTo(here.losses[i], 4));
     expect(here.losses[2]).toBeLessThan(here.losses[0]);

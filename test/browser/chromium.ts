@@ -62,7 +62,9 @@ export async function expectNoNode(file: string): Promise<void> {
 export const script = (name: string): string =>
   transformSync(readFileSync(join(root, 'test/browser', name), 'utf8'), { loader: 'ts', target: 'es2022' }).code;
 
-/** Serves files on localhost, where a browser offers WebGPU and files of its own, until the page at `/` has sent its answer to `/result`. */
+/**
+ * Serves files on localhost, where a browser offers WebGPU and files of its own, until the page at `/` has sent its answer to `/result`.
+ */
 export async function answerOf<T>(scratch: string, page: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<T> {
   const body = async (request: IncomingMessage): Promise<string> => {
     const chunks: Buffer[] = [];

@@ -93,7 +93,8 @@ export const losses: Family = {
       inputs: [pair[0], yes],
       call: (a, b) => focal(a, b, { alpha: 0.25 }),
       torch:
-        '(lambda p, l: (l * (1 - (p * b + (1 - p) * (1 - b))) ** 2 * (0.25 * b + 0.75 * (1 - b))).mean())(a.sigmoid(), F.binary_cross_entropy_with_logits(a, b, reduction="none"))',
+        '(lambda p, l: (l * (1 - (p * b + (1 - p) * (1 - b))) ** 2 * (0.25 * b + 0.75 * (1 - b))).mean())(a.sigmoid(), ' +
+        'F.binary_cross_entropy_with_logits(a, b, reduction="none"))',
     },
   ],
   dice: [
@@ -102,7 +103,8 @@ export const losses: Family = {
       inputs: [map, places],
       call: (a, b) => dice(softmax(a), b),
       torch:
-        '(lambda p, t: (1 - (2 * (p * t).sum((1, 2)) + 1e-5) / (p.sum((1, 2)) + t.sum((1, 2)) + 1e-5)).mean())(a.softmax(-1), F.one_hot(b, 4))',
+        '(lambda p, t: (1 - (2 * (p * t).sum((1, 2)) + 1e-5) / (p.sum((1, 2)) + t.sum((1, 2)) + 1e-5)).mean())(a.softmax(-1), ' +
+        'F.one_hot(b, 4))',
     },
     {
       name: 'squared, over the batch',

@@ -449,7 +449,8 @@ describe('predict refuses', () => {
   it('a header that the decoder chokes on, keeping its words off stdout', () => {
     writeFileSync(
       at('scans/odd.nrrd'),
-      'NRRD0004\ntype: short\ndimension: 3\nsizes: 3 2 2\nspace directions: (1,0,0) (0,1,0) (0,0,1)\nspace: nowhere-at-all\nendian: little\nencoding: raw\n\n' +
+      'NRRD0004\ntype: short\ndimension: 3\nsizes: 3 2 2\nspace directions: (1,0,0) (0,1,0) (0,0,1)\nspace: ' +
+        'nowhere-at-all\nendian: little\nencoding: raw\n\n' +
         '\0'.repeat(24),
     );
     return refusedScan(at('scans/odd.nrrd'), /odd\.nrrd: /);

@@ -137,7 +137,8 @@ describe('logs', () => {
         Array.from(
           { length: 300_000 },
           (_, i) =>
-            `{"iteration":${i + 1},"loss":{"sam":${1 / (i + 1)},"transverse":1,"coronal":${i === 299_999 ? null : 2}},"lr":{"sam":0.001},"lambda":0.5,"seconds":${i}}\n`,
+            `{"iteration":${i + 1},"loss":{"sam":${1 / (i + 1)},"transverse":1,"coronal":${i === 299_999 ? null : 2}},` +
+            `"lr":{"sam":0.001},"lambda":0.5,"seconds":${i}}\n`,
         ).join(''),
       ),
     );

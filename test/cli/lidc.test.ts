@@ -54,7 +54,8 @@ describe('the runs on LIDC', () => {
     ) as [any];
     expect(difference).toBeGreaterThan(5);
     expect(text).toContain(
-      `transverse: SA-Net minus sparse labels alone, paired, 95 % interval\n  Dice         +${difference.toFixed(1)} points [+${ci[0].toFixed(1)}, +${ci[1].toFixed(1)}], 8 cases, Wilcoxon p 0.0`,
+      `transverse: SA-Net minus sparse labels alone, paired, 95 % interval\n  Dice         +${difference.toFixed(1)} points ` +
+        `[+${ci[0].toFixed(1)}, +${ci[1].toFixed(1)}], 8 cases, Wilcoxon p 0.0`,
     );
     expect(text).toMatch(/budget: SA-Net minus[^]*boundary F1/);
     expect(table({ dense: summaries.dense, budget: summaries.budget }, compareRuns)).not.toMatch(/minus/);

@@ -119,7 +119,8 @@ describe('bin/voxelgrad.mjs', () => {
   });
   it('fails on a rejection that nobody awaited, after main has finished', () => {
     const child = bin(
-      'export async function main() { Promise.reject(new Error("lost")); await new Promise((r) => setTimeout(r, 20)); console.log("finished"); return 0; }',
+      'export async function main() { Promise.reject(new Error("lost")); await new Promise((r) => setTimeout(r, 20)); ' +
+        'console.log("finished"); return 0; }',
     );
     expect([child.status, child.stdout]).toEqual([1, 'finished\n']);
     expect(child.stderr).toMatch(/error: Error: lost/);

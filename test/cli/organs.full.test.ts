@@ -73,7 +73,8 @@ needs(heads, '../shared/data').describe('openkbp: seven organs of the head and n
       .split('\n')
       .map((line) => JSON.parse(line))
       .filter((e) => e.loss);
-    // Each iteration reads another crop: one network's last loss may be above its first (transverse 3.6, 2.5, 3.7; with group norm 4.4, 2.1, 4.0).
+    // Each iteration reads another crop: one network's last loss may be above its first (transverse 3.6, 2.5, 3.7; with group norm 4.4,
+    // 2.1, 4.0).
     const [first, ...later] = losses.map(({ loss }) => loss as Record<string, number>);
     for (const [name, before] of Object.entries(first)) expect(Math.min(...later.map((loss) => loss[name])), name).toBeLessThan(before);
     const total = (loss: Record<string, number>) => Object.values(loss).reduce((x, y) => x + y, 0);

@@ -15,7 +15,9 @@ it('keeps every stage of four processes that write twenty each, some of them kil
   const script = join(run, 'stages.mjs');
   await build({
     stdin: {
-      contents: `import { recordStage } from './src/cli/run_record.ts';\nfor (let i = 0; i < 20; i++) { recordStage(process.argv[2], { name: process.argv[3] + i, seconds: 1 }, true); console.log(i); }`,
+      contents:
+        `import { recordStage } from './src/cli/run_record.ts';\nfor (let i = 0; i < 20; i++) { recordStage(process.argv[2], { name: ` +
+        'process.argv[3] + i, seconds: 1 }, true); console.log(i); }',
       resolveDir: root,
       loader: 'ts',
     },

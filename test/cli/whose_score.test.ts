@@ -311,7 +311,8 @@ describe('masks of one run', () => {
   it('are what a report is about, as they are now', async () => {
     const report = async (run = at('run')): Promise<{ code: number; err: string; html: string }> => {
       const { code, err, out } = await verb('report', run, '--json');
-      return { code, err, html: code === 0 ? readFileSync(JSON.parse(out).file, 'utf8').replace(/\s+/g, ' ') : '' }; // as a browser shows it
+      // as a browser shows it
+      return { code, err, html: code === 0 ? readFileSync(JSON.parse(out).file, 'utf8').replace(/\s+/g, ' ') : '' };
     };
     cpSync(at('both'), at('reported'), { recursive: true });
     await verb('eval', at('data'), at('reported'));

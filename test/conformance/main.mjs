@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '../..');
-const outfile = join(root, `node_modules/.cache/voxelgrad/conformance-${process.pid}.mjs`); // below node_modules, so that packages are found
+// below node_modules, so that packages are found
+const outfile = join(root, `node_modules/.cache/voxelgrad/conformance-${process.pid}.mjs`);
 await build({
   entryPoints: [join(root, 'test/conformance/main.ts')],
   outfile,

@@ -61,7 +61,9 @@ describe('LIDC volumes of interest', () => {
 describe('LUNA16', () => {
   // x and y turned, as in a few of its scans; 12 x 10 x 8 voxels of 0.5 x 0.5 x 1 mm; one voxel of padding below -1024.
   const header =
-    'ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\nTransformMatrix = -1 0 0 0 -1 0 0 0 1\nOffset = 100 50 -20\nCenterOfRotation = 0 0 0\nAnatomicalOrientation = RAI\nElementSpacing = 0.5 0.5 1\nDimSize = 12 10 8\nElementType = MET_SHORT\nElementDataFile = U.1.raw\n';
+    'ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\nTransformMatrix = ' +
+    '-1 0 0 0 -1 0 0 0 1\nOffset = 100 50 -20\nCenterOfRotation = 0 0 0\nAnatomicalOrientation = RAI\nElementSpacing = 0.5 0.5 ' +
+    '1\nDimSize = 12 10 8\nElementType = MET_SHORT\nElementDataFile = U.1.raw\n';
   const raw = Int16Array.from({ length: 960 }, (_, i) => (i === 0 ? -3000 : i - 500));
   put('luna/subset3/U.1.mhd', header);
   put('luna/subset3/U.1.raw', Buffer.from(raw.buffer));

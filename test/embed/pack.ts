@@ -40,7 +40,8 @@ export interface Installed {
 
 /**
  * Builds and packs a copy of the sources (a build in place would race with other tests), then has npm install the tarball beside
- * `consumer`. npm would ask the registry for the dependencies: those that the consumer names are links to our node_modules, so no network is needed.
+ * `consumer`. npm would ask the registry for the dependencies: those that the consumer names are links to our node_modules, so no network
+ * is needed.
  */
 export function install(consumer: string, links: readonly string[]): Installed {
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'voxelgrad-embed-')));

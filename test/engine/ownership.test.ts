@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What belongs to whom: a step's constants to its trace, a trace to its device, shared parameters to one optimiser, memory to whoever still reads it.
+// What belongs to whom: a step's constants to its trace, a trace to its device, shared parameters to one optimiser, memory to whoever still
+// reads it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
 import { spec } from '../../src/engine/dtype.ts';

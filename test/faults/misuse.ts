@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Calls of every public function with wrong arguments, drawn from a seed: a right call of the case tables with one argument, option or element replaced.
-// Each either works or throws a typed error; none is an error of JavaScript's own or of the device later, and none keeps memory.
+// Calls of every public function with wrong arguments, drawn from a seed: a right call of the case tables with one argument, option or
+// element replaced. Each either works or throws a typed error; none is an error of JavaScript's own or of the device later, and none keeps
+// memory.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { spec } from '../../src/engine/dtype.ts';

@@ -130,7 +130,8 @@ describe('leftovers', () => {
     expect(isDead(dead())).toBe(true);
     expect(isDead(dead().replace(/^.{8}/, '00000000'))).toBe(false);
     expect(isDead(thisProcess().replace(/-[0-9a-f]{4}-/, '-0000-'))).toBe(true); // the machine has been started anew
-    expect(isDead(thisProcess().replace(/-[0-9a-z]+$/, process.platform === 'linux' ? '-1' : '-0'))).toBe(process.platform === 'linux'); // its number was given out again
+    // its number was given out again
+    expect(isDead(thisProcess().replace(/-[0-9a-z]+$/, process.platform === 'linux' ? '-1' : '-0'))).toBe(process.platform === 'linux');
   });
 
   it("of dead processes go, before anything is written into the folder; nobody else's do", () => {

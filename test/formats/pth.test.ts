@@ -167,7 +167,8 @@ const u32 = (n: number): string => String.fromCharCode(n & 255, (n >> 8) & 255, 
 const str = (text: string): string => `X${u32(text.length)}${text}`;
 /** A float tensor that is `count` elements of storage "0" from `offset`. */
 const tensor = (count: number, all: number, offset = 0): string =>
-  `ctorch._utils\n_rebuild_tensor_v2\n((${str('storage')}ctorch\nFloatStorage\n${str('0')}${str('cpu')}J${u32(all)}tQJ${u32(offset)}J${u32(count)}\x85K\x01\x85\x89}tR`;
+  `ctorch._utils\n_rebuild_tensor_v2\n((${str('storage')}ctorch\nFloatStorage\n${str('0')}` +
+  `${str('cpu')}J${u32(all)}tQJ${u32(offset)}J${u32(count)}\x85K\x01\x85\x89}tR`;
 /** 2^30 ones as nested tuples: (x, x) of the memo, thirty times. */
 const nested = `K\x01${Array.from({ length: 30 }, (_, i) => `q${String.fromCharCode(i)}h${String.fromCharCode(i)}\x86`).join('')}`;
 
@@ -225,7 +226,8 @@ describe('a file that asks for more than it holds', () => {
       'a tensor of a million dimensions',
       () =>
         pth(
-          `}${str('w')}ctorch._utils\n_rebuild_tensor_v2\n((${str('storage')}ctorch\nFloatStorage\n${str('0')}${str('cpu')}K\x01tQK\x00(${'K\x01'.repeat(1000)}t(${'K\x01'.repeat(1000)}t\x89}tRs.`,
+          `}${str('w')}ctorch._utils\n_rebuild_tensor_v2\n((${str('storage')}ctorch\nFloatStorage\n${str('0')}` +
+            `${str('cpu')}K\x01tQK\x00(${'K\x01'.repeat(1000)}t(${'K\x01'.repeat(1000)}t\x89}tRs.`,
         ),
       /tensor of 1000 dimensions, expected at most 64/,
     ],

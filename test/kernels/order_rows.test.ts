@@ -40,7 +40,10 @@ const IDS = [
   'softmax: last axis',
   'cumsum: last axis',
 ];
-/** Families that software adapters, or some, do not choose: below, and in the full tests. And what is one lane, on devices opened with `debug`. */
+/**
+ * Families that software adapters, or some, do not choose: below, and in the full tests. And what is one lane, on devices opened with
+ * `debug`.
+ */
 const FOR_OTHERS = /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^check_index\.wgsl$/;
 const named = (ids: readonly string[]) =>
   Object.values(families)

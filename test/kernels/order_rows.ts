@@ -12,7 +12,9 @@ import { INDEX, ORDERS } from './harness.ts';
 /** Runs as one workgroup: there is no order. */
 const ALONE = 'loss_scale.wgsl';
 
-/** Bytes of every output and gradient by row, with workgroups in an order; the kernel files, and those that do not number their workgroups. */
+/**
+ * Bytes of every output and gradient by row, with workgroups in an order; the kernel files, and those that do not number their workgroups.
+ */
 async function run(
   list: readonly NamedCase[],
   order: keyof typeof ORDERS | null,

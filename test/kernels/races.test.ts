@@ -116,7 +116,10 @@ function tiles(along: boolean): string {
     [/ {2}if \(!pending[\s\S]*/, '}'],
   ];
   const text = readFileSync(new URL('../../kernels/lib/blocks.wgsl', import.meta.url), 'utf8');
-  return `alias Row = u32;\nalias Col = u32;\nstruct Place { m0: u32, n0: u32, steps: u32 }\n@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+  return `alias Row = u32;
+alias Col = u32;
+struct Place { m0: u32, n0: u32, steps: u32 }
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
 ${calls.reduce((wgsl, [from, to]) => wgsl.replace(from, to), text)}
 @compute @workgroup_size(256) fn main(@builtin(local_invocation_index) lane: u32) { blocks(0u, lane); }`;
 }

@@ -47,4 +47,5 @@ print("quantile", [float(np.quantile([1, 2, 4, 8, 16], q)) for q in (0, 0.1, 0.5
 # sites on a 4 x 5 x 6 grid with unequal spacing
 i = np.arange(120).reshape(4, 5, 6)
 sites = (i * 29 % 31) == 3
-print("edt", int(sites.sum()), repr((ndimage.distance_transform_edt(~sites, sampling=(2.5, 0.7, 0.9)) ** 2).sum()), repr(ndimage.distance_transform_edt(~sites, sampling=(2.5, 0.7, 0.9)).max()))
+distances = ndimage.distance_transform_edt(~sites, sampling=(2.5, 0.7, 0.9))
+print("edt", int(sites.sum()), repr((distances ** 2).sum()), repr(distances.max()))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Layers that compared networks need, against their definitions written out: experts with the whole matrix of logits, norms from their moments.
+// Layers that compared networks need, against their definitions written out: experts with the whole matrix of logits, norms from their
+// moments.
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
 import { evaluate } from '../../src/engine/program.ts';

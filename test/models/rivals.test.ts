@@ -14,7 +14,10 @@ import { presetPlan } from '../../src/train/presets.ts';
 
 const swin = { dim: 48, depths: [2, 2, 6, 2], heads: [3, 6, 12, 24], window: [2, 7, 7] as const };
 const ctn = (): CTN => new CTN({ width: 24, swin, inChannels: 1, classes: 2, dropout: 0.05 });
-/** Of CTN's public code, which nothing calls: two paths of 3^3 convolutions 192 -> 48 -> 48, attention over positions, three 1^3 convolutions 48 -> 192. The specification's 6.60 M count it. */
+/**
+ * Of CTN's public code, which nothing calls: two paths of 3^3 convolutions 192 -> 48 -> 48, attention over positions, three 1^3
+ * convolutions 48 -> 192. The specification's 6.60 M count it.
+ */
 const UNUSED = 2 * 27 * (192 * 48 + 48 * 48) + 8 * 48 + 2 * (48 * 6 + 6) + 48 * 48 + 48 + 2 + 3 * (48 * 192 + 192);
 
 describe('parameters (E.1)', () => {

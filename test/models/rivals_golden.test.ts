@@ -1,5 +1,5 @@
-// The compared networks against PyTorch modules that were written from the specification by someone who had not read ours (test/golden/rivals):
-// logits in training mode and by running statistics, gradients of every parameter and of the input.
+// The compared networks against PyTorch modules that were written from the specification by someone who had not read ours
+// (test/golden/rivals): logits in training mode and by running statistics, gradients of every parameter and of the input.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { ConvUNET } from '../../src/models/convunet.ts';

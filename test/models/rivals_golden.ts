@@ -1,4 +1,5 @@
-// Reads a golden of test/golden/rivals and holds a network of ours against it: logits, and gradients of sum(logits * direction). Rules in its golden.py.
+// Reads a golden of test/golden/rivals and holds a network of ours against it: logits, and gradients of sum(logits * direction). Rules in
+// its golden.py.
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
@@ -49,7 +50,9 @@ export interface Found {
   f32: Facts['f32'];
 }
 
-/** Relative distances of ours to the oracle's float64: of logits in L2, of gradients in a product with a drawn direction and in the norm. */
+/**
+ * Relative distances of ours to the oracle's float64: of logits in L2, of gradients in a product with a drawn direction and in the norm.
+ */
 export async function compareRival(name: string, net: Network, names: Names): Promise<Found> {
   const { tensors, metadata } = parseSafetensors(readFileSync(new URL(`${name}.safetensors`, folder)), name);
   const { shape, output, seed, f32, parameters } = JSON.parse(metadata.facts) as Facts;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Layers against PyTorch's modules: a state dict of theirs loads by name, and outputs, gradients and running statistics are theirs (layers.py).
+// Layers against PyTorch's modules: a state dict of theirs loads by name, and outputs, gradients and running statistics are theirs
+// (layers.py).
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Goldens of the layers: python test/nn/layers.py (PyTorch 2, CPU), into layers.safetensors.
 
-Each module's state dict is random; outputs, and the gradients of sum(output * direction) by inputs and parameters, are computed in float64. Maps are stored
-channels last, parameters as PyTorch has them. NAME/x0 ..., NAME/p.PARAMETER, NAME/y0 ..., NAME/d0 ... (directions), NAME/gx0 ..., NAME/g.PARAMETER,
+Each module's state dict is random; outputs, and the gradients of sum(output * direction) by inputs and parameters, are computed in float64.
+Maps are stored channels last, parameters as PyTorch has them. NAME/x0 ..., NAME/p.PARAMETER, NAME/y0 ..., NAME/d0 ... (directions),
+NAME/gx0 ..., NAME/g.PARAMETER,
 NAME/after.BUFFER (running statistics afterwards).
 """
 import pathlib
@@ -30,7 +31,8 @@ def case(name, module, shapes, call=None, maps=True, integers=(), more=None):
     inputs = []
     for i, shape in enumerate(shapes):
         below = dict(integers).get(i)
-        inputs.append(torch.randn(shape, dtype=torch.float64).float().double().requires_grad_() if below is None else torch.randint(below, shape))
+        inputs.append(torch.randn(shape, dtype=torch.float64).float().double().requires_grad_() if below is None
+                      else torch.randint(below, shape))
     with torch.no_grad():
         for key, t in module.state_dict().items():
             if t.is_floating_point():
@@ -83,8 +85,10 @@ case('upsample linear', nn.Upsample(scale_factor=(1.5, 2.5), mode='bilinear'), [
 case('upsample aligned', nn.Upsample(size=(3, 7, 5), mode='trilinear', align_corners=True), [(1, 2, 2, 4, 3)])
 for name, module in {
     'ReLU': nn.ReLU(), 'SiLU': nn.SiLU(), 'Sigmoid': nn.Sigmoid(), 'Tanh': nn.Tanh(), 'Softplus': nn.Softplus(), 'Softsign': nn.Softsign(),
-    'Hardsigmoid': nn.Hardsigmoid(), 'Hardswish': nn.Hardswish(), 'Mish': nn.Mish(), 'SELU': nn.SELU(), 'LeakyReLU': nn.LeakyReLU(0.2), 'ELU': nn.ELU(1.5),
-    'CELU': nn.CELU(2), 'GELU': nn.GELU(), 'GELU tanh': nn.GELU(approximate='tanh'), 'Softmax': nn.Softmax(-1), 'LogSoftmax': nn.LogSoftmax(0),
+    'Hardsigmoid': nn.Hardsigmoid(), 'Hardswish': nn.Hardswish(), 'Mish': nn.Mish(), 'SELU': nn.SELU(),
+    'LeakyReLU': nn.LeakyReLU(0.2), 'ELU': nn.ELU(1.5),
+    'CELU': nn.CELU(2), 'GELU': nn.GELU(), 'GELU tanh': nn.GELU(approximate='tanh'),
+    'Softmax': nn.Softmax(-1), 'LogSoftmax': nn.LogSoftmax(0),
 }.items():
     case(name, module, [(4, 6)], maps=False)
 case('batch norm', nn.BatchNorm2d(3, eps=0.1, momentum=0.3), [(2, 3, 4, 5)])
@@ -98,17 +102,22 @@ case('attention, causal', nn.MultiheadAttention(8, 2, batch_first=True, bias=Fal
      lambda m, x: m(x, x, x, attn_mask=torch.ones(5, 5).triu(1).bool())[0], maps=False)
 padding = torch.tensor([[0, 0, 0, 0, 1, 1], [0, 0, 1, 0, 0, 0]])
 case('attention, keys of their own', nn.MultiheadAttention(8, 2, batch_first=True), [(2, 5, 8), (2, 6, 8), (2, 6, 8), (5, 6)],
-     lambda m, q, k, v, b: m(q, k, v, key_padding_mask=padding.double() * -1e30, attn_mask=b.detach())[0], maps=False, more={'padding': padding})
+     lambda m, q, k, v, b: m(q, k, v, key_padding_mask=padding.double() * -1e30, attn_mask=b.detach())[0],
+     maps=False, more={'padding': padding})
 case('attention, other widths', nn.MultiheadAttention(8, 4, kdim=6, vdim=3, batch_first=True), [(2, 5, 8), (2, 6, 6), (2, 6, 3)],
      lambda m, q, k, v: m(q, k, v)[0], maps=False)
 case('encoder layer', nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True), [(2, 5, 8)], maps=False)
-case('encoder layer, norms first', nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, activation='gelu', norm_first=True, layer_norm_eps=1e-3, batch_first=True),
+case('encoder layer, norms first',
+     nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, activation='gelu', norm_first=True, layer_norm_eps=1e-3, batch_first=True),
      [(2, 5, 8)], lambda m, x: m(x, src_key_padding_mask=torch.tensor([[0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]).double() * -1e30), maps=False)
 case('GRU', nn.GRU(4, 3, batch_first=True), [(2, 6, 4)], maps=False)
-case('GRU, two layers both ways', nn.GRU(4, 3, num_layers=2, bidirectional=True, batch_first=True), [(2, 5, 4), (4, 2, 3)], maps=False)
+case('GRU, two layers both ways', nn.GRU(4, 3, num_layers=2, bidirectional=True, batch_first=True),
+     [(2, 5, 4), (4, 2, 3)], maps=False)
 case('LSTM', nn.LSTM(4, 3, batch_first=True), [(2, 6, 4)], lambda m, x: (lambda y, s: (y, *s))(*m(x)), maps=False)
-case('LSTM, two layers both ways', nn.LSTM(4, 3, num_layers=2, bias=False, bidirectional=True, batch_first=True), [(2, 5, 4), (4, 2, 3), (4, 2, 3)],
+case('LSTM, two layers both ways', nn.LSTM(4, 3, num_layers=2, bias=False, bidirectional=True, batch_first=True),
+     [(2, 5, 4), (4, 2, 3), (4, 2, 3)],
      lambda m, x, h, c: (lambda y, s: (y, *s))(*m(x, (h, c))), maps=False)
 
-write(HERE / 'layers.safetensors', {key: t.detach().contiguous().numpy().astype('int32' if not t.is_floating_point() else 'float32') for key, t in tensors.items()})
+kind = lambda t: 'float32' if t.is_floating_point() else 'int32'
+write(HERE / 'layers.safetensors', {key: t.detach().contiguous().numpy().astype(kind(t)) for key, t in tensors.items()})
 print(len(tensors), 'tensors,', (HERE / 'layers.safetensors').stat().st_size, 'bytes')

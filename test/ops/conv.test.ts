@@ -128,7 +128,8 @@ describe('convolution, transposed convolution and their gradients', () => {
     ['3x3 odd channels', [2, 1, 6, 5, 7], [5, 1, 3, 3, 7], { padding: flat(1) }],
     ['3x3 of 65 to 63', [1, 1, 4, 4, 65], [63, 1, 3, 3, 65], { padding: flat(1) }],
     ['7x7 stride 2 of one channel', [2, 1, 17, 16, 1], [16, 1, 7, 7, 1], { stride: [1, 2, 2], padding: flat(3) }],
-    ['7x7 stride 2 of three channels, large', [1, 1, 96, 96, 3], [52, 1, 7, 7, 3], { stride: [1, 2, 2], padding: flat(3) }], // rows of taps padded to vectors, on Mesa 25
+    // rows of taps padded to vectors, on Mesa 25
+    ['7x7 stride 2 of three channels, large', [1, 1, 96, 96, 3], [52, 1, 7, 7, 3], { stride: [1, 2, 2], padding: flat(3) }],
     ['3x3 stride 2', [1, 1, 9, 10, 16], [8, 1, 3, 3, 16], { stride: [1, 2, 2], padding: flat(1) }],
     ['3x3 on 2x2, batch 8', [8, 1, 2, 2, 24], [16, 1, 3, 3, 24], { padding: flat(1) }],
     ['1x1', [3, 1, 5, 5, 12], [20, 1, 1, 1, 12], {}],

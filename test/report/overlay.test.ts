@@ -34,7 +34,8 @@ describe('planes', () => {
   it('follow the radiological convention when the orientation is known', () => {
     const { planes } = caseViews(probe({ orientation: 'RAS' }));
     expect(planes.map(({ letters }) => letters!.join(''))).toEqual(['RLAP', 'RLSI', 'APSI']);
-    // First pixel, top left: transverse is anterior right (y 4, x 5), coronal superior right (z 3, x 5), sagittal superior anterior (z 3, y 4).
+    // First pixel, top left: transverse is anterior right (y 4, x 5), coronal superior right (z 3, x 5), sagittal superior anterior (z 3, y
+    // 4).
     expect(planes.map(({ grey }) => grey[0])).toEqual([Math.round(145 / 2), Math.round(325 / 2), Math.round(343 / 2)]);
     expect(planes[0].reference.indexOf(1)).toBe(2 * 6 + 2);
     expect(planes[0].prediction.indexOf(1)).toBe(2 * 6 + 1);

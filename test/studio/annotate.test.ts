@@ -174,7 +174,8 @@ describe('a drawing', () => {
         index = draws.int(d.count(plane));
       const b = d.sliceOf(plane, index);
       const before = b.data.slice();
-      stroke(b, [draws.int(8), draws.int(10)], [draws.int(8), draws.int(10)], { radius: 2, value: k % 9 + 1, spacing: [1, 1] }, ANYWHERE); // prettier-ignore
+      const point = (): [number, number] => [draws.int(8), draws.int(10)];
+      stroke(b, point(), point(), { radius: 2, value: (k % 9) + 1, spacing: [1, 1] }, ANYWHERE);
       d.show(at(plane, index), b.data);
       d.change('stroke', at(plane, index), b.data, true, before);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Chromium driven over its debugging pipe, on the studio's files as `voxelgrad studio` serves them: tabs opened, closed in the middle of work,
-// asked. The page is the worker alone (page.ts), without the interface.
+// Chromium driven over its debugging pipe, on the studio's files as `voxelgrad studio` serves them: tabs opened, closed in the middle of
+// work, asked. The page is the worker alone (page.ts), without the interface.
 import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

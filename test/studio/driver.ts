@@ -100,16 +100,20 @@ export class Driver {
     while (!(await this.value<boolean>(`!!(${expression})`).catch(() => false))) {
       const said = await this.value<string | undefined>(`document.querySelector('.notice.error')?.innerText`).catch(() => undefined);
       if (said !== undefined && !this.wrong) throw new Error(`the page says: ${said}`);
-      if (Date.now() > end) throw new Error(`never true: ${expression}\n${await this.value<string>('document.body.innerText')}\n${this.complaints.join('\n')}`); // prettier-ignore
+      if (Date.now() > end)
+        throw new Error(`never true: ${expression}\n${await this.value<string>('document.body.innerText')}\n${this.complaints.join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
   /** The visible element with this text or label, clicked in its middle. */
   async click(text: string, within = 'button, a, [role=radio], label'): Promise<void> {
-    const find = `[...document.querySelectorAll(${JSON.stringify(within)})].find((e) => e.offsetParent !== null && !e.disabled && (e.innerText.trim().startsWith(${JSON.stringify(text)}) || e.getAttribute('aria-label') === ${JSON.stringify(text)}))`; // prettier-ignore
+    const find =
+      `[...document.querySelectorAll(${JSON.stringify(within)})].find((e) => e.offsetParent !== null && !e.disabled && ` +
+      `(e.innerText.trim().startsWith(${JSON.stringify(text)}) || e.getAttribute('aria-label') === ${JSON.stringify(text)}))`;
     await this.until(`!document.querySelector('.busy') && ${find}`);
     const [x, y] = await this.value<[number, number]>(
-      `(() => { const e = ${find}; e.scrollIntoView({ block: 'nearest' }); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`,
+      `(() => { const e = ${find}; e.scrollIntoView({ block: 'nearest' }); const b = e.getBoundingClientRect(); return [b.x + ` +
+        'b.width / 2, b.y + b.height / 2]; })()',
     );
     await this.move([x, y]);
     await this.press();
@@ -117,7 +121,9 @@ export class Driver {
   }
   /** A file for an input, as its dialog would give it. */
   async choose(selector: string, file: string): Promise<void> {
-    const { result } = (await this.send('Runtime.evaluate', { expression: `document.querySelector(${JSON.stringify(selector)})` })) as { result: { objectId: string } }; // prettier-ignore
+    const { result } = (await this.send('Runtime.evaluate', { expression: `document.querySelector(${JSON.stringify(selector)})` })) as {
+      result: { objectId: string };
+    };
     await this.send('DOM.setFileInputFiles', { files: [file], objectId: result.objectId });
   }
   async move(to: Place): Promise<void> {
@@ -132,11 +138,25 @@ export class Driver {
   }
   async press(count = 1): Promise<void> {
     this.held = 1;
-    await this.send('Input.dispatchMouseEvent', { type: 'mousePressed', x: this.at[0], y: this.at[1], button: 'left', buttons: 1, clickCount: count }); // prettier-ignore
+    await this.send('Input.dispatchMouseEvent', {
+      type: 'mousePressed',
+      x: this.at[0],
+      y: this.at[1],
+      button: 'left',
+      buttons: 1,
+      clickCount: count,
+    });
   }
   async release(count = 1): Promise<void> {
     this.held = 0;
-    await this.send('Input.dispatchMouseEvent', { type: 'mouseReleased', x: this.at[0], y: this.at[1], button: 'left', buttons: 0, clickCount: count }); // prettier-ignore
+    await this.send('Input.dispatchMouseEvent', {
+      type: 'mouseReleased',
+      x: this.at[0],
+      y: this.at[1],
+      button: 'left',
+      buttons: 0,
+      clickCount: count,
+    });
   }
   async wheel(deltaY: number, ctrl = false): Promise<void> {
     await this.send('Input.dispatchMouseEvent', {
@@ -153,14 +173,22 @@ export class Driver {
     const [key, ...held] = name.split('+').reverse();
     const modifiers = (held.includes('Shift') ? 8 : 0) + (held.includes('Control') ? 2 : 0);
     const text = key.length === 1 && !held.includes('Control') ? key : undefined;
-    await this.send('Input.dispatchKeyEvent', { type: text ? 'keyDown' : 'rawKeyDown', key, modifiers, ...(text && { text }), ...(CODES[key] && { code: key, windowsVirtualKeyCode: CODES[key] }) }); // prettier-ignore
+    await this.send('Input.dispatchKeyEvent', {
+      type: text ? 'keyDown' : 'rawKeyDown',
+      key,
+      modifiers,
+      ...(text && { text }),
+      ...(CODES[key] && { code: key, windowsVirtualKeyCode: CODES[key] }),
+    });
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, modifiers });
   }
 
   private hear(method: string, params: Params): void {
     if (method === 'Network.requestWillBeSent') this.requests.push((params.request as { url: string }).url);
-    else if (method === 'Runtime.exceptionThrown') this.complaints.push(JSON.stringify((params.exceptionDetails as { exception?: unknown }).exception));
+    else if (method === 'Runtime.exceptionThrown')
+      this.complaints.push(JSON.stringify((params.exceptionDetails as { exception?: unknown }).exception));
     else if (method === 'Runtime.consoleAPICalled' && params.type === 'error') this.complaints.push(JSON.stringify(params.args));
-    else if (method === 'Log.entryAdded' && (params.entry as { level: string }).level === 'error') this.complaints.push((params.entry as { text: string }).text); // prettier-ignore
+    else if (method === 'Log.entryAdded' && (params.entry as { level: string }).level === 'error')
+      this.complaints.push((params.entry as { text: string }).text);
   }
 }

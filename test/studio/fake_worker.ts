@@ -67,13 +67,29 @@ const worker: StudioWorker = {
   storage: async () => ({ used: 0, quota: 2 ** 30, persisted: true }),
   estimate: async (preset) =>
     preset === 'base'
-      ? { preset, iterations: 0, secondsPerIteration: 0, seconds: 0, bytes: 0, unfit: { code: 'LIMIT', message: 'base: needs 21 GB of GPU memory, got 8 GB.' } } // prettier-ignore
+      ? {
+          preset,
+          iterations: 0,
+          secondsPerIteration: 0,
+          seconds: 0,
+          bytes: 0,
+          unfit: { code: 'LIMIT', message: 'base: needs 21 GB of GPU memory, got 8 GB.' },
+        }
       : { preset, iterations: 400, secondsPerIteration: 0.42, seconds: 168, bytes: 1.2e9 },
   sessions: async () =>
     session
       ? []
       : [
-          { id: 'old', name: 'Lung study', created: 1.7e12, changed: 1.7e12, bytes: 3.1e8, cases: 4, run: { done: 120, total: 400, finished: false }, busy: false }, // prettier-ignore
+          {
+            id: 'old',
+            name: 'Lung study',
+            created: 1.7e12,
+            changed: 1.7e12,
+            bytes: 3.1e8,
+            cases: 4,
+            run: { done: 120, total: 400, finished: false },
+            busy: false,
+          },
           { id: 'busy', name: 'Liver', created: 1.7e12, changed: 1.7e12, bytes: 1.1e8, cases: 1, busy: true },
         ],
   createSession: not,
@@ -86,11 +102,24 @@ const worker: StudioWorker = {
   importSession: not,
   session: async () => now(),
   async addFiles(files) {
-    const problems = files.map(({ path }) => ({ code: 'DATA', message: `${path}: is not a volume, got a file that ends in "${path.slice(-4)}", expected .nii, .nii.gz, .nrrd, .mha or a DICOM file.`, hint: 'Convert it to NIfTI.' })); // prettier-ignore
+    const problems = files.map(({ path }) => ({
+      code: 'DATA',
+      message: `${path}: is not a volume, got a file that ends in "${path.slice(-4)}", expected .nii, .nrrd, .mha or a DICOM file.`,
+      hint: 'Convert it to NIfTI.',
+    }));
     return { session: session!, added: [], problems };
   },
   async addPhantom() {
-    session = { id: 'new', name: 'Sample phantom', classes: [{ name: 'background', colour: '#000000' }, { name: 'lesion', colour: '#ff9f1c' }], cases: [], training }; // prettier-ignore
+    session = {
+      id: 'new',
+      name: 'Sample phantom',
+      classes: [
+        { name: 'background', colour: '#000000' },
+        { name: 'lesion', colour: '#ff9f1c' },
+      ],
+      cases: [],
+      training,
+    };
     return { session: now(), added: ['phantom_0'], problems: [] };
   },
   served: async () => null,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a person drops on the studio, in Chromium: every kind of file, what is wrong with some, a large one, and a series taken back as DICOM.
+// What a person drops on the studio, in Chromium: every kind of file, what is wrong with some, a large one, and a series taken back as
+// DICOM.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';

@@ -24,7 +24,15 @@ needs(chromium, 'Chromium').describe('the page', () => {
   let folder: string, server: Server, url: string, page: Driver;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'voxelgrad-page-'));
-    const common = { absWorkingDir: root, bundle: true, format: 'esm', platform: 'browser', target: 'es2022', jsx: 'automatic', jsxImportSource: 'preact' } as const; // prettier-ignore
+    const common = {
+      absWorkingDir: root,
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      jsx: 'automatic',
+      jsxImportSource: 'preact',
+    } as const;
     await build({ ...common, entryPoints: { page: 'src/studio/page/main.tsx', worker: 'test/studio/fake_worker.ts' }, outdir: folder });
     cpSync(join(root, 'src/studio/static'), folder, { recursive: true });
     writeFileSync(join(folder, 'sw.js'), '');
@@ -42,7 +50,8 @@ needs(chromium, 'Chromium').describe('the page', () => {
 
   const text = (): Promise<string> => page.value('document.body.innerText');
   const says = (what: string): Promise<void> => page.until(`document.body.innerText.includes(${JSON.stringify(what)})`, 20);
-  const settled = async (): Promise<void> => void (await page.value('new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(0))))')); // prettier-ignore
+  const settled = async (): Promise<void> =>
+    void (await page.value('new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(0))))'));
   const shot = async (name: string): Promise<void> => {
     if (!SHOTS) return;
     await new Promise((resolve) => setTimeout(resolve, 900)); // surfaces come after a rest
@@ -52,7 +61,8 @@ needs(chromium, 'Chromium').describe('the page', () => {
   /** Where a pixel of the shown slice lies on the screen. */
   const place = async (plane: Plane, u: number, v: number): Promise<[number, number]> => {
     const [x, y, w, h] = await page.value<number[]>(
-      `(() => { const b = document.querySelector('canvas[data-plane=${plane}]').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()`,
+      `(() => { const b = document.querySelector('canvas[data-plane=${plane}]').getBoundingClientRect(); return [b.x, b.y, ` +
+        'b.width, b.height]; })()',
     );
     const [px, py] = toScreen(frameOf([...size], [...spacing], plane, [w, h], FITTED), [u, v]);
     return [x + px, y + py];
@@ -295,7 +305,8 @@ needs(chromium, 'Chromium').describe('the page', () => {
       await page.click(stage, '.stage');
       await settled();
       const small = await page.value<string[]>(`[...document.querySelectorAll('body *')].filter((e) => e.offsetParent !== null
-        && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && parseFloat(getComputedStyle(e).fontSize) < 12).map((e) => e.outerHTML.slice(0, 80))`); // prettier-ignore
+        && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && parseFloat(getComputedStyle(e).fontSize) < 12)
+        .map((e) => e.outerHTML.slice(0, 80))`);
       expect(small).toEqual([]);
       expect(await page.value('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
       expect(await page.value(`document.querySelector('.warning').getBoundingClientRect().width`)).toBeGreaterThan(100);
@@ -310,7 +321,8 @@ needs(chromium, 'Chromium').describe('the page', () => {
     await says('151 / 300');
     await page.key('b');
     const [x, y, w, h] = await page.value<number[]>(
-      `(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()`,
+      "(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, " +
+        'b.width, b.height]; })()',
     );
     for (let k = 0; k < 5; k++) {
       await page.move([x + w / 3, y + h / 3 + 10 * k]);

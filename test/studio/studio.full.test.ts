@@ -69,9 +69,13 @@ needs(chromium, 'Chromium').describe('the studio', () => {
 
     // The smallest brush, along every row of the lesion; "nothing here" where there is none.
     await page.click('Brush');
-    await page.value(`(() => { const e = document.querySelector('[aria-label="Brush radius in millimetres"]'); e.value = 0.5; e.dispatchEvent(new Event('input', { bubbles: true })); })()`); // prettier-ignore
+    await page.value(
+      `(() => { const e = document.querySelector('[aria-label="Brush radius in millimetres"]'); e.value = 0.5; e.dispatchEvent(new ` +
+        "Event('input', { bubbles: true })); })()",
+    );
     const box = await page.value<number[]>(
-      `(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()`,
+      "(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, " +
+        'b.width, b.height]; })()',
     );
     const frame = frameOf(truth.size, truth.spacing, 'transverse', [box[2], box[3]], FITTED);
     const at = (u: number, v: number): [number, number] => {

@@ -34,7 +34,13 @@ describe('a frame', () => {
 
   it.each(PLANES)('%s: the letters stand where the patient is, however the file lies', (plane) => {
     // LPS world axes and their letters, for a volume stored in some other way and turned to RAS.
-    const ras = toRas({ data: new Uint8Array(24), size: [2, 3, 4], spacing: [1, 1, 1], origin: [5, 6, 7], direction: [0, -1, 0, 0, 0, 1, -1, 0, 0] }); // prettier-ignore
+    const ras = toRas({
+      data: new Uint8Array(24),
+      size: [2, 3, 4],
+      spacing: [1, 1, 1],
+      origin: [5, 6, 7],
+      direction: [0, -1, 0, 0, 0, 1, -1, 0, 0],
+    });
     const f = frameOf(ras.size, ras.spacing, plane, [200, 200], FITTED);
     const [u, v] = axesAlong(plane);
     const along = (axis: number): number[] => {
@@ -87,7 +93,9 @@ describe('pixels', () => {
   it('edges run round a class, at the border of the slice too', () => {
     const length = (s: number[]): number =>
       s.reduce((sum, _, i) => (i % 4 ? sum : sum + Math.hypot(s[i] - s[i + 2], s[i + 1] - s[i + 3])), 0);
-    expect(edges({ width: 3, height: 3, data: Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0, 0) }, 1)).toEqual([0.5, 0.5, 1.5, 0.5, 0.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5, 1.5, 1.5, 0.5, 1.5, 1.5]); // prettier-ignore
+    expect(edges({ width: 3, height: 3, data: Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0, 0) }, 1)).toEqual([
+      0.5, 0.5, 1.5, 0.5, 0.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5, 1.5, 1.5, 0.5, 1.5, 1.5,
+    ]);
     expect(length(edges({ width: 4, height: 2, data: new Uint8Array(8).fill(2) }, 2))).toBe(12);
     expect(edges({ width: 4, height: 2, data: new Uint8Array(8).fill(2) }, 1)).toEqual([]);
   });

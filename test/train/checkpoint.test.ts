@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checkpoints as files: any flipped bit is seen, values that are no numbers are named, what is written is what was there when it was asked for.
+// Checkpoints as files: any flipped bit is seen, values that are no numbers are named, what is written is what was there when it was asked
+// for.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -21,7 +21,8 @@ describe('who votes', () => {
     const found = chooseEnsemble(names, dice);
     expect(found.members).toEqual(['transverse', 'coronal']);
     expect(ensembleWords(found, names)).toBe(
-      'the ensemble is the mean of transverse and coronal, without sam: on the selection cases it has Dice 82.0 %, the mean of all 79.0 %, the best network alone 80.0 %',
+      'the ensemble is the mean of transverse and coronal, without sam: on the selection cases it has Dice 82.0 %, the mean of all ' +
+        '79.0 %, the best network alone 80.0 %',
     );
     const alone = chooseEnsemble(names, { ...dice, 'transverse+coronal': 0.75 });
     expect(alone.members).toEqual(['transverse']);

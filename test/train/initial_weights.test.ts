@@ -51,7 +51,10 @@ function legacyPth(tensors: ReadonlyMap<string, HostTensor>): Uint8Array {
     .map(([name, { shape, data }], i) => {
       const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
       const storage = `(${text('storage')}ctorch\nFloatStorage\n${text(String(i))}${text('cpu')}${int(data.length)}NtQ`;
-      return `${text(name)}ctorch._utils\n_rebuild_tensor_v2\n(${storage}${int(0)}${tuple(shape)}${tuple(strides)}\x89ccollections\nOrderedDict\n)RtR`;
+      return (
+        `${text(name)}ctorch._utils\n_rebuild_tensor_v2\n(${storage}${int(0)}${tuple(shape)}` +
+        `${tuple(strides)}\x89ccollections\nOrderedDict\n)RtR`
+      );
     })
     .join('');
   const pickles = [
@@ -127,9 +130,8 @@ describe('weights from a file', () => {
       (e: unknown) => e,
     )) as StateDictError;
     expect(error).toBeInstanceOf(StateDictError);
-    expect(error.message).toMatch(
-      /wrong\.safetensors: its weights do not fit[^]*sam: image_encoder\.pos_embed is missing; mask_decoder\.iou_token\.weight has shape \[1,3\], expected \[1,384\]/,
-    );
+    expect(error.message).toMatch(/wrong\.safetensors: its weights do not fit[^]*sam: image_encoder\.pos_embed is missing; /);
+    expect(error.message).toContain('is missing; mask_decoder.iou_token.weight has shape [1,3], expected [1,384]');
   });
 
   it('are refused where nothing fits, and where there is no file', async () => {

@@ -200,7 +200,8 @@ describe('DataLoader', () => {
     const { outputFiles } = await build({
       stdin: {
         contents: `import { parentPort } from 'node:worker_threads'; import { serveSamples } from './src/feed/worker.ts';
-          serveSamples({ length: 10, get(i) { if (i === 9) throw new Error('no such file'); return { label: Uint32Array.of(i) }; } }, parentPort);`,
+          const get = (i) => { if (i === 9) throw new Error('no such file'); return { label: Uint32Array.of(i) }; };
+          serveSamples({ length: 10, get }, parentPort);`,
         resolveDir: process.cwd(),
         loader: 'ts',
       },

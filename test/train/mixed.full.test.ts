@@ -49,7 +49,8 @@ async function demo(precision: SanetPlan['training']['precision']): Promise<Reco
   );
   const rounded = JSON.stringify(dice, (_, v: unknown) => (typeof v === 'number' ? Number(v.toFixed(3)) : v));
   console.log(
-    `${precision}: Dice ${rounded}, trained in ${seconds.toFixed(0)} s${precision === 'mixed' ? `, loss scales ${JSON.stringify(readLog(folder).flatMap((e) => (e.scale ? [e.scale] : [])))}` : ''}`,
+    `${precision}: Dice ${rounded}, trained in ${seconds.toFixed(0)} s` +
+      (precision === 'mixed' ? `, loss scales ${JSON.stringify(readLog(folder).flatMap((e) => (e.scale ? [e.scale] : [])))}` : ''),
   );
   return dice;
 }

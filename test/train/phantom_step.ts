@@ -131,7 +131,10 @@ export async function ablated(full: SanetPlan, part: (typeof PARTS)[number]): Pr
   }
 }
 
-/** Two iterations in mixed precision: all numbers finite, the first losses and norms those of f32 but for rounding, norm 0 and half the scale where an update was skipped. */
+/**
+ * Two iterations in mixed precision: all numbers finite, the first losses and norms those of f32 but for rounding, norm 0 and half the
+ * scale where an update was skipped.
+ */
 export async function mixedBesideF32(pseudo: SanetPlan['method']['cross']['pseudo']): Promise<void> {
   const plan = stepPlan(pseudo);
   const [f32] = await iterations(plan, 1);

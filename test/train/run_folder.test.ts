@@ -110,20 +110,24 @@ describe('a folder in use', () => {
 });
 
 describe('--init', () => {
-  it('is kept from the first moment: a run whose device is lost, or which is stopped, before its first iteration goes on from those weights', async () => {
-    const init = checkpointPath(at('alone'), 'final');
-    expect(await fresh(at('from weights'), '--init', init)).toMatchObject({ code: 0 });
-    const { state } = await readCheckpoint(checkpointPath(at('from weights'), 'final'));
-    expect(state.init).toEqual({ file: init, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  it(
+    'is kept from the first moment: a run whose device is lost, or which is stopped, before its first iteration goes on from those ' +
+      'weights',
+    async () => {
+      const init = checkpointPath(at('alone'), 'final');
+      expect(await fresh(at('from weights'), '--init', init)).toMatchObject({ code: 0 });
+      const { state } = await readCheckpoint(checkpointPath(at('from weights'), 'final'));
+      expect(state.init).toEqual({ file: init, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
 
-    let losses = 0;
-    const again = await verb(['train', data, '--run', at('lost'), '--plan', plan, '--init', init], (text) => {
-      if (text.startsWith('compiling') && losses++ === 0) currentDevice().gpu.destroy();
-    });
-    expect([again.code, losses > 0]).toEqual([0, true]);
-    expect(await weights(at('lost'))).toEqual(await weights(at('from weights')));
-    expect((await readCheckpoint(checkpointPath(at('lost'), 'final'))).state.init).toEqual(state.init);
-  });
+      let losses = 0;
+      const again = await verb(['train', data, '--run', at('lost'), '--plan', plan, '--init', init], (text) => {
+        if (text.startsWith('compiling') && losses++ === 0) currentDevice().gpu.destroy();
+      });
+      expect([again.code, losses > 0]).toEqual([0, true]);
+      expect(await weights(at('lost'))).toEqual(await weights(at('from weights')));
+      expect((await readCheckpoint(checkpointPath(at('lost'), 'final'))).state.init).toEqual(state.init);
+    },
+  );
 
   it('weights that no iteration has trained make no masks', async () => {
     let stopped = false;

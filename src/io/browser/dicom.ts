@@ -28,7 +28,9 @@ const COMMON = [
   'FrameOfReferenceUID',
 ] as const satisfies readonly Keyword[];
 
-/** What a segmentation of a series refers to. `slices`: the instances along the volume's D axis, and the frame of each where it has several. */
+/**
+ * What a segmentation of a series refers to. `slices`: the instances along the volume's D axis, and the frame of each where it has several.
+ */
 export interface DicomReference {
   readonly common: Readonly<Partial<Record<(typeof COMMON)[number], string>>>;
   readonly series: string;

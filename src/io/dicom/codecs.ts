@@ -61,7 +61,8 @@ export async function decodeFrame(compression: Compression, data: Uint8Array, sh
   if (!name)
     throw new Error(
       compression === 'jpeg'
-        ? `a JPEG process that is not read, got frame header ${kind.toString(16).toUpperCase()} of ${bits} bits, expected lossless, or 8 bits sequential`
+        ? `a JPEG process that is not read, got frame header ${kind.toString(16).toUpperCase()} of ${bits} bits, expected lossless, ` +
+            'or 8 bits sequential'
         : `another kind of stream, got frame header ${kind.toString(16).toUpperCase()}`,
     );
   const bytes = await run(name, data, pixels * (bits > 8 ? 2 : 1));

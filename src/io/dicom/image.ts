@@ -153,7 +153,9 @@ function functionalGroups(dataSet: DataSet, frames: number): DataSet[][] | undef
   if (own.length === 0 && shared.length === 0) {
     if (frames === 1) return undefined;
     throw new DataError(
-      `${dataSet.file}: several frames without a position of their own, got ${frames} frames and no ${tagName(TAGS.PerFrameFunctionalGroupsSequence[0])}, expected one item a frame: where they lie and their spacing are not known.`,
+      `${dataSet.file}: several frames without a position of their own, got ${frames} frames and no ` +
+        `${tagName(TAGS.PerFrameFunctionalGroupsSequence[0])}, expected one item a frame: where they lie and their spacing are not ` +
+        'known.',
       'Export the series as single slices or as an enhanced image.',
     );
   }
@@ -174,7 +176,8 @@ function rescale(name: string, set: DataSet): { slope: number; intercept: number
     intercept = set.number('RescaleIntercept');
   if ((slope === undefined) !== (intercept === undefined)) {
     throw new DataError(
-      `${name}: half a rescaling, got ${slope === undefined ? 'RescaleIntercept' : 'RescaleSlope'} alone, expected RescaleSlope and RescaleIntercept.`,
+      `${name}: half a rescaling, got ${slope === undefined ? 'RescaleIntercept' : 'RescaleSlope'} alone, expected RescaleSlope ` +
+        'and RescaleIntercept.',
       'Export the series again.',
     );
   }
@@ -192,7 +195,9 @@ function geometry(name: string, find: Find): Pick<Frame, 'position' | 'across' |
           ? ' (ImagerPixelSpacing is that of the detector, not of the patient)'
           : '';
       throw new DataError(
-        `${name}: ${tagName(TAGS[keyword][0])} is ${values === undefined ? 'missing' : 'not usable'}, got ${values === undefined ? 'nothing' : values.length === 0 ? 'no value' : `${values.length} numbers`}, expected ${length} numbers${detector}.`,
+        `${name}: ${tagName(TAGS[keyword][0])} is ${values === undefined ? 'missing' : 'not usable'}, got ` +
+          `${values === undefined ? 'nothing' : values.length === 0 ? 'no value' : `${values.length} numbers`}, expected ${length} ` +
+          `numbers${detector}.`,
         keyword === 'PixelSpacing'
           ? 'The size of a voxel cannot be guessed: export the series with it.'
           : 'Remove localisers, screen captures and reports from the folder, or export the series again.',

@@ -9,7 +9,9 @@ const SOF3 = 0xc3,
   SOS = 0xda,
   DRI = 0xdd;
 
-/** Samples of a stream whose frame header was checked (`readCodestream`): one component, `rows * columns` of `bits` bits. Error: damaged. */
+/**
+ * Samples of a stream whose frame header was checked (`readCodestream`): one component, `rows * columns` of `bits` bits. Error: damaged.
+ */
 export function decodeLosslessJpeg(data: Uint8Array, rows: number, columns: number, bits: number): Uint16Array {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength),
     tables: (Uint16Array | undefined)[] = [];

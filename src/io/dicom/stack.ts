@@ -22,7 +22,10 @@ const FREE_VOXELS = 2 ** 27,
 
 const dot = (a: readonly number[], b: readonly number[]): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
-/** The volume of `images` of `bytes` bytes in all. DataError: several series, stacks or phases, missing or double slices, unequal size or orientation, tilt. */
+/**
+ * The volume of `images` of `bytes` bytes in all. DataError: several series, stacks or phases, missing or double slices, unequal size or
+ * orientation, tilt.
+ */
 export async function stackImages(
   folder: string,
   images: readonly DicomImage[],
@@ -44,7 +47,8 @@ export async function stackImages(
     voxels = frames.reduce((sum, f) => sum + f.rows * f.columns, 0);
   if (voxels > Math.min(MAX_VOXELS, FREE_VOXELS + VOXELS_PER_BYTE * bytes)) {
     throw new DataError(
-      `${folder}: the headers promise ${voxels.toExponential(2)} voxels, got ${bytes} bytes of files, expected at most ${MAX_VOXELS} voxels and ${VOXELS_PER_BYTE} a byte.`,
+      `${folder}: the headers promise ${voxels.toExponential(2)} voxels, got ${bytes} bytes of files, expected at most ` +
+        `${MAX_VOXELS} voxels and ${VOXELS_PER_BYTE} a byte.`,
       'If the scan is really that large, crop it; otherwise its headers are damaged.',
     );
   }
@@ -64,7 +68,9 @@ function arrange(folder: string, frames: readonly Frame[]): { order: readonly Fr
       f.spacing.every((mm, i) => Math.abs(mm - first.spacing[i]) < 1e-4 * mm);
     if (!fits)
       throw new DataError(
-        `${f.name}: does not fit the series in ${folder}, got ${f.rows} x ${f.columns} pixels at ${f.spacing.join(' x ')} mm along (${f.across.join(', ')}) and (${f.down.join(', ')}), expected ${first.rows} x ${first.columns} at ${first.spacing.join(' x ')} mm along (${first.across.join(', ')}) and (${first.down.join(', ')}), as ${first.name}.`,
+        `${f.name}: does not fit the series in ${folder}, got ${f.rows} x ${f.columns} pixels at ${f.spacing.join(' x ')} mm along ` +
+          `(${f.across.join(', ')}) and (${f.down.join(', ')}), expected ${first.rows} x ${first.columns} at ` +
+          `${first.spacing.join(' x ')} mm along (${first.across.join(', ')}) and (${first.down.join(', ')}), as ${first.name}.`,
         'Remove localisers and reformats from the folder.',
       );
   }
@@ -80,7 +86,8 @@ function arrange(folder: string, frames: readonly Frame[]): { order: readonly Fr
       sideways = Math.hypot(dot(step, across), dot(step, down));
     if (sideways > SIDEWAYS_TOLERANCE * Math.min(...first.spacing)) {
       throw new DataError(
-        `${folder}: the slices are shifted sideways (tilted gantry), got ${sideways.toFixed(2)} mm from ${start.name} to ${f.name}, expected 0.`,
+        `${folder}: the slices are shifted sideways (tilted gantry), got ${sideways.toFixed(2)} mm from ${start.name} to ` +
+          `${f.name}, expected 0.`,
         'Resample the scan to an orthogonal grid first.',
       );
     }
@@ -132,13 +139,16 @@ function assertEven(folder: string, order: readonly Frame[], places: readonly nu
         .filter((k) => a.labels[k] !== b.labels[k])
         .map((k) => `${k} ${a.labels[k] ?? 'none'} and ${b.labels[k] ?? 'none'}`);
       throw new DataError(
-        `${folder}: two slices at one position, got ${g.toFixed(3)} mm between ${a.name} and ${b.name}${differ.length ? ` (${differ.join(', ').slice(0, 300)})` : ''}, expected ${usual ? `${usual.toFixed(3)} mm` : 'different positions'}.`,
+        `${folder}: two slices at one position, got ${g.toFixed(3)} mm between ${a.name} and ${b.name}` +
+          `${differ.length ? ` (${differ.join(', ').slice(0, 300)})` : ''}, expected ` +
+          `${usual ? `${usual.toFixed(3)} mm` : 'different positions'}.`,
         'Export one image a position: a single phase, echo and reconstruction.',
       );
     }
     if (Math.abs(g - usual) > GAP_TOLERANCE * usual) {
       throw new DataError(
-        `${folder}: slices missing or unevenly spaced, got ${g.toFixed(3)} mm between ${a.name} and ${b.name}, expected ${usual.toFixed(3)} mm.`,
+        `${folder}: slices missing or unevenly spaced, got ${g.toFixed(3)} mm between ${a.name} and ${b.name}, expected ` +
+          `${usual.toFixed(3)} mm.`,
         'Export the whole series again, one image a position.',
       );
     }
@@ -155,7 +165,8 @@ function assertContiguous(folder: string, order: readonly Frame[]): void {
     distinct = new Set(numbers).size;
   if (distinct > 1 && changes > distinct - 1)
     throw new DataError(
-      `${folder}: several acquisitions between one another, got ${distinct} (AcquisitionNumber ${[...new Set(numbers)].slice(0, 5).join(', ')}) with ${changes} changes along the slices, expected one after the other.`,
+      `${folder}: several acquisitions between one another, got ${distinct} (AcquisitionNumber ` +
+        `${[...new Set(numbers)].slice(0, 5).join(', ')}) with ${changes} changes along the slices, expected one after the other.`,
       'Put each acquisition into a folder of its own.',
     );
 }
@@ -164,7 +175,8 @@ function assertContiguous(folder: string, order: readonly Frame[]): void {
 function thickness(frame: Frame): number {
   if (frame.thickness !== undefined && frame.thickness > 0) return frame.thickness;
   throw new DataError(
-    `${frame.name}: a single slice whose third spacing is not known, got SliceThickness ${frame.thickness ?? 'missing'}, expected a positive number.`,
+    `${frame.name}: a single slice whose third spacing is not known, got SliceThickness ${frame.thickness ?? 'missing'}, expected ` +
+      'a positive number.',
     'Add its neighbours, or export it with SliceThickness.',
   );
 }

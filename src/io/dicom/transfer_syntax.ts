@@ -56,7 +56,8 @@ export function transferSyntax(file: string, uid: string): TransferSyntax {
   if (known) return known;
   const name = REFUSED.find(([pattern]) => pattern.test(uid))?.[1] ?? 'unknown';
   throw new DataError(
-    `${file}: a transfer syntax that is not read, got ${JSON.stringify(uid.slice(0, 80))} (${name}), expected uncompressed, deflated, RLE, JPEG, JPEG-LS or JPEG 2000.`,
+    `${file}: a transfer syntax that is not read, got ${JSON.stringify(uid.slice(0, 80))} (${name}), expected uncompressed, ` +
+      'deflated, RLE, JPEG, JPEG-LS or JPEG 2000.',
     'Convert the series with another tool, for example: gdcmconv --raw IN OUT.',
   );
 }

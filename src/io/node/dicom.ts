@@ -61,7 +61,10 @@ export async function readDicomSeries(folder: string, tell = heardBy()): Promise
   return volume;
 }
 
-/** Names of what may be slices, in a fixed order, and how many files and folders there are. Links count: what they lead to is seen when it is read. */
+/**
+ * Names of what may be slices, in a fixed order, and how many files and folders there are. Links count: what they lead to is seen when it
+ * is read.
+ */
 async function slicesIn(folder: string): Promise<{ names: string[]; count: number; folders: number }> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
     throw unreadable(folder, cause);

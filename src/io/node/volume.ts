@@ -71,7 +71,8 @@ export async function readVolume(file: string, tell = heardBy()): Promise<Volume
       const path = join(dirname(file), name);
       return openSource(path, opened).catch((cause) => {
         throw new DataError(
-          `${file}: names a data file that cannot be read, got "${path}"${cause instanceof DataError ? ` (${/got (.*?), expected/.exec(cause.message)?.[1] ?? cause.message})` : ''}.`,
+          `${file}: names a data file that cannot be read, got "${path}"` +
+            `${cause instanceof DataError ? ` (${/got (.*?), expected/.exec(cause.message)?.[1] ?? cause.message})` : ''}.`,
           'Keep the header and its data file together, under their original names.',
           { cause },
         );

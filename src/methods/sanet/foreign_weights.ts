@@ -53,7 +53,10 @@ const SETTINGS = 'sam.compatibility "official", sam.window 14';
 /** What is wrong with a plan for the tensors of a file that names no network. */
 export function unsuited({ method: { sam, network2d } }: SanetPlan, shapes: ReadonlyMap<string, readonly number[]>): string | undefined {
   if (sam.enabled && sam.compatibility === 'corrected' && released(shapes))
-    return `they were trained with the official code, which computes other positions, axes and intensities; got method.sam.compatibility "corrected", expected ${SETTINGS} and a data.window that holds -1000..1000`;
+    return (
+      'they were trained with the official code, which computes other positions, axes and intensities; got method.sam.compatibility ' +
+      `"corrected", expected ${SETTINGS} and a data.window that holds -1000..1000`
+    );
   const statistics = [...shapes.keys()].find((name) => RESNET.test(name) && name.endsWith('.running_mean'));
   if (network2d.enabled && network2d.norm === 'gn' && statistics)
     return `they were trained with batch norm (${statistics}); got method.network2d.norm "gn", expected "bn"`;
@@ -73,5 +76,8 @@ export function suit(plan: SanetPlan, shapes: ReadonlyMap<string, readonly numbe
     data.window = [Math.min(low, -1000), Math.max(high, 1000)];
   }
   const { size, width, depth, heads } = found;
-  return `weights of the official SAM-Med3D code: the plan takes ${SETTINGS}, its sizes (${size}^3, width ${width}, depth ${depth}, ${heads} heads) and data.window ${data.window.join('..')} HU; it was trained on 128^3 voxels of 1.5 mm (data.roi, data.spacing)`;
+  return (
+    `weights of the official SAM-Med3D code: the plan takes ${SETTINGS}, its sizes (${size}^3, width ${width}, depth ${depth}, ` +
+    `${heads} heads) and data.window ${data.window.join('..')} HU; it was trained on 128^3 voxels of 1.5 mm (data.roi, data.spacing)`
+  );
 }

@@ -42,11 +42,13 @@ export const sanet: Method<SanetFields, StepFeed> = {
       [loss.ce + loss.dice > 0, 'loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)'],
       [
         !wide || (window[0] <= -1000 && window[1] >= 1000),
-        `sam.compatibility: got "official" with data.window [${window.join(', ')}], expected one that holds -1000..1000 HU (network2d.window keeps a narrower one for the 2D networks)`,
+        `sam.compatibility: got "official" with data.window [${window.join(', ')}], expected one that holds -1000..1000 HU ` +
+          '(network2d.window keeps a narrower one for the 2D networks)',
       ],
       [
         normalise !== 'z-score' || (!wide && own === 'data'),
-        `${wide ? 'sam.compatibility: got "official"' : 'network2d.window: got HU'} with data.normalise "z-score", expected "-1..1" or "0..1", from which HU follow`,
+        `${wide ? 'sam.compatibility: got "official"' : 'network2d.window: got HU'} with data.normalise "z-score", expected ` +
+          '"-1..1" or "0..1", from which HU follow',
       ],
       [
         own === 'data' || (own[0] < own[1] && own[0] >= window[0] && own[1] <= window[1]),

@@ -37,7 +37,10 @@ export class Predictor implements RoiPredictor {
     this.sam = parts.sam;
   }
 
-  /** Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. `joined`: as in `Batches.create`. */
+  /**
+   * Compiles inference for ROIs of the plan's size. The networks keep their weights; training may go on afterwards. `joined`: as in
+   * `Batches.create`.
+   */
   static async create(plan: SanetPlan, nets: SanetNetworks, joined?: boolean): Promise<Predictor> {
     assertPrecision(plan, currentDevice());
     const size = plan.data.roi as Readonly<Triple>;

@@ -76,7 +76,9 @@ class FullStep implements Step<StepFeed> {
   private readonly label: Tensor;
   private readonly annotated: Tensor;
   private readonly present: Tensor;
-  /** Probabilities of the 2D networks, a stack of slices each, and what SAM's turn makes of them for these networks; null without exchange. */
+  /**
+   * Probabilities of the 2D networks, a stack of slices each, and what SAM's turn makes of them for these networks; null without exchange.
+   */
   private readonly seen: Readonly<Record<SlicePlane, Tensor>> | null = null;
   private readonly targets: Supervision | null = null;
   private readonly looks: { plane: SlicePlane; part: Part }[] = [];

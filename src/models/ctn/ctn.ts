@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// CTN, the 3D Cross Transformer Network (specification 9.3): a residual network whose stages take in what a Swin for video sees. Public code makes that
-// Swin anew, with random weights, in every forward pass; here it is one and learns. Of its dual-attention head, which nothing there calls, nothing is built.
+// CTN, the 3D Cross Transformer Network (specification 9.3): a residual network whose stages take in what a Swin for video sees. Public
+// code makes that Swin anew, with random weights, in every forward pass; here it is one and learns. Of its dual-attention head, which
+// nothing there calls, nothing is built.
 import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { concat } from '../../ops/layout.ts';

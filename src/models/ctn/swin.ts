@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The transformer of the Cross Transformer Network (specification 9.3): Swin for video, whose windows are thin and whose depth is never merged.
+// The transformer of the Cross Transformer Network (specification 9.3): Swin for video, whose windows are thin and whose depth is never
+// merged.
 import type { Triple } from '../../axes.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { conv3d } from '../../ops/conv.ts';
@@ -68,7 +69,10 @@ export class VideoSwin extends Module {
     this.patch_embed = new PatchEmbed(inChannels, dim);
     this.layers = depths.map((depth, i) => new Stage(depth, dim * 2 ** i, heads[i], window, i < depths.length - 1));
   }
-  /** x [B, D, H, W, in] -> what each stage gives: [B, D / 2, H / 8, W / 8, 2 dim], [.., H / 16, .., 4 dim], ..., the last one not merged (sides rounded up). */
+  /**
+   * x [B, D, H, W, in] -> what each stage gives: [B, D / 2, H / 8, W / 8, 2 dim], [.., H / 16, .., 4 dim], ..., the last one not merged
+   * (sides rounded up).
+   */
   forward(x: Tensor): Tensor[] {
     const out: Tensor[] = [];
     let y = this.patch_embed.forward(x);

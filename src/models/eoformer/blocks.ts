@@ -57,7 +57,8 @@ export class EfficientAttention extends Module {
   forward(x: Tensor): Tensor {
     const [batch, channels, width] = [x.shape[0], x.shape.at(-1)!, x.shape.at(-1)! / this.heads];
     const tokens = (y: Tensor): Tensor => reshape(y, [batch, x.size / batch / channels, channels]);
-    const split = (y: Tensor): Tensor => permute(reshape(y, [...y.shape.slice(0, 2), this.heads, width]), [0, 2, 1, 3]); // [B, heads, tokens, d]
+    // [B, heads, tokens, d]
+    const split = (y: Tensor): Tensor => permute(reshape(y, [...y.shape.slice(0, 2), this.heads, width]), [0, 2, 1, 3]);
     const k = split(softmax(tokens(this.keys.forward(x)), 1));
     const q = softmax(split(tokens(this.queries.forward(x))), -1);
     const v = split(tokens(this.values.forward(x)));

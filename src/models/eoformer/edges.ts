@@ -60,7 +60,10 @@ class Branch extends Module {
   }
 }
 
-/** conv3^3 + branches + x, normalised over channels, PReLU. In training too all branches are one convolution: the same function in one pass over the voxels. */
+/**
+ * conv3^3 + branches + x, normalised over channels, PReLU. In training too all branches are one convolution: the same function in one pass
+ * over the voxels.
+ */
 export class EdgeMixer extends Module {
   readonly conv3x3x3: Conv3d;
   readonly conv1x1x1_sbx?: Branch;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// EoFormer (She et al. 2023; specification 9.1): convolution, then linear attention on the way down, edge stencils on the way up. Module names of
-// the public code, where a stencil is a parameter that is not trained and counts.
+// EoFormer (She et al. 2023; specification 9.1): convolution, then linear attention on the way down, edge stencils on the way up. Module
+// names of the public code, where a stencil is a parameter that is not trained and counts.
 import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { concat } from '../../ops/layout.ts';

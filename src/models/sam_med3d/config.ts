@@ -11,7 +11,10 @@ export interface SamConfig {
   readonly heads: number;
   /** Edge of attention windows in tokens; 0 = global. Blocks 2, 5, 8, 11 are global either way. */
   readonly window: number;
-  /** With the weights that its authors released: what their code computes (official.ts), for volumes of these intensities. Default: what is meant. */
+  /**
+   * With the weights that its authors released: what their code computes (official.ts), for volumes of these intensities. Default: what is
+   * meant.
+   */
   readonly official?: Intensity;
 }
 

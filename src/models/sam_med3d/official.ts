@@ -49,8 +49,10 @@ function positions(q: Tensor, tables: readonly Tensor[]): Tensor {
     reshape(matmul(reshape(leading, [b, heads, n, n * n, dh]), table), [b, heads, n, n, n, n]);
   const whole = b * heads * n * n;
   const byW = reshape(scores(q, rd), [whole, n, 1, 1, n]); // (d, h), w, x
-  const byZ = reshape(permute(scores(permute(q, [0, 1, 3, 2, 4, 5]), rh), [0, 1, 3, 2, 4, 5]), [whole, 1, n, 1, n]); // h leads; (d, h), z, x
-  const byY = reshape(permute(scores(permute(q, [0, 1, 4, 2, 3, 5]), rw), [0, 1, 3, 4, 2, 5]), [whole, 1, 1, n, n]); // w leads; (d, h), y, x
+  // h leads; (d, h), z, x
+  const byZ = reshape(permute(scores(permute(q, [0, 1, 3, 2, 4, 5]), rh), [0, 1, 3, 2, 4, 5]), [whole, 1, n, 1, n]);
+  // w leads; (d, h), y, x
+  const byY = reshape(permute(scores(permute(q, [0, 1, 4, 2, 3, 5]), rw), [0, 1, 3, 4, 2, 5]), [whole, 1, 1, n, n]);
   return reshape(add(byW, add(byZ, byY)), [b, heads, n ** 3, n ** 3]);
 }
 

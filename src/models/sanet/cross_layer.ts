@@ -95,7 +95,8 @@ abstract class CrossLayerAttention extends Module {
     });
     const scalar = matmul(tensor(keyLevel, { shape: [total, RATIOS.length] }), this.level_bias); // [T, nh]
     const keys = reshape(permute(scalar, [1, 0]), [HEADS, 1, total]);
-    const plan = interpolationPlan(this.table.shape[0], [total, total], this.taps.index, this.taps.weights); // a trace's own: it goes with it
+    // a trace's own: it goes with it
+    const plan = interpolationPlan(this.table.shape[0], [total, total], this.taps.index, this.taps.weights);
     return add(tableInterpolate(this.table, plan), keys);
   }
 

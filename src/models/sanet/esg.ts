@@ -57,7 +57,8 @@ export class ESG extends Module {
     // Wc [V - x; x] = V W1^T + x (W2 - W1)^T: five times fewer products than pair by pair.
     const w1 = slice(this.pair.weight, { axis: 1, start: 0, end: c });
     const w2 = slice(this.pair.weight, { axis: 1, start: c, end: 2 * c });
-    const pairs = this.scoped(() => edgeConvGather(castTo(linear(nodes, w1), x.dtype), linear(x, castTo(sub(w2, w1), x.dtype)), nearest)); // [S, N, 5, C]
+    // [S, N, 5, C]
+    const pairs = this.scoped(() => edgeConvGather(castTo(linear(nodes, w1), x.dtype), linear(x, castTo(sub(w2, w1), x.dtype)), nearest));
     const y = this.scoped(() => neighbourMax(this.bn.forward(pairs, { relu: true })));
     return reshape(add(x, y), [s, h, w, c]);
   }

@@ -29,8 +29,8 @@ export class Mlp extends Module {
 }
 
 /**
- * Attention in windows. A map that is no larger than the window along an axis is one window there, and not shifted. Its tokens keep the offsets that
- * they have: public code reads the first rows of the whole window's index instead, which are other tokens' offsets.
+ * Attention in windows. A map that is no larger than the window along an axis is one window there, and not shifted. Its tokens keep the
+ * offsets that they have: public code reads the first rows of the whole window's index instead, which are other tokens' offsets.
  */
 export class WindowAttention extends Module {
   /** [(2 wd - 1) (2 wh - 1) (2 ww - 1), heads] */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Swin-SMT (specification 9.5): Swin-UNETR of the second version, in whose last stages a soft mixture of experts takes the place of the MLP.
+// Swin-SMT (specification 9.5): Swin-UNETR of the second version, in whose last stages a soft mixture of experts takes the place of the
+// MLP.
 import type { FloatType } from '../../engine/dtype.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { layerNorm } from '../../ops/norm.ts';

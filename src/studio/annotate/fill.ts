@@ -21,7 +21,9 @@ export function fillPolygon({ width, height, data }: Bitmap, corners: readonly P
   }
 }
 
-/** Sets what hangs together (four neighbours) with the pixel at `seed` and has HU within the gate. In place; nothing if the seed is outside. */
+/**
+ * Sets what hangs together (four neighbours) with the pixel at `seed` and has HU within the gate. In place; nothing if the seed is outside.
+ */
 export function flood({ width, height, data }: Bitmap, seed: Point, value: number, hu: Ground['hu'], gate: Gate): void {
   const [u, v] = [Math.round(seed[0]), Math.round(seed[1])];
   if (u < 0 || v < 0 || u >= width || v >= height) return;

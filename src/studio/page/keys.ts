@@ -15,7 +15,12 @@ export interface Key {
 }
 
 const planeOf = ({ main }: State): 'transverse' | 'coronal' | 'sagittal' => (main === 'space' ? 'transverse' : main);
-const ARROWS: Readonly<Record<string, readonly [number, number]>> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }; // prettier-ignore
+const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
 const slices = (s: Studio, by: number): void => s.look.step(planeOf(s.store.get()), by);
 const radius = (s: Studio, by: number): void => {
   const next = Math.round(10 * s.store.get().radius * by) / 10;
@@ -25,7 +30,8 @@ const middle = (s: Studio, by: number): void => {
   const { scan, cross } = s.store.get();
   const plane = planeOf(s.store.get());
   const canvas = document.querySelector<HTMLCanvasElement>(`canvas[data-plane="${plane}"]`);
-  if (scan && canvas && cross) s.look.zoom(plane, by, [canvas.clientWidth / 2, canvas.clientHeight / 2], [canvas.clientWidth, canvas.clientHeight]); // prettier-ignore
+  if (scan && canvas && cross)
+    s.look.zoom(plane, by, [canvas.clientWidth / 2, canvas.clientHeight / 2], [canvas.clientWidth, canvas.clientHeight]);
 };
 
 /** The tool where the cross-hairs are, as a click there. */

@@ -52,7 +52,11 @@ export function drawSlice(
   const size: [number, number] = [drawn.width, drawn.height];
   if (shown.mask && mask) {
     const bitmap: Bitmap = { width: drawn.width, height: drawn.height, data: mask };
-    if (shown.style === 'fill') picture(own.mask.paint(size, [mask, shown.opacity, state.session], (rgba) => tints(bitmap, colours, shown.opacity * 0.6, rgba)), false); // prettier-ignore
+    if (shown.style === 'fill')
+      picture(
+        own.mask.paint(size, [mask, shown.opacity, state.session], (rgba) => tints(bitmap, colours, shown.opacity * 0.6, rgba)),
+        false,
+      );
     outline(
       ctx,
       frame,
@@ -63,7 +67,13 @@ export function drawSlice(
     );
   }
   if (shown.drawn) {
-    if (shown.style === 'fill') picture(own.drawn.paint(size, [state.drawn, scan, plane, index, shown.opacity, state.session], (rgba) => tints(drawn, colours, shown.opacity, rgba)), false); // prettier-ignore
+    if (shown.style === 'fill')
+      picture(
+        own.drawn.paint(size, [state.drawn, scan, plane, index, shown.opacity, state.session], (rgba) =>
+          tints(drawn, colours, shown.opacity, rgba),
+        ),
+        false,
+      );
     const lines = own.drawnEdges.of([state.drawn, scan, plane, index], () => linesOf(drawn));
     outline(ctx, frame, lines, colours, 2, []);
   }

@@ -174,7 +174,8 @@ function Correct(): JSX.Element {
       <h2>Correct and go on</h2>
       <p class="soft">
         {mask
-          ? `Slice ${mask.index + 1} as after ${mask.iteration} iterations${mask.agreement === null ? '' : `; the networks agree to ${percent(mask.agreement)}`}.`
+          ? `Slice ${mask.index + 1} as after ${mask.iteration} iterations` +
+            `${mask.agreement === null ? '' : `; the networks agree to ${percent(mask.agreement)}`}.`
           : 'The mask of the slice that you look at comes as the training gets on.'}
         {whole && ` Whole mask: after ${whole.iteration} iterations of run ${whole.run}.`}
       </p>

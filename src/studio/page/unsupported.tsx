@@ -16,13 +16,15 @@ const WAYS: Readonly<Record<Lack, readonly string[]>> = {
   insecure: ['Open the page by the address that `voxelgrad studio` printed, or serve it over HTTPS.'],
   'no-webgpu': [
     'Use Chrome or Edge 144 or newer, on Windows, macOS, ChromeOS or Android.',
-    'On Linux, start it with --enable-unsafe-webgpu --enable-features=Vulkan, or set chrome://flags/#enable-unsafe-webgpu and #enable-vulkan to Enabled.',
+    'On Linux, start it with --enable-unsafe-webgpu --enable-features=Vulkan, or set chrome://flags/#enable-unsafe-webgpu and ' +
+      '#enable-vulkan to Enabled.',
     'Firefox and Safari have WebGPU, but not the subgroups that the kernels need.',
   ],
   'no-adapter': [
     'Look at chrome://gpu: WebGPU should say “Hardware accelerated”. A new driver often helps.',
     'Turn on “Use graphics acceleration when available” in the browser’s settings, and start it anew.',
-    'On Linux, or where the GPU is on the browser’s list of blocked ones: set chrome://flags/#enable-unsafe-webgpu and #ignore-gpu-blocklist to Enabled.',
+    'On Linux, or where the GPU is on the browser’s list of blocked ones: set chrome://flags/#enable-unsafe-webgpu and ' +
+      '#ignore-gpu-blocklist to Enabled.',
   ],
   'no-subgroups': [
     'Use Chrome or Edge 144 or newer; older ones hide subgroups behind chrome://flags/#enable-unsafe-webgpu.',

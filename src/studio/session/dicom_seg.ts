@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A mask as a DICOM segmentation (PS3.3 A.51): binary, a frame for each class and slice where it is, on the grid of the series it refers to.
+// A mask as a DICOM segmentation (PS3.3 A.51): binary, a frame for each class and slice where it is, on the grid of the series it refers
+// to.
 import dcmjs from 'dcmjs';
 import { axisVector, voxelToWorld, type Geometry } from '../../data/geometry.ts';
 import { DataError } from '../../errors.ts';
@@ -72,7 +73,10 @@ function packed(
   return out;
 }
 
-/** `mask` [D, H, W] lies on `grid`, that of the series. Segments are the classes above background. @throws DataError where nothing is segmented */
+/**
+ * `mask` [D, H, W] lies on `grid`, that of the series. Segments are the classes above background. @throws DataError where nothing is
+ * segmented
+ */
 export function dicomSegmentation(
   mask: Uint8Array,
   grid: Geometry,

@@ -209,7 +209,8 @@ export async function addFiles(
     tell(volumes.length + done, seen.length);
   });
   for (const { volume, remarks, reference } of series)
-    await attempt(() => add(store, { wish: `series_${store.record.cases.length + 1}`, format: 'dicom', volume, remarks, reference })); // folders are often called like the patient
+    // folders are often called like the patient
+    await attempt(() => add(store, { wish: `series_${store.record.cases.length + 1}`, format: 'dicom', volume, remarks, reference }));
   if (added.length === 0 && problems.length === 0)
     hear(
       new VoxelgradError(

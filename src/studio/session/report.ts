@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The report of the command line about a session's newest run: what was annotated, how training went, on what machine. Nothing was held out,
-// so nothing is evaluated, and the report says so.
+// The report of the command line about a session's newest run: what was annotated, how training went, on what machine. Nothing was held
+// out, so nothing is evaluated, and the report says so.
 import manifest from '../../../package.json' with { type: 'json' };
 import { renderReport } from '../../report/report.ts';
 import type { Plan } from '../../methods/plan.ts';

@@ -27,7 +27,9 @@ export function tints({ data }: Bitmap, colours: readonly (Colour | undefined)[]
   for (let i = 0; i < data.length; i++) out[i] = table[data[i]];
 }
 
-/** Edges of a class as segments [u1, v1, u2, v2, ...] between pixel corners (pixel (u, v) spans u - 0.5 to u + 0.5); straight runs are one. */
+/**
+ * Edges of a class as segments [u1, v1, u2, v2, ...] between pixel corners (pixel (u, v) spans u - 0.5 to u + 0.5); straight runs are one.
+ */
 export function edges({ width, height, data }: Bitmap, value: number): number[] {
   const is = (u: number, v: number): boolean => u >= 0 && v >= 0 && u < width && v < height && data[v * width + u] === value;
   const out: number[] = [];

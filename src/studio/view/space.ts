@@ -21,7 +21,10 @@ export interface Angles {
 }
 export const FROM_THE_FRONT: Angles = { turned: 30, raised: 20 };
 
-/** Right, up and towards the eye in array axes [W, H, D]: towards Right, Anterior, Superior. From the front the patient's right is on the left. */
+/**
+ * Right, up and towards the eye in array axes [W, H, D]: towards Right, Anterior, Superior. From the front the patient's right is on the
+ * left.
+ */
 function view({ turned, raised }: Angles): readonly [Triple, Triple, Triple] {
   const [a, b] = [turned, raised].map((d) => (d * Math.PI) / 180);
   const right: Triple = [-Math.cos(a), Math.sin(a), 0],
@@ -72,7 +75,14 @@ export function openSpace(canvas: HTMLCanvasElement): { draw(scene: Scene, angle
   gl.linkProgram(program);
   gl.useProgram(program);
   const uniform = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(program, name);
-  const places = { right: uniform('right'), up: uniform('up'), eye: uniform('eye'), middle: uniform('middle'), zoom: uniform('zoom'), colour: uniform('colour') }; // prettier-ignore
+  const places = {
+    right: uniform('right'),
+    up: uniform('up'),
+    eye: uniform('eye'),
+    middle: uniform('middle'),
+    zoom: uniform('zoom'),
+    colour: uniform('colour'),
+  };
   const pictures = [0, 1, 2].map(() => gl.createTexture());
   const square = gl.createVertexArray(),
     corners = gl.createBuffer();

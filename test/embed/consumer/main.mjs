@@ -123,7 +123,8 @@ const misuse = {
   'lanes beyond a subgroup': await said(() => kernels.norm.compile(device, { overrides: { LANES: 256, WG: 256 } })),
   'lanes that do not fill a workgroup': await said(() => kernels.norm.compile(device, { overrides: { LANES: 4, WG: 6 } })),
 };
-// An adapter whose subgroups may have 4 lanes, such as Chromium's SwiftShader: what is left out follows it, what is asked beyond it is refused.
+// An adapter whose subgroups may have 4 lanes, such as Chromium's SwiftShader: what is left out follows it, what is asked beyond it is
+// refused.
 const narrow = new Proxy(device, {
   get: (d, key) =>
     key === 'adapterInfo' ? { subgroupMinSize: 4, subgroupMaxSize: 4 } : typeof d[key] === 'function' ? d[key].bind(d) : d[key],

@@ -92,7 +92,8 @@ function attention() {
       for (let c = 0; c < d; c++) expected[(h * T + t) * d + c] = e.reduce((s, p, j) => s + p * row(v, h, j)[c], 0) / total;
     }
   }
-  const factors = (value) => Float32Array.from({ length: heads * T * 4 }, (_, i) => [value, 0, 0, 1][i % 4]); // factor, added term, -, 1 / norm
+  // factor, added term, -, 1 / norm
+  const factors = (value) => Float32Array.from({ length: heads * T * 4 }, (_, i) => [value, 0, 0, 1][i % 4]);
   const strides = (name) => ({ [`${name}0`]: 0, [`${name}b`]: heads * T * d, [`${name}h`]: T * d, [`${name}g`]: T * d, [`${name}t`]: d });
   return {
     name: 'attention',

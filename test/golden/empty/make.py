@@ -40,7 +40,8 @@ def seen(t):
 
 def outcome(row, shapes):
     seed = make.seed_of(f"{row['op']}: {row['name']}")
-    specs = [{**spec, 'shape': shape, **({'values': spec['values'][:int(np.prod(shape))]} if 'values' in spec else {})} for spec, shape in zip(row['inputs'], shapes)]
+    specs = [{**spec, 'shape': shape, **({'values': spec['values'][:int(np.prod(shape))]} if 'values' in spec else {})}
+             for spec, shape in zip(row['inputs'], shapes)]
     try:
         inputs = [make.values({**row, 'inputs': specs}, seed, i) for i in range(len(specs))]
         wanted = row.get('grad', [i for i, t in enumerate(inputs) if t.is_floating_point()])
@@ -56,7 +57,8 @@ def outcome(row, shapes):
 
 
 def main():
-    tables = json.loads(subprocess.run(['node', str(make.ROOT / 'scripts/export_cases.mjs')], check=True, capture_output=True, text=True).stdout)
+    script = ['node', str(make.ROOT / 'scripts/export_cases.mjs')]
+    tables = json.loads(subprocess.run(script, check=True, capture_output=True, text=True).stdout)
     lines = []
     for rows in tables.values():
         for row in rows:

@@ -103,7 +103,8 @@ def relative_attention(qkv, d, h, w, heads, scale=None):
 
 
 def window_attention(qkv, table, heads, window, shift, reach=None):
-    """Swin's, token by token: which window and region of the rolled map each token is in says which pairs see each other, and at what score."""
+    """Swin's, token by token: which window and region of the rolled map each token is in says which pairs see each other, and at
+    what score."""
     sides, axes, reach = qkv.shape[1:-1], tuple(range(1, qkv.dim() - 1)), reach or window
     rolled = qkv.roll(tuple(-s for s in shift), axes)
     places = torch.cartesian_prod(*(torch.arange(n) for n in sides)).reshape(-1, len(sides))  # [T, axes]

@@ -4,7 +4,8 @@
 
 Reads the tables of test/cases, evaluates each row's expression in float64, has torch.autograd.gradcheck judge it (above 20,000
 elements a central difference along one direction), and stores outputs and gradients of sum(output * direction) in
-FAMILY.safetensors. Inputs are not stored: they are Philox numbers seeded by the row's name. Above 4,096 elements a golden holds 64 entries and [product with the direction, norm].
+FAMILY.safetensors. Inputs are not stored: they are Philox numbers seeded by the row's name. Above 4,096 elements a golden holds 64 entries
+and [product with the direction, norm].
 """
 import json
 import pathlib

@@ -33,7 +33,8 @@ def expected(s):
     out = {}
     for name, t in s.items():
         t = t.detach().contiguous()
-        out[name] = {"shape": list(t.shape), "values": [value(v) for v in (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t).flatten().tolist()]}
+        numbers = (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t).flatten().tolist()
+        out[name] = {"shape": list(t.shape), "values": [value(v) for v in numbers]}
     return out
 
 
@@ -58,9 +59,12 @@ optimiser = torch.optim.AdamW(layer.parameters(), lr=8e-4)
 scheduler = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones=[120, 180, 180], gamma=0.1)
 layer(torch.ones(1, 2)).sum().backward()
 torch.save({
-    "epoch": 1, "model_state_dict": layer.state_dict(), "optimizer_state_dict": optimiser.state_dict(), "lr_scheduler_state_dict": scheduler.state_dict(),
-    "losses": [0.5], "dices": [np.float64(0.25)], "best_loss": 0.5, "best_dice": 0.25, "args": argparse.Namespace(task_name="union_train", device=torch.device("cpu")),
-    "used_datas": ["data/a", "data/b"], "counts": collections.Counter("abba"), "groups": collections.defaultdict(list, {"a": [1]}), "raw": bytearray(b"abc"),
+    "epoch": 1, "model_state_dict": layer.state_dict(), "optimizer_state_dict": optimiser.state_dict(),
+    "lr_scheduler_state_dict": scheduler.state_dict(),
+    "losses": [0.5], "dices": [np.float64(0.25)], "best_loss": 0.5, "best_dice": 0.25,
+    "args": argparse.Namespace(task_name="union_train", device=torch.device("cpu")),
+    "used_datas": ["data/a", "data/b"], "counts": collections.Counter("abba"), "groups": collections.defaultdict(list, {"a": [1]}),
+    "raw": bytearray(b"abc"),
 }, here / "scheduler.pth")
 
 
@@ -108,7 +112,8 @@ class Evil:
 
 # Were one of these executed, the file "executed" would appear in the working directory.
 torch.save({"weight": torch.ones(1), "x": Evil(os.system, "touch executed")}, here / "evil_system.pth")
-torch.save({"weight": torch.ones(1), "x": Evil(os.system, "touch executed")}, here / "evil_legacy.pth", _use_new_zipfile_serialization=False)
+evil = {"weight": torch.ones(1), "x": Evil(os.system, "touch executed")}
+torch.save(evil, here / "evil_legacy.pth", _use_new_zipfile_serialization=False)
 torch.save({"weight": torch.ones(1), "x": Evil(eval, "open('executed', 'w')")}, here / "evil_eval.pth")
 torch.save({"weight": torch.ones(1), "x": Evil(getattr, "text", "upper")}, here / "evil_getattr.pth")
 torch.save(torch.nn.Linear(2, 2), here / "whole_module.pth")

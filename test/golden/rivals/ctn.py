@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """CTN (specification 9.3), the 3D Cross Transformer Network: a residual CNN, a video-Swin branch trained with it, a gated decoder.
 
-Where it is silent: no norm of the patches or of what the branch gives, what comes up before the skip, the head's convolutions have biases."""
+Where it is silent: no norm of the patches or of what the branch gives, what comes up before the skip, the head's convolutions have
+biases."""
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -79,7 +80,8 @@ class CTN(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(conv(cin, k, 7, 2), bn(k), nn.ReLU())
         ch = [k, k, 2 * k, 4 * k, 8 * k]
-        self.stages = nn.ModuleList(nn.Sequential(Basic(ch[i], ch[i + 1], 1 if i == 0 else 2), Basic(ch[i + 1], ch[i + 1], 1)) for i in range(4))
+        self.stages = nn.ModuleList(nn.Sequential(Basic(ch[i], ch[i + 1], 1 if i == 0 else 2), Basic(ch[i + 1], ch[i + 1], 1))
+                                    for i in range(4))
         self.swin = Swin(cin, dim, depths, heads, window)
         self.couple = nn.ModuleList(conv(a, b, 1) for a, b in zip((2 * dim, 4 * dim, 8 * dim, 8 * dim), ch[1:]))
         self.dec3, self.dec2, self.dec1 = Dec(12 * k, 4 * k, k), Dec(3 * k, 2 * k, k), Dec(2 * k, 2 * k, k)

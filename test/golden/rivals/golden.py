@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One golden: a network with drawn weights and input, its logits, and gradients of sum(logits * direction) reduced to two numbers each.
 
-Drawn as in ../sanet (NAMES.md section 4: Philox, stream 0; float32(offset + scale * normal)): parameter i in the order of definition has op i,
+Drawn as in ../sanet (NAMES.md section 4: Philox, stream 0; float32(offset + scale * normal)): parameter i in the order of definition has
+op i,
 the input op 10000, the logits' direction 20000, the gradient of parameter i 30000 + i, that of the input 40000, samples of the logits none:
 entry j of 512 is at floor(j n / 512) + (37 j mod floor(n / 512)). Names, shapes, offsets and scales are in the file's metadata."""
 import json
@@ -94,7 +95,8 @@ def golden(name, make, config, shape, seed, evaluation=False):
 def write(name, tensors, facts):
     """safetensors: u64 header length, JSON, raw little-endian values; doubles first, so that all are aligned."""
     whole = ("logits", "eval")
-    tensors = {k: np.ascontiguousarray(v, np.float32 if k in whole else np.float64) for k, v in sorted(tensors.items(), key=lambda item: item[0] in whole)}
+    tensors = {k: np.ascontiguousarray(v, np.float32 if k in whole else np.float64)
+               for k, v in sorted(tensors.items(), key=lambda item: item[0] in whole)}
     header, at = {"__metadata__": {"facts": json.dumps(facts, separators=(",", ":"))}}, 0
     for key, v in tensors.items():
         header[key] = {"dtype": "F32" if v.dtype == np.float32 else "F64", "shape": list(v.shape), "data_offsets": [at, at + v.nbytes]}

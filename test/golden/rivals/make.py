@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Goldens of the compared networks: python test/golden/rivals/make.py [NAME...] (PyTorch 2, CPU). --seeds N NAME: the calmest of N seeds.
 
-The modules are written from docs/method.md (specification 9) without reading the TypeScript; counts.py asserts their sizes. Float64; `f32` is the
+The modules are written from docs/method.md (specification 9) without reading the TypeScript; counts.py asserts their sizes. Float64;
+`f32` is the
 distance of the same module run in float32: the least one can expect."""
 import sys
 
@@ -17,7 +18,8 @@ from unet2d import UNet2D
 from unet3d import UNet3D
 from vnet import VNet
 
-# Seeds: the best of a few, in whose float32 run no ReLU or maximum changes sides. Two inputs where a 1^3 convolution is normalised: of one input
+# Seeds: the best of a few, in whose float32 run no ReLU or maximum changes sides. Two inputs where a 1^3 convolution is normalised: of
+# one input
 # its weight would be without effect, its gradient rounding alone.
 CASES = {
     "vnet": (VNet, dict(widths=[4, 8, 16, 32, 64]), (2, 1, 16, 32, 32), 7, True),

@@ -60,12 +60,14 @@ class SwinSMT(nn.Module):
         dims = [dim << i for i in range(5)]
         self.embed = nn.Conv3d(cin, dim, 2, 2)
         self.before = nn.ModuleList(ResBlock(c, c) for c in dims[:4])
-        self.stages = nn.ModuleList(swin_stage(dims[i], depth, heads[i], window, partial(SoftMoE, experts=experts) if i >= 4 - moe_stages else Mlp)
+        mlp = lambda i: partial(SoftMoE, experts=experts) if i >= 4 - moe_stages else Mlp
+        self.stages = nn.ModuleList(swin_stage(dims[i], depth, heads[i], window, mlp(i))
                                     for i in range(4))
         self.merge = nn.ModuleList(Merge(c) for c in dims[:4])
         self.skip = nn.ModuleList([ResBlock(cin, dim), *(ResBlock(c, c) for c in dims[:3])])
         self.bottom = ResBlock(dims[4], dims[4])
-        self.up = nn.ModuleList(UpBlock(a, b) for a, b in ((dims[4], dims[3]), (dims[3], dims[2]), (dims[2], dims[1]), (dims[1], dims[0]), (dim, dim)))
+        steps = ((dims[4], dims[3]), (dims[3], dims[2]), (dims[2], dims[1]), (dims[1], dims[0]), (dim, dim))
+        self.up = nn.ModuleList(UpBlock(a, b) for a, b in steps)
         self.head = nn.Conv3d(dim, classes, 1)
 
     def forward(self, x):

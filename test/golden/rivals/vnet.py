@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""VNet (specification 9.6): stages of n conv3-BN-ReLU, down by conv2 s2, up by ConvT2 s2, skips by addition; every convolution has a bias."""
+"""VNet (specification 9.6): stages of n conv3-BN-ReLU, down by conv2 s2, up by ConvT2 s2, skips by addition; every convolution has a
+bias."""
 from torch import nn
 
 WIDTHS, DEPTHS = (16, 32, 64, 128, 256), (1, 2, 3, 3, 3)

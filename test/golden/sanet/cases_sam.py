@@ -37,8 +37,10 @@ def write(w):
     w.module("attention", 201, Attention(48, 3, 4), {"x": normal(2, 4, 4, 4, 48)}, config={"dim": 48, "heads": 3, "length": 4})
     w.module("attention_resampled", 202, Attention(48, 3, 4), {"x": normal(1, 3, 4, 5, 48)}, config={"dim": 48, "heads": 3, "length": 4})
     w.module("block", 203, Block(48, 3, 4, 0), {"x": normal(1, 4, 4, 4, 48)}, config={"dim": 48, "heads": 3, "grid": 4, "window": 0})
-    w.module("block_windowed", 204, Block(48, 3, 5, 3), {"x": normal(1, 5, 5, 5, 48)}, config={"dim": 48, "heads": 3, "grid": 5, "window": 3})
-    w.module("block_window14", 205, Block(32, 2, 4, 14), {"x": normal(1, 4, 4, 4, 32)}, config={"dim": 32, "heads": 2, "grid": 4, "window": 14})
+    w.module("block_windowed", 204, Block(48, 3, 5, 3), {"x": normal(1, 5, 5, 5, 48)},
+             config={"dim": 48, "heads": 3, "grid": 5, "window": 3})
+    w.module("block_window14", 205, Block(32, 2, 4, 14), {"x": normal(1, 4, 4, 4, 32)},
+             config={"dim": 32, "heads": 2, "grid": 4, "window": 14})
     w.module("attention_official", 212, Attention(32, 2, 3, True), {"x": normal(2, 3, 3, 3, 32)},
              config={"dim": 32, "heads": 2, "length": 3})
     w.module("neck", 206, neck(48), {"x": normal(1, 48, 4, 4, 4)}, lambda m, x: {"y": m(x)})

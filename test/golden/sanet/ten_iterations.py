@@ -103,7 +103,8 @@ def run(images, masks, rows, dtype=torch.float64, selected=None):
         c = row["case"]
         a = row["augmentation"]
         pixels = moved((images[c].astype(np.float64) / 127.5 - 1).astype(np.float32), a) * (1 + a["scale"]) + a["shift"]
-        sample = {"image": torch.from_numpy(pixels.astype(np.float32)).to(dtype), "g": torch.from_numpy(moved(masks[c], a).astype(np.int64)),
+        sample = {"image": torch.from_numpy(pixels.astype(np.float32)).to(dtype),
+                  "g": torch.from_numpy(moved(masks[c], a).astype(np.int64)),
                   "annotated": torch.from_numpy(moved(annotated(CASES[c]).numpy(), a)).to(dtype), "click": torch.tensor(row["click"]),
                   "chosen": {p: torch.tensor(row[p]) for p in ("transverse", "coronal")}}
         records.append(cross.iteration(nets, optimisers, sample, LAM, selected=None if selected is None else selected[it]))

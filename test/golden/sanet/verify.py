@@ -181,7 +181,7 @@ def l2_zero():  # E.9
 
 def truth_table():  # E.10
     one = torch.ones(())
-    prob = lambda label, c: torch.stack([1 - torch.tensor(c), torch.tensor(c)]) if label else torch.stack([torch.tensor(c), 1 - torch.tensor(c)])
+    prob = lambda label, c: torch.stack([1 - torch.tensor(c), torch.tensor(c)] if label else [torch.tensor(c), 1 - torch.tensor(c)])
     for w, y3, yt, yc, c3, ct, cc in itertools.product((0, 1), (0, 1), (0, 1), (0, 1), (.6, .8, .95), (.65, .85), (.7, .9)):
         p3, pt, pc = prob(y3, c3), prob(yt, ct), prob(yc, cc)
         w2 = cross.weight_n3(one * w, one, .5, p3, pt, pc).item()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Losses of what a network gives that has diverged, and of targets at the ends of their domains: PyTorch's values and gradients, so that NaN is not lost on
-// the way to the number that is watched.
+// Losses of what a network gives that has diverged, and of targets at the ends of their domains: PyTorch's values and gradients, so that
+// NaN is not lost on the way to the number that is watched.
 import { crossEntropy, nll } from '../../../src/losses/classes.ts';
 import { bce, bceWithLogits, huber, kl, l1, mse, smoothL1 } from '../../../src/losses/elementwise.ts';
 import { pairs, rowsOf, type Special, type SpecialInput, type Specials } from './form.ts';

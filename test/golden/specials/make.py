@@ -3,7 +3,8 @@
 """Goldens of special values: python test/golden/specials/make.py [FAMILY...] (PyTorch 2, CPU; node on the PATH).
 
 Each row's expression is evaluated by PyTorch in float64 and rounded, and in float32 (f16 rows: float16); the latter is stored besides, as
-KEY.own, where the two are not one number within a few units in the last place. Gradients are those for dLoss/dOutput = UPSTREAM of form.ts: gI.0, gI.1, ...
+KEY.own, where the two are not one number within a few units in the last place. Gradients are those for dLoss/dOutput = UPSTREAM of form.ts:
+gI.0, gI.1, ...
 """
 import json
 import pathlib
@@ -31,7 +32,8 @@ def inputs_of(row, kind):
     out = []
     for spec in row['inputs']:
         if 'dtype' in spec:
-            out.append(torch.from_numpy(np.array(spec['bits'], dtype=np.uint32).view(INTEGERS[spec['dtype']]).astype(np.int64).reshape(spec['shape'])))
+            bits = np.array(spec['bits'], dtype=np.uint32).view(INTEGERS[spec['dtype']])
+            out.append(torch.from_numpy(bits.astype(np.int64).reshape(spec['shape'])))
             continue
         v = array(spec['bits']).astype(np.float16).astype(np.float32) if row['half'] else array(spec['bits'])
         out.append(torch.from_numpy(v.reshape(spec['shape'])).to(kind).requires_grad_())
@@ -48,7 +50,8 @@ def results(row, upstream, kind):
     active = [y for y in outs if y.requires_grad]
     wanted = row.get('grad', [i for i, t in enumerate(inputs) if t.is_floating_point()])
     for k, g in enumerate(upstream if active and wanted else []):
-        grads = torch.autograd.grad(active, [inputs[i] for i in wanted], [torch.full_like(y, g) for y in active], retain_graph=True, allow_unused=True)
+        grads = torch.autograd.grad(active, [inputs[i] for i in wanted], [torch.full_like(y, g) for y in active],
+                                    retain_graph=True, allow_unused=True)
         for i, found_grad in zip(wanted, grads):
             found[f'g{i}.{k}'] = torch.zeros_like(inputs[i]) if found_grad is None else found_grad
     return found
@@ -78,7 +81,8 @@ def main():
         tensors = {}
         for row in tables['families'][family]:
             try:
-                exact, single = (results(row, [float(g) for g in upstream], kind) for kind in (torch.float64, torch.float16 if row['half'] else torch.float32))
+                kinds = (torch.float64, torch.float16 if row['half'] else torch.float32)
+                exact, single = (results(row, [float(g) for g in upstream], kind) for kind in kinds)
             except Exception as e:
                 raise SystemExit(f'{row["id"]}: {e}') from e
             for key in exact:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Proof of a row of special values: outputs and gradients against PyTorch, node by node and as a fused program. A value is right where it
-// is PyTorch's in float64, rounded, or PyTorch's in its own type, but for a few units in the last place. Zeros are equal whatever their sign.
-// Numbers below 2^-126 may be 0, as inputs and as results: the device flushes them (docs/precision.md).
+// is PyTorch's in float64, rounded, or PyTorch's in its own type, but for a few units in the last place. Zeros are equal whatever their
+// sign. Numbers below 2^-126 may be 0, as inputs and as results: the device flushes them (docs/precision.md).
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { backward } from '../../../src/engine/autograd.ts';
@@ -112,7 +112,8 @@ function differences(row: NamedSpecial, key: string, of: 'y' | 'g', got: ArrayLi
       )
     ) {
       out.push(
-        `${elementwise ? `at (${x.map((v) => (Object.is(v, -0) ? '-0' : v)).join(', ')})` : `element ${i}`} ${got[i]}, expected ${exact[i]}${Object.is(own[i], exact[i]) ? '' : ` or ${own[i]}`}`,
+        `${elementwise ? `at (${x.map((v) => (Object.is(v, -0) ? '-0' : v)).join(', ')})` : `element ${i}`} ${got[i]}, expected ` +
+          `${exact[i]}${Object.is(own[i], exact[i]) ? '' : ` or ${own[i]}`}`,
       );
     }
   }

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { unreadable } from '../../../files/regular.ts';
 import { volumeFiles } from '../volume.ts';
 
-/** A volume's file, with the data file of a header that names one; the files of a DICOM series. @throws DataError naming what cannot be read */
+/**
+ * A volume's file, with the data file of a header that names one; the files of a DICOM series. @throws DataError naming what cannot be read
+ */
 export async function scanFiles(path: string): Promise<string[]> {
   try {
     if ((await stat(path)).isDirectory())

@@ -11,7 +11,9 @@ export interface FolderTrainOptions extends Omit<TrainOptions, 'store' | 'init'>
   readonly folder: string;
   /** Goes on where another process may hold the folder, and nobody here can say whether it lives. Default false. */
   readonly force?: boolean;
-  /** Called before it waits to see whether the process of another machine that holds the folder lives, with its name and the milliseconds. */
+  /**
+   * Called before it waits to see whether the process of another machine that holds the folder lives, with its name and the milliseconds.
+   */
   onWait?(who: string, ms: number): void;
   /** File of weights to start from: a checkpoint of the same networks, or a state dict. */
   readonly init?: string;
@@ -19,9 +21,12 @@ export interface FolderTrainOptions extends Omit<TrainOptions, 'store' | 'init'>
 
 export const weightsFile = (file: string): FirstWeights => ({ file, place: resolve(file), read: async () => readBytes(file) });
 
-/** @throws DataError for a folder that another process holds, a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
+/**
+ * @throws DataError for a folder that another process holds, a checkpoint of another plan or a damaged case, LimitError, DeviceLostError
+ */
 export async function train({ folder, force = false, onWait, init, ...options }: FolderTrainOptions): Promise<TrainOutcome> {
-  using held = (options.ranks?.rank ?? 0) === 0 ? await RunFolder.open(folder, force, onWait) : null; // the first of several processes holds it for all
+  // the first of several processes holds it for all
+  using held = (options.ranks?.rank ?? 0) === 0 ? await RunFolder.open(folder, force, onWait) : null;
   const store = held?.store() ?? folderStore(folder);
   return await trainRun({ ...options, store, ...(init !== undefined && { init: weightsFile(init) }) });
 }

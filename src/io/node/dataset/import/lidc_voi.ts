@@ -31,7 +31,8 @@ export async function importLidcVoi(source: string, target: string, options: Lid
       options.onCase?.(i + 1, kept.length, name);
     }
     builder.notes.push(
-      `${kept.length} of ${rows.length} nodules with at least ${options.minSlices ?? 1} slices, of ${new Set(Object.values(patients)).size} patients.`,
+      `${kept.length} of ${rows.length} nodules with at least ${options.minSlices ?? 1} slices, of ` +
+        `${new Set(Object.values(patients)).size} patients.`,
     );
     return { labels: { background: 0, nodule: 1 }, patients };
   });

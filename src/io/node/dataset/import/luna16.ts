@@ -38,8 +38,10 @@ export interface LunaNodule {
 export async function importLuna16(source: string, target: string, options: Luna16Options): Promise<ImportResult> {
   if ((options.masks !== undefined) === (options.spheres === true)) {
     throw new DataError(
-      `${source}: LUNA16 has no segmentation masks, got ${options.masks ? 'both --masks and --spheres' : 'neither --masks nor --spheres'}, expected one.`,
-      'Give a folder of masks made from the LIDC-IDRI contours (--masks DIR), or balls of the annotated diameter for smoke tests (--spheres).',
+      `${source}: LUNA16 has no segmentation masks, got ` +
+        `${options.masks ? 'both --masks and --spheres' : 'neither --masks nor --spheres'}, expected one.`,
+      'Give a folder of masks made from the LIDC-IDRI contours (--masks DIR), or balls of the annotated diameter for smoke tests ' +
+        '(--spheres).',
     );
   }
   const scans = await findScans(source);
@@ -50,7 +52,8 @@ export async function importLuna16(source: string, target: string, options: Luna
   const wanted = scans.filter((s) => masks?.has(s.uid) || nodules?.has(s.uid));
   if (masks && wanted.length === 0)
     throw new DataError(
-      `${options.masks}: no mask of any scan in ${source}, got ${[...masks.keys()].slice(0, 2).join(', ')}, expected names such as ${scans[0].uid}.`,
+      `${options.masks}: no mask of any scan in ${source}, got ${[...masks.keys()].slice(0, 2).join(', ')}, expected names such as ` +
+        `${scans[0].uid}.`,
       'Name each mask like its scan.',
     );
   return withNewDataset(target, async (builder) => {

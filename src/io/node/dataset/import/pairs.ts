@@ -24,7 +24,10 @@ export interface PairOptions {
 const IMAGE_SUFFIX = /([_-](image|img|ct))+$/i;
 const LABEL_SUFFIX = /([_-](label|labels|mask|seg|segmentation))+$/i;
 
-/** Imports image and mask files of equal names (a channel number and suffixes such as _image, _mask apart), or DICOM series, one folder a case. */
+/**
+ * Imports image and mask files of equal names (a channel number and suffixes such as _image, _mask apart), or DICOM series, one folder a
+ * case.
+ */
 export async function importPairs(images: string, target: string, options: PairOptions = {}): Promise<ImportResult> {
   const labels = options.labels === undefined ? undefined : await findLabels(options.labels);
   const scans = await findImages(images, labels);
