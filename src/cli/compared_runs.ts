@@ -19,7 +19,7 @@ import { readVolume } from '../io/node/volume.ts';
 import { evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
-import { runPlan } from './segment_cases.ts';
+import { runPlan } from './members.ts';
 import { annotationWords } from '../train/annotated.ts';
 
 export interface ComparedRun {

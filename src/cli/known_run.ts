@@ -18,7 +18,7 @@ import { CHECKPOINTS } from '../train/run_store.ts';
 import type { Plan } from '../methods/plan.ts';
 import { masksRoot, sourceOf, type CaseRecord, type Model } from './mask_source.ts';
 import { readRecord, recordStage, updateRecord } from './run_record.ts';
-import { runPlan } from './segment_cases.ts';
+import { runPlan } from './members.ts';
 
 /**
  * `others`: of the runs whose probabilities were averaged, all but the first; `fold` is then what any of them saw. `proved`: the masks are

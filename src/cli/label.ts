@@ -10,7 +10,8 @@ import { digestFiles, digestText } from '../files/digest.ts';
 import { annotated, bareCases } from '../train/annotated.ts';
 import { assertClasses, foldOf } from '../train/loop.ts';
 import { assertApart } from './apart.ts';
-import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
+import { runPlan, type Which } from './members.ts';
+import { KEPT_RULE, segmentCases } from './segment_cases.ts';
 import type { Outcome, Verb } from './verb.ts';
 
 interface Options {

@@ -13,7 +13,8 @@ import { readJson } from '../files/regular.ts';
 import { assertApart } from './apart.ts';
 import { sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
-import { KEPT_RULE, runPlan, segmentCases, type Which } from './segment_cases.ts';
+import { runPlan, type Which } from './members.ts';
+import { KEPT_RULE, segmentCases } from './segment_cases.ts';
 import { DEVICE, takeDevice } from './which_gpu.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
@@ -184,12 +185,20 @@ export const predict: Verb = {
       context,
     );
     const kept = result.files.length - result.written;
+    // What is there now, of all parts: a list of scans that changed while parts were under way leaves gaps between them.
+    const without = [...scans.keys()].filter((name) => !existsSync(join(options.output, `${name}.nii.gz`))).length;
+    const whole =
+      options.part === undefined
+        ? ''
+        : without === 0
+          ? `; all ${scans.size} scans have masks`
+          : `; ${without} of ${scans.size} scans have none yet`;
     const again = result.again.length > 0 ? `, ${result.again.length} of them again` : '';
     return {
       text:
         `${result.written} masks written to ${options.output}${again}${kept > 0 ? `, ${kept} kept` : ''} ` +
-        `(${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})`,
-      json: result,
+        `(${result.seconds.toFixed(1)} s on ${result.adapter}, ${result.checkpoint})${whole}`,
+      json: { ...result, without },
     };
   },
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What `predict` and `label` share: a run's networks, one case after another, one folder an output.
 import type { Triple } from '../axes.ts';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry } from '../data/geometry.ts';
@@ -15,19 +15,14 @@ import { freeMemory } from '../gpu/provider.ts';
 import { makeFolder } from '../files/atomic.ts';
 import { digestFile, digestFiles, digestText } from '../files/digest.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
-import { readTrained } from '../io/node/run/checkpoint.ts';
-import { restoreNetworks, type Checkpoint } from '../train/checkpoint.ts';
+import { restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
 import { onStoredGrid, prepareScan, scanBytes, segmentWhole } from '../train/inference.ts';
-import { ensembleWords } from '../train/ensemble.ts';
-import { planDigest } from '../train/start.ts';
 import { makeNetworks } from '../train/networks.ts';
 import { averaged } from '../methods/averaged.ts';
 import type { RoiPredictor } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
-import { checkpointPath } from '../io/node/run/folder.ts';
-import { assertTrainedWith } from '../train/trained_plan.ts';
 import { assertNotAmong, volumesAt } from './apart.ts';
 import {
   assertSameSource,
@@ -38,12 +33,11 @@ import {
   UNRECORDED,
   whyAgain,
   type Ingredients,
-  type Model,
   type Source,
 } from './mask_source.ts';
-import { readPlanFile } from './plan_file.ts';
+import { membersOf, votersOf, type Which } from './members.ts';
 import { progress } from './progress.ts';
-import { readRecord, recordStage, recordWeights } from './run_record.ts';
+import { recordStage, recordWeights } from './run_record.ts';
 import { tunedTiles } from './tuned_tiles.ts';
 import type { Context } from './verb.ts';
 
@@ -52,23 +46,6 @@ export const KEPT_RULE = `
 A mask that is there is kept where its record (records/NAME.json: SHA-256 of scan, weights and masks) says that it was made of this scan by
 this checkpoint with these options, and is whole; all others are predicted again. A folder of masks from other weights or options is
 refused.`;
-
-export type Which = 'best' | 'final' | 'latest';
-
-export function runPlan(run: string): Plan {
-  const file = join(run, 'plan.json');
-  if (!existsSync(file))
-    throw new DataError(`${run}: no plan.json, so this is no run folder.`, 'Name the folder given to `voxelgrad train --run`.');
-  return readPlanFile(file);
-}
-
-/** The checkpoint asked for, or the best one there is. */
-function chooseCheckpoint(run: string, which: Which | undefined): string {
-  const order: readonly Which[] = which ? [which] : ['best', 'final', 'latest'];
-  const path = order.map((w) => checkpointPath(run, w)).find((p) => existsSync(p));
-  if (!path) throw new DataError(`${join(run, 'checkpoints')}: no checkpoint named ${order.join(', ')}.`, 'Train first: voxelgrad train.');
-  return path;
-}
 
 export interface Job {
   readonly verb: 'predict' | 'label';
@@ -140,56 +117,6 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
   return Math.max(said, scan);
 }
 
-/** A run's model as it is loaded: its plan may differ from others' in fold and seed. */
-interface Member {
-  readonly model: Model;
-  readonly plan: Plan;
-  readonly tensors: Checkpoint['tensors'];
-  /** Networks that vote in its ensemble, and the words for it where some do not; undefined: all vote. */
-  readonly voters: readonly string[] | undefined;
-  readonly votes: string | undefined;
-}
-
-/** Who votes in the ensemble of several runs: whoever does in one of them. */
-function votersOf(members: readonly Member[]): readonly string[] | undefined {
-  const all = members.map(({ voters }) => voters);
-  return all.every((own) => own !== undefined) ? [...new Set(all.flat())] : undefined;
-}
-
-/** The model of a run, for masks as `job` wants them. @throws DataError where it sees scans otherwise than the job's plan says */
-async function memberOf(run: string, { plan, checkpoint: which }: Job, context: Context): Promise<Member> {
-  const own = runPlan(run),
-    file = join(run, 'plan.json');
-  for (const part of ['classes', 'data', 'method'] as const)
-    if (!isDeepStrictEqual(own[part], plan[part]))
-      throw new DataError(
-        `${file}: "${part}" is not that of the other runs, got ${JSON.stringify(own[part])}, expected ${JSON.stringify(plan[part])}.`,
-        'Average runs that differ in fold and seed alone.',
-      );
-  const checkpoint = chooseCheckpoint(run, which);
-  const { state, tensors, sealed, weights } = await readWeights(checkpoint);
-  if (!sealed) context.note(`${checkpoint}: of an older version, without a checksum: damage would not be seen`);
-  if (state.trained) assertTrainedWith(own, state.trained, file);
-  else if (state.plan !== planDigest(own))
-    context.note(
-      `${file}: not the plan as it was trained; whether more than prediction and evaluation changed, this old checkpoint does not say`,
-    );
-  const votes = state.ensemble && ensembleWords(state.ensemble, Object.keys(methodOf(own).networks(own)));
-  if (votes !== undefined) context.note(votes);
-  readRecord(run); // damaged, it says so before the work, not after
-  const model = { run: resolve(run), checkpoint: resolve(checkpoint), weights, iteration: state.iteration, plan: state.plan };
-  return { model, plan: own, tensors, voters: state.ensemble?.members, votes };
-}
-
-/** The checkpoint and the digest of the very bytes that were read: a run that goes on may replace the file meanwhile. */
-async function readWeights(path: string) {
-  for (;;) {
-    const { digest } = await digestFile(path);
-    const checkpoint = await readTrained(path);
-    if ((await digestFile(path)).digest === digest) return { ...checkpoint, weights: digest };
-  }
-}
-
 /** @throws DataError where the output folder holds volumes that no prediction.json accounts for */
 function assertOurs(out: string): void {
   const strangers = sourceOf(out) === undefined ? volumesAt(out) : [];
@@ -201,13 +128,26 @@ function assertOurs(out: string): void {
     );
 }
 
-/** A mask that nobody recorded as it is may be a person's correction: it is put aside, never overwritten. Returns its place. */
+/** The scan, and what the very bytes that were read are: somebody may replace the file since it was looked at. */
+async function readScan(job: Job, name: string, looked: Ingredients, ingredients: (name: string) => Promise<Ingredients>) {
+  for (let made = looked; ;) {
+    const scan = await job.read(name);
+    const now = await ingredients(name);
+    if (isDeepStrictEqual(now, made)) return { made, ...scan };
+    made = now;
+  }
+}
+
+/**
+ * A mask that nobody recorded as it is may be a person's correction: a copy is put aside. It stays until ours takes its place: another
+ * process may be about to record it. Returns the copy.
+ */
 function putAside(out: string, mask: string): string {
   const folder = join(out, 'replaced');
   mkdirSync(folder, { recursive: true });
   let target = join(folder, mask);
   for (let n = 2; existsSync(target); n++) target = join(folder, `${n}_${mask}`);
-  renameSync(join(out, mask), target);
+  copyFileSync(join(out, mask), target, constants.COPYFILE_EXCL);
   return target;
 }
 
@@ -239,16 +179,10 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   assertOurs(out);
   const files = names.map((name) => join(out, maskOf(name)));
   assertNotAmong(files, [...job.scans.values()]);
-  const members: Member[] = [];
-  for (const run of [job.run, ...(job.others ?? [])]) members.push(await memberOf(run, job, context));
-  members.sort((a, b) => (a.model.weights < b.model.weights ? -1 : 1)); // in whatever order they are named, sums have the same bits
+  const members = await membersOf([job.run, ...(job.others ?? [])], job.checkpoint, context),
+    voters = votersOf(members, context);
   const [{ model }] = members,
     alone = members.length === 1;
-  const twin = members.find(({ model: { weights } }, i) => members[i + 1]?.model.weights === weights);
-  if (twin) throw new DataError(`${twin.model.checkpoint}: named twice, expected every model once.`, 'Leave one of them out.');
-  const voters = votersOf(members);
-  if (!alone && new Set(members.map(({ voters: own }) => String(own))).size > 1)
-    context.note(`the runs' ensembles have different members; in that of all of them vote ${voters!.join(', ')}`);
   const source: Source = {
     version: 2,
     verb: job.verb,
@@ -290,10 +224,11 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const keep = job.probabilities ? plan.evaluation.headline : undefined;
   let said = 0,
     written = 0;
-  for (const [name, { made, why }] of missing) {
-    // Another process may have done it meanwhile.
-    if (written > 0 && (await whyAgain(out, name, maskOf(name), made, probabilityPaths(job, name))) === undefined) continue;
-    const { image, stored } = await job.read(name);
+  for (const [name, found] of missing) {
+    /** Undefined where another process has done it meanwhile. */
+    const whyNow = (now: Ingredients) => whyAgain(out, name, maskOf(name), now, probabilityPaths(job, name));
+    if ((await whyNow(found.made)) === undefined) continue;
+    const { made, image, stored } = await readScan(job, name, found.made, ingredients);
     const grid = [...(plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size)] as Triple;
     said = announce(
       name,
@@ -314,6 +249,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       ...(keep !== undefined && { keep }),
     });
     const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
+    const why = await whyNow(made);
+    if (why === undefined) continue;
     if (why !== 'new') {
       again.push({ name, why });
       context.note(`${name}: predicted again, ${why}`);

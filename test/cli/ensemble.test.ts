@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readVolume } from '../../src/io/node/volume.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
+import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { slicesAlone, tinyDataset, tinyPlan } from '../train/tiny_run.ts';
 import { memoryScratch } from './processes.ts';
 import { untrained } from './untrained.ts';
@@ -82,11 +83,34 @@ describe('predict --ensemble', () => {
     expect(less.evaluated.cases).toBe('not known');
   });
 
+  it('says which folds are missing, and which runs are not over', async () => {
+    const { out } = await voxelgrad(['predict', '-i', at('scans'), '-o', at('said'), '--ensemble', ...runs]);
+    expect(out).toContain('of the 5 folds, 2, 3, 4 are not among the runs that are averaged');
+    for (const run of runs) expect(out).toContain(`${run}: its training is not over; these weights are of iteration 2 of 12`);
+    const alone = await voxelgrad(['predict', '-i', at('scans'), '-o', at('said_alone'), '--run', runs[0]]);
+    expect(alone.out).not.toContain('of the 5 folds');
+  });
+
+  it('averages runs of which one has not said who votes', async () => {
+    const file = checkpointPath(runs[0], 'latest'),
+      before = readFileSync(file);
+    const ensemble = { members: ['transverse'], dice: { chosen: 0.5, all: 0.4, best: 0.5 } };
+    await untrained(runs[0], JSON.parse(readFileSync(join(runs[0], 'plan.json'), 'utf8')), { ensemble });
+    const { code, out, err } = await voxelgrad(['predict', '-i', at('scans'), '-o', at('votes'), '--ensemble', ...runs]);
+    expect(code, err).toBe(0);
+    expect(out).toContain('in that of all of them vote all networks');
+    writeFileSync(file, before);
+  });
+
   it('refuses runs that see scans otherwise, the same run twice, and both options', async () => {
     const other = await fold(2, [], (plan) => {
       plan.data.window = [-500, 500];
     });
     expect((await predict('x', '--ensemble', runs[0], other)).json.error.message).toContain('"data" is not that of the other runs');
+    const steps = await fold(3, [], (plan) => {
+      plan.prediction.step = 0.5;
+    });
+    expect((await predict('x', '--ensemble', runs[0], steps)).json.error.message).toContain('"prediction" is not that of the other runs');
     expect((await predict('x', '--ensemble', runs[0], runs[0])).json.error.message).toContain('named twice');
     expect((await predict('x', '--ensemble', runs[0], '--run', runs[0])).code).toBe(2);
     expect((await predict('x')).code).toBe(2);

@@ -8,10 +8,11 @@ import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { planDigest } from '../../src/train/start.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import type { Plan } from '../../src/methods/plan.ts';
+import type { RunState } from '../../src/train/checkpoint.ts';
 import { trainedPlan } from '../../src/train/trained_plan.ts';
 import { writePlan } from '../train/tiny_run.ts';
 
-export async function untrained(folder: string, own: Plan): Promise<void> {
+export async function untrained(folder: string, own: Plan, more: Partial<RunState> = {}): Promise<void> {
   using _device = await openDevice();
   const nets = buildNetworks(own);
   const optimisers = buildOptimisers(own, nets);
@@ -30,5 +31,6 @@ export async function untrained(folder: string, own: Plan): Promise<void> {
     pace: { iterations: 0, seconds: 0 },
     resumed: [],
     adapter: 'none',
+    ...more,
   });
 }

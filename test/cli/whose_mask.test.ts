@@ -18,6 +18,9 @@ import {
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sourceDigest } from '../../src/cli/mask_source.ts';
+import { runPlan } from '../../src/cli/members.ts';
+import { segmentCases } from '../../src/cli/segment_cases.ts';
+import { toRas } from '../../src/data/orientation.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
@@ -298,6 +301,33 @@ it('processes on one folder, twice on the same part, one of them killed: every m
   for (const name of readdirSync(at('cohort_alone'), { recursive: true, encoding: 'utf8' })) {
     if (/\.nii\.gz$|records\/.*json$/.test(name)) expect(bytes('cohort_masks', name), name).toBe(bytes('cohort_alone', name));
   }
+});
+
+it('a scan that is replaced while it is read is read again: mask and record are of the same bytes', async () => {
+  scans('restless', { a: 1 });
+  const file = at('restless/a.nii.gz');
+  let reads = 0;
+  const read = async () => {
+    const volume = await readVolume(file);
+    if (reads++ === 0) scans('restless', { a: 2 });
+    const { data: _data, ...stored } = volume;
+    return { image: toRas(volume), stored };
+  };
+  const [out, run] = [at('restless_masks'), at('run')];
+  const job = { verb: 'predict' as const, plan: runPlan(run), run, out, scans: new Map([['a', file]]), read };
+  await segmentCases(job, { json: false, argv: [], note: () => undefined });
+  expect(reads).toBe(2);
+  expect(bytes('restless_masks/a.nii.gz')).toBe(bytes('both_masks/b.nii.gz'));
+  expect((await predict('restless', 'restless_masks')).json).toMatchObject({ written: 0 });
+});
+
+it('a part says how many scans have no mask yet, whoever was to make it', async () => {
+  scans('growing', { b: 1, c: 2 });
+  const part = async (i: number) => (await predict('growing', 'growing_masks', '--part', `${i}/2`)).json;
+  expect(await part(1)).toMatchObject({ written: 1, without: 1 });
+  scans('growing', { a: 3 }); // from here on b is the second, and c the third
+  expect(await part(2)).toMatchObject({ written: 0, without: 2 });
+  expect(await part(1)).toMatchObject({ written: 2, without: 0 });
 });
 
 it('processes of different settings that begin on one new folder: one has it, the others say so', async () => {
