@@ -2,7 +2,7 @@
 // The processes of one run by MPI. A sum is made in pieces: each process gets its part of everybody's values, adds them in the order of
 // their ranks, and gives the result to all. So every value crosses twice however many there are, and all hold the same bits.
 import type { Ranks } from '../train/ranks.ts';
-import { halfOf, halves } from './half.ts';
+import { halves, toHalves } from './half.ts';
 import type { Held, Mpi } from './library.ts';
 
 /** Values that travel at once. */
@@ -51,7 +51,7 @@ export class MpiRanks implements Ranks {
 
   /** A power of two by which the gradients of all processes, and their sum, fit a half as well as they can. */
   private async scaleOf(values: Float32Array): Promise<number> {
-    const largest = Math.max(...(await this.gatherNow(values.reduce((m, v) => Math.max(m, Math.abs(v)), 0))).map((v) => v ?? Infinity));
+    const largest = Math.max(...(await this.gatherNow(largestOf(values))).map((v) => v ?? Infinity));
     return largest > 0 && largest < Infinity ? 2 ** Math.floor(Math.log2(LARGEST / (largest * this.ranks))) : 1;
   }
 
@@ -62,16 +62,21 @@ export class MpiRanks implements Ranks {
     const { send, receive } = this.room(ranks * bytes);
     const view = ({ bytes: buffer }: Held) => (half ? new Uint16Array(buffer, 0, ranks * each) : new Float32Array(buffer, 0, ranks * each));
     const [outgoing, incoming] = [view(send), view(receive)];
-    const decoded = half ? halves() : null;
-    const value = (v: number): number => (decoded ? decoded[v] : v);
-    for (let i = 0; i < values.length; i++) outgoing[i] = half ? halfOf(values[i] * scale) : values[i];
+    const put = (from: Float32Array, times: number): void => {
+      if (outgoing instanceof Uint16Array) toHalves(from, outgoing, times);
+      else outgoing.set(from);
+    };
+    put(values, scale);
     outgoing.fill(0, values.length);
     await mpi.exchange(send, receive, bytes);
     const own = new Float32Array(each);
-    for (let rank = 0; rank < ranks; rank++) for (let i = 0; i < each; i++) own[i] += value(incoming[rank * each + i]);
-    for (let i = 0; i < each; i++) outgoing[i] = half ? halfOf(own[i]) : own[i];
+    for (let rank = 0; rank < ranks; rank++) addTo(own, incoming.subarray(rank * each, (rank + 1) * each));
+    put(own, 1);
     await mpi.spread(send, receive, bytes);
-    for (let i = 0; i < out.length; i++) out[i] = value(incoming[i]) / scale;
+    if (half) {
+      const value = halves();
+      for (let i = 0; i < out.length; i++) out[i] = value[incoming[i]] / scale;
+    } else out.set(incoming.subarray(0, out.length));
   }
 
   private async gatherNow<T>(said: T): Promise<T[]> {
@@ -95,4 +100,19 @@ export class MpiRanks implements Ranks {
     const size = Math.max(65_536, Math.ceil(bytes / 4096) * 4096);
     return (this.held = { send: mpi.hold(size), receive: mpi.hold(size) });
   }
+}
+
+/** NaN where one of them is. */
+function largestOf(values: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
+  return largest;
+}
+
+/** Two loops: each sees arrays of one kind. */
+function addTo(sums: Float32Array, values: Float32Array | Uint16Array): void {
+  if (values instanceof Uint16Array) {
+    const value = halves();
+    for (let i = 0; i < sums.length; i++) sums[i] += value[values[i]];
+  } else for (let i = 0; i < sums.length; i++) sums[i] += values[i];
 }

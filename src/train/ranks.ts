@@ -5,6 +5,7 @@ import { sha256 } from '../files/sha256.ts';
 import { networkList, type Networks } from '../methods/method.ts';
 import type { Reducer } from '../methods/reducer.ts';
 import { BatchNorm } from '../nn/layers.ts';
+import { BatchStatisticsNorm } from '../nn/norms.ts';
 import type { RunState } from './checkpoint.ts';
 import type { RunStore } from './run_store.ts';
 
@@ -45,10 +46,10 @@ export async function assertAgreement(ranks: Ranks, nets: Networks, state: RunSt
   });
 }
 
-/** Networks whose batch norms take statistics over all volumes of a pass, and so over those of their own process alone. */
+/** Networks whose norms take statistics over all volumes of a pass, and so over those of their own process alone. */
 export const normsApart = (nets: Networks): string[] =>
   networkList(nets)
-    .filter(({ net }) => [...net.modules()].some((m) => m instanceof BatchNorm && m.spansBatch))
+    .filter(({ net }) => [...net.modules()].some((m) => m instanceof BatchStatisticsNorm || (m instanceof BatchNorm && m.spansBatch)))
     .map(({ name }) => name);
 
 /** The count of processes by the iteration that they began at; none where one has trained all of it. */
