@@ -187,7 +187,7 @@ export type StudioEvent =
       readonly done: number;
       readonly total: number;
     }
-  /** An iteration is done; most come without losses, which are read back every tenth time. */
+  /** An iteration is done, and took so many seconds; most come without losses, which are read back every tenth time. */
   | { readonly kind: 'iteration'; readonly done: number; readonly total: number; readonly seconds: number; readonly point?: LogPoint }
   | { readonly kind: 'validation'; readonly point: LogPoint }
   /** Status, run or failure changed: `training()` has all of it. */

@@ -34,6 +34,9 @@ const LOG_EVERY = 10;
 /** Cases validated while training: the first of the selection part, always the same. */
 const VALIDATED = 16;
 
+/** Work between two iterations, by the networks as they are. */
+export type Between = (predictor: RoiPredictor) => Promise<void>;
+
 export interface TrainOptions {
   readonly plan: Plan;
   readonly dataset: Dataset;
@@ -60,10 +63,10 @@ export interface TrainOptions {
   /** Called before a session's first iteration, with the operations of one and how many there are to do. */
   onCompiled?(work: { readonly flops: number; readonly iterations: number; readonly apart: readonly string[] }): Promise<void>;
   /**
-   * Asked after every iteration. Work that it gives is done before the next one, by the networks as they are then, and is no part of the
-   * run: its time is not booked, and it must leave the networks alone.
+   * Asked after every iteration, which the device may not have done yet. Work that it gives is done before the next one, by the networks as
+   * they are then, and is no part of the run: its time is not booked, and it must leave the networks alone.
    */
-  between?(iteration: number): ((predictor: RoiPredictor) => Promise<void>) | undefined;
+  between?(iteration: number): Promise<Between | undefined>;
   /** Called before the first iteration of a run, and of a session whose data changed. */
   onSurvey?(found: Survey, fold: Fold, changes: readonly DataChange[]): void;
 }
@@ -240,7 +243,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     // After the validation: a run killed in it does it again. The last one is written below.
     if ((better || due) && !last()) await save('latest', ...(better ? ['best' as const] : []));
     await checkpoints.check();
-    const visit = options.between?.(done);
+    const visit = await options.between?.(done);
     if (visit) {
       await device.sync();
       lap('train');

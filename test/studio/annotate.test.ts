@@ -82,6 +82,20 @@ describe('areas', () => {
     fillPolygon(beyond, [[0, 0], [3, 3]], 2, ANYWHERE); // prettier-ignore
     expect(beyond.data.includes(2)).toBe(false);
   });
+  it('a polygon has the pixels on its edge, on every side alike, as corners set by keys lie', () => {
+    const square = bitmap(6, 6);
+    fillPolygon(square, [[1, 1], [4, 1], [4, 4], [1, 4]], 1, ANYWHERE); // prettier-ignore
+    expect(picture(square)).toEqual(['......', '.1111.', '.1111.', '.1111.', '.1111.', '......']);
+    const diamond = bitmap(5, 5);
+    fillPolygon(diamond, [[2, 0], [4, 2], [2, 4], [0, 2]], 1, ANYWHERE); // prettier-ignore
+    expect(picture(diamond)).toEqual(['..1..', '.111.', '11111', '.111.', '..1..']);
+    const line = bitmap(5, 3);
+    fillPolygon(line, [[1, 1], [3, 1], [2, 1]], 1, ANYWHERE); // prettier-ignore
+    expect(picture(line)).toEqual(['.....', '.111.', '.....']);
+    const gated = bitmap(3, 3);
+    fillPolygon(gated, [[0, 0], [2, 0], [2, 2], [0, 2]], 1, { hu: Float32Array.of(0, 0, 9, 0, 0, 0, 0, 0, 0), gate: { low: 0, high: 1 } }); // prettier-ignore
+    expect(picture(gated)).toEqual(['11.', '111', '111']);
+  });
   it('flood fill keeps within HU and to what hangs together', () => {
     const hu = bitmap(6, 3, (u) => (u === 3 ? 0 : 100)).data;
     const b = bitmap(6, 3);
@@ -187,6 +201,35 @@ describe('a drawing', () => {
     expect(d.undo()).toBeUndefined();
     while (d.redo());
     expect(state()).toEqual(last);
+  });
+
+  it('what paints nothing says nothing of a slice; a person may', () => {
+    const d = new Drawing([3, 4, 5], [1, 1, 1]);
+    const none = new Uint8Array(d.sliceOf('transverse', 2).data.length);
+    expect(d.change('fill within HU', at('transverse', 2), none)).toBe(false);
+    expect([d.isAnnotated('transverse', 2), d.history.canUndo]).toEqual([false, false]);
+    const some = none.with(3, 1);
+    expect(d.change('brush', at('transverse', 2), some)).toBe(true);
+    expect(d.change('brush', at('transverse', 2), some)).toBe(false);
+    expect(d.isAnnotated('transverse', 2)).toBe(true);
+    expect(d.change('annotated', at('transverse', 1), none, true)).toBe(true);
+    expect(d.isAnnotated('transverse', 1)).toBe(true);
+  });
+
+  it('what a slice is replaced by leaves what annotated slices of the other plane say', () => {
+    const W = 5,
+      d = new Drawing([3, 4, W], [1, 1, 1]);
+    const middle = d.sliceOf('coronal', 1).data.fill(2, W, 2 * W);
+    d.change('brush', at('coronal', 1), middle, true);
+    const over = d.over('transverse', 1, d.sliceOf('transverse', 1).data.fill(1));
+    expect([...new Set(over.subarray(W, 2 * W))]).toEqual([2]);
+    expect([...new Set([...over.subarray(0, W), ...over.subarray(2 * W)])]).toEqual([1]);
+    d.change('clear', at('transverse', 1), d.over('transverse', 1, new Uint8Array(over.length)), false);
+    expect(d.sliceOf('coronal', 1).data).toEqual(middle);
+    // A suggestion too: slices above and below are empty, one of the other plane lies across.
+    for (const index of [0, 2]) d.change('annotated', at('transverse', index), d.sliceOf('transverse', index).data, true);
+    expect(d.suggestion('transverse', 1)).toEqual(over.map((v) => (v === 2 ? 2 : 0)));
+    expect(d.isAnnotated('transverse', 1)).toBe(false);
   });
 
   it('what is undone is gone once something else is drawn', () => {

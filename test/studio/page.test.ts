@@ -175,6 +175,15 @@ needs(chromium, 'Chromium').describe('the page', () => {
     expect(orange(await colour('transverse', 32, 30))).toBe(true);
     expect(orange(await colour('transverse', 3, 3))).toBe(false);
     await shot('3-annotate');
+    // What paints nothing says nothing of its slice: a fill outside of the HU, the eraser where nothing is drawn.
+    for (let k = 0; k < 4; k++) await page.key('PageUp');
+    await click('transverse', 3, 3);
+    await page.key('e');
+    await drag('transverse', [[10, 10], [20, 10]]); // prettier-ignore
+    await settled();
+    expect(await text()).toContain('2 of 24 transverse');
+    await says('not annotated');
+    for (let k = 0; k < 4; k++) await page.key('PageDown');
     await page.key('PageUp');
     await page.key('p');
     for (const [u, v] of [[10, 10], [20, 10], [20, 20]]) await click('transverse', u, v); // prettier-ignore

@@ -120,7 +120,7 @@ describe('work between iterations', () => {
     const folder = join(root, 'visited'),
       seen: [number, number][] = [];
     await session(folder, {
-      between: (iteration) =>
+      between: async (iteration) =>
         iteration % 5 !== 0
           ? undefined
           : async (predictor) => {

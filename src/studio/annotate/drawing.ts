@@ -46,17 +46,28 @@ export class Drawing {
   }
 
   /**
-   * Puts a slice as it is after an action, and whether it counts as annotated from now on. `before` is the slice before a stroke that
-   * was shown meanwhile. @returns false if nothing changed
+   * Puts a slice as it is after an action, and whether it counts as annotated from now on; left out, it does if anything changed: a tool
+   * that found nothing to paint says nothing of the slice. `before` is the slice before a stroke that was shown meanwhile.
+   * @returns false if nothing changed
    */
-  change(name: string, { plane, index }: Changed, after: Uint8Array, marked: boolean, before = this.sliceOf(plane, index).data): boolean {
+  change(name: string, { plane, index }: Changed, after: Uint8Array, said?: boolean, before = this.sliceOf(plane, index).data): boolean {
     const runs = differences(before, after);
-    const was = this.isAnnotated(plane, index);
+    const was = this.isAnnotated(plane, index),
+      marked = said ?? (was || runs.start.length > 0);
     if (runs.start.length === 0 && was === marked) return false;
     this.history.push({ name, plane, index, marked: [was, marked], runs });
     putSlice(this.labels, this.size, plane, index, after);
     this.mark(plane, index, marked);
     return true;
+  }
+
+  /** A slice with other labels, but for the rows that annotated slices of the other plane go through: those stay what a person said. */
+  over(plane: SlicePlane, index: number, labels: Uint8Array): Uint8Array {
+    const { data, width } = this.sliceOf(plane, index);
+    const out = labels.slice();
+    for (const row of this.annotated[plane === 'transverse' ? 'coronal' : 'transverse'])
+      out.set(data.subarray(row * width, (row + 1) * width), row * width);
+    return out;
   }
 
   /** @returns the step taken back or done again, for the view to go there */
@@ -83,7 +94,7 @@ export class Drawing {
       above = Math.min(...known.filter((k) => k > index));
     if (!Number.isFinite(below) || !Number.isFinite(above)) return undefined;
     const t = (index - below) / (above - below);
-    return between(this.sliceOf(plane, below), this.sliceOf(plane, above), t, spacingOf(this.spacing, plane));
+    return this.over(plane, index, between(this.sliceOf(plane, below), this.sliceOf(plane, above), t, spacingOf(this.spacing, plane)));
   }
 
   /** Number of slices of a plane. */

@@ -4,20 +4,25 @@ import type { Point } from './brush.ts';
 import { open, type Gate, type Ground } from './gate.ts';
 import type { Bitmap } from './planes.ts';
 
-/** Sets the pixels whose centres lie inside the polygon (even-odd), where the ground lets it. In place. */
+/** Sets the pixels whose centres lie inside the polygon (even-odd) or on its edge, where the ground lets it. In place. */
 export function fillPolygon({ width, height, data }: Bitmap, corners: readonly Point[], value: number, ground: Ground): void {
   if (corners.length < 3) return;
   for (let v = 0; v < height; v++) {
+    const row = (from: number, to: number): void => {
+      const end = Math.min(width - 1, Math.floor(to));
+      for (let u = Math.max(0, Math.ceil(from)); u <= end; u++) if (open(ground, v * width + u)) data[v * width + u] = value;
+    };
     const crossings: number[] = [];
     corners.forEach(([x1, y1], i) => {
       const [x2, y2] = corners[(i + 1) % corners.length];
-      if (y1 <= v !== y2 <= v) crossings.push(x1 + ((v - y1) / (y2 - y1)) * (x2 - x1));
+      const x = x1 + ((v - y1) / (y2 - y1)) * (x2 - x1);
+      if (y1 <= v !== y2 <= v) crossings.push(x);
+      // An edge that ends at this row or lies in it crosses it once at most, or not at all: its pixels belong to it all the same.
+      if (y1 === v && y2 === v) row(Math.min(x1, x2), Math.max(x1, x2));
+      else if (y1 === v || y2 === v) row(y1 === v ? x1 : x2, y1 === v ? x1 : x2);
     });
     crossings.sort((a, b) => a - b);
-    for (let k = 0; k + 1 < crossings.length; k += 2) {
-      const end = Math.min(width - 1, Math.floor(crossings[k + 1]));
-      for (let u = Math.max(0, Math.ceil(crossings[k])); u <= end; u++) if (open(ground, v * width + u)) data[v * width + u] = value;
-    }
+    for (let k = 0; k + 1 < crossings.length; k += 2) row(crossings[k], crossings[k + 1]);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Drawing on the scan: what each tool does when it is put down, moved and lifted, and the actions on whole slices.
 import type { SlicePlane } from '../../axes.ts';
-import { stroke, type Point } from '../annotate/brush.ts';
+import { stroke, type Brush, type Point } from '../annotate/brush.ts';
 import { fillAll, fillPolygon, flood } from '../annotate/fill.ts';
 import type { Ground } from '../annotate/gate.ts';
 import type { Step } from '../annotate/history.ts';
@@ -10,8 +10,10 @@ import { Saver } from './saver.ts';
 import { drawnPlane, indexOf, type Scan, type State } from './state.ts';
 import type { Studio } from './studio.ts';
 
-/** A stroke under way. */
+/** A stroke under way, with the tool that began it. */
 interface Stroke {
+  readonly tool: 'brush' | 'eraser';
+  readonly brush: Brush;
   readonly plane: SlicePlane;
   readonly index: number;
   readonly before: Uint8Array;
@@ -38,12 +40,13 @@ export class Drawer {
 
   /** The tool touches the slice. @returns whether it does anything there by being drawn along */
   down(plane: SlicePlane, at: Point): boolean {
-    const { scan, tool, value, polygon } = this.state;
+    const { scan, tool, value, radius, polygon } = this.state;
     if (!scan) return false;
     const index = indexOf(this.state, plane);
     if (tool === 'brush' || tool === 'eraser') {
-      const bitmap = scan.drawing.sliceOf(plane, index);
-      this.stroke = { plane, index, bitmap, before: bitmap.data.slice(), ground: this.ground(scan, plane, index), last: at };
+      const bitmap = scan.drawing.sliceOf(plane, index),
+        brush = { radius, value: tool === 'eraser' ? 0 : value, spacing: spacingOf(scan.drawing.spacing, plane) };
+      this.stroke = { tool, brush, plane, index, bitmap, before: bitmap.data.slice(), ground: this.ground(scan, plane, index), last: at };
       this.move(at);
       return true;
     }
@@ -59,10 +62,9 @@ export class Drawer {
 
   move(at: Point): void {
     const { stroke: now } = this;
-    const { scan, tool, value, radius, drawn } = this.state;
+    const { scan, drawn } = this.state;
     if (!now || !scan) return;
-    const brush = { radius, value: tool === 'eraser' ? 0 : value, spacing: spacingOf(scan.drawing.spacing, now.plane) };
-    stroke(now.bitmap, now.last, at, brush, now.ground);
+    stroke(now.bitmap, now.last, at, now.brush, now.ground);
     now.last = at;
     scan.drawing.show(now, now.bitmap.data);
     this.set({ drawn: drawn + 1 });
@@ -71,9 +73,9 @@ export class Drawer {
   /** A stroke ends; nothing where none is under way. */
   up(): void {
     const { stroke: now } = this;
-    const { scan, tool } = this.state;
+    const { scan } = this.state;
     this.stroke = null;
-    if (now && scan && scan.drawing.change(tool, now, now.bitmap.data, true, now.before)) this.changed(now.plane, now.index);
+    if (now && scan?.drawing.change(now.tool, now, now.bitmap.data, undefined, now.before)) this.changed(now.plane, now.index);
   }
   /** Two fingers came down: what one of them had drawn was not meant. */
   cancel(): void {
@@ -98,7 +100,12 @@ export class Drawer {
     this.edit('fill the slice', drawnPlane(this.state), (bitmap, ground) => fillAll(bitmap, value, ground));
   };
   /** The slice is as if nobody had looked at it. */
-  clearSlice = (): void => this.edit('clear the slice', drawnPlane(this.state), ({ data }) => data.fill(0), false);
+  clearSlice = (): void => {
+    const { scan } = this.state,
+      plane = drawnPlane(this.state);
+    if (scan)
+      this.replace('clear the slice', plane, new Uint8Array(scan.drawing.sliceOf(plane, indexOf(this.state, plane)).data.length), false);
+  };
 
   /** "Nothing here", or what is drawn is all there is; pressed again, the slice is not annotated any more. */
   markSlice = (): void => {
@@ -112,21 +119,21 @@ export class Drawer {
     const plane = drawnPlane(this.state);
     const from = scan?.drawing.neighbour(plane, indexOf(this.state, plane));
     if (from === undefined) return this.studio.tell({ message: 'There is no other annotated slice in this plane to copy from.' }, 'info');
-    this.edit(`copy of slice ${from + 1}`, plane, ({ data }) => data.set(scan!.drawing.sliceOf(plane, from).data));
+    this.replace(`copy of slice ${from + 1}`, plane, scan!.drawing.sliceOf(plane, from).data);
   };
   acceptSuggestion = (): void => {
     const plane = drawnPlane(this.state);
     const suggestion = this.state.scan?.drawing.suggestion(plane, indexOf(this.state, plane));
     if (!suggestion)
       return this.studio.tell({ message: 'A suggestion lies between two annotated slices of a plane; this slice does not.' }, 'info');
-    this.edit('suggestion', plane, ({ data }) => data.set(suggestion));
+    this.replace('suggestion', plane, suggestion);
   };
   /** The networks' mask of the slice, to be mended. */
   acceptMask = (): void => {
     const plane = drawnPlane(this.state);
     const mask = this.studio.train.maskOf(plane);
     if (!mask) return this.studio.tell({ message: 'There is no mask of this slice yet: train first.' }, 'info');
-    this.edit('mask of the networks', plane, ({ data }) => data.set(mask));
+    this.replace('mask of the networks', plane, mask);
   };
 
   undo = (): void => {
@@ -143,7 +150,20 @@ export class Drawer {
     return { hu: slice<Int16Array | Float32Array>(voxels.data, drawing.size, plane, index).data, gate: gated ? gate : null };
   }
 
-  private edit(name: string, plane: SlicePlane, work: (bitmap: Bitmap, ground: Ground) => void, marked = true): void {
+  /** Other labels for the slice, but where annotated slices of the other plane go through it: they say what is there. */
+  private replace(name: string, plane: SlicePlane, labels: Uint8Array, marked = true): void {
+    const { drawing } = this.state.scan!,
+      after = drawing.over(plane, indexOf(this.state, plane), labels);
+    if (after.some((v, i) => v !== labels[i]))
+      this.studio.tell(
+        { message: `What annotated ${plane === 'transverse' ? 'coronal' : 'transverse'} slices say of this slice stays.` },
+        'info',
+      );
+    this.edit(name, plane, ({ data }) => data.set(after), marked);
+  }
+
+  /** @param marked whether the slice is annotated then; left out, it is if anything was painted */
+  private edit(name: string, plane: SlicePlane, work: (bitmap: Bitmap, ground: Ground) => void, marked?: boolean): void {
     const { scan } = this.state;
     if (!scan) return;
     this.up(); // a key pressed during a stroke: the stroke is whole first

@@ -13,6 +13,8 @@ export class Trainer {
   private asking = false;
   private again = false;
   private last = 0;
+  /** An iteration was done since training began here: the first one compiles kernels, and says nothing about the pace. */
+  private warm = false;
 
   constructor(private readonly studio: Studio) {}
   private get state(): State {
@@ -62,7 +64,8 @@ export class Trainer {
     } else if (training) {
       const log = event.point ? [...training.log.filter((p) => !samePoint(p, event.point!)), event.point] : training.log;
       if (event.kind === 'validation') return this.set({ training: { ...training, log } });
-      const smooth = pace === null ? event.seconds : 0.8 * pace + 0.2 * event.seconds;
+      const smooth = !this.warm ? null : pace === null ? event.seconds : 0.8 * pace + 0.2 * event.seconds;
+      this.warm = true;
       this.set({ training: { ...training, log, done: event.done, total: event.total }, pace: smooth });
       if (performance.now() - this.last > MASK_EVERY) void this.ask();
     }
@@ -116,6 +119,7 @@ export class Trainer {
   /** @param reads whether it trains on what is drawn, which has to be stored then */
   private async ordered(text: string, order: () => Promise<Training>, reads = false): Promise<void> {
     if (!(await this.studio.draw.saved()) && reads) return;
+    this.warm = false;
     const training = await this.studio.busy(text, order);
     if (training) this.set({ training, pace: null, caseMask: training.status === 'running' ? null : this.state.caseMask });
     this.lookedAt();

@@ -11,10 +11,10 @@ import { MOST_ZIPPED, writeZip } from '../../files/zip_writer.ts';
 import { openDataset } from '../../io/browser/dataset.ts';
 import { volumeEnding } from '../../io/endings.ts';
 import { checkpointFile } from '../../train/run_store.ts';
-import { labelsFile, rasGrid, scanOf } from './cases.ts';
+import { labelsFile, rasGrid } from './cases.ts';
 import { maskFactsFile, maskFile } from './masks.ts';
 import { annotatedSlices, MORE } from './planes.ts';
-import { isTrained, publish } from './publish.ts';
+import { datasetOf, isTrained, publish } from './publish.ts';
 import { colourOf, gridOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
 import { SessionStore } from './session_store.ts';
 
@@ -60,6 +60,7 @@ export async function sessionFile(store: SessionStore, tell: (done: number, tota
   return new Blob(parts, { type: 'application/zip' });
 }
 
+const AGAIN = 'It is no whole session: export it again.';
 const KNOWN = /^(session\.json|(data|run|labels|masks)\/[^\\]+)$/;
 
 /** Entries by name, below the folder that holds them all if there is one. */
@@ -99,39 +100,69 @@ async function caseOf(store: SessionStore, dataset: Dataset, index: number): Pro
   };
 }
 
-/** What a session says of a case fits its scan. @throws DataError: marks without their drawing would teach that nothing is there */
-async function assertWhole(store: SessionStore, record: CaseRecord): Promise<void> {
+/** A file of a byte a voxel. @throws DataError for another size, or a class that the session does not have */
+async function assertLabels(store: SessionStore, file: string, voxels: number, classes: number): Promise<Uint8Array> {
+  const where = `session file: ${file}`,
+    found = await store.files.file(file);
+  if (found?.size !== voxels)
+    throw new DataError(`${where}: ${found ? 'damaged' : 'missing'}, got ${found?.size ?? 0} bytes, expected ${voxels}.`, AGAIN);
+  const labels = await store.files.read(file),
+    stray = labels.find((v) => v >= classes);
+  if (stray !== undefined) throw new DataError(`${where}: got class ${stray}, expected 0 to ${classes - 1}.`, AGAIN);
+  return labels;
+}
+
+/**
+ * What a session says of a case fits its files. @throws DataError: marks without their drawing would teach that nothing is there, and a
+ * drawing that is not what `data` holds would be shown while the other is trained on
+ */
+async function assertWhole(store: SessionStore, dataset: Dataset, { classes }: SessionRecord, record: CaseRecord): Promise<void> {
   const [D, H, W] = rasGrid(record).size,
+    { transverse, coronal } = record,
     where = `session file: ${record.name}`;
-  const beyond = record.transverse.find((k) => k >= D) ?? record.coronal.find((k) => k >= H);
+  const beyond = transverse.find((k) => k >= D) ?? coronal.find((k) => k >= H);
   if (beyond !== undefined)
     throw new DataError(
       `${where}: slice ${beyond} is annotated, expected slices of ${D} transverse and ${H} coronal ones.`,
       'It is damaged.',
     );
-  const drawn = await store.files.file(labelsFile(record.name));
-  if (isTrained(record) && drawn?.size !== D * H * W)
-    throw new DataError(
-      `${where}: what was drawn on it is ${drawn ? 'damaged' : 'missing'}, got ${drawn?.size ?? 0} bytes, expected ${D * H * W}.`,
-      'It is no whole session: export it again.',
-    );
-  const { data: _voxels, ...grid } = await scanOf(store, record);
-  if (!sameGeometry(grid, gridOf(record)))
-    throw new DataError(`${where}: its scan lies on another grid than the session says.`, 'It is no whole session: export it again.');
+  if (record.masked) await assertLabels(store, maskFile(record.name), D * H * W, classes.length);
+  const drawn =
+    isTrained(record) || (await store.files.has(labelsFile(record.name)))
+      ? await assertLabels(store, labelsFile(record.name), D * H * W, classes.length)
+      : undefined;
+  const scan = [...dataset.training, ...dataset.test].find(({ images }) => images[0] === `data/${record.image}`);
+  if (!scan) throw new DataError(`${where}: data/${record.image} is not in data/dataset.json, expected the scan of every case.`, AGAIN);
+  const { stored, label, weight } = await loadCase(dataset, scan, () => {});
+  if (!sameGeometry(stored, gridOf(record))) throw new DataError(`${where}: its scan lies on another grid than the session says.`, AGAIN);
+  if (record.dirty) return; // it is written anew before anybody reads it
+  const [on, across] = [new Set(transverse), new Set(coronal)];
+  for (let d = 0, i = 0; d < D; d++)
+    for (let h = 0; h < H; h++) {
+      const marked = on.has(d) || across.has(h);
+      for (let w = 0; w < W; w++, i++) {
+        if (marked === (weight?.[i] === 1) && (!marked || label![i] === drawn![i])) continue;
+        throw new DataError(
+          `${where}: its annotation in \`data\` is not what was drawn in the session, first at transverse slice ${d}, row ${h}.`,
+          'It was changed after the session was taken away: leave session.json, labels and masks out of the file to go on with `data`.',
+        );
+      }
+    }
 }
 
 async function recordOf(store: SessionStore, zip: ZipFile, entries: ReadonlyMap<string, string>, name: string): Promise<SessionRecord> {
-  const own = entries.get(SESSION_FILE),
+  const session = entries.get(SESSION_FILE),
     hasRun = [...entries.keys()].some((entry) => entry.startsWith('run/'));
-  if (own !== undefined) {
-    const record = parseRecord(zip.read(own), SESSION_FILE);
+  if (session !== undefined) {
+    const record = parseRecord(zip.read(session), SESSION_FILE);
     for (const { image } of record.cases)
       if (!entries.has(`data/${image}`))
-        throw new DataError(
-          `session file: data/${image} is missing, expected the scan of every case.`,
-          'It is no whole session: export it again.',
-        );
-    for (const each of record.cases) await assertWhole(store, each);
+        throw new DataError(`session file: data/${image} is missing, expected the scan of every case.`, AGAIN);
+    const data = await datasetOf(store),
+      [names, own] = [data.info.classes, record.classes].map((classes) => classes.map((each) => each.name).join(', '));
+    if (names !== own && !record.dirty)
+      throw new DataError(`session file: data/dataset.json has the classes ${names}, expected ${own} as session.json.`, AGAIN);
+    for (const each of record.cases) await assertWhole(store, data, record, each);
     return { ...record, name, runs: hasRun ? record.runs.slice(0, 1) : [] };
   }
   const dataset = await openDataset(

@@ -4,9 +4,8 @@ import { DeviceLostError, VoxelgradError } from '../../errors.ts';
 import { openDevice } from '../../gpu/device.ts';
 import type { PageRun } from '../../io/browser/run.ts';
 import type { Plan } from '../../methods/plan.ts';
-import type { RoiPredictor } from '../../methods/method.ts';
 import type { FirstWeights } from '../../train/initial_weights.ts';
-import { train, type Progress } from '../../train/loop.ts';
+import { train, type Between } from '../../train/loop.ts';
 import { parsePlanText } from '../../train/plan.ts';
 import type { LogEntry } from '../../train/run_log.ts';
 import { checkpointFile, type RunStore } from '../../train/run_store.ts';
@@ -24,7 +23,7 @@ const PATIENCE = 3;
 const MOST_POINTS = 2000;
 
 /** Work between two iterations, where there is some waiting. */
-export type Visit = (iteration: number, plan: Plan) => ((predictor: RoiPredictor) => Promise<void>) | undefined;
+export type Visit = (iteration: number, plan: Plan) => Between | undefined;
 
 /** What is under way. */
 interface Live {
@@ -205,7 +204,8 @@ export class Trainer {
     onDone: (done: number) => void,
     init?: FirstWeights,
   ): Promise<void> {
-    using _device = await openDevice();
+    using device = await openDevice();
+    let begun = performance.now();
     await train({
       plan,
       dataset: await datasetOf(this.store),
@@ -214,10 +214,26 @@ export class Trainer {
       resume,
       dataChanged: true, // a person draws on between sessions: the run records what changed
       ...(init && !resume && { init }),
-      between: (iteration) => this.visit(iteration, plan),
-      onProgress: (p) => {
-        if (p.stage === 'train') onDone(p.done);
-        this.tell(live, p);
+      // Told when the device has done it: iterations that only wait there could be neither paused nor timed.
+      between: async (done) => {
+        await device.sync();
+        const seconds = (performance.now() - begun) / 1000;
+        onDone(done);
+        this.counted(live, done, seconds);
+        const visit = this.visit(done, plan);
+        begun = performance.now();
+        return (
+          visit &&
+          (async (predictor) => {
+            await visit(predictor);
+            begun = performance.now();
+          })
+        );
+      },
+      onProgress: ({ stage, done, total }) => {
+        if (stage === 'read' || stage === 'compile') this.emit({ kind: 'progress', work: stage, done, total });
+        else live.total = total;
+        if (stage === 'compile') begun = performance.now();
       },
     });
   }
@@ -252,17 +268,9 @@ export class Trainer {
     };
   }
 
-  private tell(live: Live, { stage, done, total }: Progress): void {
-    if (stage === 'read' || stage === 'compile') this.emit({ kind: 'progress', work: stage, done, total });
-    if (stage !== 'train') return;
-    Object.assign(live, { done, total });
+  private counted(live: Live, done: number, seconds: number): void {
+    live.done = done;
     const last = live.points.at(-1);
-    this.emit({
-      kind: 'iteration',
-      done,
-      total,
-      seconds: last?.seconds ?? 0,
-      ...(last?.loss && last.iteration === done && { point: last }),
-    });
+    this.emit({ kind: 'iteration', done, total: live.total, seconds, ...(last?.loss && last.iteration === done && { point: last }) });
   }
 }
