@@ -2,7 +2,7 @@
 // Bundles as a release has them, and Chromium on a page that answers once.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { builtinModules } from 'node:module';
 import type { AddressInfo } from 'node:net';
@@ -27,6 +27,11 @@ export const FLAGS = [
 
 export const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find((name) => spawnSync(name, ['--version']).status === 0);
 if (!chromium) console.log('skipped: no chromium on the PATH (Debian: apt-get install chromium), so nothing was run in a browser');
+
+/** Chromium's processor driver, which Node can be given too (VK_DRIVER_FILES): both then compute the same bits. */
+export const swiftShader = ['/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome']
+  .map((folder) => join(folder, 'vk_swiftshader_icd.json'))
+  .find((file) => chromium && existsSync(file));
 
 /** Bundles in a folder of their own, beside the checkout's dist, which other tests may be reading. */
 export async function bundled(): Promise<string> {

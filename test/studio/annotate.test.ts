@@ -208,7 +208,7 @@ describe('a drawing', () => {
     const none = new Uint8Array(d.sliceOf('transverse', 2).data.length);
     expect(d.change('fill within HU', at('transverse', 2), none)).toBe(false);
     expect([d.isAnnotated('transverse', 2), d.history.canUndo]).toEqual([false, false]);
-    const some = none.with(3, 1);
+    const some = Uint8Array.from(none, (v, i) => (i === 3 ? 1 : v));
     expect(d.change('brush', at('transverse', 2), some)).toBe(true);
     expect(d.change('brush', at('transverse', 2), some)).toBe(false);
     expect(d.isAnnotated('transverse', 2)).toBe(true);

@@ -18,6 +18,11 @@ let scratch: string, browser: Browser, tab: Tab, whole: Files;
 const text = (value: unknown): Uint8Array => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
 const json = (bytes: Uint8Array): any => JSON.parse(new TextDecoder().decode(bytes));
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+function put(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const out = bytes.slice();
+  out[at] = value;
+  return out;
+}
 /** A volume of the session with something changed. */
 async function changed(name: string, change: (volume: Volume) => Volume): Promise<Uint8Array> {
   return volumeBytes(name, change(await readVolume(name, whole[name])));
@@ -82,7 +87,7 @@ describe('a session file', () => {
     ],
     [
       'has a drawing of a class that it does not have',
-      () => ({ ...whole, [DRAWN]: whole[DRAWN].with(9000, 7) }),
+      () => ({ ...whole, [DRAWN]: put(whole[DRAWN], 9000, 7) }),
       /got class 7, expected 0 to 1/,
     ],
     ['lacks a scan', () => without(IMAGE), /imagesTr\/phantom_0000\.nii\.gz is missing/],
@@ -156,7 +161,7 @@ describe('a session file', () => {
     for (const bytes of [
       zip.subarray(0, zip.length >> 1),
       zip.subarray(0, zip.length - 10),
-      zip.with(zip.length >> 1, zip[zip.length >> 1] ^ 1),
+      put(zip, zip.length >> 1, zip[zip.length >> 1] ^ 1),
       text('nothing'),
     ]) {
       const { failure, more } = await imported(bytes);

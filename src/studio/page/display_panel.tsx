@@ -15,14 +15,25 @@ export function DisplayPanel(): JSX.Element {
   const studio = useStudio();
   const window = useSelect((s) => s.window);
   const shown = useSelect((s) => s.shown);
+  const number = (text: string, which: 'width' | 'level', least: number): JSX.Element => (
+    <label>
+      {text}
+      <input
+        type="number"
+        min={least}
+        step="10"
+        value={window[which]}
+        aria-label={`${text} of the window, HU`}
+        onInput={(e) => {
+          const value = e.currentTarget.valueAsNumber;
+          if (value >= least) studio.look.window({ ...studio.store.get().window, [which]: value });
+        }}
+      />
+    </label>
+  );
   return (
     <section class="group">
-      <h2>
-        Display
-        <span class="soft numbers">
-          W {window.width} L {window.level}
-        </span>
-      </h2>
+      <h2>Display</h2>
       <div class="presets">
         {(Object.keys(PRESETS) as PresetName[]).map((name) => (
           <button
@@ -33,6 +44,10 @@ export function DisplayPanel(): JSX.Element {
             {name}
           </button>
         ))}
+      </div>
+      <div class="window">
+        {number('Width', 'width', 1)}
+        {number('Level', 'level', -32768)}
       </div>
       {CHECKS.map(([name, text]) => (
         <label key={name} class="check">

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The whole page by keyboard. One table: what listens and what the help shows.
-import { onPlane } from '../view/frame.ts';
+import { frameOf, onPlane, toScreen } from '../view/frame.ts';
 import { PRESETS } from '../view/windows.ts';
 import { classCount, isDrawn, type State } from './state.ts';
 import type { Studio } from './studio.ts';
@@ -26,12 +26,16 @@ const radius = (s: Studio, by: number): void => {
   const next = Math.round(10 * s.store.get().radius * by) / 10;
   s.store.set({ radius: Math.min(80, Math.max(0.5, next)) });
 };
-const middle = (s: Studio, by: number): void => {
+const zoom = (s: Studio, by: number): void => {
   const { scan, cross } = s.store.get();
   const plane = planeOf(s.store.get());
   const canvas = document.querySelector<HTMLCanvasElement>(`canvas[data-plane="${plane}"]`);
-  if (scan && canvas && cross)
-    s.look.zoom(plane, by, [canvas.clientWidth / 2, canvas.clientHeight / 2], [canvas.clientWidth, canvas.clientHeight]);
+  if (!scan || !canvas) return;
+  // About the cross-hairs, which come to the middle: by keys alone one gets everywhere in a zoomed picture.
+  const extent = [canvas.clientWidth, canvas.clientHeight] as const,
+    at = toScreen(frameOf(scan.drawing.size, scan.drawing.spacing, plane, extent, s.store.get().zoom[plane]), onPlane(cross, plane));
+  s.look.zoom(plane, by, at, extent);
+  if (s.store.get().zoom[plane].factor > 1) s.look.pan(plane, extent[0] / 2 - at[0], extent[1] / 2 - at[1]);
 };
 
 /** The tool where the cross-hairs are, as a click there. */
@@ -57,8 +61,8 @@ export const KEYS: readonly Key[] = [
       by = e.shiftKey ? 10 : 1;
     s.look.nudge(planeOf(s.store.get()), dx * by, dy * by);
   }),
-  key('+ =', '+', 'Zoom in', 'Look', (s) => middle(s, 1.25)),
-  key('-', '−', 'Zoom out', 'Look', (s) => middle(s, 0.8)),
+  key('+ =', '+', 'Zoom in, about the cross-hairs', 'Look', (s) => zoom(s, 1.25)),
+  key('-', '−', 'Zoom out', 'Look', (s) => zoom(s, 0.8)),
   key('0', '0', 'Fit', 'Look', (s) => s.look.fit()),
   key('v', 'V', 'Next plane large', 'Look', (s) => s.look.nextView()),
   key('g', 'G', 'Four views alike, or one large', 'Look', (s) => s.look.layout()),
@@ -102,7 +106,8 @@ export function listenToKeys(studio: Studio): () => void {
     const target = e.target as HTMLElement,
       { scan, busy, help } = studio.store.get();
     if (e.altKey || !scan || busy || help) return; // an open dialog has its own keys
-    const writing = target.matches('input:not([type=checkbox]):not([type=radio]), select, textarea');
+    const slides = target.matches('input[type=range]') && /^(Arrow|Page|Home|End)/.test(e.key);
+    const writing = slides || target.matches('input:not([type=checkbox]):not([type=radio]):not([type=range]), select, textarea');
     const pressing = (e.key === ' ' || e.key === 'Enter') && target.matches('button, a, summary, input');
     const named = e.key.length === 1 ? e.key.toLowerCase() : e.key;
     const command = (e.ctrlKey || e.metaKey) && (named === 'z' || named === 'y');

@@ -11,6 +11,13 @@ import { indexOf } from './state.ts';
 import { useStudio } from './store.ts';
 
 const PLANES: readonly Plane[] = ['transverse', 'coronal', 'sagittal'];
+/** Degrees that a key turns. */
+const TURNS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-5, 0],
+  ArrowRight: [5, 0],
+  ArrowUp: [0, -5],
+  ArrowDown: [0, 5],
+};
 /** Milliseconds of rest before surfaces are made anew. */
 const REST = 400;
 
@@ -77,6 +84,14 @@ export function SpaceView(): JSX.Element {
       if (e.buttons) turn(e.movementX * 0.5, e.movementY * 0.5);
     };
     const down = (e: PointerEvent): void => here.setPointerCapture(e.pointerId);
+    const press = (e: KeyboardEvent): void => {
+      const way = TURNS[e.key];
+      if (!way) return;
+      e.preventDefault();
+      e.stopPropagation(); // elsewhere the arrows move the cross-hairs
+      turn(way[0], way[1]);
+    };
+    here.addEventListener('keydown', press);
     here.addEventListener('pointerdown', down);
     here.addEventListener('pointermove', move);
     const size = new ResizeObserver(soon);
@@ -90,12 +105,13 @@ export function SpaceView(): JSX.Element {
       cancelAnimationFrame(frame);
       here.removeEventListener('pointerdown', down);
       here.removeEventListener('pointermove', move);
+      here.removeEventListener('keydown', press);
       space.close();
     };
   }, [store]);
   return (
     <>
-      <canvas ref={canvas} class="space" tabIndex={0} aria-label="Slices and surfaces in space; drag to turn" />
+      <canvas ref={canvas} class="space" tabIndex={0} aria-label="Slices and surfaces in space; drag, or press arrows, to turn" />
       {!there && <p class="instead">This browser offers no WebGL 2: no 3D view.</p>}
     </>
   );
