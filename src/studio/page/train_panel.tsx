@@ -176,7 +176,7 @@ function Correct(): JSX.Element {
         {mask
           ? `Slice ${mask.index + 1} as after ${mask.iteration} iterations` +
             `${mask.agreement === null ? '' : `; the networks agree to ${percent(mask.agreement)}`}.`
-          : 'The mask of the slice that you look at comes as the training gets on.'}
+          : running && 'The mask of the slice that you look at comes as the training gets on.'}
         {whole && ` Whole mask: after ${whole.iteration} iterations of run ${whole.run}.`}
       </p>
       <button class="action" disabled={running} onClick={() => void studio.train.predict()}>
