@@ -93,7 +93,8 @@ describe('areas', () => {
     fillPolygon(line, [[1, 1], [3, 1], [2, 1]], 1, ANYWHERE); // prettier-ignore
     expect(picture(line)).toEqual(['.....', '.111.', '.....']);
     const gated = bitmap(3, 3);
-    fillPolygon(gated, [[0, 0], [2, 0], [2, 2], [0, 2]], 1, { hu: Float32Array.of(0, 0, 9, 0, 0, 0, 0, 0, 0), gate: { low: 0, high: 1 } }); // prettier-ignore
+    const hu = Float32Array.of(0, 0, 9, 0, 0, 0, 0, 0, 0);
+    fillPolygon(gated, [[0, 0], [2, 0], [2, 2], [0, 2]], 1, { hu, gate: { low: 0, high: 1 } }); // prettier-ignore
     expect(picture(gated)).toEqual(['11.', '111', '111']);
   });
   it('flood fill keeps within HU and to what hangs together', () => {

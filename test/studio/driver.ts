@@ -126,6 +126,11 @@ export class Driver {
     };
     await this.send('DOM.setFileInputFiles', { files: [file], objectId: result.objectId });
   }
+  /** A value for an input, as typed or dragged. */
+  async input(selector: string, value: number): Promise<void> {
+    const find = `document.querySelector(${JSON.stringify(selector)})`;
+    await this.value(`(() => { const e = ${find}; e.value = ${value}; e.dispatchEvent(new Event('input', { bubbles: true })); })()`);
+  }
   async move(to: Place): Promise<void> {
     this.at = to;
     await this.send('Input.dispatchMouseEvent', {

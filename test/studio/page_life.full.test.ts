@@ -38,7 +38,8 @@ beforeAll(async () => {
   renameSync(join(folder, 'worker.js'), join(folder, 'own_worker.js'));
   writeFileSync(join(folder, 'worker.js'), "import './hooks.js';\nimport './own_worker.js';\n");
   writeFileSync(join(folder, 'sw.js'), ''); // no page here comes from an earlier visit
-  await build({ entryPoints: [fileURLToPath(new URL('hooks.ts', import.meta.url))], outfile: join(folder, 'hooks.js'), format: 'esm', bundle: true }); // prettier-ignore
+  const hooks = fileURLToPath(new URL('hooks.ts', import.meta.url));
+  await build({ entryPoints: [hooks], outfile: join(folder, 'hooks.js'), format: 'esm', bundle: true });
   served = await serveStudio({ page: folder, port: 0 });
   browser = await Driver.open();
   const page = await browser.another();

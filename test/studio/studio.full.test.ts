@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The whole way of a person: open the phantom, paint a third of its slices, train, take the mask away, read it back. With two bare networks,
-// and with `demo`, on whose session the command line goes on. SwiftShader has no GPU below it: on two cores an iteration of `demo` takes
-// 12 seconds or more.
+// The whole way of a person: open the phantom, paint a third of its slices, train, take the mask away, read it back. With two bare
+// networks, and with `demo`, on whose session the command line goes on. SwiftShader has no GPU below it: on two cores an iteration of
+// `demo` takes 12 seconds or more.
 // STUDIO_DOCS=1 puts pictures of the steps into docs/studio.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,15 +61,12 @@ needs(chromium, 'Chromium').describe('the studio', () => {
     writeFileSync(join(PICTURES, `${name}.jpg`), await page.screenshot('jpeg', 72));
   };
 
-  /** A third of the transverse slices from the known mask: the smallest brush along every row of the lesion, "nothing here" where there is none. */
+  /** A third of the transverse slices from the known mask: the smallest brush along the lesion's rows, "nothing here" where it has none. */
   async function paint(): Promise<void> {
     const truth = toRas(label),
       [D, H, W] = truth.size;
     await page.click('Brush');
-    await page.value(
-      `(() => { const e = document.querySelector('[aria-label="Brush radius in millimetres"]'); e.value = 0.5; e.dispatchEvent(new ` +
-        "Event('input', { bubbles: true })); })()",
-    );
+    await page.input('[aria-label="Brush radius in millimetres"]', 0.5);
     const box = await page.value<number[]>(
       "(() => { const b = document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect(); return [b.x, b.y, " +
         'b.width, b.height]; })()',
@@ -153,7 +150,7 @@ needs(chromium, 'Chromium').describe('the studio', () => {
   it('does so by the preset `demo`, and the command line goes on with its session, to the same bits', async () => {
     await begin();
     await page.click('Train', '.stage');
-    await page.value(`(() => { const e = document.querySelector('.field input'); e.value = ${ITERATIONS}; e.dispatchEvent(new Event('input', { bubbles: true })); })()`); // prettier-ignore
+    await page.input('.field input', ITERATIONS);
     await page.click('Train', '.panel button');
     const began = Date.now();
     await trained(page, PAUSED, 3000);
