@@ -237,8 +237,32 @@ needs(chromium, 'Chromium').describe('the page', () => {
     await says('0 of 64 coronal');
   });
 
-  it('stands a storm of strokes and of undo', async () => {
+  it('draws by a pen, whatever the hand that holds it touches', async () => {
     await page.click('Transverse');
+    await page.key('b');
+    await page.key('1');
+    const before = await page.value<string>(`document.querySelector('.progress-line .soft').textContent`);
+    const [from, to, palm] = [await place('transverse', 10, 20), await place('transverse', 30, 20), await place('transverse', 50, 50)];
+    const pen = (type: string, [x, y]: readonly [number, number]): Promise<void> =>
+      page.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', buttons: 1, clickCount: 1, pointerType: 'pen' });
+    const hand = (type: string): Promise<void> =>
+      page.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x: palm[0], y: palm[1], id: 7 }] });
+    await hand('touchStart');
+    await pen('mousePressed', from);
+    await hand('touchEnd');
+    await hand('touchStart');
+    await pen('mouseMoved', to);
+    await hand('touchEnd');
+    await pen('mouseReleased', to);
+    await settled();
+    expect(orange(await colour('transverse', 20, 20))).toBe(true);
+    expect(orange(await colour('transverse', 50, 50))).toBe(false);
+    await page.key('z'); // one stroke
+    await page.until(`document.querySelector('.progress-line .soft').textContent === ${JSON.stringify(before)}`);
+    expect(orange(await colour('transverse', 20, 20))).toBe(false);
+  });
+
+  it('stands a storm of strokes and of undo', async () => {
     const strokes = 52;
     for (let k = 0; k < strokes; k++) {
       await page.move(await place('transverse', 4 + k, 5));

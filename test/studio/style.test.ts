@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What can be read can be read by everyone: WCAG AA contrast of the style sheet's colours, no text under 12 px, nothing from elsewhere.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CLASS_COLOURS } from '../../src/studio/page/state.ts';
 
@@ -42,6 +42,13 @@ describe('the style sheet', () => {
   it('classes are told from the dark of a scan, nine of them from one another', () => {
     for (const colour of CLASS_COLOURS) expect(contrast(colour, '#000000')).toBeGreaterThanOrEqual(4.5);
     expect(new Set(CLASS_COLOURS).size).toBe(9);
+  });
+  it('dresses components of at most 200 lines', () => {
+    const page = new URL('../../src/studio/page/', import.meta.url);
+    const long = readdirSync(page).filter(
+      (name) => name.endsWith('.tsx') && readFileSync(new URL(name, page), 'utf8').split('\n').length > 201,
+    );
+    expect(long).toEqual([]);
   });
   it('has no text under 12 px', () => {
     const sizes = [...css.matchAll(/font(?:-size)?:[^;]*?(\d+(?:\.\d+)?)px/g)].map((m) => Number(m[1]));

@@ -38,9 +38,10 @@ export class Drawer {
   /** Whether all that is drawn is stored, when that is known. Nothing that reads what is stored may begin before it is. */
   saved = (): Promise<boolean> => this.saver.idle();
 
-  /** The tool touches the slice. @returns whether it does anything there by being drawn along */
-  down(plane: SlicePlane, at: Point): boolean {
-    const { scan, tool, value, radius, polygon } = this.state;
+  /** The tool, or the end of a pen that erases, touches the slice. @returns whether it does anything there by being drawn along */
+  down(plane: SlicePlane, at: Point, erases = false): boolean {
+    const { scan, value, radius, polygon } = this.state,
+      tool = erases ? 'eraser' : this.state.tool;
     if (!scan) return false;
     const index = indexOf(this.state, plane);
     if (tool === 'brush' || tool === 'eraser') {

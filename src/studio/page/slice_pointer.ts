@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Mouse, pen and fingers on a slice. The first button uses the tool, the second drags the window, the middle one or Shift shifts; the wheel
-// goes through slices, with Ctrl it zooms; two fingers zoom and shift.
+// goes through slices, with Ctrl it zooms; two fingers zoom and shift. The hand that holds a pen does nothing.
 import type { Plane } from '../../axes.ts';
 import type { Point } from '../annotate/brush.ts';
 import { toSlice } from '../view/frame.ts';
@@ -8,11 +8,15 @@ import { frameFor } from './slice_canvas.ts';
 import { isDrawn } from './state.ts';
 import type { Studio } from './studio.ts';
 
+/** `PointerEvent.button` of the end of a pen that erases. */
+const PEN_ERASER = 5;
+
 type Doing = 'draw' | 'cross' | 'window' | 'pan' | 'pinch' | null;
 
 /** @param hover where the pointer is on the slice, for the brush's ring @returns takes the listeners away */
 export function listen(canvas: HTMLCanvasElement, plane: Plane, studio: Studio, hover: (at: Point | null) => void): () => void {
   const pointers = new Map<number, Point>();
+  let pen: number | undefined;
   let doing: Doing = null;
   let last: Point = [0, 0];
   let wheel = 0;
@@ -32,10 +36,15 @@ export function listen(canvas: HTMLCanvasElement, plane: Plane, studio: Studio, 
       studio.look.point(plane, onSlice(at));
       return 'cross';
     }
-    return studio.draw.down(plane, onSlice(at)) ? 'draw' : null;
+    return studio.draw.down(plane, onSlice(at), e.button === PEN_ERASER) ? 'draw' : null;
   };
   const down = (e: PointerEvent): void => {
-    if (!studio.store.get().scan) return;
+    if (!studio.store.get().scan || (pen !== undefined && e.pointerId !== pen)) return;
+    if (e.pointerType === 'pen') {
+      if (doing === 'draw') studio.draw.cancel(); // the hand came first
+      pointers.clear();
+      pen = e.pointerId;
+    }
     const at = place(e);
     pointers.set(e.pointerId, at);
     canvas.setPointerCapture(e.pointerId);
@@ -47,7 +56,7 @@ export function listen(canvas: HTMLCanvasElement, plane: Plane, studio: Studio, 
     last = at;
   };
   const move = (e: PointerEvent): void => {
-    if (!studio.store.get().scan) return;
+    if (!studio.store.get().scan || (pointers.size > 0 && !pointers.has(e.pointerId))) return;
     const at = place(e);
     if (doing === 'pinch') return pinch(e.pointerId, at);
     const point = onSlice(at);
@@ -73,6 +82,7 @@ export function listen(canvas: HTMLCanvasElement, plane: Plane, studio: Studio, 
   };
   const up = (e: PointerEvent): void => {
     if (!pointers.delete(e.pointerId)) return;
+    if (e.pointerId === pen) pen = undefined;
     if (doing === 'draw') {
       if (e.type === 'pointercancel') studio.draw.cancel();
       else studio.draw.up();
