@@ -48,6 +48,7 @@ struct Params {
 @group(0) @binding(13) var<storage, read_write> dz: array<V>;            // [n, rows, c]
 
 alias Channels = array<A, PER>;
+// @import "lib/wide.wgsl"
 
 fn positive(v: A) -> A {
   let r = nan_max(v, A(0.0)); // @spec V: nan_max(v,A(0.0)) nan_max(v,A(0.0)) nan_max4(v,A(0.0)) nan_max4(v,A(0.0))
@@ -106,28 +107,33 @@ fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part *
 // variance (PyTorch's convention), sample by sample.
 @compute @workgroup_size(WG)
 fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let i = (wid.x + wid.y * nwg.x) * WG + local;
-  if (i >= params.c) { return; }
+  let own = share_of(wid, nwg, local, params.c);
+  let i = own.at;
+  let runs = turns(own, params.parts);
   let count = f32(params.rows);
   for (var samples = params.n; samples > 0u; samples--) {
     let sample = params.n - samples;
     let means = sample * params.parts * params.c + i;
     let squares = params.n * params.parts * params.c + means;
-    var mean = A(0.0);
-    for (var left = params.parts; left > 0u; left--) {
-      let p = params.parts - left;
-      mean += partial_in[means + p * params.c] * (rows_of(p) / count);
+    var part = A(0.0);
+    for (var left = runs; left > 0u; left--) {
+      let p = own.lane + (runs - left) * own.lanes;
+      part += partial_in[means + p * params.c] * (rows_of(p) / count);
     }
-    var m2 = A(0.0);
-    for (var left = params.parts; left > 0u; left--) {
-      let p = params.parts - left;
+    let mean = total(part, own.lane);
+    part = A(0.0);
+    for (var left = runs; left > 0u; left--) {
+      let p = own.lane + (runs - left) * own.lanes;
       let d = partial_in[means + p * params.c] - mean;
-      m2 += partial_in[squares + p * params.c] + d * d * rows_of(p);
+      part += partial_in[squares + p * params.c] + d * d * rows_of(p);
     }
-    stats_out[sample * params.c + i] = mean;
-    stats_out[(params.n + sample) * params.c + i] = inverseSqrt(m2 / count + params.eps);
-    running_mean[i] = running_mean[i] * (1.0 - params.momentum) + mean * params.momentum;
-    running_var[i] = running_var[i] * (1.0 - params.momentum) + m2 * (params.momentum / max(count - 1.0, 1.0));
+    let m2 = total(part, own.lane);
+    if (own.inside && own.lane == 0u) {
+      stats_out[sample * params.c + i] = mean;
+      stats_out[(params.n + sample) * params.c + i] = inverseSqrt(m2 / count + params.eps);
+      running_mean[i] = running_mean[i] * (1.0 - params.momentum) + mean * params.momentum;
+      running_var[i] = running_var[i] * (1.0 - params.momentum) + m2 * (params.momentum / max(count - 1.0, 1.0));
+    }
   }
 }
 
@@ -208,8 +214,9 @@ fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
 
 @compute @workgroup_size(WG)
 fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let i = (wid.x + wid.y * nwg.x) * WG + local;
-  if (i >= params.c) { return; }
+  let own = share_of(wid, nwg, local, params.c);
+  let i = own.at;
+  let runs = turns(own, params.parts);
   var weight = A(params.share);
   if (AFFINE) { weight = weight * gamma[i]; }
   var all_g = A(0.0);
@@ -218,18 +225,23 @@ fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
     let sample = params.n - samples;
     let first = sample * params.parts * params.c + i;
     let second = params.n * params.parts * params.c + first;
-    var sum_g = A(0.0);
-    var sum_gh = A(0.0);
-    for (var left = params.parts; left > 0u; left--) {
-      let p = params.parts - left;
-      sum_g += partial_in[first + p * params.c];
-      sum_gh += partial_in[second + p * params.c];
+    var part_g = A(0.0);
+    var part_gh = A(0.0);
+    for (var left = runs; left > 0u; left--) {
+      let p = own.lane + (runs - left) * own.lanes;
+      part_g += partial_in[first + p * params.c];
+      part_gh += partial_in[second + p * params.c];
     }
-    coef_out[sample * params.c + i] = weight * sum_g;
-    coef_out[(params.n + sample) * params.c + i] = weight * sum_gh;
+    let sum_g = total(part_g, own.lane);
+    let sum_gh = total(part_gh, own.lane);
+    if (own.inside && own.lane == 0u) {
+      coef_out[sample * params.c + i] = weight * sum_g;
+      coef_out[(params.n + sample) * params.c + i] = weight * sum_gh;
+    }
     all_g += sum_g;
     all_gh += sum_gh;
   }
+  if (!own.inside || own.lane > 0u) { return; }
   dgamma[i] = all_gh;
   dbeta[i] = all_g;
 }

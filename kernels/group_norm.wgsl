@@ -2,11 +2,13 @@
 // Group and instance norm of x [n, rows, c] in `groups` groups of neighbouring channels (instance norm: groups = c); f32, order fixed.
 // Small groups: one dispatch each way, LANES neighbouring lanes a group of a sample (gn_small, gn_small_dx). Large ones: the runs down
 // the rows, the output and dx are the kernels of batch_norm.wgsl, whose per-channel stats and coef are filled here, every channel of a
-// group with its group's (gn_finish, gn_grad; one lane a group of a sample). Gradients of the weights by sample are added up last.
+// group with its group's (gn_finish, gn_grad). Gradients of the weights by sample are added up last.
 // @import "lib/lanes.wgsl"
 // @import "lib/nan.wgsl"
 
 alias V = f32; // @spec f32 f16
+alias A = f32;
+// @import "lib/wide.wgsl"
 override AFFINE: bool = true; // use gamma and beta; else any buffer may be bound for them
 override RELU: bool = false;
 override ADD: bool = false; // z in y
@@ -40,31 +42,33 @@ fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part *
 
 @compute @workgroup_size(WG)
 fn gn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let t = (wid.x + wid.y * nwg.x) * WG + local; // sample * groups + group
-  if (t >= params.n * params.groups) { return; }
+  let own = share_of(wid, nwg, local, params.n * params.groups); // sample * groups + group
+  let runs = turns(own, params.parts);
   let width = params.c / params.groups;
-  let sample = t / params.groups;
-  let first = (t % params.groups) * width;
+  let sample = own.at / params.groups;
+  let first = (own.at % params.groups) * width;
   let base = sample * params.parts * params.c + first;
   let half = params.n * params.parts * params.c;
   let count = f32(params.rows) * f32(width);
-  var mean = 0.0;
-  for (var left = params.parts; left > 0u; left--) {
-    let p = params.parts - left;
+  var part = 0.0;
+  for (var left = runs; left > 0u; left--) {
+    let p = own.lane + (runs - left) * own.lanes;
     var across = 0.0;
     for (var left = width; left > 0u; left--) { let j = width - left; across += partial[base + p * params.c + j]; }
-    mean += across * (rows_of(p) / count);
+    part += across * (rows_of(p) / count);
   }
-  var m2 = 0.0;
-  for (var left = params.parts; left > 0u; left--) {
-    let p = params.parts - left;
+  let mean = total(part, own.lane);
+  part = 0.0;
+  for (var left = runs; left > 0u; left--) {
+    let p = own.lane + (runs - left) * own.lanes;
     for (var left = width; left > 0u; left--) {
       let j = width - left;
       let d = partial[base + p * params.c + j] - mean;
-      m2 += partial[half + base + p * params.c + j] + d * d * rows_of(p);
+      part += partial[half + base + p * params.c + j] + d * d * rows_of(p);
     }
   }
-  let rstd = inverseSqrt(m2 / count + params.eps);
+  let rstd = inverseSqrt(total(part, own.lane) / count + params.eps);
+  if (!own.inside || own.lane > 0u) { return; }
   for (var left = width; left > 0u; left--) {
     let j = width - left;
     stats[sample * params.c + first + j] = mean;
@@ -74,31 +78,37 @@ fn gn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
 
 @compute @workgroup_size(WG)
 fn gn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let t = (wid.x + wid.y * nwg.x) * WG + local;
-  if (t >= params.n * params.groups) { return; }
+  let own = share_of(wid, nwg, local, params.n * params.groups);
+  let runs = turns(own, params.parts);
   let width = params.c / params.groups;
-  let sample = t / params.groups;
-  let first = (t % params.groups) * width;
+  let sample = own.at / params.groups;
+  let first = (own.at % params.groups) * width;
   let half = params.n * params.parts * params.c;
+  let writes = own.inside && own.lane == 0u;
   var c1 = 0.0;
   var c2 = 0.0;
   for (var left = width; left > 0u; left--) {
     let j = width - left;
-    var sum_g = 0.0;
-    var sum_gh = 0.0;
-    for (var left = params.parts; left > 0u; left--) {
-      let p = params.parts - left;
+    var part_g = 0.0;
+    var part_gh = 0.0;
+    for (var left = runs; left > 0u; left--) {
+      let p = own.lane + (runs - left) * own.lanes;
       let i = (sample * params.parts + p) * params.c + first + j;
-      sum_g += partial[i];
-      sum_gh += partial[half + i];
+      part_g += partial[i];
+      part_gh += partial[half + i];
     }
-    by_sample[sample * params.c + first + j] = sum_gh;
-    by_sample[(params.n + sample) * params.c + first + j] = sum_g;
+    let sum_g = total(part_g, own.lane);
+    let sum_gh = total(part_gh, own.lane);
+    if (writes) {
+      by_sample[sample * params.c + first + j] = sum_gh;
+      by_sample[(params.n + sample) * params.c + first + j] = sum_g;
+    }
     var weight = 1.0;
     if (AFFINE) { weight = gamma[first + j]; }
     c1 += weight * sum_g;
     c2 += weight * sum_gh;
   }
+  if (!writes) { return; }
   let count = f32(params.rows) * f32(width);
   for (var left = width; left > 0u; left--) {
     let j = width - left;

@@ -7,7 +7,7 @@ import { defineOp, dispatch, once, type Dispatch, type Thunk } from '../engine/o
 import { numel } from '../engine/dtype.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { bn_eval_stats, bn_finish, bn_grad } from '../gen/batch_norm.ts';
-import { applyNorm, checkChannels, gradInput, gradSums, moments, overChannels, rowsOf } from './channel_norm.ts';
+import { applyNorm, checkChannels, gradInput, gradSums, joinsRuns, moments, overChannels, rowsOf } from './channel_norm.ts';
 
 export interface BatchNormOptions {
   /** Statistics of the batch, and running values updated; else the running values are the statistics. */
@@ -43,7 +43,7 @@ const gradient = defineOp({
     const r = rowsOf(c.caps, x, c.attrs.parts, c.attrs.eps);
     const partial = c.scratch([2, r.n, r.parts, r.c]);
     const coef = c.scratch([2, r.n, r.c]);
-    const { params, grid, options } = overChannels(r);
+    const { params, grid, options } = joinsRuns(r);
     return [
       gradSums(r, x, stats, dy, y, partial),
       dispatch(bn_grad, { partial_in: partial, gamma, coef_out: coef, dgamma, dbeta }, { ...params, share: 1 / r.rows }, grid, options),
@@ -94,10 +94,12 @@ export const batchNorm = defineOp({
     const [x, gamma, beta, mean, variance, add] = c.inputs;
     const [y, stats] = c.outputs;
     const r = rowsOf(c.caps, x, c.attrs.parts, c.attrs.eps);
-    const { params, grid, options } = overChannels(r);
     const apply = applyNorm(r, x, stats, gamma, beta, add ?? null, y, c.attrs.relu);
-    if (!c.attrs.training)
+    if (!c.attrs.training) {
+      const { params, grid, options } = overChannels(r);
       return [dispatch(bn_eval_stats, { mean_in: mean, var_in: variance, stats_out: stats }, params, grid, options), apply];
+    }
+    const { params, grid, options } = joinsRuns(r);
     const partial = c.scratch([2, r.n, r.parts, r.c]);
     return [
       moments(r, x, partial),

@@ -5,7 +5,7 @@ import { numel, type Spec } from '../engine/dtype.ts';
 import { dispatch, expectDType, type Dispatch, type Ref } from '../engine/op.ts';
 import type { Caps } from '../gpu/caps.ts';
 import { bn_apply, bn_dx, bn_dx_add, bn_moments, bn_sums } from '../gen/batch_norm.ts';
-import { elementLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
+import { elementLaunch, runs, sumLaunch, vector, vectorsPerLane } from './lanes.ts';
 
 // A lane reads its channel's constants once for so many elements; Lavapipe runs 64 a fifth to a third faster than 16.
 const applyRows = (r: Rows): number => (r.caps.software && (r.n * r.rows * r.c) / r.W >= 1 << 16 ? 64 : 16);
@@ -54,6 +54,12 @@ const overRuns = (r: Rows) => launch(r, r.chunk, r.parts);
 /** One lane a V of channels. */
 export function overChannels(r: Rows) {
   const { grid, overrides } = elementLaunch(r.caps, r.c / r.W);
+  return { params: paramsOf(r), grid, options: { spec: { V: r.V }, overrides } };
+}
+
+/** What joins the runs of each V of channels. */
+export function joinsRuns(r: Rows) {
+  const { grid, overrides } = sumLaunch(r.caps, r.c / r.W, r.parts);
   return { params: paramsOf(r), grid, options: { spec: { V: r.V }, overrides } };
 }
 

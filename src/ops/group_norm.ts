@@ -8,7 +8,7 @@ import { defineOp, dispatch, once, type Dispatch, type Ref, type Thunk } from '.
 import type { Tensor } from '../engine/tensor.ts';
 import { gn_dweight, gn_finish, gn_grad, gn_small, gn_small_dx, gn_small_dx_add } from '../gen/group_norm.ts';
 import { applyNorm, checkChannels, gradInput, gradSums, moments, rowsOf, type Rows } from './channel_norm.ts';
-import { elementLaunch, rowLaunch } from './lanes.ts';
+import { elementLaunch, rowLaunch, sumLaunch } from './lanes.ts';
 
 export interface GroupNormOptions {
   groups: number;
@@ -29,9 +29,9 @@ const isSmall = (r: Rows, groups: number): boolean => (r.rows * r.c) / groups <=
 
 const paramsOf = ({ n, rows, c, chunk, parts, eps }: Rows, groups: number) => ({ n, rows, c, chunk, parts, groups, eps });
 
-/** One lane a group of a sample. */
+/** What joins the runs of each group of a sample. */
 function overGroups(r: Rows, groups: number) {
-  const { grid, overrides } = elementLaunch(r.caps, r.n * groups);
+  const { grid, overrides } = sumLaunch(r.caps, r.n * groups, r.parts);
   return { params: paramsOf(r, groups), grid, overrides };
 }
 

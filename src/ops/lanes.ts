@@ -38,6 +38,19 @@ export function runs(caps: Caps, n: number, others: number, longest: number, sho
   return { chunk, parts: Math.max(1, Math.ceil(n / chunk)) };
 }
 
+/** Launch of kernels that add up `n` partial results for each of `results` (kernels/lib/wide.wgsl): a lane each, or on a GPU a workgroup where they are many. */
+export function sumLaunch(
+  caps: Caps,
+  results: number,
+  n: number,
+): { overrides: { WG: number; WIDE: number }; grid: [number, number, number] } {
+  if (caps.software || n <= 8) {
+    const { overrides, grid } = elementLaunch(caps, results);
+    return { overrides: { ...overrides, WIDE: 0 }, grid };
+  }
+  return { overrides: { WG: Math.min(256, 2 ** Math.ceil(Math.log2(n))), WIDE: 1 }, grid: grid1d(results) };
+}
+
 /** The vector type of a dtype where `n` allows it, and its width. */
 export function vector(dtype: DType, n: number): { V: string; W: number } {
   return (dtype === 'f32' || dtype === 'f16') && n % 4 === 0 ? { V: `vec4<${dtype}>`, W: 4 } : { V: dtype, W: 1 };

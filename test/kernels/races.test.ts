@@ -37,11 +37,13 @@ function dispatchesOf(c: NamedCase): Dispatch[] {
   return trace.nodes.filter((n) => !n.op.view).flatMap((n) => lowerCall(n.op, n.inputs, n.outputs, n.attrs, device.caps).dispatches);
 }
 
+const literal = (type: string | undefined, value: number): string =>
+  type === ': bool' ? String(value !== 0) : `${value}${type === ': u32' ? 'u' : ''}`;
 const asConstants = (d: Dispatch, code: string): string =>
   code.replace(
     /^override (\w+)(: \w+)? = ([^;]+);/gm,
     (_, name: string, type: string | undefined, value: string) =>
-      `const ${name}${type ?? ''} = ${name in d.overrides ? `${d.overrides[name]}${type === ': u32' ? 'u' : ''}` : value};`,
+      `const ${name}${type ?? ''} = ${name in d.overrides ? literal(type, d.overrides[name]) : value};`,
   );
 
 /** Elements past the end: a GPU clamps what tiles read there, the detector does not. */
@@ -57,7 +59,10 @@ function races(d: Dispatch, code = asConstants(d, specialise(d.def, d.spec))): {
   return detectRaces(code, d.def.entry, [1, 1, 1], { 0: group });
 }
 
-/** The smallest dispatch of every kernel with workgroup memory, by file and entry point. */
+/**
+ * The smallest dispatch of every kernel with workgroup memory, by file and entry point. What joins runs (lib/wide.wgsl) is tried by itself
+ * below: the detector gives what share_of returns to the last lane to all.
+ */
 function smallest(list: readonly NamedCase[]): Map<string, Dispatch> {
   const seen = new Map<string, Dispatch>();
   const work = (d: Dispatch): number => Object.values(d.bindings).reduce((s, r) => s + numel(r.shape), 0);
@@ -65,7 +70,7 @@ function smallest(list: readonly NamedCase[]): Map<string, Dispatch> {
     if (c.half || c.bench) continue;
     for (const d of dispatchesOf(c)) {
       const before = seen.get(`${d.def.file}:${d.def.entry}`);
-      if (/var<workgroup>/.test(d.def.wgsl) && (!before || work(d) < work(before))) seen.set(`${d.def.file}:${d.def.entry}`, d);
+      if (/var<workgroup> (?!wide)/.test(d.def.wgsl) && (!before || work(d) < work(before))) seen.set(`${d.def.file}:${d.def.entry}`, d);
     }
   }
   return seen;
@@ -133,4 +138,25 @@ it.each([true, false])('nor do those of workgroup tiles (read along the reductio
   // Both barriers are needed: each is taken out of one of the two ways to read.
   const at = along ? code.indexOf('workgroupBarrier();') : code.lastIndexOf('workgroupBarrier();');
   expect(racing(() => run(code.slice(0, at) + code.slice(at + 'workgroupBarrier();'.length)))).toBe(true);
+});
+
+it('nor do those of a workgroup that joins runs: each of its barriers is needed', () => {
+  const text = readFileSync(new URL('../../kernels/lib/wide.wgsl', import.meta.url), 'utf8');
+  const code = `alias A = f32;\nconst WG = 8u;\n${text.replace('override WIDE: bool = false', 'const WIDE = true')}
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(WG) fn main(@builtin(local_invocation_index) lane: u32) {
+  y[lane] = total(f32(lane), lane);
+  y[lane] += total(1.0, lane);
+}`;
+  const run = (wgsl: string) => detectRaces(wgsl, 'main', [1, 1, 1], { 0: { 0: new Float32Array(8) } });
+  expect(run(code)).toEqual({ races: [], errors: [] });
+  const barriers = code.split('workgroupBarrier();');
+  expect(barriers.length).toBe(4);
+  for (let i = 1; i < barriers.length; i++) {
+    const without = [barriers.slice(0, i).join('workgroupBarrier();'), barriers.slice(i).join('workgroupBarrier();')].join('');
+    expect(
+      racing(() => run(without)),
+      `barrier ${i}`,
+    ).toBe(true);
+  }
 });
