@@ -20,7 +20,7 @@ beforeAll(async () => {
   const make = device.gpu.createComputePipeline.bind(device.gpu);
   Object.assign(device.gpu, {
     createComputePipeline: (d: GPUComputePipelineDescriptor) => {
-      const { WIDE, WG } = (d.compute.constants ?? {}) as Record<string, number>;
+      const { WIDE, WG } = d.compute.constants ?? {};
       if (WIDE) widths.push(WG);
       return make(d);
     },
