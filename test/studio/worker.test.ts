@@ -5,7 +5,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { readVolume } from '../../src/io/browser/volume.ts';
+import { sameGeometry, voxelToWorld } from '../../src/data/geometry.ts';
+import type { Volume } from '../../src/data/volume.ts';
+import { readVolume, volumeBytes } from '../../src/io/browser/volume.ts';
 import { makeSample } from '../../src/studio/session/sample.ts';
 import { bundled, chromium, expectNoNode, removeBundled } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
@@ -98,6 +100,85 @@ it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact 
     failure: { code: 'BUSY', message: 'session: another tab has it open.', hint: 'Close it there, or go on there.' },
     busy: true,
   });
+});
+
+it('keeps every voxel where it lies in the patient, however its file is stored', async () => {
+  const turn = (degrees: number): number[] => {
+    const [c, s] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+    return [c, -s, 0, s, c, 0, 0, 0, 1];
+  };
+  // Columns are the directions of W, H and D, in LPS: as most scanners, mirrored, front to back, side to side, oblique, oblique about two axes.
+  const ways: Readonly<Record<string, readonly number[]>> = {
+    axial: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+    ras: [-1, 0, 0, 0, -1, 0, 0, 0, 1],
+    mirrored: [-1, 0, 0, 0, 1, 0, 0, 0, -1],
+    coronal: [1, 0, 0, 0, 0, 1, 0, -1, 0],
+    sagittal: [0, 0, 1, 1, 0, 0, 0, -1, 0],
+    oblique: turn(20),
+    upside: [0, -1, 0, 0, 0, -1, 1, 0, 0],
+  };
+  const size = [5, 6, 7] as const,
+    at = [1, 4, 2] as const,
+    where = (at[0] * size[1] + at[1]) * size[2] + at[2];
+  const files: Record<string, string> = {};
+  const scans = new Map<string, Volume>();
+  for (const [name, direction] of Object.entries(ways)) {
+    const data = new Int16Array(size[0] * size[1] * size[2]).fill(-500);
+    data[where] = 900;
+    const scan: Volume = { size: [...size], spacing: [3, 0.5, 0.8], origin: [11, -20, 35], direction: [...direction], data };
+    scans.set(name, scan);
+    files[`${name}.nii.gz`] = Buffer.from(await volumeBytes(`${name}.nii.gz`, scan)).toString('base64');
+  }
+  await using browser = await openBrowser(scratch);
+  const tab = await browser.open();
+  const found = await tab.ask(async ({ studio, base64 }, own: Record<string, string>) => {
+    const { session, problems } = await studio.addFiles(
+      Object.entries(own).map(([path, text]) => ({ path, file: new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]) })),
+    );
+    await studio.setClasses([...session.classes, { name: 'other', colour: '#00ff00' }]);
+    const cases = [];
+    for (const {
+      name,
+      size: [D, H, W],
+      affine,
+    } of session.cases) {
+      const { data } = await studio.voxels(name),
+        i = data.indexOf(900),
+        voxel = [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W];
+      // Drawn on its coronal slice, as class 2.
+      const labels = new Uint8Array(D * W);
+      labels[voxel[0] * W + voxel[2]] = 2;
+      await studio.annotate(name, [{ plane: 'coronal', index: voxel[1], labels, annotated: true }]);
+      cases.push({ name, affine, voxel, annotation: await base64((await studio.exportFile({ what: 'annotation', name })).blob) });
+    }
+    return { problems, cases };
+  }, files);
+  expect(found.problems).toEqual([]);
+  expect(found.cases.map(({ name }) => name).sort()).toEqual(Object.keys(ways).sort());
+  for (const {
+    name,
+    affine,
+    voxel: [d, h, w],
+    annotation,
+  } of found.cases) {
+    const scan = scans.get(name)!;
+    // Where the page says that the voxel lies is where the file says so, and its axes grow to Right, Anterior and Superior.
+    const [x, y, z] = voxelToWorld(scan, [...at]);
+    const ras = [0, 4, 8].map((row) => affine[row] * w + affine[row + 1] * h + affine[row + 2] * d + affine[row + 3]);
+    [-x, -y, z].forEach((mm, axis) => {
+      expect(ras[axis]).toBeCloseTo(mm, 4);
+    });
+    for (const row of [0, 1, 2]) {
+      const along = affine.slice(4 * row, 4 * row + 3);
+      expect(along[row]).toBe(Math.max(...along.map(Math.abs)));
+    }
+    const { data, ...grid } = await readVolume('annotation.nii.gz', new Uint8Array(Buffer.from(annotation, 'base64')));
+    expect(sameGeometry(grid, scan)).toBe(true);
+    expect([...data.keys()].filter((i) => data[i] === 2)).toEqual([where]);
+    const across = [...data].filter((v) => v !== 255).length;
+    expect([...data].filter((v) => v === 0)).toHaveLength(across - 1);
+    expect(data.length % across).toBe(0); // one slice
+  }
 });
 
 it('reaches nobody else, from the page or the worker, and is there without a network after the first visit', async () => {
