@@ -55,11 +55,13 @@ it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact 
   expect(drawn).toEqual({ annotated: { transverse: [1, 4, 7, 10, 13, 16, 19, 22], coronal: [] }, share: 1 / 3, wrong: -1 });
 
   const trained = await tab.ask(async ({ studio, whole, plan, event, events }) => {
-    const third = event((e) => e.kind === 'iteration' && e.done === 2);
+    const third = event((e) => e.kind === 'iteration' && e.done === 2),
+      from = performance.now();
     await studio.start({ preset: 'demo', plan: plan(4) });
     await third;
     const paused = await studio.pause();
     await whole(() => studio.goOn());
+    const wall = (performance.now() - from) / 1000;
     const { labels: _labels, ...slice } = (await studio.sliceMask('phantom', 'sagittal', 30))!;
     const { labels, agreement, iteration } = await studio.predict('phantom');
     const { blob, notes } = await studio.exportFile({ what: 'mask', name: 'phantom', format: 'nifti' });
@@ -70,6 +72,8 @@ it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact 
       mask: { voxels: labels.length, slices: agreement?.transverse.length, iteration },
       proposed: await studio.propose('phantom', 'transverse'),
       notes,
+      wall,
+      iterations: events.flatMap((e) => (e.kind === 'iteration' ? [{ done: e.done, seconds: e.seconds }] : [])),
       kinds: [...new Set(events.map(({ kind }) => kind))],
       bytes: [...new Uint8Array(await blob.arrayBuffer())],
       report: (await (await studio.exportFile({ what: 'report' })).blob.text()).slice(0, 15),
@@ -77,6 +81,9 @@ it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact 
   });
   expect(trained.paused.status).toBe('paused');
   expect(trained.training).toMatchObject({ status: 'finished', run: 1, done: 4, total: 4 });
+  // Every iteration is told once, when it is done, with the time that it took.
+  expect(trained.iterations.map(({ done }) => done)).toEqual([1, 2, 3, 4]);
+  expect(trained.iterations.reduce((sum, { seconds }) => sum + seconds, 0)).toBeLessThanOrEqual(trained.wall);
   expect(trained.training.log.map(({ iteration }) => iteration)).toEqual(expect.arrayContaining([1, 2, 4]));
   expect(trained.slice).toMatchObject({ size: [24, 64], run: 1, iteration: 4 });
   expect(trained.mask).toEqual({ voxels: 24 * 64 * 64, slices: 24, iteration: 4 });
