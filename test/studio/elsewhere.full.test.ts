@@ -13,7 +13,7 @@ import { needs } from '../needs.ts';
 import { Driver } from './driver.ts';
 import { draw, says, scanIsOpen, smallPlan, take, train, trained, unpack, weights } from './person.ts';
 
-const N = 6;
+const N = 12;
 let scratch: string, served: Served, page: Driver, data: string, plan: string;
 const final = (run: string): string => join(run, 'checkpoints/final.safetensors');
 
