@@ -48,6 +48,9 @@ const schema = z.strictObject({
     softThreshold: number(0.5, 1),
     quality: z.enum(['dice', 'accuracy']),
     qualityBar: share(),
+    teacherAverage: number(0, 0.9999).describe(
+      'pseudo labels come from running averages of the weights, of which this is left after an iteration; 0: from the weights as they are',
+    ),
   }),
   loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
 });
@@ -56,6 +59,15 @@ type Fields = z.infer<typeof schema>;
 type CrossPlan = Plan<Fields>;
 type Nets = { readonly vnet: VNet; readonly transverse: UNet2D; readonly coronal: UNet2D };
 type CrossFeed = VolumeFeed & { readonly [P in SlicePlane]: PlaneFeed };
+
+function networksOf(plan: CrossPlan): Nets {
+  const {
+    classes,
+    method: { vnet, unet },
+  } = plan;
+  const net2d = (): UNet2D => new UNet2D({ width: unet.width, inChannels: 1, classes: classes.length }, storageOf(plan));
+  return { vnet: new VNet({ ...vnet, inChannels: 1, classes: classes.length }, storageOf(plan)), transverse: net2d(), coronal: net2d() };
+}
 
 const WIDTHS = { paper: [16, 64], base: [16, 32], tiny: [6, 8], demo: [4, 8] } as const;
 
@@ -80,6 +92,7 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
         softThreshold: 0.7,
         quality: 'dice',
         qualityBar: 0.85,
+        teacherAverage: 0,
       },
       loss: { ce: 0.5, dice: 0.5 },
     };
@@ -113,18 +126,12 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
   },
   outputs: ['vnet', 'transverse', 'coronal'],
   bare: 'vnet',
-  networks(plan) {
-    const {
-      classes,
-      method: { vnet, unet },
-    } = plan;
-    const net2d = (): UNet2D => new UNet2D({ width: unet.width, inChannels: 1, classes: classes.length }, storageOf(plan));
-    return { vnet: new VNet({ ...vnet, inChannels: 1, classes: classes.length }, storageOf(plan)), transverse: net2d(), coronal: net2d() };
-  },
+  networks: networksOf,
   groups: ({ method }, nets: Nets) =>
     Object.fromEntries(
       networkList(nets).map(({ name, net }) => [name, { groups: decayGroups(net.parameters(), method.decay), rate: method.rate }]),
     ),
+  averageDecay: ({ method: { cross } }) => (cross.enabled ? cross.teacherAverage : 0),
   learnsUnannotated: ({ method: { cross } }) => cross.enabled,
   schedule: ({ method: { cross } }, it, n) => ({ lambda: pseudoWeight(cross, it, n) }),
   feed({ classes, training: { seed }, method: { cross } }, { sample, unlabelled, n }) {
@@ -143,13 +150,14 @@ export const crossTeaching: Method<Fields, CrossFeed> = {
     };
   },
   step(plan, nets: Nets, optimisers, { partial, ...options }) {
-    const context = new StepContext(nets, optimisers, options.reducer);
+    const context = new StepContext(nets, optimisers, options);
     const { batch, seed } = plan.training;
     const example = stepExample(plan);
     for (const { net } of networkList(nets)) net.train();
-    useRandom(nets.vnet, context.random(seed));
+    const teachers = context.averaged(() => networksOf(plan));
+    for (const { vnet } of new Set([nets, teachers])) useRandom(vnet, context.random(seed));
     return compileVolumeStep(context, example, { ...options, batch }, (x: Inputs<typeof example>, share) =>
-      trainAll(plan, nets, x, context, partial, share),
+      trainAll(plan, nets, teachers, x, context, partial, share),
     );
   },
   async predictor(plan, nets: Nets) {
@@ -188,11 +196,12 @@ function stepExample({ data: { roi }, classes, method: { cross } }: CrossPlan) {
 
 /**
  * The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume,
- * or of its chosen slices.
+ * or of its chosen slices. Pseudo labels are those of `teachers`, from the pass that is trained where they are the networks themselves.
  */
 function trainAll(
   plan: CrossPlan,
   nets: Nets,
+  teachers: Nets,
   x: Inputs<ReturnType<typeof stepExample>>,
   context: StepContext,
   partial: boolean,
@@ -205,27 +214,33 @@ function trainAll(
   const [b, ...size] = x.image.shape as unknown as [number, ...Readonly<Triple>];
   const present = partial ? x.present : undefined;
   const volumes = reshape(x.image, [b, ...size, 1]);
-  const logits = sharingStatistics(nets.vnet, 1, () => nets.vnet.forward(volumes));
-  const seen = PLANES.map((plane) => {
-    const { height, width } = planeShape(size, plane);
-    const fit = fitSlices(height, width, 1);
-    const { index } = x[plane];
-    const input = noGrad(() => toNetwork(takeSlices(volumes, plane, reshape(index, [-1])), fit));
-    return toNative(
-      sharingStatistics(nets[plane], index.shape[1], () => nets[plane].forward(input)),
-      fit,
-    );
-  });
+  /** Logits of the VNet, and of the chosen slices of both planes. */
+  const look = (by: Nets): [Tensor, Tensor[]] => {
+    const options = { track: by === nets };
+    const slices = (plane: SlicePlane): Tensor => {
+      const { height, width } = planeShape(size, plane);
+      const fit = fitSlices(height, width, 1);
+      const { index } = x[plane];
+      const input = noGrad(() => toNetwork(takeSlices(volumes, plane, reshape(index, [-1])), fit));
+      return toNative(
+        sharingStatistics(by[plane], index.shape[1], () => by[plane].forward(input), options),
+        fit,
+      );
+    };
+    return [sharingStatistics(by.vnet, 1, () => by.vnet.forward(volumes), options), PLANES.map(slices)];
+  };
+  const [logits, seen] = look(nets);
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   const cross = exchange.enabled
     ? noGrad(() => {
-        const [transverse, coronal] = PLANES.map((plane, i) => putSlices(probabilities(seen[i]), plane, x[plane].inverse)) as [
+        const [whole, slices] = teachers === nets ? [logits, seen] : look(teachers);
+        const [transverse, coronal] = PLANES.map((plane, i) => putSlices(probabilities(slices[i]), plane, x[plane].inverse)) as [
           Tensor,
           Tensor,
         ];
         const chosen = mul(reshape(x.transverse.chosen, [b, size[0], 1, 1]), reshape(x.coronal.chosen, [b, 1, size[1], 1]));
         return crossTargets(
-          { sam: probabilities(logits), transverse, coronal },
+          { sam: probabilities(whole), transverse, coronal },
           { label: x.label, annotated: x.annotated },
           chosen,
           context.scalar('lambda'),

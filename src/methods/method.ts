@@ -6,6 +6,7 @@ import type { CompileOptions, Program } from '../engine/program.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { Sample } from '../data/sample.ts';
 import type { Module, StateEntry } from '../nn/module.ts';
+import type { WeightAverage } from '../optim/average.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import type { ParameterGroup } from '../optim/options.ts';
 import type { RoiNetworks } from '../predict/predict_volume.ts';
@@ -19,6 +20,8 @@ export type Networks = Readonly<Record<string, Module>>;
 export const networkList = (nets: Networks): { name: string; net: Module }[] => Object.entries(nets).map(([name, net]) => ({ name, net }));
 
 export type Optimisers = ReadonlyMap<string, Optimiser>;
+/** Of the weights of networks that learn, by their names; empty where the plan wants none. */
+export type Averages = ReadonlyMap<string, WeightAverage>;
 
 /** What one network's parameters are updated with; `rate` is the learning rate before its schedule. */
 export interface NetworkGroups {
@@ -42,6 +45,8 @@ export type Scheduled = Readonly<Record<string, number>> & { readonly iteration:
 export interface StepOptions extends CompileOptions {
   readonly partial: boolean;
   readonly reducer?: Reducer;
+  /** Those that `averageDecay` asks for. */
+  readonly averages?: Averages;
   /** How many micro-batches programs take at once, by name, where a run has begun so: sums in another order would be other bits.
    * A name that is missing: as runs did before they noted it. Absent: as many as memory allows. */
   readonly together?: Together;
@@ -114,6 +119,8 @@ export interface Method<M extends MethodPlan = any, F = any> {
   networks(plan: Plan<M>): Networks;
   /** Of every network that learns. */
   groups(plan: Plan<M>, nets: any): Readonly<Record<string, NetworkGroups>>;
+  /** What is left of an average of the networks' weights after an iteration; 0: none is kept. Default 0. */
+  averageDecay?(plan: Plan<M>): number;
   /** Whether volumes without any annotation teach its networks something. Default false. */
   learnsUnannotated?(plan: Plan<M>): boolean;
   /** What changes with the iteration `it` of `n`, besides learning rates. `means`: of what its steps have reported every ten iterations. */

@@ -5,6 +5,7 @@ import { backward } from '../engine/autograd.ts';
 import { compile, type CompileOptions, type Program } from '../engine/program.ts';
 import { zeros, type Tensor } from '../engine/tensor.ts';
 import { currentTrace, hostScalars, type Trace } from '../engine/trace.ts';
+import type { Module } from '../nn/module.ts';
 import { slice } from '../ops/layout.ts';
 import { addScaled, clear } from '../ops/optim.ts';
 import { mulScalar } from '../ops/pointwise.ts';
@@ -12,9 +13,8 @@ import { RandomSource } from '../ops/random.ts';
 import { reshape } from '../ops/reshape.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { STREAMS } from '../random/philox.ts';
-import type { Networks, Optimisers, Scheduled, StepResult } from './method.ts';
+import type { Averages, Networks, Optimisers, Scheduled, StepOptions, StepResult } from './method.ts';
 import { Reduction } from './reduction.ts';
-import type { Reducer } from './reducer.ts';
 
 export class StepContext implements Disposable {
   /** Of the coming iteration; set before each. */
@@ -26,15 +26,36 @@ export class StepContext implements Disposable {
   readonly reduction: Reduction | null;
   private readonly nets: Networks;
   private readonly optimisers: Optimisers;
+  private readonly averages: Averages;
+  /** Networks that compute with averages. */
+  private twins: Module[] = [];
   private readonly means = new Map<string, Tensor>();
   /** The trace that each mean was made in: its memory goes with it. */
   private readonly makers = new Map<string, Trace | null>();
   private direct: StepResult | null = null;
 
-  constructor(nets: Networks, optimisers: Optimisers, reducer?: Reducer) {
+  constructor(nets: Networks, optimisers: Optimisers, { reducer, averages = new Map() }: Pick<StepOptions, 'reducer' | 'averages'>) {
     this.nets = nets;
     this.optimisers = optimisers;
+    this.averages = averages;
     this.reduction = reducer ? new Reduction(reducer, nets, optimisers, this.means) : null;
+  }
+
+  /**
+   * Networks with the averages of the weights of those that learn, and these themselves where nothing is averaged. `make` gives ones
+   * without values.
+   */
+  averaged<N extends Networks>(make: () => N): N {
+    if (this.averages.size === 0) return this.nets as N;
+    const twins = Object.entries(make()).map(([name, twin]): [string, Module] => {
+      const average = this.averages.get(name);
+      if (!average) return [name, this.nets[name]];
+      average.lend(twin);
+      twin.train();
+      this.twins.push(twin);
+      return [name, twin];
+    });
+    return Object.fromEntries(twins) as N;
   }
 
   /** In a trace: a scheduled value, [1], read anew before every run; its name shows in the program. */
@@ -84,6 +105,7 @@ export class StepContext implements Disposable {
     this.direct = {};
     try {
       f();
+      this.average();
       return this.direct;
     } finally {
       this.direct = null;
@@ -105,7 +127,9 @@ export class StepContext implements Disposable {
             return [key, mean];
           }),
         );
-        return Object.assign(means, ...[...this.optimisers].map(([name, optimiser]) => measuresOf(name, optimiser, optimiser.step())));
+        Object.assign(means, ...[...this.optimisers].map(([name, optimiser]) => measuresOf(name, optimiser, optimiser.step())));
+        this.average();
+        return means;
       },
       {},
       options,
@@ -117,6 +141,11 @@ export class StepContext implements Disposable {
     return this.reduction ? this.reduction.whole().then(() => program.run()) : program.run();
   }
 
+  /** In a trace, after the updates. */
+  private average(): void {
+    for (const average of this.averages.values()) average.update();
+  }
+
   /** A share of this process's part of an iteration as a share of all of it. */
   private ofAll(share: number): number {
     return share / (this.reduction?.ranks ?? 1);
@@ -124,6 +153,7 @@ export class StepContext implements Disposable {
 
   [Symbol.dispose](): void {
     for (const sum of this.means.values()) sum.dispose();
+    for (const twin of this.twins) for (const [, param] of twin.namedParameters()) param.dispose();
   }
 }
 

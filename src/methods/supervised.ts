@@ -114,7 +114,7 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
       };
     },
     step: (plan, nets, optimisers, stepOptions) =>
-      compileStep(plan, name, nets[name], new StepContext(nets, optimisers, stepOptions.reducer), stepOptions),
+      compileStep(plan, name, nets[name], new StepContext(nets, optimisers, stepOptions), stepOptions),
     async predictor(plan, nets) {
       const net: Segmenter = nets[name];
       const [d, ...plane] = plan.data.roi;

@@ -106,6 +106,13 @@ export class Parameter extends Tensor {
     this.host = null;
   }
 
+  /** Has the values that lie there from now on, whoever changes them. */
+  readFrom({ storage }: Tensor): void {
+    this.expectUnplaced();
+    this.moveTo(storage.retain());
+    this.host = null;
+  }
+
   /** Another optimiser may take it now. It stays where it is. */
   free(): void {
     this.placed = false;
@@ -113,16 +120,20 @@ export class Parameter extends Tensor {
 
   /** @throws VoxelgradError ORDER unless no optimiser holds it and it has values, DEVICE where another device holds those. */
   expectFree(): void {
-    const where = `parameter ${this.name ?? `[${this.torchShape}]`}`;
-    if (this.placed)
-      throw new VoxelgradError(
-        'ORDER',
-        `${where}: got a second optimiser, expected one, which keeps its values.`,
-        'Dispose the first one before the second is made.',
-      );
+    const where = this.expectUnplaced();
     if (!this.hasMemory) this.hostValues();
     else if (this.storage.device !== currentDevice())
       throw new VoxelgradError('DEVICE', `${where}: got memory of another device than the optimiser's.`, 'Make both on one device.');
+  }
+
+  private expectUnplaced(): string {
+    const where = `parameter ${this.name ?? `[${this.torchShape}]`}`;
+    if (!this.placed) return where;
+    throw new VoxelgradError(
+      'ORDER',
+      `${where}: got a second optimiser, expected one, which keeps its values.`,
+      'Dispose the first one before the second is made.',
+    );
   }
 
   protected override materialise(): Storage {

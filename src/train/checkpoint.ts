@@ -14,7 +14,7 @@ import { parseJson } from '../files/json.ts';
 import { assertSealed, writeSealed, type LazyTensor } from '../files/sealed.ts';
 import type { FileSums } from '../data/case_source.ts';
 import type { DataChange } from './data_files.ts';
-import { networkList, type Networks, type Together } from '../methods/method.ts';
+import { networkList, type Averages, type Networks, type Together } from '../methods/method.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { upgradePlan } from './plan_v1.ts';
 import type { RankHistory } from './ranks.ts';
@@ -70,6 +70,7 @@ export interface RunState {
   readonly tiles?: TunedTiles;
 }
 
+const averageKey = (network: string, key: string): string => `average.${network}.${key}`;
 const scaleKey = (name: string): string => `loss_scale.${name}`;
 
 /** A tensor of a checkpoint: where it lies on the device, and what it is in a file. */
@@ -80,7 +81,7 @@ interface Piece {
   toFile(values: Float32Array): Float32Array;
 }
 
-function* piecesOf(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>): Generator<Piece> {
+function* piecesOf(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, averages: Averages): Generator<Piece> {
   const placeOf = ({ buffer: { buffer, offset, size } }: Pick<Parameter, 'buffer'>): DeviceRange => ({ buffer, offset, bytes: size });
   const piece = (name: string, param: Parameter, tensor: Pick<Parameter, 'buffer'>): Piece => ({
     name,
@@ -95,6 +96,8 @@ function* piecesOf(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>): 
     if (optimiser.lossScale)
       yield { name: scaleKey(name), shape: [4], place: placeOf(optimiser.lossScale.state), toFile: (values) => values };
   }
+  for (const [name, average] of averages)
+    for (const [key, param, mean] of average.namedState()) yield piece(averageKey(name, key), param, mean);
 }
 
 /** In the place of a digest of a plan of version 1, which says nothing about the plan as it is now; `trained` does. */
@@ -105,8 +108,8 @@ export class Snapshot implements Disposable {
   private readonly pieces: readonly Piece[];
   private readonly readback: Readback;
 
-  constructor(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>) {
-    this.pieces = [...piecesOf(nets, optimisers)];
+  constructor(nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, averages: Averages = new Map()) {
+    this.pieces = [...piecesOf(nets, optimisers, averages)];
     this.readback = new Readback(
       currentDevice(),
       this.pieces.map(({ place }) => place),
@@ -279,10 +282,20 @@ export function restoreNetworks(nets: Networks, tensors: ReadonlyMap<string, Hos
     );
 }
 
-/** Puts moments, update counts and loss scales back. */
-export function restoreOptimisers(optimisers: ReadonlyMap<string, Optimiser>, { state, tensors }: Checkpoint): void {
+/** Puts moments, update counts, loss scales and averages of weights back. */
+export function restoreOptimisers(
+  optimisers: ReadonlyMap<string, Optimiser>,
+  { state, tensors }: Checkpoint,
+  averages: Averages = new Map(),
+): void {
   for (const [name, optimiser] of optimisers) {
     optimiser.loadStateDict(tensors as ReadonlyMap<string, { data: Float32Array }>, state.steps[name] ?? 0);
     optimiser.lossScale?.restore(tensors.get(scaleKey(name))?.data as Float32Array | undefined);
+  }
+  for (const [name, average] of averages) {
+    const prefix = averageKey(name, '');
+    const own = new Map<string, StateEntry>();
+    for (const [key, entry] of tensors) if (key.startsWith(prefix)) own.set(key.slice(prefix.length), entry as StateEntry);
+    average.loadStateDict(own, state.iteration);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The checkpoints of a run while it goes on: copied on the device at their iteration, written while training continues, one at a time,
 // and so seldom that they take at most a twentieth of the run.
-import type { Networks } from '../methods/method.ts';
+import type { Averages, Networks } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
 import type { Optimiser } from '../optim/optimiser.ts';
 import { keepWeightsIn, Snapshot, type RunState } from './checkpoint.ts';
@@ -17,16 +17,24 @@ export class Checkpoints implements AsyncDisposable {
   private readonly store: RunStore;
   private readonly nets: Networks;
   private readonly optimisers: ReadonlyMap<string, Optimiser>;
+  private readonly averages: Averages;
   private readonly every: Plan['training']['checkpointEvery'];
   private underWay: Promise<void> | null = null;
   private failure: { readonly error: unknown } | null = null;
   /** On the clock of `performance`: no sooner is the next one due. */
   private next = 0;
 
-  constructor(store: RunStore, nets: Networks, optimisers: ReadonlyMap<string, Optimiser>, every: Plan['training']['checkpointEvery']) {
+  constructor(
+    store: RunStore,
+    nets: Networks,
+    optimisers: ReadonlyMap<string, Optimiser>,
+    averages: Averages,
+    every: Plan['training']['checkpointEvery'],
+  ) {
     this.store = store;
     this.nets = nets;
     this.optimisers = optimisers;
+    this.averages = averages;
     this.every = every;
   }
 
@@ -43,7 +51,7 @@ export class Checkpoints implements AsyncDisposable {
   async save(names: readonly [CheckpointName, ...CheckpointName[]], state: RunState): Promise<void> {
     await this.settle();
     const start = performance.now();
-    const snapshot = new Snapshot(this.nets, this.optimisers);
+    const snapshot = new Snapshot(this.nets, this.optimisers, this.averages);
     const [first, ...others] = names.map(checkpointFile);
     this.underWay = snapshot
       .write(this.store, [first, ...others], state)

@@ -7,7 +7,7 @@ import { Module } from '../nn/module.ts';
 import { networkList } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
-import { buildOptimisers, makeNetworks } from './networks.ts';
+import { buildAverages, buildOptimisers, makeNetworks } from './networks.ts';
 
 export interface NetworkSize {
   readonly total: number;
@@ -51,7 +51,8 @@ export async function iterationCost(plan: Plan, gpuDevice = dryDevice(), tiles?:
   using device = await openDevice({ gpuDevice, ...(tiles && { tiles }) });
   const nets = makeNetworks(plan);
   for (const { net } of networkList(nets)) net.blank();
-  const step = await methodOf(plan).step(plan, nets, buildOptimisers(plan, nets), { partial: false });
+  const optimisers = buildOptimisers(plan, nets);
+  const step = await methodOf(plan).step(plan, nets, optimisers, { partial: false, averages: buildAverages(plan, nets, optimisers) });
   const programs = step.programs.map(({ name, runs, program }) => {
     const { flops, dispatches, slotBytes } = program.report();
     return { name, runs, flops, dispatches, activationBytes: slotBytes };

@@ -19,7 +19,7 @@ import type { Plan } from '../methods/plan.ts';
 import { assertPrecision } from '../methods/precision.ts';
 import { learningRateFactor } from './learning_rate.ts';
 import { patchStarts } from '../predict/predict_volume.ts';
-import { buildNetworks, buildOptimisers } from './networks.ts';
+import { buildAverages, buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
 import { assertAgreement, normsApart, readingStore, type Ranks } from './ranks.ts';
 import { Sampler } from './sampler.ts';
@@ -120,8 +120,9 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const method = methodOf(plan);
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
+  const averages = buildAverages(plan, nets, optimisers);
   const rates = new Map([...optimisers].map(([name, { lr }]) => [name, lr]));
-  let state: RunState = { ...(await startState(options, fold, nets, optimisers)), fold };
+  let state: RunState = { ...(await startState(options, fold, nets, optimisers, averages)), fold };
   if (ranks) await assertAgreement(ranks, nets, state);
   const changed = state.changes?.at(-1)?.iteration === state.iteration;
   const stages = { ...state.stages };
@@ -134,7 +135,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     clock = now;
     return seconds;
   };
-  await using checkpoints = new Checkpoints(store, nets, optimisers, plan.training.checkpointEvery);
+  await using checkpoints = new Checkpoints(store, nets, optimisers, averages, plan.training.checkpointEvery);
   const save = async (...names: [CheckpointName, ...CheckpointName[]]): Promise<void> => {
     if (!first) return;
     const steps = Object.fromEntries([...optimisers].map(([n, o]) => [n, o.steps]));
@@ -155,6 +156,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const step = left
     ? await method.step(plan, nets, optimisers, {
         partial,
+        averages,
         ...(ranks && { reducer: ranks }),
         ...((state.together ?? state.iteration > 0) && { together: state.together ?? {} }),
         onProgress: (done, total) => onProgress?.({ stage: 'compile', done, total }),
@@ -260,7 +262,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   await (finished && first ? checkpoints.finish(state) : checkpoints.settle());
   predictor?.dispose();
   step?.dispose();
-  for (const optimiser of optimisers.values()) optimiser.dispose();
+  for (const kept of [...optimisers.values(), ...averages.values()]) kept.dispose();
   return { state, finished, fold };
 }
 

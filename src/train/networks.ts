@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The networks of a plan with their values and optimisers.
+import { WeightAverage } from '../optim/average.ts';
 import { adamw, type Optimiser } from '../optim/optimiser.ts';
-import { networkList, type Networks } from '../methods/method.ts';
+import { networkList, type Averages, type Networks, type Optimisers } from '../methods/method.ts';
 import { restoreNetworks, trainedIn } from './checkpoint.ts';
 import { checkpointFile, type CheckpointName, type RunFiles } from './run_store.ts';
 import { methodOf } from '../methods/methods.ts';
@@ -38,6 +39,13 @@ export function buildOptimisers(plan: Plan, nets: Networks): Map<string, Optimis
       }),
     ]),
   );
+}
+
+/** The running averages of the weights of every network that learns, as far as the plan has a use for them. */
+export function buildAverages(plan: Plan, nets: Networks, optimisers: Optimisers): Averages {
+  const decay = methodOf(plan).averageDecay?.(plan) ?? 0;
+  const learning = decay > 0 ? [...optimisers.keys()] : [];
+  return new Map(learning.map((name) => [name, new WeightAverage(nets[name], { decay, young: true })]));
 }
 
 /** Networks that a plan does not train: their weights must come from a file. */

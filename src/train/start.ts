@@ -8,7 +8,7 @@ import { checkpointIn, FIRST_VERSION, restoreNetworks, restoreOptimisers, stateI
 import { changedFiles, refuseChanged, trainedSums } from './data_files.ts';
 import { initialise } from './initial_weights.ts';
 import type { TrainOptions } from './loop.ts';
-import { networkList, type Networks, type Optimisers } from '../methods/method.ts';
+import { networkList, type Averages, type Networks, type Optimisers } from '../methods/method.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertNoRun, checkpointFile, CHECKPOINTS, neverBegan, tracesIn, type RunStore } from './run_store.ts';
 import { continuedBy } from './ranks.ts';
@@ -36,6 +36,7 @@ export async function startState(
   { train, selection }: Fold,
   nets: Networks,
   optimisers: Optimisers,
+  averages: Averages,
 ): Promise<RunState> {
   const digest = planDigest(plan);
   const data = await trainedSums(dataset, [...train, ...selection]);
@@ -58,7 +59,7 @@ export async function startState(
     if (files.length > 0 && !dataChanged) refuseChanged(dataset.folder, files);
     const history = continuedBy(ranks?.ranks ?? 1, state, path, ranksChanged);
     restoreNetworks(nets, checkpoint.tensors, path);
-    restoreOptimisers(optimisers, checkpoint);
+    restoreOptimisers(optimisers, checkpoint, averages);
     return {
       ...state,
       plan: digest,

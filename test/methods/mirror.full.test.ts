@@ -6,7 +6,7 @@ import { noGrad } from '../../src/engine/trace.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { promptedDecodes } from '../../src/methods/sanet/clicks.ts';
 import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
-import { mirroredPredictions } from '../../src/methods/sanet/step.ts';
+import { predictionsOf } from '../../src/methods/sanet/step.ts';
 import { permute } from '../../src/ops/permute.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { softmax } from '../../src/ops/softmax.ts';
@@ -50,7 +50,7 @@ it('networks see the mirrored volume and the mirrored click, and leave no trace 
   const labels = tensor([1], { shape: [1, 1, 1] });
   const click = (at: readonly number[]) => ({ coords: tensor(at, { shape: [1, 1, 1, 3] }), labels });
   const all = image(new Float32Array(D * H * W).fill(1));
-  const found = mirroredPredictions(
+  const found = predictionsOf(
     plan,
     nets,
     {
@@ -63,6 +63,7 @@ it('networks see the mirrored volume and the mirrored click, and leave no trace 
       coronal: plane(H),
     },
     undefined,
+    { mirror: true },
   );
   expect(await statistics()).toEqual(before);
 

@@ -93,6 +93,25 @@ it('an average of weights is that of what the weights were, and changes places w
   }
 });
 
+it('a young average soon forgets the first weights, and a network that it is lent to has it', async () => {
+  const net = line();
+  using opt = adamw(net.parameters(), { lr: 0.1 });
+  using average = new WeightAverage(net, { decay: 0.15, young: true });
+  const twin = new Linear(3, 2);
+  expect(() => average.lend(new Linear(2, 2))).toThrow('average: weight got [2,2], expected [2,3]');
+  average.lend(twin);
+  expect(await twin.weight.torchValues()).toEqual(await net.weight.torchValues()); // nothing is averaged yet
+  using step = await training(net, opt, () => average.update());
+  let expected = new Float32Array(6);
+  for (const left of [0, 1 / 11, 0.15, 0.15]) {
+    step.run({ x });
+    const now = await net.weight.torchValues();
+    expected = expected.map((v, k) => v * left + now[k] * (1 - left));
+    const held = await twin.weight.torchValues();
+    expected.forEach((v, k) => expect(held[k]).toBeCloseTo(v, 5));
+  }
+});
+
 it('gradients are clipped by their norm and by value', async () => {
   const out = evaluate(() => {
     const [a, b] = [tensor([3]), tensor([2, 0])];

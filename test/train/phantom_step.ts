@@ -9,7 +9,7 @@ import { prepareCase, type PreparedCase } from '../../src/data/sample.ts';
 import { sparsePlanes, type SparseMode } from '../../src/data/sparse_planes.ts';
 import { annotated } from '../../src/train/annotated.ts';
 import { intensityWindow } from '../../src/train/cases.ts';
-import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
+import { buildAverages, buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { ablate } from '../../src/train/plan.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
@@ -79,7 +79,8 @@ export async function startTraining(
 ): Promise<Training> {
   const nets = buildNetworks(plan);
   const optimisers = buildOptimisers(plan, nets);
-  const step = await methodOf(plan).step(plan, nets, optimisers, { partial, ...options });
+  const averages = buildAverages(plan, nets, optimisers);
+  const step = await methodOf(plan).step(plan, nets, optimisers, { partial, averages, ...options });
   const full = plan.method.cross.enabled ? 0.5 : 0;
   return {
     step,
@@ -87,7 +88,7 @@ export async function startTraining(
     run: (volumes, lambda = full) => step.run(volumes, { iteration: 0, lambda }),
     [Symbol.dispose]: () => {
       step.dispose();
-      for (const o of optimisers.values()) o.dispose();
+      for (const o of [...optimisers.values(), ...averages.values()]) o.dispose();
     },
   };
 }

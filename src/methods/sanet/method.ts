@@ -92,6 +92,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
   encoders: { sam: 'image_encoder', transverse: 'encoder', coronal: 'encoder' },
   networks: sanetNetworks,
   groups: sanetGroups,
+  averageDecay: ({ method: { sam, network2d, cross } }) => (sam.enabled && network2d.enabled && cross.enabled ? cross.teacherAverage : 0),
   learnsUnannotated: ({ method: { sam, network2d, cross } }) => sam.enabled && network2d.enabled && cross.enabled,
   schedule: ({ method: { cross } }, it, n, means) => ({ lambda: pseudoWeight(cross, it, n), ...teaching(cross, means) }),
   feed: sanetFeed,

@@ -97,6 +97,7 @@ export function sanetPreset(preset: Preset): SanetFields {
       teachesAlways: true,
       calibrate: false,
       mirrorAgreement: false,
+      teacherAverage: 0,
       qualityVoxels: 'annotated',
     },
     loss: { ce: 0.5, dice: 0.5, auxiliary: 0.4, boundary: 0.3, boundaryRadius: 'auto' },

@@ -20,7 +20,7 @@ import { consensusOf, promptedDecodes } from './clicks.ts';
 import { crossTargets, teacherQuality, type CrossTargets, type Predictions, type SparseLabels, type Supervision } from './cross.ts';
 import type { StepFeed } from './feed.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
-import type { SanetNetworks } from './networks.ts';
+import { sanetNetworks, type SanetNetworks } from './networks.ts';
 import { judgesTeachers, TEACHERS } from './schedule.ts';
 import type { SanetFields, SanetPlan } from './plan.ts';
 
@@ -88,20 +88,22 @@ export function compileStep(
   optimisers: Optimisers,
   { partial, example = stepExample(plan), ...options }: StepOptions & { example?: VolumeExample },
 ): Promise<Step<StepFeed>> {
-  const context = new StepContext(nets, optimisers, options.reducer);
+  const context = new StepContext(nets, optimisers, options);
+  const teachers = context.averaged(() => sanetNetworks(plan));
   for (const { net } of networkList(nets)) net.train();
   return compileVolumeStep(context, example, { ...options, batch: plan.training.batch }, (x: Inputs<StepExample>, share) =>
-    trainAll(plan, nets, x, context, partial, share),
+    trainAll(plan, nets, teachers, x, context, partial, share),
   );
 }
 
 /**
  * The forward passes and losses of all networks on B volumes, which count `share` in their iteration. Statistics are those of one volume's
- * slices.
+ * slices. Pseudo labels are those of `teachers`, from the pass that is trained where they are the networks themselves.
  */
 function trainAll(
   plan: SanetPlan,
   nets: SanetNetworks,
+  teachers: SanetNetworks,
   x: Inputs<StepExample>,
   context: StepContext,
   partial: boolean,
@@ -127,8 +129,9 @@ function trainAll(
   const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
   const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
   const decodes = nets.sam ? promptedDecodes(nets.sam, x.image, x, sam.clicks, truth, consensus, present) : [];
-  const mirrored = seen && exchange.mirrorAgreement ? mirroredPredictions(plan, nets, x, present) : null;
-  const cross = seen && exchanged(context, { ...seen, sam: probabilities(decodes.at(-1)!) }, truth, seen.chosen, exchange, share, mirrored);
+  const mirrored = seen && exchange.mirrorAgreement ? predictionsOf(plan, teachers, x, present, { mirror: true }) : null;
+  const said = seen && (teachers === nets ? { ...seen, sam: probabilities(decodes.at(-1)!) } : predictionsOf(plan, teachers, x, present));
+  const cross = said && exchanged(context, said, truth, seen.chosen, exchange, share, mirrored);
 
   const sparse: Supervision = { target: x.label, weight: x.annotated };
   if (nets.sam) context.learn('sam', samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);
@@ -152,19 +155,20 @@ export function supervisionOf({ target, weight }: Supervision, plane: SlicePlane
 }
 
 /**
- * What the three networks say of the volumes mirrored left to right, mirrored back: [B, D, H, W, K]. Without gradient, and running
- * statistics see nothing of it; SAM gets the first click alone.
+ * What the three networks say of the volumes, [B, D, H, W, K]: as they lie, or mirrored left to right and back, where SAM gets the first
+ * click alone. Without gradient, and running statistics see nothing of it.
  */
-export function mirroredPredictions(
-  { method: { network2d } }: SanetPlan,
+export function predictionsOf(
+  { method: { network2d, sam } }: SanetPlan,
   nets: SanetNetworks,
   x: Inputs<StepExample>,
   present: Present,
+  { mirror = false }: { mirror?: boolean } = {},
 ): Predictions {
   return noGrad(() => {
     const [b, ...size] = x.image.shape as unknown as [number, ...Readonly<Triple>];
-    const mirror = (v: Tensor): Tensor => flip(v, { axis: 3 });
-    const image = mirror(x.image);
+    const turn = (v: Tensor): Tensor => (mirror ? flip(v, { axis: 3 }) : v);
+    const image = turn(x.image);
     const volumes = reshape(image, [b, ...size, 1]);
     const ofPlane = (plane: SlicePlane): Tensor => {
       const { height, width } = planeShape(size, plane);
@@ -173,11 +177,15 @@ export function mirroredPredictions(
       const { index, inverse } = x[plane];
       const look = (): Tensor => net.forward(toNetwork(takeSlices(volumes, plane, reshape(index, [-1])), fit)).logits;
       const logits = sharingStatistics(net, index.shape[1], look, { track: false });
-      return mirror(putSlices(probabilities(toNative(logits, fit)), plane, inverse));
+      return turn(putSlices(probabilities(toNative(logits, fit)), plane, inverse));
     };
-    const click = { coords: add(mul(x.coords, tensor([1, 1, -1])), tensor([0, 0, 1])), labels: x.labels };
-    const [logits] = promptedDecodes(nets.sam!, image, click, 1, { label: x.label, annotated: x.annotated }, null, present);
-    return { sam: mirror(probabilities(logits)), transverse: ofPlane('transverse'), coronal: ofPlane('coronal') };
+    const [transverse, coronal] = [ofPlane('transverse'), ofPlane('coronal')];
+    const truth = { label: x.label, annotated: x.annotated };
+    const clicks = mirror ? 1 : sam.clicks;
+    const click = mirror ? { coords: add(mul(x.coords, tensor([1, 1, -1])), tensor([0, 0, 1])), labels: x.labels } : x;
+    const consensus = clicks > 1 ? consensusOf(transverse, coronal, chosenBy(x)) : null;
+    const decodes = promptedDecodes(nets.sam!, image, click, clicks, truth, consensus, present);
+    return { sam: turn(probabilities(decodes.at(-1)!)), transverse, coronal };
   });
 }
 
@@ -187,12 +195,16 @@ function volumesOf(
   x: Inputs<StepExample>,
 ): { transverse: Tensor; coronal: Tensor; chosen: Tensor } {
   return noGrad(() => {
-    const [b, d, h] = x.image.shape as [number, number, number, number];
     const volume = (plane: SlicePlane): Tensor => {
       const { out, fit } = planes.get(plane)!;
       return putSlices(probabilities(toNative(out.logits, fit)), plane, x[plane].inverse);
     };
-    const chosen = mul(reshape(x.transverse.chosen, [b, d, 1, 1]), reshape(x.coronal.chosen, [b, 1, h, 1]));
-    return { transverse: volume('transverse'), coronal: volume('coronal'), chosen };
+    return { transverse: volume('transverse'), coronal: volume('coronal'), chosen: chosenBy(x) };
   });
+}
+
+/** Where both 2D networks looked, [B, D, H, 1]. */
+function chosenBy(x: Inputs<StepExample>): Tensor {
+  const [b, d, h] = x.image.shape as [number, number, number, number];
+  return mul(reshape(x.transverse.chosen, [b, d, 1, 1]), reshape(x.coronal.chosen, [b, 1, h, 1]));
 }

@@ -26,7 +26,7 @@ import { StepContext } from '../step_context.ts';
 import { activationBytes, compileLargest, divisors, sizesOf } from '../together.ts';
 import { stacked } from '../volume_step.ts';
 import type { StepFeed } from './feed.ts';
-import type { SanetNetworks } from './networks.ts';
+import { sanetNetworks, type SanetNetworks } from './networks.ts';
 import type { SanetPlan } from './plan.ts';
 import { TEACHERS } from './schedule.ts';
 import { AGREEMENT, clickExample, exchanged, supervisionOf, type ClickExample } from './step.ts';
@@ -61,6 +61,8 @@ class FullStep implements Step<StepFeed> {
   programs: Step['programs'] = [];
   private readonly plan: SanetPlan;
   private readonly nets: SanetNetworks;
+  /** Who makes the pseudo labels: the networks, or their averages. */
+  private readonly teachers: SanetNetworks;
   private readonly context: StepContext;
   private readonly options: CompileOptions;
   private readonly partial: boolean;
@@ -92,11 +94,12 @@ class FullStep implements Step<StepFeed> {
     plan: SanetPlan,
     nets: SanetNetworks,
     optimisers: Optimisers,
-    { partial, together, reducer, activations = activationBytes(), ...options }: StepOptions,
+    { partial, together, reducer, averages, activations = activationBytes(), ...options }: StepOptions,
   ) {
     this.plan = plan;
     this.nets = nets;
-    this.context = new StepContext(nets, optimisers, reducer);
+    this.context = new StepContext(nets, optimisers, { ...(reducer && { reducer }), ...(averages && { averages }) });
+    this.teachers = this.context.averaged(() => sanetNetworks(plan));
     this.options = options;
     this.partial = partial;
     this.activations = activations;
@@ -211,7 +214,7 @@ class FullStep implements Step<StepFeed> {
 
   /** Probabilities of a few slices, with the statistics of each micro-batch, into the stack of all. */
   private lookPlane(plane: SlicePlane): Promise<Part> {
-    const net = this.nets[plane]!;
+    const net = this.teachers[plane]!;
     const fit = this.fit(plane);
     return this.part(`look ${plane}`, planeShape(this.size, plane).count, (slices, batches, options) =>
       compile(
@@ -290,11 +293,14 @@ class FullStep implements Step<StepFeed> {
       const counts = noGrad(() => reshape(cast(greaterScalar(this.context.scalar('lambda'), 0), 'f32'), [1, 1, 1]));
       consensus = consensusOf(seen.transverse, seen.coronal, counts);
     }
-    const decodes = promptedDecodes(this.nets.sam!, some(this.image), clicks, sam.clicks, { label, annotated }, consensus, present);
+    const decode = (by: SanetNetworks): Tensor[] =>
+      promptedDecodes(by.sam!, some(this.image), clicks, sam.clicks, { label, annotated }, consensus, present);
+    const decodes = decode(this.nets);
     let own: Supervision = { target: label, weight: annotated };
     if (seen) {
       const everywhere = tensor([1], { shape: [1, 1, 1] });
-      const predictions = { sam: probabilities(decodes.at(-1)!), ...seen };
+      const last = (this.teachers === this.nets ? decodes : noGrad(() => decode(this.teachers))).at(-1)!;
+      const predictions = { sam: probabilities(last), ...seen };
       const made = exchanged(this.context, predictions, { label, annotated }, everywhere, cross, share);
       for (const key of ['target', 'weight'] as const) {
         if (at) putRows(this.targets![key], made.slices[key], at);
