@@ -6,8 +6,9 @@ import type { StudioEvent, StudioPreset, TrainChoice, Training } from '../protoc
 import { drawnPlane, indexOf, isDrawn, type State } from './state.ts';
 import type { Studio } from './studio.ts';
 
-/** Milliseconds between masks while training runs: each takes the place of iterations. */
-const MASK_EVERY = 4000;
+/** Milliseconds, and iterations, between masks while training runs: each takes the place of a third of an iteration or so. */
+const MASK_EVERY = 4000,
+  ITERATIONS_A_MASK = 5;
 
 export class Trainer {
   private asking = false;
@@ -67,7 +68,7 @@ export class Trainer {
       const smooth = !this.warm ? null : pace === null ? event.seconds : 0.8 * pace + 0.2 * event.seconds;
       this.warm = true;
       this.set({ training: { ...training, log, done: event.done, total: event.total }, pace: smooth });
-      if (performance.now() - this.last > MASK_EVERY) void this.ask();
+      if (performance.now() - this.last > Math.max(MASK_EVERY, ITERATIONS_A_MASK * 1000 * event.seconds)) void this.ask();
     }
   }
 
