@@ -95,7 +95,7 @@ export class Driver {
     return result!.value;
   }
   /** Waits until an expression is true; fails with what the page shows after a while. */
-  async until(expression: string, seconds = 60): Promise<void> {
+  async until(expression: string, seconds = 600): Promise<void> {
     const end = Date.now() + seconds * 1000;
     while (!(await this.value<boolean>(`!!(${expression})`).catch(() => false))) {
       const said = await this.value<string | undefined>(`document.querySelector('.notice.error')?.innerText`).catch(() => undefined);

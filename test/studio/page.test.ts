@@ -49,7 +49,7 @@ needs(chromium, 'Chromium').describe('the page', () => {
   });
 
   const text = (): Promise<string> => page.value('document.body.innerText');
-  const says = (what: string): Promise<void> => page.until(`document.body.innerText.includes(${JSON.stringify(what)})`, 20);
+  const says = (what: string): Promise<void> => page.until(`document.body.innerText.includes(${JSON.stringify(what)})`);
   const settled = async (): Promise<void> =>
     void (await page.value('new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(0))))'));
   const shot = async (name: string): Promise<void> => {
