@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad compare: runs of several methods side by side, as a page, CSV, LaTeX and JSON.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { toRas } from '../data/orientation.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
@@ -69,8 +69,14 @@ function ablationGroups(groups: readonly Group[]): Group[] {
 
 /** Best, median and worst case of a method, over its folds; masks that are not where they were evaluated are left out with a word. */
 async function surfacesOf({ name, runs }: Group, context: Context): Promise<SurfaceCase[]> {
-  const entries = new Map<string, ComparedRun['summary']['metric_per_case'][number]>();
-  for (const { summary } of runs) for (const entry of summary.metric_per_case) if (!entries.has(entry.case)) entries.set(entry.case, entry);
+  const entries = new Map<string, ComparedRun['summary']['metric_per_case'][number]>(),
+    folders = new Map<string, string>();
+  for (const { folder, summary } of runs)
+    for (const entry of summary.metric_per_case) {
+      if (entries.has(entry.case)) continue;
+      entries.set(entry.case, entry);
+      folders.set(entry.case, folder);
+    }
   const pooled = { ...runs[0].summary, metric_per_case: [...entries.values()] },
     ranked = rankCases(pooled);
   const shown: SurfaceCase[] = [];
@@ -87,7 +93,7 @@ async function surfacesOf({ name, runs }: Group, context: Context): Promise<Surf
     const rank = ranked.findIndex((entry) => entry.case === chosen);
     shown.push({
       title: `${name}: ${placeOf(rank, ranked.length).toLowerCase()} case`,
-      note: `${chosen}, Dice ${percent(ranked[rank].dice)}`,
+      note: `${chosen}, Dice ${percent(ranked[rank].dice)}${runs.length > 1 ? ` (${basename(resolve(folders.get(chosen)!))})` : ''}`,
       reference: await mask(reference),
       prediction: await mask(prediction),
     });
@@ -116,8 +122,8 @@ function textOf({ rows }: MethodTable): string {
         String(row.n_runs),
         String(row.n_cases),
         ...COMPARED.map((m) => {
-          const { mean, best } = metricCells(row, m);
-          return `${mean}${best ? ' *' : ''}`;
+          const { mean, without, best } = metricCells(row, m);
+          return `${mean}${best ? ' *' : ''}${without && ` (${without})`}`;
         }),
         ...(d ? [`${d.difference} [${d.interval}]`, d.p, d.pairs, d.left] : ['reference', '', '', '']),
         millions(row.parameters),

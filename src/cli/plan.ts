@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import * as z from 'zod';
+import { channelWords } from '../data/hounsfield.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { DataError } from '../errors.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
@@ -34,10 +35,12 @@ async function make(folder: string | undefined, options: Options, context: Conte
   const file = options.out ?? (folder === undefined ? undefined : join(folder, 'plan.json'));
   if (file !== undefined && existsSync(file) && !options.force)
     throw new DataError(`${file}: exists already.`, 'Choose another name with --out, or replace it with --force.');
-  const draft =
-    folder === undefined
-      ? presetPlan(options.preset, options.method)
-      : inferPlan(await fingerprintOf(await openDataset(folder), progress('plan', context)), options.preset, options.method);
+  const dataset = folder === undefined ? undefined : await openDataset(folder);
+  const channels = dataset && channelWords(dataset.info.channels);
+  if (channels !== undefined) context.note(`${join(folder!, 'dataset.json')}: ${channels}`);
+  const draft = dataset
+    ? inferPlan(await fingerprintOf(dataset, progress('plan', context)), options.preset, options.method)
+    : presetPlan(options.preset, options.method);
   const plan = ablate(parsePlan(draft), options.ablate?.split(',').map((part) => part.trim()) ?? []);
   // Tracing an iteration takes seconds: only for those who ask for all there is to know.
   const cost = context.json ? { parameters: networkSizes(plan), iteration: await iterationCost(plan) } : {};

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry } from '../data/geometry.ts';
+import { HOUNSFIELD_REMEDY, notHounsfield } from '../data/hounsfield.ts';
 import { gridAtSpacing } from '../data/resample.ts';
 import type { Volume } from '../data/volume.ts';
 import { writeVolume } from '../io/node/volume.ts';
@@ -242,6 +243,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       context,
     );
     const scan = prepareScan(plan, name, image, stored);
+    const doubt = notHounsfield(scan.range);
+    if (doubt !== undefined) context.note(`${name}: ${doubt}. ${HOUNSFIELD_REMEDY}`);
     // after the first scan: one that cannot be read says so at once
     predictor ??= averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets)));
     const { masks, probabilities } = await segmentWhole(plan, predictor, scan, {

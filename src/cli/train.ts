@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
+import { channelWords, HOUNSFIELD_REMEDY } from '../data/hounsfield.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { type Dataset } from '../data/dataset.ts';
 import { DataError, DeviceLostError, printable, UsageError } from '../errors.ts';
@@ -201,6 +202,11 @@ async function survive(
             ].join('; '),
           ),
         onSurvey: (found, fold, changes) => {
+          const [doubt] = found.doubtful;
+          if (doubt)
+            context.note(
+              `${found.doubtful.size === 1 ? 'a scan that is' : `${found.doubtful.size} scans that are`} hardly CT, such as ${doubt[0]}: ${doubt[1]}. ${HOUNSFIELD_REMEDY}`,
+            );
           updateRecord(options.run, ({ provenance }) => ({
             ...firstFacts(plan, dataset, found, changes, (resume && provenance?.command) || commandLine(argv)),
             fold,
@@ -318,6 +324,8 @@ async function trainRun(folder: string, asked: Options, context: Context, mpi: M
       `${planFile}: the run in this folder has another plan than the one asked for.`,
       'Name another folder for another plan: one folder holds one run.',
     );
+  const channels = channelWords(dataset.info.channels);
+  if (channels !== undefined && first) context.note(`${join(folder, 'dataset.json')}: ${channels}`);
   if (options.resume) await assertSameCases(plan, dataset, options);
   else if (options.init === undefined && frozenNetworks(plan).length > 0)
     throw new UsageError(

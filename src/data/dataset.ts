@@ -71,6 +71,14 @@ export async function listCases(source: CaseSource): Promise<{ dataset: Dataset 
     const test = !explicit ? await foundCases(source, 'imagesTs', 'labelsTs', info, findings) : listedTests(source, info, findings);
     findDuplicates(where, training, test, findings);
     const { patients, folds } = info.json;
+    for (const { name, images } of [...training, ...test])
+      if (images.length > info.channels.length)
+        findings.push({
+          level: 'error',
+          file: where,
+          message: `case "${name}" has ${images.length} images, expected ${info.channels.length} as in channel_names (${info.channels.join(', ')}).`,
+          remedy: 'Name every channel in channel_names, or take the other images away.',
+        });
     for (const { name } of training) {
       if (patients && !Object.hasOwn(patients, name))
         findings.push({

@@ -35,6 +35,8 @@ export const WINDOWS = {
 export interface PreparedCase {
   readonly name: string;
   readonly image: Float32Array;
+  /** Least and largest value before that: HU, if it is CT. */
+  readonly range: readonly [low: number, high: number];
   readonly label: Uint8Array | null;
   readonly weight: Uint8Array | null;
   /** RAS grid of the arrays (resampled); `size` is their shape. */
@@ -67,6 +69,16 @@ export function normalise(image: ArrayLike<number>, window: IntensityWindow): { 
   return { image: out, outside: (outLow - mean) / deviation };
 }
 
+export function rangeOf(values: ArrayLike<number>): [low: number, high: number] {
+  let low = Infinity,
+    high = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < low) low = values[i];
+    if (values[i] > high) high = values[i];
+  }
+  return [low, high];
+}
+
 /** Resamples (image linear, label and weight nearest; not at all if `spacing` is null) and normalises a loaded case. */
 export function prepareCase(loaded: LoadedCase, spacing: Triple | null, window: IntensityWindow): PreparedCase {
   const { data, ...native } = loaded.image;
@@ -79,6 +91,7 @@ export function prepareCase(loaded: LoadedCase, spacing: Triple | null, window: 
   return {
     name: loaded.name,
     ...normalise(scalar, window),
+    range: rangeOf(data),
     label: nearest(label),
     weight: nearest(weight),
     grid,

@@ -73,6 +73,12 @@ export function compareRuns(
   return comparisons;
 }
 
+/** Whether `other` has a value for a class of a case in which `run` was scored and has none: what it missed has no distance. */
+export function lacksOf(run: Run, other: Run, metric: MetricName): boolean {
+  const [own, theirs] = [pairScores(run, metric), pairScores(other, metric)];
+  return [...theirs].some(([name, labels]) => own.has(name) && [...labels.keys()].some((label) => !own.get(name)!.has(label)));
+}
+
 /** Names of all cases that runs were asked for. */
 export const casesOf = (...runs: readonly Run[]): Set<string> =>
   new Set(

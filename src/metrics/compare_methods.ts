@@ -2,7 +2,7 @@
 // Methods side by side, each over its folds and seeds: means, differences from one of them, and which is best where that can be said.
 
 import type { BootstrapOptions } from './bootstrap.ts';
-import { casesOf, compareRuns, runAggregate, type Comparison, type Run } from './compare.ts';
+import { casesOf, compareRuns, lacksOf, runAggregate, type Comparison, type Run } from './compare.ts';
 import type { Aggregate, MetricName } from './summary.ts';
 
 /** What methods are compared by; the test that counts is on the Jaccard index (`IoU`). */
@@ -70,13 +70,15 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
 }
 
 /**
- * The method with the best mean, if on the pairs it is better than each other one by Wilcoxon's test and Holm's correction; -1 if none is.
+ * The method with the best mean, if on the pairs it is better than each other one by Wilcoxon's test and Holm's correction; -1 if none is, or
+ * if its mean leaves out what another has to answer for.
  */
 function bestOf(methods: readonly Run[], means: readonly (number | null)[], metric: Compared, alpha: number): number {
   const sign = metric === 'HD95' ? -1 : 1;
   const order = [...means.keys()].filter((i) => means[i] !== null).sort((i, j) => sign * (means[j]! - means[i]!));
   const [first] = order;
   if (first === undefined || methods.length < 2) return -1;
+  if (methods.some((method) => lacksOf(methods[first], method, metric))) return -1;
   const tests = compareRuns(
     methods[first],
     methods.filter((_, i) => i !== first),

@@ -132,7 +132,7 @@ export function comparisonLatex(comparison: Comparison): string {
         latexText(row.name),
         ...COMPARED.map((m) => {
           const c = metricCells(row, m);
-          return above(bold(c.mean, c.best), c.interval);
+          return above(bold(c.mean, c.best), [c.interval, c.without].filter(Boolean).join(', '));
         }),
         ...(d ? [above(latexText(d.difference), d.interval), latexText(d.p)] : ['reference', '--']),
         latexText(millions(row.parameters)),
@@ -147,10 +147,12 @@ export function comparisonLatex(comparison: Comparison): string {
       ['Parameters', ''],
       ['Iteration', ''],
     ].map(([title, unit]) => (unit === '' ? title : above(latexText(title), unit)));
+    const without = table.rows.some((row) => COMPARED.some((m) => metricCells(row, m).without !== ''));
     const caption =
       `${name === 'methods' ? 'Methods' : 'Ablation'}: mean ± standard deviation over cases and, below, the ${percent} % bootstrap ` +
       `interval of the mean; differences from ${table.reference} over paired cases; p: Wilcoxon signed-rank test on the Jaccard ` +
-      'index, Holm. Bold: significantly better than every other method.';
+      'index, Holm. Bold: significantly better than every other method.' +
+      (without ? ' Without: cases (times classes) of which the metric is undefined, a mask being empty.' : '');
     const first = table.rows.some((row) => row.name.length > LONG_NAME) ? '>{\\raggedright\\arraybackslash}p{10em}' : 'l';
     return [
       '\\begin{table}',

@@ -4,7 +4,7 @@ import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { compareMethods, type MethodRuns } from '../../src/metrics/compare_methods.ts';
 import { predictedSurface } from '../../src/metrics/surface_mesh.ts';
-import type { Comparison } from '../../src/report/comparison.ts';
+import { metricCells, type Comparison } from '../../src/report/comparison.ts';
 import { renderComparison } from '../../src/report/comparison_page.ts';
 import { labelOffsets } from '../../src/report/comparison_bubbles.ts';
 import { comparisonCsv, comparisonLatex, latexText } from '../../src/report/comparison_text.ts';
@@ -55,6 +55,35 @@ describe('compareMethods', () => {
     const [two] = [compareMethods([methods()[0], methods()[2]], 'grown 2', { resamples: 50 })];
     expect(two.rows[0].best).toContain('IoU');
     expect(two.rows[1].best).toEqual([]);
+  });
+
+  it('a method that misses a case gains nothing by it: its distances say how many they leave out, and are not the best', () => {
+    const { summary } = evaluation(CLASSES, 1);
+    const fold = (shift: number, name: string): typeof summary => {
+      const own = structuredClone(summary);
+      for (const entry of own.metric_per_case) {
+        entry.case += name;
+        for (const m of Object.values(entry.metrics)) if (m.HD95 !== null) m.HD95 += shift;
+      }
+      return own;
+    };
+    const run = (name: string, shift: number): MethodRuns => ({
+      name,
+      summaries: [fold(shift, ''), fold(shift, ' again')],
+      parameters: 1,
+      seconds: 1,
+    });
+    const [near, far] = [run('near', 0), run('far', 1)];
+    expect(compareMethods([near, far], 'far', { resamples: 50 }).rows.map((row) => row.best)).toEqual([['HD95'], []]);
+    const missed = near.summaries[1].metric_per_case.find(({ metrics }) => metrics[1].HD95 !== null)!;
+    Object.assign(missed.metrics[1], { HD95: null, Dice: 0, IoU: 0 });
+    const table = compareMethods([near, far], 'far', { resamples: 50 });
+    expect(table.rows.map((row) => row.best.includes('HD95'))).toEqual([false, false]);
+    expect(table.rows.map((row) => metricCells(row, 'HD95').without)).toEqual(['without 3', 'without 2']);
+    expect(table.rows.map((row) => metricCells(row, 'Dice').without)).toEqual(['', '']);
+    const shown = { ...comparison(), methods: table, ablation: null };
+    expect(render(shown).replace(/\s+/g, ' ')).toMatch(/<small>without 3<\/small>/);
+    expect(comparisonLatex(shown)).toMatch(/, without 3\}.*Without: cases|Without: cases[^]*, without 3\}/);
   });
 
   it('several classes, folds and seeds: means as one evaluation has them', () => {

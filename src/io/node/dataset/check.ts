@@ -8,6 +8,8 @@ import { annotationWeight } from '../../../data/annotations.ts';
 import { checkedLabel, loadCase, type Case, type Dataset, type LoadedCase } from '../../../data/dataset.ts';
 import { findingOf, type Finding } from '../../../data/finding.ts';
 import { assertSameGeometry, sameGeometry } from '../../../data/geometry.ts';
+import { channelWords, HOUNSFIELD_REMEDY, notHounsfield } from '../../../data/hounsfield.ts';
+import { rangeOf } from '../../../data/sample.ts';
 import { inferUnlabelled, type UnlabelledProposal } from '../../../data/infer_unlabelled.ts';
 import { orientGeometry, rasOrientation } from '../../../data/orientation.ts';
 import type { Volume } from '../../../data/volume.ts';
@@ -143,18 +145,14 @@ async function checkVolumes(folder: string, findings: Finding[]): Promise<void> 
 
 function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: Finding[]): CaseSummary {
   const { image, label, weight } = loaded;
-  let low = Infinity,
-    high = -Infinity;
-  for (const v of image.data) {
-    if (v < low) low = v;
-    if (v > high) high = v;
-  }
-  if (low === high)
+  const range = rangeOf(image.data);
+  const doubt = notHounsfield(range);
+  if (doubt !== undefined)
     findings.push({
       level: 'warning',
       file: scan.images[0],
-      message: `every voxel has the value ${low}.`,
-      remedy: 'The scan is empty: export it again or leave it out.',
+      message: `${doubt}.`,
+      remedy: range[0] === range[1] ? 'The scan is empty: export it again or leave it out.' : HOUNSFIELD_REMEDY,
     });
   const counts: number[] = [];
   let annotated = 0;
@@ -188,7 +186,7 @@ function summarise(dataset: Dataset, scan: Case, loaded: LoadedCase, findings: F
     patient: scan.patient,
     size: image.size,
     spacing: image.spacing,
-    range: [low, high],
+    range,
     counts: annotated > 0 ? counts : [], // of a case that nobody annotated, nobody knows what is in it
     annotated: label ? annotated / label.length : 0,
   };
@@ -207,6 +205,9 @@ function warnAboutSet(dataset: Dataset, cases: readonly CaseSummary[], findings:
       });
     }
   }
+  const channels = channelWords(dataset.info.channels);
+  if (channels !== undefined)
+    findings.push({ level: 'warning', file: join(file, 'dataset.json'), message: `${channels}.`, remedy: HOUNSFIELD_REMEDY });
   if (dataset.info.json.label_source === 'sphere') {
     findings.push({
       level: 'warning',
