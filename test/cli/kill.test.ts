@@ -11,7 +11,7 @@ import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { shapeClasses } from '../../src/train/cost.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
 import { scalars } from '../formats/events.ts';
-import { tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
+import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
 import { commandIn, expectSameRun, finish, killOften, moments } from './killed.ts';
 import { bundleCli, memoryScratch, savedIteration, start, waitFor } from './processes.ts';
 
@@ -72,4 +72,31 @@ it('killed twice and interrupted once, a run ends with the same bits as one left
   expect(steps).toEqual([...new Set(steps)]);
   expect(steps.at(-1)).toBe(TOTAL);
   expect(readdirSync(join(killed, 'checkpoints')).sort()).toEqual(['best.safetensors', 'final.safetensors']);
+});
+
+it('two volumes an iteration, in micro-batches with batch norm: killed twice, a run ends with the same bits', async () => {
+  const cli = await bundleCli();
+  const data = await tinyDataset(join(root, 'data of two'));
+  const settings = tinyPlan((p) => {
+    slicesAlone(p);
+    p.method.network2d.norm = 'bn';
+    Object.assign(p.method.cross, { pseudo: 'full', microBatch: 2 });
+    Object.assign(p.training, { iterations: TOTAL, batch: 2 });
+  });
+  const plan = writePlan(root, settings, 'two.json');
+  const [alone, killed] = [join(root, 'two alone'), join(root, 'two killed')];
+  await finish(cli, ['train', data, '--run', alone, '--plan', plan]);
+  const argv = ['train', data, '--run', killed];
+  const first = start(cli, ...argv, '--plan', plan);
+  await waitFor(first, async () => (await savedIteration(killed)) >= 2);
+  first.child.kill('SIGKILL');
+  expect((await first.ended).signal).toBe('SIGKILL');
+  await killOften(cli, [...argv, '--resume'], killed, { kills: 1, total: TOTAL, patience: 250 }, moments());
+  await finish(cli, [...argv, '--resume']);
+  await expectSameRun(killed, alone);
+  const { together } = (await readCheckpoint(checkpointPath(killed, 'final'))).state;
+  expect(Object.entries(together!).filter(([name]) => name.startsWith('train'))).toEqual([
+    ['train transverse', 2],
+    ['train coronal', 2],
+  ]);
 });

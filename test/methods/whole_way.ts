@@ -8,6 +8,7 @@ import { openDevice } from '../../src/gpu/device.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
 import { readCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
+import { evaluateRun } from '../../src/io/node/run/evaluate.ts';
 import { readLog } from '../../src/io/node/run/log.ts';
 import { train } from '../../src/io/node/run/train.ts';
 import { methodOf } from '../../src/methods/methods.ts';
@@ -86,6 +87,14 @@ export function wholeWay(methods: readonly (readonly [string, (plan: any) => voi
       await run('eval', data, at('masks'));
       await run('report', at('run'), '--data', data);
       expect(readFileSync(at('run/report.html'), 'utf8')).toContain(names[0]);
+      // In memory the same.
+      using _device = await openDevice();
+      const { evaluated, foreground, metric_per_case } = await evaluateRun({ folder: at('run'), dataset });
+      const files = JSON.parse(readFileSync(at('masks/summary.json'), 'utf8'));
+      expect(foreground).toEqual(files.foreground);
+      expect(metric_per_case.map((c) => [c.case, c.metrics])).toEqual(files.metric_per_case.map((c: any) => [c.case, c.metrics]));
+      expect([evaluated!.cases, evaluated!.n_cases]).toEqual(['held out', dataset.test.length]);
+      await expect(evaluateRun({ folder: at('run'), dataset, cases: dataset.training })).rejects.toThrow(/trained on/);
     });
   });
 }
