@@ -14,27 +14,16 @@ import { DataError } from '../errors.ts';
 import { METHODS, methodOf } from '../methods/methods.ts';
 import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { digestFile } from '../files/digest.ts';
-import {
-  DEFAULT_SURFACE_MM,
-  evaluateCase,
-  type CaseResult,
-  type ClassMetrics,
-  type EvaluationCase,
-  type LabelClass,
-} from '../metrics/evaluate.ts';
-import { labelSourceNotes } from '../metrics/label_source.ts';
+import { DEFAULT_SURFACE_MM, evaluateCase, type CaseResult, type EvaluationCase, type LabelClass } from '../metrics/evaluate.ts';
 import type { LabelMap } from '../metrics/mask.ts';
-import { sameAsReference } from '../metrics/same.ts';
-import { METRIC_NAMES, summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
-import { isFolder, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
-import { assertOwnMasks, evaluatedWords, knownRun, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
+import { summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
+import { isFolder, maskName, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
+import { csvOf, describe } from './eval_text.ts';
+import { assertOwnMasks, knownRun, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
 import { madeOf, masksRoot, sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
 import { progress } from './progress.ts';
 import { readRecord } from './run_record.ts';
-import { csvText } from '../report/csv.ts';
-import { listed } from '../report/format.ts';
-import { table } from './text.ts';
 import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
@@ -169,12 +158,13 @@ async function score(work: Work, context: Context): Promise<Summary> {
   const patients = new Map([...(dataset?.training ?? []), ...(dataset?.test ?? [])].map((c) => [c.name, c.patient]));
   const sides = { trained: side(), others: side() };
   for (const [i, pair] of pairs.entries()) {
-    const made = pair.prediction === null ? undefined : await madeOf(pair.prediction, pair.name);
+    const made = pair.prediction === null ? undefined : await madeOf(pair.prediction, maskName(pair));
     const at = seen && (await seen.trainedOn(pair.name, made?.scan, pair.reference)) ? sides.trained : sides.others;
     at.patients.add(patients.get(pair.name) ?? pair.name);
     at.names.push(pair.name);
     if (pair.prediction === null) at.missing.push(pair.name);
     else if (masks && !made?.asWritten) at.changed.push(pair.name);
+    if (masks && pair.prediction !== null && !made && seen?.part(pair.name) === undefined) at.strange = true;
     if (pair.prediction !== null || !options.allowMissing) at.results.push(evaluateCase(await load(pair, work), classes, settings));
     step(i + 1, pairs.length, pair.name);
   }
@@ -189,7 +179,7 @@ async function score(work: Work, context: Context): Promise<Summary> {
   const { trained, others } = sides;
   if (others.names.length === 0) return put(trained, 'trained on', { unused, notEvaluated });
   const training = trained.names.length > 0 ? put(trained, 'trained on', {}) : undefined;
-  return put(others, run?.proved ? 'held out' : 'not known', { unused, notEvaluated, ...(training && { training }) });
+  return put(others, run?.proved && !others.strange ? 'held out' : 'not known', { unused, notEvaluated, ...(training && { training }) });
 }
 
 interface Side {
@@ -198,113 +188,15 @@ interface Side {
   readonly missing: string[];
   readonly changed: string[];
   readonly patients: Set<string>;
+  /** A mask that nobody recorded has a name that the run does not know: of which scan it was made, nobody can say. */
+  strange: boolean;
 }
-const side = (): Side => ({ results: [], names: [], missing: [], changed: [], patients: new Set() });
+const side = (): Side => ({ results: [], names: [], missing: [], changed: [], patients: new Set(), strange: false });
 
 /** Folders of single networks that may lie beside the headline's masks, as `predict` writes them. */
 const networksOf = (run: KnownRun | undefined): string[] => [
   ...new Set(['ensemble', ...(run ? [methodOf(run.plan)] : Object.values(METHODS)).flatMap(({ outputs }) => outputs)]),
 ];
-
-const COLUMNS = ['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD'] as const;
-
-/** One line a case and class; undefined values are empty. Cases that the model was trained on, and those without a prediction, say so. */
-function csvOf(summary: Summary): string {
-  const columns: (keyof ClassMetrics)[] = [...METRIC_NAMES, 'TP', 'FP', 'FN', 'TN'];
-  const rows = [summary, ...(summary.training ? [summary.training] : [])].flatMap(
-    ({ metric_per_case: scored, missing, missing_scored, evaluated, classes }) => [
-      ...scored.flatMap((c) =>
-        Object.entries(c.metrics).map(([label, m]) =>
-          [
-            csvText(c.case),
-            label,
-            ...columns.map((name) => m[name] ?? ''),
-            evaluated?.cases ?? '',
-            c.prediction_file === null ? 'missing' : c.n_copied ? 'annotated voxels copied; not scored' : '',
-          ].join(','),
-        ),
-      ),
-      ...(missing_scored ? [] : missing).flatMap((name) =>
-        classes.map(({ label }) => [csvText(name), label, ...columns.map(() => ''), evaluated?.cases ?? '', 'missing'].join(',')),
-      ),
-    ],
-  );
-  return `${['case', 'label', ...columns, 'model', 'prediction'].join(',')}\n${rows.join('\n')}\n`;
-}
-
-/** Everything that a reader of the numbers must know and the numbers do not say. */
-function remarks({ evaluated, missing, missing_scored, unused, not_evaluated, metric_per_case, settings }: Summary): string[] {
-  const copied = metric_per_case.filter((c) => c.n_copied).length;
-  const same = sameAsReference(metric_per_case);
-  return [
-    ...(missing.length > 0
-      ? [
-          `${missing.length === 1 ? '1 reference has' : `${missing.length} references have`} no prediction: ${listed(missing)}; ` +
-            `${missing_scored ? 'scored as empty masks (--allow-missing leaves them out)' : 'left out of the means'}.`,
-        ]
-      : []),
-    ...(unused.length > 0
-      ? [`${unused.length === 1 ? '1 prediction has' : `${unused.length} predictions have`} no reference: ${listed(unused)}.`]
-      : []),
-    ...Object.entries(not_evaluated).map(([part, names]) => `Nothing was predicted of ${part}, not evaluated: ${listed(names)}.`),
-    ...(copied > 0
-      ? [
-          'Annotated voxels were copied from the labels, so they are not scored, and distances between surfaces are undefined ' +
-            `(${copied} cases).`,
-        ]
-      : []),
-    ...(evaluated && evaluated.changed.length > 0
-      ? [`Not the masks that were written there (changed since, or never finished): ${listed(evaluated.changed)}.`]
-      : []),
-    ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${listed(same)}.`] : []),
-    ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null
-      ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.']
-      : []),
-    ...(evaluated?.cases === 'not known'
-      ? ['Whether the model was trained on these cases is not known: no run is known to have made these masks.']
-      : []),
-    ...labelSourceNotes(settings),
-  ];
-}
-
-function tableOf({ classes, foreground }: Summary): string {
-  const value = (group: Summary['foreground'], name: (typeof COLUMNS)[number]): string => {
-    const { mean, ci, unit } = group.metrics[name];
-    return mean === null
-      ? '-'
-      : `${mean.toFixed(2)}${unit === 'mm' ? ' mm' : ''}${ci ? ` [${ci.map((v) => v.toFixed(2)).join(', ')}]` : ''}`;
-  };
-  const rows = [...classes.map((c) => ({ name: c.name, group: c as Summary['foreground'] })), { name: 'foreground', group: foreground }];
-  return table(
-    ['class', ...COLUMNS, 'defined', 'missed', 'spurious', 'both empty', 'unlabelled', 'not predicted'],
-    rows.map(({ name, group: g }) => [
-      name,
-      ...COLUMNS.map((c) => value(g, c)),
-      ...[g.n_defined, g.n_missed, g.n_spurious, g.n_both_empty, g.n_unlabelled, g.n_not_predicted].map(String),
-    ]),
-  );
-}
-
-function describe(summary: Summary): string {
-  const {
-    settings: { theta, surface_mm },
-    evaluated,
-    training,
-  } = summary;
-  return [
-    ...(evaluated ? [`${evaluatedWords(evaluated)}:`] : []),
-    tableOf(summary),
-    ...(training ? [`${evaluatedWords(training.evaluated)}, apart from the above:`, tableOf(training)] : []),
-    `Means over cases where defined, 95 % bootstrap interval; boundary F1 within ${theta.join(', ')} voxels, surface Dice within ` +
-      `${surface_mm} mm.`,
-    ...remarks(summary).map((remark) => `note: ${remark}`),
-    ...(training
-      ? remarks(training)
-          .filter((remark) => !remarks(summary).includes(remark))
-          .map((remark) => `note, trained on: ${remark}`)
-      : []),
-  ].join('\n');
-}
 
 export const evalVerb: Verb = {
   configure: (command) => {
@@ -376,7 +268,8 @@ ${NAME_RULE}`,
       }
       if (networks[name] === undefined) removeSummary(join(folder, `summary_${name}.json`));
     }
-    if (run?.proved && run.others.length === 0)
+    // A mask picked by hand is no evaluation of a run.
+    if (run?.proved && run.others.length === 0 && isFolder(prediction))
       recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
     const incomplete = [summary, summary.training].some((s) => s && (s.missing.length > 0 || s.unused.length > 0));
     return { text: `${describe(summary)}\n${file}`, json: summary, exitCode: incomplete && !options.allowMissing ? 3 : 0 };

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { listFiles, volumeStem } from '../io/node/dataset/import/new_dataset.ts';
 import { nameKey } from '../data/names.ts';
 import { DataError } from '../errors.ts';
+import { madeOf } from './mask_source.ts';
 
 /** A case: its reference, and its prediction if there is one. */
 export interface Pair {
@@ -19,6 +20,12 @@ export interface Pairing {
   readonly unused: readonly string[];
   /** References by the part of the data they belong to, where nothing of that part was predicted. */
   readonly notEvaluated: Readonly<Record<string, string[]>>;
+}
+
+/** What a mask was called when it was made: alone, it may be held against a reference of another name. */
+export function maskName({ name, prediction }: Pair): string {
+  const own = volumeStem(basename(prediction ?? ''));
+  return own === undefined || own.normalize('NFC') === name ? name : own;
 }
 
 export const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
@@ -62,8 +69,17 @@ async function referencesIn(path: string): Promise<Map<string, string>> {
  * case, by default the folder of its reference.
  */
 export async function pairsOf(reference: string, prediction: string, part: (name: string) => string | undefined): Promise<Pairing> {
-  if (!isFolder(reference) && !isFolder(prediction))
-    return { pairs: [{ name: volumeStem(basename(reference)) ?? reference, reference, prediction }], unused: [], notEvaluated: {} };
+  if (!isFolder(reference) && !isFolder(prediction)) {
+    const name = volumeStem(basename(reference)) ?? reference,
+      own = volumeStem(basename(prediction))?.normalize('NFC');
+    const beside = (await listFiles(dirname(reference))).map((file) => volumeStem(file)?.normalize('NFC'));
+    if (own !== undefined && own !== name.normalize('NFC') && beside.includes(own) && (await madeOf(prediction, own))?.asWritten)
+      throw new DataError(
+        `${prediction}: the mask of "${own}", got the reference of "${name}", expected that of "${own}", which lies beside it.`,
+        'Name the mask and the reference of one case.',
+      );
+    return { pairs: [{ name, reference, prediction }], unused: [], notEvaluated: {} };
+  }
   for (const [file, folder] of [
     [reference, prediction],
     [prediction, reference],

@@ -75,6 +75,24 @@ beforeAll(async () => {
   writeFileSync(at('run/run.json'), JSON.stringify({ version: 1, dataset: at('data'), fold: FOLD, predictedWith: ['sha256:00'] }));
 });
 
+describe('what a mean leaves out', () => {
+  it('is said: distances where one mask is empty, classes that no reference holds', async () => {
+    for (const part of ['r', 'p']) mkdirSync(at('empty', part), { recursive: true });
+    for (const [name, value] of [
+      ['a', 1],
+      ['b', 255],
+      ['c', 0],
+    ] as const) {
+      const label = await readVolume(labelOf(A));
+      await writeVolume(at('empty/r', `${name}.nii.gz`), label);
+      await writeVolume(at('empty/p', `${name}.nii.gz`), { ...label, data: Uint8Array.from(label.data, (v) => v * value) });
+    }
+    const { out } = await verb('eval', at('empty/r'), at('empty/p'));
+    expect(out).toMatch(/No reference holds class_255, and predictions do: are the masks numbered alike\?/);
+    expect(out).toMatch(/HD95 and ASSD are over 1 of 4 pairs of case and class: in 3 one of the masks is empty\./);
+  });
+});
+
 describe('a reference without a prediction', () => {
   const folders = async (name: string, references: string[], predictions: string[]): Promise<[string, string]> => {
     for (const [part, files] of [
@@ -205,6 +223,31 @@ describe('cases that the model was trained on', () => {
       [A],
       ['renamed'],
     ]);
+  });
+  it('alone, against a reference of another name, are known by what the mask was made of; the run keeps its evaluation', async () => {
+    const before = json('run/run.json').evaluations;
+    const one = async (reference: string, mask: string): Promise<any> =>
+      JSON.parse((await verb('eval', reference, at('both', `${mask}.nii.gz`), '--out', at('one'), '--json')).out);
+    mkdirSync(at('truths'));
+    copyFileSync(labelOf(A), at('truths/truth.nii.gz'));
+    copyFileSync(labelOf(E), at('truths/held.nii.gz'));
+    expect((await one(at('truths/truth.nii.gz'), A)).evaluated).toMatchObject({ cases: 'trained on', changed: [] });
+    expect((await one(at('truths/held.nii.gz'), E)).evaluated).toMatchObject({ cases: 'held out', changed: [] });
+    expect(json('run/run.json').evaluations).toEqual(before);
+    const { code, err } = await verb('eval', labelOf(E), at('both', `${F}.nii.gz`), '--out', at('one'));
+    expect(code).toBe(3);
+    expect(err.replace(/\s+/g, ' ')).toMatch(/both.phantom_005\.nii\.gz: the mask of "phantom_005", got the reference of "phantom_004"/);
+  });
+  it('are not held out where a mask has no record and a name that the run does not know', async () => {
+    await masksOf('named', 'predict', { [E]: 2, [F]: 2 });
+    const references = at('named references');
+    mkdirSync(references);
+    for (const name of [E, F]) copyFileSync(labelOf(name), join(references, `${name}.nii.gz`));
+    const cases = async (): Promise<string> => JSON.parse((await verb('eval', references, at('named'), '--json')).out).evaluated.cases;
+    expect(await cases()).toBe('held out');
+    copyFileSync(at('both', `${A}.nii.gz`), at('named/copy.nii.gz')); // of a training case, by any name
+    copyFileSync(labelOf(A), join(references, 'copy.nii.gz'));
+    expect(await cases()).toBe('not known');
   });
   it('are not known without a run', async () => {
     mkdirSync(at('plain'));
