@@ -58,7 +58,8 @@ function remarks(summary: Summary): string[] {
       : []),
     ...(apart > 0 && copied === 0
       ? [
-          `HD95 and ASSD are over ${foreground.metrics.HD95.n_defined} of ${pairs} pairs of case and class: in ${apart} one of the masks is empty.`,
+          `HD95 and ASSD are over ${foreground.metrics.HD95.n_defined} of ${pairs} pairs of case and class: ` +
+            `in ${apart} one of the masks is empty.`,
         ]
       : []),
     ...(copied > 0

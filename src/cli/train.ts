@@ -205,7 +205,8 @@ async function survive(
           const [doubt] = found.doubtful;
           if (doubt)
             context.note(
-              `${found.doubtful.size === 1 ? 'a scan that is' : `${found.doubtful.size} scans that are`} hardly CT, such as ${doubt[0]}: ${doubt[1]}. ${HOUNSFIELD_REMEDY}`,
+              `${found.doubtful.size === 1 ? 'a scan that is' : `${found.doubtful.size} scans that are`} hardly CT, such as ` +
+                `${doubt[0]}: ${doubt[1]}. ${HOUNSFIELD_REMEDY}`,
             );
           updateRecord(options.run, ({ provenance }) => ({
             ...firstFacts(plan, dataset, found, changes, (resume && provenance?.command) || commandLine(argv)),

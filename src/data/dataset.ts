@@ -76,7 +76,9 @@ export async function listCases(source: CaseSource): Promise<{ dataset: Dataset 
         findings.push({
           level: 'error',
           file: where,
-          message: `case "${name}" has ${images.length} images, expected ${info.channels.length} as in channel_names (${info.channels.join(', ')}).`,
+          message:
+            `case "${name}" has ${images.length} images, expected ${info.channels.length} ` +
+            `as in channel_names (${info.channels.join(', ')}).`,
           remedy: 'Name every channel in channel_names, or take the other images away.',
         });
     for (const { name } of training) {

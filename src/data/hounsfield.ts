@@ -15,7 +15,8 @@ export function notHounsfield(range: readonly [low: number, high: number]): stri
 }
 
 export const HOUNSFIELD_REMEDY =
-  'Windows of intensities (data.window of a plan) are in Hounsfield units: give the scan as it was made, not normalised, with rescale slope and intercept applied.';
+  'Windows of intensities (data.window of a plan) are in Hounsfield units: ' +
+  'give the scan as it was made, not normalised, with rescale slope and intercept applied.';
 
 /** What becomes of a data set's channels, where that is not what everybody would expect. */
 export function channelWords(channels: readonly string[]): string | undefined {

@@ -70,8 +70,8 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
 }
 
 /**
- * The method with the best mean, if on the pairs it is better than each other one by Wilcoxon's test and Holm's correction; -1 if none is, or
- * if its mean leaves out what another has to answer for.
+ * The method with the best mean, if on the pairs it is better than each other one by Wilcoxon's test and Holm's correction; -1 if none
+ * is, or if its mean leaves out what another has to answer for.
  */
 function bestOf(methods: readonly Run[], means: readonly (number | null)[], metric: Compared, alpha: number): number {
   const sign = metric === 'HD95' ? -1 : 1;

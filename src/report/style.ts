@@ -31,7 +31,8 @@ figure svg { max-width: 100%; height: auto; overflow: visible; }
 .pair figure { margin-bottom: .75rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; width: 100%; margin: .5rem 0; }
-caption { text-align: left; font-size: .875rem; color: var(--soft); padding-bottom: .4rem; position: sticky; left: 0; max-width: min(52rem, calc(100vw - 3rem)); }
+caption { text-align: left; font-size: .875rem; color: var(--soft); padding-bottom: .4rem; max-width: min(52rem, calc(100vw - 3rem)); }
+caption { position: sticky; left: 0; }
 th, td { padding: .35rem .45rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: baseline; }
 thead th { white-space: normal; border-bottom: 1.5px solid var(--ink); font-weight: 600; vertical-align: bottom; }
 th small, td small { display: block; font-weight: 400; font-size: .78rem; color: var(--soft); }

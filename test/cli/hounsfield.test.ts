@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Numbers that are no CT in Hounsfield units: nothing in a file says so, so that windows of intensities would make something of them all the
-// same. `check`, `plan`, `train` and `predict` say it.
+// Numbers that are no CT in Hounsfield units: nothing in a file says so, so that windows of intensities would make something of them all
+// the same. `check`, `plan`, `train` and `predict` say it.
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';

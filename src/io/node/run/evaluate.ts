@@ -30,8 +30,8 @@ export interface EvaluateRunOptions {
 }
 
 /**
- * The headline's masks of labelled cases, scored; for `renderReport`, say. @throws DataError for a case that the run was trained on or chose its
- * weights by, one without a label, a damaged file
+ * The headline's masks of labelled cases, scored; for `renderReport`, say. @throws DataError for a case that the run was trained on or
+ * chose its weights by, one without a label, a damaged file
  */
 export async function evaluateRun({ folder, dataset, cases = dataset.test }: EvaluateRunOptions): Promise<Summary> {
   const file = join(folder, 'plan.json');
