@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The losses of SA-Net (specification 6) on channels-last logits [S, h, w, K]. Targets are class indices as f32 [S, h, w],
 // weights f32 [S, h, w]; sums run over the whole micro-batch. Target maps carry no gradient.
-// Micro-batches that are computed together lie along a leading axis, [B, ...], and each has its own loss, [B].
+// Micro-batches that are computed together lie along a leading axis, [B, ...], and each has its own loss, [B]. Outputs that are scored
+// against the same targets lie along an axis before it, [R, B, ...], and so do their losses, [R, B].
 import type { Tensor } from '../engine/tensor.ts';
 import { tensor } from '../engine/tensor.ts';
 import { noGrad } from '../engine/trace.ts';
@@ -29,12 +30,13 @@ export function besideClasses(present: Tensor, { shape }: Tensor): Tensor {
 }
 
 const alone = (x: Tensor): Tensor => reshape(x, [1, ...x.shape]);
-const allButFirst = ({ shape }: Tensor): number[] => shape.slice(1).map((_, i) => i + 1);
+/** The axes of one item's voxels, weight [B, ...], counted from the end; `behind` more follow. */
+const voxelsOf = ({ shape }: Tensor, behind = 0): number[] => shape.slice(1).map((_, i) => -1 - behind - i);
 /** [B] so that it broadcasts against x [B, ...]. */
 const besideItems = (values: Tensor, { shape }: Tensor): Tensor => reshape(values, [shape[0], ...shape.slice(1).map(() => 1)]);
 
-/** Log-probabilities after the classes missing in this case have joined background: log(p0 + sum of the missing). */
-function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
+/** Log-probabilities after the classes missing in this case have joined background: log(p0 + sum of the missing). Targets [B, ..., K]. */
+function marginalLogProbabilities(logits: Tensor, present: Present, targets: Tensor): Tensor {
   const logp = logSoftmax(logits, -1);
   if (!present) return logp;
   const k = logits.shape.at(-1)!;
@@ -43,7 +45,7 @@ function marginalLogProbabilities(logits: Tensor, present: Present): Tensor {
     { shape: [k] },
   );
   // 1 for background and for every missing class
-  const joins = besideClasses(maximum(addScalar(neg(present), 1), first), logits);
+  const joins = besideClasses(maximum(addScalar(neg(present), 1), first), targets);
   // log-sum-exp over those, shifted by their maximum: a confident voxel's probabilities underflow. Not -inf, since 0 * inf is NaN.
   const joined = add(logp, mulScalar(addScalar(joins, -1), 1e30));
   const top = noGrad(() => max(joined, { axes: [-1], keepDims: true }));
@@ -61,9 +63,9 @@ export function marginalTarget(oneHot: Tensor, present: Present): Tensor {
 /** Class indices [...] as one-hot f32 [..., K]; NaN for what is no class. */
 export const oneHotOf = (target: Tensor, classes: number): Tensor => oneHot(target, { classes });
 
-/** 1 - (2 sum w p g + eps) / (sum w p^2 + sum w g^2 + eps), over all but the first and the last axis; [B, C]. */
+/** 1 - (2 sum w p g + eps) / (sum w p^2 + sum w g^2 + eps) over an item's voxels: p [R, B, ..., C], g [B, ..., C]; [R, B, C]. */
 function softDiceLoss(p: Tensor, g: Tensor, weight: Tensor): Tensor {
-  const axes = allButFirst(p).slice(0, -1);
+  const axes = voxelsOf(weight, 1);
   const w = reshape(weight, [...weight.shape, 1]);
   const inter = sum(mul(w, mul(p, g)), { axes });
   const sizes = add(sum(mul(w, mul(p, p)), { axes }), sum(mul(w, mul(g, g)), { axes }));
@@ -81,7 +83,7 @@ export function segLoss(logits: Tensor, oneHot: Tensor, weight: Tensor, present?
   return reshape(segLosses(alone(logits), alone(oneHot), alone(weight), present && alone(present), factors), []);
 }
 
-/** Lseg of each of B: logits [B, ..., K]; oneHot [B, ..., K]; weight [B, ...]; present [B, K]. [B]. */
+/** Lseg of each of B: logits [B, ..., K] or [R, B, ..., K]; oneHot [B, ..., K]; weight [B, ...]; present [B, K]. [B] or [R, B]. */
 export function segLosses(
   logits: Tensor,
   oneHot: Tensor,
@@ -89,7 +91,7 @@ export function segLosses(
   present?: Present,
   { ce, dice }: SegFactors = { ce: 0.5, dice: 0.5 },
 ): Tensor {
-  const logp = marginalLogProbabilities(logits, present);
+  const logp = marginalLogProbabilities(logits, present, oneHot);
   const target = noGrad(() => marginalTarget(oneHot, present));
   const terms: Tensor[] = [];
   if (ce !== 0 || dice === 0) terms.push(mulScalar(crossEntropy(logp, target, weight), ce));
@@ -102,15 +104,15 @@ export const meanOf = (losses: Tensor): Tensor => (losses.size === 1 ? reshape(l
 
 function crossEntropy(logp: Tensor, target: Tensor, weight: Tensor): Tensor {
   const surprise = mul(reshape(weight, [...weight.shape, 1]), mul(target, logp));
-  return div(neg(sum(surprise, { axes: allButFirst(surprise) })), addScalar(sum(weight, { axes: allButFirst(weight) }), EPS));
+  return div(neg(sum(surprise, { axes: [-1, ...voxelsOf(weight, 1)] })), addScalar(sum(weight, { axes: voxelsOf(weight) }), EPS));
 }
 
 /** Mean over the foreground classes that the case has labels of; 0 where it has none. */
 function diceLoss(logp: Tensor, target: Tensor, weight: Tensor, present: Present): Tensor {
   const terms = softDiceLoss(exp(slice(logp, { axis: -1, start: 1 })), slice(target, { axis: -1, start: 1 }), weight);
-  if (!present) return mean(terms, { axes: 1 });
+  if (!present) return mean(terms, { axes: -1 });
   const foreground = slice(present, { axis: -1, start: 1 });
-  return div(sum(mul(terms, foreground), { axes: 1 }), maximum(sum(foreground, { axes: 1 }), tensor([1], { shape: [] })));
+  return div(sum(mul(terms, foreground), { axes: -1 }), maximum(sum(foreground, { axes: -1 }), tensor([1], { shape: [] })));
 }
 
 /**
@@ -135,9 +137,9 @@ export function boundaryLoss(logits: Tensor, boundary: Tensor, u: Tensor): Tenso
   return reshape(boundaryLosses(alone(logits), alone(boundary), alone(u)), []);
 }
 
-/** Lb of each of B: logits, boundary, u all [B, ...]. [B]. */
+/** Lb of each of B: logits [B, ...] or [R, B, ...]; boundary, u [B, ...]. [B] or [R, B]. */
 export function boundaryLosses(logits: Tensor, boundary: Tensor, u: Tensor): Tensor {
-  const axes = allButFirst(u);
+  const axes = voxelsOf(u);
   const { alpha, total } = noGrad(() => {
     const positive = sum(mul(u, boundary), { axes });
     const negative = sub(sum(u, { axes }), positive);
@@ -147,7 +149,7 @@ export function boundaryLosses(logits: Tensor, boundary: Tensor, u: Tensor): Ten
     return { alpha: div(balanced, besideItems(all, u)), total: addScalar(sum(u, { axes }), EPS) };
   });
   const bce = div(sum(mul(mul(u, alpha), logitTerms(logits, boundary)), { axes }), total);
-  const last = [...logits.shape, 1];
-  const dice = sum(softDiceLoss(reshape(sigmoid(logits), last), reshape(boundary, last), u), { axes: 1 });
+  const one = (x: Tensor): Tensor => reshape(x, [...x.shape, 1]);
+  const dice = sum(softDiceLoss(one(sigmoid(logits)), one(boundary), u), { axes: -1 });
   return add(bce, dice);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What one network computes in a training step, and its loss (specification 3.6, 5.3, 6).
 import type { Triple } from '../../axes.ts';
-import { zeros, type Tensor } from '../../engine/tensor.ts';
+import { tensor, zeros, type Tensor } from '../../engine/tensor.ts';
 import { noGrad } from '../../engine/trace.ts';
 import { concat, slice } from '../../ops/layout.ts';
 import { permute } from '../../ops/permute.ts';
 import { add, addScalar, mul, mulScalar, neg } from '../../ops/pointwise.ts';
+import { mean, sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { softmax } from '../../ops/softmax.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
@@ -105,25 +106,37 @@ export function sliceLoss(
     const edge = boundaryTarget(reshape(marginalTarget(labels, present), [slices, h, w, classes]), weight, options.boundaryRadius);
     return { oneHot: labels, boundary: reshape(edge.boundary, shape), valid: reshape(mul(edge.valid, weight), shape) };
   });
-  const weights = reshape(weight, shape);
-  const region = (z: Tensor): Tensor => segLosses(reshape(toNative(z, fit), [...shape, classes]), oneHot, weights, present, options);
-  const outline = (z: Tensor): Tensor => boundaryLosses(reshape(toNative(z, fit), shape), boundary, valid);
-  const average = (terms: readonly Tensor[]): Tensor | undefined =>
-    terms.length > 0 ? mulScalar(terms.reduce(add), 1 / terms.length) : undefined;
-  const final = region(out.logits);
-  const edge = outline(out.edge);
-  const auxiliary = average(out.region.map(region));
-  const inner = average(out.boundary.map(outline));
-  const total = [
-    final,
-    ...(auxiliary ? [mulScalar(auxiliary, options.auxiliary)] : []),
-    mulScalar(inner ? add(edge, inner) : edge, options.boundary),
-  ].reduce(add);
+  const outputs = [out.logits, ...out.region];
+  const outlines = [out.edge, ...out.boundary];
+  const regions = segLosses(together(outputs, fit, [...shape, classes]), oneHot, reshape(weight, shape), present, options); // [R, B]
+  const edges = boundaryLosses(together(outlines, fit, shape), boundary, valid);
+  const [auxiliary, inner] = [outputs.length - 1, outlines.length - 1];
+  const sharesOf = (count: number, first: number, others: number): Tensor =>
+    tensor(
+      Float32Array.from({ length: count + 1 }, (_, i) => (i === 0 ? first : others / count) / batches),
+      { shape: [count + 1, 1] },
+    );
+  const some = (losses: Tensor, start: number, end?: number): Tensor => mean(slice(losses, { axis: 0, start, ...(end && { end }) }));
   return {
-    total: meanOf(total),
-    final: meanOf(final),
-    edge: meanOf(edge),
-    ...(auxiliary && { auxiliary: meanOf(auxiliary) }),
-    ...(inner && { boundary: meanOf(inner) }),
+    total: add(
+      sum(mul(regions, sharesOf(auxiliary, 1, options.auxiliary))),
+      sum(mul(edges, sharesOf(inner, options.boundary, options.boundary))),
+    ),
+    final: some(regions, 0, 1),
+    edge: some(edges, 0, 1),
+    ...(auxiliary > 0 && { auxiliary: some(regions, 1) }),
+    ...(inner > 0 && { boundary: some(edges, 1) }),
   };
+}
+
+/** Logits of several outputs at the native slice, one after another: [R, ...shape]. Neighbours of one resolution are resized at once. */
+function together(outputs: readonly Tensor[], fit: Fit, shape: readonly number[]): Tensor {
+  const groups: Tensor[][] = [];
+  for (const z of outputs) {
+    const last = groups.at(-1);
+    if (last?.[0].shape.join() === z.shape.join()) last.push(z);
+    else groups.push([z]);
+  }
+  const native = groups.map((zs) => toNative(concat(zs, { axis: 0 }), fit));
+  return reshape(concat(native, { axis: 0 }), [outputs.length, ...shape]);
 }
