@@ -3,13 +3,11 @@
 // adjoints, so are concat and split.
 import { fields, integer, integers, maybe, perAxis, scalar, shown, type Kind } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
-import { numel } from '../engine/dtype.ts';
 import { aTensor, door, someTensors } from '../engine/door.ts';
-import { defineOp, dispatch, type Thunk } from '../engine/op.ts';
+import { defineOp, once, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { fill } from '../gen/fill.ts';
-import { elementLaunch } from './lanes.ts';
 import { aMode, placeDispatch, placeDxDispatch, type PadMode } from './pad.ts';
+import { lowerJoin, lowerSplit } from './parts.ts';
 import { reshape } from './reshape.ts';
 import { contiguous, copyView, sliced } from './strided.ts';
 
@@ -204,7 +202,6 @@ interface Joint {
   readonly axis: number;
   readonly sizes: readonly number[];
 }
-const starts = (sizes: readonly number[]): number[] => sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
 const along = (shape: readonly number[], axis: number, d: number): number[] => shape.map((s, i) => (i === axis ? d : s));
 
 const concatOp = defineOp({
@@ -223,37 +220,10 @@ const concatOp = defineOp({
       dtype: some.dtype,
     };
   },
-  lower({ caps, inputs, outputs: [y], attrs: { axis, sizes } }) {
-    const n = numel(y.shape);
-    const { overrides, grid } = elementLaunch(caps, n);
-    const clear = inputs.includes(null) ? [dispatch(fill, { y }, { n, value: 0 }, grid, { spec: { T: y.dtype }, overrides })] : [];
-    const at = starts(sizes);
-    return [
-      ...clear,
-      ...inputs.flatMap((x, i) =>
-        x === null
-          ? []
-          : copyView(
-              caps,
-              x,
-              contiguous(x.shape),
-              y,
-              sliced(
-                contiguous(y.shape),
-                along(
-                  x.shape.map(() => 0),
-                  axis,
-                  at[i],
-                ),
-                x.shape,
-              ),
-            ),
-      ),
-    ];
-  },
-  vjp({ inputs, grads: [g], attrs: { axis, sizes } }): (Thunk | null)[] {
-    const at = starts(sizes);
-    return inputs.map((_, i) => () => slice(g, { axis, start: at[i], end: at[i] + sizes[i] }));
+  lower: (c) => lowerJoin(c, c.inputs, c.attrs.sizes, c.outputs[0], c.attrs.axis),
+  vjp({ inputs, grads: [g], attrs }): (Thunk | null)[] {
+    const parts = once(() => splitOp(g, attrs));
+    return inputs.map((_, i) => () => parts()[i]);
   },
 });
 
@@ -285,25 +255,7 @@ const splitOp = defineOp({
   name: 'split',
   call: (x: Tensor, joint: Joint) => ({ inputs: [x], attrs: joint }),
   infer: ([x], { axis, sizes }) => sizes.map((d) => ({ shape: along(x.shape, axis, d), dtype: x.dtype })),
-  lower({ caps, inputs: [x], outputs, attrs: { axis, sizes } }) {
-    const at = starts(sizes);
-    return outputs.flatMap((y, i) =>
-      copyView(
-        caps,
-        x,
-        sliced(
-          contiguous(x.shape),
-          along(
-            x.shape.map(() => 0),
-            axis,
-            at[i],
-          ),
-          y.shape,
-        ),
-        y,
-      ),
-    );
-  },
+  lower: (c) => lowerSplit(c, c.inputs[0], c.attrs.axis, c.outputs, c.attrs.sizes),
   vjp: ({ grads, attrs }): Thunk[] => [() => concatOp(grads, attrs)],
   result: (outputs) => [...outputs],
 });

@@ -41,10 +41,10 @@ const IDS = [
   'cumsum: last axis',
 ];
 /**
- * Families that software adapters, or some, do not choose: below, and in the full tests. And what is one lane, on devices opened with
- * `debug`.
+ * Families that software adapters, or some, do not choose: below, and in the full tests. What is one lane, on devices opened with
+ * `debug`; and what only empty tensors have (order.test.ts).
  */
-const FOR_OTHERS = /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^check_index\.wgsl$/;
+const FOR_OTHERS = /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^(check_index|fill)\.wgsl$/;
 const named = (ids: readonly string[]) =>
   Object.values(families)
     .flatMap(rows)

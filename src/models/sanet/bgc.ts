@@ -3,7 +3,7 @@
 // exchange messages within and between each other, and back to pixels. Nodes are few and their masses may be close to 0: graphs are f32.
 import type { Tensor } from '../../engine/tensor.ts';
 import { bilateralGraphConv } from '../../ops/bilateral_graph.ts';
-import { concat, slice } from '../../ops/layout.ts';
+import { concat, split } from '../../ops/layout.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { add, addScalar, div, relu } from '../../ops/pointwise.ts';
 import { avgPool2d } from '../../ops/pool.ts';
@@ -96,9 +96,9 @@ export class BGC extends Module {
     const b = project(this.assign_b, this.state_b, boundary);
     const z = concat([this.w_s.forward(s.nodes), this.w_b.forward(b.nodes)], { axis: 1 }); // [S, 64, d]
     const message = relu(this.scoped(() => bilateralGraphConv(z, this.p, this.q)));
-    const half = (start: number): Tensor => slice(message, { axis: 1, start, end: start + NODES });
-    const hs = this.norm_s.forward(add(s.nodes, this.update_s.forward(concat([s.nodes, half(0)], { axis: -1 }))));
-    const hb = this.norm_b.forward(add(b.nodes, this.update_b.forward(concat([b.nodes, half(NODES)], { axis: -1 }))));
+    const [toS, toB] = split(message, 2, { axis: 1 }) as [Tensor, Tensor];
+    const hs = this.norm_s.forward(add(s.nodes, this.update_s.forward(concat([s.nodes, toS], { axis: -1 }))));
+    const hb = this.norm_b.forward(add(b.nodes, this.update_b.forward(concat([b.nodes, toB], { axis: -1 }))));
     const back = (q: Tensor, nodes: Tensor, conv: CBR): Tensor =>
       conv.forward(reshape(castTo(matmul(q, nodes), region.dtype), [...region.shape.slice(0, 3), WIDTH]));
     return { j1: relu(add(boundary, back(b.q, hb, this.back_b))), j2: relu(add(region, back(s.q, hs, this.back_s))) };

@@ -3,7 +3,7 @@
 // (CCA) or by place (CSA). Cosine scores, no temperature, a learned position bias.
 import { tensor, type Tensor } from '../../engine/tensor.ts';
 import { attention } from '../../ops/attention.ts';
-import { concat, slice } from '../../ops/layout.ts';
+import { concat, split } from '../../ops/layout.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { permute } from '../../ops/permute.ts';
 import { add, gelu } from '../../ops/pointwise.ts';
@@ -110,15 +110,10 @@ abstract class CrossLayerAttention extends Module {
         { axis: 2 },
       ); // [3, B, T, C_t]
       const shape = grouped.shape.slice(1);
-      const [q, k, v] = [0, 1, 2].map((i) => reshape(slice(grouped, { axis: 0, start: i, end: i + 1 }), shape)) as [Tensor, Tensor, Tensor];
+      const [q, k, v] = split(grouped, 3, { axis: 0 }).map((part) => reshape(part, shape)) as [Tensor, Tensor, Tensor];
       const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: castTo(this.positionBias(), q.dtype) });
-      let start = 0;
-      return levels.map(({ shortcut }, i) => {
-        const end = start + this.tokens[i];
-        const own = slice(attended, { axis: 1, start, end });
-        start = end;
-        return this.level[i].after(shortcut, this.ungroup(own, RATIOS[i], slices, [hm, wm]));
-      });
+      const own = split(attended, this.tokens, { axis: 1 });
+      return levels.map(({ shortcut }, i) => this.level[i].after(shortcut, this.ungroup(own[i], RATIOS[i], slices, [hm, wm])));
     });
   }
 }

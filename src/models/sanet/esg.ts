@@ -3,7 +3,7 @@
 // pooled from edge-gated features. Squared distances grow past f16: pooling and the search for neighbours are f32.
 import type { Tensor } from '../../engine/tensor.ts';
 import { edgeConvGather, neighbourMax } from '../../ops/edge_conv.ts';
-import { slice } from '../../ops/layout.ts';
+import { split } from '../../ops/layout.ts';
 import { linear, matmul } from '../../ops/matmul.ts';
 import { l2Normalize } from '../../ops/norm.ts';
 import { add, addScalar, div, exp, mul, mulScalar, neg, sigmoid, square, sub } from '../../ops/pointwise.ts';
@@ -55,8 +55,7 @@ export class ESG extends Module {
     const nearest =
       selected ?? this.scoped(() => noGrad(() => topk(distances(castTo(x, 'f32'), nodes), NEIGHBOURS, { largest: false }).indices));
     // Wc [V - x; x] = V W1^T + x (W2 - W1)^T: five times fewer products than pair by pair.
-    const w1 = slice(this.pair.weight, { axis: 1, start: 0, end: c });
-    const w2 = slice(this.pair.weight, { axis: 1, start: c, end: 2 * c });
+    const [w1, w2] = split(this.pair.weight, 2, { axis: 1 }) as [Tensor, Tensor];
     // [S, N, 5, C]
     const pairs = this.scoped(() => edgeConvGather(castTo(linear(nodes, w1), x.dtype), linear(x, castTo(sub(w2, w1), x.dtype)), nearest));
     const y = this.scoped(() => neighbourMax(this.bn.forward(pairs, { relu: true })));
