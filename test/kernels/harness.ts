@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Runs one kernel entry point on the default adapter with plain WebGPU: no engine in between. Outputs lie between guard
 // words and start as NaN, so a missed element or a write past the end shows.
-import { create } from 'webgpu';
 import { afterAll } from 'vitest';
 import { fromF16, toF16 } from '../../src/engine/dtype.ts';
 import { packParams } from '../../src/gpu/params.ts';
 import type { KernelDef } from '../../src/gpu/kernel.ts';
+import { provideGPU } from '../../src/gpu/provider.ts';
 import { specialise } from '../../src/gpu/specialise.ts';
 
 const GUARD = 256; // bytes before and after each output: the largest offset alignment that a device may ask
@@ -33,16 +33,15 @@ export const ORDERS = {
 };
 
 interface Opened {
-  gpu: GPU;
   device: GPUDevice;
   software: boolean;
   subgroupSize: number;
 }
 let opened: Promise<Opened> | undefined;
-let live: Opened | undefined; // create()'s result must stay reachable, or promises hang
+let live: Opened | undefined;
 
 async function open(): Promise<Opened> {
-  const gpu = create(['enable-dawn-features=allow_unsafe_apis']); // subgroup matrices
+  const gpu = await provideGPU(); // with what openDevice asks of Dawn: subgroup matrices, f16 on NVIDIA
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('no WebGPU adapter: run `npm run setup`');
   const wanted = ['shader-f16', 'subgroups', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'].filter((f) =>
@@ -54,7 +53,6 @@ async function open(): Promise<Opened> {
     requiredLimits: { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX },
   });
   return (live = {
-    gpu,
     device,
     software: /llvmpipe|swiftshader/i.test(`${adapter.info.description} ${adapter.info.device}`),
     subgroupSize: adapter.info.subgroupMinSize,

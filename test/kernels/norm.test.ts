@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../../src/gen/norm.ts';
-import { fold, half, nmse, noise, rounded, run } from './harness.ts';
+import { device, fold, half, nmse, noise, rounded, run } from './harness.ts';
 
 const range = (n: number) => [...Array(n).keys()];
 const add = (v: number[]) => v.reduce((a, b) => a + b, 0);
@@ -68,7 +68,10 @@ describe.each([true, false])('norm, layer %s', (layer) => {
       grid: fold(Math.ceil((rows * lanes.LANES) / lanes.WG)),
     };
     const a = await run(norm, { ...common, buffers: { x: store(x), gamma, beta, y: fresh, stats: { f32: 2 * rows } } });
-    const tolerance = f16 ? 2e-7 : layer ? 1e-8 : 1e-12; // f32: the mean of values near 1000 is known to 3e-5
+    // f32: the mean of values near 1000 is known to 3e-5 where the sum is divided exactly, as processors do; WGSL allows a division
+    // 2.5 units in the last place.
+    const { software } = await device();
+    const tolerance = f16 ? 2e-7 : layer ? (software ? 1e-8 : 2.5 ** 2 * 1e-8) : 1e-12;
     expect(nmse(a.y, want.y)).toBeLessThan(tolerance);
     expect(nmse(a.stats, want.stats)).toBeLessThan(1e-12);
     const stats_in = Float32Array.from(want.stats);
