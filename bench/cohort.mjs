@@ -3,7 +3,7 @@
 // node bench/cohort.mjs FOLDER [--scans 1000] [--shards 8] [--killed 3] [--some 64]: what docs/scaling.md says of cohorts. Phantoms of 64^3
 // by a small network as a Slurm array on this machine (Debian's slurm-wlm and munge, by root), tasks killed and submitted again; the masks
 // against those of one process; the time of `some` of the scans by 1, 2, 4 and 8 tasks. Takes up what is in FOLDER, and writes cohort.json
-// there. Some 0.1 s a scan is Slurm's.
+// and throughput.svg there (dashed: in proportion to the cores). Some 0.1 s a scan is Slurm's.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,8 @@ import { availableParallelism, hostname, loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
 import { writePhantomDataset } from '../dist/sanet.js';
 
 const { values: flags, positionals } = parseArgs({
@@ -138,7 +140,8 @@ async function startSlurm() {
 
 /** Submits deploy/slurm/cohort.sbatch; returns the job's number. Submitted again, a shard keeps its number of all shards. */
 function submit(array, of, from, to) {
-  const env = { ...process.env, VOXELGRAD: tool.join(' '), PARTS: String(of) };
+  // A thread a task, so that two tasks have two cores.
+  const env = { ...process.env, VOXELGRAD: tool.join(' '), PARTS: String(of), LP_NUM_THREADS: '1' };
   const argv = [
     '--parsable',
     `--array=${array}`,
@@ -222,4 +225,25 @@ const distinct = new Set(
   ),
 ).size;
 tell({ masks: ours.length, ofOneProcess: theirs.length, different: other, distinct });
+const points = told.throughput.map(({ tasks, scans: n, seconds: took }) => ({ tasks, rate: (60 * n) / took })),
+  [first] = points;
+const svg = Plot.plot({
+  document: parseHTML('<html></html>').document,
+  width: 480,
+  height: 276,
+  marginLeft: 48,
+  grid: true,
+  style: { background: 'white', fontSize: '12px' },
+  x: { type: 'log', label: 'tasks of the array, a thread each', ticks: points.map(({ tasks }) => tasks), tickFormat: 'd' },
+  y: { label: 'scans a minute', zero: true },
+  marks: [
+    Plot.lineY(
+      [1, told.cores].map((tasks) => ({ tasks, rate: tasks * first.rate })),
+      { x: 'tasks', y: 'rate', stroke: '#bbb', strokeDasharray: '4,3' },
+    ),
+    Plot.lineY(points, { x: 'tasks', y: 'rate', stroke: '#1b9e77', marker: true }),
+  ],
+});
+svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+writeFileSync(at('throughput.svg'), `${svg.outerHTML}\n`);
 process.exitCode = ours.length === scans && theirs.length === scans && other.length === 0 ? 0 : 1;

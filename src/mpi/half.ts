@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Floats as 16-bit halves on their way between processes: rounded to the nearest, ties to even, as IEEE 754 has it. Many at a time: a call for each, and a
-// word that is written as a float and read as bits at once, cost more than the conversion.
+// Floats as 16-bit halves on their way between processes: rounded to the nearest, ties to even, as IEEE 754 has it. Many at a time: a
+// call for each, and a word that is written as a float and read as bits at once, cost more than the conversion.
 
 /** Added to a value below the smallest normal half, it puts its bits where a half's are. */
 const MAGIC = 0.5,
