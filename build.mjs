@@ -66,7 +66,8 @@ for (const { file, wgsl } of linked) {
   good.push({ kernel, wgsl, verdict: path.replace(/json$/, 'valid') });
 }
 if (!wanted.length) {
-  if (good.length === files.length) writeIfChanged(join(root, 'src/gen/kernels.ts'), lifted(good.map(({ kernel }) => kernel)));
+  if (good.length === files.length)
+    writeIfChanged(join(root, 'src/gen/kernels.ts'), lifted(good.map(({ kernel, wgsl }) => ({ ...kernel, wgsl }))));
   removeStale();
 }
 if (!flags.gen) await validateAll();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// `voxelgrad`: the engine, its ops, layers and optimisers. Runs in Node and, as dist/voxelgrad.browser.js, in a browser.
+/**
+ * `voxelgrad`: the engine, its ops, layers and optimisers. Runs in Node and, as dist/voxelgrad.browser.js, in a browser.
+ * @module voxelgrad
+ */
 /// <reference types="@webgpu/types" preserve="true" />
 
 import './methods_of_tensor.ts';

@@ -89,47 +89,85 @@ declare module './engine/tensor.ts' {
     maximum(other: Operand): Tensor;
     /** The smaller of x and other. */
     minimum(other: Operand): Tensor;
-    /** 1 where x == other, else 0 (u32), and so on. */
+    /** 1 where x == other, else 0 (u32). */
     equal(other: Operand): Tensor;
+    /** 1 where x > other, else 0 (u32). */
     greater(other: Operand): Tensor;
+    /** 1 where x >= other, else 0 (u32). */
     greaterEqual(other: Operand): Tensor;
+    /** 1 where x < other, else 0 (u32). */
     less(other: Operand): Tensor;
+    /** 1 where x <= other, else 0 (u32). */
     lessEqual(other: Operand): Tensor;
+    /** -x. */
     neg(): Tensor;
+    /** |x|. */
     abs(): Tensor;
+    /** -1, 0 or 1. */
     sign(): Tensor;
+    /** Largest whole number that is not above x. */
     floor(): Tensor;
+    /** Smallest whole number that is not below x. */
     ceil(): Tensor;
+    /** Nearest whole number, ties to even. */
     round(): Tensor;
+    /** e to the power x. */
     exp(): Tensor;
+    /** Natural logarithm. */
     log(): Tensor;
+    /** Square root. */
     sqrt(): Tensor;
+    /** 1 / sqrt(x). */
     rsqrt(): Tensor;
+    /** 1 / x. */
     reciprocal(): Tensor;
+    /** x times x. */
     square(): Tensor;
+    /** Sine of x in radians. */
     sin(): Tensor;
+    /** Cosine of x in radians. */
     cos(): Tensor;
+    /** Hyperbolic tangent. */
     tanh(): Tensor;
+    /** 1 / (1 + exp(-x)). */
     sigmoid(): Tensor;
+    /** max(x, 0). */
     relu(): Tensor;
+    /** x times the normal distribution function of x, exact (erf). */
     gelu(): Tensor;
+    /** x / (1 + exp(-x)). */
     silu(): Tensor;
+    /** log(1 + exp(x)), without overflow. */
     softplus(): Tensor;
+    /** x within `low` and `high`. */
     clamp(low: number, high: number): Tensor;
+    /** The same values as another dtype; of floats the whole part where that is one of integers. */
     cast(dtype: DType): Tensor;
+    /** The same values, cut off from the gradient. */
     detach(): Tensor;
+    /** Sums over `axes` (default: all). */
     sum(options?: ReduceOptions): Tensor;
+    /** Means over `axes` (default: all). */
     mean(options?: ReduceOptions): Tensor;
+    /** Largest elements over `axes` (default: all). */
     max(options?: ReduceOptions): Tensor;
+    /** Smallest elements over `axes` (default: all). */
     min(options?: ReduceOptions): Tensor;
+    /** Products over `axes` (default: all). */
     prod(options?: ReduceOptions): Tensor;
+    /** Index (u32) of the first largest element along `axis` (default: the last). */
     argmax(options?: Index): Tensor;
+    /** Index (u32) of the first smallest element along `axis` (default: the last). */
     argmin(options?: Index): Tensor;
+    /** exp(x), divided by its sum along `axis` (default: the last). */
     softmax(axis?: number): Tensor;
+    /** The logarithm of `softmax`. */
     logSoftmax(axis?: number): Tensor;
     /** [..., M, K] times [..., K, N]. */
     matmul(other: Tensor): Tensor;
+    /** The same values in another shape of as many; -1 stands for what is left. */
     reshape(shape: readonly number[]): Tensor;
+    /** Axes in another order: axis i of the result is axis `axes[i]` of x. */
     permute(axes: readonly number[]): Tensor;
     /**
      * Adds to `grad` of everything that this loss, of one element, depends on and that requires a gradient. Once for each loss; outside of
@@ -137,6 +175,7 @@ declare module './engine/tensor.ts' {
      * @throws ShapeError, MissingGradientError; VoxelgradError ORDER for a second time
      */
     backward(): void;
+    /** Two axes changed for each other, as the function `transpose`. */
     transpose(...axes: Parameters<typeof transpose> extends [Tensor, ...infer Rest] ? Rest : never): Tensor;
   }
 }

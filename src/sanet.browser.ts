@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// `voxelgrad/sanet` in a page, with the engine: the models, their data, their training, and the metrics of their results. A data set is
-// what a person dropped, a run lies in the origin's private file system; training belongs into a worker.
+/**
+ * `voxelgrad/sanet` in a page, with the engine: the models, their data, their training, and the metrics of their results. A data set is
+ * what a person dropped, a run lies in the origin's private file system; training belongs into a worker.
+ * @module voxelgrad/sanet in a page
+ */
 /// <reference types="@webgpu/types" preserve="true" />
 
 // The engine comes along: a second bundle beside this one would have tensors of its own.

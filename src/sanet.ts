@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// `voxelgrad/sanet`: the models, their data, their training, and the metrics of their results. For Node.
+/**
+ * `voxelgrad/sanet`: the models, their data, their training, and the metrics of their results. For Node.
+ * @module voxelgrad/sanet
+ */
 /// <reference types="@webgpu/types" preserve="true" />
 
 export { Bottleneck, ResNet, type ResNetOptions } from './models/resnet.ts';

@@ -24,12 +24,19 @@ export function typescript({ file, entries }, wgsl) {
   );
 }
 
+/** What an editor shows of an entry point: its buffers with their shapes, and what a workgroup takes. */
+function docstring(file, { entry, bindings }, wgsl) {
+  const buffers = bindings.filter((b) => b.kind !== 'uniform').map((b) => `- ${b.name} (${b.kind}): ${shapeOf(wgsl, b.name)}`);
+  const lines = [`\`${entry}\` of kernels/${file}. Workgroups: ${workgroupsOf(wgsl, entry)}. Buffers:`, ...buffers];
+  return `/**\n${lines.map((line) => ` * ${line.replaceAll('*/', '* /')}\n`).join('')} */\n`;
+}
+
 /** Every entry point of every kernel file, for a device of the caller's. */
 export function lifted(kernels) {
   const module = (file) => file.replace(/\.wgsl$/, '_file');
   const imports = kernels.map(({ file }) => `import * as ${module(file)} from './${file.replace(/wgsl$/, 'ts')}';\n`);
-  const exports = kernels.flatMap(({ file, entries }) =>
-    entries.map(({ entry }) => `export const ${entry} = /* @__PURE__ */ kernel(${module(file)}.${entry});\n`),
+  const exports = kernels.flatMap(({ file, entries, wgsl }) =>
+    entries.map((e) => `${docstring(file, e, wgsl)}export const ${e.entry} = /* @__PURE__ */ kernel(${module(file)}.${e.entry});\n`),
   );
   return (
     '// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/. Do not edit.\nimport { kernel } from ' +

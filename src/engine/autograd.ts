@@ -15,10 +15,7 @@ export type Grads = ReadonlyMap<Tensor, Tensor>;
 
 const aTensor = instance('a tensor', Tensor);
 
-/**
- * Gradients of `loss` (one element) with respect to `params`, as ops appended to the trace.
- * @throws MissingGradientError naming every op on the way that has no gradient.
- */
+/** Gradients of `loss` (one element) by `params`, as ops of the trace. @throws MissingGradientError naming every op that has none */
 export function backward(loss: Tensor, params: Iterable<Tensor>): Grads {
   expectArguments('backward', { loss: aTensor, params: iterable }, [loss, params]);
   const wanted = new Set(params);
@@ -104,9 +101,7 @@ function expectScalar(loss: Tensor): void {
     throw new ShapeError(`backward: loss has shape [${loss.shape}], expected one element.`, 'Reduce it with sum() or mean().');
 }
 
-/**
- * Gradients of `loss` over `nodes`. After each node `done` is told, where memory is not planned, which gradients nothing reads any more.
- */
+/** Gradients of `loss` over `nodes`. After each node `done` is told, where memory is not planned, which gradients nothing reads more. */
 function walk(
   nodes: readonly Node[],
   wanted: ReadonlySet<Tensor>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Op calls as a list of kernel calls, for a pass and buffers of the caller's: what `lower` of each op says, with no second copy of its grids.
+// Op calls as a list of kernel calls, for a pass and buffers of the caller's: what `lower` of each op says, no second copy of its grids.
 import { callable, expectArguments, fields, instance, listOf, maybe, type Kind } from '../check.ts';
 import { VoxelgradError } from '../errors.ts';
 import { currentDevice, Device } from '../gpu/device.ts';
@@ -84,10 +84,7 @@ export function plan(step: Step, specs: readonly Spec[], options: LiftOptions = 
   return made;
 }
 
-/**
- * Ops as a block of kernel calls in a compute pass of the caller's: planned as `plan` does, and compiled.
- * @throws what `plan` throws; KernelCompileError
- */
+/** Ops as a block of kernel calls in a pass of the caller's, compiled. @throws what `plan` throws, by which it plans; KernelCompileError */
 export async function lift(step: Step, specs: readonly Spec[], options: LiftOptions = {}): Promise<Lifted> {
   expectArguments('lift', ARGUMENTS, [step, specs, options]);
   const device = options.device ?? currentDevice();

@@ -24,6 +24,10 @@ export {
   type VjpContext,
 } from './lower.ts';
 
+/**
+ * The public function of an op, traced, planned, fused around and differentiated as ours are: docs/custom_ops.md, field by field.
+ * @throws what `call` and `infer` throw; MissingGradientError where a loss needs a gradient and `vjp` is left out
+ */
 export function defineOp<Args extends unknown[], A, R = Tensor, I extends Inputs = Inputs, O extends Outputs = Outputs>(
   def: OpDef<Args, A, R, I, O>,
 ): (...args: Args) => R {

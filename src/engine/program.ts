@@ -112,10 +112,7 @@ export class Program<O, F = Feed> implements Disposable {
     this.listing = parts.listing;
   }
 
-  /**
-   * Replays the step. Results live until the next run or dispose(); read them with `data()`.
-   * @throws ShapeError for a wrong feed; whatever the device has met since the last check.
-   */
+  /** Replays the step. Results live until the next run or dispose(). @throws ShapeError for a wrong feed; what the device has met */
   run(...input: Fed<F>): O {
     this.prepare(input[0] ?? {});
     const { gpu } = this.device;
@@ -144,6 +141,7 @@ export class Program<O, F = Feed> implements Disposable {
     return timestamps(this.device, this.submits);
   }
 
+  /** What it takes: dispatches, bytes by kind, and the tensors that hold them longest. */
   report(): ProgramReport {
     return this.summary;
   }
@@ -202,6 +200,7 @@ export class Program<O, F = Feed> implements Disposable {
     target.storage.holds = value.storage.holds;
   }
 
+  /** Gives its memory back, its results with it. */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;

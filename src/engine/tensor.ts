@@ -102,6 +102,7 @@ export function setCreationHook(hook: ((t: Tensor) => void) | null): ((t: Tensor
   return before;
 }
 
+/** Numbers of one dtype in a shape, row-major, on the device, or in a trace the promise of them. Immutable but for `write()`. */
 export class Tensor implements Spec, Disposable {
   readonly shape: readonly number[];
   readonly dtype: DType;
@@ -263,6 +264,7 @@ export class Tensor implements Spec, Disposable {
     return this.toString();
   }
 
+  /** Gives its memory back. Later use is a DisposedError; a second time does nothing. */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
@@ -378,10 +380,12 @@ export function tensor(
   return made;
 }
 
+/** Zeros [...shape], f32 unless `dtype` is given. @throws ShapeError for a bad shape, LimitError where they do not fit the device */
 export function zeros(shape: readonly number[], options: Made = {}): Tensor {
   return filled('zeros', shape, 0, options);
 }
 
+/** `value` everywhere in [...shape], f32 unless given. @throws ShapeError, LimitError, DTypeError for what the dtype has not */
 export function full(shape: readonly number[], value: number, options: Made = {}): Tensor {
   return filled('full', shape, value, options);
 }

@@ -19,9 +19,7 @@ export interface Node {
   readonly detached: boolean;
   /** Made by the reverse walk: it depends on the parameters, but second derivatives are not built. */
   readonly gradient: boolean;
-  /**
-   * Where the gradient reads values of an eager call (tape.ts); null once they are gone. In a trace, from inputs and outputs themselves.
-   */
+  /** Where the gradient reads values of an eager call (tape.ts); null once they are gone. In a trace: from inputs and outputs. */
   readonly saved?: { readonly inputs: readonly (Tensor | null)[]; readonly outputs: readonly Tensor[] } | null;
 }
 

@@ -5,10 +5,7 @@ import { VoxelgradError } from '../errors.ts';
 
 export type Tree<L> = L | readonly Tree<L>[] | { readonly [key: string]: Tree<L> };
 
-/**
- * Replaces every leaf, keeping the nesting. `path` names the leaf, e.g. `batch.image`. @throws VoxelgradError USAGE naming `where` for
- * anything else.
- */
+/** Replaces every leaf, keeping the nesting. `path` names the leaf, e.g. `batch.image`. @throws VoxelgradError USAGE naming `where` */
 export function mapTree<L, M>(
   where: string,
   tree: Tree<L>,

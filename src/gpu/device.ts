@@ -201,6 +201,7 @@ export class Device implements Disposable {
     return this.budget < Infinity ? this.budget - this.live : this.caps.limits.maxStorageBufferBindingSize;
   }
 
+  /** Bytes and buffers that are held now. */
   memory(): MemoryUse {
     return { live: this.live, pooled: this.pooled, peak: this.peak, buffers: this.own.size };
   }

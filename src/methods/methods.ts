@@ -26,6 +26,7 @@ const methods: Record<string, Method> = {
   ctn,
   swin_smt: swinSmt,
 };
+/** What a plan can train, by name; `addMethod` adds to it. */
 export const METHODS: Readonly<Record<string, Method>> = methods;
 
 /** Adds a method of one's own, which plans may then name. @throws UsageError where a method of that name is there already */
@@ -35,4 +36,5 @@ export function addMethod(method: Method): void {
   methods[method.name] = method;
 }
 
+/** The method that a plan names: one of METHODS. Plans that `parsePlan` read name one that is there. */
 export const methodOf = <M extends MethodPlan>({ method }: Pick<Plan<M>, 'method'>): Method<M> => METHODS[method.name];

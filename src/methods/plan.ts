@@ -99,6 +99,7 @@ const evaluation = z.strictObject({
   test: choice(['wilcoxon-holm'], ['paired-t']).describe('[22] between runs, on the Jaccard index of each case'),
 });
 
+/** Presets from small to large: `demo` and `tiny` for software adapters, `base` and `paper` for GPUs. */
 export const PRESETS = ['demo', 'tiny', 'base', 'paper'] as const;
 export type Preset = (typeof PRESETS)[number];
 

@@ -16,6 +16,10 @@ import { STREAMS } from '../random/philox.ts';
 import type { Averages, Networks, Optimisers, Scheduled, StepOptions, StepResult } from './method.ts';
 import { Reduction } from './reduction.ts';
 
+/**
+ * What the steps of a method share with the loop: scheduled values, random numbers, gradients gathered over volumes and processes, and
+ * means that the log shows. One for each step program; `using` frees what it holds.
+ */
 export class StepContext implements Disposable {
   /** Of the coming iteration; set before each. */
   scheduled: Scheduled = { iteration: 0 };

@@ -64,6 +64,10 @@ export interface SupervisedOptions<N> {
   contradictions?(plan: Plan<SupervisedFields<N>>): string[];
 }
 
+/**
+ * A method that trains one network by cross entropy and Dice on annotated voxels: say its sizes by preset and how it is made, then
+ * `addMethod` it (examples/own_method.ts).
+ */
 export function supervised<N>(name: string, options: SupervisedOptions<N>): Method<SupervisedFields<N>, VolumeFeed> {
   return {
     name,

@@ -12,6 +12,10 @@ const EXPANSION = 4;
 const conv = (inChannels: number, outChannels: number, kernel: number, stride = 1): Conv2d =>
   new Conv2d(inChannels, outChannels, kernel, { stride, padding: (kernel - 1) / 2, init: kaimingFanOut });
 
+/**
+ * The block of ResNet-50 (He et al. 2016): 1 x 1, 3 x 3 (with the stride) and 1 x 1 convolutions with batch norms, added to x:
+ * [N, H, W, in] to [N, H / stride, W / stride, 4 width]. State dict as in torchvision.
+ */
 export class Bottleneck extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm;
@@ -53,6 +57,7 @@ export interface ResNetOptions {
   zeroInitLastGamma?: boolean;
 }
 
+/** ResNet (He et al. 2016) without its classifier: [N, H, W, in] to five maps. By default ResNet-50; state dict as in torchvision. */
 export class ResNet extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm;

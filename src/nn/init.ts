@@ -6,13 +6,17 @@ import { numel } from '../engine/dtype.ts';
 /** Values of a parameter of PyTorch shape `shape`; `id` is its op id in the init stream. */
 export type Initialiser = (shape: readonly number[], seed: number, id: number) => Float32Array;
 
+/** The same value everywhere. */
 export const constant =
   (value: number): Initialiser =>
   (shape) =>
     new Float32Array(numel(shape)).fill(value);
+/** Zeros. */
 export const zerosInit = constant(0);
+/** Ones. */
 export const onesInit = constant(1);
 
+/** Normally distributed, of mean 0 and standard deviation `std`. */
 export const normal =
   (std: number): Initialiser =>
   (shape, seed, id) => {
@@ -35,6 +39,7 @@ export const truncatedNormal =
     return out;
   };
 
+/** Uniform from `low` to `high`. */
 export const uniform =
   (low: number, high: number): Initialiser =>
   (shape, seed, id) =>

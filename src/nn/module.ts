@@ -18,6 +18,10 @@ export type StateDict = Map<string, StateEntry>;
  */
 export type LoadedEntry = { readonly shape: readonly number[]; readonly data: ArrayBufferView & { readonly length: number } };
 
+/**
+ * What networks are made of: a class whose fields are parameters and modules, lists of them too, named as in PyTorch. `forward` is yours.
+ * Batch statistics and dropout follow `train()` and `eval()` of the root; a program keeps the mode in which it was compiled.
+ */
 export class Module {
   /** Batch statistics and dropout in training, running statistics otherwise. Part of the trace: compile one program for each. */
   training = true;
@@ -79,11 +83,13 @@ export class Module {
     for (const p of this.parameters()) p.zeroGrad();
   }
 
+  /** Batch statistics and dropout from here on, in all modules below too; `train(false)` is `eval()`. Compiled programs stay. */
   train(mode = true): this {
     for (const m of this.modules()) m.training = mode;
     return this;
   }
 
+  /** Running statistics and no dropout from here on, in all modules below too. */
   eval(): this {
     return this.train(false);
   }

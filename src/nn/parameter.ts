@@ -28,6 +28,10 @@ const KINDS = {
 /** What blank parameters read; never written. */
 let shared = new Float32Array(0);
 
+/**
+ * A weight or a running statistic: `shape` is the one here, `torchShape` and the values of a state dict are in PyTorch's layout.
+ * Fields of a Module that hold one are in its state dict.
+ */
 export class Parameter extends Tensor {
   readonly torchShape: readonly number[];
   readonly layout: WeightLayout;

@@ -137,7 +137,7 @@ export class GRU extends Recurrent {
   constructor(inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super('GRU', 3, inputs, hidden, options);
   }
-  /** `h` [layers directions, B, hidden]: the state to begin with; zeros unless given. */
+  /** `h` is the state to begin with, [layers directions, B, hidden]; zeros unless given. */
   forward(x: Tensor, h?: Tensor | null): { output: Tensor; h: Tensor } {
     expectArguments('GRU', { x: aTensor, h: noneOrTensor }, [x, h]);
     return this.scoped(() => {
@@ -161,7 +161,7 @@ export class LSTM extends Recurrent {
   constructor(inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super('LSTM', 4, inputs, hidden, options);
   }
-  /** `h` and `c` [layers directions, B, hidden]: the states to begin with; zeros unless given. */
+  /** `h` and `c` are the states to begin with, [layers directions, B, hidden]; zeros unless given. */
   forward(x: Tensor, { h, c }: { h?: Tensor | null; c?: Tensor | null } = {}): { output: Tensor; h: Tensor; c: Tensor } {
     expectArguments('LSTM', { x: aTensor, h: noneOrTensor, c: noneOrTensor }, [x, h, c]);
     return this.scoped(() => {

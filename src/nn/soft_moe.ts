@@ -30,6 +30,10 @@ class Expert extends Module {
   }
 }
 
+/**
+ * Soft mixture of `experts` of width `dim` (Puigcerver et al. 2023), each a pair of linear layers of 4 `dim`: [B, ..., dim] to the same,
+ * the positions of a sample being its tokens. State dict: norm, slot_embeds, slot_norm, experts.N.lin1, lin2.
+ */
 export class SoftMoE extends Module {
   readonly norm: RMSNorm;
   readonly slot_embeds: Linear;

@@ -8,9 +8,7 @@ import type { Tensor } from '../engine/tensor.ts';
 import { edge_conv_gather, edge_conv_du, edge_conv_dv, edge_conv_lists } from '../gen/edge_conv.ts';
 import { neighbour_max, neighbour_max_dx } from '../gen/neighbour_max.ts';
 
-/**
- * u [S, M, C] gathered by index [S, N, K] (u32 or i32, below M), plus v [S, N, C]: [S, N, K, C]. The index has no gradient.
- */
+/** u [S, M, C] gathered by index [S, N, K] (u32 or i32, below M), plus v [S, N, C]: [S, N, K, C]. The index has no gradient. */
 export const edgeConvGather = defineOp({
   name: 'edge_conv_gather',
   takes: { u: aTensor, v: aTensor, index: aTensor },

@@ -17,10 +17,7 @@ function root(x: Tensor): Tensor {
   );
 }
 
-/**
- * gamma x n + beta + x, where n is a channel's norm over the positions of x [N, ..., C] by the mean over channels of these norms + eps;
- * gamma, beta f32 [C].
- */
+/** gamma x n + beta + x, n a channel's norm over the positions of x [N, ..., C] by their mean over channels + eps; gamma, beta f32 [C]. */
 export const globalResponseNorm = door(
   'globalResponseNorm',
   { x: aTensor, gamma: aTensor, beta: aTensor, options: maybe(fields({ eps: maybe(scalar) })) },

@@ -27,10 +27,7 @@ export function elementLaunch(caps: Caps, count: number): { WG: number; override
   return { WG, overrides: { WG }, grid: grid1d(Math.ceil(count / WG)) };
 }
 
-/**
- * Runs of a reduction over n for `others` independent results: enough runs to fill the device, and none longer than
- * `longest`, which bounds the rounding of a serial f32 sum.
- */
+/** Runs of a reduction over n, `others` beside it: enough to fill the device, none longer than `longest`, which bounds rounding in f32. */
 export function runs(caps: Caps, n: number, others: number, longest: number, shortest = 64): { chunk: number; parts: number } {
   const wanted = Math.ceil((caps.software ? 64 : 8192) / Math.max(1, others));
   const parts = Math.max(Math.ceil(n / longest), Math.min(wanted, Math.floor(n / shortest)), 1);

@@ -161,10 +161,7 @@ export function manualSeed(value: number): void {
 }
 
 const STANDARD = { shape: aShape, options: maybe(fields({ dtype: maybe(aDType) })) };
-/**
- * Numbers in [0, 1): [...shape], f32 or f16, from the default generator (`manualSeed`). A program draws others in each run. @throws
- * ShapeError, DTypeError
- */
+/** Numbers in [0, 1): [...shape], f32 or f16, from the default generator, others in each run. @throws ShapeError, DTypeError */
 export const rand = door('rand', STANDARD, (shape: readonly number[], { dtype }: { dtype?: DType } = {}): Tensor =>
   uniform(shape, { random: standard, dtype }),
 );

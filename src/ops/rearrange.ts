@@ -11,10 +11,7 @@ import { reshape } from './reshape.ts';
 import { expand } from './expand.ts';
 import { axisOf } from './layout.ts';
 
-/**
- * Order of the channels that hold a block: CRD has channel c r^2 + dy r + dx (PyTorch's pixel shuffle), DCR has
- * (dy r + dx) C + c (ONNX's default).
- */
+/** Order of the channels of a block: CRD has channel c r^2 + dy r + dx (PyTorch's pixel shuffle), DCR (dy r + dx) C + c (ONNX). */
 export interface BlockOptions {
   factor: number;
   mode?: 'CRD' | 'DCR';

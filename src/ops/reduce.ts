@@ -21,8 +21,11 @@ const toExtrema = (x: Tensor, y: Tensor, g: Tensor): Tensor => {
   return mul(hits, div(g, sumTo(hits, y.shape)));
 };
 
+/** Means over `axes` (default: all) of floats, added up in f32; of nothing NaN. @throws ShapeError for axes that x has not, DTypeError */
 export const mean = reduction('mean', { op: 'sum', mean: true, dtypes: FLOATS, vjp: (x, _, g, n) => expand(mulScalar(g, 1 / n), x.shape) });
+/** Largest elements over `axes` (default: all); NaN wins, and equal ones share the gradient. @throws ShapeError for axes of no elements */
 export const max = reduction('max', { op: 'max', dtypes: ALL, vjp: toExtrema });
+/** Smallest elements over `axes` (default: all), as `max`. */
 export const min = reduction('min', { op: 'min', dtypes: ALL, vjp: toExtrema });
 /** Product. Its gradient is the product of the others, also where some are 0. */
 export const prod = reduction('prod', {
@@ -77,4 +80,5 @@ function arg(name: string, op: 'max' | 'min') {
 
 /** Index (u32) of the first largest element along an axis, or of its first NaN. */
 export const argmax = arg('argmax', 'max');
+/** Index (u32) of the first smallest element along `axis` (default: the last), or of its first NaN. */
 export const argmin = arg('argmin', 'min');

@@ -18,10 +18,7 @@ export interface InterpolationPlan extends Disposable {
   readonly tensors: readonly [Tensor, Tensor, Tensor, Tensor, Tensor];
 }
 
-/**
- * `index` and `weight` hold `taps` values for every pair, pairs in row-major order of `shape`.
- * @throws ShapeError for wrong counts or an index past the table
- */
+/** `index`, `weight`: `taps` values a pair, pairs row-major in `shape`. @throws ShapeError for wrong counts or an index past the table */
 export function interpolationPlan(
   entries: number,
   shape: readonly number[],
@@ -137,7 +134,7 @@ const tableGrad = defineOp({
   },
 });
 
-/** [heads, ...plan.shape]: sum over taps of weight x table entry. */
+/** Gives [heads, ...plan.shape], the sum over taps of weight x table entry. */
 export const tableInterpolate = door(
   'tableInterpolate',
   { table: aTensor, plan: aPlan },

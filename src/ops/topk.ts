@@ -74,4 +74,5 @@ const extremum = (name: string, largest: boolean) =>
 
 /** Largest element along a short axis and its first index, which takes the gradient (`max` shares it among equals). The first NaN wins. */
 export const maxWithIndex = extremum('maxWithIndex', true);
+/** Smallest element along a short axis and its first index, as `maxWithIndex`. */
 export const minWithIndex = extremum('minWithIndex', false);

@@ -118,10 +118,7 @@ export async function raceTiles(shape: string, tiles: (caps: Caps, dtype: DType)
   return rivals.map(({ name, ms }) => ({ tile: name, ms: median(ms) })) as [Time, ...Time[]];
 }
 
-/**
- * Compares the contenders on one shape class (`f32 1024x64 1`: rows, columns, products beside it). @throws ShapeError for what is no shape
- * class
- */
+/** Compares the contenders on one shape class (`f32 1024x64 1`: rows, columns, products beside it). @throws ShapeError for no class */
 export async function tuneShape(shape: string): Promise<Tuned> {
   const times = await raceTiles(shape, contenders);
   const [own] = times;

@@ -14,6 +14,10 @@ import { mul, mulScalar, sub } from '../ops/pointwise.ts';
 /** The average of so many weights is not kept by more than half where `young` is set. */
 const YOUNG = 10;
 
+/**
+ * An average of a network's trainable weights over training steps, as torch.optim.swa_utils.AveragedModel keeps it, on the device: as much
+ * memory again as the weights. Buffers, such as running statistics, are not averaged. `dispose()` frees it.
+ */
 export class WeightAverage implements Disposable {
   /** How many weights are in it. */
   count = 0;
@@ -115,6 +119,7 @@ export class WeightAverage implements Disposable {
     if (this.count === 0) throw new VoxelgradError('ORDER', 'average: holds no weights yet.', 'Call update() first.');
   }
 
+  /** Gives the memory of the average back. */
   dispose(): void {
     for (const { mean } of this.averages.values()) mean.dispose();
   }

@@ -10,6 +10,7 @@ const MOST = 40;
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
+/** What presets ask of a data set: medians of sizes (voxels) and spacings (mm) over at most 40 of its training cases. @throws DataError */
 export async function fingerprintOf(
   dataset: Dataset,
   onCase?: (done: number, total: number, name: string) => void,

@@ -22,6 +22,7 @@ const LEAST = 16;
 
 type Probabilities = Record<string, Float32Array>;
 
+/** SA-Net's networks as one maker of masks: class probabilities of ROIs [D, H, W], as large as the plan says. `dispose()` frees it. */
 export class Predictor implements RoiPredictor {
   readonly most: number;
   private readonly size: Readonly<Triple>;

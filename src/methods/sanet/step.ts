@@ -82,6 +82,10 @@ export function stepExample(plan: SanetPlan): StepExample {
   };
 }
 
+/**
+ * SA-Net's training step, compiled for this plan's shapes: volumes in, losses out, networks and optimisers updated in place.
+ * @throws LimitError where it does not fit the device
+ */
 export function compileStep(
   plan: SanetPlan,
   nets: SanetNetworks,

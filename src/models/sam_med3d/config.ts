@@ -18,6 +18,7 @@ export interface SamConfig {
   readonly official?: Intensity;
 }
 
+/** Sizes of SAM-Med3D by name: image encoder (b, s, t), edge of the cube in voxels, windows. */
 export const SAM_PRESETS = {
   'sam-b128-w14': { size: 128, dim: 768, depth: 12, heads: 12, window: 14 },
   'sam-b128': { size: 128, dim: 768, depth: 12, heads: 12, window: 0 },

@@ -80,7 +80,7 @@ export class PromptEncoder extends Module {
     return reshape(this.pe_layer.forward(tensor(coords, { shape: [g ** 3, 3] })), [1, g, g, g, PROMPT_DIM]);
   }
 
-  /** [B, n + 1, 384]: the clicks, then one token that says "no further point". */
+  /** The clicks, [B, n + 1, 384], then one token that says "no further point". */
   sparse({ coords, labels }: Clicks): Tensor {
     const [b, n] = labels.shape as [number, number];
     const label = reshape(labels, [b, n, 1]);

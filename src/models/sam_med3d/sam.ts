@@ -13,6 +13,10 @@ import { MaskDecoder } from './mask_decoder.ts';
 import { officialIntensities, turned, turnedCoords } from './official.ts';
 import { PromptEncoder, type Clicks } from './prompt_encoder.ts';
 
+/**
+ * SAM-Med3D (Wang et al. 2023): a volume is encoded once, clicks are decoded against it into a mask's logits. Channels last; state dict
+ * with the names of its authors' code, whose released weights `voxelgrad train --init` takes.
+ */
 export class SamMed3D extends Module {
   readonly image_encoder: ImageEncoder;
   readonly prompt_encoder: PromptEncoder;

@@ -85,7 +85,7 @@ abstract class CrossLayerAttention extends Module {
   /** Attended tokens of one level [B, T_i, C_t] -> map [S, h, w, C']: the adjoint of the grouping, overlaps summed. */
   protected abstract ungroup(tokens: Tensor, ratio: number, slices: number, smallest: readonly [number, number]): Tensor;
 
-  /** [nh, T, T]: the table at the offset of query and key, plus the key level's scalar. */
+  /** The table at the offset of query and key, plus the key level's scalar: [nh, T, T]. */
   positionBias(): Tensor {
     const total = this.taps.tokens;
     const keyLevel = new Float32Array(total * RATIOS.length);

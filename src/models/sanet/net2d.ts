@@ -58,6 +58,10 @@ export interface Net2DOutput {
 const rescaled = (x: Tensor, { scale, offset, low, high }: NonNullable<Net2DConfig['intensity']>): Tensor =>
   clamp(addScalar(mulScalar(x, scale), offset), low, high);
 
+/**
+ * SA-Net's 2D network (docs/method.md): slices [S, h, w, 1], h and w multiples of 32, to logits of every class and of boundaries. Parts are
+ * left out by `useMSA`, `useBGC` and `useRM`.
+ */
 export class Net2D extends Module {
   readonly encoder: ResNet;
   readonly lat: CBR[];

@@ -9,6 +9,7 @@ import { newestIn } from '../../../train/start.ts';
 import type { CheckpointName } from '../../../train/run_store.ts';
 import { anywhere, folderStore } from './folder.ts';
 
+/** Writes weights, moments and state to one safetensors file at `path`, whole or not at all. @throws DataError where it cannot be */
 export async function saveCheckpoint(
   path: string,
   nets: Networks,
