@@ -35,7 +35,7 @@ export function runs(caps: Caps, n: number, others: number, longest: number, sho
   return { chunk, parts: Math.max(1, Math.ceil(n / chunk)) };
 }
 
-/** Launch of kernels that add up `n` partial results for each of `results` (kernels/lib/wide.wgsl): a lane each, or on a GPU a workgroup where they are many. */
+/** Launch of kernels that add up `n` partial results of `results` (kernels/lib/wide.wgsl): a lane each, or on GPUs a workgroup for many. */
 export function sumLaunch(
   caps: Caps,
   results: number,

@@ -114,7 +114,8 @@ it('keeps every voxel where it lies in the patient, however its file is stored',
     const [c, s] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
     return [c, -s, 0, s, c, 0, 0, 0, 1];
   };
-  // Columns are the directions of W, H and D, in LPS: as most scanners, mirrored, front to back, side to side, oblique, oblique about two axes.
+  // Columns are the directions of W, H and D, in LPS: as most scanners, mirrored, front to back, side to side, oblique, oblique about two
+  // axes.
   const ways: Readonly<Record<string, readonly number[]>> = {
     axial: [1, 0, 0, 0, 1, 0, 0, 0, 1],
     ras: [-1, 0, 0, 0, -1, 0, 0, 0, 1],
