@@ -76,6 +76,10 @@ const aPair =
   };
 const pair = (v: number | Pair): Pair => (typeof v === 'number' ? [v, v] : v);
 
+/** Windows of one element each: a map under another shape. */
+const single = (window: Pair, stride: Pair, padding: Pair): boolean =>
+  [...window, ...stride].every((v) => v === 1) && padding.every((v) => v === 0);
+
 export interface UnfoldOptions<T> {
   window: T;
   stride: T;
@@ -100,6 +104,7 @@ export const unfold = door(
     const [k, s, p] = [pair(window), pair(stride), pair(padding)];
     const size: Pair = [x.shape[1], x.shape[2]];
     const count = size.map((d, i) => windowCount('unfold', d, k[i], s[i], p[i])) as unknown as Pair;
+    if (single(k, s, p)) return reshape(x, [x.shape[0], ...size, 1, 1, x.shape[3]]);
     return unfoldOp(x, { size, count, window: k, stride: s, padding: p });
   },
 );
@@ -117,7 +122,8 @@ export const fold = door(
   { windows: aTensor, options: fields({ size: aPair(0), stride: aPair(1), padding: maybe(aPair(0)) }) },
   (windows: Tensor, { size, stride, padding = 0 }: FoldOptions<number | Pair>): Tensor => {
     if (windows.shape.length !== 6) throw new ShapeError(`fold: got [${windows.shape}], expected [N, Y, X, KH, KW, C].`);
-    const [, yn, xn, kh, kw] = windows.shape as [number, number, number, number, number];
+    const [n, yn, xn, kh, kw, c] = windows.shape as [number, number, number, number, number, number];
+    if (single([kh, kw], pair(stride), pair(padding)) && pair(size).join() === `${yn},${xn}`) return reshape(windows, [n, yn, xn, c]);
     return foldOp(windows, { size: pair(size), count: [yn, xn], window: [kh, kw], stride: pair(stride), padding: pair(padding) });
   },
 );
