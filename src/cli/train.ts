@@ -336,7 +336,12 @@ async function trainRun(folder: string, asked: Options, context: Context, mpi: M
     );
 
   const ranks = mpi && new MpiRanks(mpi, plan.training.transport === 'f16');
-  if (mpi) context.note(`${mpi.ranks} processes: ${mpi.ranks * plan.training.batch} volumes an iteration`);
+  if (mpi && ranks) {
+    // Some launchers name the one that died by its number alone.
+    const who = await ranks.gather(`${process.pid} on ${hostname()}`);
+    const list = who.map((each, rank) => `rank ${rank} is process ${each}`).join(', ');
+    context.note(`${mpi.ranks} processes: ${mpi.ranks * plan.training.batch} volumes an iteration; ${list}`);
+  }
   if (options.resume && options.ranksChanged && first) {
     const before = (await newestCheckpoint(options.run)).state.ranks?.at(-1)?.ranks ?? 1;
     if (before !== (mpi?.ranks ?? 1))
