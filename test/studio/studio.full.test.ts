@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The whole way of a person: open the phantom, paint a third of its slices, train, take the mask away, read it back. With two bare
-// networks, and with `demo`, on whose session the command line goes on. SwiftShader has no GPU below it: on two cores an iteration of
-// `demo` takes 12 seconds or more.
+// networks: SwiftShader has no GPU below it, and takes 25 seconds of one core for an iteration of the preset `demo`.
 // STUDIO_DOCS=1 puts pictures of the steps into docs/studio.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,17 +12,13 @@ import { toRas } from '../../src/data/orientation.ts';
 import { readVolume } from '../../src/io/browser/volume.ts';
 import { makeSample } from '../../src/studio/session/sample.ts';
 import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
-import { bundled, chromium, removeBundled, swiftShader } from '../browser/chromium.ts';
-import { voxelgrad } from '../cli/voxelgrad.ts';
+import { bundled, chromium, removeBundled } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
 import { Driver } from './driver.ts';
-import { says, take, train, trained, unpack, weights } from './person.ts';
+import { says, take, train } from './person.ts';
 
 const PICTURES = process.env.STUDIO_DOCS ? fileURLToPath(new URL('../../docs/studio', import.meta.url)) : undefined;
 const ITERATIONS = 30;
-/** Where the session of `demo` is taken away for the command line, which trains the rest, too. */
-const PAUSED = 28;
-
 /** The smallest training that still is one. */
 const PLAN = {
   preset: 'demo',
@@ -43,7 +38,6 @@ needs(chromium, 'Chromium').describe('the studio', () => {
   const { image, label } = makeSample();
   let scratch: string, served: Served, page: Driver;
   beforeAll(async () => {
-    if (swiftShader) process.env.VK_DRIVER_FILES = swiftShader; // of Node, too: so that it computes the same bits
     scratch = await bundled();
     served = await serveStudio({ page: join(scratch, 'dist/studio'), port: 0 });
     page = await Driver.open();
@@ -145,31 +139,5 @@ needs(chromium, 'Chromium').describe('the studio', () => {
     await shot('train');
     await says(page, `is finished after ${ITERATIONS} iterations`, 1800);
     await mask();
-  });
-
-  it('does so by the preset `demo`, and the command line goes on with its session, to the same bits', async () => {
-    await begin();
-    await page.click('Train', '.stage');
-    await page.input('.field input', ITERATIONS);
-    await page.click('Train', '.panel button');
-    const began = Date.now();
-    await trained(page, PAUSED, 3000);
-    console.log(
-      `studio: an iteration of demo took ${((Date.now() - began) / 1000 / PAUSED).toFixed(1)} s, with the compilation of kernels`,
-    );
-    await page.click('Pause');
-    await says(page, 'paused', 600);
-    const folder = join(scratch, 'session');
-    unpack(await take(page, 'Session', scratch), folder);
-    await page.click('Train', '.stage');
-    await page.click('Go on');
-    await says(page, `is finished after ${ITERATIONS} iterations`, 1200);
-    await mask();
-    const own = weights(await take(page, 'Model', scratch));
-    expect(await voxelgrad(['train', join(folder, 'data'), '--run', join(folder, 'run'), '--resume'])).toMatchObject({
-      code: 0,
-      out: expect.stringContaining(`Trained ${ITERATIONS} iterations`),
-    });
-    if (swiftShader) expect(weights(join(folder, 'run/checkpoints/final.safetensors'))).toEqual(own);
   });
 });
