@@ -41,7 +41,7 @@ async function shown(example: string, matches: RegExp): Promise<string> {
       fetch('/result', { method: 'POST', body: JSON.stringify(text()) });
     }, 50);
   </script>`;
-  return await answerOf<string>(scratch, page, { '/example.js': outputFiles[0].text });
+  return answerOf<string>(scratch, page, { '/example.js': outputFiles[0].text });
 }
 
 needs(chromium, 'Chromium').it('worker.ts trains beside its page', async () => {

@@ -11,10 +11,10 @@ import type { Tensor } from '../engine/tensor.ts';
 import { sumTo } from './expand.ts';
 
 // Rows whose expression WGSL has for integers too; -u32 and sign(u32) it has not.
-const INTEGERS = new Set([
-  ...['add', 'sub', 'mul', 'div', 'indicator', 'equal', 'not_equal', 'greater', 'greater_equal', 'neg', 'abs', 'sign', 'square'],
-  ...['add_scalar', 'mul_scalar', 'equal_scalar', 'greater_scalar'],
-]);
+const INTEGERS = new Set(
+  `add sub mul div indicator equal not_equal greater greater_equal neg abs sign square
+   add_scalar mul_scalar equal_scalar greater_scalar`.split(/\s+/),
+);
 const SIGNED = new Set(['neg', 'sign']);
 
 /** An expression for floats, or one that holds for integers too (INTEGERS), or one for each. */
