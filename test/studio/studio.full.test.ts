@@ -15,7 +15,7 @@ import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
 import { bundled, chromium, removeBundled } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
 import { Driver } from './driver.ts';
-import { says, take, train } from './person.ts';
+import { says, take, train, trained } from './person.ts';
 
 const PICTURES = process.env.STUDIO_DOCS ? fileURLToPath(new URL('../../docs/studio', import.meta.url)) : undefined;
 const ITERATIONS = 30;
@@ -136,6 +136,7 @@ needs(chromium, 'Chromium').describe('the studio', () => {
     await page.key('PageDown');
     await page.value('new Promise((r) => requestAnimationFrame(r))');
     console.log(`studio: a key is answered within ${Date.now() - began} ms while it trains`);
+    if (PICTURES) await trained(page, 20); // curves with a shape
     await shot('train');
     await says(page, `is finished after ${ITERATIONS} iterations`, 1800);
     await mask();
