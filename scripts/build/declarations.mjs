@@ -34,7 +34,11 @@ export function declare(root, home) {
       return `${before}${quote}${stem}.js${quote}`;
     });
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, text);
+    const bare = target.startsWith(join(types, 'zod')) ? text.replace(/\/\*\*[^]*?\*\/\n?/g, '') : text; // zod documents itself elsewhere
+    writeFileSync(
+      target,
+      bare.replace(/^(?: {4})+/gm, (indent) => '\t'.repeat(indent.length / 4)),
+    );
   };
   for (const entry of ENTRIES) keep(join(types, entry), join(types, entry));
   for (const file of readdirSync(types, { recursive: true, encoding: 'utf8' }))

@@ -24,12 +24,9 @@ export function typescript({ file, entries }, wgsl) {
   );
 }
 
-/** What an editor shows of an entry point: its buffers with their shapes, and what a workgroup takes. */
-function docstring(file, { entry, bindings }, wgsl) {
-  const buffers = bindings.filter((b) => b.kind !== 'uniform').map((b) => `- ${b.name} (${b.kind}): ${shapeOf(wgsl, b.name)}`);
-  const lines = [`\`${entry}\` of kernels/${file}. Workgroups: ${workgroupsOf(wgsl, entry)}. Buffers:`, ...buffers];
-  return `/**\n${lines.map((line) => ` * ${line.replaceAll('*/', '* /')}\n`).join('')} */\n`;
-}
+/** What an editor shows of an entry point; the file's card and its JSON say the rest. */
+const docstring = (file, { entry }, wgsl) =>
+  `/** \`${entry}\` of kernels/${file}. Workgroups: ${workgroupsOf(wgsl, entry).replaceAll('*/', '* /')} */\n`;
 
 /** Every entry point of every kernel file, for a device of the caller's. */
 export function lifted(kernels) {
