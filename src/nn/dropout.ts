@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Dropout as layers: single values, whole channels of maps and volumes (PyTorch's Dropout, Dropout2d, Dropout3d), or whole samples. The
 // numbers come from a RandomSource that the training step gives (`useRandom`), so that a resumed run draws the same.
+import { expectArguments, number } from '../check.ts';
 import { VoxelgradError } from '../errors.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { dropout, type RandomSource } from '../ops/random.ts';
@@ -12,7 +13,7 @@ export class Dropout extends Module {
   readonly p: number;
   constructor(p = 0.5) {
     super();
-    if (!(p >= 0 && p <= 1)) throw new VoxelgradError('USAGE', `${new.target.name}: got p ${p}, expected 0 to 1.`);
+    expectArguments(new.target.name, { p: number(0, 1) }, [p]);
     this.p = p;
   }
   /** Axes along which values go together. */

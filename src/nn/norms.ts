@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Norms without running statistics: training and evaluation are one.
 import type { Tensor } from '../engine/tensor.ts';
-import { expectArguments, fields, integer, maybe, scalar } from '../check.ts';
+import { expectArguments, fields, flag, integer, maybe, scalar } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { globalResponseNorm } from '../ops/global_response_norm.ts';
 import { groupNorm, instanceNorm } from '../ops/group_norm.ts';
@@ -31,9 +31,10 @@ export class BatchStatisticsNorm extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;
   private readonly eps: number;
-  constructor(channels: number, { eps = 1e-5 }: { eps?: number } = {}) {
+  constructor(channels: number, options: { eps?: number } = {}) {
     super();
-    expectArguments('BatchStatisticsNorm', { channels: integer(1), options: fields({ eps: maybe(scalar) }) }, [channels, { eps }]);
+    expectArguments('BatchStatisticsNorm', { channels: integer(1), options: fields({ eps: maybe(scalar) }) }, [channels, options]);
+    const { eps = 1e-5 } = options;
     this.weight = new Parameter([channels], onesInit);
     this.bias = new Parameter([channels], zerosInit);
     this.eps = eps;
@@ -56,9 +57,15 @@ export class GroupNorm extends Module {
   readonly bias: Parameter;
   private readonly groups: number;
   private readonly eps: number;
-  constructor(groups: number, channels: number, { eps = 1e-5 }: { eps?: number } = {}) {
+  constructor(groups: number, channels: number, options: { eps?: number } = {}) {
     super();
-    if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0))
+    expectArguments('GroupNorm', { groups: integer(1), channels: integer(1), options: fields({ eps: maybe(scalar) }) }, [
+      groups,
+      channels,
+      options,
+    ]);
+    const { eps = 1e-5 } = options;
+    if (channels % groups !== 0)
       throw new ShapeError(`GroupNorm: got ${groups} groups of ${channels} channels, expected groups that divide them.`);
     this.groups = groups;
     this.eps = eps;
@@ -74,15 +81,21 @@ export class GroupNorm extends Module {
 export class InstanceNorm extends Module {
   readonly weight?: Parameter;
   readonly bias?: Parameter;
+  private readonly channels: number;
   private readonly eps: number;
-  constructor(channels: number, { eps = 1e-5, affine = false }: { eps?: number; affine?: boolean } = {}) {
+  constructor(channels: number, options: { eps?: number; affine?: boolean } = {}) {
     super();
+    const kinds = { eps: maybe(scalar), affine: maybe(flag) };
+    expectArguments('InstanceNorm', { channels: integer(1), options: fields(kinds) }, [channels, options]);
+    const { eps = 1e-5, affine = false } = options;
+    this.channels = channels;
     this.eps = eps;
     if (!affine) return;
     this.weight = new Parameter([channels], onesInit);
     this.bias = new Parameter([channels], zerosInit);
   }
   forward(x: Tensor): Tensor {
+    if (x.shape.at(-1) !== this.channels) throw new ShapeError(`InstanceNorm: got [${x.shape}], expected [N, ..., ${this.channels}].`);
     return this.scoped(() => instanceNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps }));
   }
 }
@@ -92,8 +105,10 @@ export class GlobalResponseNorm extends Module {
   readonly gamma: Parameter;
   readonly beta: Parameter;
   private readonly eps: number;
-  constructor(channels: number, { eps = 1e-6 }: { eps?: number } = {}) {
+  constructor(channels: number, options: { eps?: number } = {}) {
     super();
+    expectArguments('GlobalResponseNorm', { channels: integer(1), options: fields({ eps: maybe(scalar) }) }, [channels, options]);
+    const { eps = 1e-6 } = options;
     this.eps = eps;
     this.gamma = new Parameter([channels], zerosInit);
     this.beta = new Parameter([channels], zerosInit);

@@ -162,8 +162,9 @@ export class LSTM extends Recurrent {
     super('LSTM', 4, inputs, hidden, options);
   }
   /** `h` and `c` are the states to begin with, [layers directions, B, hidden]; zeros unless given. */
-  forward(x: Tensor, { h, c }: { h?: Tensor | null; c?: Tensor | null } = {}): { output: Tensor; h: Tensor; c: Tensor } {
-    expectArguments('LSTM', { x: aTensor, h: noneOrTensor, c: noneOrTensor }, [x, h, c]);
+  forward(x: Tensor, state: { h?: Tensor | null; c?: Tensor | null } = {}): { output: Tensor; h: Tensor; c: Tensor } {
+    expectArguments('LSTM', { x: aTensor, state: fields({ h: noneOrTensor, c: noneOrTensor }) }, [x, state]);
+    const { h, c } = state;
     return this.scoped(() => {
       const { output, last } = this.unroll('LSTM', x, [h, c]);
       return { output, h: last[0], c: last[1] };

@@ -114,6 +114,7 @@ export const scatterAdd = door(
   { g: aTensor, index: aTensor, options: fields({ axis: integer(), size: integer(0) }) },
   (g: Tensor, index: Tensor, { axis, size }: { axis: number; size: number }): Tensor => {
     const at = axisOf('scatterAdd', g.shape, axis);
+    if (index.shape.join() !== g.shape.join()) throw new ShapeError(`scatterAdd: got index [${index.shape}], expected [${g.shape}].`);
     const { outer, k: m, inner } = around(g.shape, at);
     return scatterOp(g, index, {
       outer,

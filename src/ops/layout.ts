@@ -71,12 +71,15 @@ export interface SliceOptions {
   step?: List;
 }
 
+const short = (list: List | undefined, axes: readonly number[]): boolean => Array.isArray(list) && list.length !== axes.length;
+
 /** x[start:end:step] along one or more axes, with Python's rules for negative and too large bounds. */
 export const slice = door(
   'slice',
   { x: aTensor, options: fields({ axis: perAxis(), start: maybe(aBound), end: maybe(aBound), step: maybe(aBound) }) },
   (x: Tensor, { axis, start, end, step }: SliceOptions): Tensor => {
     const axes = [axis].flat().map((a) => axisOf('slice', x.shape, a));
+    if ([start, end, step].some((l) => short(l, axes))) throw new ShapeError(`slice: got axes [${axes}], expected lists as long.`);
     const pick = (list: List | undefined, i: number): number | undefined => (Array.isArray(list) ? list[i] : (list as number | undefined));
     const part = { start: x.shape.map(() => 0), step: x.shape.map(() => 1), shape: [...x.shape] };
     axes.forEach((a, i) => {
@@ -165,10 +168,11 @@ export const pad = door(
     }),
   },
   (x: Tensor, { axes = x.shape.map((_, i) => i), before = 0, after = 0, mode = 'constant', value = 0 }: PadOptions): Tensor => {
+    if (short(before, axes) || short(after, axes)) throw new ShapeError(`pad: got axes [${axes}], expected lists as long.`);
     const spread = (list: List): number[] => {
       const full = x.shape.map(() => 0);
       axes.forEach((a, i) => {
-        full[axisOf('pad', x.shape, a)] = typeof list === 'number' ? list : (list[i] ?? 0);
+        full[axisOf('pad', x.shape, a)] = typeof list === 'number' ? list : list[i];
       });
       return full;
     };

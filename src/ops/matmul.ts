@@ -131,10 +131,11 @@ export const matmul = door(
     const attrs = { transA, transB, act: activation };
     if (a.shape.length < 2 || b.shape.length < 2) return op(a, b, bias, attrs); // infer says what is wrong
     const batch = batchShape(a, b);
-    // More than two independent batch strides: the smaller operand is repeated.
+    // More than two independent batch strides: the smaller operand is repeated, of those that are not whole yet.
     if (batchAxes(a, b, batch).length > 2) {
       const full = (t: Tensor): Tensor => expand(t, [...batch, ...t.shape.slice(-2)]);
-      return a.size < b.size
+      const isFull = ({ shape }: Tensor): boolean => numel(shape.slice(0, -2)) === numel(batch);
+      return isFull(b) || (!isFull(a) && a.size < b.size)
         ? matmul(full(a), b, { transA, transB, bias, activation })
         : matmul(a, full(b), { transA, transB, bias, activation });
     }

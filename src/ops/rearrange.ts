@@ -106,14 +106,14 @@ export const tile = door('tile', { x: aTensor, repeats: integers(0) }, (x: Tenso
   const shape = [...new Array<number>(rank - x.shape.length).fill(1), ...x.shape];
   const times = [...new Array<number>(rank - repeats.length).fill(1), ...repeats];
   const repeated = times.flatMap((t, i) => (t === 1 ? [] : [i]));
-  // Every repeated axis makes two; more than three are beyond the axes of one broadcast.
-  if (repeated.length > 3)
+  // Every repeated axis makes two, and what lies between them one: more are beyond the axes of one broadcast.
+  if (repeated.length > 2)
     return tile(
       tile(
         x,
-        times.map((t, i) => (i >= repeated[3] ? t : 1)),
+        times.map((t, i) => (i >= repeated[2] ? t : 1)),
       ),
-      times.map((t, i) => (i >= repeated[3] ? 1 : t)),
+      times.map((t, i) => (i >= repeated[2] ? 1 : t)),
     );
   const wide = expand(
     reshape(

@@ -155,6 +155,7 @@ export const layout: Family = {
   ],
   tile: [
     one('a new axis', [3, 5], (a) => re.tile(a, [2, 1, 3]), 'a.tile(2, 1, 3)'),
+    one('three axes apart', [3, 2, 5, 2], (a) => re.tile(a, [1, 2, 3, 2]), 'a.tile(1, 2, 3, 2)'),
     one('a column of 65', [65, 1], (a) => re.tile(a, [1, 7]), 'a.tile(1, 7)'),
   ],
   repeatInterleave: [one('middle axis', [3, 5, 7], (a) => re.repeatInterleave(a, { repeats: 3, axis: 1 }), 'a.repeat_interleave(3, 1)')],

@@ -35,6 +35,7 @@ export const products: Family = {
     product('one left matrix, transposed', [9, 7], [3, 9, 5], 'a.mT @ b', { transA: true }),
     product('crossed batches', [3, 1, 7, 9], [4, 9, 5], 'a @ b'),
     product('three batch strides', [2, 1, 3, 4, 5], [1, 4, 1, 5, 3], 'a @ b'),
+    product('three batch strides, the smaller one whole', [5, 1, 7, 3], [2, 5, 4, 3, 1], 'a @ b'),
     product('128 cubed', [128, 128], [128, 128], 'a @ b', {}, { bench: true }),
     { name: 'bias', inputs: [x([7, 9]), x([9, 5]), x([5])], call: (a, b, c) => matmul(a, b, { bias: c }), torch: 'a @ b + c', f16: true },
     ...Object.entries(ACTIVATIONS).map(([activation, f]): Case => ({
