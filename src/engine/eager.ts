@@ -3,6 +3,8 @@
 import { LimitError, VoxelgradError } from '../errors.ts';
 import { currentDevice, type Device } from '../gpu/device.ts';
 import { packParams } from '../gpu/params.ts';
+import type { Call } from '../gpu/profile.ts';
+import { submit } from '../gpu/submit.ts';
 import { byteSize, type Spec } from './dtype.ts';
 import { expectKnown, indicesOf, watchNode } from './indices.ts';
 import { lowerCall, type Dispatch, type Op } from './lower.ts';
@@ -44,9 +46,7 @@ export function executeInto(
   const uniforms: GPUBuffer[] = [];
   try {
     for (const s of scratch) temporaries.push(Storage.alloc(device, byteSize(s), `${label} scratch`));
-    const encoder = device.gpu.createCommandEncoder({ label });
-    const pass = encoder.beginComputePass({ label });
-    for (const d of dispatches) {
+    const calls = dispatches.map((d): Call => {
       const pipeline = device.pipelines.get(d);
       const storageOf = (name: string): Storage => {
         const ref = d.bindings[name];
@@ -65,19 +65,12 @@ export function executeInto(
         uniforms.push(buffer);
         uniform = { buffer };
       }
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(
-        0,
-        device.gpu.createBindGroup({
-          label,
-          layout: pipeline.getBindGroupLayout(0),
-          entries: bindEntries(device, d, storageOf, uniform, label),
-        }),
-      );
-      pass.dispatchWorkgroups(...d.grid);
-    }
-    pass.end();
-    device.gpu.queue.submit([encoder.finish()]);
+      const entries = bindEntries(device, d, storageOf, uniform, label);
+      const group = device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
+      const bytes = device.debug ? boundBytes(d, storageOf) : 0;
+      return { pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}`, bytes };
+    });
+    submit(device, calls, label);
   } finally {
     for (const buffer of uniforms) buffer.destroy();
     for (const t of temporaries) t.release();
@@ -93,6 +86,10 @@ export function expectDevice(where: string, device: Device, storage: Storage): v
       'Make all tensors of a computation on one device.',
     );
 }
+
+/** Of all that a dispatch binds, once each. */
+export const boundBytes = ({ def }: Dispatch, storageOf: (name: string) => Storage): number =>
+  def.bindings.reduce((n, { kind, name }) => n + (kind === 'uniform' ? 0 : storageOf(name).bytes), 0);
 
 /** Bind group entries of one dispatch. @throws LimitError when a range is larger than the device can bind, or the grid too wide. */
 export function bindEntries(

@@ -5,7 +5,7 @@ import type { KernelDef } from '../gpu/kernel.ts';
 import { packParams } from '../gpu/params.ts';
 import type { Call } from '../gpu/profile.ts';
 import { variantKey } from '../gpu/pipelines.ts';
-import { bindEntries } from './eager.ts';
+import { bindEntries, boundBytes } from './eager.ts';
 import type { Place, schedule } from './schedule.ts';
 import { Storage } from './tensor.ts';
 
@@ -79,8 +79,8 @@ export async function freeze(
       const uniform = d.def.params ? { buffer: arena!.buffer, offset: offsetOf(d), size: d.def.params.size } : null;
       const entries = bindEntries(device, d, (name) => storageOf(step.place(d, name)), uniform, label);
       const group = device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
-      submits.at(-1)!.push({ pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}` });
-      const bytes = d.def.bindings.reduce((n, { kind, name }) => n + (kind === 'uniform' ? 0 : storageOf(step.place(d, name)).bytes), 0);
+      const bytes = boundBytes(d, (name) => storageOf(step.place(d, name)));
+      submits.at(-1)!.push({ pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}`, bytes });
       listing.push({
         label,
         kernel: d.def,

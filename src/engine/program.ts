@@ -5,6 +5,7 @@ import { DisposedError, ShapeError, VoxelgradError } from '../errors.ts';
 import { callable, expectArguments, fields, flag, instance, maybe, scalar } from '../check.ts';
 import { currentDevice, Device, onDevice } from '../gpu/device.ts';
 import { timestamps, type Call, type KernelTime } from '../gpu/profile.ts';
+import { submit } from '../gpu/submit.ts';
 import { byteSize, expectHost, expectSpec, type HostArray, type HostOf, type Spec } from './dtype.ts';
 import { executeInto, expectDevice } from './eager.ts';
 import { freeze, type Owned, type PlannedDispatch } from './freeze.ts';
@@ -115,22 +116,7 @@ export class Program<O, F = Feed> implements Disposable {
   /** Replays the step. Results live until the next run or dispose(). @throws ShapeError for a wrong feed; what the device has met */
   run(...input: Fed<F>): O {
     this.prepare(input[0] ?? {});
-    const { gpu } = this.device;
-    for (const calls of this.submits) {
-      const encoder = gpu.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      let last: GPUComputePipeline | null = null;
-      for (const call of calls) {
-        if (call.pipeline !== last) {
-          pass.setPipeline(call.pipeline);
-          last = call.pipeline;
-        }
-        pass.setBindGroup(0, call.group);
-        pass.dispatchWorkgroups(call.x, call.y, call.z);
-      }
-      pass.end();
-      gpu.queue.submit([encoder.finish()]);
-    }
+    for (const calls of this.submits) submit(this.device, calls);
     printNow(this.printed);
     return this.outputs;
   }

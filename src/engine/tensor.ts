@@ -53,7 +53,9 @@ export class Storage {
   }
 
   static alloc(device: Device, bytes: number, label: string): Storage {
-    return new Storage(device, device.alloc(bytes, label), 0, bytes, true);
+    const made = new Storage(device, device.alloc(bytes, label), 0, bytes, true);
+    device.debug?.expect(made, made.buffer);
+    return made;
   }
 
   /** The device, or somebody else, may have written here. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One open GPU device: its abilities, its memory account, its pipelines, and the errors it has met.
-import { callable, expectArguments, fields, flag, maybe, number, oneOf, shown, text, type Kind } from '../check.ts';
+import { callable, expectArguments, fields, flag, listOf, maybe, number, oneOf, shown, text, type Kind } from '../check.ts';
 import { DeviceLostError, DisposedError, LimitError, VoxelgradError } from '../errors.ts';
 import type { Caps, DeviceInfo, MatrixSizes, TunedTiles } from './caps.ts';
+import { ASPECTS, DebugLog, type DebugAspect } from './debug.ts';
 import { PipelineCache } from './pipelines.ts';
 import { freeMemory, provideGPU, waitAsleep } from './provider.ts';
 import { Readback } from './readback.ts';
@@ -17,8 +18,12 @@ export interface DeviceOptions {
   validateOnly?: boolean;
   /** Bytes of GPU memory this device may hold at once. Default: 80 % of free memory on software adapters, else no bound. */
   memoryBudget?: number;
-  /** Looks at indices on the device too: the next `data()` or `sync()` throws an IndexError that names the op. Slow; to find a fault. */
-  debug?: boolean;
+  /**
+   * For finding a fault; slow. `indices` out of range are looked for on the device too: the next `data()` or `sync()` throws an IndexError that names the
+   * op. `calls` writes a line a dispatch to the console: op, kernel, workgroups, bytes that it binds, time. `memory` names tensors that were lost without
+   * `dispose()`, and what is still held when the device closes. True: all of these.
+   */
+  debug?: boolean | readonly DebugAspect[];
   /** A device of the caller's. It is never destroyed by us. */
   gpuDevice?: GPUDevice;
   /** Tiles that `tune` found for the adapter that answers. Default: the built-in table alone. */
@@ -50,6 +55,8 @@ export class Device implements Disposable {
   readonly slotPool: SlotPool;
   /** Null unless opened with `debug`. */
   readonly watch: IndexWatch | null;
+  /** Null unless opened with `debug`. */
+  readonly debug: DebugLog | null;
   private readonly budget: number;
   private readonly errors: VoxelgradError[] = [];
   private readonly spare = new Map<number, GPUBuffer[]>();
@@ -62,7 +69,7 @@ export class Device implements Disposable {
   private readonly own = new Set<GPUBuffer>();
   private readonly onError: (event: Event) => void;
 
-  constructor(gpu: GPUDevice, info: DeviceInfo, caps: Caps, borrowed: boolean, budget: number, debug = false) {
+  constructor(gpu: GPUDevice, info: DeviceInfo, caps: Caps, borrowed: boolean, budget: number, debug: DeviceOptions['debug'] = false) {
     this.gpu = gpu;
     this.info = info;
     this.caps = caps;
@@ -70,7 +77,9 @@ export class Device implements Disposable {
     this.budget = budget;
     this.pipelines = new PipelineCache(gpu);
     this.slotPool = new SlotPool(this);
-    this.watch = debug ? new IndexWatch(gpu) : null;
+    const aspects = debug === true ? ASPECTS : debug || [];
+    this.watch = aspects.includes('indices') ? new IndexWatch(gpu) : null;
+    this.debug = aspects.length > 0 ? new DebugLog(this, aspects) : null;
     this.onError = (event) => {
       event.preventDefault(); // it is thrown at the next check, so Dawn need not print it
       const { error } = event as GPUUncapturedErrorEvent;
@@ -134,6 +143,7 @@ export class Device implements Disposable {
       if (again) {
         this.pooled -= size;
         this.live += size;
+        this.debug?.take(again, label);
         return again;
       }
     }
@@ -147,6 +157,7 @@ export class Device implements Disposable {
     const buffer = this.gpu.createBuffer({ size, usage, label });
     this.live += size;
     this.own.add(buffer);
+    this.debug?.take(buffer, label);
     this.peak = Math.max(this.peak, this.live + this.pooled);
     return buffer;
   }
@@ -154,6 +165,7 @@ export class Device implements Disposable {
   /** Gives a buffer back; storage buffers are kept for reuse. */
   free(buffer: GPUBuffer): void {
     if (this.closed) return;
+    this.debug?.giveBack(buffer);
     this.live -= buffer.size;
     if (buffer.usage === STORAGE) {
       const list = this.spare.get(buffer.size);
@@ -193,6 +205,7 @@ export class Device implements Disposable {
   async sync(): Promise<void> {
     await this.wait(this.gpu.queue.onSubmittedWorkDone()).catch(() => undefined);
     this.check();
+    await this.debug?.settled();
     if (this.watch) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
   }
 
@@ -210,6 +223,7 @@ export class Device implements Disposable {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.debug?.close();
     open.splice(open.indexOf(this), 1);
     this.gpu.removeEventListener('uncapturederror', this.onError);
     this.watch?.buffer.destroy();
@@ -301,6 +315,9 @@ const aDevice: Kind = (where, what, v) => {
   if (!(v as GPUDevice | null)?.features || !(v as GPUDevice).limits)
     throw new VoxelgradError('USAGE', `${where}: got ${what} ${shown(v)}, expected a GPUDevice.`);
 };
+const aDebug: Kind = (where, what, v) => {
+  (Array.isArray(v) ? listOf(oneOf(...ASPECTS)) : flag)(where, what, v);
+};
 const OPTIONS = fields({
   adapter: maybe(text),
   backend: maybe(oneOf('vulkan', 'metal', 'd3d12', 'null')),
@@ -308,7 +325,7 @@ const OPTIONS = fields({
   memoryBudget: maybe(number(0)),
   gpuDevice: maybe(aDevice),
   tiles: maybe(callable),
-  debug: maybe(flag),
+  debug: maybe(aDebug),
 });
 
 /** Products, convolutions, norms, softmax and reductions have no other form. */

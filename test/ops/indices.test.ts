@@ -128,7 +128,7 @@ describe('indices', () => {
 
 describe('a device opened with debug', () => {
   it('names the op that met an index out of range, at the next reading', async () => {
-    const device = await openDevice({ debug: true });
+    const device = await openDevice({ debug: ['indices'] });
     try {
       for (const [name, call] of Object.entries(OPS)) {
         await values(call(made([0, 1, 2, 3])));
