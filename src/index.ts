@@ -11,6 +11,7 @@ export * from './errors.ts';
 export type { Plane } from './axes.ts';
 
 export type { Caps, DeviceInfo, TunedTiles } from './gpu/caps.ts';
+export type { DebugAspect } from './gpu/debug.ts';
 export { currentDevice, openDevice, type Device, type DeviceOptions, type MemoryUse } from './gpu/device.ts';
 export type { KernelDef } from './gpu/kernel.ts';
 export type { KernelTime } from './gpu/profile.ts';
@@ -64,6 +65,7 @@ export { frequencyStatistics } from './ops/frequency_statistics.ts';
 export { embedding, gather, gatherRows, indexSelect, scatterAdd } from './ops/gather.ts';
 export { globalResponseNorm } from './ops/global_response_norm.ts';
 export { graphConv } from './ops/graph_conv.ts';
+export { gridSample, type GridSampleOptions } from './ops/grid_sample.ts';
 export { groupNorm, instanceNorm, type GroupNormOptions } from './ops/group_norm.ts';
 export { concat, flip, pad, roll, slice, split, stack, type PadOptions, type SliceOptions } from './ops/layout.ts';
 export { all, any, logicalAnd, logicalNot, logicalOr, logicalXor } from './ops/logic.ts';

@@ -19,9 +19,9 @@ export interface DeviceOptions {
   /** Bytes of GPU memory this device may hold at once. Default: 80 % of free memory on software adapters, else no bound. */
   memoryBudget?: number;
   /**
-   * For finding a fault; slow. `indices` out of range are looked for on the device too: the next `data()` or `sync()` throws an IndexError that names the
-   * op. `calls` writes a line a dispatch to the console: op, kernel, workgroups, bytes that it binds, time. `memory` names tensors that were lost without
-   * `dispose()`, and what is still held when the device closes. True: all of these.
+   * To find a fault; slow. `indices` out of range are looked for on the device too: the next `data()` or `sync()` throws an
+   * IndexError that names the op. `calls` writes a line a dispatch to the console: op, kernel, workgroups, bytes that it binds, time.
+   * `memory` names tensors that were lost without `dispose()`, and what is still held when the device closes. True: all of these.
    */
   debug?: boolean | readonly DebugAspect[];
   /** A device of the caller's. It is never destroyed by us. */

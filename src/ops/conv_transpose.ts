@@ -7,7 +7,8 @@ import { ShapeError } from '../errors.ts';
 import { aTensor, door } from '../engine/door.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { CONV, family, type ConvOptions } from './conv.ts';
-import { five, windowOf, type PerAxis } from './window.ts';
+import { pad } from './layout.ts';
+import { downSize, five, windowOf, type PerAxis } from './window.ts';
 
 export interface ConvTransposeOptions extends ConvOptions {
   outputPadding?: PerAxis;
@@ -27,13 +28,23 @@ function make(rank: 2 | 3) {
         );
       const extra = windowOf(name, rank, { padding: outputPadding }).before;
       if (extra.some((p, i) => p >= window.stride[i] && p >= window.dilation[i]))
-        throw new ShapeError(`${name}: got outputPadding ${JSON.stringify(outputPadding)}, expected less than the stride.`);
+        throw new ShapeError(`${name}: got outputPadding ${JSON.stringify(outputPadding)}, expected less than the stride or the dilation.`);
       const [from, kernel] = [five(x.shape), five(weight.shape)];
       const size = extra.map(
         (p, i) =>
           (from[i + 1] - 1) * window.stride[i] - window.before[i] - window.after[i] + window.dilation[i] * (kernel[i + 1] - 1) + p + 1,
       ) as unknown as Readonly<Triple>;
-      return up(x, weight, bias, { window, act: activation, size });
+      if (size.some((d) => d < 1))
+        throw new ShapeError(
+          `${name}: got padding ${JSON.stringify(options.padding ?? 0)} for input [${x.shape}] and weight [${weight.shape}], output size [${size.slice(3 - rank)}], expected at least 1.`,
+          'Use less padding.',
+        );
+      // An outputPadding of the stride or more asks for places that a larger input would have: it is larger by zeros.
+      const after = downSize(size, kernel.slice(1, -1) as unknown as Readonly<Triple>, window)
+        .map((d, i) => d - from[i + 1])
+        .slice(3 - rank);
+      const whole = after.some((d) => d > 0) && !from.slice(1).includes(0) ? pad(x, { axes: after.map((_, i) => i + 1), after }) : x;
+      return up(whole, weight, bias, { window, act: activation, size });
     },
   );
 }

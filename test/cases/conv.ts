@@ -81,6 +81,13 @@ export const conv: Family = {
     t2('3 x 3 stride 2', [1, 5, 4, 3], [3, 3, 3, 4], { stride: 2, padding: 1, outputPadding: 1 }),
     t2('groups and dilation', [1, 4, 5, 6], [6, 3, 3, 2], { groups: 3, dilation: 2, padding: 1 }),
     t2('stride by axis', [1, 3, 4, 4], [4, 4, 3, 3], { stride: [3, 1], padding: [1, 0] }, { bias: 3 }),
+    t2(
+      'outputPadding past the stride',
+      [1, 3, 4, 2],
+      [2, 2, 3, 3],
+      { stride: [1, 2], dilation: [3, 1], outputPadding: [2, 1] },
+      { bias: 3 },
+    ),
     t2('1 x 1', [1, 3, 5, 7], [7, 1, 1, 9]),
     t2('depthwise', [1, 4, 5, 8], [8, 4, 4, 1], { groups: 8, stride: 2, padding: 1 }),
     t2('GELU', [1, 3, 4, 5], [5, 2, 2, 4], { stride: 2, activation: 'gelu' }, { bias: 4, act: 'F.gelu' }),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import * as op from '../../src/ops/pool.ts';
+import { gridSample, type GridSampleOptions } from '../../src/ops/grid_sample.ts';
 import { resize, type ResizeOptions } from '../../src/ops/resize.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
 import { input as x, type Case, type Family } from './case.ts';
@@ -13,6 +14,20 @@ const one = (name: string, shape: number[], call: (a: Tensor) => Tensor | Tensor
 });
 const sized = (name: string, shape: number[], size: number[], options: ResizeOptions, python: string, more: Partial<Case> = {}): Case =>
   one(name, shape, (a) => resize(a, size, options), `F.interpolate(first(a), ${python})`, more);
+const sampled = (
+  name: string,
+  shape: number[],
+  grid: number[],
+  options: GridSampleOptions,
+  python: string,
+  more: Partial<Case> = {},
+): Case => ({
+  name,
+  inputs: [x(shape), x([shape[0], ...grid, grid.length], { scale: 1.3 })],
+  call: (a, b) => gridSample(a, b, options),
+  torch: `last(F.grid_sample(first(a), b, ${python}))`,
+  ...more,
+});
 const step = 1e-4; // a smaller one crosses fewer changes of the maximum
 
 export const pool: Family = {
@@ -113,6 +128,71 @@ export const pool: Family = {
     one('2 x 3 x 1', [1, 5, 7, 4, 3], (a) => op.adaptiveAvgPool3d(a, { size: [2, 3, 1] }), 'F.adaptive_avg_pool3d(first(a), (2, 3, 1))'),
   ],
   globalAvgPool: [one('volume', [2, 3, 5, 7, 4], (a) => op.globalAvgPool(a), 'first(a).mean((2, 3, 4), keepdim=True)', { f16: true })],
+  gridSample: [
+    // By its name, which is the seed, no place of it lies within the step of an edge between elements, where the slope jumps.
+    sampled('bilinear, odd sizes', [2, 5, 7, 3], [9, 11], {}, 'align_corners=False', { f16: true, bench: true, step }),
+    sampled('aligned corners, 4 channels', [2, 5, 7, 4], [3, 4], { alignCorners: true }, 'align_corners=True', { f16: true, step }),
+    sampled('border', [1, 4, 6, 8], [5, 3], { padding: 'border' }, "padding_mode='border', align_corners=False", { step }),
+    sampled(
+      'border, aligned corners',
+      [1, 4, 6, 3],
+      [5, 3],
+      { padding: 'border', alignCorners: true },
+      "padding_mode='border', align_corners=True",
+      { step },
+    ),
+    sampled('reflection', [1, 3, 2, 5], [7, 9], { padding: 'reflection' }, "padding_mode='reflection', align_corners=False", { step }),
+    sampled(
+      'reflection, aligned corners',
+      [1, 3, 2, 4],
+      [7, 9],
+      { padding: 'reflection', alignCorners: true },
+      "padding_mode='reflection', align_corners=True",
+      { step },
+    ),
+    sampled(
+      'reflection to one row',
+      [1, 1, 4, 2],
+      [3, 3],
+      { padding: 'reflection', alignCorners: true },
+      "padding_mode='reflection', align_corners=True",
+      { step },
+    ),
+    sampled('nearest', [2, 5, 7, 3], [6, 5], { mode: 'nearest' }, "mode='nearest', align_corners=False", { jumps: true, step }),
+    sampled(
+      'nearest, reflection',
+      [1, 5, 7, 4],
+      [6, 5],
+      { mode: 'nearest', padding: 'reflection' },
+      "mode='nearest', padding_mode='reflection', align_corners=False",
+      { jumps: true, step },
+    ),
+    sampled('trilinear', [2, 3, 4, 5, 4], [3, 5, 6], {}, 'align_corners=False', { f16: true, step }),
+    sampled(
+      'trilinear, border',
+      [1, 3, 4, 5, 3],
+      [4, 3, 2],
+      { padding: 'border', alignCorners: true },
+      "padding_mode='border', align_corners=True",
+      { step },
+    ),
+    sampled(
+      'trilinear, reflection',
+      [1, 2, 3, 4, 2],
+      [4, 3, 3],
+      { padding: 'reflection' },
+      "padding_mode='reflection', align_corners=False",
+      { step },
+    ),
+    sampled(
+      'nearest volume',
+      [1, 3, 4, 5, 3],
+      [4, 3, 2],
+      { mode: 'nearest', padding: 'border' },
+      "mode='nearest', padding_mode='border', align_corners=False",
+      { jumps: true, step },
+    ),
+  ],
   resize: [
     sized('bilinear up', [2, 5, 7, 3], [11, 9], {}, "(11, 9), mode='bilinear'", { f16: true, bench: true }),
     sized('bilinear down', [1, 13, 11, 4], [5, 4], {}, "(5, 4), mode='bilinear'"),

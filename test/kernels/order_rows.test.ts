@@ -21,6 +21,7 @@ const IDS = [
   'fold: overlap-add',
   'maxPool2d: 3 stride 2',
   'resize: bilinear up',
+  'gridSample: bilinear, odd sizes',
   'gather: middle axis',
   'split: parts, one unused',
   'topk: largest',

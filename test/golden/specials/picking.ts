@@ -6,6 +6,9 @@ import * as op from '../../../src/ops/gather.ts';
 import { addScaled, assignScaled, clipFactor, judgeGradients, update, type UpdateKind } from '../../../src/ops/optim.ts';
 import { putRows } from '../../../src/ops/put_rows.ts';
 import { sampleVoxel } from '../../../src/ops/sample_voxel.ts';
+import { tril, triu } from '../../../src/ops/create.ts';
+import { einsum } from '../../../src/ops/einsum.ts';
+import { bincount } from '../../../src/ops/sort.ts';
 import { rowsOf, transposed, type Special, type SpecialInput, type Specials } from './form.ts';
 
 const index = (shape: number[], below: number, dtype: 'u32' | 'i32' = 'u32'): SpecialInput => ({
@@ -84,6 +87,26 @@ const clip = (values: number[], bound: number): Special => ({
 });
 
 export const picking: Specials = {
+  einsum: [
+    {
+      name: 'a product',
+      inputs: [table, plain([8, 3])],
+      call: (a, b) => einsum('ij,jk->ik', a, b),
+      torch: "torch.einsum('ij,jk->ik', a, b)",
+      ulp: loose,
+    },
+    { name: 'a transposed sum', inputs: [table], call: (a) => einsum('ij->j', a), torch: "torch.einsum('ij->j', a)", ulp: loose },
+  ],
+  tril: [{ inputs: [table], call: (a) => tril(a, { diagonal: -1 }), torch: 'a.tril(-1)', f16: true }],
+  triu: [{ inputs: [table], call: (a) => triu(a, { diagonal: 1 }), torch: 'a.triu(1)', f16: true }],
+  bincount: [
+    {
+      inputs: [index([16], 5), { ...transposed(table), values: transposed(table).values.slice(0, 16), shape: [16] }],
+      call: (a, b) => bincount(a, { length: 6, weights: b }),
+      torch: 'torch.zeros(6, dtype=b.dtype).index_add(0, a, b)',
+      ulp: loose,
+    },
+  ],
   gather: [{ inputs: [table, index([16, 5], 8)], call: (a, i) => op.gather(a, i, { axis: 1 }), torch: 'a.gather(1, b)', f16: true }],
   scatterAdd: [
     {

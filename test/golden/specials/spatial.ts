@@ -2,6 +2,7 @@
 // Windows, bins and resampling over maps that hold NaN and infinities: each channel is one pattern.
 import type { Tensor } from '../../../src/engine/tensor.ts';
 import * as op from '../../../src/ops/pool.ts';
+import { gridSample, type GridSampleOptions } from '../../../src/ops/grid_sample.ts';
 import { resize, type ResizeOptions } from '../../../src/ops/resize.ts';
 import { rowsOf, transposed, type Special, type SpecialInput, type Specials } from './form.ts';
 
@@ -23,6 +24,21 @@ const sized = (
   python: string,
   more: Partial<Special> = {},
 ): Special => one(name, input, (a) => resize(a, size, options), `interpolate(first(a), ${python})`, more);
+/** Places between, on and outside of elements. */
+const sampled = (name: string, axes: number, options: GridSampleOptions, python: string): Special => ({
+  name,
+  inputs: [
+    axes === 2 ? map(4, 4) : volume(),
+    {
+      values: Array.from({ length: 9 * axes }, (_, i) => [-0.6, 0.35, 0.25, -0.75, 1.125, -0.1, 0.9, -1.5][(i * 3 + (i >> 3)) % 8]),
+      shape: [1, 3, ...(axes === 2 ? [3] : [3, 1]), axes],
+    },
+  ],
+  call: (a, b) => gridSample(a, b, options),
+  torch: `last(F.grid_sample(first(a), b.detach(), ${python}))`,
+  grad: [0],
+  ulp: { y: 32, g: 32, least: 1, why: 'sums that cancel' },
+});
 const f16 = { f16: true };
 const forward = { grad: [] };
 
@@ -107,5 +123,10 @@ export const spatial: Specials = {
     sized('bilinear, aligned corners', map(3, 5), [5, 3], { alignCorners: true }, "(5, 3), mode='bilinear', align_corners=True"),
     sized('trilinear', volume(), [6, 2, 3], {}, "(6, 2, 3), mode='trilinear'"),
     sized('nearest', map(4, 4), [8, 2], { mode: 'nearest' }, "(8, 2), mode='nearest'", f16),
+  ],
+  gridSample: [
+    sampled('bilinear', 2, {}, 'align_corners=False'),
+    sampled('nearest, border', 2, { mode: 'nearest', padding: 'border' }, "mode='nearest', padding_mode='border', align_corners=False"),
+    sampled('trilinear, reflection', 3, { padding: 'reflection' }, "padding_mode='reflection', align_corners=False"),
   ],
 };
