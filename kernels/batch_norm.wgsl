@@ -70,8 +70,7 @@ fn run_of(lane: u32) -> Run {
 
 // A row that is not finite shifts by 0, so that a mean of infinities is infinite.
 fn finite(v: A) -> A {
-  let bits = bitcast<B>(v);
-  return select(v, A(0.0), (bits & B(0x7f800000u)) == B(0x7f800000u));
+  return select(v, A(0.0), (bitcast<B>(v) & B(0x7f800000u)) == B(0x7f800000u));
 }
 
 // Workgroups: `ceil(n * parts * c / (PER * WG))`
@@ -104,7 +103,7 @@ fn bn_moments(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nw
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
 
 // Mean and 1 / sqrt(var + eps) of each channel of each sample. Running values move by `momentum` towards the mean and the unbiased
-// variance (PyTorch's convention), sample by sample.
+// variance (PyTorch's convention), sample by sample. Workgroups: `ceil(c / WG)`, or `c` where WIDE
 @compute @workgroup_size(WG)
 fn bn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let own = share_of(wid, nwg, local, params.c);
@@ -212,6 +211,7 @@ fn bn_sums(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
   }
 }
 
+// Workgroups: `ceil(c / WG)`, or `c` where WIDE
 @compute @workgroup_size(WG)
 fn bn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let own = share_of(wid, nwg, local, params.c);

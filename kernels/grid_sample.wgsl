@@ -36,7 +36,8 @@ fn axis(place: u32, a: u32, size: u32) -> Axis {
   let g = f32(grid[place * params.axes + a]);
   let last = f32(size) - 1.0;
   let bits = bitcast<u32>(g);
-  if ((bits & 0x7fffffffu) > 0x7f800000u || (PADDING != 1u && (bits & 0x7fffffffu) == 0x7f800000u)) { return Axis(-2, not_a_number(), 0.0); }
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u || (PADDING != 1u && magnitude == 0x7f800000u)) { return Axis(-2, not_a_number(), 0.0); }
   if ((bits & 0x7fffffffu) == 0x7f800000u) { return Axis(select(i32(last), 0, bits == 0xff800000u), 0.0, 0.0); }
   var slope = 0.5 * select(f32(size), last, ALIGNED);
   var at = select((g + 1.0) * slope - 0.5, (g + 1.0) * slope, ALIGNED);
@@ -81,7 +82,11 @@ fn tap(p: Place, k: u32) -> Tap {
 }
 
 @compute @workgroup_size(WG)
-fn grid_sample(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn grid_sample(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   let at = i / params.c;
@@ -100,7 +105,11 @@ fn grid_sample(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) n
 @group(0) @binding(4) var<storage, read_write> dgrid: array<T>;    // [N, P, axes]
 
 @compute @workgroup_size(WG)
-fn grid_sample_dgrid(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn grid_sample_dgrid(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   let p = place_at(i);
@@ -130,7 +139,11 @@ fn grid_sample_dgrid(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgro
 @group(0) @binding(2) var<storage, read_write> boxes: array<i32>;    // [N, runs, 6]: first and last element along W, H, D
 
 @compute @workgroup_size(WG)
-fn grid_sample_boxes(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn grid_sample_boxes(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   let runs = (params.places + RUN - 1u) / RUN;
@@ -158,7 +171,11 @@ fn share(a: Axis, i: i32) -> f32 {
 }
 
 @compute @workgroup_size(WG)
-fn grid_sample_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+fn grid_sample_dx(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
   let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   let c = i % params.c;

@@ -40,6 +40,7 @@ struct Params {
 
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
 
+// Workgroups: `ceil(n * groups / WG)`, or `n * groups` where WIDE
 @compute @workgroup_size(WG)
 fn gn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let own = share_of(wid, nwg, local, params.n * params.groups); // sample * groups + group
@@ -76,6 +77,7 @@ fn gn_finish(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   }
 }
 
+// Workgroups: `ceil(n * groups / WG)`, or `n * groups` where WIDE
 @compute @workgroup_size(WG)
 fn gn_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let own = share_of(wid, nwg, local, params.n * params.groups);

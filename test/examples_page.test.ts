@@ -35,11 +35,12 @@ async function shown(example: string, matches: RegExp): Promise<string> {
     console.log = (...all) => { lines.push(all.join(' ')); log(...all); };
     addEventListener('unhandledrejection', ({ reason }) => lines.push('failed: ' + reason));
     import('/example.js').catch((e) => lines.push('failed: ' + e));
-    const look = setInterval(() => {
+    const look = () => {
       if (!${matches}.test(text()) && !/failed/.test(text())) return;
-      clearInterval(look);
+      clearInterval(timer);
       fetch('/result', { method: 'POST', body: JSON.stringify(text()) });
-    }, 50);
+    };
+    const timer = setInterval(look, 50);
   </script>`;
   return answerOf<string>(scratch, page, { '/example.js': outputFiles[0].text });
 }

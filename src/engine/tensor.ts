@@ -50,18 +50,16 @@ export class Storage {
     this.bytes = bytes;
     this.owned = owned;
     this.whole = whole?.retain() ?? null;
+    if (owned) device.debug?.expect(this, buffer);
   }
 
   static alloc(device: Device, bytes: number, label: string): Storage {
-    const made = new Storage(device, device.alloc(bytes, label), 0, bytes, true);
-    device.debug?.expect(made, made.buffer);
-    return made;
+    return new Storage(device, device.alloc(bytes, label), 0, bytes, true);
   }
 
   /** The device, or somebody else, may have written here. */
   changed(): void {
-    this.holds = null;
-    this.known = null;
+    this.holds = this.known = null;
     this.changes++;
     this.whole?.changed();
   }

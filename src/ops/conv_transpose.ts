@@ -36,7 +36,8 @@ function make(rank: 2 | 3) {
       ) as unknown as Readonly<Triple>;
       if (size.some((d) => d < 1))
         throw new ShapeError(
-          `${name}: got padding ${JSON.stringify(options.padding ?? 0)} for input [${x.shape}] and weight [${weight.shape}], output size [${size.slice(3 - rank)}], expected at least 1.`,
+          `${name}: got padding ${JSON.stringify(options.padding ?? 0)} for input [${x.shape}] and weight [${weight.shape}], ` +
+            `output size [${size.slice(3 - rank)}], expected at least 1.`,
           'Use less padding.',
         );
       // An outputPadding of the stride or more asks for places that a larger input would have: it is larger by zeros.

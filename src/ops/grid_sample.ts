@@ -114,7 +114,8 @@ export const gridSample = door('gridSample', KINDS, (x: Tensor, grid: Tensor, op
   const axes = x.shape.length - 2;
   if ((axes !== 2 && axes !== 3) || grid.shape.length !== x.shape.length || grid.shape.at(-1) !== axes || grid.shape[0] !== x.shape[0])
     throw new ShapeError(
-      `gridSample: got x [${x.shape}] and a grid [${grid.shape}], expected [N, H, W, C] and [N, OH, OW, 2], or [N, D, H, W, C] and [N, OD, OH, OW, 3].`,
+      `gridSample: got x [${x.shape}] and a grid [${grid.shape}], expected [N, H, W, C] and [N, OH, OW, 2], ` +
+        'or [N, D, H, W, C] and [N, OD, OH, OW, 3].',
     );
   if (x.shape.slice(1, -1).includes(0)) throw new ShapeError(`gridSample: got x [${x.shape}], expected maps of at least one place.`);
   return op(x, grid, { linear: mode === 'linear', padding: PADDING[padding], aligned: alignCorners });
