@@ -63,16 +63,33 @@ export function thirdParty(root, metafiles) {
         const [, folder, name] = PACKAGE.exec(input) ?? [];
         if (name && bytesInOutput > 0) folders.set(name, join(root, folder));
       }
-  const sections = [...folders].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, folder]) => section(name, folder));
+  const seen = new Map();
+  const sections = [...folders].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, folder]) => section(name, folder, seen));
   return (
-    `# Packages inside of the bundles\n\nWritten by \`node build.mjs\` from what the files of \`dist/\` hold.\n\n` + sections.join('\n')
+    `# Packages inside of the bundles\n\nWritten by \`node build.mjs\` from what the files of \`dist/\` hold. A licence that several packages have\n` +
+    `stands under the first of them; the others have their own copyright beside it.\n\n` +
+    sections.join('\n')
   );
 }
 
-function section(name, folder) {
+const OWN = /^.*copyright.*(?:\d{4}|\(c\)).*$/gim; // the line of a licence that differs from package to package
+const TITLE = /^.*\blicen[cs]e\b[^.\n]*$/im; // 'MIT License', or 'The MIT License (MIT)'
+
+/** `seen`: licences that stand under an earlier package, by their words. */
+function section(name, folder, seen) {
   const { version, license, homepage, author } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   if (!license) throw new Error(`${name}: its package.json names no licence: it cannot be bundled`);
   const file = readdirSync(folder).find((f) => /^(?:licen[cs]e|copying)(?:\.\w+)?$/i.test(f));
   const text = file ? readFileSync(join(folder, file), 'utf8').trim() : `${license}, ${author?.name ?? author ?? homepage ?? name}`;
-  return `## ${name} ${version}: ${license}\n\n\`\`\`text\n${text}\n\`\`\`\n`;
+  const words = text
+    .replace(OWN, '')
+    .replace(TITLE, '')
+    .replace(/[\s"']+/g, ' ')
+    .trim();
+  const first = seen.get(words);
+  if (!first) seen.set(words, name);
+  const shown = first
+    ? `${(text.match(OWN) ?? [name]).map((line) => line.trim()).join('\n')}\nThe licence is that of ${first} above.`
+    : text;
+  return `## ${name} ${version}: ${license}\n\n\`\`\`text\n${shown}\n\`\`\`\n`;
 }
