@@ -50,13 +50,11 @@ export interface Found {
   f32: Facts['f32'];
 }
 
-/**
- * Relative distances of ours to the oracle's float64: of logits in L2, of gradients in a product with a drawn direction and in the norm.
- */
-export async function compareRival(name: string, net: Network, names: Names): Promise<Found> {
+/** The golden of a network, and the network with its weights. */
+function setUp(name: string, net: Network, names: Names) {
   const { tensors, metadata } = parseSafetensors(readFileSync(new URL(`${name}.safetensors`, folder)), name);
   const { shape, output, seed, f32, parameters } = JSON.parse(metadata.facts) as Facts;
-  const golden = (key: string): ArrayLike<number> => tensors.get(key)!.data as Float64Array;
+  const golden = (key: string): ArrayLike<number> | undefined => tensors.get(key)?.data as Float64Array | undefined;
   const drawn = (of: readonly number[], op: number): Float32Array => draw(seed, { shape: [...of], op, offset: 0, scale: 1 });
 
   net.initialise(1);
@@ -74,41 +72,54 @@ export async function compareRival(name: string, net: Network, names: Names): Pr
 
   const place = (values: Float32Array, [n, c, ...space]: readonly number[]): Tensor =>
     tensor(channelsLast(values, [n, c, ...space]), { shape: [n, ...space, c] });
-  const x = place(drawn(shape, INPUT), shape);
+  const torchLogits = async (t: Tensor): Promise<Float32Array> => {
+    expect(t.shape).toEqual([output[0], ...output.slice(2), output[1]]);
+    return sampled(channelsLast(await t.data(), output, true));
+  };
+  const [x, direction] = [place(drawn(shape, INPUT), shape), place(drawn(output, DIRECTION), output)];
+  return { golden, f32, shape, theirs, drawn, torchLogits, x, direction };
+}
+
+/** Relative distance of our logits to the oracle's float64, in L2, and that of the oracle's own float32. */
+export async function compareForward(name: string, net: Network, names: Names): Promise<{ logits: number; f32: number }> {
+  const { golden, f32, torchLogits, x } = setUp(name, net, names);
+  return { logits: distance(await torchLogits(evaluate(() => net.forward(x))), golden('logits')!), f32: f32.logits };
+}
+
+/**
+ * Relative distances of ours to the oracle's float64: of logits in L2, of gradients in a product with a drawn direction and in the norm.
+ */
+export async function compareRival(name: string, net: Network, names: Names): Promise<Found> {
+  const { golden, f32, shape, theirs, drawn, torchLogits, x, direction: towards } = setUp(name, net, names);
   const { logits, grads } = evaluate(() => {
     const logits = net.forward(x);
-    return {
-      logits,
-      grads: [...backward(sum(mul(logits, place(drawn(output, DIRECTION), output))), [x, ...theirs.map(([, p]) => p)]).values()],
-    };
+    return { logits, grads: [...backward(sum(mul(logits, towards)), [x, ...theirs.map(([, p]) => p)]).values()] };
   });
-  expect(logits.shape).toEqual([output[0], ...output.slice(2), output[1]]);
-  const torchLogits = async (t: Tensor): Promise<Float32Array> => sampled(channelsLast(await t.data(), output, true));
-
-  const table = golden('gradients');
+  const table = golden('gradients')!;
   const all = norm(theirs.map((_, i) => table[2 * i + 1]));
   const gradient = (values: Float32Array, op: number, [dot, length]: readonly number[]): number => {
     if (length < 1e-9 * all) return norm(values) / all; // zero in exact arithmetic
     const direction = drawn([values.length], op);
     return Math.max(Math.abs(values.reduce((s, v, i) => s + v * direction[i], 0) - dot), Math.abs(norm(values) - length)) / length;
   };
-  const input = gradient(channelsLast(await grads[0].data(), shape, true), INPUT_GRADIENT, Array.from(golden('input')));
+  const input = gradient(channelsLast(await grads[0].data(), shape, true), INPUT_GRADIENT, Array.from(golden('input')!));
   const gaps: [number, string][] = [];
   for (const [i, [torch, p]] of theirs.entries()) {
     gaps.push([gradient(p.toTorch((await grads[i + 1].data()) as Float32Array), GRADIENT + i, [table[2 * i], table[2 * i + 1]]), torch]);
   }
   gaps.sort(([a], [b]) => a - b);
   const found: Found = {
-    logits: distance(await torchLogits(logits), golden('logits')),
+    logits: distance(await torchLogits(logits), golden('logits')!),
     input,
     gradients: gaps.at(-1)![0],
     worst: gaps.at(-1)![1],
     median: gaps[gaps.length >> 1][0],
     f32,
   };
-  if (tensors.has('eval')) {
+  const inEvaluation = golden('eval');
+  if (inEvaluation) {
     net.eval();
-    found.evaluation = distance(await torchLogits(evaluate(() => net.forward(x))), golden('eval'));
+    found.evaluation = distance(await torchLogits(evaluate(() => net.forward(x))), inEvaluation);
   }
   return found;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Goldens of the compared networks: python test/golden/rivals/make.py [NAME...] (PyTorch 2, CPU). --seeds N NAME: the calmest of N seeds.
+paper: the sizes of the preset `paper`, as NAME_paper (ten minutes).
 
 The modules are written from docs/method.md (specification 9) without reading the TypeScript; counts.py asserts their sizes. Float64;
 `f32` is the
@@ -32,10 +33,21 @@ CASES = {
     "swin_smt": (SwinSMT, dict(cin=2, dim=8, heads=[1, 2, 4, 8]), (1, 2, 32, 64, 64), 2, False),
 }
 
+LUNA16 = (1, 1, 32, 64, 64)
+PAPER = {
+    "vnet": (VNet, {}, LUNA16), "unet2d": (UNet2D, {}, (4, 1, 64, 64)),
+    "unet3d": (UNet3D, dict(cin=1, classes=2, widths=[32, 64, 128, 256, 320], blocks=[1, 3, 4, 6, 6]), LUNA16),
+    "convunet": (ConvUNET, {}, LUNA16), "eoformer": (EoFormer, {}, LUNA16), "ctn": (CTN, {}, LUNA16), "henet": (HENet, {}, LUNA16),
+    "swin_smt": (SwinSMT, {}, LUNA16),
+}
+CASES |= {f"{name}_paper": (*case, 1, False) for name, case in PAPER.items()}
+
 
 def main(names, seeds):
     torch.set_num_threads(1)
-    for name in names or CASES:
+    if names == ["paper"]:
+        names = [name for name in CASES if name.endswith("_paper")]
+    for name in names or [name for name in CASES if not name.endswith("_paper")]:
         make, config, shape, seed, evaluation = CASES[name]
         found = [golden.golden(name, make, config, shape, s, evaluation) for s in (range(1, seeds + 1) if seeds else [seed])]
         tensors, facts, worst = min(found, key=lambda f: f[1]["f32"]["gradients"])
