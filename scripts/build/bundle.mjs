@@ -94,7 +94,7 @@ export async function bundle(root, small = false) {
     target: 'es2022',
     sourcemap: !small,
     minify: small,
-    keepNames: small,
+    keepNames: true, // errors and printed tensors name classes
     metafile: true,
     logLevel: 'warning',
     legalComments: 'none', // THIRD_PARTY.md has them

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Losses of classes along the last axis: logits or log-probabilities [..., C], targets as indices [...] (u32 or i32) or as probabilities
-// [..., C]. Values and gradients are PyTorch's; results are f32. A class that is none is an IndexError where the host knows it, else the
-// loss is NaN.
+// [..., C]. Values and gradients are PyTorch's; results are f32. A class that is none is an IndexError where the host knows it (in a
+// program: of u32 targets), else the loss is NaN.
 import { fields, flag, integer, maybe, number, type Kinds } from '../check.ts';
-import { ShapeError } from '../errors.ts';
+import { IndexError, ShapeError } from '../errors.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { tensor, type Tensor } from '../engine/tensor.ts';
 import { gather, indexSelect } from '../ops/gather.ts';
@@ -40,6 +40,13 @@ function expectClasses(name: string, x: Tensor, target: Tensor, weight: Tensor |
   if (weight && weight.shape.join() !== `${classes}`)
     throw new ShapeError(`${name}: got weight [${weight.shape}], expected one for each of ${classes} classes.`);
   return classes;
+}
+
+/** Ignored indices hide the others from what checks a call's indices. @throws IndexError where the host wrote a class that is none. */
+function expectKnownClasses(name: string, target: Tensor, classes: number, ignoreIndex = -100): void {
+  const holds = target.node ? null : target.storage.holds;
+  const wrong = holds && [holds.low, holds.high].find((i) => (i < 0 || i >= classes) && i !== ignoreIndex);
+  if (wrong != null) throw new IndexError(`${name}: got class ${wrong}, expected 0 to ${classes - 1}, or ${ignoreIndex} to be ignored.`);
 }
 
 /** 1 where the index counts nothing, and the indices with 0 in those places; null where all count. */
@@ -79,6 +86,7 @@ export const crossEntropy = door(
   { x: aTensor, target: aTensor, options: maybe(fields({ ...CLASSES, labelSmoothing: maybe(number(0, 1)) })) },
   (x: Tensor, target: Tensor, { labelSmoothing = 0, ...options }: ClassOptions & { labelSmoothing?: number } = {}): Tensor => {
     const classes = expectClasses('crossEntropy', x, target, options.weight ?? null);
+    if (isIndex(target)) expectKnownClasses('crossEntropy', target, classes, options.ignoreIndex);
     const logp = logSoftmax(wide(x), -1);
     const weight = options.weight && wide(options.weight);
     if (isIndex(target)) return byIndex(logp, target, { ...options, weight }, labelSmoothing);
@@ -98,12 +106,13 @@ export const nll = door(
   'nll',
   { x: aTensor, target: aTensor, options: maybe(fields(CLASSES)) },
   (x: Tensor, target: Tensor, options: ClassOptions = {}): Tensor => {
-    expectClasses('nll', x, target, options.weight ?? null);
+    const classes = expectClasses('nll', x, target, options.weight ?? null);
     if (!isIndex(target))
       throw new ShapeError(
         `nll: got a target of ${target.dtype}, expected class indices, u32 or i32.`,
         'crossEntropy takes probabilities.',
       );
+    expectKnownClasses('nll', target, classes, options.ignoreIndex);
     return byIndex(wide(x), target, { ...options, weight: options.weight && wide(options.weight) }, 0);
   },
 );

@@ -7,6 +7,7 @@ import { spec, type DType } from '../../src/engine/dtype.ts';
 import { compile, evaluate } from '../../src/engine/program.ts';
 import { tensor, zeros, type Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
+import { crossEntropy, nll } from '../../src/losses/classes.ts';
 import { oneHotOf, segLoss } from '../../src/losses/segmentation.ts';
 import { edgeConvGather } from '../../src/ops/edge_conv.ts';
 import { embedding, gather, gatherRows, indexSelect, scatterAdd } from '../../src/ops/gather.ts';
@@ -119,6 +120,22 @@ describe('indices', () => {
       segLoss(logits, oneHotOf(tensor(labels, { shape: [1, 1, 2] }), 2), tensor([1, 1], { shape: [1, 1, 2] })).item();
     expect(await loss([0, 1])).toBeGreaterThan(0);
     for (const label of [5, 2, -1, 0.5, NaN, Infinity]) expect(await loss([0, label]), String(label)).toBeNaN();
+  });
+
+  it('a class that is none is named, also where another index is ignored', async () => {
+    const logits = count([2, 3]);
+    for (const [labels, named] of [
+      [[0, 3], 'got class 3, expected 0 to 2, or -100 to be ignored'],
+      [[-1, 2], 'got class -1'],
+      [[-100, 7], 'got class 7'],
+    ] as const) {
+      const target = tensor([...labels], { shape: [2], dtype: 'i32' });
+      expect(() => crossEntropy(logits, target)).toThrow(named);
+      expect(() => nll(logits, target)).toThrow(IndexError);
+      expect(await crossEntropy(logits, mulScalar(target, 1)).item()).toBeNaN();
+    }
+    expect(await crossEntropy(logits, tensor([-100, 1], { shape: [2], dtype: 'i32' })).item()).toBeGreaterThan(0);
+    expect(await crossEntropy(logits, tensor([-1, 1], { shape: [2], dtype: 'i32' }), { ignoreIndex: -1 }).item()).toBeGreaterThan(0);
   });
 
   it('of nothing there is no argmax', () => {
