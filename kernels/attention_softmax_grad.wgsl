@@ -31,7 +31,9 @@ fn attention_softmax_grad(
   let first = row.at * params.keys;
   let half = params.slices * params.rows * params.keys;
   var part = 0.0;
-  for (var left = passes(row.lane, params.keys); left > 0u && row.inside; left--) {
+  var own_keys = 0u;
+  if (row.inside) { own_keys = passes(row.lane, params.keys); }
+  for (var left = own_keys; left > 0u; left--) {
     let i = row.lane + (left - 1u) * LANES;
     let product = scores[first + i];
     let w = exp(score(vec4<f32>(product), z, t, vec4<f32>(r.x), i).x - r.y);

@@ -1,5 +1,5 @@
 // What follows runs over long columns is added up by a lane a result or, where a GPU would idle, by a workgroup: its lanes take turns
-// and meet in workgroup memory, in a fixed order. Needs an alias A of what is added, and the override WG.
+// and meet in workgroup memory, in a fixed order. Needs an alias A of what is added, and the override WG, a power of two.
 override WIDE: bool = false; // a workgroup a result, else a lane
 
 struct Share { at: u32, lane: u32, lanes: u32, inside: bool }
@@ -24,7 +24,8 @@ fn total(value: A, lane: u32) -> A {
   if (!WIDE) { return value; }
   wide[lane] = value;
   workgroupBarrier();
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
+  for (var bit = countTrailingZeros(WG); bit > 0u; bit--) {
+    let half = 1u << (bit - 1u);
     if (lane < half) { wide[lane] += wide[lane + half]; }
     workgroupBarrier();
   }
