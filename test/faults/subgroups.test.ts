@@ -6,6 +6,7 @@ import { openDevice } from '../../src/gpu/device.ts';
 import { voxelgrad } from '../cli/voxelgrad.ts';
 
 vi.mock('../../src/gpu/provider.ts', () => ({
+  adapterNames: async () => ['Old GPU'],
   freeMemory: () => undefined,
   provideGPU: async () => ({
     requestAdapter: async () => ({
