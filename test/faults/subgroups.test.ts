@@ -7,6 +7,7 @@ import { voxelgrad } from '../cli/voxelgrad.ts';
 
 vi.mock('../../src/gpu/provider.ts', () => ({
   adapterNames: async () => ['Old GPU'],
+  takeAdapter: () => undefined,
   freeMemory: () => undefined,
   provideGPU: async () => ({
     requestAdapter: async () => ({
