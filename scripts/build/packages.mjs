@@ -66,8 +66,8 @@ export function thirdParty(root, metafiles) {
   const seen = new Map();
   const sections = [...folders].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, folder]) => section(name, folder, seen));
   return (
-    `# Packages inside of the bundles\n\nWritten by \`node build.mjs\` from what the files of \`dist/\` hold. A licence that several packages have\n` +
-    `stands under the first of them; the others have their own copyright beside it.\n\n` +
+    `# Packages inside of the bundles\n\nWritten by \`node build.mjs\` from what the files of \`dist/\` hold. ` +
+    `A licence that several packages have\nstands under the first of them; the others have their own copyright beside it.\n\n` +
     sections.join('\n')
   );
 }
