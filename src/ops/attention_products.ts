@@ -137,6 +137,13 @@ interface ScoreSpec {
   readonly BIAS: string;
 }
 
+/** What both ways launch over a piece with: its tokens, the params of its scores, a row of them by neighbouring lanes. */
+const over = (c: Context, g: Geometry, core: ReturnType<typeof coreParams>, piece: Piece) => ({
+  at: (ref: Ref, s: Strides): Operand => tokens(g, ref, s, piece),
+  params: { ...core, slice0: piece.slice0, slices: piece.slices },
+  ...rowLaunch(c.caps, piece.slices * g.rows, g.keys),
+});
+
 /** y = softmax(scale q k^T + bias) v, and the log-sums of the rows. */
 export function attentionByProducts(
   c: Context,
@@ -150,9 +157,7 @@ export function attentionByProducts(
     shape = [list[0].slices, g.rows, g.keys];
   const [scores, p] = [c.scratch(shape), c.scratch(shape, t.q.dtype)];
   return list.flatMap((piece) => {
-    const at = (ref: Ref, s: Strides): Operand => tokens(g, ref, s, piece);
-    const { overrides, grid } = rowLaunch(c.caps, piece.slices * g.rows, g.keys);
-    const params = { ...core, slice0: piece.slice0, slices: piece.slices };
+    const { at, params, overrides, grid } = over(c, g, core, piece);
     return [
       ...product(c, piece, between(g, g.d, g.q.t, g.k.t), at(t.q, g.q), at(t.k, g.k), matrix(g, scores, piece), g.keys),
       dispatch(attention_softmax, { scores, cols: t.cols, bias: t.added ?? t.q, rows: t.rows, p }, params, grid, { spec, overrides }),
@@ -188,9 +193,7 @@ export function attentionGradsByProducts(
   const none = c.scratch([1]);
   const plain = !to.sums && !to.dkey;
   const out = list.flatMap((piece) => {
-    const at = (ref: Ref, s: Strides): Operand => tokens(g, ref, s, piece);
-    const { overrides, grid } = rowLaunch(c.caps, piece.slices * g.rows, g.keys);
-    const params = { ...core, slice0: piece.slice0, slices: piece.slices };
+    const { at, params, overrides, grid } = over(c, g, core, piece);
     const each = elementLaunch(c.caps, piece.slices * g.keys);
     const P = matrix(g, ds, piece),
       dS = matrix(g, ds, piece, piece.slices * g.rows * g.keys);

@@ -80,12 +80,8 @@ const LARGE: Record<string, { call: (...t: Tensor[]) => Tensor; shapes: number[]
   },
   // Bindings that have room for the scores of a slice and of its gradients: a batch, and a slice, at a time.
   'attention, a slice at a time': {
-    call: (q, k, v) => attention(q, k, v, { heads: 3, cosine: true }),
-    shapes: [
-      [2, 70, 72],
-      [2, 83, 72],
-      [2, 83, 72],
-    ],
+    call: (q, k, v, bias, keyBias, tau) => attention(q, k, v, { heads: 3, cosine: true, bias, keyBias, tau }),
+    shapes: [[2, 70, 72], [2, 83, 72], [2, 83, 72], [3, 70, 83], [2, 83], [3]],
     binding: 80_000,
   },
   conv3d: {
