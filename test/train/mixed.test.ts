@@ -88,7 +88,7 @@ f16.describe('gradients', () => {
   const norm = (v: Float32Array): number => Math.sqrt(v.reduce((s, g) => s + g * g, 0));
 
   it.each(['transverse', 'sam'] as const)('%s: those of f32, to 1 % in all and 10 % of a parameter', async (name) => {
-    using device = await openDevice();
+    using _device = await openDevice();
     const half = await gradients(name, mixed(smallPlan([16, 64, 64])), SCALE);
     const whole = await gradients(name, smallPlan([16, 64, 64]), 1);
     expect([...half.keys()]).toEqual([...whole.keys()]);
@@ -96,9 +96,8 @@ f16.describe('gradients', () => {
     const [size, error] = (['size', 'error'] as const).map((of) => Math.hypot(...rows.map((r) => r[of]))) as [number, number];
     expect(error / size).toBeLessThan(0.01);
     // Biases before a norm have gradient 0: what is left of their sums is rounding. The first convolution lies some forty layers deep.
-    // With subgroups of 8 lanes and sums in the order of register tiles; with those of 32 one parameter came to 0.117 (H200).
-    const most = device.caps.subgroupSize > 8 ? 0.15 : 0.1;
-    for (const r of rows) expect(r.error / (r.size + 1e-3 * size), r.key).toBeLessThan(most);
+    // An H200 came to 0.117 at one parameter, and nobody knows why: a GPU's launches and tiles give 0.073 on Lavapipe (its own 0.071).
+    for (const r of rows) expect(r.error / (r.size + 1e-3 * size), r.key).toBeLessThan(0.1);
   });
 });
 
