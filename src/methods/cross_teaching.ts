@@ -26,6 +26,7 @@ import type { Plan } from './plan.ts';
 import { storageOf } from './precision.ts';
 import { crossTargets, type Supervision } from './sanet/cross.ts';
 import { probabilities } from './sanet/forward.ts';
+import { teacherAverage } from './sanet/plan.ts';
 import { pseudoWeight } from './sanet/schedule.ts';
 import { AGREEMENT, supervisionOf } from './sanet/step.ts';
 import { chooseSlices, planeFeed, type PlaneFeed } from './slices.ts';
@@ -48,9 +49,7 @@ const schema = z.strictObject({
     softThreshold: number(0.5, 1),
     quality: z.enum(['dice', 'accuracy']),
     qualityBar: share(),
-    teacherAverage: number(0, 0.9999).describe(
-      'pseudo labels come from running averages of the weights, of which this is left after an iteration; 0: from the weights as they are',
-    ),
+    teacherAverage,
   }),
   loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
 });

@@ -81,6 +81,9 @@ const sam = z.strictObject({
   testPrompt: choice(['consensus-centre']).describe('[3] innermost voxel of the two-plane consensus; never ground truth'),
 });
 
+export const teacherAverage = number(0, 0.9999).describe(
+  'pseudo labels come from running averages of the weights, of which this is left after an iteration; 0: from the weights as they are',
+);
 const cross = z.strictObject({
   enabled: flag().describe('false: no exchange, sparse labels alone'),
   pseudo: z.enum(['full', 'selected']).describe('pseudo labels from a pass over all slices, or from the slices of the training pass'),
@@ -97,9 +100,7 @@ const cross = z.strictObject({
   teachesAlways: flag().describe('a teacher whose running mean is below that of its pupils teaches them all the same'),
   calibrate: flag().describe("SAM's probabilities are shifted to the volume that annotated voxels have before they become pseudo labels"),
   mirrorAgreement: flag().describe('a label counts only where its teacher says the same of the mirrored volume; with pseudo "selected"'),
-  teacherAverage: number(0, 0.9999).describe(
-    'pseudo labels come from running averages of the weights, of which this is left after an iteration; 0: from the weights as they are',
-  ),
+  teacherAverage,
   qualityVoxels: choice(['annotated'], ['all']).describe('[16] denominator of equation 1'),
 });
 
