@@ -142,26 +142,14 @@ export class Driver {
     });
   }
   async press(count = 1): Promise<void> {
-    this.held = 1;
-    await this.send('Input.dispatchMouseEvent', {
-      type: 'mousePressed',
-      x: this.at[0],
-      y: this.at[1],
-      button: 'left',
-      buttons: 1,
-      clickCount: count,
-    });
+    await this.leftButton('mousePressed', 1, count);
   }
   async release(count = 1): Promise<void> {
-    this.held = 0;
-    await this.send('Input.dispatchMouseEvent', {
-      type: 'mouseReleased',
-      x: this.at[0],
-      y: this.at[1],
-      button: 'left',
-      buttons: 0,
-      clickCount: count,
-    });
+    await this.leftButton('mouseReleased', 0, count);
+  }
+  private async leftButton(type: string, held: 0 | 1, clickCount: number): Promise<void> {
+    this.held = held;
+    await this.send('Input.dispatchMouseEvent', { type, x: this.at[0], y: this.at[1], button: 'left', buttons: held, clickCount });
   }
   async wheel(deltaY: number, ctrl = false): Promise<void> {
     await this.send('Input.dispatchMouseEvent', {

@@ -4,37 +4,29 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { serveStudio, type Served } from '../../src/cli/studio_server.ts';
 import { writePhantomDataset } from '../../src/io/node/dataset/phantoms.ts';
 import { sparsify } from '../../src/io/node/dataset/sparsify.ts';
-import { bundled, removeBundled, swiftShader } from '../browser/chromium.ts';
+import { swiftShader } from '../browser/chromium.ts';
 import { voxelgrad } from '../cli/voxelgrad.ts';
 import { needs } from '../needs.ts';
-import { Driver } from './driver.ts';
-import { draw, says, scanIsOpen, smallPlan, take, train, trained, unpack, weights } from './person.ts';
+import { draw, openStudio, says, scanIsOpen, smallPlan, take, train, trained, unpack, weights, type Studio } from './person.ts';
 
 const N = 12;
-let scratch: string, served: Served, page: Driver, data: string, plan: string;
+let studio: Studio, scratch: string, page: Studio['page'], data: string, plan: string;
 const final = (run: string): string => join(run, 'checkpoints/final.safetensors');
 
 beforeAll(async () => {
   if (!swiftShader) return;
   process.env.VK_DRIVER_FILES = swiftShader;
-  scratch = await bundled();
+  studio = await openStudio();
+  ({ scratch, page } = studio);
   data = join(scratch, 'data');
   await writePhantomDataset(data, { training: 2, test: 1, size: [12, 40, 40], seed: 5, radii: [3, 6], contrast: 300 });
   await sparsify(data, 'both', 7);
   plan = join(scratch, 'plan.json');
   writeFileSync(plan, JSON.stringify(smallPlan(N, ['background', 'nodule'])));
-  served = await serveStudio({ page: join(scratch, 'dist/studio'), port: 0 });
-  page = await Driver.open();
-  await page.size(1366, 768);
 });
-afterAll(async () => {
-  await page?.close();
-  await served?.[Symbol.asyncDispose]();
-  if (scratch) removeBundled(scratch);
-});
+afterAll(() => studio?.close());
 
 const { it } = needs(swiftShader, 'SwiftShader as a driver (it comes with Chromium)');
 
@@ -46,7 +38,7 @@ it('begun by the command line, it goes on in the page, and back', async () => {
   });
   expect(await voxelgrad(['session', data, '--run', run, '--out', session])).toMatchObject({ code: 0 });
 
-  await page.go(served.url);
+  await page.go(studio.served.url);
   await says(page, 'Try the sample phantom');
   await page.choose('[aria-label=Files]', session);
   await scanIsOpen(page);
@@ -75,7 +67,7 @@ it('begun by the command line, it goes on in the page, and back', async () => {
 
 it('begun in the page, it goes on at the command line', async () => {
   writeFileSync(plan, JSON.stringify(smallPlan(N)));
-  await draw(page, served.url);
+  await draw(page, studio.served.url);
   await train(page, plan);
   await trained(page, 3);
   await page.click('Pause');

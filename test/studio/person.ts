@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { parseSafetensors } from '../../src/files/safetensors.ts';
 import { ZipFile } from '../../src/files/zip.ts';
-import type { Driver } from './driver.ts';
+import { serveStudio } from '../../src/cli/studio_server.ts';
+import { bundled, removeBundled } from '../browser/chromium.ts';
+import { Driver } from './driver.ts';
 
 /** The smallest training that still is one: two bare 2D networks. */
 export const smallPlan = (iterations: number, classes = ['background', 'foreground']): object => ({
@@ -21,6 +23,21 @@ export const smallPlan = (iterations: number, classes = ['background', 'foregrou
   },
   training: { iterations, selections: 1, checkpointEvery: 2 },
 });
+
+/** The studio as it is built, served by the tool, and a browser beside it; `scratch` is what it was built in. */
+export async function openStudio() {
+  const scratch = await bundled();
+  const served = await serveStudio({ page: join(scratch, 'dist/studio'), port: 0 });
+  const page = await Driver.open();
+  await page.size(1366, 768);
+  const close = async (): Promise<void> => {
+    await page.close();
+    await served[Symbol.asyncDispose]();
+    removeBundled(scratch);
+  };
+  return { scratch, served, page, close };
+}
+export type Studio = Awaited<ReturnType<typeof openStudio>>;
 
 export const says = (page: Driver, what: string, seconds = 600): Promise<void> =>
   page.until(`document.body.innerText.includes(${JSON.stringify(what)})`, seconds);

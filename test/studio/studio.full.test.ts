@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The whole way of a person: open the phantom, paint a third of its slices, train, take the mask away, read it back. With two bare
-// networks: SwiftShader has no GPU below it, and takes 25 seconds of one core for an iteration of the preset `demo`.
+// networks: SwiftShader has no GPU below it, and took 51 to 91 seconds for an iteration of the preset `demo` on busy cores.
 // STUDIO_DOCS=1 puts pictures of the steps into docs/studio.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { serveStudio, type Served } from '../../src/cli/studio_server.ts';
 import { sameGeometry } from '../../src/data/geometry.ts';
 import { toRas } from '../../src/data/orientation.ts';
 import { readVolume } from '../../src/io/browser/volume.ts';
 import { makeSample } from '../../src/studio/session/sample.ts';
 import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
-import { bundled, chromium, removeBundled } from '../browser/chromium.ts';
+import { chromium } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
-import { Driver } from './driver.ts';
-import { says, take, train, trained } from './person.ts';
+import { openStudio, says, take, train, trained, type Studio } from './person.ts';
 
 const PICTURES = process.env.STUDIO_DOCS ? fileURLToPath(new URL('../../docs/studio', import.meta.url)) : undefined;
 const ITERATIONS = 30;
@@ -36,18 +34,12 @@ const PLAN = {
 
 needs(chromium, 'Chromium').describe('the studio', () => {
   const { image, label } = makeSample();
-  let scratch: string, served: Served, page: Driver;
+  let studio: Studio, scratch: string, page: Studio['page'];
   beforeAll(async () => {
-    scratch = await bundled();
-    served = await serveStudio({ page: join(scratch, 'dist/studio'), port: 0 });
-    page = await Driver.open();
-    await page.size(1366, 768);
+    studio = await openStudio();
+    ({ scratch, page } = studio);
   });
-  afterAll(async () => {
-    await page?.close();
-    await served?.[Symbol.asyncDispose]();
-    if (scratch) removeBundled(scratch);
-  });
+  afterAll(() => studio?.close());
   const shot = async (name: string): Promise<void> => {
     if (!PICTURES) return;
     await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -95,7 +87,7 @@ needs(chromium, 'Chromium').describe('the studio', () => {
   }
 
   async function begin(): Promise<void> {
-    await page.go(served.url);
+    await page.go(studio.served.url);
     await says(page, 'Try the sample phantom');
     await shot('open');
     await page.click('Try the sample phantom');
@@ -122,7 +114,7 @@ needs(chromium, 'Chromium').describe('the studio', () => {
     });
     console.log(`studio: Dice ${((2 * both) / sum).toFixed(3)} after ${ITERATIONS} iterations`);
     expect((2 * both) / sum).toBeGreaterThanOrEqual(0.6);
-    expect(page.requests.filter((r) => !r.startsWith(served.url) && !r.startsWith('blob:'))).toEqual([]);
+    expect(page.requests.filter((r) => !r.startsWith(studio.served.url) && !r.startsWith('blob:'))).toEqual([]);
     expect(page.complaints).toEqual([]);
   }
 
