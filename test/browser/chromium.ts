@@ -36,7 +36,8 @@ export const swiftShader = ['/usr/lib/chromium', '/usr/lib/chromium-browser', '/
 /** Bundles in a folder of their own, beside the checkout's dist, which other tests may be reading. */
 export async function bundled(): Promise<string> {
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'voxelgrad-browser-')));
-  for (const path of ['src', 'scripts', 'package.json']) cpSync(join(root, path), join(scratch, path), { recursive: true });
+  const filter = (path: string): boolean => !path.includes('node_modules'); // what `npm run docs` installs
+  for (const path of ['src', 'scripts', 'package.json']) cpSync(join(root, path), join(scratch, path), { recursive: true, filter });
   symlinkSync(join(root, 'node_modules'), join(scratch, 'node_modules'));
   const { bundle } = await import('../../scripts/build/bundle.mjs');
   expect(await bundle(scratch)).toEqual(expect.arrayContaining(['dist/voxelgrad.browser.js', 'dist/sanet.browser.js']));

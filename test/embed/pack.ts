@@ -53,7 +53,8 @@ export function install(consumer: string, links: readonly string[]): Installed {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   };
-  for (const path of SOURCES) cpSync(join(root, path), join(stage, path), { recursive: true });
+  const filter = (path: string): boolean => !/docs.(?:node_modules|api)/.test(path); // what `npm run docs` installs and writes
+  for (const path of SOURCES) cpSync(join(root, path), join(stage, path), { recursive: true, filter });
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'));
   npm(stage, 'pack', '--pack-destination', scratch);
   const tarball = readdirSync(scratch).find((f) => f.endsWith('.tgz'))!;
