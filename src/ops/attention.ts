@@ -12,6 +12,7 @@ import { attention_narrow } from '../gen/attention_narrow.ts';
 import { convert } from '../gen/cast.ts';
 import { attentionGrad, type AttentionInputs, type Saved } from './attention_grad.ts';
 import {
+  biasSpec,
   checkOptional,
   coreParams,
   geometry,
@@ -70,7 +71,7 @@ export const attentionCore = defineOp({
     const wg = lanesOf(c.caps);
     const out = [queryNorms(g, c.attrs, q, tau, rows), keyNorms(g, c.attrs, k ?? q, keyBias, cols)];
     const added = positions ?? bias;
-    const spec = { T, BIAS: bias ? (c.attrs.grid ? '2u' : '1u') : '0u' };
+    const spec = { T, BIAS: biasSpec(bias, c.attrs) };
     if (byProducts(g, c.caps, T)) {
       if (positions) out.push(...positionsByProduct(c, g, c.attrs.grid!, q, bias!, positions));
       return [...out, ...attentionByProducts(c, g, coreParams(g, c.attrs, bias), { q, k: k ?? q, v: v ?? q, rows, cols, added }, y, spec)];

@@ -10,6 +10,7 @@ import { attention_ds } from '../gen/attention_grad.ts';
 import { attention_narrow_dbias, attention_narrow_dkv, attention_narrow_dq } from '../gen/attention_narrow_grad.ts';
 import {
   biasExtents,
+  biasSpec,
   coreParams,
   geometry,
   lanesOf,
@@ -101,8 +102,6 @@ interface Shared {
   readonly sums: Ref | null;
 }
 type GradContext = LowerContext<GradAttrs, GradInputs, Spec[]>;
-
-const biasSpec = (bias: Ref | null, attrs: AttentionAttrs): '0u' | '1u' | '2u' => (bias ? (attrs.grid ? '2u' : '1u') : '0u');
 
 function byLargeProducts(c: GradContext, g: Geometry, { rows, dkey, dtau, sums }: Shared): Dispatch[] {
   const [q, k, v, bias, , , , , cols, positions, dy] = c.inputs;

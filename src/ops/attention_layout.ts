@@ -147,6 +147,9 @@ export function checkOptional(g: Geometry, attrs: AttentionAttrs, bias: Spec | n
     throw new ShapeError(`attention: tau has shape [${tau.shape}], expected [${g.heads}].`);
 }
 
+/** BIAS of the kernels: nothing is added to the scores, a bias, or products with the tables of relative positions. */
+export const biasSpec = (bias: Spec | null, attrs: AttentionAttrs): '0u' | '1u' | '2u' => (bias ? (attrs.grid ? '2u' : '1u') : '0u');
+
 /** Lanes of a workgroup, each with four queries or keys. */
 export const lanesOf = ({ software }: Caps): number => (software ? 8 : 32);
 
