@@ -16,6 +16,8 @@ import { networkSizes } from '../train/cost.ts';
 import { listed } from '../report/format.ts';
 import { readLog } from '../io/node/run/log.ts';
 import { readVolume } from '../io/node/volume.ts';
+import { checkpointPath } from '../io/node/run/folder.ts';
+import type { RunState } from '../train/checkpoint.ts';
 import { evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
@@ -80,9 +82,14 @@ export async function comparedRun(folder: string): Promise<ComparedRun> {
 /** Why a run that is there has nothing to compare yet; undefined where it has been evaluated, or is none. */
 export function notEvaluated(folder: string): string | undefined {
   if (!existsSync(join(folder, 'plan.json')) || hasEvaluation(folder)) return undefined;
-  const { finished, state } = readRecord(folder) as { finished?: boolean; state?: { iteration?: number; iterations?: number } };
-  if (finished) return 'it is trained and not evaluated';
-  return state ? `its training stopped at iteration ${state.iteration} of ${state.iterations}` : 'its training has not ended';
+  return unfinished(folder, readRecord(folder)) ?? 'it is trained and not evaluated';
+}
+
+/** How far a run came whose training is not over. */
+function unfinished(folder: string, { finished, state }: RunRecord): string | undefined {
+  if (finished ?? existsSync(checkpointPath(folder, 'final'))) return undefined;
+  const { iteration, iterations } = (state ?? {}) as Partial<RunState>;
+  return iteration === undefined ? 'its training has not ended' : `its training stopped at iteration ${iteration} of ${iterations}`;
 }
 
 /** Folds of a cross-validation that some seed of a method lacks while it has others. */
@@ -117,22 +124,38 @@ function partsOff(plan: Plan): string[] {
     .map(([part]) => part);
 }
 
-/** What makes two runs the same method on the same data: all but fold, seed and names. */
-function settingsOf({
-  plan: {
-    name: _name,
-    preset: _preset,
-    split: { fold: _fold, ...split },
-    training: { seed: _seed, ...training },
-    ...rest
-  },
-  record,
-}: ComparedRun): Record<string, string> {
+/** What a run's record says of how it was trained, beside its plan. */
+function trainedHow({ record }: ComparedRun): { weights: string; processes: string; iterations: number | undefined } {
+  const { init, ranks, iterations } = (record.state ?? {}) as Partial<RunState>;
+  const first = init && `${basename(init.file)} (sha256 ${init.sha256.slice(0, 12)})`;
+  return { weights: first ?? 'drawn', processes: ranks?.map((each) => each.ranks).join(', then ') ?? '1', iterations };
+}
+
+/** What makes two runs the same method on the same data: all but fold, seed and names. Masks may be made otherwise than the plan says. */
+function settingsOf(run: ComparedRun): Record<string, string> {
+  const {
+    plan: {
+      name: _name,
+      preset: _preset,
+      split: { fold: _fold, ...split },
+      training: { seed: _seed, ...training },
+      ...rest
+    },
+    record,
+    summary: { evaluated },
+  } = run;
+  const { weights, processes } = trainedHow(run);
   const flat = (value: unknown, path: string): [string, string][] =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`))
       : [[path, JSON.stringify(value)]];
-  return Object.fromEntries([...flat({ ...rest, split, training }, ''), ['data', dataOf(record)]]);
+  const prediction = { ...rest.prediction, ...evaluated?.masks?.prediction };
+  return Object.fromEntries([
+    ...flat({ ...rest, split, training, prediction }, ''),
+    ['first weights', weights],
+    ['processes', processes],
+    ['data', dataOf(record)],
+  ]);
 }
 
 const dataOf = (record: RunRecord): string => record.provenance?.datasets?.[0]?.hash?.slice(0, 19) ?? 'not recorded';
@@ -194,13 +217,13 @@ interface Reference {
 }
 
 /** @throws DataError naming what makes runs incomparable */
-export async function assertComparable(runs: readonly ComparedRun[]): Promise<void> {
+export async function assertComparable(runs: readonly Pick<ComparedRun, 'folder' | 'summary'>[]): Promise<void> {
   const again = 'Evaluate all runs in the same way on the same references: voxelgrad eval.';
   const folders = new Map<string, string>(),
     weights = new Map<string, string>();
   const references = new Map<string, Reference & { theta: number; folder: string }>();
   const [first] = runs;
-  const scoring = ({ summary: { classes, settings } }: ComparedRun): [string, string][] => [
+  const scoring = ({ summary: { classes, settings } }: Pick<ComparedRun, 'summary'>): [string, string][] => [
     ['classes', classes.map(({ label, name }) => `${label} ${name}`).join(', ')],
     ['tolerance of surface Dice', `${settings.surface_mm} mm`],
     ['rule of the boundary tolerance', settings.theta_rule],
@@ -272,7 +295,17 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     ],
     ['seed of the annotation', ({ plan: { annotation } }) => String(annotation.seed)],
     ['split', ({ plan: { split } }) => `${split.folds} folds, seed ${split.seed}, ${split.selectionShare} for selection`],
-    ['training iterations', ({ plan: { training } }) => String(training.iterations)],
+    ['training iterations', (run) => String(trainedHow(run).iterations ?? run.plan.training.iterations)],
+    ['weights that they began with', (run) => trainedHow(run).weights],
+    ['number of processes', (run) => trainedHow(run).processes],
+    ['checkpoint that was evaluated', ({ summary }) => summary.evaluated?.masks?.checkpoint ?? 'not recorded'],
+    [
+      'options of prediction',
+      ({ plan, summary }) =>
+        Object.entries({ ...plan.prediction, ...summary.evaluated?.masks?.prediction })
+          .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+          .join(', '),
+    ],
     ['what is scored', ({ summary }) => (summary.missing_scored ? 'cases without a prediction as empty masks' : 'predicted cases alone')],
     ['what is known of the evaluated cases', ({ summary }) => summary.evaluated?.cases ?? 'not known'],
     ['adapter (times are not comparable)', ({ record }) => record.machine?.adapter ?? 'not recorded'],
@@ -303,8 +336,10 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     notices.push(
       `Whether the reference labels are the same is not known, for evaluations that do not record their content: ${listed(undigested, 5)}.`,
     );
-  for (const { folder, summary, notices: own } of runs) {
+  for (const { folder, summary, notices: own, record } of runs) {
     notices.push(...own);
+    const ends = unfinished(folder, record);
+    if (ends !== undefined) notices.push(`${folder}: ${ends}, and what was evaluated is what it was then.`);
     if ((summary.evaluated?.cases ?? 'not known') === 'not known')
       notices.push(`${folder}: evaluated on ${evaluatedWords(summary.evaluated)}.`);
     if (summary.missing.length > 0)

@@ -2,7 +2,7 @@
 // voxelgrad eval: predicted masks against reference masks, case by case, into summary.json and a table.
 import type { Triple } from '../axes.ts';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { type Dataset } from '../data/dataset.ts';
 import { assertSameGeometry } from '../data/geometry.ts';
@@ -19,7 +19,7 @@ import type { LabelMap } from '../metrics/mask.ts';
 import { summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
 import { isFolder, maskName, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
 import { csvOf, describe } from './eval_text.ts';
-import { assertOwnMasks, knownRun, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
+import { assertOwnMasks, knownRun, realPath, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
 import { madeOf, masksRoot, sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
 import { progress } from './progress.ts';
@@ -119,6 +119,21 @@ function tolerances({ surfaceMm, theta }: Options, run: KnownRun | undefined): {
   return {
     surfaceMm: surfaceMm ?? planned?.surfaceMm ?? DEFAULT_SURFACE_MM,
     theta: theta ?? (planned?.boundaryTolerance === 'auto' ? undefined : planned?.boundaryTolerance),
+  };
+}
+
+/** What made the masks of an output, in words of their folder. */
+function madeBy(source: ReturnType<typeof sourceOf>, output: string | undefined): Evaluated['masks'] {
+  if (source?.verb === undefined) return null;
+  const { verb, run, weights, iteration, checkpoint, prediction } = source;
+  return {
+    verb,
+    run,
+    weights: weights!,
+    iteration: iteration!,
+    ...(checkpoint !== undefined && { checkpoint: basename(checkpoint, '.safetensors') }),
+    ...(output !== undefined && { output }),
+    ...(prediction && { prediction }),
   };
 }
 
@@ -226,7 +241,10 @@ ${NAME_RULE}`,
     const masks = isFolder(prediction) ? prediction : dirname(prediction),
       folder = options.out ?? masks;
     const run = await knownRun(masks),
-      source = sourceOf(masksRoot(masks));
+      root = masksRoot(masks),
+      source = sourceOf(root);
+    // The folder itself holds the headline's masks, those below it one network's each.
+    const output = realPath(root) === realPath(masks) ? source?.headline : basename(resolve(masks));
     assertOwnMasks(run, masks, folder);
     if (source?.verb === 'label' && !run)
       throw new DataError(
@@ -243,8 +261,7 @@ ${NAME_RULE}`,
       seen,
       options,
       copied: source?.verb === undefined ? null : source.verb === 'label',
-      masks:
-        source?.verb === undefined ? null : { verb: source.verb, run: source.run, weights: source.weights!, iteration: source.iteration! },
+      masks: madeBy(source, output),
     };
     const save = (name: string, summary: Summary): string => {
       const file = join(folder, name);
@@ -263,13 +280,13 @@ ${NAME_RULE}`,
         if (pairs.some((pair) => pair.prediction !== null))
           networks[name] = save(
             `summary_${name}.json`,
-            await score({ ...work, pairing: { ...pairing, pairs }, title: `eval ${name}` }, context),
+            await score({ ...work, masks: madeBy(source, name), pairing: { ...pairing, pairs }, title: `eval ${name}` }, context),
           );
       }
       if (networks[name] === undefined) removeSummary(join(folder, `summary_${name}.json`));
     }
-    // A mask picked by hand is no evaluation of a run.
-    if (run?.proved && run.others.length === 0 && isFolder(prediction))
+    // A mask picked by hand is no evaluation of a run, nor are those of one of its networks.
+    if (run?.proved && run.others.length === 0 && isFolder(prediction) && output === source?.headline)
       recordEvaluation(run, summary, { summary: file, networks, seconds: (performance.now() - start) / 1000 });
     const incomplete = [summary, summary.training].some((s) => s && (s.missing.length > 0 || s.unused.length > 0));
     return { text: `${describe(summary)}\n${file}`, json: summary, exitCode: incomplete && !options.allowMissing ? 3 : 0 };

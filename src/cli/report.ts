@@ -17,6 +17,7 @@ import { renderReport } from '../report/report.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import type { Plan } from '../methods/plan.ts';
 import { readLog } from '../io/node/run/log.ts';
+import { assertComparable } from './compared_runs.ts';
 import { evaluatedWords } from './known_run.ts';
 import { madeOf } from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
@@ -90,7 +91,10 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   const log = readLog(folder);
   const name = (run: string) => basename(resolve(run));
   const runs: Run[] = [{ name: name(folder), summaries: [summary] }];
-  for (const run of options.compare ?? []) runs.push({ name: name(run), summaries: [(await evaluationOf(run)).summary] });
+  const others: { folder: string; summary: Summary }[] = [];
+  for (const run of options.compare ?? []) others.push({ folder: run, summary: (await evaluationOf(run)).summary });
+  await assertComparable([{ folder, summary }, ...others]);
+  for (const each of others) runs.push({ name: name(each.folder), summaries: [each.summary] });
   const said = [
     ...evaluation.notices,
     ...notices,

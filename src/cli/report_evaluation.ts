@@ -11,6 +11,7 @@ import type { Summary } from '../metrics/summary.ts';
 import { summarySchema } from '../metrics/summary_schema.ts';
 import type { ReportInput } from '../report/input.ts';
 import { realPath, weightsOf } from './known_run.ts';
+import { runPlan } from './members.ts';
 import { readRecord } from './run_record.ts';
 
 function summaryIn(file: string): Summary {
@@ -72,6 +73,15 @@ export async function evaluationOf(run: string): Promise<Evaluation> {
   const summary = summaryIn(file),
     masks = summary.evaluated?.masks;
   const notices: string[] = [];
+  if (masks?.output != null && existsSync(join(run, 'plan.json'))) {
+    const { headline } = runPlan(run).evaluation;
+    if (masks.output !== headline)
+      throw new DataError(
+        `${file}: not the evaluation of the headline, got masks of "${masks.output}", expected those of "${headline}", as evaluation.headline ` +
+          `of ${join(run, 'plan.json')} says.`,
+        'Evaluate the folder that `voxelgrad predict` wrote, not one of those in it; after a change of the plan, predict again.',
+      );
+  }
   if (masks) {
     const current = (await weightsOf(run)).has(masks.weights);
     if (!current && realPath(masks.run) !== realPath(run))

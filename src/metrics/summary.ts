@@ -68,9 +68,23 @@ export interface Evaluated {
   n_cases: number;
   n_patients: number;
   /** What wrote the masks, if their folder says. */
-  masks: { verb: string; run: string; weights: string; iteration: number } | null;
+  masks: MadeBy | null;
   /** Cases whose mask is not the one that was written there: changed since, or never finished. */
   changed: string[];
+}
+
+/** The weights and options that masks were made by. The last three came later than the others. */
+export interface MadeBy {
+  verb: string;
+  run: string;
+  weights: string;
+  iteration: number;
+  /** `best`, `final` or `latest`. */
+  checkpoint?: string;
+  /** Which of a method's outputs they are: `ensemble`, or a network. */
+  output?: string;
+  /** Options of prediction by their names in the plan. */
+  prediction?: Record<string, unknown>;
 }
 
 export interface Summary {

@@ -40,7 +40,17 @@ const evaluated = z.looseObject({
   n_cases: z.number(),
   n_patients: z.number(),
   changed: names,
-  masks: z.looseObject({ verb: z.string(), run: z.string(), weights: z.string(), iteration: z.number() }).nullable(),
+  masks: z
+    .looseObject({
+      verb: z.string(),
+      run: z.string(),
+      weights: z.string(),
+      iteration: z.number(),
+      checkpoint: added(z.string()),
+      output: added(z.string()),
+      prediction: added(z.record(z.string(), z.unknown())),
+    })
+    .nullable(),
 });
 const share = z.number();
 const slices = z.looseObject({

@@ -39,6 +39,8 @@ interface Made {
   radius?: number;
 }
 let count = 0;
+/** What a folder of masks says of them; the run is the one that is made. */
+const made = { verb: 'predict', run: '', weights: 'sha256:1', iteration: 120 };
 
 /** A run whose masks are `error` voxels off. */
 async function makeRun({
@@ -89,6 +91,7 @@ async function makeRun({
     evaluated: { cases: 'held out', n_cases: cases.length, n_patients: cases.length, masks: null, changed: [] },
   });
   change(summary);
+  if (summary.evaluated?.masks?.run === '') summary.evaluated.masks.run = folder;
   writeFileSync(join(folder, 'summary.json'), JSON.stringify(summary));
   const facts: any = {
     version: 1,
@@ -96,6 +99,7 @@ async function makeRun({
     fold: { train: ['t 0'], selection: ['t 1'], test: cases.map((i) => `case ${i}`) },
     stages: [{ name: 'train', seconds: 50 }],
     machine: { adapter: 'test adapter' },
+    finished: true,
     provenance: { datasets: [{ name: 'd', hash: 'sha256:0011' }] },
   };
   record(facts);
@@ -217,6 +221,94 @@ describe('voxelgrad compare', () => {
     expect((await compare(a, b, '--to', to(), '--against', 'nobody', '--no-surfaces')).err).toMatch(
       /--against: got "nobody", expected "vnet \(/,
     );
+  });
+
+  it.each<[string, Made, RegExp]>([
+    [
+      'masks made with other options',
+      {
+        summary: (s) => {
+          s.evaluated.masks = { ...made, weights: 'sha256:2', prediction: { step: 0.5, mirror: true } };
+        },
+      },
+      /prediction\.mirror true[^]*differ in their options of prediction: [^;]*mirror false[^;]*; [^;]*mirror true/,
+    ],
+    [
+      'another checkpoint',
+      {
+        summary: (s) => {
+          s.evaluated.masks = { ...made, weights: 'sha256:2', checkpoint: 'latest' };
+        },
+      },
+      /differ in their checkpoint that was evaluated: best[^]*latest/,
+    ],
+    [
+      'weights that were not drawn',
+      {
+        record: (r) => {
+          r.state = { iteration: 120, iterations: 120, init: { file: '/a/sam.pth', sha256: '00112233445566' } };
+        },
+      },
+      /first weights sam\.pth[^]*differ in their weights that they began with: drawn[^]*sam\.pth \(sha256 001122334455\)/,
+    ],
+    [
+      'several processes',
+      {
+        record: (r) => {
+          r.state = { iteration: 120, iterations: 120, ranks: [{ iteration: 0, ranks: 4 }] };
+        },
+      },
+      /processes 4[^]*differ in their number of processes: 1 [^]*; 4 /,
+    ],
+    [
+      'a length by the clock',
+      {
+        record: (r) => {
+          r.state = { iteration: 33, iterations: 33 };
+        },
+      },
+      /differ in their training iterations: 120 [^]*; 33 /,
+    ],
+    [
+      'a training that stopped',
+      {
+        record: (r) => {
+          r.finished = false;
+          r.state = { iteration: 40, iterations: 120 };
+        },
+      },
+      /: its training stopped at iteration 40 of 120, and what was evaluated is what it was then/,
+    ],
+    [
+      'a training that was killed',
+      {
+        record: (r) => {
+          delete r.finished;
+        },
+      },
+      /: its training has not ended, and/,
+    ],
+  ])('says %s, of a seed too: it is pooled with no other where it is another method', async (_, other, message) => {
+    const alike = (s: any): void => {
+      s.evaluated.masks = { ...made, checkpoint: 'best' };
+    };
+    const runs = [await makeRun({ cases: [0, 1], summary: alike }), await makeRun({ cases: [0, 1], seed: 2, ...other })];
+    const { code, out, err } = await compare(...runs, '--to', to(), '--json', '--no-surfaces');
+    expect(code, err).toBe(0);
+    const { methods, notices } = JSON.parse(out);
+    expect([...methods.rows.map((r: any) => r.name), ...notices].join('\n')).toMatch(message);
+  });
+
+  it('refuses the masks of one network, in the place of the headline', async () => {
+    const summary = (s: any): void => {
+      s.evaluated.masks = { ...made, output: 'sam' };
+    };
+    const run = await makeRun({ method: 'sanet', cases: [0], summary });
+    const { code, err } = await compare(run, await makeRun({ cases: [0] }), '--to', to(), '--no-surfaces');
+    expect([code, err]).toEqual([
+      3,
+      expect.stringMatching(/not the evaluation of the headline, got masks of "sam", expected .*"ensemble"/),
+    ]);
   });
 
   it.each<[string, Made, RegExp]>([
@@ -351,12 +443,6 @@ describe('voxelgrad compare', () => {
     const run = await makeRun();
     expect((await compare(run, `${run}/.`, '--to', to())).err).toMatch(/the same run as/);
     const [a, b] = [await makeRun({ summary: same }), await makeRun({ summary: same, seed: 5 })];
-    for (const folder of [a, b]) {
-      const file = join(folder, 'summary.json'),
-        json = JSON.parse(readFileSync(file, 'utf8'));
-      json.evaluated.masks.run = folder;
-      writeFileSync(file, JSON.stringify(json));
-    }
     expect((await compare(a, b, '--to', to())).err).toMatch(/the same run as/);
     expect((await compare(join(root, 'nothing'), run)).code).toBe(3);
   });
