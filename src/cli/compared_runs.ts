@@ -18,7 +18,7 @@ import { readLog } from '../io/node/run/log.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { checkpointPath } from '../io/node/run/folder.ts';
 import type { RunState } from '../train/checkpoint.ts';
-import { evaluatedWords, realPath } from './known_run.ts';
+import { doubtWords, evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
 import { readRecord, type RunRecord } from './run_record.ts';
 import { runPlan } from './members.ts';
@@ -342,6 +342,7 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     if (ends !== undefined) notices.push(`${folder}: ${ends}, and what was evaluated is what it was then.`);
     if ((summary.evaluated?.cases ?? 'not known') === 'not known')
       notices.push(`${folder}: evaluated on ${evaluatedWords(summary.evaluated)}.`);
+    notices.push(...doubtWords(summary.evaluated).map((words) => `${folder}: ${words}`));
     if (summary.missing.length > 0)
       notices.push(
         `${folder}: no prediction for ${listed(summary.missing, 5)}, ${summary.missing_scored ? 'scored as empty masks' : 'left out'}.`,

@@ -179,16 +179,21 @@ async function score(work: Work, context: Context): Promise<Summary> {
     at.names.push(pair.name);
     if (pair.prediction === null) at.missing.push(pair.name);
     else if (masks && !made?.asWritten) at.changed.push(pair.name);
+    if (made && made.doubts.length > 0) at.doubtful[pair.name] = [...made.doubts];
     if (masks && pair.prediction !== null && !made && seen?.part(pair.name) === undefined) at.strange = true;
     if (pair.prediction !== null || !options.allowMissing) at.results.push(evaluateCase(await load(pair, work), classes, settings));
     step(i + 1, pairs.length, pair.name);
   }
-  const put = ({ results, missing, changed, patients: { size }, names }: Side, cases: Evaluated['cases'], more: SummaryFacts): Summary =>
+  const put = (
+    { results, missing, changed, doubtful, patients: { size }, names }: Side,
+    cases: Evaluated['cases'],
+    more: SummaryFacts,
+  ): Summary =>
     summarise(results, classes, {
       ...settings,
       missing,
       missingScored: !options.allowMissing,
-      evaluated: { cases, n_cases: names.length, n_patients: size, masks, changed },
+      evaluated: { cases, n_cases: names.length, n_patients: size, masks, changed, doubtful },
       ...more,
     });
   const { trained, others } = sides;
@@ -202,11 +207,12 @@ interface Side {
   readonly names: string[];
   readonly missing: string[];
   readonly changed: string[];
+  readonly doubtful: Record<string, string[]>;
   readonly patients: Set<string>;
   /** A mask that nobody recorded has a name that the run does not know: of which scan it was made, nobody can say. */
   strange: boolean;
 }
-const side = (): Side => ({ results: [], names: [], missing: [], changed: [], patients: new Set(), strange: false });
+const side = (): Side => ({ results: [], names: [], missing: [], changed: [], doubtful: {}, patients: new Set(), strange: false });
 
 /** Folders of single networks that may lie beside the headline's masks, as `predict` writes them. */
 const networksOf = (run: KnownRun | undefined): string[] => [

@@ -6,7 +6,7 @@ import { sameAsReference } from '../metrics/same.ts';
 import { METRIC_NAMES, type Summary } from '../metrics/summary.ts';
 import { csvText } from '../report/csv.ts';
 import { listed } from '../report/format.ts';
-import { evaluatedWords } from './known_run.ts';
+import { doubtWords, evaluatedWords } from './known_run.ts';
 import { table } from './text.ts';
 
 const COLUMNS = ['Dice', 'IoU', 'BF', 'HD95', 'ASSD', 'SurfaceDice', 'RAVD'] as const;
@@ -71,6 +71,7 @@ function remarks(summary: Summary): string[] {
     ...(evaluated && evaluated.changed.length > 0
       ? [`Not the masks that were written there (changed since, or never finished): ${listed(evaluated.changed)}.`]
       : []),
+    ...doubtWords(evaluated),
     ...(same.length > 0 ? [`Predictions that are their references, byte for byte: ${listed(same)}.`] : []),
     ...(evaluated && evaluated.cases !== 'not known' && evaluated.masks === null
       ? ['Nothing says which weights made these masks: they are taken for those of the run in whose folder they lie.']

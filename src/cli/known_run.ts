@@ -12,6 +12,7 @@ import { NO_PLANES } from '../data/sparse_planes.ts';
 import { DataError } from '../errors.ts';
 import { digestFile, digestFiles } from '../files/digest.ts';
 import type { Summary } from '../metrics/summary.ts';
+import { listed } from '../report/format.ts';
 import { annotated, bareCases, simulatedPlanes } from '../train/annotated.ts';
 import { checkpointPath } from '../io/node/run/folder.ts';
 import { CHECKPOINTS } from '../train/run_store.ts';
@@ -234,4 +235,12 @@ export function evaluatedWords(evaluated: Summary['evaluated']): string {
   return cases === 'trained on'
     ? `${n} case${plural}${of} that the model was trained on`
     : `${n} case${plural}${of} (whether the model was trained on ${n === 1 ? 'it' : 'them'} is not known)`;
+}
+
+/** What was said of the scans when their masks were predicted: one line for each thing that was, with the cases. */
+export function doubtWords(evaluated: Summary['evaluated']): string[] {
+  const cases = new Map<string, string[]>();
+  for (const [name, doubts] of Object.entries(evaluated?.doubtful ?? {}))
+    for (const doubt of doubts) cases.set(doubt, [...(cases.get(doubt) ?? []), name]);
+  return [...cases].map(([doubt, names]) => `${listed(names, 5)}: ${doubt}`);
 }

@@ -45,6 +45,8 @@ export interface CaseRecord {
   readonly scan: { readonly digest: Digest; readonly bytes: number };
   /** Of the labels that were copied where they are annotated (`label`). */
   readonly truth?: Digest;
+  /** Why the scan may be none that its masks can be trusted on; absent in older records, and where nothing was found. */
+  readonly doubts?: readonly string[];
   /** Every mask by path below the folder. */
   readonly masks: Readonly<Record<string, Digest>>;
 }
@@ -138,7 +140,8 @@ export function recordOf(folder: string, name: string): CaseRecord | undefined {
       typeof record.source === 'string' &&
       isObject(record.scan) &&
       isObject(record.masks) &&
-      Object.values(record.masks).every((digest) => typeof digest === 'string');
+      Object.values(record.masks).every((digest) => typeof digest === 'string') &&
+      (record.doubts === undefined || (Array.isArray(record.doubts) && record.doubts.every((doubt) => typeof doubt === 'string')));
     return whole ? (record as unknown as CaseRecord) : undefined;
   } catch {
     return undefined;
@@ -149,21 +152,31 @@ export function recordOf(folder: string, name: string): CaseRecord | undefined {
 export async function madeOf(
   mask: string,
   name: string,
-): Promise<{ readonly scan: CaseRecord['scan']; readonly asWritten: boolean } | undefined> {
+): Promise<{ readonly scan: CaseRecord['scan']; readonly doubts: readonly string[]; readonly asWritten: boolean } | undefined> {
   const root = masksRoot(dirname(mask)),
     source = sourceOf(root);
   if (source === undefined) return undefined;
   const record = recordOf(root, name);
   if (record === undefined) return undefined;
   const digest = record.masks[relative(resolve(root), resolve(mask)).replaceAll('\\', '/')];
-  return { scan: record.scan, asWritten: record.source === sourceDigest(source) && digest === (await digestFile(mask)).digest };
+  return {
+    scan: record.scan,
+    doubts: record.doubts ?? [],
+    asWritten: record.source === sourceDigest(source) && digest === (await digestFile(mask)).digest,
+  };
 }
 
 /** Notes that a case is done; `masks` are the paths below the folder, all written. */
-export async function recordCase(folder: string, name: string, made: Ingredients, masks: readonly string[]): Promise<void> {
+export async function recordCase(
+  folder: string,
+  name: string,
+  made: Ingredients,
+  masks: readonly string[],
+  doubts: readonly string[] = [],
+): Promise<void> {
   const digests: Record<string, Digest> = {};
   for (const mask of masks) digests[mask] = (await digestFile(join(folder, mask))).digest;
-  const record: CaseRecord = { version: 1, case: name, ...made, masks: digests };
+  const record: CaseRecord = { version: 1, case: name, ...made, ...(doubts.length > 0 && { doubts }), masks: digests };
   makeFolder(join(folder, RECORDS));
   writeFileAtomic(recordFile(folder, name), `${JSON.stringify(record, null, 2)}\n`);
 }

@@ -46,6 +46,8 @@ export interface Member {
   readonly votes: string | undefined;
   /** Sums of the files that it was trained on. */
   readonly data: Checkpoint['state']['data'];
+  /** Spacing of the scans among them. */
+  readonly spacing: Checkpoint['state']['spacing'];
 }
 
 /** The checkpoint and the digest of the very bytes that were read: a run that goes on may replace the file meanwhile. */
@@ -74,7 +76,7 @@ async function memberOf(run: string, which: Which | undefined, context: Context)
   if (votes !== undefined) context.note(votes);
   readRecord(run); // damaged, it says so before the work, not after
   const model = { run: resolve(run), checkpoint: resolve(checkpoint), weights, iteration: state.iteration, plan: state.plan };
-  return { model, plan, tensors, voters: state.ensemble?.members, votes, data: state.data };
+  return { model, plan, tensors, voters: state.ensemble?.members, votes, data: state.data, spacing: state.spacing };
 }
 
 /** What must be the same for a mean of probabilities to mean something, and for the order of the runs to mean nothing. */

@@ -18,7 +18,7 @@ import { writeFileAtomic } from '../files/atomic.ts';
 import type { Plan } from '../methods/plan.ts';
 import { readLog } from '../io/node/run/log.ts';
 import { assertComparable } from './compared_runs.ts';
-import { evaluatedWords } from './known_run.ts';
+import { doubtWords, evaluatedWords } from './known_run.ts';
 import { madeOf } from './mask_source.ts';
 import { readPlanFile } from './plan_file.ts';
 import { evaluationOf, evaluationsBeside } from './report_evaluation.ts';
@@ -98,6 +98,7 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   const said = [
     ...evaluation.notices,
     ...notices,
+    ...doubtWords(summary.evaluated),
     ...runs.flatMap((run) =>
       run.summaries[0].evaluated?.cases === summary.evaluated?.cases
         ? []

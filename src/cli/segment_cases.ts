@@ -6,8 +6,10 @@ import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry } from '../data/geometry.ts';
+import { SPACING_REMEDY, spacingOver, unfamiliarSpacing, type SpacingRange } from '../data/familiar.ts';
 import { HOUNSFIELD_REMEDY, notHounsfield } from '../data/hounsfield.ts';
 import { gridAtSpacing } from '../data/resample.ts';
+import type { PreparedCase } from '../data/sample.ts';
 import type { Volume } from '../data/volume.ts';
 import { writeVolume } from '../io/node/volume.ts';
 import { DataError, LimitError } from '../errors.ts';
@@ -29,6 +31,7 @@ import {
   assertSameSource,
   claimFolder,
   recordCase,
+  recordOf,
   sourceDigest,
   sourceOf,
   UNRECORDED,
@@ -73,10 +76,16 @@ export interface Again {
   readonly name: string;
   readonly why: string;
 }
+/** Why the masks of a case may not be what they seem. */
+export interface Doubt {
+  readonly name: string;
+  readonly why: string;
+}
 export interface JobResult {
   readonly files: string[];
   readonly written: number;
   readonly again: readonly Again[];
+  readonly doubts: readonly Doubt[];
   readonly checkpoint: string;
   readonly adapter: string;
   readonly seconds: number;
@@ -116,6 +125,16 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
       'Crop the scan, close other programs, or use a larger machine.',
     );
   return Math.max(said, scan);
+}
+
+/** Why a scan may be none that the networks can know anything of. */
+function doubtsOf({ range, native: { spacing } }: PreparedCase, { data }: Plan, seen: SpacingRange | undefined): string[] {
+  const hounsfield = notHounsfield(range),
+    size = seen && unfamiliarSpacing(spacing, seen, data.spacing !== 'native');
+  return [
+    ...(hounsfield === undefined ? [] : [`${hounsfield}. ${HOUNSFIELD_REMEDY}`]),
+    ...(size === undefined ? [] : [`${size}. ${SPACING_REMEDY}`]),
+  ];
 }
 
 /** @throws DataError where the output folder holds volumes that no prediction.json accounts for */
@@ -181,7 +200,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const files = names.map((name) => join(out, maskOf(name)));
   assertNotAmong(files, [...job.scans.values()]);
   const members = await membersOf([job.run, ...(job.others ?? [])], job.checkpoint, context),
-    voters = votersOf(members, context);
+    voters = votersOf(members, context),
+    seen = spacingOver(members.map(({ spacing }) => spacing));
   const [{ model }] = members,
     alone = members.length === 1;
   const source: Source = {
@@ -202,11 +222,17 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     scan: await digestFiles(await scanFiles(job.scans.get(name)!)),
     ...(job.truth && { truth: await job.truth(name) }),
   });
+  const doubts: Doubt[] = [];
+  const doubt = (name: string, why: readonly string[]): void => {
+    for (const each of why) context.note(`${name}: ${each}`);
+    doubts.push(...why.map((each) => ({ name, why: each })));
+  };
   const missing = new Map<string, { readonly made: Ingredients; readonly why: string }>();
   for (const name of names) {
     const made = await ingredients(name),
       why = await whyAgain(out, name, maskOf(name), made, probabilityPaths(job, name));
     if (why !== undefined) missing.set(name, { made, why });
+    else doubt(name, recordOf(out, name)?.doubts ?? []);
   }
   using device = await openDevice({ tiles: tunedTiles });
   const deviceBytes = missing.size > 0 ? await predictionDeviceBytes(plan, device) : 0;
@@ -225,11 +251,11 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const keep = job.probabilities ? plan.evaluation.headline : undefined;
   let said = 0,
     written = 0;
-  for (const [name, found] of missing) {
+  for (const [name, looked] of missing) {
     /** Undefined where another process has done it meanwhile. */
     const whyNow = (now: Ingredients) => whyAgain(out, name, maskOf(name), now, probabilityPaths(job, name));
-    if ((await whyNow(found.made)) === undefined) continue;
-    const { made, image, stored } = await readScan(job, name, found.made, ingredients);
+    if ((await whyNow(looked.made)) === undefined) continue;
+    const { made, image, stored } = await readScan(job, name, looked.made, ingredients);
     const grid = [...(plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size)] as Triple;
     said = announce(
       name,
@@ -243,8 +269,8 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       context,
     );
     const scan = prepareScan(plan, name, image, stored);
-    const doubt = notHounsfield(scan.range);
-    if (doubt !== undefined) context.note(`${name}: ${doubt}. ${HOUNSFIELD_REMEDY}`);
+    const found = doubtsOf(scan, plan, seen);
+    doubt(name, found);
     // after the first scan: one that cannot be read says so at once
     predictor ??= averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets)));
     const { masks, probabilities } = await segmentWhole(plan, predictor, scan, {
@@ -277,7 +303,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
       paths.push(path);
     }
     if (aside !== undefined) await dropIfSame(aside, join(out, maskOf(name)));
-    await recordCase(out, name, made, paths); // last: it says that the case is done
+    await recordCase(out, name, made, paths, found); // last: it says that the case is done
     show(++written, missing.size, name);
   }
   predictor?.dispose();
@@ -287,6 +313,7 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
     files,
     written,
     again,
+    doubts,
     checkpoint: alone ? model.checkpoint : `${members.length} runs averaged`,
     adapter: device.info.name,
     seconds,

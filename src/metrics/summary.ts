@@ -71,6 +71,8 @@ export interface Evaluated {
   masks: MadeBy | null;
   /** Cases whose mask is not the one that was written there: changed since, or never finished. */
   changed: string[];
+  /** Of scans that the masks may not be right on, why, as it was said when they were predicted; older summaries lack it. */
+  doubtful?: Record<string, string[]>;
 }
 
 /** The weights and options that masks were made by. The last three came later than the others. */

@@ -40,6 +40,7 @@ const evaluated = z.looseObject({
   n_cases: z.number(),
   n_patients: z.number(),
   changed: names,
+  doubtful: added(z.record(z.string(), names)),
   masks: z
     .looseObject({
       verb: z.string(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint is one safetensors file: parameters, running statistics, moments and loss scales by name, the run's state as JSON in the
 // metadata. One file, renamed into place, so that a kill at any moment leaves the old one or the new one.
+import type { SpacingRange } from '../data/familiar.ts';
 import type { Fold } from '../data/folds.ts';
 import * as z from 'zod';
 import { DataError, StateDictError } from '../errors.ts';
@@ -41,6 +42,8 @@ export interface RunState {
   /** Content of every file that training reads: it goes on with the same, or says what changed. */
   readonly data?: FileSums;
   readonly changes?: readonly DataChange[];
+  /** Spacing of the scans that it was trained on; absent in older checkpoints. */
+  readonly spacing?: SpacingRange;
   /** What is learnt from and what is held out, from the first iteration on; absent in older checkpoints: as the plan divides the cases. */
   readonly fold?: Fold;
   /** File that the first weights came from. */
@@ -216,6 +219,9 @@ export async function stateIn(files: RunFiles, name: string): Promise<RunState> 
   return stateOf(parseSafetensorsHeader(await files.read(name, 8 + Math.min(MAX_HEADER, length)), path).metadata, path);
 }
 
+const mm = z.number().positive(),
+  spacing = z.tuple([mm, mm, mm]);
+
 const stateSchema = z.looseObject({
   version: z.literal(1),
   iteration: z.int().min(0),
@@ -230,6 +236,7 @@ const stateSchema = z.looseObject({
   means: z.record(z.string(), z.number()).optional(),
   trained: z.record(z.string(), z.unknown()).optional(),
   fold: z.looseObject({ train: z.array(z.string()), selection: z.array(z.string()), test: z.array(z.string()) }).optional(),
+  spacing: z.object({ low: spacing, high: spacing }).optional(),
   together: z.record(z.string(), z.int().min(1)).optional(),
   tiles: z.record(z.string(), z.string()).optional(),
   ranks: z.array(z.looseObject({ iteration: z.number(), ranks: z.number() })).optional(),

@@ -144,6 +144,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   };
   if (first && (!options.resume || changed)) {
     const found = await survey(dataset, fold, { load, onCase: (done, total) => onProgress?.({ stage: 'read', done, total }) });
+    state = { ...state, spacing: found.spacing };
     options.onSurvey?.(found, fold, state.changes ?? []);
   }
   if (!options.resume) {

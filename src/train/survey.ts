@@ -3,6 +3,7 @@
 // must be able to say what was annotated and on which files it stands.
 import type { Dataset } from '../data/dataset.ts';
 import type { Fold } from '../data/folds.ts';
+import { spacingOver, type SpacingRange } from '../data/familiar.ts';
 import { notHounsfield } from '../data/hounsfield.ts';
 import type { PreparedCase } from '../data/sample.ts';
 import { fileSums, sumOfSums } from './data_files.ts';
@@ -10,6 +11,8 @@ import { fileSums, sumOfSums } from './data_files.ts';
 export interface Survey {
   /** Annotated shares of the training cases, 0 to 1: voxels, and slices annotated throughout. */
   readonly annotated: { readonly voxels: number; readonly transverse: number; readonly coronal: number };
+  /** Of the scans that are learnt from, as they are stored. */
+  readonly spacing: SpacingRange;
   /** Scans that can hardly be CT in Hounsfield units, and why. */
   readonly doubtful: ReadonlyMap<string, string>;
   /** sha256 over the names and sha256 sums of the data set's files. */
@@ -25,15 +28,18 @@ export interface SurveyOptions {
 export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: SurveyOptions): Promise<Survey> {
   const sum = { voxels: 0, whole: 0, transverse: 0, slices: 0, coronal: 0, rows: 0 };
   const doubtful = new Map<string, string>();
+  const spacings: SpacingRange[] = [];
   const names = [...fold.train, ...fold.selection];
   for (const [i, name] of names.entries()) {
     const {
       weight,
       range,
+      native: { spacing },
       grid: {
         size: [D, H, W],
       },
     } = await load(name);
+    if (i < fold.train.length) spacings.push({ low: spacing, high: spacing });
     const doubt = notHounsfield(range);
     if (doubt !== undefined) doubtful.set(name, doubt);
     onCase?.(i + 1, names.length);
@@ -61,6 +67,7 @@ export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: Sur
       transverse: share(sum.transverse, sum.slices),
       coronal: share(sum.coronal, sum.rows),
     },
+    spacing: spacingOver(spacings)!,
     doubtful,
     hash: `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`,
   };

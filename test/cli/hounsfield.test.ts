@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Numbers that are no CT in Hounsfield units: nothing in a file says so, so that windows of intensities would make something of them all
-// the same. `check`, `plan`, `train` and `predict` say it.
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Scans that a network can know nothing of. Numbers that are no CT in Hounsfield units: nothing in a file says so, so that windows of
+// intensities would make something of them all the same; `check`, `plan`, `train` and `predict` say it. Voxels of another size than any
+// that it was trained on: `predict` says it, its records keep it, and `eval` and `report` pass it on.
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { channelWords, notHounsfield } from '../../src/data/hounsfield.ts';
+import { spacingOver, unfamiliarSpacing } from '../../src/data/familiar.ts';
+import { newestCheckpoint } from '../../src/io/node/run/checkpoint.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { scratch } from '../data/helpers.ts';
 import { slicesAlone, tinyDataset, tinyPlan, writePlan } from '../train/tiny_run.ts';
@@ -109,5 +112,70 @@ describe('is said', () => {
     const { code, err } = await voxelgrad(['plan', mri, '--out', at('two.json')]);
     expect(code).toBe(3);
     expect(err).toMatch(/dataset\.json: case "phantom_00\d" has 2 images, expected 1 as in channel_names \(MRI\)/);
+  });
+});
+
+describe('voxels of a size that nobody trained on', () => {
+  const range = { low: [1, 0.6, 0.6], high: [2.5, 0.9, 0.9] } as const;
+  it.each<[[number, number, number], boolean, RegExp | undefined]>([
+    [[1, 0.6, 0.6], false, undefined],
+    [[3, 0.5, 1.1], false, undefined], // nearly
+    [[5, 0.7, 0.7], false, /^voxels of 5 x 0\.7 x 0\.7 mm, .* have 1 to 2\.5 x 0\.6 to 0\.9 x 0\.6 to 0\.9$/],
+    [[0.5, 0.7, 0.7], false, /voxels of 0\.5 x/],
+    [[2, 0.7, 1.4], false, /x 1\.4 mm/],
+    [[0.2, 0.2, 0.2], true, undefined], // brought to the spacing of the plan
+    [[5, 0.7, 0.7], true, /voxels of 5 x/],
+  ])('are %j, resampled %j', (spacing, resampled, said) => {
+    const found = unfamiliarSpacing(spacing, range, resampled);
+    if (said) expect(found).toMatch(said);
+    else expect(found).toBeUndefined();
+  });
+  it('nothing is said where the training of one of several models is not known', () => {
+    expect(spacingOver([range, { low: [0.5, 0.7, 0.7], high: [1, 1, 1] }])).toEqual({ low: [0.5, 0.6, 0.6], high: [2.5, 1, 1] });
+    expect(spacingOver([range, undefined])).toBeUndefined();
+    expect(spacingOver([])).toBeUndefined();
+  });
+
+  it('is noted by train, said by predict, also of masks that are kept, and by all who judge them', async () => {
+    const plan = writePlan(
+      root,
+      tinyPlan((p) => {
+        slicesAlone(p);
+        p.training.iterations = 1;
+      }),
+      'one.json',
+    );
+    await said('train', at('good'), '--run', at('one'), '--plan', plan);
+    expect((await newestCheckpoint(at('one'))).state.spacing).toEqual({ low: [1, 1, 1], high: [1, 1, 1] });
+    mkdirSync(at('scans'));
+    for (const [name, thickness] of [
+      ['phantom_006', 1],
+      ['phantom_007', 3],
+    ] as const) {
+      const image = await readVolume(at(`good/imagesTs/${name}_0000.nii.gz`)),
+        label = await readVolume(at(`good/labelsTs/${name}.nii.gz`));
+      for (const [folder, volume] of [
+        ['scans', image],
+        ['labels', label],
+      ] as const) {
+        mkdirSync(at(folder), { recursive: true });
+        await writeVolume(at(folder, `${name}.nii.gz`), { ...volume, spacing: [thickness, 1, 1] });
+      }
+    }
+    const words = /phantom_007: voxels of 3 x 1 x 1 mm, where the scans that were trained on have 1 x 1 x 1\. What was learnt of sizes/;
+    const predict = () => said('predict', '-i', at('scans'), '-o', at('sized'), '--run', at('one'));
+    const first = await predict();
+    expect(first).toMatch(words);
+    expect(first).not.toMatch(/phantom_006: voxels/);
+    const again = await voxelgrad(['predict', '-i', at('scans'), '-o', at('sized'), '--run', at('one'), '--json']);
+    expect(JSON.parse(again.out)).toMatchObject({
+      written: 0,
+      doubts: [{ name: 'phantom_007', why: expect.stringMatching(/voxels of 3 x/) }],
+    });
+    expect(again.err.replace(/\s+/g, ' ')).toMatch(words);
+    expect(await said('eval', at('labels'), at('sized'))).toMatch(words);
+    expect(Object.keys(JSON.parse(readFileSync(at('sized/summary.json'), 'utf8')).evaluated.doubtful)).toEqual(['phantom_007']);
+    expect(await said('report', at('one'))).toMatch(words);
+    expect(readFileSync(at('one/report.html'), 'utf8').replace(/\s+/g, ' ')).toMatch(words);
   });
 });

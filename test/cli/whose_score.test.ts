@@ -418,4 +418,38 @@ describe('masks of one run', () => {
     expect(after).toMatch(/The evaluation of sam is left out/);
     expect(after).not.toMatch(/alone does better/);
   });
+  it('masks of one network do not take the place of the headline', async () => {
+    const headline = (): string => json('run/run.json').evaluations.headline;
+    expect(json('networks/summary.json').evaluated.masks).toMatchObject({ output: 'ensemble', checkpoint: 'best' });
+    expect(json('networks/summary_sam.json').evaluated.masks.output).toBe('sam');
+    expect((await evaluate('networks/sam')).evaluated).toMatchObject({ cases: 'held out', masks: { output: 'sam' } });
+    expect(headline()).toBe(at('networks/summary.json'));
+    expect((await verb('report', at('run'))).code).toBe(0);
+    // Nor does the headline's where the plan names another by now.
+    writePlan(
+      at('run'),
+      tinyPlan((p) => (p.evaluation.headline = 'sam')),
+    );
+    expect(await verb('report', at('run'))).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/not the evaluation of the headline, got masks of "ensemble", expected those of "sam"/),
+    });
+    writePlan(at('run'), tinyPlan());
+  });
+  it('runs that were scored in another way are compared with it by none', async () => {
+    mkdirSync(at('run_scored'));
+    for (const file of ['plan.json', 'run.json']) copyFileSync(at('run', file), at('run_scored', file));
+    const { evaluations: _, ...record } = json('run/run.json');
+    writeFileSync(at('run_scored/run.json'), JSON.stringify(record));
+    const summary = json('networks/summary.json');
+    summary.evaluated.masks = { ...summary.evaluated.masks, run: at('run_scored'), weights: 'sha256:01' };
+    writeFileSync(at('run_scored/summary.json'), JSON.stringify(summary));
+    expect((await verb('report', at('run'), '--compare', at('run_scored'))).code).toBe(0);
+    summary.settings.surface_mm = 5;
+    writeFileSync(at('run_scored/summary.json'), JSON.stringify(summary));
+    expect(await verb('report', at('run'), '--compare', at('run_scored'))).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/scored in another way than .*run: tolerance of surface Dice, got 5 mm, expected 2 mm/),
+    });
+  });
 });
