@@ -19,6 +19,7 @@ import type { LabelMap } from '../metrics/mask.ts';
 import { summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
 import { isFolder, maskName, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
 import { csvOf, describe } from './eval_text.ts';
+import { leftOpen } from '../train/annotated.ts';
 import { assertOwnMasks, knownRun, realPath, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
 import { madeOf, masksRoot, sourceOf } from './mask_source.ts';
 import { number } from './numbers.ts';
@@ -76,7 +77,8 @@ async function load({ name, reference, prediction }: Pair, { dataset, seen, copi
       `${reference}: not on the grid of the labels that were copied, got ${size.join(' x ')} voxels.`,
       'Evaluate against masks on the grid of the scans.',
     );
-  const isCopy = own !== undefined && (copied === true || equalWhere(own, mask, predicted));
+  const unlabelled = dataset?.annotations.unlabelled.get(name) ?? [];
+  const isCopy = own !== undefined && (copied === true || equalWhere(own, mask, predicted, unlabelled));
   return {
     case: name,
     reference_file: reference,
@@ -87,16 +89,16 @@ async function load({ name, reference, prediction }: Pair, { dataset, seen, copi
     prediction: predicted,
     ...(annotated && { annotated }),
     ...(isCopy && { copied: own }),
-    unlabelled: dataset?.annotations.unlabelled.get(name) ?? [],
+    unlabelled,
   };
 }
 
 /** Whether two masks are the same on every marked voxel, and hold something there: no network does that, a copy does. */
-function equalWhere(marked: Uint8Array, { data: a }: LabelMap, { data: b }: LabelMap): boolean {
+function equalWhere(marked: Uint8Array, { data: a }: LabelMap, { data: b }: LabelMap, unlabelled: readonly number[]): boolean {
   let foreground = 0;
   for (let i = 0; i < a.length; i++) {
     if (!marked[i]) continue;
-    if (a[i] !== b[i]) return false;
+    if (a[i] !== b[i] && !leftOpen(a[i], b[i], unlabelled)) return false;
     if (a[i] > 0) foreground++;
   }
   return foreground > 0;

@@ -7,7 +7,7 @@ import { openDataset } from '../io/node/dataset/open.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { digestFiles, digestText } from '../files/digest.ts';
-import { annotated, bareCases } from '../train/annotated.ts';
+import { annotated, bareCases, leftOpen } from '../train/annotated.ts';
 import { assertClasses, foldOf } from '../train/loop.ts';
 import { assertApart } from './apart.ts';
 import { runPlan, type Which } from './members.ts';
@@ -40,7 +40,7 @@ export const label: Verb = {
       assertApart(place, options.output);
     const bare = bareCases(plan, dataset, foldOf(plan, dataset));
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
-    const truth = new Map<string, { label: Uint8Array; weight: Uint8Array }>();
+    const truth = new Map<string, { label: Uint8Array; weight: Uint8Array; unlabelled: readonly number[] }>();
     const result = await segmentCases(
       {
         verb: 'label',
@@ -58,17 +58,18 @@ export const label: Verb = {
               bare.has(name),
               dataset.info.ignore ?? null,
               plan.annotation.use === 'dataset' ? (dataset.annotations.planes.get(name) ?? 'all') : null,
+              ...(dataset.annotations.unlabelled.get(name) ?? []),
             ]),
           ),
         read: async (name) => {
           const loaded = await loadCase(dataset, byName.get(name)!);
           truth.clear();
-          truth.set(name, { label: loaded.label!, weight: annotated(plan, bare, loaded)! });
+          truth.set(name, { label: loaded.label!, weight: annotated(plan, bare, loaded)!, unlabelled: loaded.unlabelled });
           return loaded;
         },
         finish: (mask, name) => {
-          const { label: own, weight } = truth.get(name)!;
-          for (let i = 0; i < mask.length; i++) if (weight[i]) mask[i] = own[i]!;
+          const { label: own, weight, unlabelled } = truth.get(name)!;
+          for (let i = 0; i < mask.length; i++) if (weight[i] && !leftOpen(own[i], mask[i], unlabelled)) mask[i] = own[i];
         },
       },
       context,

@@ -77,8 +77,8 @@ export async function evaluationOf(run: string): Promise<Evaluation> {
     const { headline } = runPlan(run).evaluation;
     if (masks.output !== headline)
       throw new DataError(
-        `${file}: not the evaluation of the headline, got masks of "${masks.output}", expected those of "${headline}", as evaluation.headline ` +
-          `of ${join(run, 'plan.json')} says.`,
+        `${file}: not the evaluation of the headline, got masks of "${masks.output}", expected those of "${headline}", as ` +
+          `evaluation.headline of ${join(run, 'plan.json')} says.`,
         'Evaluate the folder that `voxelgrad predict` wrote, not one of those in it; after a change of the plan, predict again.',
       );
   }

@@ -32,7 +32,8 @@ export function unfamiliarSpacing(spacing: Readonly<Triple>, { low, high }: Spac
   if (axes.every((a) => spacing[a] <= high[a] * FACTOR && (resampled || spacing[a] >= low[a] / FACTOR))) return undefined;
   const mm = (v: number): string => String(Number(v.toPrecision(3)));
   const range = (a: 0 | 1 | 2): string => (mm(low[a]) === mm(high[a]) ? mm(low[a]) : `${mm(low[a])} to ${mm(high[a])}`);
-  return `voxels of ${axes.map((a) => mm(spacing[a])).join(' x ')} mm, where the scans that were trained on have ${axes.map(range).join(' x ')}`;
+  const own = axes.map((a) => mm(spacing[a])).join(' x ');
+  return `voxels of ${own} mm, where the scans that were trained on have ${axes.map(range).join(' x ')}`;
 }
 
 export const SPACING_REMEDY =

@@ -57,3 +57,10 @@ export function annotated(
     );
   return known;
 }
+
+/**
+ * Whether a label leaves a voxel open where it is annotated: background only says that no class is there which somebody drew, and
+ * `predicted` is one of those that nobody drew in this case.
+ */
+export const leftOpen = (label: number, predicted: number, unlabelled: readonly number[]): boolean =>
+  label === 0 && unlabelled.includes(predicted);

@@ -240,6 +240,22 @@ describe('label', () => {
     await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), { ...label, data: label.data.map((v, i) => (i === 7 ? 1 : v)) });
     expect((await run()).json.again.map((a: any) => a.name)).toEqual(['phantom_002', 'phantom_004']);
   });
+  it('does not take for background what nobody drew in a case: there its prediction stands', async () => {
+    cpSync(at('data'), at('undrawn'), { recursive: true });
+    const file = at('undrawn/annotations.json');
+    const run = () => verb('label', at('undrawn'), '-o', at('undrawn_masks'), '--run', at('run'));
+    const planes = JSON.parse(readFileSync(file, 'utf8')).phantom_002.transverse as number[];
+    const foreground = async (folder: string, file: string): Promise<number> => {
+      const { data, size } = await readVolume(at(folder, file));
+      return planes.reduce((n, d) => n + data.slice(d * size[1] * size[2], (d + 1) * size[1] * size[2]).filter((v) => v === 1).length, 0);
+    };
+    await run();
+    const drawn = await foreground('undrawn/labelsTr', 'phantom_002.nii.gz');
+    expect(await foreground('undrawn_masks', 'phantom_002.nii.gz')).toBe(drawn);
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), unlabelled: { phantom_002: [1] } }));
+    expect((await run()).json.again).toEqual([{ name: 'phantom_002', why: expect.stringMatching(/labels or their annotation/) }]);
+    expect(await foreground('undrawn_masks', 'phantom_002.nii.gz')).toBeGreaterThan(drawn);
+  });
 });
 
 describe('names', () => {
