@@ -8,6 +8,7 @@ import { makeFolder, writeFileAtomic } from '../files/atomic.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { compareMethods, COMPARED, type MethodTable } from '../metrics/compare_methods.ts';
 import type { LabelMap } from '../metrics/mask.ts';
+import type { SanetFields } from '../methods/sanet/plan.ts';
 import { differenceCells, metricCells, millions, perIteration, TITLES, type Comparison } from '../report/comparison.ts';
 import { renderComparison } from '../report/comparison_page.ts';
 import { comparisonCsv, comparisonLatex } from '../report/comparison_text.ts';
@@ -49,7 +50,8 @@ const ABLATIONS: readonly { label: string; off: string }[] = [
 
 /** Which row of table 2 a group is. Without 2D networks the other parts are nothing. */
 function ablationOf({ runs, off }: Group): number {
-  if (runs[0].plan.method.name !== 'sanet') return -1;
+  const { name, volume } = runs[0].plan.method as Partial<SanetFields>;
+  if (name !== 'sanet' || volume !== 'sam') return -1;
   const key = off.includes('2d') && !off.includes('sam') ? '2d' : [...off].sort().join();
   return ABLATIONS.findIndex((row) => row.off === key);
 }

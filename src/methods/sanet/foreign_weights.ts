@@ -51,8 +51,11 @@ function released(shapes: ReadonlyMap<string, readonly number[]>): Released | nu
 const SETTINGS = 'sam.compatibility "official", sam.window 14';
 
 /** What is wrong with a plan for the tensors of a file that names no network. */
-export function unsuited({ method: { sam, network2d } }: SanetPlan, shapes: ReadonlyMap<string, readonly number[]>): string | undefined {
-  if (sam.enabled && sam.compatibility === 'corrected' && released(shapes))
+export function unsuited(
+  { method: { volume, sam, network2d } }: SanetPlan,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): string | undefined {
+  if (volume === 'sam' && sam.enabled && sam.compatibility === 'corrected' && released(shapes))
     return (
       'they were trained with the official code, which computes other positions, axes and intensities; got method.sam.compatibility ' +
       `"corrected", expected ${SETTINGS} and a data.window that holds -1000..1000`
@@ -65,7 +68,7 @@ export function unsuited({ method: { sam, network2d } }: SanetPlan, shapes: Read
 
 /** Makes a plan fit the tensors of a file; says what was changed. */
 export function suit(plan: SanetPlan, shapes: ReadonlyMap<string, readonly number[]>): string | undefined {
-  const found = plan.method.sam.enabled ? released(shapes) : null;
+  const found = plan.method.volume === 'sam' && plan.method.sam.enabled ? released(shapes) : null;
   if (!found) return undefined;
   const { data, method } = plan;
   Object.assign(method.sam, found, { window: WINDOW, compatibility: 'official' });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// SA-Net (MICCAI 2025) as a method: a promptable 3D network and two 2D networks that teach each other (docs/method.md).
+// SA-Net (MICCAI 2025) as a method: a promptable 3D network (or a VNet in its place) and two 2D networks that teach each other (docs/method.md).
 import type { Method } from '../method.ts';
 import { sanetFeed, type StepFeed } from './feed.ts';
 import { foreign, suit, unsuited } from './foreign_weights.ts';
@@ -29,10 +29,11 @@ export const sanet: Method<SanetFields, StepFeed> = {
     cross.quality = 'accuracy';
     cross.qualityBar = 0.98;
   },
-  contradictions({ data: { roi, window, normalise }, method: { sam, network2d, cross, loss } }) {
-    const wide = sam.enabled && sam.compatibility === 'official';
+  contradictions({ data: { roi, window, normalise }, method: { volume, sam, network2d, cross, loss } }) {
+    const wide = volume === 'sam' && sam.enabled && sam.compatibility === 'official';
     const own = network2d.window;
     const rules: [boolean, string][] = [
+      [volume === 'sam' || sam.enabled, 'volume: got "vnet" with sam.enabled false, expected true: there is no SAM in it to leave out'],
       [sam.width % sam.heads === 0, `sam.width: got ${sam.width}, expected a multiple of sam.heads (${sam.heads})`],
       [
         cross.softThreshold <= cross.hardThreshold,
@@ -64,7 +65,11 @@ export const sanet: Method<SanetFields, StepFeed> = {
         `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`,
       ]),
     ];
-    return rules.filter(([good]) => !good).map(([, line]) => `method.${line}`);
+    const tiles =
+      volume === 'sam'
+        ? []
+        : roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method.volume "vnet"`]));
+    return [...rules.filter(([good]) => !good).map(([, line]) => `method.${line}`), ...tiles];
   },
   parts: {
     msa: ({ network2d }) => {
@@ -86,7 +91,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
       sam.enabled = false;
     },
   },
-  outputs: ['sam', 'transverse', 'coronal'],
+  outputs: ['sam', 'vnet', 'transverse', 'coronal'],
   bare: 'sam',
   foreign: { place: foreign, unsuited, suit },
   encoders: { sam: 'image_encoder', transverse: 'encoder', coronal: 'encoder' },

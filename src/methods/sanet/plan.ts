@@ -81,6 +81,13 @@ const sam = z.strictObject({
   testPrompt: choice(['consensus-centre']).describe('[3] innermost voxel of the two-plane consensus; never ground truth'),
 });
 
+const vnet = z.strictObject({
+  width: integer(2, 64).describe('channels of the first stage'),
+  dropout: number(0, 0.9).describe('of whole channels, after the bottleneck and before the head'),
+  rate: rate().describe('learning rate'),
+  decay: number(0, 1).describe('weight decay'),
+});
+
 export const teacherAverage = number(0, 0.9999).describe(
   'pseudo labels come from running averages of the weights, of which this is left after an iteration; 0: from the weights as they are',
 );
@@ -112,7 +119,15 @@ const loss = z.strictObject({
   boundaryRadius: z.union([z.literal('auto'), z.literal(1), z.literal(2)]).describe('auto: 1 where slices are at most 128 wide, else 2'),
 });
 
-export const sanetSchema = z.strictObject({ name: z.literal('sanet'), network2d, sam, cross, loss });
+export const sanetSchema = z.strictObject({
+  name: z.literal('sanet'),
+  volume: z.enum(['sam', 'vnet']).describe('the network in the 3D role: SAM, or the VNet of cross-teaching, which no click prompts'),
+  network2d,
+  sam,
+  vnet: vnet.describe('sizes of the VNet, where `volume` asks for it'),
+  cross,
+  loss,
+});
 
 export type SanetFields = z.infer<typeof sanetSchema>;
 export type SanetPlan = Plan<SanetFields>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Trained networks on ROIs: both 2D networks on every slice, a click from their consensus, SAM (specification 3.6, 5.4).
+// Trained networks on ROIs: both 2D networks on every slice, a click from their consensus for SAM, or a VNet without one (specification 3.6, 5.4).
 // Ground truth is never read here.
 import type { SlicePlane, Triple } from '../../axes.ts';
 import type { Tensor } from '../../engine/tensor.ts';
@@ -28,14 +28,23 @@ export class Predictor implements RoiPredictor {
   private readonly size: Readonly<Triple>;
   private readonly classes: number;
   private readonly planes: readonly { plane: SlicePlane; slices: Batches }[];
-  private readonly sam: Batches | null;
+  private readonly whole: Batches | null;
+  private readonly prompted: boolean;
 
-  private constructor(parts: { most: number; size: Readonly<Triple>; classes: number; planes: Predictor['planes']; sam: Batches | null }) {
+  private constructor(parts: {
+    most: number;
+    size: Readonly<Triple>;
+    classes: number;
+    planes: Predictor['planes'];
+    whole: Batches | null;
+    prompted: boolean;
+  }) {
     this.most = parts.most;
     this.size = parts.size;
     this.classes = parts.classes;
     this.planes = parts.planes;
-    this.sam = parts.sam;
+    this.whole = parts.whole;
+    this.prompted = parts.prompted;
   }
 
   /**
@@ -67,7 +76,7 @@ export class Predictor implements RoiPredictor {
       );
       planes.push({ plane, slices });
     }
-    const { sam } = nets;
+    const { sam, vnet } = nets;
     const whole = sam
       ? await Batches.create(
           {
@@ -79,13 +88,24 @@ export class Predictor implements RoiPredictor {
           most,
           joined,
         )
-      : null;
-    return new Predictor({ most, size, classes, planes, sam: whole });
+      : vnet
+        ? await Batches.create(
+            {
+              nets: [vnet],
+              shapes: { image: size },
+              run: ({ image }, n) => ({ vnet: softmax(vnet.forward(reshape(image, [n, ...size, 1])), -1) }),
+            },
+            1,
+            most,
+            joined,
+          )
+        : null;
+    return new Predictor({ most, size, classes, planes, whole, prompted: sam !== undefined });
   }
 
   /** images: normalised ROIs [D, H, W]. */
   async run(images: readonly Float32Array[]): Promise<Probabilities[]> {
-    const { size, classes, planes, sam } = this;
+    const { size, classes, planes, whole, prompted } = this;
     const slices =
       planes.length === 0
         ? []
@@ -115,15 +135,15 @@ export class Predictor implements RoiPredictor {
         }),
       ),
     );
-    if (!sam) return out;
-    const clicks = out.map((found) => consensusClicks(Object.values(found), size, classes));
-    const [predicted] = await Batches.run([{ batches: sam, count: images.length, item: (i) => ({ image: images[i], ...clicks[i] }) }]);
+    if (!whole) return out;
+    const clicks = prompted ? out.map((found) => consensusClicks(Object.values(found), size, classes)) : [];
+    const [predicted] = await Batches.run([{ batches: whole, count: images.length, item: (i) => ({ image: images[i], ...clicks[i] }) }]);
     return out.map((found, i) => ({ ...found, ...predicted[i] }));
   }
 
   dispose(): void {
     for (const { slices } of this.planes) slices.dispose();
-    this.sam?.dispose();
+    this.whole?.dispose();
   }
 }
 

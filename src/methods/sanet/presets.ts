@@ -18,10 +18,13 @@ const SAM = {
   demo: { size: 64, width: 192, depth: 6, heads: 3 },
 } as const;
 
+const VNET = { paper: 16, base: 16, tiny: 8, demo: 4 } as const;
+
 export function sanetPreset(preset: Preset): SanetFields {
   const small = preset === 'tiny' || preset === 'demo';
   return {
     name: 'sanet',
+    volume: 'sam',
     network2d: {
       enabled: true,
       // `tiny` reads one volume an iteration, whose slices make poor batch statistics: LIDC nodules, transverse network, dense labels, 300
@@ -80,6 +83,8 @@ export function sanetPreset(preset: Preset): SanetFields {
       trainPrompt: 'annotated-error',
       testPrompt: 'consensus-centre',
     },
+    // As the method `vnet` has it (methods/vnet.ts).
+    vnet: { width: VNET[preset], dropout: small ? 0 : 0.5, rate: small ? 5e-3 : 1e-3, decay: 1e-4 },
     cross: {
       enabled: true,
       pseudo: small ? 'selected' : 'full',

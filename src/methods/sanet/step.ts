@@ -10,18 +10,20 @@ import { flip } from '../../ops/layout.ts';
 import { add, mul } from '../../ops/pointwise.ts';
 import { reshape } from '../../ops/reshape.ts';
 import { fitSlices, planeShape, PLANES, putSlices, takeSlices, toNative, toNetwork, type Fit } from '../../models/sanet/planes.ts';
+import { useRandom } from '../../nn/dropout.ts';
 import { sharingStatistics } from '../../nn/layers.ts';
 import type { Net2DOutput } from '../../models/sanet/net2d.ts';
 import { meanOf, type Present } from '../../losses/segmentation.ts';
 import { networkList, type Optimisers, type Step, type StepOptions } from '../method.ts';
 import { StepContext } from '../step_context.ts';
 import { compileVolumeStep, type VolumeExample } from '../volume_step.ts';
-import { consensusOf, promptedDecodes } from './clicks.ts';
+import { consensusOf } from './clicks.ts';
 import { crossTargets, teacherQuality, type CrossTargets, type Predictions, type SparseLabels, type Supervision } from './cross.ts';
 import type { StepFeed } from './feed.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
 import { sanetNetworks, type SanetNetworks } from './networks.ts';
 import { judgesTeachers, TEACHERS } from './schedule.ts';
+import { volumeLogits, volumeNetwork } from './volume_network.ts';
 import type { SanetFields, SanetPlan } from './plan.ts';
 
 /** Clicks of a step: the first of every class, and numbers for those after it. */
@@ -95,6 +97,7 @@ export function compileStep(
   const context = new StepContext(nets, optimisers, options);
   const teachers = context.averaged(() => sanetNetworks(plan));
   for (const { net } of networkList(nets)) net.train();
+  for (const { vnet } of new Set([nets, teachers])) if (vnet) useRandom(vnet, context.random(plan.training.seed));
   return compileVolumeStep(context, example, { ...options, batch: plan.training.batch }, (x: Inputs<StepExample>, share) =>
     trainAll(plan, nets, teachers, x, context, partial, share),
   );
@@ -130,15 +133,16 @@ function trainAll(
     const nearest = selected && reshape(selected, [-1, ...selected.shape.slice(2)]);
     planes.set(plane, { out: sharingStatistics(net, index.shape[1], () => net.forward(input, nearest)), fit });
   }
-  const seen = nets.sam && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
-  const consensus = seen && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
-  const decodes = nets.sam ? promptedDecodes(nets.sam, x.image, x, sam.clicks, truth, consensus, present) : [];
+  const volumetric = volumeNetwork(nets);
+  const seen = volumetric && exchange.enabled && planes.size === 2 ? volumesOf(planes, x) : null;
+  const consensus = seen && nets.sam && sam.clicks > 1 ? consensusOf(seen.transverse, seen.coronal, seen.chosen) : null;
+  const decodes = volumeLogits(nets, x.image, x, sam.clicks, truth, consensus, present);
   const mirrored = seen && exchange.mirrorAgreement ? predictionsOf(plan, teachers, x, present, { mirror: true }) : null;
   const said = seen && (teachers === nets ? { ...seen, sam: probabilities(decodes.at(-1)!) } : predictionsOf(plan, teachers, x, present));
   const cross = said && exchanged(context, said, truth, seen.chosen, exchange, share, mirrored);
 
   const sparse: Supervision = { target: x.label, weight: x.annotated };
-  if (nets.sam) context.learn('sam', samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);
+  if (volumetric) context.learn(volumetric, samLoss(decodes, cross?.sam ?? sparse, classes, loss, present), share);
   for (const [plane, { out, fit }] of planes) {
     context.learn(
       plane,
@@ -187,8 +191,8 @@ export function predictionsOf(
     const truth = { label: x.label, annotated: x.annotated };
     const clicks = mirror ? 1 : sam.clicks;
     const click = mirror ? { coords: add(mul(x.coords, tensor([1, 1, -1])), tensor([0, 0, 1])), labels: x.labels } : x;
-    const consensus = clicks > 1 ? consensusOf(transverse, coronal, chosenBy(x)) : null;
-    const decodes = promptedDecodes(nets.sam!, image, click, clicks, truth, consensus, present);
+    const consensus = nets.sam && clicks > 1 ? consensusOf(transverse, coronal, chosenBy(x)) : null;
+    const decodes = volumeLogits(nets, image, click, clicks, truth, consensus, present, { track: false });
     return { sam: turn(probabilities(decodes.at(-1)!)), transverse, coronal };
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One training iteration as several programs (`pseudo: 'full'`; specification 5.3): both 2D networks look at every slice without
-// gradient; SAM is prompted and, with the targets and weights that all three then make on the device, trained from the same pass; then
+// gradient; the 3D network (SAM, prompted) looks and, with the targets and weights that all three then make on the device, trained from the same pass; then
 // the 2D networks are trained one after the other, in micro-batches whose gradients add up. A micro-batch has its own statistics and its
 // own loss; how many are computed at once is up to the device. The programs share its activation memory; what one hands to another lies
 // in pinned volumes.
@@ -15,9 +15,10 @@ import { assignScaled } from '../../ops/optim.ts';
 import { cast, greaterScalar } from '../../ops/pointwise.ts';
 import { putRows } from '../../ops/put_rows.ts';
 import { reshape } from '../../ops/reshape.ts';
+import { useRandom } from '../../nn/dropout.ts';
 import { sharingStatistics } from '../../nn/layers.ts';
 import { fitSlices, planeShape, PLANES, takeSlices, toNative, toNetwork, turned, type Fit } from '../../models/sanet/planes.ts';
-import { consensusOf, promptedDecodes, type Consensus } from './clicks.ts';
+import { consensusOf, type Consensus } from './clicks.ts';
 import { type Supervision } from './cross.ts';
 import { probabilities, samLoss, sliceLoss } from './forward.ts';
 import { networkList, type Optimisers, type Scheduled, type Step, type StepOptions, type StepResult, type Together } from '../method.ts';
@@ -29,6 +30,7 @@ import type { StepFeed } from './feed.ts';
 import { sanetNetworks, type SanetNetworks } from './networks.ts';
 import type { SanetPlan } from './plan.ts';
 import { TEACHERS } from './schedule.ts';
+import { volumeLogits, volumeNetwork } from './volume_network.ts';
 import { AGREEMENT, clickExample, exchanged, supervisionOf, type ClickExample } from './step.ts';
 
 /**
@@ -63,6 +65,8 @@ class FullStep implements Step<StepFeed> {
   private readonly nets: SanetNetworks;
   /** Who makes the pseudo labels: the networks, or their averages. */
   private readonly teachers: SanetNetworks;
+  /** Which network has the 3D role. */
+  private readonly volumetric: ReturnType<typeof volumeNetwork>;
   private readonly context: StepContext;
   private readonly options: CompileOptions;
   private readonly partial: boolean;
@@ -85,7 +89,7 @@ class FullStep implements Step<StepFeed> {
   private readonly targets: Supervision | null = null;
   private readonly looks: { plane: SlicePlane; part: Part }[] = [];
   private readonly trains: { plane: SlicePlane; part: Part }[] = [];
-  private sam: Part | null = null;
+  private whole: Part | null = null;
   /** Micro-batches of an iteration by network. */
   private readonly passes = new Map<string, number>();
   private update!: Program<StepResult>;
@@ -100,6 +104,9 @@ class FullStep implements Step<StepFeed> {
     this.nets = nets;
     this.context = new StepContext(nets, optimisers, { ...(reducer && { reducer }), ...(averages && { averages }) });
     this.teachers = this.context.averaged(() => sanetNetworks(plan));
+    this.context.volumes = plan.training.batch;
+    for (const { vnet } of new Set([nets, this.teachers])) if (vnet) useRandom(vnet, this.context.random(plan.training.seed));
+    this.volumetric = volumeNetwork(nets);
     this.options = options;
     this.partial = partial;
     this.activations = activations;
@@ -109,7 +116,7 @@ class FullStep implements Step<StepFeed> {
     this.classes = plan.classes.length;
     const volumes = (): Tensor => this.pin([this.batch, ...this.size]);
     [this.image, this.label, this.annotated, this.present] = [volumes(), volumes(), volumes(), this.pin([this.batch, this.classes])];
-    if (!nets.sam || !nets.transverse || !nets.coronal || !plan.method.cross.enabled) return;
+    if (!this.volumetric || !nets.transverse || !nets.coronal || !plan.method.cross.enabled) return;
     const [d, h, w] = this.size;
     this.seen = { transverse: this.pin([this.batch * d, h, w, this.classes]), coronal: this.pin([this.batch * h, d, w, this.classes]) };
     this.targets = { target: volumes(), weight: volumes() };
@@ -123,11 +130,11 @@ class FullStep implements Step<StepFeed> {
       this.trains.push({ plane, part: await this.trainPlane(plane, this.plan.method.cross.slices[i]) });
       if (this.seen) this.looks.push({ plane, part: await this.lookPlane(plane) });
     }
-    if (this.nets.sam) this.sam = await this.trainSam();
+    if (this.volumetric) this.whole = await this.trainVolumes(this.volumetric);
     this.update = await this.context.compileUpdate(this.options);
     const { reduction } = this.context;
     if (reduction) reduction.passes = (name) => this.passes.get(name) ?? this.batch;
-    const parts = [...this.looks.map(({ part }) => part), ...this.trains.map(({ part }) => part), ...(this.sam ? [this.sam] : [])];
+    const parts = [...this.looks.map(({ part }) => part), ...this.trains.map(({ part }) => part), ...(this.whole ? [this.whole] : [])];
     this.programs = [
       ...parts.map(({ name, program, together, runs }) => ({ name, runs: runs.length, together, program })),
       { name: 'update', runs: 1, together: 1, program: this.update },
@@ -140,12 +147,13 @@ class FullStep implements Step<StepFeed> {
     const looks = scheduled.lambda > 0; // in stage 0 no pseudo label counts, so nobody looks for one
     for (const key of ['image', 'label', 'annotated', 'present'] as const) this[key].write(joined(volumes.map((feed) => feed[key])));
     if (looks) for (const { part } of this.looks) for (const { at } of part.runs) part.program.run({ index: at });
-    for (const { volumes: at } of this.sam?.runs ?? []) {
+    for (const { volumes: at } of this.whole?.runs ?? []) {
+      [this.context.volume] = at; // each run draws its own numbers
       const clicks = joinFeeds([...at].map((v) => clicksOf(volumes[v])));
-      this.sam!.program.run(at.length < this.batch ? { ...clicks, at } : clicks);
+      this.whole!.program.run(at.length < this.batch ? { ...clicks, at } : clicks);
     }
     // The gradients of a network travel while the next one computes.
-    if (this.sam) this.context.reduction?.network('sam');
+    if (this.volumetric) this.context.reduction?.network(this.volumetric);
     for (const { plane, part } of this.trains) {
       const chosen = joined(volumes.map((feed, v) => feed[plane].index.map((s) => s + v * planeShape(this.size, plane).count)));
       for (const { volumes: of, at } of part.runs)
@@ -253,12 +261,12 @@ class FullStep implements Step<StepFeed> {
     );
   }
 
-  /** SAM's turn: after its last click the three networks make everyone's targets and weights, and SAM learns from its own. */
-  private async trainSam(): Promise<Part> {
-    const { size, program } = await this.largest('train sam', divisors(this.batch), (n, options) =>
+  /** The 3D network's turn: after its last click the three make everyone's targets and weights, and it learns from its own. */
+  private async trainVolumes(name: 'sam' | 'vnet'): Promise<Part> {
+    const { size, program } = await this.largest(`train ${name}`, divisors(this.batch), (n, options) =>
       compile(
         ({ at, ...clicks }: Inputs<ReturnType<typeof clickExample>> & { at?: Tensor }) => {
-          this.samTurn(n, clicks, at ?? null);
+          this.volumeTurn(name, n, clicks, at ?? null);
           return {};
         },
         { ...(stacked(clickExample(this.plan), n) as ClickExample), ...(n < this.batch && { at: spec([n], 'u32') }) },
@@ -269,11 +277,11 @@ class FullStep implements Step<StepFeed> {
       const volumes = Uint32Array.from({ length: size }, (__, i) => r * size + i);
       return { volumes, at: volumes };
     });
-    return { name: 'train sam', program, together: size, runs };
+    return { name: `train ${name}`, program, together: size, runs };
   }
 
   /** On n volumes, those `at` or all. */
-  private samTurn(n: number, clicks: Inputs<ClickExample>, at: Tensor | null): void {
+  private volumeTurn(name: 'sam' | 'vnet', n: number, clicks: Inputs<ClickExample>, at: Tensor | null): void {
     const { sam, cross, loss } = this.plan.method;
     const some = (x: Tensor): Tensor => (at ? noGrad(() => indexSelect(x, at, { axis: 0 })) : x);
     const share = n / this.batch;
@@ -288,13 +296,13 @@ class FullStep implements Step<StepFeed> {
         }),
       ) as Record<SlicePlane, Tensor>);
     let consensus: Consensus | null = null;
-    if (seen && sam.clicks > 1) {
+    if (seen && name === 'sam' && sam.clicks > 1) {
       // What the 2D networks said when they last looked; nothing in stage 0.
       const counts = noGrad(() => reshape(cast(greaterScalar(this.context.scalar('lambda'), 0), 'f32'), [1, 1, 1]));
       consensus = consensusOf(seen.transverse, seen.coronal, counts);
     }
     const decode = (by: SanetNetworks): Tensor[] =>
-      promptedDecodes(by.sam!, some(this.image), clicks, sam.clicks, { label, annotated }, consensus, present);
+      volumeLogits(by, some(this.image), clicks, sam.clicks, { label, annotated }, consensus, present, { track: by === this.nets });
     const decodes = decode(this.nets);
     let own: Supervision = { target: label, weight: annotated };
     if (seen) {
@@ -308,7 +316,7 @@ class FullStep implements Step<StepFeed> {
       }
       own = made.sam;
     }
-    this.context.learn('sam', samLoss(decodes, own, this.classes, loss, present), share);
+    this.context.learn(name, samLoss(decodes, own, this.classes, loss, present), share);
   }
 }
 
