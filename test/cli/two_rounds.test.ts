@@ -40,7 +40,7 @@ it('a run labels what it learnt from, the next one learns from that, and is judg
   const [before, after] = [await openDataset(at('data')), await openDataset(at('again'))];
   let others = 0;
   for (const [i, entry] of before.training.entries()) {
-    const [drawn, dense] = [await loadCase(before, entry), await loadCase(after, after.training[i]!)];
+    const [drawn, dense] = [await loadCase(before, entry), await loadCase(after, after.training[i])];
     expect(dense.weight === null || dense.weight === undefined || dense.weight.every((w) => w === 1)).toBe(true);
     drawn.weight!.forEach((w, v) => {
       if (w) expect(dense.label![v]).toBe(drawn.label![v]);

@@ -39,6 +39,10 @@ describe('a plan', () => {
     expect(Object.keys(methodOf(plan).networks(plan))).toEqual(['vnet', 'transverse', 'coronal']);
     expect(() => ablate(plan, ['sam'])).toThrow(/method\.volume: got "vnet" with sam\.enabled false/);
     expect(Object.keys(methodOf(plan).networks(ablate(plan, ['2d'])))).toEqual(['vnet']);
+    plan.evaluation.headline = 'sam';
+    expect(() => parsePlan(JSON.parse(JSON.stringify(plan)))).toThrow(/evaluation\.headline: got "sam" with method\.volume "vnet"/);
+    plan.evaluation.headline = 'vnet';
+    expect(parsePlan(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
     plan.data.roi[1] = 40;
     expect(() => parsePlan(JSON.parse(JSON.stringify(plan)))).toThrow(/data\.roi\.1: got 40, expected a multiple of 16/);
   });

@@ -141,7 +141,11 @@ describe('mistakes are named', () => {
     ['name', '../x', /name: got "\.\.\/x", expected letters/],
     ['version', 3, /version: got 3, expected 2/],
     ['method.name', 'unet', /method\.name: got "unet", expected "sanet"/],
-    ['evaluation.headline', 'resnet', /evaluation\.headline: got "resnet", expected "ensemble" or "sam" or "transverse" or "coronal"/],
+    [
+      'evaluation.headline',
+      'resnet',
+      /evaluation\.headline: got "resnet", expected "ensemble" or "sam" or "vnet" or "transverse" or "coronal"/,
+    ],
     ['preset', 'huge', /preset: got "huge", expected "demo" or "tiny" or "base" or "paper"/],
   ])('%s = %j', (path, value, message) => {
     expect(() => parsePlan(withField(path, value), 'plan.json')).toThrow(DataError);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SA-Net (MICCAI 2025) as a method: a promptable 3D network (or a VNet in its place) and two 2D networks that teach each other (docs/method.md).
+// SA-Net (MICCAI 2025) as a method: a promptable 3D network, or a VNet in its place, and two 2D networks that teach each other
+// (docs/method.md).
 import type { Method } from '../method.ts';
 import { sanetFeed, type StepFeed } from './feed.ts';
 import { foreign, suit, unsuited } from './foreign_weights.ts';
@@ -29,7 +30,7 @@ export const sanet: Method<SanetFields, StepFeed> = {
     cross.quality = 'accuracy';
     cross.qualityBar = 0.98;
   },
-  contradictions({ data: { roi, window, normalise }, method: { volume, sam, network2d, cross, loss } }) {
+  contradictions({ data: { roi, window, normalise }, evaluation: { headline }, method: { volume, sam, network2d, cross, loss } }) {
     const wide = volume === 'sam' && sam.enabled && sam.compatibility === 'official';
     const own = network2d.window;
     const rules: [boolean, string][] = [
@@ -65,11 +66,15 @@ export const sanet: Method<SanetFields, StepFeed> = {
         `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`,
       ]),
     ];
-    const tiles =
-      volume === 'sam'
+    const others = [
+      ...(volume === 'sam'
         ? []
-        : roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method.volume "vnet"`]));
-    return [...rules.filter(([good]) => !good).map(([, line]) => `method.${line}`), ...tiles];
+        : roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method.volume "vnet"`]))),
+      ...(headline === (volume === 'sam' ? 'vnet' : 'sam')
+        ? [`evaluation.headline: got "${headline}" with method.volume "${volume}", expected a network that is there`]
+        : []),
+    ];
+    return [...rules.filter(([good]) => !good).map(([, line]) => `method.${line}`), ...others];
   },
   parts: {
     msa: ({ network2d }) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Trained networks on ROIs: both 2D networks on every slice, a click from their consensus for SAM, or a VNet without one (specification 3.6, 5.4).
-// Ground truth is never read here.
+// Trained networks on ROIs: both 2D networks on every slice, then SAM by a click from their consensus, or a VNet without one
+// (specification 3.6, 5.4). Ground truth is never read here.
 import type { SlicePlane, Triple } from '../../axes.ts';
 import type { Tensor } from '../../engine/tensor.ts';
 import { currentDevice } from '../../gpu/device.ts';

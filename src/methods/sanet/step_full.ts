@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One training iteration as several programs (`pseudo: 'full'`; specification 5.3): both 2D networks look at every slice without
-// gradient; the 3D network (SAM, prompted) looks and, with the targets and weights that all three then make on the device, trained from the same pass; then
-// the 2D networks are trained one after the other, in micro-batches whose gradients add up. A micro-batch has its own statistics and its
-// own loss; how many are computed at once is up to the device. The programs share its activation memory; what one hands to another lies
-// in pinned volumes.
+// gradient; the 3D network looks (SAM: prompted) and, with the targets and weights that all three then make on the device, is trained
+// from the same pass; then the 2D networks are trained one after the other, in micro-batches whose gradients add up. A micro-batch has
+// its own statistics and its own loss; how many are computed at once is up to the device. The programs share its activation memory; what
+// one hands to another lies in pinned volumes.
 import type { SlicePlane, Triple } from '../../axes.ts';
 import { spec } from '../../engine/dtype.ts';
 import { compile, type CompileOptions, type Feed, type Inputs, type Program } from '../../engine/program.ts';
