@@ -8,7 +8,7 @@
 // An experiment in pieces (lidc/suites.mjs): says beforehand how long it will take, goes on where it was killed, and compares at its end.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runSuite } from './lidc/run_suite.mjs';
@@ -30,6 +30,8 @@ const { values: options } = parseArgs({
     runs: { type: 'string' },
   },
 });
+// Verbs run in the checkout, wherever this was started.
+for (const place of ['source', 'out']) options[place] = resolve(options[place]);
 const FIRST_SEED = 1337;
 const RUNS = {
   transverse: ['--annotation', 'transverse'],

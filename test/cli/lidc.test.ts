@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What `npm run lidc` makes of its five evaluations.
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compareRuns } from '../../src/metrics/compare.ts';
 import type { LabelMap } from '../../src/metrics/mask.ts';
@@ -43,6 +46,15 @@ describe('the runs on LIDC', () => {
     }
     expect(referencesOf('budget', { budget: summaries.budget }).map((r: any) => r.role)).toEqual(['published']);
     expect(comparedWith('budget', ['budget'])).toEqual([]);
+  });
+
+  it('lie where they were asked for, wherever the script was started', () => {
+    const script = new URL('../../scripts/lidc.mjs', import.meta.url).pathname;
+    const { status, stderr } = spawnSync(process.execPath, [script, '--source', 'no/such', '--out', 'no/where'], {
+      cwd: realpathSync(tmpdir()),
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([3, expect.stringContaining(join(realpathSync(tmpdir()), 'no/such'))]);
   });
 
   it('are printed with the paired difference and its interval', () => {
