@@ -2,7 +2,7 @@
 // The run that masks come from: what it was trained on decides what an evaluation of them means.
 import type { Triple } from '../axes.ts';
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Planes } from '../data/annotations.ts';
 import { loadCase, type Dataset } from '../data/dataset.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
@@ -203,26 +203,33 @@ export interface EvaluatedFiles {
   readonly seconds: number;
 }
 
+/** Where a file is, as a run's record says it: from the run's folder where it lies in it, so that a run that is moved keeps it. */
+function placeIn(run: string, path: string): string {
+  const own = relative(realPath(run), realPath(path));
+  return own.startsWith('..') || isAbsolute(own) ? resolve(path) : own.replaceAll('\\', '/');
+}
+
 /** Writes into the run's record what was evaluated and where the result is. */
 export function recordEvaluation(
   run: KnownRun,
   { evaluated, training: trained }: Summary,
   { summary, networks, seconds }: EvaluatedFiles,
 ): void {
-  const file = resolve(summary);
+  const place = (path: string): string => placeIn(run.folder, path),
+    file = place(summary);
   updateRecord(run.folder, ({ evaluations: before = {} }) => {
     const training = trained || evaluated?.cases === 'trained on' ? { training: file } : {};
     // Cases that were trained on never replace held-out ones.
-    if (evaluated?.cases === 'trained on' && before.headline !== undefined && before.headline !== file)
+    if (evaluated?.cases === 'trained on' && before.headline !== undefined && place(resolve(run.folder, before.headline)) !== file)
       return { evaluations: { ...before, ...training } };
     const all = Object.entries({ [run.plan.evaluation.headline]: summary, ...networks });
-    const paths = all.length > 1 ? Object.fromEntries(all.map(([name, path]) => [name, resolve(path)])) : {};
+    const paths = all.length > 1 ? Object.fromEntries(all.map(([name, path]) => [name, place(path)])) : {};
     return {
       evaluations: { ...before, ...training, headline: file, networks: paths },
       ...(evaluated && { evaluated: evaluatedWords(evaluated) }),
     };
   });
-  recordStage(run.folder, { name: `evaluate ${basename(dirname(file))}`, seconds }, false);
+  recordStage(run.folder, { name: `evaluate ${basename(dirname(resolve(summary)))}`, seconds }, false);
 }
 
 /** "12 held-out cases of 9 patients" */

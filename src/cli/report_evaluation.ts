@@ -2,7 +2,7 @@
 // The evaluations that a report is about: those of this run's masks, as the files still are. What came from elsewhere, or from files
 // that have changed since, is refused where the report would be about it, and left out with a word where it would only be beside it.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { issueText } from '../data/issue.ts';
 import { DataError } from '../errors.ts';
 import { digestFile } from '../files/digest.ts';
@@ -52,7 +52,7 @@ export interface Evaluation {
 function evaluationFile(run: string): string | undefined {
   const recorded = readRecord(run).evaluations?.headline;
   return [
-    ...(recorded === undefined ? [] : [recorded]),
+    ...(recorded === undefined ? [] : [resolve(run, recorded)]),
     ...['summary.json', 'validation/summary.json', 'test/summary.json'].map((name) => join(run, name)),
   ].find(existsSync);
 }
@@ -84,7 +84,7 @@ export async function evaluationOf(run: string): Promise<Evaluation> {
   }
   if (masks) {
     const current = (await weightsOf(run)).has(masks.weights);
-    if (!current && realPath(masks.run) !== realPath(run))
+    if (!current && realPath(masks.run) !== realPath(run) && !readRecord(run).predictedWith?.includes(masks.weights))
       throw new DataError(
         `${file}: the evaluation of another run, got masks of ${masks.run}, expected masks of ${run}.`,
         'Evaluate the masks of this run.',
@@ -115,7 +115,8 @@ export async function evaluationsBeside(
 ): Promise<Pick<ReportInput, 'networks' | 'trainingSummary'> & { notices: string[] }> {
   const { networks = {}, training } = readRecord(run).evaluations ?? {};
   const notices: string[] = [];
-  const fits = async (file: string, what: string, same: (summary: Summary) => boolean): Promise<Summary | undefined> => {
+  const fits = async (recorded: string, what: string, same: (summary: Summary) => boolean): Promise<Summary | undefined> => {
+    const file = resolve(run, recorded);
     if (!existsSync(file)) return undefined;
     const summary = summaryIn(file);
     if (

@@ -19,7 +19,7 @@ import type { Survey } from '../train/survey.ts';
 import { runRecordSchema } from './run_record_schema.ts';
 import { annotationWords } from '../train/annotated.ts';
 
-/** Where the evaluations of a run are, relative to nothing: absolute paths of summary.json files. */
+/** Where the evaluations of a run are: paths of summary.json files, from the run's folder where they lie in it, else absolute. */
 export interface Evaluations {
   /** Of the headline masks of held-out cases. */
   readonly headline?: string;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a score stands for: nothing that is missing, copied or trained on hides in a mean.
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { claimFolder, recordCase, sourceDigest, type Source } from '../../src/cli/mask_source.ts';
@@ -435,6 +435,22 @@ describe('masks of one run', () => {
       err: expect.stringMatching(/not the evaluation of the headline, got masks of "ensemble", expected those of "sam"/),
     });
     writePlan(at('run'), tinyPlan());
+  });
+  it('are found in a run that was moved, where they lie in it', async () => {
+    for (const folder of ['kept', 'moved']) mkdirSync(at(folder));
+    for (const file of ['plan.json', 'run.json']) copyFileSync(at('run', file), at('kept', file));
+    const { evaluations: _, ...record } = json('run/run.json');
+    writeFileSync(at('kept/run.json'), JSON.stringify(record));
+    cpSync(at('networks'), at('kept/masks'), { recursive: true });
+    writeFileSync(at('kept/masks/prediction.json'), JSON.stringify({ ...json('networks/prediction.json'), run: at('kept') }));
+    expect(await evaluate('kept/masks')).toMatchObject({ code: 0 });
+    expect(json('kept/run.json').evaluations).toMatchObject({
+      headline: 'masks/summary.json',
+      networks: { sam: 'masks/summary_sam.json' },
+    });
+    renameSync(at('kept'), at('moved/here'));
+    expect(await verb('report', at('moved/here'))).toMatchObject({ code: 0 });
+    expect(readFileSync(at('moved/here/report.html'), 'utf8')).toMatch(/“sam” alone does better/);
   });
   it('runs that were scored in another way are compared with it by none', async () => {
     mkdirSync(at('run_scored'));
