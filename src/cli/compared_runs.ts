@@ -343,6 +343,8 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     if ((summary.evaluated?.cases ?? 'not known') === 'not known')
       notices.push(`${folder}: evaluated on ${evaluatedWords(summary.evaluated)}.`);
     notices.push(...doubtWords(summary.evaluated).map((words) => `${folder}: ${words}`));
+    if (summary.evaluated?.cases === 'held out' && summary.evaluated.masks === null)
+      notices.push(`${folder}: nothing says which weights made its masks; they lie in its folder.`);
     if (summary.missing.length > 0)
       notices.push(
         `${folder}: no prediction for ${listed(summary.missing, 5)}, ${summary.missing_scored ? 'scored as empty masks' : 'left out'}.`,

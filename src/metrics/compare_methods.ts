@@ -2,7 +2,7 @@
 // Methods side by side, each over its folds and seeds: means, differences from one of them, and which is best where that can be said.
 
 import type { BootstrapOptions } from './bootstrap.ts';
-import { casesOf, compareRuns, lacksOf, runAggregate, type Comparison, type Run } from './compare.ts';
+import { compareRuns, lacksOf, runAggregate, type Comparison, type Run } from './compare.ts';
 import type { Aggregate, MetricName } from './summary.ts';
 
 /** What methods are compared by; the test that counts is on the Jaccard index (`IoU`). */
@@ -20,6 +20,7 @@ export interface MethodRuns extends Run {
 export interface MethodRow {
   name: string;
   n_runs: number;
+  /** Cases that were scored. */
   n_cases: number;
   metrics: Record<Compared, Aggregate>;
   /** This method minus the reference; null for the reference itself. */
@@ -59,7 +60,7 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
     rows: methods.map((method, i) => ({
       name: method.name,
       n_runs: method.summaries.length,
-      n_cases: casesOf(method).size,
+      n_cases: new Set(method.summaries.flatMap((s) => s.metric_per_case.map((c) => c.case))).size,
       metrics: metrics[i],
       against: method === base ? null : each((metric) => differences[metric][others.indexOf(method)]),
       best: COMPARED.filter((metric) => best[metric] === i),

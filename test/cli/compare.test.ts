@@ -280,6 +280,18 @@ describe('voxelgrad compare', () => {
       /: its training stopped at iteration 40 of 120, and what was evaluated is what it was then/,
     ],
     [
+      'cases that were left out',
+      {
+        summary: (s) => {
+          s.missing = ['case 7', 'case 8'];
+          s.missing_scored = false;
+        },
+        method: 'unet3d',
+      },
+      /vnet of 2\nunet3d of 2[^]*: no prediction for case 7, case 8, left out/,
+    ],
+    ['masks without a word of their weights', {}, /: nothing says which weights made its masks; they lie in its folder/],
+    [
       'a training that was killed',
       {
         record: (r) => {
@@ -296,7 +308,7 @@ describe('voxelgrad compare', () => {
     const { code, out, err } = await compare(...runs, '--to', to(), '--json', '--no-surfaces');
     expect(code, err).toBe(0);
     const { methods, notices } = JSON.parse(out);
-    expect([...methods.rows.map((r: any) => r.name), ...notices].join('\n')).toMatch(message);
+    expect([...methods.rows.map((r: any) => `${r.name} of ${r.n_cases}`), ...notices].join('\n')).toMatch(message);
   });
 
   it('refuses the masks of one network, in the place of the headline', async () => {
