@@ -316,8 +316,15 @@ describe('report', () => {
   });
 
   it('compares runs on the same cases', async () => {
-    expect((await run('report', runFolder, '--compare', join(folder, 'run'), '--out', join(folder, 'two.html'))).code).toBe(0);
+    const other = join(folder, 'other run');
+    mkdirSync(other);
+    copyFileSync(join(runFolder, 'summary.json'), join(other, 'summary.json'));
+    expect((await run('report', runFolder, '--compare', other, '--out', join(folder, 'two.html'))).code).toBe(0);
     expect(readFileSync(join(folder, 'two.html'), 'utf8')).toContain('id="runs"');
+    expect(await run('report', runFolder, '--compare', `${runFolder}/.`)).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/the same run as/),
+    });
   });
 
   it('says what is missing', async () => {
