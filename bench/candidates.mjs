@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // node bench/candidates.mjs [--preset tiny,base] [--shapes 'f32 1024x64 1,...'] [--case PATTERN] [--tiles PATTERN]: every tile of every
-// family on the products of SA-Net and on the cases that hold a product, each checked against the built-in choice. Rows go to
-// ADAPTER-tiles.jsonl as they are measured: what TABLE in ops/gemm.ts is made from.
+// family on the products of SA-Net, with its reduction whole and cut (`k4`: into 4), and on the cases that hold a product, each checked
+// against the built-in choice. Rows go to ADAPTER-tiles.jsonl as they are measured: what TABLE in ops/gemm.ts is made from.
 import { parseArgs } from 'node:util';
 import { CASES, GPU_CASES } from './cases.mjs';
 import { median } from './contest.mjs';
@@ -27,9 +27,12 @@ const { info, caps } = await vg.openDevice().then((device) => {
 });
 const base = machine({ adapter: info.name, driver: info.driver });
 
+const [SHORT, LONG] = [256, 2048]; // reductions: whole, and whole beside cut
 for (const shape of await shapes()) {
   const device = await vg.openDevice();
-  show(shape, 'product', await attempt(shape, () => vg.raceTiles(shape, tilesOf)));
+  show(shape, 'product', await attempt(shape, () => vg.raceTiles(shape, tilesOf, SHORT)), { k: SHORT });
+  const cuts = [' k1', ' k2', ' k4', ' k8'];
+  show(shape, 'product', await attempt(shape, () => vg.raceTiles(shape, tilesOf, LONG, cuts)), { k: LONG });
   device.close();
 }
 const cases = [...CASES, ...GPU_CASES].filter(
@@ -104,9 +107,9 @@ function distance(a, b) {
   return Math.sqrt(off / (size || 1));
 }
 
-function show(name, pass, times) {
+function show(name, pass, times, facts = {}) {
   for (const { tile, ms } of times)
-    record({ ...base, case: name, pass, engine: 'ours', tile, ms: Number(ms.toPrecision(5)) }, `${base.adapter} tiles`);
+    record({ ...base, case: name, pass, ...facts, engine: 'ours', tile, ms: Number(ms.toPrecision(5)) }, `${base.adapter} tiles`);
   const [own] = times;
   if (!own) return;
   const sorted = [...times].sort((a, b) => a.ms - b.ms);

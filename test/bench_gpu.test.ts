@@ -103,7 +103,7 @@ posix.it('what was measured is there when the whole is ended from outside', asyn
 it('candidates: tiles of a shape class side by side, a row each', () => {
   const { status, stderr } = spawnSync(
     process.execPath,
-    [join(root, 'bench/candidates.mjs'), '--shapes', 'f32 16x32 1', '--tiles', 'registers 4x1|blocks 4x4', '--case', '^none$'],
+    [join(root, 'bench/candidates.mjs'), '--shapes', 'f32 16x32 1', '--tiles', 'registers 4x1|blocks 64x64', '--case', '^none$'],
     { cwd: root, encoding: 'utf8', env: { ...process.env, BENCH_RESULTS: out } },
   );
   expect(status, stderr).toBe(0);
@@ -114,5 +114,6 @@ it('candidates: tiles of a shape class side by side, a row each', () => {
     expect(row).toMatchObject({ adapter: expect.any(String), case: 'f32 16x32 1', pass: 'product', ms: expect.any(Number) });
   const tiles = rows.map(({ tile }) => tile);
   expect(tiles[0]).toMatch(/^(registers|blocks) /); // the built-in one
-  expect(tiles).toEqual(expect.arrayContaining(['registers 4x1', 'blocks 4x4']));
+  expect(rows.map(({ k }) => k)).toEqual(rows.map(({ tile }) => (/ k\d/.test(String(tile)) ? 2048 : expect.any(Number))));
+  expect(tiles).toEqual(expect.arrayContaining(['registers 4x1', 'blocks 64x64', 'blocks 64x64 k4']));
 });

@@ -3,6 +3,7 @@
 // @import "lib/math.wgsl"
 // @import "lib/conv.wgsl"
 alias T = f32; // @spec f32 f16
+alias R = f32; // @spec f32 f16
 alias X = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 const XV = 1u; // @spec X: 1u 1u 4u 4u
 alias W = f32; // @spec f32 f16 vec4<f32> vec4<f16>
@@ -13,9 +14,11 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 // by strides: column, reduction, group, taps; as vec4 w_k is 1 and the others are multiples of 4
 @group(0) @binding(2) var<storage, read> w: array<W>;
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
-@group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
+@group(0) @binding(4) var<storage, read_write> y: array<R>; // [splits, N, YD, YH, YW, YC]
 
-struct Place { m0: u32, n0: u32, steps: u32, group: u32, phase: vec3<u32>, grid: vec3<u32>, az: Axis, ay: Axis, ax: Axis }
+struct Place {
+  m0: u32, n0: u32, first: u32, steps: u32, y0: u32, group: u32, phase: vec3<u32>, grid: vec3<u32>, az: Axis, ay: Axis, ax: Axis,
+}
 struct Row { base: i32, origin: vec3<i32> } // where a row's window starts: element, and position
 struct Col { at: u32 }
 struct Step { j: u32, skip: i32, hop: vec3<i32>, w0: u32 } // from j of a run on; what its tap adds to element, position, weight
@@ -29,7 +32,8 @@ fn place(tile: u32) -> Place {
   let across = (params.go + BN - 1u) / BN;
   let groups = params.yc / params.go;
   let down = (params.n * grid.x * grid.y * grid.z + BM - 1u) / BM;
-  let outer = tile / (down * across);
+  let outer = tile / (down * across) / params.splits;
+  let split = tile / (down * across) % params.splits;
   let f = outer / groups;
   var p: Place;
   p.m0 = (tile % down) * BM;
@@ -40,7 +44,11 @@ fn place(tile: u32) -> Place {
   p.az = axis(i32(p.phase.x), params.kd, params.up_z, params.pad_z, params.dil_z, params.step_z);
   p.ay = axis(i32(p.phase.y), params.kh, params.up_y, params.pad_y, params.dil_y, params.step_y);
   p.ax = axis(i32(p.phase.z), params.kw, params.up_x, params.pad_x, params.dil_x, params.step_x);
-  p.steps = u32(p.az.count * p.ay.count * taps_x(p)) * ((length() + BK - 1u) / BK);
+  let all = u32(p.az.count * p.ay.count * taps_x(p)) * ((length() + BK - 1u) / BK);
+  let share = (all + params.splits - 1u) / params.splits;
+  p.first = min(split * share, all);
+  p.steps = min(share, all - p.first);
+  p.y0 = split * params.y_split;
   return p;
 }
 
@@ -60,12 +68,12 @@ fn right_col(p: Place, j: u32) -> Col { return Col(p.group * params.w_group + mi
 
 fn step(p: Place, s: u32) -> Step {
   let per_tap = (length() + BK - 1u) / BK;
-  let tap = i32(s / per_tap);
+  let tap = i32((p.first + s) / per_tap);
   let t = vec3<i32>(tap / (taps_x(p) * p.ay.count), (tap / taps_x(p)) % p.ay.count, tap % taps_x(p));
   let hop = t * vec3<i32>(p.az.step, p.ay.step, p.ax.step);
   let k = vec3<u32>(vec3<i32>(p.az.k0, p.ay.k0, p.ax.k0) + t * vec3<i32>(params.step_z, params.step_y, params.step_x));
   return Step(
-    (s % per_tap) * BK, ((hop.x * params.xh + hop.y) * params.xw + hop.z) * params.xc, hop,
+    ((p.first + s) % per_tap) * BK, ((hop.x * params.xh + hop.y) * params.xw + hop.z) * params.xc, hop,
     k.x * params.w_z + k.y * params.w_y + k.z * params.w_x);
 }
 
@@ -101,16 +109,17 @@ fn out_row(p: Place, i: u32) -> u32 {
   let q = pixel(p, i);
   let at = q.yzw * up() + p.phase;
   let inside = q.x < params.n && at.x < params.yd && at.y < params.yh && at.z < params.yw;
-  return select(OUTSIDE, (((q.x * params.yd + at.x) * params.yh + at.y) * params.yw + at.z) * params.yc + p.group * params.go, inside);
+  let out = (((q.x * params.yd + at.x) * params.yh + at.y) * params.yw + at.z) * params.yc + p.group * params.go;
+  return select(OUTSIDE, p.y0 + out, inside);
 }
 fn emit(p: Place, out: u32, j: u32, value: f32) {
   if (out == OUTSIDE || j >= params.go) { return; }
   var v = value;
   if (params.has_bias == 1u) { v += f32(bias[p.group * params.go + j]); }
-  y[out + j] = T(select(v, 0.0, params.act == 1u && v < 0.0));
+  y[out + j] = R(select(v, 0.0, params.act == 1u && v < 0.0));
 }
 fn pending() -> bool { return params.act > 1u; }
 fn settle(p: Place, out: u32, j: u32) {
   if (out == OUTSIDE || j >= params.go) { return; }
-  y[out + j] = T(activate(f32(y[out + j]), params.act));
+  y[out + j] = R(activate(f32(y[out + j]), params.act));
 }

@@ -88,8 +88,10 @@ export function expectDevice(where: string, device: Device, storage: Storage): v
 }
 
 /** Of all that a dispatch binds, once each. */
-export const boundBytes = ({ def }: Dispatch, storageOf: (name: string) => Storage): number =>
-  def.bindings.reduce((n, { kind, name }) => n + (kind === 'uniform' ? 0 : storageOf(name).bytes), 0);
+export function boundBytes({ def, bindings }: Dispatch, storageOf: (name: string) => Storage): number {
+  const once = new Map(def.bindings.filter(({ kind }) => kind !== 'uniform').map(({ name }) => [bindings[name], name]));
+  return [...once.values()].reduce((n, name) => n + storageOf(name).bytes, 0);
+}
 
 /** Bind group entries of one dispatch. @throws LimitError when a range is larger than the device can bind, or the grid too wide. */
 export function bindEntries(

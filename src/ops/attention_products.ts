@@ -34,7 +34,8 @@ export function byProducts(g: Geometry, caps: Caps, dtype: DType): boolean {
   const bytes = 16 * g.rows * g.keys;
   if (bytes === 0 || bytes > mostBytes(caps)) return false;
   if (narrowWidth(g, caps) && g.slices * Math.ceil(g.rows / (4 * lanesOf(caps))) >= FULL) return false;
-  return chooseTile(caps, dtype, g.rows, g.keys, g.slices).family !== 'registers';
+  const { family, rows, cols } = chooseTile(caps, dtype, g.rows, g.keys, g.slices);
+  return family !== 'registers' && Math.min(rows, cols) >= 32;
 }
 
 /** Slices that are worked on together: `batches` from the first on, of each `inner` heads and groups from the first on. */

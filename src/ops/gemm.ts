@@ -17,6 +17,8 @@ export interface Tile {
   readonly family: FamilyName;
   readonly rows: number;
   readonly cols: number;
+  /** Of the reduction, what a step takes at once: a shorter run is filled up with zeros. */ readonly depth: number;
+  /** Ranges that the reduction is cut into, where a name says so. */ readonly splits?: number;
   /** Read operands as vec4 where their layout allows. */
   readonly vec: boolean;
   readonly spec: Readonly<Record<string, string>>;
@@ -48,6 +50,7 @@ export function registers(TM: number, TN: number, vec: boolean, cost: number) {
         family: 'registers',
         rows: TM,
         cols: TN * WG,
+        depth: 8,
         vec,
         spec: literals({ TM, TN, SG: subgroupSize < 8 ? 4 : 8 }),
         overrides: { WG },
@@ -56,24 +59,20 @@ export function registers(TM: number, TN: number, vec: boolean, cost: number) {
     };
   };
 }
-export const blocks = (TM: number, TN: number, cost: number) => (): Candidate => ({
-  tile: { family: 'blocks', rows: 16 * TM, cols: 16 * TN, vec: true, spec: literals({ TM, TN }), overrides: {} },
-  cost,
-});
+/** 256 lanes, LX of them across, in SLICES groups that share the reduction. */
+export const blocks =
+  (TM: number, TN: number, cost: number, LX = 16, SLICES = 1) =>
+  (): Candidate => {
+    const [rows, cols] = [(256 / SLICES / LX) * TM, LX * TN];
+    const depth = rows + cols > 256 ? 8 : rows + cols > 64 ? 16 : 32; // BK in lib/blocks.wgsl
+    return { tile: { family: 'blocks', rows, cols, depth, vec: true, spec: literals({ TM, TN, LX, SLICES }), overrides: {} }, cost };
+  };
 export function matrices(RM: number, RN: number, cost: number) {
   return ({ subgroupMatrix, subgroupSizeMax }: Caps): Candidate => {
     const { M, N, K } = subgroupMatrix!;
-    return {
-      tile: {
-        family: 'matrices',
-        rows: 2 * RM * M,
-        cols: 2 * RN * N,
-        vec: true,
-        spec: literals({ RM, RN, M, N, K, LANES: 4 * subgroupSizeMax }),
-        overrides: {},
-      },
-      cost,
-    };
+    const depth = 32;
+    const spec = literals({ RM, RN, M, N, K, BK: depth, LANES: 4 * subgroupSizeMax });
+    return { tile: { family: 'matrices', rows: 2 * RM * M, cols: 2 * RN * N, depth, vec: true, spec, overrides: {} }, cost };
   };
 }
 const all =
@@ -83,14 +82,42 @@ const all =
 
 /** Every lane of the four subgroups must find a row of the smallest tile to read (AT_ONCE in lib/matrices.wgsl). */
 const fits = ({ M, N }: MatrixSizes, lanes: number): boolean => lanes >= 32 && lanes / 4 <= 4 * Math.min(M, N);
-const tensorCores = ({ subgroupMatrix, subgroupSize, subgroupSizeMax }: Caps, dtype: DType): boolean =>
-  dtype === 'f16' && subgroupMatrix !== null && subgroupSize === subgroupSizeMax && fits(subgroupMatrix, 4 * subgroupSizeMax);
+const tensorCores = ({ subgroupMatrix, subgroupSize, subgroupSizeMax, limits }: Caps, dtype: DType): boolean =>
+  dtype === 'f16' &&
+  subgroupMatrix !== null &&
+  subgroupSize === subgroupSizeMax &&
+  limits.maxComputeWorkgroupStorageSize >= 32768 &&
+  fits(subgroupMatrix, 4 * subgroupSizeMax);
 const large = ({ m, n }: Size): boolean => m >= 32 && n >= 32;
+
+// Costs on paper (an H200 reads 32 quads of workgroup memory in the time of 8 to 16 multiply-adds of 32 lanes): tiles of 8 x 4 outputs a
+// lane keep both busy and leave room for two workgroups a processor; 8 x 8 leave one; smaller ones wait for their reads.
+const LARGE_BLOCKS = [
+  blocks(8, 4, 1),
+  blocks(4, 8, 1),
+  blocks(8, 8, 1.05),
+  blocks(8, 8, 1.05, 8), // 256 x 64
+  blocks(8, 8, 1.05, 32), // 64 x 256
+  blocks(4, 4, 1.15),
+  blocks(4, 4, 1.3, 8), // 128 x 32
+  blocks(4, 4, 1.3, 32), // 32 x 128
+  blocks(4, 4, 1.4, 8, 2), // 64 x 32
+  blocks(4, 4, 1.7, 8, 4), // 32 x 32
+];
+const THIN_BLOCKS = [
+  blocks(4, 2, 1.7, 8), // 128 x 16
+  blocks(2, 4, 1.7, 32), // 16 x 128
+  blocks(4, 2, 2.2, 8, 4), // 32 x 16
+  blocks(2, 4, 2.2, 8, 4), // 16 x 32
+];
+const MATRICES = [matrices(4, 2, 0.3), matrices(2, 4, 0.3), matrices(4, 4, 0.35), matrices(2, 2, 0.4)];
 
 /** First match wins; tests put a row before the others. Rows of software adapters are measured (bench/lab), those of GPUs are not. */
 export const TABLE: Choice[] = [
-  { when: (s) => !s.caps.software && large(s) && tensorCores(s.caps, s.dtype), candidates: all(matrices(4, 2, 1), matrices(2, 2, 1.3)) },
-  { when: (s) => !s.caps.software && large(s), candidates: all(blocks(8, 8, 1), blocks(8, 4, 1.2), blocks(4, 4, 1.5)) },
+  { when: (s) => !s.caps.software && large(s) && tensorCores(s.caps, s.dtype), candidates: all(...MATRICES, ...LARGE_BLOCKS) },
+  { when: (s) => !s.caps.software && large(s), candidates: all(...LARGE_BLOCKS) },
+  // Each lane of register tiles walks the whole reduction through global memory.
+  { when: (s) => !s.caps.software, candidates: all(...THIN_BLOCKS, registers(4, 4, false, 6)) },
   // Large bodies compile in seconds and every scalar load costs: one small tile, vector loads.
   { when: ({ caps }) => slowCompiler(caps), candidates: all(registers(8, 2, true, 1)) },
   {
@@ -107,16 +134,26 @@ export const TABLE: Choice[] = [
 /** Workgroups that run at the same time: with fewer, processors idle (132 on an H100). */
 const processors = (caps: Caps): number => (caps.software ? 1 : 128);
 
-/** The tile that computes m rows by n columns soonest, padding and idle processors included, beside `others` such; a tuned one first. */
-export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1): Tile {
+/** Tiles of the table for m rows by n columns, padding and idle processors included, beside `others` such: the soonest first. */
+function ranked(caps: Caps, dtype: DType, m: number, n: number, others: number, run = Infinity): Tile[] {
+  const work = ({ tile, cost }: Candidate): number => {
+    const tiles = tileCount(tile, m, n) * others;
+    const filled = caps.software || run === Infinity ? 1 : (Math.ceil(run / tile.depth) * tile.depth) / run;
+    // Of two that leave processors idle, the one that reads less.
+    return (Math.max(tiles, processors(caps)) + tiles / 64) * tile.rows * tile.cols * cost * filled;
+  };
+  const candidates = TABLE.find((r) => r.when({ caps, dtype, m, n }))!.candidates(caps);
+  return candidates.sort((a, b) => work(a) - work(b)).map(({ tile }) => tile);
+}
+
+/**
+ * The tile that computes m rows by n columns soonest, beside `others` such, where the reduction comes in pieces of `run`; a tuned one
+ * first.
+ */
+export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1, run?: number): Tile {
   if (!caps.subgroups || caps.subgroupSize < 4)
     throw new VoxelgradError('FEATURE', 'matmul: got a device without subgroups of at least 4 lanes, expected the feature `subgroups`.');
-  const tuned = tileNamed(caps, dtype, caps.tiles[shapeClass(dtype, m, n, others)]);
-  if (tuned) return tuned;
-  const candidates = TABLE.find((r) => r.when({ caps, dtype, m, n }))!.candidates(caps);
-  const work = ({ tile, cost }: Candidate): number =>
-    Math.max(tileCount(tile, m, n) * others, processors(caps)) * tile.rows * tile.cols * cost;
-  return candidates.reduce((a, b) => (work(b) < work(a) ? b : a)).tile;
+  return tileNamed(caps, dtype, caps.tiles[shapeClass(dtype, m, n, others)]) ?? ranked(caps, dtype, m, n, others, run)[0];
 }
 
 /** Products that one tuned row stands for: each size up to the next power of two, where more changes no order of tiles any more. */
@@ -125,64 +162,31 @@ export function shapeClass(dtype: DType, m: number, n: number, others: number): 
   return `${dtype} ${up(m, 4096)}x${up(n, 1024)} ${up(others, 64)}`;
 }
 
-/** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors. */
-export const tileName = ({ family, spec, vec }: Tile): string =>
-  `${family} ${family === 'matrices' ? `${parseInt(spec.RM)}x${parseInt(spec.RN)}` : `${parseInt(spec.TM)}x${parseInt(spec.TN)}`}` +
-  (family === 'registers' && vec ? ' vec4' : '');
+/** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors; `blocks 128x64`, rows by columns. */
+export const tileName = ({ family, rows, cols, spec, vec }: Tile): string => {
+  const size = { registers: [spec.TM, spec.TN], blocks: [rows, cols], matrices: [spec.RM, spec.RN] }[family];
+  return `${family} ${size.map((s) => parseInt(String(s))).join('x')}` + (family === 'registers' && vec ? ' vec4' : '');
+};
 
-/** At most six tiles that tuning tries. */
-export function contenders(caps: Caps, dtype: DType): Tile[] {
-  const list = caps.software
-    ? all(
-        registers(16, 4, false, 1),
-        registers(16, 8, false, 1),
-        registers(16, 2, false, 1),
-        registers(4, 4, false, 1),
-        registers(8, 2, true, 1),
-        registers(8, 4, true, 1),
-      )
-    : all(
-        blocks(8, 8, 1),
-        blocks(8, 4, 1),
-        blocks(4, 4, 1),
-        registers(16, 4, false, 1),
-        ...(tensorCores(caps, dtype) ? [matrices(4, 2, 1), matrices(2, 2, 1)] : []),
-      );
-  return list(caps).map(({ tile }) => tile);
+/** At most six tiles that tuning tries: those of the table that are soonest on paper, or on processors have been somewhere. */
+export function contenders(caps: Caps, dtype: DType, m: number, n: number, others: number): Tile[] {
+  if (!caps.software) return ranked(caps, dtype, m, n, others).slice(0, 6);
+  return everyTile(caps, dtype).filter((tile) => /^registers (16x[248]|4x4|8x[24] vec4)$/.test(tileName(tile)));
 }
 
 /** Every tile that the kernels of this adapter have and that can win somewhere: what a table is made from (bench/candidates.mjs). */
 export function everyTile(caps: Caps, dtype: DType): Tile[] {
-  const { subgroupMatrix } = caps;
-  const list = all(
-    ...REGISTERS.map(([TM, TN, vec]) => registers(TM, TN, vec, 1)),
-    ...SQUARES.map(([rows, cols]) => blocks(2 * rows, 2 * cols, 1)),
-    ...(subgroupMatrix && tensorCores(caps, dtype) ? SQUARES.map(([rows, cols]) => matrices(rows, cols, 1)) : []),
-  );
+  const list = all(...REGISTERS, ...LARGE_BLOCKS, ...THIN_BLOCKS, ...(tensorCores(caps, dtype) ? MATRICES : []));
   return list(caps).map(({ tile }) => tile);
 }
-const SQUARES = [
-  [2, 2],
-  [4, 2],
-  [2, 4],
-  [4, 4],
-] as const;
-const REGISTERS = [
-  [16, 8, false],
-  [16, 4, false],
-  [16, 2, false],
-  [8, 4, false],
-  [4, 4, false],
-  [4, 2, false],
-  [4, 1, false],
-  [8, 4, true],
-  [8, 2, true],
-  [4, 2, true],
-] as const;
+const ofRows = (TM: number, columns: readonly number[], vec = false) => columns.map((TN) => registers(TM, TN, vec, 1));
+const REGISTERS = [ofRows(16, [8, 4, 2]), ofRows(8, [4]), ofRows(4, [4, 2, 1]), ofRows(8, [4, 2], true), ofRows(4, [2], true)].flat();
 
-/** A tile of this adapter by its name; undefined for a name of another version's. */
+/** A tile of this adapter by its name, `k4` behind it cuts its reductions into 4; undefined for a name of another version's. */
 function tileNamed(caps: Caps, dtype: DType, name: string | undefined): Tile | undefined {
-  return name === undefined ? undefined : everyTile(caps, dtype).find((tile) => tileName(tile) === name);
+  const [, own, cut] = /^(.*?)(?: k(\d+))?$/.exec(name ?? '')!;
+  const tile = own ? everyTile(caps, dtype).find((each) => tileName(each) === own) : undefined;
+  return tile && cut ? { ...tile, splits: Number(cut) } : tile;
 }
 
 export const tileCount = ({ rows, cols }: Tile, m: number, n: number): number => Math.ceil(m / rows) * Math.ceil(n / cols);
@@ -195,6 +199,8 @@ export function splitsFor(caps: Caps, tiles: number, k: number, shortest: number
   const wanted = Math.ceil((caps.software ? 8 : 512) / tiles);
   return Math.max(1, Math.min(wanted, Math.floor(k / shortest)), Math.ceil(k / longest));
 }
+/** Of a product's reduction, the least that is worth a range: on a GPU what takes as long as the dispatch that adds the ranges up. */
+export const shortestRange = (caps: Caps): number => (caps.software ? 128 : 256);
 
 type Pair = readonly [number, number];
 export interface Gemm {
@@ -235,10 +241,11 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const out = g.out ?? { first: 0, row: g.n, batch: [batch.sizes[1] * m * n, m * n] };
   const outer = batch.sizes[0] * batch.sizes[1];
   const T = g.a.dtype;
-  const tile = chooseTile(c.caps, T, m, n, outer);
+  const tile = chooseTile(c.caps, T, m, n, outer, g.k);
   const tiles = tileCount(tile, m, n) * outer;
-  const plain = !g.bias && !g.act && !g.out;
-  const splits = plain ? splitsFor(c.caps, tiles, g.k, 128, aK === 1 ? 8192 : longestRange(c.caps, m + n)) : 1;
+  const longest = aK === 1 ? 8192 : longestRange(c.caps, m + n);
+  const wanted = tile.splits ?? splitsFor(c.caps, tiles, g.k, shortestRange(c.caps), longest);
+  const splits = g.out || (tile.family === 'registers' && (g.bias || g.act)) ? 1 : wanted;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
     m,
@@ -261,8 +268,8 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
     b_batch1: bb[1],
     y_batch0: out.batch[0],
     y_batch1: out.batch[1],
-    has_bias: g.bias ? 1 : 0,
-    act: g.act ?? 0,
+    has_bias: g.bias && splits === 1 ? 1 : 0,
+    act: splits === 1 ? (g.act ?? 0) : 0,
     tiles: tiles * splits,
     splits,
     chunk,
@@ -278,11 +285,20 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
       : dispatch(tile.family === 'blocks' ? matmul_blocks : matmul_matrices, bindings, params, grid, {
           spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, fa, g.k]) },
         });
-  return splits === 1 ? [product] : [product, sumSplits(c.caps, y, g.y, size, splits)];
+  return splits === 1 ? [product] : [product, sumSplits(c.caps, y, g.y, size, splits, { bias: g.bias, channels: g.n, act: g.act })];
 }
 
-/** Adds the partial results [splits, n] into y. */
-export function sumSplits(caps: Caps, partial: Ref, y: Ref, n: number, splits: number): Dispatch {
+/** Adds the partial results [splits, n] into y, and a bias along the last axis, and applies an activation, where a product has them. */
+export function sumSplits(
+  caps: Caps,
+  partial: Ref,
+  y: Ref,
+  n: number,
+  splits: number,
+  { bias = null, channels = 1, act = 0 }: { bias?: Ref | null; channels?: number; act?: number } = {},
+): Dispatch {
   const { grid, overrides } = elementLaunch(caps, n);
-  return dispatch(split_sum, { partial, y }, { n, splits }, grid, { spec: { T: y.dtype }, overrides });
+  const params = { n, splits, channels, has_bias: bias ? 1 : 0, act };
+  const options = { spec: { T: y.dtype }, overrides: { ...overrides, AFTER: bias || act ? 1 : 0 } };
+  return dispatch(split_sum, { partial, bias: bias ?? partial, y }, params, grid, options);
 }

@@ -6,8 +6,7 @@ import { defineOp } from '../engine/op.ts';
 import { compile } from '../engine/program.ts';
 import { tensor, type Tensor } from '../engine/tensor.ts';
 import { currentDevice, type Device } from '../gpu/device.ts';
-import type { Caps } from '../gpu/caps.ts';
-import { chooseTile, contenders, lowerGemm, tileName, type Tile } from './gemm.ts';
+import { chooseTile, contenders, lowerGemm, tileName } from './gemm.ts';
 import { cast } from './pointwise.ts';
 
 /** What was measured of a class; `tile` is the built-in one where no other was a twentieth faster. */
@@ -39,7 +38,8 @@ const product = defineOp({
   },
 });
 
-const K = 256; // long enough that a tile's start and end weigh little
+/** Length of the reduction: long enough that a tile's start and end weigh little. */
+const K = 256;
 const ROUNDS = 5;
 const SAMPLE_MS = 4;
 const GAIN = 0.95; // timings repeat to a twentieth
@@ -78,19 +78,25 @@ interface Time {
 }
 
 /**
- * Times tiles on one shape class side by side, the built-in one first. One whose result differs from the built-in one's by more than
- * rounding is left out. @throws ShapeError for what is no shape class
+ * Times tiles on one shape class side by side, the built-in one first, with a reduction of `k`, cut as each of `cuts` says (tileNamed in
+ * gemm.ts). One whose result differs from the built-in one's by more than rounding is left out.
+ * @throws ShapeError for what is no shape class
  */
-export async function raceTiles(shape: string, tiles: (caps: Caps, dtype: DType) => Tile[]): Promise<[Time, ...Time[]]> {
+export async function raceTiles(
+  shape: string,
+  tiles: typeof contenders,
+  k = K,
+  cuts: readonly string[] = [''],
+): Promise<[Time, ...Time[]]> {
   const device = currentDevice();
   const { dtype, m, n, others } = parseShape(shape);
-  const a = operand([others, m, K], dtype);
-  const b = operand([others, K, n], dtype);
+  const a = operand([others, m, k], dtype);
+  const b = operand([others, k, n], dtype);
   const builtIn = tileName(chooseTile({ ...device.caps, tiles: {} }, dtype, m, n, others));
   const names = [
     builtIn,
-    ...tiles(device.caps, dtype)
-      .map(tileName)
+    ...tiles(device.caps, dtype, m, n, others)
+      .flatMap((tile) => cuts.map((cut) => tileName(tile) + cut))
       .filter((name) => name !== builtIn),
   ];
   const rivals: { name: string; run: () => void; runs: number; ms: number[] }[] = [];
@@ -104,7 +110,7 @@ export async function raceTiles(shape: string, tiles: (caps: Caps, dtype: DType)
       const got = dtype === 'f16' ? Float32Array.from(values, fromF16) : values;
       expected ??= got;
       // Sums of K products of numbers below 1; f16 keeps 11 bits of them.
-      const tolerance = (dtype === 'f16' ? 2 ** -9 : 2 ** -20) * K;
+      const tolerance = (dtype === 'f16' ? 2 ** -9 : 2 ** -20) * k;
       if (got.some((v, i) => !(Math.abs(v - expected![i]) <= tolerance))) continue;
       const run = (): void => {
         program.run();

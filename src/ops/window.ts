@@ -5,6 +5,7 @@
 import type { Triple } from '../axes.ts';
 import { integer, integers, maybe, perAxis, type Kind } from '../check.ts';
 import { ShapeError } from '../errors.ts';
+import { numel } from '../engine/dtype.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import { conv as convKernel } from '../gen/conv.ts';
 import { conv_blocks } from '../gen/conv_blocks.ts';
@@ -13,7 +14,7 @@ import { conv_dweight } from '../gen/conv_dweight.ts';
 import { conv_dweight_blocks } from '../gen/conv_dweight_blocks.ts';
 import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
 import { placeDispatch } from './pad.ts';
-import { chooseTile, longestRange, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
+import { chooseTile, longestRange, lowerGemm, operand, shortestRange, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export interface Window {
   readonly stride: Readonly<Triple>;
@@ -158,21 +159,39 @@ const isPointwise = ({ taps, big, small }: Sides, w: Window): boolean =>
 type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
 type ConvParams = Parameters<typeof dispatch<typeof convKernel>>[2];
 
-/** The convolution's kernel of a tile's family; `wSteps` are the strides of the weight but for the one along the reduction. */
+/**
+ * The convolution's kernel of a tile's family; `wSteps` are the strides of the weight but for the one along the reduction. On a GPU few
+ * tiles share a long reduction, whose ranges a second dispatch adds up.
+ */
 function convolve(
+  { caps, scratch }: Context,
   tile: Tile,
   [x, w, bias, y]: readonly [Ref, Ref, Ref | null, Ref],
-  params: ConvParams,
+  geometry: Omit<ConvParams, 'has_bias' | 'splits' | 'y_split'>,
   wSteps: readonly number[],
-): Dispatch {
+): Dispatch[] {
   const T = x.dtype;
-  const bindings = { x, w, bias: bias ?? w, y };
+  const k = (geometry.gi * geometry.kd * geometry.kh * geometry.kw) / (geometry.up_z * geometry.up_y * geometry.up_x);
+  const size = numel(y.shape);
+  const splits = tile.family === 'registers' ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k, shortestRange(caps), Infinity));
+  const whole = splits === 1;
+  const params = {
+    ...geometry,
+    tiles: geometry.tiles * splits,
+    has_bias: whole && bias ? 1 : 0,
+    act: whole ? geometry.act : 0,
+    splits,
+    y_split: size,
+  };
+  const out = whole ? y : scratch([splits, size]);
+  const bindings = { x, w, bias: bias ?? w, y: out };
   const grid = grid1d(params.tiles);
   const spec = { ...tile.spec, T, W: operand(tile, T, params.w_k, wSteps) };
-  if (tile.family === 'registers') return dispatch(convKernel, bindings, params, grid, { spec, overrides: tile.overrides });
-  return dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, {
-    spec: { ...spec, X: operand(tile, T, 1, [params.gi]) },
+  if (tile.family === 'registers') return [dispatch(convKernel, bindings, params, grid, { spec, overrides: tile.overrides })];
+  const product = dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, {
+    spec: { ...spec, R: out.dtype, X: operand(tile, T, 1, [params.gi]) },
   });
+  return whole ? [product] : [product, sumSplits(caps, out, y, size, splits, { bias, channels: geometry.yc, act: geometry.act })];
 }
 
 /** y on the small grid from x on the big one. */
@@ -181,10 +200,10 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
   if (isPointwise(s, w))
     return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act });
-  const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups);
+  const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups, s.gb);
   const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
   const tiles = tileCount(tile, pixels, s.gs) * w.groups;
-  const params = { ...gatherDown(s, w), gi: s.gb, go: s.gs, run, w_k: 1, has_bias: bias ? 1 : 0, act, tiles };
+  const params = { ...gatherDown(s, w), gi: s.gb, go: s.gs, run, w_k: 1, act, tiles };
   const [kz, ky, kx] = s.kernel;
   const line = kx * s.gb; // a row of taps
   if (tile.family === 'registers' && tile.vec && run > 1 && line % 4 !== 0 && pixels * s.cs * s.taps * s.gb >= 1 << 24) {
@@ -198,9 +217,9 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
       { out: length, size: line, start: 0, step: 1 },
     ]);
     const steps = { w_col: kz * ky * length, w_group: 0, w_z: ky * length, w_y: length, w_x: 0 };
-    return [...place, convolve(tile, [x, padded, bias, y], { ...params, ...steps }, [length])];
+    return [...place, ...convolve(c, tile, [x, padded, bias, y], { ...params, ...steps }, [length])];
   }
-  return [convolve(tile, [x, weight, bias, y], { ...params, ...weightSteps(s), w_col: s.taps * s.gb }, [s.gb])];
+  return convolve(c, tile, [x, weight, bias, y], { ...params, ...weightSteps(s), w_col: s.taps * s.gb }, [s.gb]);
 }
 
 /** y on the big grid from x on the small one. */
@@ -212,27 +231,10 @@ export function lowerUp(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Re
   }
   const phases = w.stride[0] * w.stride[1] * w.stride[2];
   const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]), 1); // of one phase
-  const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases);
+  const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases, s.gs);
   const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
-  return [
-    convolve(
-      tile,
-      [x, weight, bias, y],
-      {
-        ...gatherUp(s, w),
-        ...weightSteps(s),
-        gi: s.gs,
-        go: s.gb,
-        run: 1,
-        w_col: 1,
-        w_k: s.taps * s.gb,
-        has_bias: bias ? 1 : 0,
-        act,
-        tiles,
-      },
-      [s.gb],
-    ),
-  ];
+  const geometry = { ...gatherUp(s, w), ...weightSteps(s), gi: s.gs, go: s.gb, run: 1, w_col: 1, w_k: s.taps * s.gb, act, tiles };
+  return convolve(c, tile, [x, weight, bias, y], geometry, [s.gb]);
 }
 
 /** dw [small channels, taps, big channels / groups] from the tensors on both grids. */

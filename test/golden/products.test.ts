@@ -11,10 +11,13 @@ const IDS = [
   'convTranspose2d: 3 x 3 stride 2',
   'attention: heads from channels (f16)',
   'batch and a split reduction',
+  'a split reduction, bias and GELU',
+  'conv2d, a split reduction, bias and ReLU',
   'attention, heads',
   'attention, a slice at a time',
   'attention: wide heads, cosine, key bias and temperature',
   'attention: bias, key bias and temperature',
   'relativeAttention: grid 2 x 3 x 4 (f16)',
 ];
-for (const name of ['workgroup tiles 4 x 4', 'subgroup matrices 2 x 2'] satisfies FamilyName[]) proveFamily(name, (id) => IDS.includes(id));
+const FEW: FamilyName[] = ['workgroup tiles 64 x 64', 'workgroup tiles 32 x 32, the reduction shared by 4', 'subgroup matrices 2 x 2'];
+for (const name of FEW) proveFamily(name, (id) => IDS.includes(id));

@@ -46,18 +46,26 @@ describe('a product is computed by', () => {
     expect(chosen({ ...lavapipe, driver: 'llvmpipe: Mesa 25.0.7' }, 'f32')).toBe('registers 8 x 16');
   });
   it('workgroup tiles on a GPU, smaller ones where large ones would leave processors idle', () => {
-    expect(chosen(gpu, 'f32')).toBe('blocks 128 x 128');
-    expect(chosen(gpu, 'f32', 100_000, 64)).toBe('blocks 128 x 64');
-    expect(chosen(gpu, 'f32', 512, 512)).toBe('blocks 64 x 64');
+    expect(chosen(gpu, 'f32')).toBe('blocks 128 x 64');
+    expect(chosen(gpu, 'f32', 100_000, 32)).toBe('blocks 128 x 32');
+    expect(chosen(gpu, 'f32', 512, 512)).toBe('blocks 64 x 32');
+    expect(chosen(gpu, 'f32', 256, 256)).toBe('blocks 32 x 32');
   });
-  it('register tiles on a GPU where there are few rows or columns', () => {
-    expect(chosen(gpu, 'f32', 4096, 3)).toMatch('registers');
-    expect(chosen(gpu, 'f16', 8, 4096)).toMatch('registers');
+  it('thin workgroup tiles on a GPU where there are few rows or columns', () => {
+    expect(chosen(gpu, 'f32', 100_000, 16)).toBe('blocks 128 x 16');
+    expect(chosen(gpu, 'f32', 7, 384)).toBe('blocks 16 x 32');
+    expect(chosen(gpu, 'f16', 384, 7)).toBe('blocks 32 x 16');
+  });
+  it('tiles whose steps a short reduction fills', () => {
+    expect(tileName(chooseTile(gpu, 'f32', 256, 256, 1, 144))).toBe('blocks 32x32');
+    expect(tileName(chooseTile(gpu, 'f32', 256, 256, 1, 16))).toBe('blocks 64x32'); // steps of 16 and not of 32
   });
   it('subgroup matrices in f16 where the adapter has them and all its subgroups have one size', () => {
     expect(chosen(gpu, 'f16')).toBe('matrices 128 x 64');
     expect(chosen(gpu, 'f16', 512, 512)).toBe('matrices 64 x 64');
     expect(chosen({ ...gpu, subgroupMatrix: { M: 8, N: 8, K: 8 } }, 'f16')).toBe('matrices 64 x 32');
+    // they stage 25 KiB
+    expect(chosen({ ...gpu, limits: { ...limits, maxComputeWorkgroupStorageSize: 16384 } }, 'f16')).toMatch('blocks');
     expect(chosen({ ...gpu, subgroupMatrix: null }, 'f16')).toMatch('blocks');
     expect(chosen({ ...gpu, subgroupSize: 8 }, 'f16')).toMatch('blocks');
     // more lanes than rows to read
@@ -78,14 +86,19 @@ describe('a tuned tile', () => {
     expect(chosen(caps, 'f32', 400, 64)).toBe('registers 16 x 64');
     expect(chosen(caps, 'f16', 1000, 64)).toBe('registers 16 x 64');
   });
+  it('may say into how many ranges the reduction is cut', () => {
+    const tile = chooseTile(tuned('f32', 'blocks 32x32 k4', 1000, 64), 'f32', 1000, 64);
+    expect([tileName(tile), tile.splits]).toEqual(['blocks 32x32', 4]);
+    expect(chooseTile(tuned('f32', 'blocks 32x32', 1000, 64), 'f32', 1000, 64).splits).toBeUndefined();
+  });
   it('of another adapter or version is not taken', () => {
-    for (const tile of ['blocks 6x6', 'matrices 4x4', 'registers 3x5', ''])
+    for (const tile of ['blocks 8x8', 'blocks 32x32 k', 'matrices 4x4', 'registers 3x5', ''])
       expect(chosen(tuned('f32', tile, 64, 64), 'f32', 64, 64)).toBe('registers 16 x 64');
   });
   it('has a name of its own among at most six contenders, the built-in ones included', () => {
     for (const caps of [lavapipe, gpu]) {
       for (const dtype of ['f32', 'f16'] as const) {
-        const names = contenders(caps, dtype).map(tileName);
+        const names = contenders(caps, dtype, 4096, 4096, 1).map(tileName);
         expect(new Set(names).size).toBe(names.length);
         expect(names.length).toBeLessThanOrEqual(6);
         expect(names).toContain(tileName(chooseTile(caps, dtype, 4096, 4096)));
