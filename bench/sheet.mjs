@@ -56,13 +56,13 @@ async function ofIteration() {
   return step.programs.flatMap(({ runs, program }) => sheetOf(program.dispatches(), facts.rates).map((row) => ({ ...row, runs })));
 }
 
-/** A kernel's recorded time, how far the estimate is from it, and why where that is more than a factor of two. */
-function measured(ms, { kernel, estimate }) {
-  if (ms === undefined) return '';
-  const ratio = ms / (estimate / 1e3);
-  return (
-    `${ms.toFixed(2).padStart(13)}  ${ratio.toFixed(1)}x` + (ratio > 2 || ratio < 0.5 ? `  ${facts.why?.[kernel] ?? 'not explained'}` : '')
-  );
+/** A kernel's recorded time a dispatch, how far the estimate is from it, and why where that is more than a factor of two. */
+function measured(recorded, { kernel, estimate, dispatches }) {
+  if (recorded === undefined) return '';
+  const us = (1e3 * recorded[0]) / recorded[1];
+  const ratio = us / (estimate / dispatches);
+  const far = ratio > 2 || ratio < 0.5;
+  return `${us.toFixed(1).padStart(13)}  ${ratio.toFixed(1)}x` + (far ? `  ${facts.why?.[kernel] ?? 'not explained'}` : '');
 }
 
 function show(title, rows) {
@@ -91,15 +91,19 @@ function show(title, rows) {
         )
         .join(', '),
   );
-  const profile = facts.profile?.[title] ?? {}; // as it was then, without what has changed since
-  console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${profile ? '  measured ms' : ''}`);
+  const profile = facts.profile?.[title] ?? {}; // milliseconds and dispatches, as they were then: what has changed since, `why` says
+  const heads = profile ? '  estimate us  measured us, each' : '';
+  console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${heads}`);
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
       `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}` +
-        `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}${measured(profile[k.kernel], k)}`,
+        `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}` +
+        `${(k.estimate / k.dispatches).toFixed(1).padStart(13)}${measured(profile[k.kernel], k)}`,
     );
+  const losers = rows.filter((r) => r.lost > 0).sort((a, b) => b.lost * runs(b) - a.lost * runs(a));
+  if (losers.length === 0) return console.log('\nno dispatch leaves processors idle that have work');
   console.log('\nthe ten that lose most    workgroups      lanes       MB      MFLOP   floor us    lost us');
-  for (const r of [...rows].sort((a, b) => b.lost * runs(b) - a.lost * runs(a)).slice(0, 10)) {
+  for (const r of losers.slice(0, 10)) {
     console.log(
       `${`${r.kernel}${runs(r) > 1 ? ` x ${runs(r)}` : ''}`.padEnd(26)}${String(r.groups).padStart(10)}` +
         `${String(r.lanes).padStart(11)}${(r.bytes / 1e6).toFixed(2).padStart(9)}${(r.flops / 1e6).toFixed(1).padStart(11)}` +
