@@ -2,7 +2,7 @@
 // What a dispatch costs at least on an adapter that is not here: from its workgroups, lanes, bytes and operations.
 
 /** What an op does besides its work: ranges added up, operands packed. */
-const HELPER = /^(split_sum|copy|cast|pad|fill)/;
+const HELPER = /^(split_sum|split_finish|copy|cast|pad|fill)/;
 
 /** Lanes of a workgroup: the entry point's @workgroup_size, which is a number, an override or a constant. */
 export function lanesOf({ kernel, spec, overrides }) {

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: MIT
-// y[i] = act(sum over s, in order, of partial[s][i], + bias): the second pass of a reduction that was split between workgroups.
-// @import "lib/math.wgsl"
+// y[i] = sum over s, in order, of partial[s][i]: the second pass of a reduction that was split between workgroups.
 alias T = f32; // @spec f32 f16
 override WG: u32 = 64u;
-override AFTER: u32 = 0u; // 1: bias and activation, where a product has them
 
 struct Params {
   n: u32, splits: u32, // elements of y; partial sums of each
-  channels: u32,       // of y's last axis, along which the bias runs
-  has_bias: u32,       // 1: add bias
-  act: u32,            // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
 }
 @group(0) @binding(0) var<uniform> params: Params;
-// [splits, n]; filled by a kernel that splits its reduction: matmul, conv, conv_dweight, depthwise_dweight
+// [splits, n]; filled by a kernel that splits its reduction: matmul, conv_dweight, depthwise_dweight
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
-@group(0) @binding(2) var<storage, read> bias: array<T>;       // [channels]
-@group(0) @binding(3) var<storage, read_write> y: array<T>;    // [n]
+@group(0) @binding(2) var<storage, read_write> y: array<T>;    // [n]
 
 @compute @workgroup_size(WG)
 fn split_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
@@ -24,9 +18,5 @@ fn split_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   if (i >= params.n) { return; }
   var sum = 0.0;
   for (var left = params.splits; left > 0u; left--) { let s = params.splits - left; sum += partial[s * params.n + i]; }
-  if (AFTER == 1u) {
-    if (params.has_bias == 1u) { sum += f32(bias[i % params.channels]); }
-    sum = activate(sum, params.act);
-  }
   y[i] = T(sum);
 }

@@ -87,7 +87,7 @@ describe('the sheet of an H200', () => {
     const recorded = lines.filter((line) => /\d  \d+\.\dx/.test(line));
     expect(recorded.length).toBeGreaterThan(10);
     expect(lines.filter((line) => line.includes('not explained'))).toEqual([]);
-    expect(recorded.filter((line) => /  [01]\.\dx$/.test(line)).length).toBeGreaterThan(recorded.length / 2);
+    expect(recorded.filter((line) => /  [01]\.\dx$/.test(line)).length).toBeGreaterThanOrEqual(8);
   });
 
   it('of another adapter, from a file', () => {

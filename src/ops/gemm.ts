@@ -8,6 +8,7 @@ import type { Caps, MatrixSizes } from '../gpu/caps.ts';
 import { matmul } from '../gen/matmul.ts';
 import { matmul_blocks } from '../gen/matmul_blocks.ts';
 import { matmul_matrices } from '../gen/matmul_matrices.ts';
+import { split_finish } from '../gen/split_finish.ts';
 import { split_sum } from '../gen/split_sum.ts';
 import { elementLaunch, slowCompiler } from './lanes.ts';
 
@@ -194,13 +195,11 @@ export const tileCount = ({ rows, cols }: Tile, m: number, n: number): number =>
 export const operand = (tile: Tile, T: string, along: number, strides: readonly number[]): string =>
   tile.vec && along === 1 && strides.every((s) => s % 4 === 0) ? `vec4<${T}>` : T;
 
-/** Into how many ranges to cut a reduction of length k, so that `tiles` independent results fill the device. */
-export function splitsFor(caps: Caps, tiles: number, k: number, shortest: number, longest: number): number {
+/** Into how many ranges to cut a reduction of length k to fill the device. The shortest takes as long as the dispatch that adds them up. */
+export function splitsFor(caps: Caps, tiles: number, k: number, shortest = caps.software ? 128 : 256, longest = Infinity): number {
   const wanted = Math.ceil((caps.software ? 8 : 512) / tiles);
   return Math.max(1, Math.min(wanted, Math.floor(k / shortest)), Math.ceil(k / longest));
 }
-/** Of a product's reduction, the least that is worth a range: on a GPU what takes as long as the dispatch that adds the ranges up. */
-export const shortestRange = (caps: Caps): number => (caps.software ? 128 : 256);
 
 type Pair = readonly [number, number];
 export interface Gemm {
@@ -244,7 +243,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const tile = chooseTile(c.caps, T, m, n, outer, g.k);
   const tiles = tileCount(tile, m, n) * outer;
   const longest = aK === 1 ? 8192 : longestRange(c.caps, m + n);
-  const wanted = tile.splits ?? splitsFor(c.caps, tiles, g.k, shortestRange(c.caps), longest);
+  const wanted = tile.splits ?? splitsFor(c.caps, tiles, g.k, undefined, longest);
   const splits = g.out || (tile.family === 'registers' && (g.bias || g.act)) ? 1 : wanted;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
@@ -285,20 +284,24 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
       : dispatch(tile.family === 'blocks' ? matmul_blocks : matmul_matrices, bindings, params, grid, {
           spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, fa, g.k]) },
         });
-  return splits === 1 ? [product] : [product, sumSplits(c.caps, y, g.y, size, splits, { bias: g.bias, channels: g.n, act: g.act })];
+  if (splits === 1) return [product];
+  return [product, finishSplits(c.caps, [y, g.bias, g.y], { n: size, splits, channels: g.n, act: g.act ?? 0 })];
 }
 
-/** Adds the partial results [splits, n] into y, and a bias along the last axis, and applies an activation, where a product has them. */
-export function sumSplits(
+/** Adds the partial results [splits, n] into y. */
+export function sumSplits(caps: Caps, partial: Ref, y: Ref, n: number, splits: number): Dispatch {
+  const { grid, overrides } = elementLaunch(caps, n);
+  return dispatch(split_sum, { partial, y }, { n, splits }, grid, { spec: { T: y.dtype }, overrides });
+}
+
+/** The same with a bias along the last axis, of so many channels, and an activation, where a product has them. */
+export function finishSplits(
   caps: Caps,
-  partial: Ref,
-  y: Ref,
-  n: number,
-  splits: number,
-  { bias = null, channels = 1, act = 0 }: { bias?: Ref | null; channels?: number; act?: number } = {},
+  [partial, bias, y]: readonly [Ref, Ref | null, Ref],
+  { n, splits, channels, act }: { n: number; splits: number; channels: number; act: number },
 ): Dispatch {
+  if (!bias && !act) return sumSplits(caps, partial, y, n, splits);
   const { grid, overrides } = elementLaunch(caps, n);
   const params = { n, splits, channels, has_bias: bias ? 1 : 0, act };
-  const options = { spec: { T: y.dtype }, overrides: { ...overrides, AFTER: bias || act ? 1 : 0 } };
-  return dispatch(split_sum, { partial, bias: bias ?? partial, y }, params, grid, options);
+  return dispatch(split_finish, { partial, bias: bias ?? partial, y }, params, grid, { spec: { T: y.dtype }, overrides });
 }

@@ -14,7 +14,7 @@ import { conv_dweight } from '../gen/conv_dweight.ts';
 import { conv_dweight_blocks } from '../gen/conv_dweight_blocks.ts';
 import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
 import { placeDispatch } from './pad.ts';
-import { chooseTile, longestRange, lowerGemm, operand, shortestRange, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
+import { chooseTile, finishSplits, longestRange, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export interface Window {
   readonly stride: Readonly<Triple>;
@@ -173,16 +173,10 @@ function convolve(
   const T = x.dtype;
   const k = (geometry.gi * geometry.kd * geometry.kh * geometry.kw) / (geometry.up_z * geometry.up_y * geometry.up_x);
   const size = numel(y.shape);
-  const splits = tile.family === 'registers' ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k, shortestRange(caps), Infinity));
+  const splits = tile.family === 'registers' ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
   const whole = splits === 1;
-  const params = {
-    ...geometry,
-    tiles: geometry.tiles * splits,
-    has_bias: whole && bias ? 1 : 0,
-    act: whole ? geometry.act : 0,
-    splits,
-    y_split: size,
-  };
+  const after = whole ? { has_bias: bias ? 1 : 0, act: geometry.act } : { has_bias: 0, act: 0 };
+  const params = { ...geometry, ...after, tiles: geometry.tiles * splits, splits, y_split: size };
   const out = whole ? y : scratch([splits, size]);
   const bindings = { x, w, bias: bias ?? w, y: out };
   const grid = grid1d(params.tiles);
@@ -191,7 +185,8 @@ function convolve(
   const product = dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, {
     spec: { ...spec, R: out.dtype, X: operand(tile, T, 1, [params.gi]) },
   });
-  return whole ? [product] : [product, sumSplits(caps, out, y, size, splits, { bias, channels: geometry.yc, act: geometry.act })];
+  if (whole) return [product];
+  return [product, finishSplits(caps, [out, bias, y], { n: size, splits, channels: geometry.yc, act: geometry.act })];
 }
 
 /** y on the small grid from x on the big one. */

@@ -3,7 +3,8 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { rows } from '../cases/case.ts';
+import { linear } from '../../src/ops/matmul.ts';
+import { input, rows, type NamedCase } from '../cases/case.ts';
 import { elsewhereRows } from '../cases/elsewhere.ts';
 import { families } from '../cases/index.ts';
 import { orderDoesNotMatter, orderDoesNotMatterInTiles } from './order_rows.ts';
@@ -45,7 +46,8 @@ const IDS = [
  * Families that software adapters, or some, do not choose: below, and in the full tests. What is one lane, on devices opened with
  * `debug`; and what only empty tensors have (order.test.ts).
  */
-const FOR_OTHERS = /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^(check_index|fill)\.wgsl$/;
+const FOR_OTHERS =
+  /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^(check_index|fill|split_finish)\.wgsl$/;
 const named = (ids: readonly string[]) =>
   Object.values(families)
     .flatMap(rows)
@@ -72,10 +74,13 @@ it('and those of narrow heads of attention', async () => {
   expect([...covered]).toEqual(expect.arrayContaining(['attention_narrow.wgsl', 'attention_narrow_grad.wgsl']));
 });
 
-it('and those of workgroup tiles', async () => {
-  await orderDoesNotMatterInTiles(
-    Object.values(families)
-      .flatMap(rows)
-      .filter((c) => c.id === 'matmul: batch, both transposed'),
-  );
+it('and those of workgroup tiles, with their reduction cut too', async () => {
+  const [row] = named(['matmul: batch, both transposed']);
+  const long: NamedCase = {
+    ...row,
+    id: 'linear: a long reduction, bias and GELU',
+    inputs: [input([3, 600]), input([130, 600]), input([130])],
+    call: (x, w, bias) => linear(x, w, { bias, activation: 'gelu' }),
+  };
+  expect([...(await orderDoesNotMatterInTiles([row, long]))]).toContain('split_finish.wgsl');
 });
