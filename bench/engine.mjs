@@ -10,6 +10,9 @@ export const root = join(import.meta.dirname, '..');
 /** Writes src/gen. Once a run, before any process imports the engine. */
 export const generate = () => execFileSync(process.execPath, ['build.mjs', '--gen'], { cwd: root, stdio: 'inherit' });
 
+/** The command line, as a run uses it: a checkout that came without packages' scripts has none yet. */
+export const buildTool = () => execFileSync(process.execPath, ['build.mjs'], { cwd: root, stdio: 'inherit' });
+
 /** The public module (src/index.ts), or another one below src. */
 export async function importEngine(path = 'index.ts') {
   const outfile = join(root, `node_modules/.cache/voxelgrad/bench-${process.pid}.mjs`);

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from './engine.mjs';
+import { buildTool, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { machine, record } from './results.mjs';
 
@@ -28,6 +28,7 @@ function voxelgrad(...args) {
   return performance.now() - start;
 }
 
+buildTool();
 const data = flags.data ?? join(folder, 'data');
 if (!flags.data) voxelgrad('import', 'phantom', '--to', data);
 if (!flags.data) voxelgrad('sparsify', data, '--mode', 'both');

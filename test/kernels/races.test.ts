@@ -109,35 +109,59 @@ it('lanes of one workgroup do not race', () => {
 
 /**
  * lib/blocks.wgsl over a product whose functions are written out, for the detector gives the value that a function returns to the last
- * lane to all lanes. They touch no workgroup memory.
+ * lane to all lanes. They touch no workgroup memory. 2 x 2 outputs a lane, lanes in `slices` groups.
  */
-function tiles(along: boolean): string {
+function tiles(along: boolean, slices: number): { code: string; outputs: number } {
+  const [LX, group] = [8, 256 / slices];
+  const [LY, BN] = [group / LX, 2 * LX];
+  const BM = 2 * LY;
+  const QUADS = BM + BN > 64 ? 4 : 8;
+  const AT_ONCE = 256 / QUADS;
+  const sizes = { SLICES: slices, GROUP: group, LX, LY, TM: 2, TN: 2, BM, BN, BK: 4 * QUADS, QUADS, AT_ONCE, LEFT: 1, RIGHT: 1 };
+  expect(Math.max(BM, BN)).toBeLessThanOrEqual(AT_ONCE); // one read of each operand a lane
+  const LEVELS = Math.floor(slices / 2);
+  const constants = Object.entries({ ...sizes, LEVELS }).map(([name, value]) => `const ${name} = ${value}u;`);
   const calls: [RegExp, string][] = [
+    [/^const TM = [\s\S]*?\nalias S = f32;/m, constants.join('\n')],
+    [/array<f32, max\(1u, .*?\)>/, `array<f32, ${Math.max(1, LEVELS * group * 4)}>`],
+    [/\nfn turned[^\n]*\n/, '\n'],
+    [/turned\((a_slot\.x \+ AT_ONCE \* i|b_slot\.x \+ AT_ONCE \* i|\w+), (\w+(?:\.y)?)\)/g, '(($1) ^ (2u * ($2 % 4u)))'],
     [/place\(tile\)/, 'Place(0u, 0u, 2u)'],
-    [/slot\(lane, 64u, \w+\(\)\)/g, along ? 'vec2<u32>(lane / 4u, lane % 4u)' : 'vec2<u32>(lane % 64u, lane / 64u)'],
+    [/slot\(lane, AT_ONCE, \w+\(\)\)/g, along ? 'vec2<u32>(lane / QUADS, lane % QUADS)' : 'vec2<u32>(lane % AT_ONCE, lane / AT_ONCE)'],
     [/(left_row|right_col|step|out_row)\(.*?\);/g, '0u;'],
     [/(left|right)\(\w+\[i\], .*?\);/g, 'vec4<f32>(f32(lane));'],
-    [/emit\(p, out, (.*?), (acc.*?)\);/, 'y[(p.m0 + ty + 16u * r) * BN + $1] = $2;'],
+    [/emit\(p, out, (.*?), (acc.*?)\);/, 'y[(p.m0 + ty + LY * r) * BN + $1] = $2;'],
     [/ {2}if \(!pending[\s\S]*/, '}'],
   ];
   const text = readFileSync(new URL('../../kernels/lib/blocks.wgsl', import.meta.url), 'utf8');
-  return `alias Row = u32;
+  const code = `alias Row = u32;
 alias Col = u32;
 struct Place { m0: u32, n0: u32, steps: u32 }
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
 ${calls.reduce((wgsl, [from, to]) => wgsl.replace(from, to), text)}
 @compute @workgroup_size(256) fn main(@builtin(local_invocation_index) lane: u32) { blocks(0u, lane); }`;
+  return { code, outputs: BM * BN };
 }
 
-it.each([true, false])('nor do those of workgroup tiles (read along the reduction: %s)', (along) => {
-  const y = new Float32Array(64 * 64);
-  const run = (code: string) => detectRaces(code, 'main', [1, 1, 1], { 0: { 0: y } });
-  const code = tiles(along);
+it.each([
+  ['read along the reduction', true, 1, [0]],
+  ['read along rows', false, 1, [1]],
+  ['of lanes that share the reduction', true, 4, [2, 3]],
+] as const)('nor do those of workgroup tiles, %s', (_, along, slices, needed) => {
+  const { code, outputs } = tiles(along, slices);
+  const y = new Float32Array(outputs);
+  const run = (wgsl: string) => detectRaces(wgsl, 'main', [1, 1, 1], { 0: { 0: y } });
   expect(run(code)).toEqual({ races: [], errors: [] });
   expect(y.every((v) => v > 0)).toBe(true);
-  // Both barriers are needed: each is taken out of one of the two ways to read.
-  const at = along ? code.indexOf('workgroupBarrier();') : code.lastIndexOf('workgroupBarrier();');
-  expect(racing(() => run(code.slice(0, at) + code.slice(at + 'workgroupBarrier();'.length)))).toBe(true);
+  // Each barrier is needed: those of a step are taken out of one way to read, those of the sums where there are any.
+  const parts = code.split('workgroupBarrier();');
+  for (const i of needed) {
+    const without = [parts.slice(0, i + 1).join('workgroupBarrier();'), parts.slice(i + 1).join('workgroupBarrier();')].join('');
+    expect(
+      racing(() => run(without)),
+      `barrier ${i}`,
+    ).toBe(true);
+  }
 });
 
 it('nor do those of a workgroup that joins runs: each of its barriers is needed', () => {
