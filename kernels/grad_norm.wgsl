@@ -13,7 +13,7 @@ struct Params {
   chunk: u32,    // square_sums: V a workgroup
   offset: u32,   // square_sums: where its partials begin
   max_norm: f32, // clip_factor: the bound, 0: none
-  scale: f32,    // add_scaled, assign_scaled: factor on g
+  scale: f32,    // assign_scaled: factor on g
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -62,18 +62,6 @@ fn clip_factor(@builtin(local_invocation_id) lid: vec3<u32>) {
     if (params.max_norm == 0.0) { clip[0] = 1.0; }
     clip[1] = norm;
   }
-}
-
-// target += scale * g: gradients of several micro-batches.
-@compute @workgroup_size(64)
-fn add_scaled(
-  @builtin(workgroup_id) wid: vec3<u32>,
-  @builtin(num_workgroups) nwg: vec3<u32>,
-  @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-  let lane = lid.x;
-  let i = (wid.x + wid.y * nwg.x) * 64u + lane;
-  if (i < params.n) { target_range[i] = target_range[i] + params.scale * g[i]; }
 }
 
 @compute @workgroup_size(64)

@@ -2,7 +2,7 @@
 // Group and instance norm of x [n, rows, c] in `groups` groups of neighbouring channels (instance norm: groups = c); f32, order fixed.
 // Small groups: one dispatch each way, LANES neighbouring lanes a group of a sample (gn_small, gn_small_dx). Large ones: the runs down
 // the rows, the output and dx are the kernels of batch_norm.wgsl, whose per-channel stats and coef are filled here, every channel of a
-// group with its group's (gn_finish, gn_grad). Gradients of the weights by sample are added up last.
+// group with its group's (gn_finish, gn_grad). Gradients of the weights by sample are added up by split_sum.
 // @import "lib/lanes.wgsl"
 // @import "lib/nan.wgsl"
 
@@ -34,9 +34,6 @@ struct Params {
 @group(0) @binding(9) var<storage, read> y_in: array<V>;                // [n, rows, c], the result, where RELU
 @group(0) @binding(10) var<storage, read_write> dx: array<V>;           // [n, rows, c]
 @group(0) @binding(11) var<storage, read_write> dz: array<V>;           // [n, rows, c], where ADD
-@group(0) @binding(1) var<storage, read> samples: array<f32>;           // by_sample, read; filled by gn_grad or gn_small_dx
-@group(0) @binding(2) var<storage, read_write> dgamma: array<f32>;      // [c]
-@group(0) @binding(3) var<storage, read_write> dbeta: array<f32>;       // [c]
 
 fn rows_of(part: u32) -> f32 { return f32(min(params.chunk, params.rows - part * params.chunk)); }
 
@@ -273,24 +270,4 @@ fn gn_small_dx_add(
       dz[i] = V(g);
     }
   }
-}
-
-// The weights' gradients: over the samples, one lane a channel.
-@compute @workgroup_size(WG)
-fn gn_dweight(
-  @builtin(workgroup_id) wid: vec3<u32>,
-  @builtin(num_workgroups) nwg: vec3<u32>,
-  @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-  let channel = (wid.x + wid.y * nwg.x) * WG + lid.x;
-  if (channel >= params.c) { return; }
-  var sum_g = 0.0;
-  var sum_gh = 0.0;
-  for (var left = params.n; left > 0u; left--) {
-    let sample = params.n - left;
-    sum_gh += samples[sample * params.c + channel];
-    sum_g += samples[(params.n + sample) * params.c + channel];
-  }
-  dgamma[channel] = sum_gh;
-  dbeta[channel] = sum_g;
 }

@@ -75,11 +75,11 @@ export async function freeze(
     flops += step.flops;
     for (const d of step.dispatches) {
       const pipeline = compiled.get(variantKey(d))!;
-      const { label } = step.node;
+      const { label } = step;
       const uniform = d.def.params ? { buffer: arena!.buffer, offset: offsetOf(d), size: d.def.params.size } : null;
       const entries = bindEntries(device, d, (name) => storageOf(step.place(d, name)), uniform, label);
       const group = device.gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries });
-      const bytes = boundBytes(d, (name) => storageOf(step.place(d, name)));
+      const bytes = step.bytes ?? boundBytes(d, (name) => storageOf(step.place(d, name)));
       submits.at(-1)!.push({ pipeline, group, x: d.grid[0], y: d.grid[1], z: d.grid[2], label: `${label} ${d.def.entry}`, bytes });
       listing.push({
         label,

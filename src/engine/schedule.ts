@@ -4,6 +4,7 @@ import type { Caps } from '../gpu/caps.ts';
 import { byteSize, type Spec } from './dtype.ts';
 import { lowerCall, type Dispatch } from './lower.ts';
 import type { Lifetime } from './plan.ts';
+import { alike, AT_ONCE, isSum, together, type Waiting } from './sums.ts';
 import { Storage, type Tensor } from './tensor.ts';
 import type { Node, Trace } from './trace.ts';
 
@@ -11,9 +12,11 @@ import type { Node, Trace } from './trace.ts';
 export type Place = Storage | { readonly life: number };
 
 export interface Step {
-  readonly node: Node;
+  readonly label: string;
   readonly dispatches: readonly Dispatch[];
   readonly flops: number;
+  /** Touched, where that is less than what is bound. */
+  readonly bytes?: number;
   place(dispatch: Dispatch, binding: string): Place;
 }
 
@@ -24,6 +27,9 @@ export interface Schedule {
   readonly names: readonly string[];
   placeOf(t: Tensor): Place;
 }
+
+/** Partial results that may wait for their sum, in bytes: adding up more takes longer than starting a dispatch. */
+const MOST = 4 << 20;
 
 /** The tensor whose memory a chain of views shares. */
 export function rootOf(t: Tensor): Tensor {
@@ -77,10 +83,20 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
   for (const [t, storage] of trace.placed) given.set(rootOf(t), storage);
 
   const steps: Step[] = [];
+  let waiting: Waiting<Place>[] = [];
+  const addWaiting = (): void => {
+    if (waiting.length === 0) return;
+    const { dispatch, bytes, place } = together(waiting);
+    for (const { from } of waiting) if ('life' in from) lives[from.life].last = steps.length;
+    steps.push({ label: 'sums of gradients', dispatches: [dispatch], bytes, flops: 0, place: (_, binding) => place(binding) });
+    waiting = [];
+  };
   for (const node of nodes) {
     if (node.op.view) continue;
+    const read = node.inputs.flatMap((t) => (t ? placeOf(t) : []));
+    if (waiting.some(({ to }) => read.some((place) => place instanceof Storage && place.overlaps(to)))) addWaiting();
     const at = steps.length;
-    const { dispatches, scratch } = lowerCall(node.op, node.inputs, node.outputs, node.attrs, caps);
+    const { dispatches: all, scratch } = lowerCall(node.op, node.inputs, node.outputs, node.attrs, caps);
     const inputs = node.inputs.map((t) => {
       const place = t && placeOf(t);
       if (place && 'life' in place) lives[place.life].last = at;
@@ -92,17 +108,29 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
       return place;
     });
     const temporaries = scratch.map((s) => claim(s, at, `${node.label} scratch`));
-    steps.push({
-      node,
+    const dispatches = [...all];
+    const step: Step = {
+      label: node.label,
       dispatches,
-      flops: (dispatches.length > 0 && node.op.flops?.(node.inputs, node.outputs, node.attrs)) || 0,
+      flops: (all.length > 0 && node.op.flops?.(node.inputs, node.outputs, node.attrs)) || 0,
       place(d, binding) {
         const ref = d.bindings[binding];
         const found = ref && (ref.role === 'input' ? inputs : ref.role === 'output' ? outputs : temporaries)[ref.index];
         if (!found) throw new Error(`${node.label}: ${d.def.entry} needs binding ${binding}`);
         return found;
       },
-    });
+    };
+    steps.push(step);
+    while (isSum(dispatches.at(-1))) {
+      const sum = dispatches.at(-1)!;
+      const [from, to] = [step.place(sum, 'x0'), step.place(sum, 'y')];
+      if (!(to instanceof Storage) || !('life' in from) || lives[from.life].bytes > MOST) break;
+      dispatches.pop();
+      const own = { sum, from, to };
+      if (waiting.length === AT_ONCE || !waiting.every((w) => alike(w, own))) addWaiting();
+      waiting.push(own);
+    }
   }
+  addWaiting();
   return { steps, lifetimes: lives, names: lives.map((l) => l.name), placeOf };
 }

@@ -9,6 +9,9 @@ import { depthwise_rows, depthwise_rows_dweight } from '../gen/depthwise_rows.ts
 import { splitsFor, sumSplits } from './gemm.ts';
 import { gatherDown, gatherUp, sides, type Sides, type Window } from './window.ts';
 
+type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
+type Operands = readonly [x: Ref, weight: Ref, bias: Ref | null, y: Ref];
+
 const PIXELS = 8; // outputs of a lane along x
 
 /** weight [small channels, taps, big channels / groups] */
@@ -62,93 +65,40 @@ const rowsLaunch = (s: Sides, w: Window, T: string, from: Sides['big'], to: Side
   },
 });
 
-function lowerRows(
-  c: Pick<LowerContext<unknown>, 'caps'>,
-  x: Ref,
-  weight: Ref,
-  bias: Ref | null,
-  y: Ref,
-  s: Sides,
-  w: Window,
-  act: number,
-  up: boolean,
-): Dispatch[] {
-  const overrides = lanes(c.caps);
+function lowerRows(caps: Caps, [x, weight, bias, y]: Operands, s: Sides, w: Window, act: number, up: boolean): Dispatch {
+  const overrides = lanes(caps);
   const [from, to] = up ? [s.small, s.big] : [s.big, s.small];
   const pad = up ? w.before.map((p, i) => w.dilation[i] * (s.kernel[i] - 1) - p) : w.before;
   const { spec, params } = rowsLaunch(s, w, x.dtype, from, to, pad);
-  const { rows, bands } = bandsOf(to[1], c.caps.software ? 32 : 8); // a band reads KY - 1 rows more than it writes
+  const { rows, bands } = bandsOf(to[1], caps.software ? 32 : 8); // a band reads KY - 1 rows more than it writes
   const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(to[2] / widthOf(s)) * bands * to[0] * s.n;
-  return [
-    dispatch(
-      depthwise_rows,
-      { x, w: weight, bias: bias ?? x, y },
-      { ...params, flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, rows },
-      grid1d(tiles),
-      { spec, overrides },
-    ),
-  ];
+  const own = { flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, rows };
+  return dispatch(depthwise_rows, { x, w: weight, bias: bias ?? x, y }, { ...params, ...own }, grid1d(tiles), { spec, overrides });
 }
+
+const lower =
+  (up: boolean) =>
+  ({ caps }: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): [Dispatch] => {
+    const s = up ? sides(y.shape, x.shape, weight.shape, w.groups) : sides(x.shape, y.shape, weight.shape, w.groups);
+    if (byRows(s, w, act)) return [lowerRows(caps, [x, weight, bias, y], s, w, act, up)];
+    const overrides = lanes(caps);
+    // Outputs of one phase of the stride are a grid of their own.
+    const [d, h, width] = up ? s.big.map((size, i) => Math.ceil(size / w.stride[i])) : s.small;
+    const phases = up ? w.stride[0] * w.stride[1] * w.stride[2] : 1;
+    const tiles = Math.ceil((up ? s.cb : s.cs) / overrides.WG) * Math.ceil(width / PIXELS) * h * d * s.n * phases;
+    const gather = up ? { ...gatherUp(s, w), x_of: 1, reps: s.gs } : { ...gatherDown(s, w), x_of: s.gs, reps: 1 };
+    const params = { ...gather, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 };
+    const bindings = { x, w: weight, bias: bias ?? weight, y };
+    return [dispatch(depthwiseKernel, bindings, params, grid1d(tiles), { spec: { T: x.dtype }, overrides })];
+  };
 
 /** y on the small grid from x on the big one. */
-export function lowerDepthwiseDown(
-  c: Pick<LowerContext<unknown>, 'caps'>,
-  x: Ref,
-  weight: Ref,
-  bias: Ref | null,
-  y: Ref,
-  w: Window,
-  act: number,
-): Dispatch[] {
-  const s = sides(x.shape, y.shape, weight.shape, w.groups);
-  if (byRows(s, w, act)) return lowerRows(c, x, weight, bias, y, s, w, act, false);
-  const overrides = lanes(c.caps);
-  const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(s.small[2] / PIXELS) * s.small[1] * s.small[0] * s.n;
-  return [
-    dispatch(
-      depthwiseKernel,
-      { x, w: weight, bias: bias ?? weight, y },
-      { ...gatherDown(s, w), x_of: s.gs, reps: 1, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 },
-      grid1d(tiles),
-      { spec: { T: x.dtype }, overrides },
-    ),
-  ];
-}
-
+export const lowerDepthwiseDown = lower(false);
 /** y on the big grid from x on the small one. */
-export function lowerDepthwiseUp(
-  c: Pick<LowerContext<unknown>, 'caps'>,
-  x: Ref,
-  weight: Ref,
-  bias: Ref | null,
-  y: Ref,
-  w: Window,
-  act: number,
-): Dispatch[] {
-  const s = sides(y.shape, x.shape, weight.shape, w.groups);
-  if (byRows(s, w, act)) return lowerRows(c, x, weight, bias, y, s, w, act, true);
-  const overrides = lanes(c.caps);
-  const [d, h, width] = s.big.map((size, i) => Math.ceil(size / w.stride[i])) as [number, number, number];
-  const tiles = Math.ceil(s.cb / overrides.WG) * Math.ceil(width / PIXELS) * h * d * s.n * w.stride[0] * w.stride[1] * w.stride[2];
-  return [
-    dispatch(
-      depthwiseKernel,
-      { x, w: weight, bias: bias ?? weight, y },
-      { ...gatherUp(s, w), x_of: 1, reps: s.gs, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 },
-      grid1d(tiles),
-      { spec: { T: x.dtype }, overrides },
-    ),
-  ];
-}
+export const lowerDepthwiseUp = lower(true);
 
 /** dw [small channels, taps, 1] from the tensors on both grids. */
-export function lowerDepthwiseDweight(
-  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
-  big: Ref,
-  small: Ref,
-  dw: Ref,
-  w: Window,
-): Dispatch[] {
+export function lowerDepthwiseDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Window): Dispatch[] {
   const s = sides(big.shape, small.shape, dw.shape, w.groups);
   const overrides = lanes(c.caps);
   if (byRows(s, w, 0)) return lowerRowsDweight(c, big, small, dw, s, w);
@@ -167,14 +117,7 @@ export function lowerDepthwiseDweight(
   );
 }
 
-function lowerRowsDweight(
-  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
-  big: Ref,
-  small: Ref,
-  dw: Ref,
-  s: Sides,
-  w: Window,
-): Dispatch[] {
+function lowerRowsDweight(c: Context, big: Ref, small: Ref, dw: Ref, s: Sides, w: Window): Dispatch[] {
   const overrides = lanes(c.caps);
   const across = Math.ceil(s.cs / overrides.WG);
   const planes = s.n * s.small[0];
@@ -187,12 +130,7 @@ function lowerRowsDweight(
 }
 
 /** `first` writes `splits` partial results of dw, which are added up. */
-function summed(
-  c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
-  dw: Ref,
-  splits: number,
-  first: (partial: Ref) => Dispatch,
-): Dispatch[] {
+function summed(c: Context, dw: Ref, splits: number, first: (partial: Ref) => Dispatch): Dispatch[] {
   const size = numel(dw.shape);
   const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);
   return partial === dw ? [first(partial)] : [first(partial), sumSplits(c.caps, partial, dw, size, splits)];

@@ -4,12 +4,12 @@
 import { VoxelgradError } from '../errors.ts';
 import type { DType } from '../engine/dtype.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
+import { addUp } from '../engine/sums.ts';
 import type { Caps, MatrixSizes } from '../gpu/caps.ts';
 import { matmul } from '../gen/matmul.ts';
 import { matmul_blocks } from '../gen/matmul_blocks.ts';
 import { matmul_matrices } from '../gen/matmul_matrices.ts';
 import { split_finish } from '../gen/split_finish.ts';
-import { split_sum } from '../gen/split_sum.ts';
 import { elementLaunch, slowCompiler } from './lanes.ts';
 
 /** Register tiles (kernels/lib/tile.wgsl), workgroup tiles (lib/blocks.wgsl), subgroup matrices (lib/matrices.wgsl). */
@@ -288,11 +288,9 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   return [product, finishSplits(c.caps, [y, g.bias, g.y], { n: size, splits, channels: g.n, act: g.act ?? 0 })];
 }
 
-/** Adds the partial results [splits, n] into y. */
-export function sumSplits(caps: Caps, partial: Ref, y: Ref, n: number, splits: number): Dispatch {
-  const { grid, overrides } = elementLaunch(caps, n);
-  return dispatch(split_sum, { partial, y }, { n, splits }, grid, { spec: { T: y.dtype }, overrides });
-}
+/** Adds the partial results [splits, n] from element `first` on into y. */
+export const sumSplits = (caps: Caps, partial: Ref, y: Ref, n: number, splits: number, first = 0): Dispatch =>
+  addUp([{ n, splits, first }], partial, y, elementLaunch(caps, n).WG);
 
 /** The same with a bias along the last axis, of so many channels, and an activation, where a product has them. */
 export function finishSplits(

@@ -6,9 +6,10 @@ import { numel } from '../engine/dtype.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, dispatch, once, type Dispatch, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { gn_dweight, gn_finish, gn_grad, gn_small, gn_small_dx, gn_small_dx_add } from '../gen/group_norm.ts';
+import { gn_finish, gn_grad, gn_small, gn_small_dx, gn_small_dx_add } from '../gen/group_norm.ts';
 import { applyNorm, checkChannels, gradInput, gradSums, moments, rowsOf, type Rows } from './channel_norm.ts';
-import { elementLaunch, rowLaunch, sumLaunch } from './lanes.ts';
+import { sumSplits } from './gemm.ts';
+import { rowLaunch, sumLaunch } from './lanes.ts';
 
 export interface GroupNormOptions {
   groups: number;
@@ -42,11 +43,6 @@ function acrossGroups(r: Rows, groups: number, x: Ref, flags: { AFFINE: boolean;
   return { params: paramsOf(r, groups), grid, options: { spec: { V: x.dtype }, overrides: { ...overrides, ...numbers } } };
 }
 
-function weightGradients(r: Rows, groups: number, samples: Ref, dgamma: Ref, dbeta: Ref): Dispatch {
-  const { grid, overrides } = elementLaunch(r.caps, r.c);
-  return dispatch(gn_dweight, { samples, dgamma, dbeta }, paramsOf(r, groups), grid, { overrides });
-}
-
 /** [dx], with weights dgamma and dbeta, and with a summand dz. */
 const gradient = defineOp({
   name: 'group_norm_dx',
@@ -62,7 +58,7 @@ const gradient = defineOp({
       dz = add ? c.outputs.at(-1)! : null;
     const r = rowsOf(c.caps, x, x.shape[0], c.attrs.eps);
     const by_sample = c.scratch([2, r.n, r.c]);
-    const last = gamma ? [weightGradients(r, groups, by_sample, c.outputs[1], c.outputs[2])] : [];
+    const last = gamma ? [0, 1].map((k) => sumSplits(r.caps, by_sample, c.outputs[k + 1], r.c, r.n, k * r.n * r.c)) : [];
     if (isSmall(r, groups)) {
       const { params, grid, options } = acrossGroups(r, groups, x, { AFFINE: gamma !== null, RELU: y !== null });
       const bindings = { x, stats_in: stats, gamma: gamma ?? stats, by_sample, dy, y_in: y ?? x, dx };

@@ -2,12 +2,13 @@
 // Optimiser updates and gradient sums as ops that overwrite ranges of arenas.
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
-import { defineOp, dispatch, grid1d } from '../engine/op.ts';
+import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
+import { addUp } from '../engine/sums.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { add_scaled, assign_scaled, clear as clearKernel, clip_factor, square_sums } from '../gen/grad_norm.ts';
+import { assign_scaled, clear as clearKernel, clip_factor, square_sums } from '../gen/grad_norm.ts';
 import { loss_scale } from '../gen/loss_scale.ts';
 import { adam, adamw, lion, rmsprop, sgd } from '../gen/optim.ts';
-import { vector } from './lanes.ts';
+import { elementLaunch, vector } from './lanes.ts';
 
 /** That add up the squares of one range. */
 const WORKGROUPS = 256;
@@ -121,33 +122,30 @@ export const judgeGradients = defineOp({
   },
 });
 
-function rangeOp(name: string, kernel: typeof add_scaled) {
-  return defineOp({
+type Lower = (c: Pick<LowerContext<unknown>, 'caps'>, target: Ref, g: Ref, scale: number) => Dispatch;
+
+const rangeOp = (name: string, lower: Lower) =>
+  defineOp({
     name,
     call: (target: Tensor, g: Tensor, scale: number) => ({ inputs: [target, g], attrs: { scale } }),
     infer: () => [],
     mutates: () => [0],
     result: () => undefined,
-    lower(c) {
-      const { V, W } = vector('f32', numel(c.inputs[1].shape));
-      const n = numel(c.inputs[1].shape) / W;
-      return [
-        dispatch(
-          kernel,
-          { target_range: c.inputs[0], g: c.inputs[1] },
-          { n, chunk: 0, offset: 0, max_norm: 0, scale: c.attrs.scale },
-          grid1d(Math.ceil(n / 64)),
-          { spec: { V } },
-        ),
-      ];
-    },
+    lower: (c) => [lower(c, ...c.inputs, c.attrs.scale)],
   });
-}
 
-/** range += scale * g */
-export const addScaled = rangeOp('add_scaled', add_scaled);
+/** range += scale * g; a program does six at a time. */
+export const addScaled = rangeOp('add_scaled', ({ caps }, target, g, scale) => {
+  const n = numel(g.shape);
+  return addUp([{ n, splits: 1 }], g, target, elementLaunch(caps, n).WG, scale);
+});
 /** range = scale * g */
-export const assignScaled = rangeOp('assign_scaled', assign_scaled);
+export const assignScaled = rangeOp('assign_scaled', (_, target, g, scale) => {
+  const { V, W } = vector('f32', numel(g.shape));
+  const n = numel(g.shape) / W;
+  const params = { n, chunk: 0, offset: 0, max_norm: 0, scale };
+  return dispatch(assign_scaled, { target_range: target, g }, params, grid1d(Math.ceil(n / 64)), { spec: { V } });
+});
 
 /** range = 0 */
 export const clear = defineOp({

@@ -52,10 +52,8 @@ const maxPoolOp = defineOp({
   call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
   infer: ([x], { axes }) => [pooled(x, axes), pooled(x, axes, 'u32')],
   lower(c): Dispatch[] {
-    const {
-      inputs: [x],
-      outputs: [y, place],
-    } = c;
+    const [x] = c.inputs;
+    const [y, place] = c.outputs;
     const { params, grid, options } = launch(c, y, x.shape, y.shape, c.attrs);
     return [dispatch(max_pool, { x, y, place }, params, grid, options)];
   },
@@ -71,10 +69,8 @@ const maxPoolDx = defineOp({
   call: (g: Tensor, index: Tensor, attrs: Back) => ({ inputs: [g, index], attrs }),
   infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
   lower(c): Dispatch[] {
-    const {
-      inputs: [g, index],
-      outputs: [dx],
-    } = c;
+    const [g, index] = c.inputs;
+    const [dx] = c.outputs;
     const { params, grid, options } = launch(c, dx, dx.shape, g.shape, c.attrs);
     return [dispatch(max_pool_dx, { g, index, dx }, params, grid, options)];
   },
@@ -85,10 +81,8 @@ const avgPoolOp = defineOp({
   call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
   infer: ([x], { axes }) => pooled(x, axes),
   lower(c): Dispatch[] {
-    const {
-      inputs: [x],
-      outputs: [y],
-    } = c;
+    const [x] = c.inputs;
+    const [y] = c.outputs;
     const { params, grid, averaging } = launch(c, y, x.shape, y.shape, c.attrs);
     return [dispatch(avg_pool, { x, y }, params, grid, averaging)];
   },
@@ -101,10 +95,8 @@ const avgPoolDx = defineOp({
   call: (g: Tensor, attrs: Back) => ({ inputs: [g], attrs }),
   infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
   lower(c): Dispatch[] {
-    const {
-      inputs: [g],
-      outputs: [dx],
-    } = c;
+    const [g] = c.inputs;
+    const [dx] = c.outputs;
     const { params, grid, averaging } = launch(c, dx, dx.shape, g.shape, c.attrs);
     return [dispatch(avg_pool_dx, { g, dx }, params, grid, averaging)];
   },
@@ -116,10 +108,8 @@ const adaptiveOp = defineOp({
   call: (x: Tensor, size: readonly number[]) => ({ inputs: [x], attrs: size }),
   infer: ([x], size) => ({ shape: [x.shape[0], ...size, x.shape.at(-1)!], dtype: x.dtype }),
   lower(c): Dispatch[] {
-    const {
-      inputs: [x],
-      outputs: [y],
-    } = c;
+    const [x] = c.inputs;
+    const [y] = c.outputs;
     const { params, grid, bins } = launch(c, y, x.shape, y.shape, { axes: [], includePad: true });
     return [dispatch(avg_pool, { x, y }, params, grid, bins)];
   },
@@ -132,10 +122,8 @@ const adaptiveDx = defineOp({
   call: (g: Tensor, shape: readonly number[]) => ({ inputs: [g], attrs: shape }),
   infer: ([g], shape) => ({ shape, dtype: g.dtype }),
   lower(c): Dispatch[] {
-    const {
-      inputs: [g],
-      outputs: [dx],
-    } = c;
+    const [g] = c.inputs;
+    const [dx] = c.outputs;
     const { params, grid, bins } = launch(c, dx, dx.shape, g.shape, { axes: [], includePad: true });
     return [dispatch(avg_pool_dx, { g, dx }, params, grid, bins)];
   },

@@ -9,6 +9,7 @@ import { defineOp, dispatch, expectDType, type Dispatch, type LowerContext, type
 import type { Tensor } from '../engine/tensor.ts';
 import { convert } from '../gen/cast.ts';
 import { reduce_cols, reduce_rows } from '../gen/reduce.ts';
+import { sumSplits } from './gemm.ts';
 import { elementLaunch, rowLaunch, runs, vector } from './lanes.ts';
 import { reshape } from './reshape.ts';
 
@@ -80,7 +81,10 @@ export function lowerReduce(
     const { V, W } = vector(from.dtype, rows ? left[at].size : inner);
     const n = rows ? left[at].size / W : left[at].size;
     const others = rows ? outer : outer * Math.ceil(inner / W / c.caps.subgroupSize);
-    const { chunk, parts } = runs(c.caps, n, others, rows ? (LONGEST * c.caps.subgroupSize) / W : LONGEST);
+    // Few rows are one run: what would start a second dispatch takes no longer.
+    const plain = op === 'sum' && outer * scale === 1 && from.dtype === 'f32' && (pre === 'none' || from !== x) && !rows;
+    const few = plain && n <= 256 && n * inner <= 1 << 15;
+    const { chunk, parts } = few ? { chunk: n, parts: 1 } : runs(c.caps, n, others, rows ? (LONGEST * c.caps.subgroupSize) / W : LONGEST);
     left[at].size = parts;
     if (parts === 1) left.splice(at, 1);
     const last = !left.some((g) => g.reduced);
@@ -90,6 +94,8 @@ export function lowerReduce(
     if (rows) {
       const { grid, overrides: lanes } = rowLaunch(c.caps, outer * parts, chunk);
       list.push(dispatch(reduce_rows, { x: from, y_rows: to }, params, grid, { spec: { V }, overrides: { ...overrides, ...lanes } }));
+    } else if (plain && parts === 1 && (few || from.role === 'scratch')) {
+      list.push(sumSplits(c.caps, from, to, inner, n));
     } else {
       const { grid, overrides: lanes } = elementLaunch(c.caps, outer * parts * params.inner);
       list.push(dispatch(reduce_cols, { x: from, y: to }, params, grid, { spec: { V }, overrides: { ...overrides, ...lanes } }));

@@ -97,45 +97,23 @@ export function sides(big: readonly number[], small: readonly number[], weight: 
 const axes = <P extends string>(prefix: P, v: Readonly<Triple>): Record<`${P}_${'z' | 'y' | 'x'}`, number> =>
   ({ [`${prefix}_z`]: v[0], [`${prefix}_y`]: v[1], [`${prefix}_x`]: v[2] }) as Record<`${P}_${'z' | 'y' | 'x'}`, number>;
 
+/** Sizes of the grid that is read and of that which is written, with their channels. */
+const grids = ({ n, kernel: [kd, kh, kw] }: Sides, x: Readonly<Triple>, xc: number, y: Readonly<Triple>, yc: number) => {
+  const [[xd, xh, xw], [yd, yh, yw]] = [x, y];
+  return { n, xd, xh, xw, xc, yd, yh, yw, yc, kd, kh, kw };
+};
+const negative = (v: Readonly<Triple>): Readonly<Triple> => map3((i) => -v[i]);
 /** Fields of Params that describe where an output reads, for the gather from the big grid to the small one and back. */
 export const gatherDown = (s: Sides, w: Window) => ({
-  n: s.n,
-  xd: s.big[0],
-  xh: s.big[1],
-  xw: s.big[2],
-  xc: s.cb,
-  yd: s.small[0],
-  yh: s.small[1],
-  yw: s.small[2],
-  yc: s.cs,
-  kd: s.kernel[0],
-  kh: s.kernel[1],
-  kw: s.kernel[2],
+  ...grids(s, s.big, s.cb, s.small, s.cs),
   ...axes('down', w.stride),
   ...axes('up', [1, 1, 1]),
-  ...axes(
-    'pad',
-    map3((i) => -w.before[i]),
-  ),
-  ...axes(
-    'dil',
-    map3((i) => -w.dilation[i]),
-  ),
+  ...axes('pad', negative(w.before)),
+  ...axes('dil', negative(w.dilation)),
   ...axes('step', [1, 1, 1]),
 });
 export const gatherUp = (s: Sides, w: Window) => ({
-  n: s.n,
-  xd: s.small[0],
-  xh: s.small[1],
-  xw: s.small[2],
-  xc: s.cs,
-  yd: s.big[0],
-  yh: s.big[1],
-  yw: s.big[2],
-  yc: s.cb,
-  kd: s.kernel[0],
-  kh: s.kernel[1],
-  kw: s.kernel[2],
+  ...grids(s, s.small, s.cs, s.big, s.cb),
   ...axes('down', [1, 1, 1]),
   ...axes('up', w.stride),
   ...axes('pad', w.before),

@@ -25,6 +25,7 @@ const IDS = [
   'gridSample: bilinear, odd sizes',
   'gather: middle axis',
   'split: parts, one unused',
+  'max: ties',
   'topk: largest',
   'sort: last axis',
   'edgeConvGather: 9 nodes, 4 neighbours',
