@@ -372,7 +372,7 @@ async function trainRun(folder: string, asked: Options, context: Context, mpi: M
     return {
       text: finished
         ? `Trained ${state.iterations} iterations in ${Math.round(state.seconds)} s on ${record.machine!.adapter}: ${best}.\n` +
-          `${votes === undefined ? '' : `After the last validation ${votes}.\n`}Checkpoints: ${join(options.run, 'checkpoints')}`
+          `${votes === undefined ? '' : `At the end ${votes}.\n`}Checkpoints: ${join(options.run, 'checkpoints')}`
         : `Stopped at iteration ${state.iteration} of ${state.iterations}; everything is saved. Go on with:\n  ${again}`,
       json: { ...record, resume: finished ? null : again },
     };

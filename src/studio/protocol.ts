@@ -149,7 +149,7 @@ export interface TrainChoice {
   readonly plan?: unknown;
 }
 
-/** One iteration with losses, or one validation. Enough to draw all curves anew (`Training.log`). */
+/** One iteration with losses, or one validation, or a look at what was learnt. Enough to draw all curves anew (`Training.log`). */
 export interface LogPoint {
   readonly iteration: number;
   /** By network. */
@@ -159,6 +159,8 @@ export interface LogPoint {
    * cases.
    */
   readonly dice?: Readonly<Record<string, number>>;
+  /** The same on the annotated slices that are trained on, where there is no validation. */
+  readonly fit?: Readonly<Record<string, number>>;
   /** Of training so far. */
   readonly seconds?: number;
 }
@@ -189,6 +191,7 @@ export type StudioEvent =
     }
   /** An iteration is done, and took so many seconds; most come without losses, which are read back every tenth time. */
   | { readonly kind: 'iteration'; readonly done: number; readonly total: number; readonly seconds: number; readonly point?: LogPoint }
+  /** Somebody looked at what the networks do: `point.dice` or `point.fit`. */
   | { readonly kind: 'validation'; readonly point: LogPoint }
   /** Status, run or failure changed: `training()` has all of it. */
   | { readonly kind: 'training'; readonly status: Training['status']; readonly failure?: Failure }
@@ -205,7 +208,7 @@ export interface SliceMask {
   readonly size: readonly [number, number];
   /** Classes, rows first. */
   readonly labels: Uint8Array;
-  /** Mean Dice of the networks with one another on this slice, 0 to 1; null where the method has one network. */
+  /** Mean Dice of the networks that vote with one another on this slice, 0 to 1; null where one votes. */
   readonly agreement: number | null;
   readonly run: number;
   readonly iteration: number;
@@ -214,10 +217,12 @@ export interface SliceMask {
 export interface CaseMask {
   /** Classes of all voxels, [D, H, W]. */
   readonly labels: Uint8Array;
-  /** As `SliceMask.agreement`, one for each transverse and each coronal slice; null where the method has one network. */
+  /** As `SliceMask.agreement`, one for each transverse and each coronal slice; null where one network votes. */
   readonly agreement: Readonly<Record<SlicePlane, Float32Array>> | null;
   readonly run: number;
   readonly iteration: number;
+  /** Which networks have no vote in it, and why, in a sentence; absent where all have. */
+  readonly votes?: string;
 }
 
 /** A file to take away: `URL.createObjectURL(blob)` and a link with `download`. */

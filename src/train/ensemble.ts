@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Who votes in the ensemble: all networks, unless their mean is worse than one of them alone on the cases that checkpoints are selected
-// by. Then the mean of those that do best together there, which may be a single one.
+// by, or where none are kept for that, on regions that are trained on: a network that learnt nothing is known there, too. Then the mean of
+// those that do best together, which may be a single one.
 
 /**
- * What was chosen at a validation: the members, and Dice on the selection cases of their mean, of all networks' mean and of the best one
- * alone.
+ * What was chosen: the members, and Dice of their mean, of all networks' mean and of the best one alone, on the selection cases, or where
+ * there are none on what is trained on (`learnt`).
  */
 export interface Ensemble {
   readonly members: readonly string[];
   readonly dice: { readonly chosen: number; readonly all: number; readonly best: number };
+  readonly learnt?: boolean;
 }
 
 /** Combinations of two networks and more, all of them first. */
@@ -31,13 +33,14 @@ export function chooseEnsemble(names: readonly string[], dice: Readonly<Record<s
 }
 
 /** In words, where somebody is left out. */
-export function ensembleWords({ members, dice }: Ensemble, names: readonly string[]): string | undefined {
+export function ensembleWords({ members, dice, learnt }: Ensemble, names: readonly string[]): string | undefined {
   const left = names.filter((name) => !members.includes(name));
   if (left.length === 0) return undefined;
   const percent = (v: number): string => (100 * v).toFixed(1);
   return (
     `the ensemble is ${members.length === 1 ? `${members[0]} alone` : `the mean of ${members.join(' and ')}`}, without ` +
-    `${left.join(' and ')}: on the selection cases it has Dice ${percent(dice.chosen)} %, the mean of all ${percent(dice.all)} %, ` +
+    `${left.join(' and ')}: on ${learnt ? 'what it was trained on' : 'the selection cases'} it has Dice ${percent(dice.chosen)} %, ` +
+    `the mean of all ${percent(dice.all)} %, ` +
     `the best network alone ${percent(dice.best)} %`
   );
 }

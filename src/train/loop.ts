@@ -11,6 +11,7 @@ import { CaseStore } from './cases.ts';
 import type { RunState, Stage } from './checkpoint.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { DataChange } from './data_files.ts';
+import type { Ensemble } from './ensemble.ts';
 import type { FirstWeights, Initialised } from './initial_weights.ts';
 import { networkList, type Networks, type RoiPredictor, type StepResult } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
@@ -33,9 +34,11 @@ const PACE = 10;
 const LOG_EVERY = 10;
 /** Cases validated while training: the first of the selection part, always the same. */
 const VALIDATED = 16;
+/** Regions of the training cases that say who votes where no case is kept to select by. */
+const LOOKED_AT = 8;
 
-/** Work between two iterations, by the networks as they are. */
-export type Between = (predictor: RoiPredictor) => Promise<void>;
+/** Work between two iterations, by the networks as they are; who votes, where that was decided. */
+export type Between = (predictor: RoiPredictor, ensemble: Ensemble | undefined) => Promise<void>;
 
 export interface TrainOptions {
   readonly plan: Plan;
@@ -112,7 +115,8 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   assertClasses(plan, dataset);
   assertPrecision(plan, device);
   const fold = goingOn(foldOf(plan, dataset), options.resume ? (await newestIn(store)).state.fold : undefined);
-  const validated = fold.selection.slice(0, VALIDATED);
+  const validated = fold.selection.slice(0, VALIDATED),
+    heldOut = validated.length > 0;
   const bare = bareCases(plan, dataset, fold);
   const cases = new CaseStore(plan, dataset, bare);
   const load = (name: string): ReturnType<CaseStore['load']> => cases.load(name);
@@ -199,7 +203,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     warm = true;
     const fixesLength = plan.training.maxMinutes !== null && done === PACE;
     const last = (): boolean => done === state.iterations;
-    const selects = (): boolean => isSelection(plan, done, state.iterations) && fold.selection.length > 0;
+    const selects = (): boolean => isSelection(plan, done, state.iterations) && (heldOut || networkList(nets).length > 1);
     const due = first && (checkpoints.due(done) || fixesLength);
     const rows = done % LOG_EVERY === 0 || done === 1 || (due && checkpoints.fixed) || last() || selects();
     if (rows || due) {
@@ -234,14 +238,17 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       await device.sync();
       lap('train');
       predictor ??= await method.predictor(plan, nets);
-      const { dice, ensemble } = await validate(plan, predictor, await Promise.all(validated.map(load)));
+      const judged = heldOut ? validated.map(load) : Array.from({ length: LOOKED_AT }, (_, n) => sampler.region(n));
+      const { dice, ensemble } = await validate(plan, predictor, await Promise.all(judged));
       lap('validate');
-      state = { ...state, ensemble };
-      log.write({ iteration: done, dice });
-      onProgress?.({ stage: 'validate', done, total: state.iterations, dice });
-      const score = dice[plan.evaluation.headline] ?? Object.values(dice)[0] ?? 0;
-      better = !state.best || score >= state.best.score; // of equals the later one has learnt more
-      if (better) state = { ...state, best: { score, iteration: done } };
+      state = { ...state, ensemble: heldOut ? ensemble : { ...ensemble, learnt: true } };
+      log.write({ iteration: done, [heldOut ? 'dice' : 'fit']: dice });
+      if (heldOut) {
+        onProgress?.({ stage: 'validate', done, total: state.iterations, dice });
+        const score = dice[plan.evaluation.headline] ?? Object.values(dice)[0] ?? 0;
+        better = !state.best || score >= state.best.score; // of equals the later one has learnt more
+        if (better) state = { ...state, best: { score, iteration: done } };
+      }
     }
     // After the validation: a run killed in it does it again. The last one is written below.
     if ((better || due) && !last()) await save('latest', ...(better ? ['best' as const] : []));
@@ -250,7 +257,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     if (visit) {
       await device.sync();
       lap('train');
-      await visit((predictor ??= await method.predictor(plan, nets)));
+      await visit((predictor ??= await method.predictor(plan, nets)), state.ensemble);
       clock = performance.now();
     }
   }
@@ -269,7 +276,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
 
 /**
  * How many iterations fit into `maxMinutes` at the pace of the first ten, at most those of the plan. A validation sees every patch
- * of its cases once, and a patch takes about as long as an iteration.
+ * of its cases once, or of the training cases some, and a patch takes about as long as an iteration.
  */
 async function iterationsByClock(
   { training, data, prediction }: Plan,
@@ -280,7 +287,7 @@ async function iterationsByClock(
 ): Promise<number> {
   // Taken up again at every one of them, none could be timed: then with the compilation of shaders.
   const each = pace.iterations > 0 ? pace.seconds / pace.iterations : stages.train / iteration;
-  let patches = 0;
+  let patches = validated.length > 0 ? 0 : LOOKED_AT;
   for (const name of validated) patches += patchStarts([...(await load(name)).grid.size], [...data.roi] as Triple, prediction.step).length;
   const left = training.maxMinutes! * 60 - stages.compile - stages.train - stages.validate;
   return Math.max(iteration, Math.min(iterations, iteration + Math.floor(left / each) - training.selections * patches));

@@ -13,6 +13,8 @@ export interface LogEntry {
   readonly scale?: Readonly<Record<string, number>>;
   /** Validation Dice of each output. */
   readonly dice?: Readonly<Record<string, number>>;
+  /** The same on what is trained on, where no case is kept to validate on: whether it learns, not how well it does. */
+  readonly fit?: Readonly<Record<string, number>>;
   readonly lr?: Readonly<Record<string, number>>;
   readonly agreement?: Readonly<Record<string, number>>;
   readonly quality?: number;
@@ -26,7 +28,7 @@ export interface LogEntry {
 /** Where entries go while a run goes on; each is there at once, so that a killed run loses none. */
 export type LogWriter = (Disposable | AsyncDisposable) & { write(entry: LogEntry): void };
 
-const GROUPS = new Set(['loss', 'norm', 'scale', 'dice', 'lr', 'agreement']),
+const GROUPS = new Set(['loss', 'norm', 'scale', 'dice', 'fit', 'lr', 'agreement']),
   NUMBERS = new Set(['quality', 'lambda', 'seconds', 'time']);
 
 const isNumber = (value: unknown): boolean => typeof value === 'number' || value === null; // what is no number is written as null

@@ -6,7 +6,7 @@ import { drawAugmentation, applyAugmentation } from '../data/augment.ts';
 import { DataError } from '../errors.ts';
 import { Philox } from '../random/philox.ts';
 import { cutSample, foregroundVoxels, noduleStart, patchStart } from '../data/roi.ts';
-import type { PreparedCase } from '../data/sample.ts';
+import type { PreparedCase, Sample } from '../data/sample.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 
@@ -57,17 +57,31 @@ export class Sampler<F = any> {
 
   async sample(n: number): Promise<F> {
     const { plan } = this;
-    const prepared = await this.load(this.caseOf(n));
-    const roi = [...plan.data.roi] as Triple;
-    const { seed } = plan.training;
-    const draw = new Philox(seed, 'augment').cursor(n, 1);
-    const start =
-      plan.data.sampling === 'centre'
-        ? noduleStart(prepared, roi, draw, [...plan.data.jitter] as Triple)
-        : patchStart(prepared.grid.size, roi, this.foregroundOf(prepared), draw, plan.data.foregroundShare);
-    const cut = cutSample(prepared, start, roi);
-    const sample = applyAugmentation(cut, drawAugmentation(seed, n, 0, roi, plan.augmentation));
+    const { prepared, cut } = await this.cut(n);
+    const sample = applyAugmentation(cut, drawAugmentation(plan.training.seed, n, 0, cut.size, plan.augmentation));
     return methodOf(plan).feed(plan, { sample, unlabelled: prepared.unlabelled, n });
+  }
+
+  /** The region of the n-th sample as the scan has it, as if it were a case. */
+  async region(n: number): Promise<PreparedCase> {
+    const {
+      prepared,
+      cut: { size, ...voxels },
+    } = await this.cut(n);
+    const grid = { ...prepared.grid, size };
+    return { ...prepared, ...voxels, grid, native: grid, stored: grid };
+  }
+
+  private async cut(n: number): Promise<{ prepared: PreparedCase; cut: Sample }> {
+    const { data, training } = this.plan;
+    const prepared = await this.load(this.caseOf(n));
+    const roi = [...data.roi] as Triple;
+    const draw = new Philox(training.seed, 'augment').cursor(n, 1);
+    const start =
+      data.sampling === 'centre'
+        ? noduleStart(prepared, roi, draw, [...data.jitter] as Triple)
+        : patchStart(prepared.grid.size, roi, this.foregroundOf(prepared), draw, data.foregroundShare);
+    return { prepared, cut: cutSample(prepared, start, roi) };
   }
 
   private foregroundOf(prepared: PreparedCase): Uint32Array[] {

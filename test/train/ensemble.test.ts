@@ -24,6 +24,7 @@ describe('who votes', () => {
       'the ensemble is the mean of transverse and coronal, without sam: on the selection cases it has Dice 82.0 %, the mean of all ' +
         '79.0 %, the best network alone 80.0 %',
     );
+    expect(ensembleWords({ ...found, learnt: true }, names)).toContain('without sam: on what it was trained on it has Dice 82.0 %');
     const alone = chooseEnsemble(names, { ...dice, 'transverse+coronal': 0.75 });
     expect(alone.members).toEqual(['transverse']);
     expect(ensembleWords(alone, names)).toMatch(/^the ensemble is transverse alone, without sam and coronal/);

@@ -147,6 +147,21 @@ describe('a run of one fold', () => {
     });
     expect([fold.train.length, fold.selection, fold.test, state.best]).toEqual([6, [], [], null]);
   });
+
+  it('asks the regions it is trained on who votes, and says that those are no validation', async () => {
+    const folder = join(root, 'votes');
+    const { state } = await session(folder, {
+      plan: plan((p) => {
+        Object.assign(p.split, { folds: 1, selectionShare: 0 });
+      }),
+    });
+    const found = readLog(folder).filter(({ fit, dice }) => fit ?? dice);
+    expect(found.map(({ iteration, dice }) => [iteration, dice])).toEqual([[12, undefined]]);
+    expect(Object.keys(found[0].fit!).sort()).toEqual(['coronal', 'ensemble', 'transverse']);
+    expect(state.ensemble).toMatchObject({ learnt: true, dice: { chosen: found[0].fit!.ensemble } });
+    expect(state.ensemble!.dice.chosen).toBeGreaterThanOrEqual(state.ensemble!.dice.all);
+    expect((await readCheckpoint(checkpointPath(folder, 'final'))).state.ensemble).toEqual(state.ensemble);
+  });
 });
 
 describe('a run that is taken up again', () => {

@@ -14,6 +14,7 @@ export function Curves({ log, total }: { readonly log: readonly LogPoint[]; read
     <>
       <Curve title="Loss" log={log} total={total} of={(p) => p.loss} />
       <Curve title="Validation Dice" log={log} total={total} of={(p) => p.dice} most={1} />
+      <Curve title="Dice on what it learns from" log={log} total={total} of={(p) => p.fit} most={1} />
     </>
   );
 }

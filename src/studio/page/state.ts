@@ -5,7 +5,7 @@ import type { Drawing } from '../annotate/drawing.ts';
 import type { Gate } from '../annotate/gate.ts';
 import type { Point } from '../annotate/brush.ts';
 import type {
-  CaseInfo, DeviceReport, Estimate, Export, ServedFile, Session, SessionInfo, SliceMask, StudioPreset, Training, Voxels,
+  CaseInfo, CaseMask, DeviceReport, Estimate, Export, ServedFile, Session, SessionInfo, SliceMask, StudioPreset, Training, Voxels,
 } from '../protocol.ts'; // prettier-ignore
 import { FITTED, type Zoom } from '../view/frame.ts';
 import { PRESETS, type Window } from '../view/windows.ts';
@@ -78,7 +78,7 @@ export interface State {
   /** Masks of the slices looked at, by the newest weights. */
   readonly sliceMasks: Readonly<Partial<Record<Plane, SliceMask>>>;
   /** The dense mask that is kept of the scan. */
-  readonly caseMask: { readonly labels: Uint8Array; readonly run: number; readonly iteration: number } | null;
+  readonly caseMask: Pick<CaseMask, 'labels' | 'run' | 'iteration' | 'votes'> | null;
   readonly proposal: { readonly plane: SlicePlane; readonly index: number; readonly agreement: number | null } | null;
   readonly taken: readonly Export[];
 }

@@ -19,6 +19,7 @@ export function TrainPanel(): JSX.Element {
   const begun = training && (training.status === 'running' || training.status === 'paused');
   return (
     <>
+      {training?.status === 'finished' && <Correct />}
       {begun ? <Under training={training} /> : <Begin finished={training?.status === 'finished' ? training : null} />}
       {training && training.log.length > 0 && (
         <section class="group">
@@ -26,7 +27,7 @@ export function TrainPanel(): JSX.Element {
           <Curves log={training.log} total={training.total} />
         </section>
       )}
-      {training && training.status !== 'none' && <Correct />}
+      {begun && <Correct />}
     </>
   );
 }
@@ -52,12 +53,12 @@ function Begin({ finished }: { readonly finished: Training | null }): JSX.Elemen
       {device && (
         <p class="soft">
           On {device.adapter}
-          {device.software && ': no GPU, so this machine’s processor computes; slow'}
+          {device.software && ': no GPU, so this machine’s processor computes. It is slow; “demo” is cut to two small networks for it.'}
         </p>
       )}
-      <div class="choices" role="radiogroup" aria-label="Preset">
+      <div class="choices" role="group" aria-label="Preset">
         {STUDIO_PRESETS.map((name) => (
-          <button key={name} role="radio" aria-checked={!plan && preset === name} onClick={() => (choose(name), ask(null), bring(null))}>
+          <button key={name} aria-pressed={!plan && preset === name} onClick={() => (choose(name), ask(null), bring(null))}>
             <b>{name}</b>
             <span class="soft">{ABOUT[name]}</span>
             {estimates[name] && <span>{estimateText(estimates[name])}</span>}
@@ -177,7 +178,7 @@ function Correct(): JSX.Element {
           ? `Slice ${mask.index + 1} as after ${mask.iteration} iterations` +
             `${mask.agreement === null ? '' : `; the networks agree to ${percent(mask.agreement)}`}.`
           : running && 'The mask of the slice that you look at comes as the training gets on.'}
-        {whole && ` Whole mask: after ${whole.iteration} iterations of run ${whole.run}.`}
+        {whole && ` Whole mask: after ${whole.iteration} iterations of run ${whole.run}. ${whole.votes ?? ''}`}
       </p>
       <button class="action" disabled={running} onClick={() => void studio.train.predict()}>
         <Icon name="mask" /> <span>Mask of the whole scan</span>

@@ -7,12 +7,13 @@ import { prepareCase } from '../../data/sample.ts';
 import { LimitError } from '../../errors.ts';
 import { openDevice, type Device } from '../../gpu/device.ts';
 import { methodOf } from '../../methods/methods.ts';
+import type { Plan } from '../../methods/plan.ts';
 import { intensityWindow } from '../../train/cases.ts';
 import { buildNetworks, buildOptimisers } from '../../train/networks.ts';
-import { inferPlan } from '../../train/presets.ts';
 import type { DeviceReport, Estimate, StudioEvent, StudioPreset } from '../protocol.ts';
 import { rasGrid } from './cases.ts';
 import { failureOf } from './failure.ts';
+import { fittedPlan } from './plans.ts';
 import type { SessionRecord } from './record.ts';
 
 export const reportOf = ({ info, caps }: Device): DeviceReport => ({
@@ -25,24 +26,25 @@ export const reportOf = ({ info, caps }: Device): DeviceReport => ({
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** The preset fitted to what the session holds, annotated or not. */
-function planFor(preset: StudioPreset, { name, classes, cases }: SessionRecord): ReturnType<typeof inferPlan> {
+function planFor(preset: StudioPreset, { name, classes, cases }: SessionRecord, software: boolean): Plan {
   const grids = cases.map(rasGrid),
     axes = [0, 1, 2] as const;
   const of = (pick: 'size' | 'spacing', otherwise: number): Triple =>
     axes.map((axis) => (grids.length > 0 ? median(grids.map((grid) => grid[pick][axis])) : otherwise)) as Triple;
-  return inferPlan(
+  return fittedPlan(
     { name, classes: classes.map((each) => each.name), medianSpacing: of('spacing', 1), medianSize: of('size', 64) },
     preset,
+    software,
   );
 }
 
 export async function estimate(preset: StudioPreset, record: SessionRecord, emit: (event: StudioEvent) => void): Promise<Estimate> {
-  const plan = planFor(preset, record),
+  using device = await openDevice();
+  const plan = planFor(preset, record, device.caps.software),
     { iterations } = plan.training,
     method = methodOf(plan),
     roi = [...plan.data.roi] as Triple;
   try {
-    using device = await openDevice();
     const nets = buildNetworks(plan),
       optimisers = buildOptimisers(plan, nets);
     const step = await method.step(plan, nets, optimisers, {

@@ -22,10 +22,11 @@ const IGNORED = 255;
 const CLINICAL = 'Not for clinical use.';
 const blobOf = (bytes: Uint8Array, type: string): Blob => new Blob([bytes as Uint8Array<ArrayBuffer>], { type });
 
-async function keptMask(store: SessionStore, masks: Masks, name: string): Promise<{ labels: Uint8Array; made: string }> {
+async function keptMask(store: SessionStore, masks: Masks, name: string): Promise<{ labels: Uint8Array; made: string[] }> {
   const mask = await masks.mask(name);
   if (!mask) throw new VoxelgradError('USAGE', `export: ${name} has no mask yet.`, 'Make it first.');
-  return { labels: mask.labels, made: `Made after ${mask.iteration} iterations of run ${mask.run} of session ${store.record.name}.` };
+  const made = `Made after ${mask.iteration} iterations of run ${mask.run} of session ${store.record.name}.`;
+  return { labels: mask.labels, made: mask.votes === undefined ? [made] : [made, mask.votes] };
 }
 
 async function newestRun(store: SessionStore): Promise<{ run: PageRun; plan: Plan }> {
@@ -53,7 +54,7 @@ async function segmentation(store: SessionStore, masks: Masks, name: string): Pr
         .slice(1)
         .map(({ name: each, meaning }) => `${each}: ${MEANINGS[meaning ?? 'tissue'].text}`)
         .join('; ')}. Choose in Classes what each is.`,
-      made,
+      ...made,
       CLINICAL,
     ],
   };
@@ -75,7 +76,7 @@ export async function exportFile(
       return {
         name,
         blob: blobOf(await volumeBytes(name, onStoredGrid(labels, places)), 'application/gzip'),
-        notes: ['Nothing about the patient is in it.', made, CLINICAL],
+        notes: ['Nothing about the patient is in it.', ...made, CLINICAL],
       };
     }
     const drawn = await drawnOn(store, choice.name),

@@ -10,7 +10,9 @@ import type { RoiPredictor } from '../../methods/method.ts';
 import type { Plan } from '../../methods/plan.ts';
 import { parseJson } from '../../files/json.ts';
 import { patchStarts, type RoiNetworks } from '../../predict/predict_volume.ts';
+import { ensembleWords, type Ensemble } from '../../train/ensemble.ts';
 import { prepareScan, segment } from '../../train/inference.ts';
+import type { Between } from '../../train/loop.ts';
 import { restoreFrom } from '../../train/networks.ts';
 import { parsePlanText } from '../../train/plan.ts';
 import type { CheckpointName } from '../../train/run_store.ts';
@@ -27,6 +29,7 @@ interface Idle {
   readonly device: Device;
   readonly plan: Plan;
   readonly predictor: RoiPredictor;
+  readonly ensemble: Ensemble | undefined;
   readonly run: number;
   readonly iteration: number;
 }
@@ -46,6 +49,8 @@ interface Facts {
   readonly run: number;
   readonly iteration: number;
   readonly agreement: Readonly<Record<SlicePlane, readonly number[]>> | null;
+  /** Absent where everyone votes. */
+  readonly votes?: string;
 }
 
 export class Masks {
@@ -76,13 +81,13 @@ export class Masks {
   }
 
   /** What waits, for the loop to do; `Visit`. */
-  visit(iteration: number, plan: Plan): ((predictor: RoiPredictor) => Promise<void>) | undefined {
+  visit(iteration: number, plan: Plan): Between | undefined {
     const { wanted } = this;
     if (!wanted) return undefined;
     this.wanted = undefined;
-    return async (predictor) => {
+    return async (predictor, ensemble) => {
       try {
-        wanted.answer(await this.slice(plan, predictor, this.store.record.runs.length, iteration, wanted));
+        wanted.answer(await this.slice({ plan, predictor, ensemble, run: this.store.record.runs.length, iteration }, wanted));
       } catch (error) {
         wanted.fail(error); // a mask that fails is no reason to end a run
       }
@@ -97,21 +102,26 @@ export class Masks {
 
   async now(name: string, view: Plane, index: number): Promise<SliceMask> {
     this.assertSlice(name, view, index);
-    const { plan, predictor, run, iteration } = await this.ready();
-    return this.slice(plan, predictor, run, iteration, { name, view, index });
+    return this.slice(await this.ready(), { name, view, index });
   }
 
   private async slice(
-    plan: Plan,
-    predictor: RoiNetworks,
-    run: number,
-    iteration: number,
+    { plan, predictor, ensemble, run, iteration }: Omit<Idle, 'key' | 'device'>,
     { name, view, index }: Pick<Wanted, 'name' | 'view' | 'index'>,
   ): Promise<SliceMask> {
-    const scan = await this.scan(plan, name);
-    const masks = await segmentSlice(plan, predictor, scan, view, index);
+    const scan = await this.scan(plan, name),
+      voters = ensemble?.members;
+    const masks = await segmentSlice(plan, predictor, scan, view, index, voters);
     const [rows, columns] = scan.native.size.filter((_, axis) => axis !== AXIS[view]) as [number, number];
-    return { view, index, size: [rows, columns], labels: masks.ensemble, agreement: agreementOf(networksOf(masks)), run, iteration };
+    return {
+      view,
+      index,
+      size: [rows, columns],
+      labels: masks.ensemble,
+      agreement: agreementOf(networksOf(masks, voters)),
+      run,
+      iteration,
+    };
   }
 
   /** The scan as the plan wants it; the last one is kept. */
@@ -138,7 +148,7 @@ export class Masks {
     try {
       const which = /([a-z]+)\.safetensors$/.exec(name)![1] as CheckpointName;
       const predictor = await methodOf(plan).predictor(plan, await restoreFrom(plan, run, which));
-      this.idle = { key, device, plan, predictor, run: number, iteration: state.iteration };
+      this.idle = { key, device, plan, predictor, ensemble: state.ensemble, run: number, iteration: state.iteration };
       return this.idle;
     } catch (error) {
       device.close();
@@ -155,8 +165,9 @@ export class Masks {
 
   /** The dense mask of a case, made and kept. */
   async predict(name: string): Promise<CaseMask> {
-    const { plan, predictor, run, iteration } = await this.ready();
-    const scan = await this.scan(plan, name);
+    const { plan, predictor, ensemble, run, iteration } = await this.ready();
+    const scan = await this.scan(plan, name),
+      voters = ensemble?.members;
     const starts =
       patchStarts([...scan.grid.size], [...plan.data.roi] as Triple, plan.prediction.step).length * (plan.prediction.mirror ? 8 : 1);
     let done = 0;
@@ -169,14 +180,16 @@ export class Masks {
         return found;
       },
     };
-    const masks = await segment(plan, counted, scan),
-      networks = networksOf(masks),
+    const masks = await segment(plan, counted, scan, voters),
+      networks = networksOf(masks, voters),
       size: Triple = [...scan.native.size];
     const along = (view: SlicePlane): number[] =>
       Array.from({ length: size[AXIS[view]] }, (_, i) => agreementOf(networks.map((mask) => sliceOf(mask, size, view, i)))!);
+    const votes = ensemble && ensembleWords(ensemble, Object.keys(methodOf(plan).networks(plan)));
     const facts: Facts = {
       run,
       iteration,
+      ...(votes !== undefined && { votes: `${votes[0].toUpperCase()}${votes.slice(1)}.` }),
       agreement: networks.length < 2 ? null : { transverse: along('transverse'), coronal: along('coronal') },
     };
     const labels = masks.ensemble as Uint8Array<ArrayBuffer>;
@@ -207,8 +220,9 @@ export class Masks {
   }
 }
 
-const kept = (labels: Uint8Array, { run, iteration, agreement }: Facts): CaseMask => ({
+const kept = (labels: Uint8Array, { run, iteration, agreement, votes }: Facts): CaseMask => ({
   labels,
+  ...(votes !== undefined && { votes }),
   agreement: agreement && { transverse: Float32Array.from(agreement.transverse), coronal: Float32Array.from(agreement.coronal) },
   run,
   iteration,

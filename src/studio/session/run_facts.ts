@@ -18,8 +18,8 @@ export interface RunFacts {
   readonly log: readonly LogPoint[];
 }
 
-export function pointOf({ iteration, loss, dice, seconds }: LogEntry): LogPoint {
-  return { iteration, ...(loss && { loss }), ...(dice && { dice }), ...(seconds !== undefined && { seconds }) };
+export function pointOf({ iteration, loss, dice, fit, seconds }: LogEntry): LogPoint {
+  return { iteration, ...(loss && { loss }), ...(dice && { dice }), ...(fit && { fit }), ...(seconds !== undefined && { seconds }) };
 }
 
 /** Undefined where no run has begun: one that was killed before its first checkpoint has not. */
@@ -36,6 +36,6 @@ export async function runFacts(files: PageFolder, runs: SessionRecord['runs']): 
     done: iteration,
     total: iterations,
     finished: last.stopped || traces.includes(checkpointFile('final')),
-    log: (await run.entries()).filter(({ loss, dice }) => loss ?? dice).map(pointOf),
+    log: (await run.entries()).filter(({ loss, dice, fit }) => loss ?? dice ?? fit).map(pointOf),
   };
 }

@@ -20,8 +20,8 @@ export function sliceOf(data: Uint8Array, size: Readonly<Triple>, view: Plane, i
 }
 
 /**
- * Labels of each output by name on one slice of the native grid. The networks see a slab about it, as deep as their region: a slice of the
- * whole volume's mask may differ where patches lie otherwise.
+ * Labels of each output by name on one slice of the native grid; `voters` make the ensemble, else all do. The networks see a slab about it,
+ * as deep as their region: a slice of the whole volume's mask may differ where patches lie otherwise.
  */
 export async function segmentSlice(
   plan: Plan,
@@ -29,6 +29,7 @@ export async function segmentSlice(
   scan: PreparedCase,
   view: Plane,
   index: number,
+  voters?: readonly string[],
 ): Promise<Record<string, Uint8Array>> {
   const axis = AXIS[view],
     step = stepBetween(scan.grid, scan.native),
@@ -39,7 +40,11 @@ export async function segmentSlice(
   slab[axis] = Math.min(size[axis], plan.data.roi[axis]);
   start[axis] = Math.max(0, Math.min(size[axis] - slab[axis], at - (slab[axis] >> 1)));
   const image = crop(scan.image, size, start, slab, scan.outside);
-  const labels = await predictVolume(windowsOf(plan), networks, { image, grid: { ...scan.grid, size: slab }, outside: scan.outside });
+  const labels = await predictVolume(windowsOf(plan, voters), networks, {
+    image,
+    grid: { ...scan.grid, size: slab },
+    outside: scan.outside,
+  });
   const from: Triple = [...size],
     to: Triple = [...scan.native.size],
     thin: Triple = [...step];
@@ -68,10 +73,10 @@ export function agreementOf(masks: readonly Uint8Array[]): number | null {
   return sum / pairs;
 }
 
-/** The masks of networks among those of all outputs. */
-export const networksOf = (masks: Readonly<Record<string, Uint8Array>>): Uint8Array[] =>
+/** The masks of networks among those of all outputs: of those that vote. */
+export const networksOf = (masks: Readonly<Record<string, Uint8Array>>, voters?: readonly string[]): Uint8Array[] =>
   Object.entries(masks)
-    .filter(([name]) => name !== 'ensemble')
+    .filter(([name]) => (voters ? voters.includes(name) : name !== 'ensemble'))
     .map(([, mask]) => mask);
 
 /** The slice that is worth most: of least agreement, else (also of equals) farthest from what is annotated; the middle where nothing is. */

@@ -184,8 +184,9 @@ export class Studio implements protocol.StudioWorker {
     return this.open.trainer.training();
   }
 
-  start(choice: protocol.TrainChoice): Promise<protocol.Training> {
-    return this.begin(({ trainer }) => trainer.start(choice));
+  async start(choice: protocol.TrainChoice): Promise<protocol.Training> {
+    const software = this.report?.software ?? (await this.device()).software;
+    return this.begin(({ trainer }) => trainer.start(choice, software));
   }
 
   goOn(): Promise<protocol.Training> {

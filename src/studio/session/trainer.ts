@@ -38,7 +38,7 @@ interface Live {
 
 const thinned = (points: readonly LogPoint[]): LogPoint[] => {
   const every = Math.ceil(points.length / MOST_POINTS);
-  return points.filter((point, i) => point.dice !== undefined || i % every === 0 || i === points.length - 1);
+  return points.filter((point, i) => (point.dice ?? point.fit) !== undefined || i % every === 0 || i === points.length - 1);
 };
 
 export class Trainer {
@@ -68,7 +68,7 @@ export class Trainer {
     return { status: finished ? 'finished' : 'paused', run, preset, done, total, log: thinned(log), ...(failure && { failure }) };
   }
 
-  async start(choice: TrainChoice): Promise<Training> {
+  async start(choice: TrainChoice, software: boolean): Promise<Training> {
     this.assertIdle();
     const { store } = this;
     if (!store.record.cases.some(isTrained))
@@ -81,7 +81,7 @@ export class Trainer {
     if (status === 'paused') throw new VoxelgradError('USAGE', 'start: a run is paused.', 'Go on with it, or stop it first.');
     await publish(store, this.counts('read'));
     const dataset = await datasetOf(store);
-    const plan = await chosenPlan(choice, dataset);
+    const plan = await chosenPlan(choice, dataset, software);
     const number = store.record.runs.length + 1;
     const last = store.record.runs.at(-1);
     const init = last && (await this.weightsOf(number - 1, plan));
@@ -224,8 +224,8 @@ export class Trainer {
         begun = performance.now();
         return (
           visit &&
-          (async (predictor) => {
-            await visit(predictor);
+          (async (predictor, ensemble) => {
+            await visit(predictor, ensemble);
             begun = performance.now();
           })
         );
@@ -246,10 +246,10 @@ export class Trainer {
       return {
         write: (entry: LogEntry) => {
           writer.write(entry);
-          if (!entry.loss && !entry.dice) return;
+          if (!entry.loss && !entry.dice && !entry.fit) return;
           const point = pointOf(entry);
           live.points.push(point);
-          if (point.dice) this.emit({ kind: 'validation', point });
+          if (point.dice ?? point.fit) this.emit({ kind: 'validation', point });
         },
         [Symbol.dispose]: () => {
           (writer as Disposable)[Symbol.dispose]();
