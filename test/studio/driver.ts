@@ -16,7 +16,16 @@ const TYPES: Readonly<Record<string, string>> = {
 export const CSP = "default-src 'self'; connect-src 'self'";
 
 /** Of keys that a browser itself acts on. */
-const CODES: Readonly<Record<string, number>> = { Tab: 9, Enter: 13, Escape: 27 };
+const CODES: Readonly<Record<string, number>> = {
+  Tab: 9,
+  Enter: 13,
+  Escape: 27,
+  Home: 36,
+  ArrowLeft: 37,
+  ArrowUp: 38,
+  ArrowRight: 39,
+  ArrowDown: 40,
+};
 
 type Params = Readonly<Record<string, unknown>>;
 type Place = readonly [number, number];
@@ -106,7 +115,7 @@ export class Driver {
     }
   }
   /** The visible element with this text or label, clicked in its middle. */
-  async click(text: string, within = 'button, a, [role=radio], label'): Promise<void> {
+  async click(text: string, within = 'button, a, label'): Promise<void> {
     const find =
       `[...document.querySelectorAll(${JSON.stringify(within)})].find((e) => e.offsetParent !== null && !e.disabled && ` +
       `(e.innerText.trim().startsWith(${JSON.stringify(text)}) || e.getAttribute('aria-label') === ${JSON.stringify(text)}))`;
@@ -165,7 +174,7 @@ export class Driver {
   async key(name: string): Promise<void> {
     const [key, ...held] = name.split('+').reverse();
     const modifiers = (held.includes('Shift') ? 8 : 0) + (held.includes('Control') ? 2 : 0);
-    const text = key.length === 1 && !held.includes('Control') ? key : undefined;
+    const text = key === 'Enter' ? '\r' : key.length === 1 && !held.includes('Control') ? key : undefined;
     await this.send('Input.dispatchKeyEvent', {
       type: text ? 'keyDown' : 'rawKeyDown',
       key,
@@ -174,6 +183,31 @@ export class Driver {
       ...(CODES[key] && { code: key, windowsVirtualKeyCode: CODES[key] }),
     });
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, modifiers });
+  }
+
+  /** The element that has the keyboard: its label, its text, or what it is. */
+  focused(): Promise<string> {
+    return this.value(
+      `(() => { const e = document.activeElement; return e.getAttribute('aria-label') || e.innerText?.trim().split('\\n')[0] ` +
+        '|| e.tagName; })()',
+    );
+  }
+  /** Tab until the element of that label or text has the keyboard, which must be seen. @returns how often */
+  async tabTo(text: string, back = false): Promise<number> {
+    const passed: string[] = [];
+    for (let times = 1; times <= 60; times++) {
+      await this.key(back ? 'Shift+Tab' : 'Tab');
+      const at = await this.focused();
+      if (
+        !(await this.value<boolean>(
+          `parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 2 || document.activeElement === document.body`,
+        ))
+      )
+        throw new Error(`no ring about ${at}`);
+      if (at.startsWith(text)) return times;
+      passed.push(at);
+    }
+    throw new Error(`Tab never comes to ${text}, but to ${passed.join(' | ')}`);
   }
 
   private hear(method: string, params: Params): void {

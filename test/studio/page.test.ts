@@ -2,51 +2,27 @@
 // The studio's page in Chromium, with a worker that only pretends: every part of it by pointer and keys.
 // STUDIO_SHOTS=folder keeps a picture of every step.
 import type { Plane } from '../../src/axes.ts';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makePhantom } from '../../src/data/phantom.ts';
 import { FITTED, frameOf, toScreen } from '../../src/studio/view/frame.ts';
 import { chromium } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
-import { Driver, serve } from './driver.ts';
+import type { Driver } from './driver.ts';
+import { openFake, type Fake } from './fake_page.ts';
 import { PHANTOM } from './phantom.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const SHOTS = process.env.STUDIO_SHOTS;
 const { size, spacing } = PHANTOM;
 
 needs(chromium, 'Chromium').describe('the page', () => {
-  let folder: string, server: Server, url: string, page: Driver;
+  let fake: Fake, url: string, page: Driver;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'voxelgrad-page-'));
-    const common = {
-      absWorkingDir: root,
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      target: 'es2022',
-      jsx: 'automatic',
-      jsxImportSource: 'preact',
-    } as const;
-    await build({ ...common, entryPoints: { page: 'src/studio/page/main.tsx', worker: 'test/studio/fake_worker.ts' }, outdir: folder });
-    cpSync(join(root, 'src/studio/static'), folder, { recursive: true });
-    writeFileSync(join(folder, 'sw.js'), '');
-    symlinkSync(folder, join(folder, 'large'));
-    ({ server, url } = await serve(folder));
-    page = await Driver.open();
-    await page.size(1366, 768);
+    fake = await openFake();
+    ({ url, page } = fake);
   });
-  afterAll(async () => {
-    await page?.close();
-    server?.close();
-    server?.closeAllConnections();
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => fake?.close());
 
   const text = (): Promise<string> => page.value('document.body.innerText');
   const says = (what: string): Promise<void> => page.until(`document.body.innerText.includes(${JSON.stringify(what)})`);
@@ -343,7 +319,7 @@ needs(chromium, 'Chromium').describe('the page', () => {
       expect(small).toEqual([]);
       expect(await page.value('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
       expect(await page.value(`document.querySelector('.warning').getBoundingClientRect().width`)).toBeGreaterThan(100);
-      if (stage === 'Annotate' || stage === 'Open') await shot(`${name.slice(2)}-${stage.toLowerCase()}`);
+      await shot(`${name.slice(2)}-${stage.toLowerCase()}`);
     }
   });
 

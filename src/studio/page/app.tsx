@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The page: its frame, and which part of it is seen.
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ClassesPanel } from './classes_panel.tsx';
 import { DisplayPanel } from './display_panel.tsx';
 import { dropped } from './dropped.ts';
@@ -22,6 +22,17 @@ export function App(): JSX.Element {
   const stage = useSelect((s) => s.stage);
   const scan = useSelect((s) => s.scan);
   const [over, setOver] = useState(false);
+  const waits = useSelect((s) => !!s.busy);
+  const focused = useRef<HTMLElement | null>(null);
+  // What waits cannot be pressed. Then the keyboard is where it was, or on the slice where that is gone.
+  useLayoutEffect(() => {
+    if (!waits) return undefined;
+    return () => {
+      if (document.activeElement && document.activeElement !== document.body) return;
+      const at = focused.current?.isConnected ? focused.current : document.querySelector<HTMLElement>('.view.main canvas');
+      at?.focus({ preventScroll: true });
+    };
+  }, [waits]);
   useEffect(() => listenToKeys(studio), [studio]);
   const drop = async (e: DragEvent): Promise<void> => {
     e.preventDefault();
@@ -40,26 +51,28 @@ export function App(): JSX.Element {
       onDragLeave={(e) => e.relatedTarget === null && setOver(false)}
       onDrop={(e) => void drop(e)}
     >
-      <Header />
-      {stage === 'open' || !scan ? (
-        <OpenPage />
-      ) : (
-        <main class="work">
-          <Tools />
-          <Views />
-          <aside class="panel" aria-label={stage}>
-            {stage === 'annotate' && (
-              <>
-                <SlicePanel />
-                <ClassesPanel />
-              </>
-            )}
-            {stage === 'train' && <TrainPanel />}
-            {stage === 'take' && <TakePanel />}
-            <DisplayPanel />
-          </aside>
-        </main>
-      )}
+      <div class="all" inert={waits} onFocusIn={(e) => void (focused.current = e.target as HTMLElement)}>
+        <Header />
+        {stage === 'open' || !scan ? (
+          <OpenPage />
+        ) : (
+          <main class={`work ${stage}`}>
+            <Tools />
+            <Views />
+            <aside class="panel" aria-label={stage}>
+              {stage === 'annotate' && (
+                <>
+                  <SlicePanel />
+                  <ClassesPanel />
+                </>
+              )}
+              {stage === 'train' && <TrainPanel />}
+              {stage === 'take' && <TakePanel />}
+              <DisplayPanel />
+            </aside>
+          </main>
+        )}
+      </div>
       <Notices />
       <Busy />
       <Help />

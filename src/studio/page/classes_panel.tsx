@@ -16,11 +16,16 @@ export function ClassesPanel(): JSX.Element {
   return (
     <section class="group">
       <h2>Classes</h2>
-      <ul class="classes" role="radiogroup" aria-label="Class to draw">
+      <ul class="classes" aria-label="Class to draw">
         {classes.map((c, i) =>
           i === 0 ? null : (
             <li key={i} class={value === i ? 'chosen' : ''}>
-              <button role="radio" aria-checked={value === i} class="number" onClick={() => studio.store.set({ value: i })}>
+              <button
+                aria-pressed={value === i}
+                aria-label={`Draw class ${i}`}
+                class="number"
+                onClick={() => studio.store.set({ value: i })}
+              >
                 {i}
               </button>
               <input
