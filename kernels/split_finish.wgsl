@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// y[i] = act(sum over s, in order, of partial[s][i], + bias): the second pass of a product whose reduction was split between workgroups,
-// where it has a bias or an activation; split_sum.wgsl adds up the others. One lane an element.
-// @import "lib/math.wgsl"
+// y[i] = relu(sum over s, in order, of partial[s][i], + bias): the second pass of a product whose reduction was split between workgroups,
+// where it has a bias or a ReLU; split_sum.wgsl adds up the others. One lane an element.
 alias T = f32; // @spec f32 f16
 override WG: u32 = 64u;
 
@@ -9,7 +8,7 @@ struct Params {
   n: u32, splits: u32, // elements of y; partial sums of each
   channels: u32,       // of y's last axis, along which the bias runs
   has_bias: u32,       // 1: add bias
-  act: u32,            // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
+  act: u32,            // 0 none, 1 relu
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>; // [splits, n]; filled by matmul and conv
@@ -28,5 +27,5 @@ fn split_finish(
   var sum = 0.0;
   for (var left = params.splits; left > 0u; left--) { sum += partial[(params.splits - left) * params.n + i]; }
   if (params.has_bias == 1u) { sum += f32(bias[i % params.channels]); }
-  y[i] = T(activate(sum, params.act));
+  y[i] = T(select(sum, 0.0, params.act == 1u && sum < 0.0));
 }

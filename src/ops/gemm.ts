@@ -68,12 +68,13 @@ export const blocks =
     const depth = rows + cols > 256 ? 8 : rows + cols > 64 ? 16 : 32; // BK in lib/blocks.wgsl
     return { tile: { family: 'blocks', rows, cols, depth, vec: true, spec: literals({ TM, TN, LX, SLICES }), overrides: {} }, cost };
   };
-export function matrices(RM: number, RN: number, cost: number) {
+/** Four subgroups, 2 x 2, with RM x 2 matrices each. */
+export function matrices(RM: number, cost: number) {
   return ({ subgroupMatrix, subgroupSizeMax }: Caps): Candidate => {
     const { M, N, K } = subgroupMatrix!;
     const depth = 32;
-    const spec = literals({ RM, RN, M, N, K, BK: depth, LANES: 4 * subgroupSizeMax });
-    return { tile: { family: 'matrices', rows: 2 * RM * M, cols: 2 * RN * N, depth, vec: true, spec, overrides: {} }, cost };
+    const spec = literals({ RM, M, N, K, BK: depth, LANES: 4 * subgroupSizeMax });
+    return { tile: { family: 'matrices', rows: 2 * RM * M, cols: 4 * N, depth, vec: true, spec, overrides: {} }, cost };
   };
 }
 const all =
@@ -111,7 +112,7 @@ const THIN_BLOCKS = [
   blocks(4, 2, 2.2, 8, 4), // 32 x 16
   blocks(2, 4, 2.2, 8, 4), // 16 x 32
 ];
-const MATRICES = [matrices(4, 2, 0.3), matrices(2, 4, 0.3), matrices(4, 4, 0.35), matrices(2, 2, 0.4)];
+const MATRICES = [matrices(4, 0.3), matrices(2, 0.4)];
 
 /** First match wins; tests put a row before the others. Rows of software adapters are measured (bench/lab), those of GPUs are not. */
 export const TABLE: Choice[] = [
@@ -165,7 +166,7 @@ export function shapeClass(dtype: DType, m: number, n: number, others: number): 
 
 /** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors; `blocks 128x64`, rows by columns. */
 export const tileName = ({ family, rows, cols, spec, vec }: Tile): string => {
-  const size = { registers: [spec.TM, spec.TN], blocks: [rows, cols], matrices: [spec.RM, spec.RN] }[family];
+  const size = { registers: [spec.TM, spec.TN], blocks: [rows, cols], matrices: [spec.RM, 2] }[family];
   return `${family} ${size.map((s) => parseInt(String(s))).join('x')}` + (family === 'registers' && vec ? ' vec4' : '');
 };
 
@@ -244,7 +245,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const tiles = tileCount(tile, m, n) * outer;
   const longest = aK === 1 ? 8192 : longestRange(c.caps, m + n);
   const wanted = tile.splits ?? splitsFor(c.caps, tiles, g.k, undefined, longest);
-  const splits = g.out || (tile.family === 'registers' && (g.bias || g.act)) ? 1 : wanted;
+  const splits = g.out || (g.act ?? 0) > 1 || (tile.family === 'registers' && (g.bias || g.act)) ? 1 : wanted;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
     m,

@@ -151,7 +151,7 @@ function convolve(
   const T = x.dtype;
   const k = (geometry.gi * geometry.kd * geometry.kh * geometry.kw) / (geometry.up_z * geometry.up_y * geometry.up_x);
   const size = numel(y.shape);
-  const splits = tile.family === 'registers' ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
+  const splits = tile.family === 'registers' || geometry.act > 1 ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
   const whole = splits === 1;
   const after = whole ? { has_bias: bias ? 1 : 0, act: geometry.act } : { has_bias: 0, act: 0 };
   const params = { ...geometry, ...after, tiles: geometry.tiles * splits, splits, y_split: size };

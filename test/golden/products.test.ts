@@ -11,7 +11,7 @@ const IDS = [
   'convTranspose2d: 3 x 3 stride 2',
   'attention: heads from channels (f16)',
   'batch and a split reduction',
-  'a split reduction, bias and GELU',
+  'a split reduction, bias and ReLU',
   'conv2d, a split reduction, bias and ReLU',
   'attention, heads',
   'attention, a slice at a time',

@@ -56,7 +56,7 @@ export async function orderDoesNotMatter(list: readonly NamedCase[], caps: Parti
 /** The same for the families of products that software adapters do not choose. */
 export async function orderDoesNotMatterInTiles(list: readonly NamedCase[]): Promise<Set<string>> {
   TABLE.unshift(
-    { when: ({ caps, dtype }) => dtype === 'f16' && caps.subgroupMatrix !== null, candidates: (caps) => [matrices(2, 2, 1)(caps)] },
+    { when: ({ caps, dtype }) => dtype === 'f16' && caps.subgroupMatrix !== null, candidates: (caps) => [matrices(2, 1)(caps)] },
     { when: () => true, candidates: () => [blocks(4, 4, 1)()] },
   );
   try {

@@ -49,7 +49,7 @@ it.for([
   using device = await openDevice();
   const { caps } = device;
   if (family === 'matrices' && !caps.subgroupMatrix) context.skip('the adapter has no subgroup matrices of f16 added in f32');
-  TABLE.unshift({ when: () => true, candidates: (on) => [family === 'blocks' ? blocks(4, 4, 1)() : matrices(2, 2, 1)(on)] });
+  TABLE.unshift({ when: () => true, candidates: (on) => [family === 'blocks' ? blocks(4, 4, 1)() : matrices(2, 1)(on)] });
   const list = dispatches(caps, dtype).filter(({ def }) => def.entry !== 'split_sum'); // of a reduction that is cut
   TABLE.shift();
   expect(list.map((d) => d.def.entry)).toEqual(['matmul', 'conv', 'conv', 'conv_dweight'].map((op) => `${op}_${family}`));
