@@ -15,8 +15,7 @@ struct Params {
   w_z: u32, w_y: u32, w_x: u32,                     // weight: stride over taps along each axis
   has_bias: u32,                                    // 1: add bias
   act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
-  tiles: u32,                                       // tiles in all, so workgroups: phases x groups x splits x rows x columns
-  splits: u32, y_split: u32,                        // ranges of the reduction (conv.wgsl: 1); from one range's y to the next
+  tiles: u32,                                       // tiles in all, so workgroups: phases x groups x rows x columns
 }
 
 // One axis within a phase: its first tap, how many, the input offset of the first and the input step between two.

@@ -32,8 +32,10 @@ fn place(tile: u32) -> Place {
   let across = (params.go + BN - 1u) / BN;
   let groups = params.yc / params.go;
   let down = (params.n * grid.x * grid.y * grid.z + BM - 1u) / BM;
-  let outer = tile / (down * across) / params.splits;
-  let split = tile / (down * across) % params.splits;
+  // More tiles than y has: so many ranges of the reduction, each with a y of its own.
+  let splits = max(1u, params.tiles / (down * across * groups * up().x * up().y * up().z));
+  let outer = tile / (down * across) / splits;
+  let split = tile / (down * across) % splits;
   let f = outer / groups;
   var p: Place;
   p.m0 = (tile % down) * BM;
@@ -45,10 +47,10 @@ fn place(tile: u32) -> Place {
   p.ay = axis(i32(p.phase.y), params.kh, params.up_y, params.pad_y, params.dil_y, params.step_y);
   p.ax = axis(i32(p.phase.z), params.kw, params.up_x, params.pad_x, params.dil_x, params.step_x);
   let all = u32(p.az.count * p.ay.count * taps_x(p)) * ((length() + BK - 1u) / BK);
-  let share = (all + params.splits - 1u) / params.splits;
+  let share = (all + splits - 1u) / splits;
   p.first = min(split * share, all);
   p.steps = min(share, all - p.first);
-  p.y0 = split * params.y_split;
+  p.y0 = split * params.n * params.yd * params.yh * params.yw * params.yc;
   return p;
 }
 

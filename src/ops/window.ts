@@ -145,7 +145,7 @@ function convolve(
   { caps, scratch }: Context,
   tile: Tile,
   [x, w, bias, y]: readonly [Ref, Ref, Ref | null, Ref],
-  geometry: Omit<ConvParams, 'has_bias' | 'splits' | 'y_split'>,
+  geometry: Omit<ConvParams, 'has_bias'>,
   wSteps: readonly number[],
 ): Dispatch[] {
   const T = x.dtype;
@@ -154,7 +154,7 @@ function convolve(
   const splits = tile.family === 'registers' || geometry.act > 1 ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
   const whole = splits === 1;
   const after = whole ? { has_bias: bias ? 1 : 0, act: geometry.act } : { has_bias: 0, act: 0 };
-  const params = { ...geometry, ...after, tiles: geometry.tiles * splits, splits, y_split: size };
+  const params = { ...geometry, ...after, tiles: geometry.tiles * splits };
   const out = whole ? y : scratch([splits, size]);
   const bindings = { x, w, bias: bias ?? w, y: out };
   const grid = grid1d(params.tiles);
