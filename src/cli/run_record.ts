@@ -15,6 +15,7 @@ import { FolderLock } from '../files/lock.ts';
 import { readJson } from '../files/regular.ts';
 import type { DataChange } from '../train/data_files.ts';
 import type { Plan } from '../methods/plan.ts';
+import type { RunState } from '../train/checkpoint.ts';
 import type { Survey } from '../train/survey.ts';
 import { runRecordSchema } from './run_record_schema.ts';
 import { annotationWords } from '../train/annotated.ts';
@@ -97,10 +98,17 @@ export function recordWeights(run: string, weights: string, ensemble: string | u
   updateRecord(run, ({ predictedWith = [] }) => ({ predictedWith: [...new Set([...predictedWith, weights])], ensemble }));
 }
 
-export function machineOf({ info, caps }: Device): NonNullable<ReportInput['machine']> {
+/** "llvmpipe 15 until iteration 200, llvmpipe 19 until iteration 300"; nothing where there were none. */
+export const adapterWords = (adapters: RunState['adapters'] = []): string =>
+  adapters
+    .map(({ adapter, driver, iteration }) => `${adapter}${driver === undefined ? '' : ` [${driver}]`} until iteration ${iteration}`)
+    .join(', ');
+
+/** `before`: the adapters that did a part of the work earlier. */
+export function machineOf({ info, caps }: Device, before = ''): NonNullable<ReportInput['machine']> {
   const cpus = os.cpus();
   return {
-    adapter: `${info.name}${caps.software ? ' (software)' : ''}`,
+    adapter: `${info.name}${caps.software ? ' (software)' : ''}${before && `; before it ${before}`}`,
     driver: info.driver,
     backend: { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan',
     host:

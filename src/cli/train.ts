@@ -22,6 +22,7 @@ import { suitPlan } from '../train/initial_weights.ts';
 import { frozenNetworks } from '../train/networks.ts';
 import { inferPlan } from '../train/presets.ts';
 import { assertNoRun } from '../train/run_store.ts';
+import { adaptersBefore } from '../train/start.ts';
 import { folderStore, tracesOf } from '../io/node/run/folder.ts';
 import { newestCheckpoint } from '../io/node/run/checkpoint.ts';
 import { ensembleWords } from '../train/ensemble.ts';
@@ -34,7 +35,7 @@ import { failureOf } from './failure.ts';
 import { integer, number } from './numbers.ts';
 import { paceLine } from './pace.ts';
 import { assertOneSource, readPlanFile } from './plan_file.ts';
-import { firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
+import { adapterWords, firstFacts, machineOf, readRecord, updateRecord, type RunRecord } from './run_record.ts';
 import { commandLine } from './text.ts';
 import { trainingProgress } from './training_progress.ts';
 import { tunedTiles } from './tuned_tiles.ts';
@@ -159,8 +160,10 @@ async function survive(
   let furthest = 0;
   for (let lost = 0; ;) {
     // A run goes on with the tiles that it began with, whatever has been tuned since.
-    const begun = resume ? ((await newestCheckpoint(options.run)).state.tiles ?? {}) : undefined;
-    using device = await openDevice({ tiles: (info) => begun ?? tunedTiles(info) });
+    const begun = resume ? (await newestCheckpoint(options.run)).state : undefined;
+    using device = await openDevice({ tiles: (info) => (begun ? (begun.tiles ?? {}) : tunedTiles(info)) });
+    const before = begun && adapterWords(adaptersBefore(begun, device.info));
+    if (before) context.note(`another adapter than ${before}: times of both are added up, and the last bits are not those of either alone`);
     try {
       const outcome = await runTraining({
         plan,
@@ -225,13 +228,14 @@ async function survive(
         ...(key === 'train' && { peakBytes }),
       }));
       const { data: _sums, ...shown } = state; // of every file: the checkpoints have them
-      const record = updateRecord(options.run, (before) => ({
+      const idle = begun?.iteration === state.iteration; // it was over, and this machine has trained nothing of it
+      const record = updateRecord(options.run, ({ machine, stages: others = [] }) => ({
         fold,
         finished,
         state: shown,
-        machine: machineOf(device),
+        machine: (idle && machine) || machineOf(device, adapterWords(state.adapters)),
         dataset: resolve(dataset.folder),
-        stages: [...stages, ...(before.stages ?? []).filter((stage) => !Object.values(names).includes(stage.name))],
+        stages: [...stages, ...others.filter((stage) => !Object.values(names).includes(stage.name))],
       }));
       return { ...outcome, record };
     } catch (error) {

@@ -66,7 +66,10 @@ export interface RunState {
   readonly ranks?: RankHistory;
   /** Iterations at which the run was taken up again. */
   readonly resumed: readonly number[];
+  /** What trains it now, and what did before up to which iteration; `driver` is absent in older checkpoints. */
   readonly adapter: string;
+  readonly driver?: string;
+  readonly adapters?: readonly { readonly iteration: number; readonly adapter: string; readonly driver?: string }[];
   /** How many micro-batches each program takes at once since the first iteration, likewise; absent before. */
   readonly together?: Together;
   /** Tuned tiles that the run was begun with: sums in another order would be other bits. */
@@ -231,6 +234,8 @@ const stateSchema = z.looseObject({
   seconds: z.number(),
   resumed: z.array(z.number()),
   adapter: z.string(),
+  driver: z.string().optional(),
+  adapters: z.array(z.looseObject({ iteration: z.number(), adapter: z.string(), driver: z.string().optional() })).optional(),
   best: z.looseObject({ score: z.number(), iteration: z.number() }).nullable(),
   ensemble: z.looseObject({ members: z.array(z.string()).min(1), dice: z.record(z.string(), z.number()) }).optional(),
   means: z.record(z.string(), z.number()).optional(),

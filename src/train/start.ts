@@ -3,6 +3,7 @@
 import type { Fold } from '../data/folds.ts';
 import { DataError } from '../errors.ts';
 import { sha256 } from '../files/sha256.ts';
+import type { DeviceInfo } from '../gpu/caps.ts';
 import { currentDevice } from '../gpu/device.ts';
 import { checkpointIn, FIRST_VERSION, restoreNetworks, restoreOptimisers, stateIn, type RunState } from './checkpoint.ts';
 import { changedFiles, refuseChanged, trainedSums } from './data_files.ts';
@@ -30,6 +31,16 @@ export async function newestIn(store: RunStore): Promise<{ name: string; state: 
   );
 }
 
+/** Adapters that trained a run before this one, by the iteration that they were left at: each has its own times and its own last bits. */
+export function adaptersBefore(
+  { adapters = [], adapter, driver, iteration }: RunState,
+  info: DeviceInfo,
+): NonNullable<RunState['adapters']> {
+  const same = adapter === info.name && (driver ?? info.driver) === info.driver;
+  if (same || iteration === (adapters.at(-1)?.iteration ?? 0)) return adapters; // or the last one has not trained at all
+  return [...adapters, { iteration, adapter, ...(driver !== undefined && { driver }) }];
+}
+
 /** A new run's state, or the newest checkpoint's with everything put back. */
 export async function startState(
   { plan, dataset, store, resume, dataChanged = false, init, onInit, ranks, ranksChanged = false, once = false }: TrainOptions,
@@ -45,19 +56,22 @@ export async function startState(
     const { name } = await newestIn(store),
       path = store.path(name);
     const checkpoint = await checkpointIn(store, name);
-    // A field that came after the run began changes the digest of its plan, and nothing else.
-    const older = checkpoint.state.plan === FIRST_VERSION || (checkpoint.state.trained && !sameFields(plan, checkpoint.state.trained));
-    if (older) assertTrainedWith(plan, checkpoint.state.trained!, store.path('plan.json'));
-    else if (checkpoint.state.plan !== digest) {
-      throw new DataError(
-        `${path}: belongs to another plan, got digest ${checkpoint.state.plan}, expected ${digest}.`,
-        'Resume with the plan.json of its run folder, or train into a new folder.',
-      );
-    }
     const { state } = checkpoint;
+    if (state.plan !== digest) {
+      if (state.trained) assertTrainedWith(plan, state.trained, store.path('plan.json'));
+      // A field that came after the run began changes the digest of its plan, and nothing else.
+      const older = state.plan === FIRST_VERSION || (state.trained && !sameFields(plan, state.trained));
+      if (!older)
+        throw new DataError(
+          `${path}: belongs to another plan, got digest ${state.plan}, expected ${digest}` +
+            `${state.trained ? ': its "prediction" or "evaluation", by which checkpoints are chosen, was edited' : ''}.`,
+          'Resume with the plan.json of its run folder, or train into a new folder.',
+        );
+    }
     const files = state.data ? changedFiles(state.data, data) : [];
     if (files.length > 0 && !dataChanged) refuseChanged(dataset.folder, files);
     const history = continuedBy(ranks?.ranks ?? 1, state, path, ranksChanged);
+    const adapters = adaptersBefore(state, info);
     restoreNetworks(nets, checkpoint.tensors, path);
     restoreOptimisers(optimisers, checkpoint, averages);
     return {
@@ -70,6 +84,8 @@ export async function startState(
       ...(history.length > 0 && { ranks: history }),
       resumed: [...state.resumed, state.iteration],
       adapter: info.name,
+      driver: info.driver,
+      ...(adapters.length > 0 && { adapters }),
     };
   }
   if ((!ranks || ranks.rank === 0) && !(once && (await neverBegan(store, async (name) => (await stateIn(store, name)).iteration))))
@@ -105,6 +121,7 @@ export async function startState(
     ...(ranks && { ranks: continuedBy(ranks.ranks, { iteration: 0 }, store.folder, true) }),
     resumed: [],
     adapter: info.name,
+    driver: info.driver,
     tiles: caps.tiles,
   };
 }

@@ -243,7 +243,13 @@ describe('a run that is taken up again', () => {
           p.method.network2d.rate = 5e-4;
         }),
       }),
-    ).rejects.toThrow(/final\.safetensors: belongs to another plan.*Resume with the plan\.json/);
+    ).rejects.toThrow(/plan\.json: was edited after the training[^]*: method\.network2d\.rate: got 0\.0005, expected/);
+    const judged = plan((p) => {
+      p.prediction.step = 0.25; // validation chooses the best checkpoint by it
+    });
+    await expect(session(join(root, 'alone'), { resume: true, plan: judged })).rejects.toThrow(
+      /final\.safetensors: belongs to another plan.*"prediction" or "evaluation".*Resume with the plan\.json/,
+    );
     await expect(session(join(root, 'alone'))).rejects.toThrow(/holds a run already.*--resume/);
     expect(await weights(join(root, 'alone'))).toEqual(alone);
   });
