@@ -64,7 +64,7 @@ export async function startState(
       if (!older)
         throw new DataError(
           `${path}: belongs to another plan, got digest ${state.plan}, expected ${digest}` +
-            `${state.trained ? ': its "prediction" or "evaluation", by which checkpoints are chosen, was edited' : ''}.`,
+            `${state.trained ? ': trained alike, "prediction", "evaluation" or the order of fields was edited' : ''}.`,
           'Resume with the plan.json of its run folder, or train into a new folder.',
         );
     }
