@@ -162,8 +162,11 @@ async function survive(
     // A run goes on with the tiles that it began with, whatever has been tuned since.
     const begun = resume ? (await newestCheckpoint(options.run)).state : undefined;
     using device = await openDevice({ tiles: (info) => (begun ? (begun.tiles ?? {}) : tunedTiles(info)) });
-    const before = begun && adapterWords(adaptersBefore(begun, device.info));
-    if (before) context.note(`another adapter than ${before}: times of both are added up, and the last bits are not those of either alone`);
+    const left = begun && adaptersBefore(begun, device.info);
+    if (left && left.length > (begun.adapters?.length ?? 0))
+      context.note(
+        `another adapter than ${adapterWords(left)}: times of both are added up, and the last bits are not those of either alone`,
+      );
     try {
       const outcome = await runTraining({
         plan,
