@@ -248,7 +248,7 @@ describe('a run that is taken up again', () => {
       p.prediction.step = 0.25; // validation chooses the best checkpoint by it
     });
     await expect(session(join(root, 'alone'), { resume: true, plan: judged })).rejects.toThrow(
-      /final\.safetensors: belongs to another plan.*"prediction" or "evaluation".*Resume with the plan\.json/,
+      /final\.safetensors: belongs to another plan.*"prediction", "evaluation".*Resume with the plan\.json/,
     );
     await expect(session(join(root, 'alone'))).rejects.toThrow(/holds a run already.*--resume/);
     expect(await weights(join(root, 'alone'))).toEqual(alone);
