@@ -123,7 +123,10 @@ export interface Method<M extends MethodPlan = any, F = any> {
   averageDecay?(plan: Plan<M>): number;
   /** Whether volumes without any annotation teach its networks something. Default false. */
   learnsUnannotated?(plan: Plan<M>): boolean;
-  /** What changes with the iteration `it` of `n`, besides learning rates. `means`: of what its steps have reported every ten iterations. */
+  /**
+   * What changes with the iteration `it` of `n`, besides learning rates; where `pretrains` is 1 no label is learnt, so that all training
+   * cases are drawn. `means`: of what its steps have reported every ten iterations.
+   */
   schedule(plan: Plan<M>, it: number, n: number, means: Means): Readonly<Record<string, number>>;
   /** What the step takes of a region. A function of the seed and `n` alone, so that a resumed run goes on exactly where it was. */
   feed(plan: Plan<M>, drawn: Drawn): F;

@@ -21,6 +21,7 @@ import { Philox } from '../random/philox.ts';
 import { integer, number, rate } from './plan_fields.ts';
 import type { Plan, Preset } from './plan.ts';
 import { storageOf } from './precision.ts';
+import { hiddenBlocks, paintOrSegment, pretrains, shown } from './pretraining.ts';
 import { chooseSlices } from './slices.ts';
 import { StepContext } from './step_context.ts';
 import { compileVolumeStep } from './volume_step.ts';
@@ -40,6 +41,7 @@ export interface SupervisedFields<N> {
   rate: number;
   decay: number;
   slices?: number;
+  pretraining?: number;
   loss: { ce: number; dice: number };
 }
 
@@ -49,6 +51,8 @@ export type VolumeFeed = {
   readonly label: Float32Array;
   readonly annotated: Float32Array;
   readonly present: Float32Array;
+  /** Where pretraining hides the volume; absent without. */
+  readonly hidden?: Float32Array;
 };
 
 export interface SupervisedOptions<N> {
@@ -56,6 +60,8 @@ export interface SupervisedOptions<N> {
   readonly network: z.ZodType<N>;
   /** The network sees transverse slices, `method.slices` of a volume in each iteration, annotated ones first. */
   readonly slices?: boolean;
+  /** It can begin with scans alone (`method.pretraining`); a network of whole volumes. */
+  readonly pretrains?: boolean;
   /** Sizes, learning rate and decay by preset, and how many slices a network of slices sees. */
   preset(preset: Preset): { network: N; rate: number; decay: number; slices?: number };
   /** What else the network needs otherwise than other methods do, such as a schedule or a ROI. */
@@ -77,6 +83,11 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
       rate: rate().describe('learning rate'),
       decay: number(0, 1).describe('weight decay'),
       ...(options.slices && { slices: integer(1, 512).describe('transverse slices of a volume in an iteration, annotated ones first') }),
+      ...(options.pretrains && {
+        pretraining: number(0, 0.9).describe(
+          'share of the iterations, the first ones, in which it paints hidden blocks of all training scans and sees no label; 0: none',
+        ),
+      }),
       loss: z.strictObject({ ce: number(0, 100), dice: number(0, 100) }),
     }) as unknown as z.ZodType<SupervisedFields<N>>,
     preset(preset, shared) {
@@ -84,7 +95,7 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
       const { optimiser, augmentation, training, prediction, evaluation, ...before } = shared;
       return {
         ...before,
-        method: { name, ...options.preset(preset), loss: { ce: 0.5, dice: 0.5 } },
+        method: { name, ...options.preset(preset), ...(options.pretrains && { pretraining: 0 }), loss: { ce: 0.5, dice: 0.5 } },
         optimiser,
         augmentation,
         training,
@@ -96,6 +107,12 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
       ...(plan.method.loss.ce + plan.method.loss.dice > 0
         ? []
         : ['method.loss: got ce 0 and dice 0, expected at least one above 0 (nothing would learn to segment)']),
+      ...(plan.method.pretraining && !pretrains(plan.method.pretraining, 0, plan.training.iterations)
+        ? [
+            `method.pretraining: got ${plan.method.pretraining} of ${plan.training.iterations} iterations, which is none, ` +
+              `expected 0 or at least ${1 / plan.training.iterations}`,
+          ]
+        : []),
       ...(options.contradictions?.(plan) ?? []),
     ],
     parts: {},
@@ -103,7 +120,8 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
     bare: name,
     networks: (plan) => ({ [name]: options.make(plan.method.network, plan.classes.length, storageOf(plan)) }),
     groups: ({ method }, nets) => ({ [name]: { groups: decayGroups(nets[name].parameters(), method.decay), rate: method.rate } }),
-    schedule: () => ({}),
+    schedule: ({ method: { pretraining = 0 } }, it, n): Record<string, number> =>
+      pretraining > 0 ? { pretrains: Number(pretrains(pretraining, it, n)) } : {},
     feed(plan, { sample, unlabelled, n }) {
       const chosen = options.slices
         ? chooseSlices(sample, 'transverse', seenOf(plan)[0], new Philox(plan.training.seed, 'order').uniform(n, 1, sample.size[0]))
@@ -115,6 +133,7 @@ export function supervised<N>(name: string, options: SupervisedOptions<N>): Meth
         label: part(sample.label),
         annotated: part(sample.weight),
         present: Float32Array.from(plan.classes, (_, c) => (unlabelled.includes(c) ? 0 : 1)),
+        ...(plan.method.pretraining && { hidden: hiddenBlocks(sample.size, plan.training.seed, n) }),
       };
     },
     step: (plan, nets, optimisers, stepOptions) =>
@@ -158,22 +177,30 @@ function compileStep(
   const {
     classes,
     training: { batch, seed },
-    method: { loss: factors, slices },
+    method: { loss: factors, slices, pretraining },
   } = plan;
   const seen = seenOf(plan);
   net.train();
   useRandom(net, context.random(seed));
-  const example = { image: spec(seen), label: spec(seen), annotated: spec(seen), present: spec([classes.length]) };
+  const example = {
+    image: spec(seen),
+    label: spec(seen),
+    annotated: spec(seen),
+    present: spec([classes.length]),
+    ...(pretraining && { hidden: spec(seen) }),
+  };
   const inseparable = [...net.modules()].some((m) => m instanceof BatchNorm || m instanceof BatchStatisticsNorm);
   return compileVolumeStep(
     context,
     example,
     { ...options, batch, inseparable, unrecorded: batch },
-    ({ image, label, annotated, present }: Inputs<typeof example>, share) => {
-      const x = reshape(image, slices === undefined ? [...image.shape, 1] : [-1, ...seen.slice(1), 1]);
+    ({ image, label, annotated, present, hidden }: Inputs<typeof example>, share) => {
+      const on = hidden && context.scalar('pretrains');
+      const x = reshape(on ? shown(image, hidden, on) : image, slices === undefined ? [...image.shape, 1] : [-1, ...seen.slice(1), 1]);
       const logits = reshape(net.forward(x), [...image.shape, classes.length]);
       const oneHot = noGrad(() => oneHotOf(label, classes.length));
-      context.learn(name, meanOf(segLosses(logits, oneHot, annotated, partial ? present : undefined, factors)), share);
+      const loss = meanOf(segLosses(logits, oneHot, annotated, partial ? present : undefined, factors));
+      context.learn(name, on ? paintOrSegment(loss, on, logits, image, hidden) : loss, share);
     },
   );
 }

@@ -20,6 +20,7 @@ export const vnet = supervised('vnet', {
     rate: RATES[preset],
     decay: 1e-4,
   }),
+  pretrains: true,
   make: ({ width, dropout }, classes, storage) => new VNet({ width, dropout, inChannels: 1, classes }, storage),
   contradictions: ({ data: { roi } }) =>
     roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method "vnet"`])),

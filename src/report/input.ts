@@ -71,6 +71,8 @@ export interface LogRow {
   lr?: Record<string, number>;
   /** Share of voxels on which networks agree, 0 to 1, for example "2D planes", "2D and SAM". */
   agreement?: Record<string, number>;
+  /** 1 where no label was learnt yet, so that the loss is another one. */
+  pretrains?: number;
   /** True on the first row after training was resumed from a checkpoint. */
   resumed?: boolean;
 }

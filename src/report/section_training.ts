@@ -35,10 +35,11 @@ export function trainingSection(log: readonly LogRow[] | undefined): Html | null
     curve('lr', 'Learning rate', { label: 'learning rate', type: 'log', tickFormat: '.0e', ticks: 4 }),
   ].filter((each) => each !== null);
   if (curves.length === 0) return null;
+  const pretrained = rows.filter((row) => row.pretrains === 1).at(-1)?.iteration;
   const measured = new Set(rows.filter((row) => row.loss).map((row) => row.iteration)).size;
   return html`<p>
       ${counted(rows[rows.length - 1].iteration, 'iteration')}, of which ${measured} are in the log and
-      drawn.${resumes.length > 0 && ` Grey dashed lines: training was resumed ${counted(resumes.length, 'time')}, at iteration ${resumes.slice(0, MOST_RESUMES).join(', ')}${resumes.length > MOST_RESUMES ? ', ... (the first of them are drawn)' : ''}.`}
+      drawn.${resumes.length > 0 && ` Grey dashed lines: training was resumed ${counted(resumes.length, 'time')}, at iteration ${resumes.slice(0, MOST_RESUMES).join(', ')}${resumes.length > MOST_RESUMES ? ', ... (the first of them are drawn)' : ''}.`}${pretrained !== undefined && ` Up to iteration ${pretrained} no label was learnt: the loss is that of painting what was hidden of the scans.`}
     </p>
     <div class="pair">${curves}</div>`;
 }

@@ -192,7 +192,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const factor = learningRateFactor(plan.optimiser, it, state.iterations);
     for (const [name, optimiser] of optimisers) optimiser.lr = rates.get(name)! * factor;
     const scheduled = method.schedule(plan, it, state.iterations, state.means ?? {});
-    const result = await step.run(await sampler.iteration(it, ranks), { iteration: it, ...scheduled });
+    const result = await step.run(await sampler.iteration(it, ranks, { all: scheduled.pretrains === 1 }), { iteration: it, ...scheduled });
     const done = it + 1;
     state = { ...state, iteration: done };
     if (plan.training.maxMinutes !== null && done <= PACE) {
@@ -203,7 +203,9 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     warm = true;
     const fixesLength = plan.training.maxMinutes !== null && done === PACE;
     const last = (): boolean => done === state.iterations;
-    const selects = (): boolean => isSelection(plan, done, state.iterations) && (heldOut || networkList(nets).length > 1);
+    // A network that has learnt no label yet is not worth keeping, however well a brighter voxel may do for a nodule.
+    const selects = (): boolean =>
+      scheduled.pretrains !== 1 && isSelection(plan, done, state.iterations) && (heldOut || networkList(nets).length > 1);
     const due = first && (checkpoints.due(done) || fixesLength);
     const rows = done % LOG_EVERY === 0 || done === 1 || (due && checkpoints.fixed) || last() || selects();
     if (rows || due) {
@@ -232,6 +234,11 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     if (fixesLength) {
       const iterations = await iterationsByClock(plan, state, stages, validated, load);
       state = { ...state, iterations: ranks ? (await ranks.gather(iterations))[0] : iterations };
+      if (scheduled.pretrains === 1 && state.iterations === done)
+        throw new DataError(
+          `train: no label was learnt in the time there is, got ${plan.training.maxMinutes} minutes for ${done} iterations of pretraining.`,
+          'Raise training.maxMinutes, or lower method.pretraining.',
+        );
     }
     let better = false;
     if (first && selects()) {

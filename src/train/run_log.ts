@@ -19,6 +19,8 @@ export interface LogEntry {
   readonly agreement?: Readonly<Record<string, number>>;
   readonly quality?: number;
   readonly lambda?: number;
+  /** 1 where no label was learnt (`method.pretraining`): the loss is another one. */
+  readonly pretrains?: number;
   readonly seconds?: number;
   readonly resumed?: boolean;
   /** When it was written, seconds since 1970; set by `write`. */
@@ -29,7 +31,7 @@ export interface LogEntry {
 export type LogWriter = (Disposable | AsyncDisposable) & { write(entry: LogEntry): void };
 
 const GROUPS = new Set(['loss', 'norm', 'scale', 'dice', 'fit', 'lr', 'agreement']),
-  NUMBERS = new Set(['quality', 'lambda', 'seconds', 'time']);
+  NUMBERS = new Set(['quality', 'lambda', 'pretrains', 'seconds', 'time']);
 
 const isNumber = (value: unknown): boolean => typeof value === 'number' || value === null; // what is no number is written as null
 

@@ -18,12 +18,14 @@ export class Sampler<F = any> {
   private readonly load: (name: string) => Promise<PreparedCase>;
   /** Cases to draw from in turn, each list in an order of its own. */
   private readonly turns: readonly (readonly string[])[];
+  private readonly names: readonly string[];
   private readonly foreground = new Map<string, Uint32Array[]>();
 
   /** `load` gives a prepared case by name; it may cache. `bare`: cases without annotation. */
   constructor(plan: Plan, names: readonly string[], load: (name: string) => Promise<PreparedCase>, bare: ReadonlySet<string> = new Set()) {
     this.plan = plan;
     this.load = load;
+    this.names = names;
     const known = names.filter((name) => !bare.has(name));
     // A volume without annotation teaches only those who learn from each other: they see one in every two, and never in the
     // iterations whose measures are read, of one volume each: the tenth, the twentieth ...
@@ -36,28 +38,33 @@ export class Sampler<F = any> {
       );
   }
 
-  /** Name of the case of the n-th sample: every epoch is a new permutation. */
-  caseOf(n: number): string {
-    const turn = n % this.turns.length;
-    const names = this.turns[turn];
-    const at = Math.floor(n / this.turns.length);
+  /** Name of the case of the n-th sample: every epoch is a new permutation. `all`: the annotated ones and the others alike. */
+  caseOf(n: number, { all = false }: { readonly all?: boolean } = {}): string {
+    const turns = all ? [this.names] : this.turns;
+    const turn = n % turns.length;
+    const names = turns[turn];
+    const at = Math.floor(n / turns.length);
     const order = new Philox(this.plan.training.seed, 'order').permutation(
       Math.floor(at / names.length),
-      this.turns.length > 1 && turn === 0 ? UNANNOTATED : 0,
+      turns.length > 1 && turn === 0 ? UNANNOTATED : 0,
       names.length,
     );
     return names[order[at % names.length]];
   }
 
-  /** The volumes of one iteration; of one among several processes, its part of them. */
-  iteration(it: number, { rank, ranks }: { readonly rank: number; readonly ranks: number } = { rank: 0, ranks: 1 }): Promise<F[]> {
+  /** The volumes of one iteration; of one among several processes, its part of them. `all`: as `caseOf` has it. */
+  iteration(
+    it: number,
+    { rank, ranks }: { readonly rank: number; readonly ranks: number } = { rank: 0, ranks: 1 },
+    from: { readonly all?: boolean } = {},
+  ): Promise<F[]> {
     const { batch } = this.plan.training;
-    return Promise.all(Array.from({ length: batch }, (_, b) => this.sample((it * ranks + rank) * batch + b)));
+    return Promise.all(Array.from({ length: batch }, (_, b) => this.sample((it * ranks + rank) * batch + b, from)));
   }
 
-  async sample(n: number): Promise<F> {
+  async sample(n: number, from: { readonly all?: boolean } = {}): Promise<F> {
     const { plan } = this;
-    const { prepared, cut } = await this.cut(n);
+    const { prepared, cut } = await this.cut(n, from);
     const sample = applyAugmentation(cut, drawAugmentation(plan.training.seed, n, 0, cut.size, plan.augmentation));
     return methodOf(plan).feed(plan, { sample, unlabelled: prepared.unlabelled, n });
   }
@@ -72,9 +79,9 @@ export class Sampler<F = any> {
     return { ...prepared, ...voxels, grid, native: grid, stored: grid };
   }
 
-  private async cut(n: number): Promise<{ prepared: PreparedCase; cut: Sample }> {
+  private async cut(n: number, from: { readonly all?: boolean } = {}): Promise<{ prepared: PreparedCase; cut: Sample }> {
     const { data, training } = this.plan;
-    const prepared = await this.load(this.caseOf(n));
+    const prepared = await this.load(this.caseOf(n, from));
     const roi = [...data.roi] as Triple;
     const draw = new Philox(training.seed, 'augment').cursor(n, 1);
     const start =

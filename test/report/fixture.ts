@@ -75,6 +75,7 @@ export function fullInput(evil = ''): ReportInput {
       dice: { [`${evil}net`]: 0.2 * iteration },
       lr: { [`${evil}net`]: 1e-3 / iteration },
       agreement: { [`${evil}planes`]: 0.9 },
+      pretrains: Number(iteration <= 2),
       resumed: iteration === 3,
     })),
     overlays: chooseOverlayCases(summary).map((name) => ({

@@ -218,6 +218,10 @@ describe('what the sections say', () => {
     expect(cells.textContent).toMatch(/−\d/);
   });
 
+  it('training: says up to where the loss is of painting', () => {
+    expect(sectionText('training')).toContain('Up to iteration 2 no label was learnt');
+  });
+
   it('training: resume points are marked in every chart', () => {
     expect(sectionText('training')).toContain('resumed 1 time, at iteration 3');
     const charts = [...document.getElementById('training')!.parentElement!.querySelectorAll('svg')];
