@@ -319,6 +319,8 @@ needs(chromium, 'Chromium').describe('the page', () => {
       expect(small).toEqual([]);
       expect(await page.value('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
       expect(await page.value(`document.querySelector('.warning').getBoundingClientRect().width`)).toBeGreaterThan(100);
+      const slice = `document.querySelector('canvas[data-plane=transverse]').getBoundingClientRect().height`;
+      if (stage !== 'Open') expect(await page.value(slice)).toBeGreaterThan(100); // it was a line where a class of the page met a button's
       await shot(`${name.slice(2)}-${stage.toLowerCase()}`);
     }
   });

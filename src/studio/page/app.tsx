@@ -56,7 +56,7 @@ export function App(): JSX.Element {
         {stage === 'open' || !scan ? (
           <OpenPage />
         ) : (
-          <main class={`work ${stage}`}>
+          <main class="work" data-stage={stage}>
             <Tools />
             <Views />
             <aside class="panel" aria-label={stage}>
