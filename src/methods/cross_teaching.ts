@@ -32,11 +32,12 @@ import { AGREEMENT, supervisionOf } from './sanet/step.ts';
 import { chooseSlices, planeFeed, type PlaneFeed } from './slices.ts';
 import { StepContext } from './step_context.ts';
 import type { VolumeFeed } from './supervised.ts';
+import { vnetSizes } from './vnet_sizes.ts';
 import { compileVolumeStep } from './volume_step.ts';
 
 const schema = z.strictObject({
   name: z.literal('cross_teaching'),
-  vnet: z.strictObject({ width: integer(2, 64), dropout: number(0, 0.9) }),
+  vnet: vnetSizes,
   unet: z.strictObject({ width: integer(2, 128) }),
   rate: rate().describe('learning rate of all three networks'),
   decay: number(0, 1).describe('weight decay'),

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { choice, flag, integer, number, rate, share } from '../plan_fields.ts';
 import type { Plan } from '../plan.ts';
+import { vnetSizes } from '../vnet_sizes.ts';
 
 const graph = z.strictObject({
   nodes: z.literal(32).describe('[7] nodes of each graph'),
@@ -81,12 +82,7 @@ const sam = z.strictObject({
   testPrompt: choice(['consensus-centre']).describe('[3] innermost voxel of the two-plane consensus; never ground truth'),
 });
 
-const vnet = z.strictObject({
-  width: integer(2, 64).describe('channels of the first stage'),
-  dropout: number(0, 0.9).describe('of whole channels, after the bottleneck and before the head'),
-  rate: rate().describe('learning rate'),
-  decay: number(0, 1).describe('weight decay'),
-});
+const vnet = vnetSizes.extend({ rate: rate().describe('learning rate'), decay: number(0, 1).describe('weight decay') });
 
 export const teacherAverage = number(0, 0.9999).describe(
   'pseudo labels come from running averages of the weights, of which this is left after an iteration; 0: from the weights as they are',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SA-Net's part of the four presets (specification, section C).
 import type { Preset } from '../plan.ts';
+import { vnetPreset } from '../vnet_sizes.ts';
 import type { SanetFields } from './plan.ts';
 
 const NET = {
@@ -18,10 +19,9 @@ const SAM = {
   demo: { size: 64, width: 192, depth: 6, heads: 3 },
 } as const;
 
-const VNET = { paper: 16, base: 16, tiny: 8, demo: 4 } as const;
-
 export function sanetPreset(preset: Preset): SanetFields {
-  const small = preset === 'tiny' || preset === 'demo';
+  const small = preset === 'tiny' || preset === 'demo',
+    vnet = vnetPreset(preset);
   return {
     name: 'sanet',
     volume: 'sam',
@@ -83,8 +83,7 @@ export function sanetPreset(preset: Preset): SanetFields {
       trainPrompt: 'annotated-error',
       testPrompt: 'consensus-centre',
     },
-    // As the method `vnet` has it (methods/vnet.ts).
-    vnet: { width: VNET[preset], dropout: small ? 0 : 0.5, rate: small ? 5e-3 : 1e-3, decay: 1e-4 },
+    vnet: { ...vnet.network, rate: vnet.rate, decay: vnet.decay },
     cross: {
       enabled: true,
       pseudo: small ? 'selected' : 'full',
