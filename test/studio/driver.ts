@@ -188,8 +188,8 @@ export class Driver {
   /** The element that has the keyboard: its label, its text, or what it is. */
   focused(): Promise<string> {
     return this.value(
-      `(() => { const e = document.activeElement; return e.getAttribute('aria-label') || e.innerText?.trim().split('\\n')[0] ` +
-        '|| e.tagName; })()',
+      `(() => { const e = document.activeElement, first = (text) => text?.trim().split('\\n')[0]; ` +
+        `return e.getAttribute('aria-label') || first(e.labels?.[0]?.innerText) || first(e.innerText) || e.tagName; })()`,
     );
   }
   /** Tab until the element of that label or text has the keyboard, which must be seen. @returns how often */

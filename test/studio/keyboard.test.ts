@@ -138,6 +138,15 @@ needs(chromium, 'Chromium').describe('the page by keyboard alone', () => {
     await says('paused');
     await press('Stop here');
     await says('is finished after');
+    // What had the keyboard goes away by itself: a run ends while somebody is about to pause it.
+    await page.tabTo('Iterations', true);
+    for (const key of ['Control+a', '3', '0', 'Enter']) await page.key(key);
+    await page.tabTo('Train');
+    await page.key('Enter');
+    await says('Pause');
+    await page.value(`[...document.querySelectorAll('button')].find((e) => e.innerText.includes('Pause')).focus()`);
+    await says('Run 2 is finished after 30');
+    await page.until(`document.activeElement.matches('canvas')`);
     await press('Mask of the whole scan');
     await says('Whole mask: after');
     expect(await page.focused()).toBe('Mask of the whole scan');

@@ -23,15 +23,20 @@ export function App(): JSX.Element {
   const scan = useSelect((s) => s.scan);
   const [over, setOver] = useState(false);
   const waits = useSelect((s) => !!s.busy);
+  const all = useRef<HTMLDivElement>(null);
   const focused = useRef<HTMLElement | null>(null);
-  // What waits cannot be pressed. Then the keyboard is where it was, or on the slice where that is gone.
+  // What waits cannot be pressed. Then the keyboard is where it was, or on the slice where that is gone: then, or at any time later.
   useLayoutEffect(() => {
-    if (!waits) return undefined;
-    return () => {
+    if (waits) return undefined;
+    const keep = (): void => {
       if (document.activeElement && document.activeElement !== document.body) return;
       const at = focused.current?.isConnected ? focused.current : document.querySelector<HTMLElement>('.view.main canvas');
       at?.focus({ preventScroll: true });
     };
+    keep();
+    const gone = new MutationObserver(() => focused.current?.isConnected === false && keep());
+    gone.observe(all.current!, { childList: true, subtree: true });
+    return () => gone.disconnect();
   }, [waits]);
   useEffect(() => listenToKeys(studio), [studio]);
   const drop = async (e: DragEvent): Promise<void> => {
@@ -51,7 +56,7 @@ export function App(): JSX.Element {
       onDragLeave={(e) => e.relatedTarget === null && setOver(false)}
       onDrop={(e) => void drop(e)}
     >
-      <div class="all" inert={waits} onFocusIn={(e) => void (focused.current = e.target as HTMLElement)}>
+      <div class="all" ref={all} inert={waits} onFocusIn={(e) => void (focused.current = e.target as HTMLElement)}>
         <Header />
         {stage === 'open' || !scan ? (
           <OpenPage />
