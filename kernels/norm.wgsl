@@ -15,6 +15,7 @@ const PER = 1u; // @spec 1u 4u
 override MEAN: bool = true;   // subtract the mean
 override AFFINE: bool = true; // use gamma (and beta where MEAN); else any buffer may be bound for them
 override BETA: bool = true;   // false: gamma alone
+override ADD: bool = false;   // z is added; else any buffer may be bound for it
 
 struct Params {
   rows: u32, n: u32, // rows; elements a row, in V
@@ -32,6 +33,7 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> dx: array<V>;       // [rows, n]
 @group(0) @binding(9) var<storage, read_write> dgamma: array<A>;   // [parts, n]
 @group(0) @binding(10) var<storage, read_write> dbeta: array<A>;   // [parts, n]
+@group(0) @binding(11) var<storage, read> z: array<V>;             // [rows, n]: norm: a residual; norm_dx: what others give to dx
 
 fn flat(a: A) -> f32 {
   let r = a; // @spec V: a a a.x+a.y+a.z+a.w a.x+a.y+a.z+a.w
@@ -67,6 +69,7 @@ fn norm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     var v = (A(x[base + i]) - mean) * rstd;
     if (AFFINE) { v = v * gamma[i]; }
     if (AFFINE && MEAN && BETA) { v = v + beta[i]; }
+    if (ADD) { v = v + A(z[base + i]); }
     y[base + i] = V(v);
   }
   if (lane == 0u) {
@@ -102,7 +105,9 @@ fn norm_dx(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: 
     let i = lane + (left - 1u) * LANES;
     var g = A(dy[base + i]);
     if (AFFINE) { g = g * gamma[i]; }
-    dx[base + i] = V(rstd * (g - c1 - (A(x[base + i]) - mean) * rstd * c2));
+    var v = rstd * (g - c1 - (A(x[base + i]) - mean) * rstd * c2);
+    if (ADD) { v = v + A(z[base + i]); }
+    dx[base + i] = V(v);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Caps } from '../gpu/caps.ts';
 import { byteSize, type Spec } from './dtype.ts';
 import { lowerCall, type Dispatch } from './lower.ts';
 import type { Lifetime } from './plan.ts';
-import { alike, AT_ONCE, isSum, together, type Waiting } from './sums.ts';
+import { alike, AT_ONCE, isSum, straight, together, type Waiting } from './sums.ts';
 import { Storage, type Tensor } from './tensor.ts';
 import type { Node, Trace } from './trace.ts';
 
@@ -91,12 +91,23 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
     steps.push({ label: 'sums of gradients', dispatches: [dispatch], bytes, flops: 0, place: (_, binding) => place(binding) });
     waiting = [];
   };
+  const lower = (node: Node) => lowerCall(node.op, node.inputs, node.outputs, node.attrs, caps);
+  const readers = new Map<Tensor, Node[]>();
+  for (const node of nodes)
+    for (const t of node.op.view ? [] : node.inputs) if (t) readers.set(rootOf(t), [...(readers.get(rootOf(t)) ?? []), node]);
+  /** Whether a gradient is only added to others, which hoist() has put right behind what makes it. */
+  const isAdded = (t: Tensor): boolean => {
+    const [reader, ...others] = readers.get(t) ?? [];
+    return others.length === 0 && reader?.outputs.length === 0 && isSum(lower(reader).dispatches[0]);
+  };
+  /** Sums that are left to the one that adds them to others, by the lifetime which they would fill. */
+  const left = new Map<number, { sum: Dispatch; from: { readonly life: number } }>();
   for (const node of nodes) {
     if (node.op.view) continue;
     const read = node.inputs.flatMap((t) => (t ? placeOf(t) : []));
     if (waiting.some(({ to }) => read.some((place) => place instanceof Storage && place.overlaps(to)))) addWaiting();
     const at = steps.length;
-    const { dispatches: all, scratch } = lowerCall(node.op, node.inputs, node.outputs, node.attrs, caps);
+    const { dispatches: all, scratch } = lower(node);
     const inputs = node.inputs.map((t) => {
       const place = t && placeOf(t);
       if (place && 'life' in place) lives[place.life].last = at;
@@ -122,9 +133,18 @@ export function schedule(trace: Trace, nodes: readonly Node[], fixed: ReadonlyMa
     };
     steps.push(step);
     while (isSum(dispatches.at(-1))) {
-      const sum = dispatches.at(-1)!;
-      const [from, to] = [step.place(sum, 'x0'), step.place(sum, 'y')];
-      if (!(to instanceof Storage) || !('life' in from) || lives[from.life].bytes > MOST) break;
+      let sum = dispatches.at(-1)!;
+      let [from, to] = [step.place(sum, 'x0'), step.place(sum, 'y')];
+      if (!('life' in from) || lives[from.life].bytes > MOST) break;
+      if ('life' in to) {
+        if (sum.bindings.y.role !== 'output' || !isAdded(node.outputs[sum.bindings.y.index])) break;
+        left.set(to.life, { sum, from });
+        lives[to.life].bytes = 4; // nobody writes it
+        dispatches.pop();
+        continue;
+      }
+      const before = left.get(from.life);
+      if (before) [sum, from] = [straight(before.sum, sum), before.from];
       dispatches.pop();
       const own = { sum, from, to };
       if (waiting.length === AT_ONCE || !waiting.every((w) => alike(w, own))) addWaiting();

@@ -44,16 +44,23 @@ export const isSum = (d: Dispatch | undefined): d is Dispatch => d?.def === spli
 export const alike = <P>(a: Waiting<P>, b: Waiting<P>): boolean =>
   a.to.buffer === b.to.buffer && a.sum.overrides.KEEP === b.sum.overrides.KEEP && a.sum.params.scale === b.sum.params.scale;
 
+/** What a dispatch of one sum adds up. */
+function only({ params, spec }: Dispatch): Sum {
+  const W = spec.T.startsWith('vec4') ? 4 : 1;
+  return { n: params.end0 * W, splits: params.splits0, first: params.first0 * W };
+}
+
+/** y + scale * the sum of partial results, where `sum` makes a tensor of them that `then` alone reads. */
+export const straight = (sum: Dispatch, then: Dispatch): Dispatch =>
+  addUp([only(sum)], sum.bindings.x0, then.bindings.y, then.overrides.WG, then.params.scale);
+
 /** One dispatch for sums into one buffer, and where its bindings lie. */
 export function together<P>(list: readonly Waiting<P>[]): { dispatch: Dispatch; bytes: number; place: (binding: string) => P | Storage } {
   const low = Math.min(...list.map(({ to }) => to.offset));
   const high = Math.max(...list.map(({ to }) => to.offset + to.bytes));
   const { device, buffer } = list[0].to;
   const all = new Storage(device, buffer, low, high - low, false);
-  const sums = list.map(({ sum: { params, spec }, to }) => {
-    const W = spec.T === 'f32' ? 1 : 4;
-    return { n: params.end0 * W, splits: params.splits0, first: params.first0 * W, to: (to.offset - low) / 4 };
-  });
+  const sums = list.map(({ sum, to }) => ({ ...only(sum), to: (to.offset - low) / 4 }));
   const { bindings, overrides, params } = list[0].sum;
   return {
     bytes: sums.reduce((bytes, { n, splits }) => bytes + 4 * n * (splits + 1), 0),

@@ -116,8 +116,9 @@ export class LayerNorm extends Module {
     if (affine && bias) this.bias = new Parameter([channels], zerosInit);
     this.eps = eps;
   }
-  forward(x: Tensor): Tensor {
-    return this.scoped(() => layerNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps }));
+  /** `add`, a residual of x's shape, is fused into the same kernel. */
+  forward(x: Tensor, { add = null }: { add?: Tensor | null } = {}): Tensor {
+    return this.scoped(() => layerNorm(x, this.weight ?? null, this.bias ?? null, { eps: this.eps, add }));
   }
 }
 

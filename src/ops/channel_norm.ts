@@ -84,11 +84,8 @@ export function applyNorm(
   y: Ref,
   relu: boolean,
 ): Dispatch {
-  const {
-    params,
-    grid,
-    options: { spec, overrides },
-  } = overElements(r);
+  const { params, grid, options } = overElements(r);
+  const { spec, overrides } = options;
   return dispatch(bn_apply, { x, stats, gamma: gamma ?? stats, beta: beta ?? stats, z: z ?? x, y }, params, grid, {
     spec,
     overrides: { ...overrides, RELU: Number(relu), ADD: Number(z !== null), AFFINE: Number(gamma !== null) },
@@ -97,11 +94,8 @@ export function applyNorm(
 
 /** Sums of g and g h down the runs; `y` only where a ReLU cuts dy. */
 export function gradSums(r: Rows, x: Ref, stats: Ref, dy: Ref, y: Ref | null, partial: Ref): Dispatch {
-  const {
-    params,
-    grid,
-    options: { spec, overrides },
-  } = overRuns(r);
+  const { params, grid, options } = overRuns(r);
+  const { spec, overrides } = options;
   return dispatch(bn_sums, { x, stats, dy, y_in: y ?? x, partial }, params, grid, {
     spec,
     overrides: { ...overrides, RELU: Number(y !== null) },
@@ -121,14 +115,11 @@ export function gradInput(
   dz: Ref | null,
   fixed = false,
 ): Dispatch {
-  const {
-    params,
-    grid,
-    options: { spec, overrides },
-  } = overElements(r);
-  const options = { spec, overrides: { ...overrides, RELU: Number(y !== null), AFFINE: Number(gamma !== null), FIXED: Number(fixed) } };
+  const { params, grid, options } = overElements(r);
+  const { spec, overrides } = options;
+  const own = { spec, overrides: { ...overrides, RELU: Number(y !== null), AFFINE: Number(gamma !== null), FIXED: Number(fixed) } };
   const bindings = { x, stats, gamma: gamma ?? stats, coef, dy, y_in: y ?? x, dx };
-  return dz ? dispatch(bn_dx_add, { ...bindings, dz }, params, grid, options) : dispatch(bn_dx, bindings, params, grid, options);
+  return dz ? dispatch(bn_dx_add, { ...bindings, dz }, params, grid, own) : dispatch(bn_dx, bindings, params, grid, own);
 }
 
 /** @throws ShapeError, DTypeError unless x has channels and the vectors are f32 [c]. */
@@ -145,6 +136,12 @@ export function checkChannels(name: string, x: Spec, vectors: readonly (Spec | n
     if (v && (v.shape.length !== 1 || v.shape[0] !== c))
       throw new ShapeError(`${name}: got a channel vector [${v.shape}] for [${x.shape}], expected [${c}].`);
   }
-  if (z && (z.shape.length !== x.shape.length || z.shape.some((d, i) => d !== x.shape[i])))
+  if (z) expectSummand(name, x, z);
+}
+
+/** @throws ShapeError, DTypeError unless z can be added to x without broadcasting. */
+export function expectSummand(name: string, x: Spec, z: Spec): void {
+  expectDType(name, [x, z], 'f32', 'f16');
+  if (z.shape.length !== x.shape.length || z.shape.some((d, i) => d !== x.shape[i]))
     throw new ShapeError(`${name}: got a summand [${z.shape}], expected [${x.shape}].`);
 }

@@ -4,9 +4,10 @@ import { fields, maybe, scalar } from '../check.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
-import { defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
+import { adding, defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
+import { expectSummand } from './channel_norm.ts';
 import { elementLaunch, rowLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
 import { lowerReduce } from './reduction.ts';
 
@@ -21,13 +22,13 @@ function sizes(x: Spec): { rows: number; n: number; V: string; W: number } {
   return { rows: numel(x.shape) / n, n: n / W, V, W };
 }
 
-function launch(c: LowerContext<Attrs>, x: Ref, affine: boolean) {
+function launch(c: LowerContext<Attrs>, x: Ref, affine: boolean, adds = false) {
   const { rows, n, V } = sizes(x);
   const { grid, overrides } = rowLaunch(c.caps, rows, n);
   return {
     params: { rows, n, eps: c.attrs.eps, chunk: 0 },
     grid,
-    options: { spec: { V }, overrides: { ...overrides, MEAN: Number(c.attrs.mean), AFFINE: Number(affine) } },
+    options: { spec: { V }, overrides: { ...overrides, MEAN: Number(c.attrs.mean), AFFINE: Number(affine), ADD: Number(adds) } },
   };
 }
 
@@ -49,12 +50,15 @@ const rowsOf = (x: Spec): number => numel(x.shape.slice(0, -1));
 
 const gradient = defineOp({
   name: 'norm_dx',
-  call: (x: Tensor, gamma: Tensor | null, stats: Tensor, dy: Tensor, attrs: Attrs) => ({ inputs: [x, gamma, stats, dy], attrs }),
+  call: (x: Tensor, gamma: Tensor | null, stats: Tensor, dy: Tensor, others: Tensor | null, attrs: Attrs) => ({
+    inputs: [x, gamma, stats, dy, others],
+    attrs,
+  }),
   infer: ([x]) => x,
   lower(c): Dispatch[] {
-    const [x, gamma, stats, dy] = c.inputs;
-    const { params, grid, options } = launch(c, x, gamma !== null);
-    return [dispatch(norm_dx, { x, gamma: gamma ?? x, stats_in: stats, dy, dx: c.outputs[0] }, params, grid, options)];
+    const [x, gamma, stats, dy, z] = c.inputs;
+    const { params, grid, options } = launch(c, x, gamma !== null, z !== null);
+    return [dispatch(norm_dx, { x, gamma: gamma ?? x, stats_in: stats, dy, z: z ?? x, dx: c.outputs[0] }, params, grid, options)];
   },
   flops: ([x]) => 10 * numel(x.shape),
 });
@@ -85,28 +89,34 @@ const weightGradients = defineOp({
   flops: ([x]) => 5 * numel(x.shape),
 });
 
-const EPS = fields({ eps: maybe(scalar) });
+export interface NormOptions {
+  eps?: number;
+  /** Added to the result: the residual of a block. */
+  add?: Tensor | null;
+}
+const OPTIONS = fields({ eps: maybe(scalar), add: noneOrTensor });
 
 function make(name: string, mean: boolean) {
   return defineOp({
     name,
-    takes: { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(EPS) },
-    call: (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, { eps = 1e-5 }: { eps?: number } = {}) => ({
-      inputs: [x, gamma, beta],
+    takes: { x: aTensor, gamma: noneOrTensor, beta: noneOrTensor, options: maybe(OPTIONS) },
+    call: (x: Tensor, gamma: Tensor | null = null, beta: Tensor | null = null, { eps = 1e-5, add = null }: NormOptions = {}) => ({
+      inputs: [x, gamma, beta, add],
       attrs: { eps, mean },
     }),
-    infer(inputs) {
-      const x = check(name, inputs);
-      if (inputs[2] && !inputs[1]) throw new ShapeError(`${name}: got beta without gamma, expected both, gamma alone or neither.`);
+    infer([given, gamma, beta, add]) {
+      const x = check(name, [given, gamma, beta]);
+      if (add) expectSummand(name, x, add);
+      if (beta && !gamma) throw new ShapeError(`${name}: got beta without gamma, expected both, gamma alone or neither.`);
       return [x, { shape: [rowsOf(x), 2], dtype: 'f32' }];
     },
     lower(c): Dispatch[] {
-      const [x, gamma, beta] = c.inputs;
-      const { params, grid, options } = launch(c, x, gamma !== null);
+      const [x, gamma, beta, z] = c.inputs;
+      const { params, grid, options } = launch(c, x, gamma !== null, z !== null);
       const [y, stats] = c.outputs;
       const { spec, overrides } = options;
       return [
-        dispatch(norm, { x, gamma: gamma ?? x, beta: beta ?? gamma ?? x, y, stats }, params, grid, {
+        dispatch(norm, { x, gamma: gamma ?? x, beta: beta ?? gamma ?? x, z: z ?? x, y, stats }, params, grid, {
           spec,
           overrides: { ...overrides, BETA: Number(Boolean(beta)) },
         }),
@@ -114,20 +124,21 @@ function make(name: string, mean: boolean) {
     },
     vjp({ inputs: [x, gamma, beta], outputs: [, stats], grads: [g], attrs }): (Thunk | null)[] {
       const weights = once(() => weightGradients(x, stats, g!));
-      return [() => gradient(x, gamma, stats, g!, attrs), gamma ? () => weights()[0] : null, beta ? () => weights()[1] : null];
+      const dx = adding((others) => gradient(x, gamma, stats, g!, others, attrs));
+      return [dx, gamma ? () => weights()[0] : null, beta ? () => weights()[1] : null, () => g!];
     },
     flops: ([x]) => 8 * numel(x.shape),
   });
 }
 
-/** (x - mean) / sqrt(var + eps) * gamma + beta over the last axis; gamma and beta f32 [n] or null, beta with gamma alone. */
+/** (x - mean) / sqrt(var + eps) * gamma + beta, then + add, over the last axis; gamma and beta f32 [n] or null, beta with gamma alone. */
 export const layerNorm = make('layer_norm', true);
 const rms = make('rms_norm', false);
-/** x / sqrt(mean(x^2) + eps) * gamma over the last axis. */
+/** x / sqrt(mean(x^2) + eps) * gamma, then + add, over the last axis. */
 export const rmsNorm = door(
   'rmsNorm',
-  { x: aTensor, gamma: noneOrTensor, options: maybe(EPS) },
-  (x: Tensor, gamma: Tensor | null = null, options?: { eps?: number }): Tensor => rms(x, gamma, null, options),
+  { x: aTensor, gamma: noneOrTensor, options: maybe(OPTIONS) },
+  (x: Tensor, gamma: Tensor | null = null, options?: NormOptions): Tensor => rms(x, gamma, null, options),
 );
 
 const l2Gradient = defineOp({
@@ -136,22 +147,17 @@ const l2Gradient = defineOp({
   infer: ([y]) => y,
   lower(c): Dispatch[] {
     const [y, stats, dy] = c.inputs;
-    const {
-      params,
-      grid,
-      options: {
-        spec,
-        overrides: { WG, LANES },
-      },
-    } = launch(c, y, false);
-    return [dispatch(l2_dx, { x: y, stats_in: stats, dy, dx: c.outputs[0] }, params, grid, { spec, overrides: { WG, LANES } })];
+    const { params, grid, options } = launch(c, y, false);
+    const { WG, LANES } = options.overrides;
+    const own = { spec: options.spec, overrides: { WG, LANES } };
+    return [dispatch(l2_dx, { x: y, stats_in: stats, dy, dx: c.outputs[0] }, params, grid, own)];
   },
 });
 
 /** x / max(|x|, eps) over the last axis; rows of zeros give zeros. */
 export const l2Normalize = defineOp({
   name: 'l2_normalize',
-  takes: { x: aTensor, options: maybe(EPS) },
+  takes: { x: aTensor, options: maybe(fields({ eps: maybe(scalar) })) },
   call: (x: Tensor, { eps = 1e-12 }: { eps?: number } = {}) => ({ inputs: [x], attrs: { eps, mean: false } }),
   infer(inputs) {
     const x = check('l2_normalize', inputs);
@@ -159,16 +165,11 @@ export const l2Normalize = defineOp({
   },
   lower(c): Dispatch[] {
     const [x] = c.inputs;
-    const {
-      params,
-      grid,
-      options: {
-        spec,
-        overrides: { WG, LANES },
-      },
-    } = launch(c, x, false);
+    const { params, grid, options } = launch(c, x, false);
+    const { WG, LANES } = options.overrides;
+    const own = { spec: options.spec, overrides: { WG, LANES } };
     const [y, stats] = c.outputs;
-    return [dispatch(l2, { x, y, stats }, params, grid, { spec, overrides: { WG, LANES } })];
+    return [dispatch(l2, { x, y, stats }, params, grid, own)];
   },
   vjp: ({ outputs: [y, stats], grads: [g] }): Thunk[] => [() => l2Gradient(y, stats, g!)],
   flops: ([x]) => 4 * numel(x.shape),

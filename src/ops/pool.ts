@@ -76,59 +76,34 @@ const maxPoolDx = defineOp({
   },
 });
 
-const avgPoolOp = defineOp({
-  name: 'avg_pool',
-  call: (x: Tensor, attrs: Windows) => ({ inputs: [x], attrs }),
-  infer: ([x], { axes }) => pooled(x, axes),
-  lower(c): Dispatch[] {
-    const [x] = c.inputs;
-    const [y] = c.outputs;
-    const { params, grid, averaging } = launch(c, y, x.shape, y.shape, c.attrs);
-    return [dispatch(avg_pool, { x, y }, params, grid, averaging)];
-  },
-  vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => avgPoolDx(g, { ...attrs, shape: x.shape })],
-  flops: (_, [y], { axes }) => numel(y.shape) * taps(axes),
-});
-
-const avgPoolDx = defineOp({
-  name: 'avg_pool_dx',
-  call: (g: Tensor, attrs: Back) => ({ inputs: [g], attrs }),
-  infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
-  lower(c): Dispatch[] {
-    const [g] = c.inputs;
-    const [dx] = c.outputs;
-    const { params, grid, averaging } = launch(c, dx, dx.shape, g.shape, c.attrs);
-    return [dispatch(avg_pool_dx, { g, dx }, params, grid, averaging)];
-  },
-  vjp: ({ grads: [gg], attrs }): Thunk[] => [() => avgPoolOp(gg, attrs)],
-});
-
-const adaptiveOp = defineOp({
-  name: 'adaptive_avg_pool',
-  call: (x: Tensor, size: readonly number[]) => ({ inputs: [x], attrs: size }),
-  infer: ([x], size) => ({ shape: [x.shape[0], ...size, x.shape.at(-1)!], dtype: x.dtype }),
-  lower(c): Dispatch[] {
-    const [x] = c.inputs;
-    const [y] = c.outputs;
-    const { params, grid, bins } = launch(c, y, x.shape, y.shape, { axes: [], includePad: true });
-    return [dispatch(avg_pool, { x, y }, params, grid, bins)];
-  },
-  vjp: ({ inputs: [x], grads: [g] }): Thunk[] => [() => adaptiveDx(g, x.shape)],
-  flops: ([x]) => numel(x.shape),
-});
-
-const adaptiveDx = defineOp({
-  name: 'adaptive_avg_pool_dx',
-  call: (g: Tensor, shape: readonly number[]) => ({ inputs: [g], attrs: shape }),
-  infer: ([g], shape) => ({ shape, dtype: g.dtype }),
-  lower(c): Dispatch[] {
-    const [g] = c.inputs;
-    const [dx] = c.outputs;
-    const { params, grid, bins } = launch(c, dx, dx.shape, g.shape, { axes: [], includePad: true });
-    return [dispatch(avg_pool_dx, { g, dx }, params, grid, bins)];
-  },
-  vjp: ({ inputs: [g], grads: [gg] }): Thunk[] => [() => adaptiveOp(gg, g.shape.slice(1, -1))],
-});
+/** Means of windows, or of `bins` that make up each axis; and the adjoint. */
+function average(name: string, bins: boolean) {
+  const options = (l: ReturnType<typeof launch>) => (bins ? l.bins : l.averaging);
+  const op = defineOp({
+    name,
+    call: (x: Tensor, size: readonly number[], attrs: Windows) => ({ inputs: [x], attrs: { ...attrs, size } }),
+    infer: ([x], { size }) => ({ shape: [x.shape[0], ...size, x.shape.at(-1)!], dtype: x.dtype }),
+    lower({ caps, inputs: [x], outputs: [y], attrs }): Dispatch[] {
+      const l = launch({ caps }, y, x.shape, y.shape, attrs);
+      return [dispatch(avg_pool, { x, y }, l.params, l.grid, options(l))];
+    },
+    vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => dx(g, { ...attrs, shape: x.shape })],
+    flops: ([x], [y], { axes }) => (bins ? numel(x.shape) : numel(y.shape) * taps(axes)),
+  });
+  const dx = defineOp({
+    name: `${name}_dx`,
+    call: (g: Tensor, attrs: Back) => ({ inputs: [g], attrs }),
+    infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
+    lower({ caps, inputs: [g], outputs: [y], attrs }): Dispatch[] {
+      const l = launch({ caps }, y, y.shape, g.shape, attrs);
+      return [dispatch(avg_pool_dx, { g, dx: y }, l.params, l.grid, options(l))];
+    },
+    vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => op(gg, g.shape.slice(1, -1), attrs)],
+  });
+  return op;
+}
+const windowMeans = average('avg_pool', false);
+const binMeans = average('adaptive_avg_pool', true);
 
 /** Maxima of windows and where they lie within D * H * W (u32, the first of equals). The gradient goes there. */
 export const maxPoolWithIndices = door(
@@ -164,8 +139,11 @@ const avgPool = (spatial: number) =>
   door(
     `avgPool${spatial}d`,
     { x: aTensor, options: fields({ ...POOL, countIncludePad: maybe(flag) }) },
-    (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor =>
-      avgPoolOp(x, { axes: poolAxes(`avgPool${spatial}d`, x, spatial, options), includePad: countIncludePad }),
+    (x: Tensor, { countIncludePad = true, ...options }: AvgPoolOptions): Tensor => {
+      const axes = poolAxes(`avgPool${spatial}d`, x, spatial, options);
+      const size = axes.map((a) => a.out);
+      return windowMeans(x, size, { axes, includePad: countIncludePad });
+    },
   );
 
 /** Mean of each window. x [N, W, C] */
@@ -185,7 +163,7 @@ const adaptive = (spatial: number) =>
       const list = typeof size === 'number' ? new Array<number>(spatial).fill(size) : size;
       if (list.length !== spatial || list.some((d) => !Number.isInteger(d) || d < 1))
         throw new ShapeError(`${name}: got size [${list}], expected ${spatial} of at least 1.`);
-      return adaptiveOp(x, list);
+      return binMeans(x, list, { axes: [], includePad: true });
     },
   );
 

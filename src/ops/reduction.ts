@@ -83,7 +83,7 @@ export function lowerReduce(
     const others = rows ? outer : outer * Math.ceil(inner / W / c.caps.subgroupSize);
     // Few rows are one run: what would start a second dispatch takes no longer.
     const plain = op === 'sum' && outer * scale === 1 && from.dtype === 'f32' && (pre === 'none' || from !== x) && !rows;
-    const few = plain && n <= 256 && n * inner <= 1 << 15;
+    const few = plain && n <= 256 && n * inner <= 1 << 18;
     const { chunk, parts } = few ? { chunk: n, parts: 1 } : runs(c.caps, n, others, rows ? (LONGEST * c.caps.subgroupSize) / W : LONGEST);
     left[at].size = parts;
     if (parts === 1) left.splice(at, 1);

@@ -2,10 +2,11 @@
 // Resize of channels-last maps and volumes, nearest or linear (bilinear, trilinear).
 import { fields, flag, integers, listOf, maybe, number, oneOf } from '../check.ts';
 import { ShapeError } from '../errors.ts';
-import { numel } from '../engine/dtype.ts';
+import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door } from '../engine/door.ts';
 import { defineOp, dispatch, type Dispatch, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { resize as resizeKernel, resize_dx } from '../gen/resize.ts';
 import { elementLaunch, vector } from './lanes.ts';
 import { expectSpatial, spatial3 } from './pool_axes.ts';
@@ -33,6 +34,7 @@ interface Line {
   readonly scale: number;
   readonly shift: number;
 }
+const KEPT: Line = { scale: 1, shift: 0 };
 interface Attrs {
   readonly size: readonly number[];
   readonly lines: readonly Line[];
@@ -40,44 +42,38 @@ interface Attrs {
   readonly rounding: number;
 }
 
+/** One lane a V of `to`: grids [d, h, w] of the map and of its resized form, lines of each axis. */
+function launch(
+  caps: Caps,
+  to: Spec,
+  inner: number,
+  [d, h, w]: readonly number[],
+  [od, oh, ow]: readonly number[],
+  lines: readonly Line[],
+  { linear, rounding }: Attrs,
+) {
+  const { V, W } = vector(to.dtype, inner);
+  const n = numel(to.shape) / W;
+  const { overrides, grid } = elementLaunch(caps, n);
+  const [ld, lh, lw] = [KEPT, KEPT, ...lines].slice(-3) as [Line, Line, Line];
+  const scales = { scale_d: ld.scale, scale_h: lh.scale, scale_w: lw.scale, shift_d: ld.shift, shift_h: lh.shift, shift_w: lw.shift };
+  const inverse = lw.scale === 0 ? ow : 1 / lw.scale; // of the adjoint
+  return {
+    params: { n, c: inner / W, d, h, w, od, oh, ow, inverse, rounding, ...scales },
+    grid,
+    options: { spec: { V }, overrides: { ...overrides, LINEAR: Number(linear) } },
+  };
+}
+
 const resizeOp = defineOp({
   name: 'resize',
   call: (x: Tensor, attrs: Attrs) => ({ inputs: [x], attrs }),
   infer: ([x], { size }) => ({ shape: [x.shape[0], ...size, x.shape.at(-1)!], dtype: x.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs }): Dispatch[] {
-    const channels = x.shape.at(-1)!;
-    const { V, W } = vector(x.dtype, channels);
-    const n = numel(y.shape) / W;
-    const [d, h, w] = spatial3(x.shape);
-    const [od, oh, ow] = spatial3(y.shape);
-    const [ld, lh, lw] = [{ scale: 1, shift: 0 }, { scale: 1, shift: 0 }, ...attrs.lines].slice(-3) as [Line, Line, Line];
-    const { overrides, grid } = elementLaunch(caps, n);
-    return [
-      dispatch(
-        resizeKernel,
-        { x, y },
-        {
-          n,
-          c: channels / W,
-          d,
-          h,
-          w,
-          od,
-          oh,
-          ow,
-          inverse: 0,
-          rounding: attrs.rounding,
-          scale_d: ld.scale,
-          scale_h: lh.scale,
-          scale_w: lw.scale,
-          shift_d: ld.shift,
-          shift_h: lh.shift,
-          shift_w: lw.shift,
-        },
-        grid,
-        { spec: { V }, overrides: { ...overrides, LINEAR: Number(attrs.linear), VOLUME: Number(attrs.lines.length === 3) } },
-      ),
-    ];
+    const { lines } = attrs;
+    const { params, grid, options } = launch(caps, y, x.shape.at(-1)!, spatial3(x.shape), spatial3(y.shape), lines, attrs);
+    const overrides = { ...options.overrides, VOLUME: Number(lines.length === 3) };
+    return [dispatch(resizeKernel, { x, y }, params, grid, { spec: options.spec, overrides })];
   },
   vjp: ({ inputs: [x], grads: [g], attrs }): Thunk[] => [() => resizeDx(g, { ...attrs, size: x.shape.slice(1, -1) })],
   flops: ([x], [y], { linear }) => (linear ? numel(y.shape) * 3 * (2 ** (x.shape.length - 2) - 1) : 0),
@@ -89,7 +85,7 @@ const resizeDx = defineOp({
   call: (g: Tensor, attrs: Attrs) => ({ inputs: [g], attrs }),
   infer: ([g], { size }) => ({ shape: [g.shape[0], ...size, g.shape.at(-1)!], dtype: g.dtype }),
   lower(c): Dispatch[] {
-    const { size, lines, linear, rounding } = c.attrs;
+    const { size, lines } = c.attrs;
     const axes = size
       .map((_, i) => i)
       .filter((i) => size[i] !== c.inputs[0].shape[i + 1] || !same(lines[i]))
@@ -98,35 +94,18 @@ const resizeDx = defineOp({
     return axes.map((axis, k): Dispatch => {
       const shape = from.shape.map((s, i) => (i === axis + 1 ? size[axis] : s));
       const to = k === axes.length - 1 ? c.outputs[0] : c.scratch(shape, from.dtype);
-      const inner = numel(shape.slice(axis + 2));
-      const { V, W } = vector(from.dtype, inner);
-      const n = numel(shape) / W;
-      const { overrides, grid } = elementLaunch(c.caps, n);
-      const { scale, shift } = lines[axis];
-      const made = dispatch(
-        resize_dx,
-        { g: from, dx: to },
-        {
-          n,
-          c: inner / W,
-          d: 1,
-          h: 1,
-          w: size[axis],
-          od: 1,
-          oh: 1,
-          ow: from.shape[axis + 1],
-          inverse: scale === 0 ? from.shape[axis + 1] : 1 / scale,
-          scale_d: 1,
-          scale_h: 1,
-          scale_w: scale,
-          shift_d: 0,
-          shift_h: 0,
-          shift_w: shift,
-          rounding,
-        },
-        grid,
-        { spec: { V }, overrides: { ...overrides, LINEAR: Number(linear) } },
+      const [own, other] = [size[axis], from.shape[axis + 1]];
+      const spec = { shape, dtype: to.dtype };
+      const { params, grid, options } = launch(
+        c.caps,
+        spec,
+        numel(shape.slice(axis + 2)),
+        [1, 1, own],
+        [1, 1, other],
+        [lines[axis]],
+        c.attrs,
       );
+      const made = dispatch(resize_dx, { g: from, dx: to }, params, grid, options);
       from = to;
       return made;
     });

@@ -235,20 +235,9 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const tiles = independent * splits;
   const bindings = { x: big, dy: small, partial };
   const params = {
-    n: s.n,
-    xd: s.big[0],
-    xh: s.big[1],
-    xw: s.big[2],
-    xc: s.cb,
-    yd: s.small[0],
-    yh: s.small[1],
-    yw: s.small[2],
-    yc: s.cs,
+    ...grids(s, s.big, s.cb, s.small, s.cs),
     gi: s.gb,
     go: s.gs,
-    kd: s.kernel[0],
-    kh: s.kernel[1],
-    kw: s.kernel[2],
     ...axes('stride', w.stride),
     ...axes('pad', w.before),
     ...axes('dil', w.dilation),

@@ -43,6 +43,13 @@ export const norm: Family = {
     { name: 'far from zero', inputs: [x([5, 65], { offset: 100 })], call: (a) => layerNorm(a), torch: 'F.layer_norm(a, (65,))' },
     layer('many rows', [2100, 4]),
     {
+      name: 'residual',
+      inputs: [x([6, 36], { scale: 2, offset: 0.5 }), gamma(36), beta(36), x([6, 36])],
+      call: (a, b, c, d) => layerNorm(a, b, c, { add: d }),
+      torch: 'F.layer_norm(a, (36,), b, c) + d',
+      f16: true,
+    },
+    {
       name: 'scale alone',
       inputs: [x([5, 12], { scale: 2, offset: 0.5 }), gamma(12)],
       call: (a, b) => layerNorm(a, b),
@@ -57,6 +64,12 @@ export const norm: Family = {
       call: (a, b) => rmsNorm(a, b),
       torch: 'F.rms_norm(a, (65,), b, eps=1e-5)',
       f16: true,
+    },
+    {
+      name: 'residual',
+      inputs: [x([7, 12]), gamma(12)],
+      call: (a, b) => rmsNorm(a, b, { add: a }),
+      torch: 'F.rms_norm(a, (12,), b, eps=1e-5) + a',
     },
     { name: 'no weights, eps', inputs: [x([63, 8])], call: (a) => rmsNorm(a, null, { eps: 0.1 }), torch: 'F.rms_norm(a, (8,), eps=0.1)' },
   ],

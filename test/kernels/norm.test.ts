@@ -67,7 +67,7 @@ describe.each([true, false])('norm, layer %s', (layer) => {
       overrides: { ...lanes, MEAN: Number(layer) },
       grid: fold(Math.ceil((rows * lanes.LANES) / lanes.WG)),
     };
-    const a = await run(norm, { ...common, buffers: { x: store(x), gamma, beta, y: fresh, stats: { f32: 2 * rows } } });
+    const a = await run(norm, { ...common, buffers: { x: store(x), gamma, beta, z: store(x), y: fresh, stats: { f32: 2 * rows } } });
     // f32: the mean of values near 1000 is known to 3e-5 where the sum is divided exactly, as processors do; WGSL allows a division
     // 2.5 units in the last place.
     const { software } = await device();
@@ -75,7 +75,7 @@ describe.each([true, false])('norm, layer %s', (layer) => {
     expect(nmse(a.y, want.y)).toBeLessThan(tolerance);
     expect(nmse(a.stats, want.stats)).toBeLessThan(1e-12);
     const stats_in = Float32Array.from(want.stats);
-    const b = await run(norm_dx, { ...common, buffers: { x: store(x), gamma, stats_in, dy: store(dy), dx: fresh } });
+    const b = await run(norm_dx, { ...common, buffers: { x: store(x), gamma, stats_in, dy: store(dy), z: store(x), dx: fresh } });
     expect(nmse(b.dx, want.dx)).toBeLessThan(f16 ? 2e-7 : 2e-8);
     const parts = Math.ceil(rows / 4);
     const summed = (v: ArrayLike<number>) => range(n).map((i) => add(range(parts).map((p) => v[p * n + i])));

@@ -54,7 +54,7 @@ class Level extends Module {
   }
 
   after(shortcut: Tensor, attended: Tensor): Tensor {
-    const y = add(shortcut, this.norm1.forward(this.proj.forward(attended)));
+    const y = this.norm1.forward(this.proj.forward(attended), { add: shortcut });
     const z = add(y, gelu(this.dw2.forward(y)));
     return add(z, this.fc2.forward(gelu(this.fc1.forward(this.norm2.forward(z)))));
   }
