@@ -6,10 +6,8 @@ import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Geometry } from '../data/geometry.ts';
-import { SPACING_REMEDY, spacingOver, unfamiliarSpacing, type SpacingRange } from '../data/familiar.ts';
-import { HOUNSFIELD_REMEDY, notHounsfield } from '../data/hounsfield.ts';
+import { spacingOver } from '../data/familiar.ts';
 import { gridAtSpacing } from '../data/resample.ts';
-import type { PreparedCase } from '../data/sample.ts';
 import type { Volume } from '../data/volume.ts';
 import { writeVolume } from '../io/node/volume.ts';
 import { DataError, LimitError } from '../errors.ts';
@@ -20,7 +18,7 @@ import { digestFile, digestFiles, digestText } from '../files/digest.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
-import { onStoredGrid, prepareScan, scanBytes, segmentWhole } from '../train/inference.ts';
+import { doubtsOf, onStoredGrid, prepareScan, scanBytes, segmentWhole } from '../train/inference.ts';
 import { makeNetworks } from '../train/networks.ts';
 import { averaged } from '../methods/averaged.ts';
 import type { RoiPredictor } from '../methods/method.ts';
@@ -125,16 +123,6 @@ function announce(name: string, size: Triple, { scan, device, software }: Need, 
       'Crop the scan, close other programs, or use a larger machine.',
     );
   return Math.max(said, scan);
-}
-
-/** Why a scan may be none that the networks can know anything of. */
-function doubtsOf({ range, native: { spacing } }: PreparedCase, { data }: Plan, seen: SpacingRange | undefined): string[] {
-  const hounsfield = notHounsfield(range),
-    size = seen && unfamiliarSpacing(spacing, seen, data.spacing !== 'native');
-  return [
-    ...(hounsfield === undefined ? [] : [`${hounsfield}. ${HOUNSFIELD_REMEDY}`]),
-    ...(size === undefined ? [] : [`${size}. ${SPACING_REMEDY}`]),
-  ];
 }
 
 /** @throws DataError where the output folder holds volumes that no prediction.json accounts for */

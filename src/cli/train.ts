@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Option, type Command } from 'commander';
-import { channelWords, HOUNSFIELD_REMEDY } from '../data/hounsfield.ts';
+import { channelWords } from '../data/hounsfield.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { type Dataset } from '../data/dataset.ts';
 import { DataError, DeviceLostError, printable, UsageError } from '../errors.ts';
@@ -23,6 +23,7 @@ import { frozenNetworks } from '../train/networks.ts';
 import { inferPlan } from '../train/presets.ts';
 import { assertNoRun } from '../train/run_store.ts';
 import { adaptersBefore } from '../train/start.ts';
+import { doubtfulWords } from '../train/survey.ts';
 import { folderStore, tracesOf } from '../io/node/run/folder.ts';
 import { newestCheckpoint } from '../io/node/run/checkpoint.ts';
 import { ensembleWords } from '../train/ensemble.ts';
@@ -208,12 +209,8 @@ async function survive(
             ].join('; '),
           ),
         onSurvey: (found, fold, changes) => {
-          const [doubt] = found.doubtful;
-          if (doubt)
-            context.note(
-              `${found.doubtful.size === 1 ? 'a scan that is' : `${found.doubtful.size} scans that are`} hardly CT, such as ` +
-                `${doubt[0]}: ${doubt[1]}. ${HOUNSFIELD_REMEDY}`,
-            );
+          const doubt = doubtfulWords(found);
+          if (doubt !== undefined) context.note(doubt);
           updateRecord(options.run, ({ provenance }) => ({
             ...firstFacts(plan, dataset, found, changes, (resume && provenance?.command) || commandLine(argv)),
             fold,

@@ -142,7 +142,8 @@ export interface Estimate {
 }
 
 export interface TrainChoice {
-  readonly preset: StudioPreset;
+  /** 'same': the plan of the last run, whose weights it begins from. */
+  readonly preset: StudioPreset | 'same';
   /** Default: the preset's. */
   readonly iterations?: number;
   /** A whole plan, as `voxelgrad plan` writes it, in place of the preset. Its classes must be the session's. */
@@ -210,6 +211,8 @@ export interface SliceMask {
   readonly labels: Uint8Array;
   /** Mean Dice of the networks that vote with one another on this slice, 0 to 1; null where one votes. */
   readonly agreement: number | null;
+  /** Why the networks may not know such a scan, as `voxelgrad predict` says it: its voxels are of another size, it is hardly CT. */
+  readonly doubts: readonly string[];
   readonly run: number;
   readonly iteration: number;
 }
@@ -219,6 +222,8 @@ export interface CaseMask {
   readonly labels: Uint8Array;
   /** As `SliceMask.agreement`, one for each transverse and each coronal slice; null where one network votes. */
   readonly agreement: Readonly<Record<SlicePlane, Float32Array>> | null;
+  /** As `SliceMask.doubts`. */
+  readonly doubts: readonly string[];
   readonly run: number;
   readonly iteration: number;
   /** Which networks have no vote in it, and why, in a sentence; absent where all have. */
@@ -263,8 +268,8 @@ export interface StudioWorker {
   /** Opens the device where there is none. Rejects without WebGPU or subgroups. */
   device(): Promise<DeviceReport>;
   storage(): Promise<StorageReport>;
-  /** Times one iteration on made-up data: seconds to a minute, longer on software. Not while training runs. */
-  estimate(preset: StudioPreset): Promise<Estimate>;
+  /** Times one iteration on made-up data: seconds to a minute, longer on software. Null where training runs, or begins meanwhile. */
+  estimate(preset: StudioPreset): Promise<Estimate | null>;
 
   sessions(): Promise<readonly SessionInfo[]>;
   /** A new, empty one, which is then open. */
@@ -319,7 +324,8 @@ export interface StudioWorker {
   /** The kept one, or null. */
   mask(name: string): Promise<CaseMask | null>;
   /**
-   * The slice most worth annotating next: of least agreement in the kept mask, else farthest from annotated ones. Null: all are annotated.
+   * The slice most worth annotating next: of least agreement in the kept mask where the newest run made it, else farthest from annotated
+   * ones. Null: all are annotated.
    */
   propose(name: string, plane: SlicePlane): Promise<{ readonly index: number; readonly agreement: number | null } | null>;
 

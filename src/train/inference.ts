@@ -3,6 +3,8 @@
 // file's voxels (specification 5.4).
 import type { Triple } from '../axes.ts';
 import type { LoadedCase } from '../data/dataset.ts';
+import { SPACING_REMEDY, unfamiliarSpacing, type SpacingRange } from '../data/familiar.ts';
+import { HOUNSFIELD_REMEDY, notHounsfield } from '../data/hounsfield.ts';
 import { rasOrientation, orientGeometry, fromRas, toRas } from '../data/orientation.ts';
 import { connectedComponents } from '../data/morphology.ts';
 import type { Geometry } from '../data/geometry.ts';
@@ -42,6 +44,16 @@ export const scanBytes = (plan: Plan, native: Triple, grid: Triple, keep?: strin
 export function prepareScan(plan: Plan, name: string, image: Volume, stored: Geometry): PreparedCase {
   const loaded: LoadedCase = { name, image, label: null, weight: null, unlabelled: [], stored };
   return prepareCase(loaded, plan.data.spacing === 'native' ? null : ([...plan.data.spacing] as Triple), intensityWindow(plan.data));
+}
+
+/** Why a scan may be none that the networks can know anything of, and what to do; `seen`: spacings of what was trained on. */
+export function doubtsOf({ range, native: { spacing } }: PreparedCase, { data }: Plan, seen: SpacingRange | undefined): string[] {
+  const hounsfield = notHounsfield(range),
+    size = seen && unfamiliarSpacing(spacing, seen, data.spacing !== 'native');
+  return [
+    ...(hounsfield === undefined ? [] : [`${hounsfield}. ${HOUNSFIELD_REMEDY}`]),
+    ...(size === undefined ? [] : [`${size}. ${SPACING_REMEDY}`]),
+  ];
 }
 
 /** Masks of each output by name, on the RAS grid of the file before resampling. `ensemble`: as a checkpoint's state has it. */

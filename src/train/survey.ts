@@ -4,7 +4,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Fold } from '../data/folds.ts';
 import { spacingOver, type SpacingRange } from '../data/familiar.ts';
-import { notHounsfield } from '../data/hounsfield.ts';
+import { HOUNSFIELD_REMEDY, notHounsfield } from '../data/hounsfield.ts';
 import type { PreparedCase } from '../data/sample.ts';
 import { fileSums, sumOfSums } from './data_files.ts';
 
@@ -17,6 +17,16 @@ export interface Survey {
   readonly doubtful: ReadonlyMap<string, string>;
   /** sha256 over the names and sha256 sums of the data set's files. */
   readonly hash: string;
+}
+
+/** What a person is told of doubtful scans; undefined where there are none. */
+export function doubtfulWords({ doubtful }: Pick<Survey, 'doubtful'>): string | undefined {
+  const [first] = doubtful;
+  return (
+    first &&
+    `${doubtful.size === 1 ? 'a scan that is' : `${doubtful.size} scans that are`} hardly CT, such as ${first[0]}: ${first[1]}. ` +
+      HOUNSFIELD_REMEDY
+  );
 }
 
 export interface SurveyOptions {

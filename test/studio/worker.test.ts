@@ -88,11 +88,40 @@ it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact 
   expect(trained.slice).toMatchObject({ size: [24, 64], run: 1, iteration: 4 });
   expect(trained.mask).toEqual({ voxels: 24 * 64 * 64, slices: 24, iteration: 4 });
   expect(drawn.annotated.transverse).not.toContain(trained.proposed!.index);
+  expect(trained.proposed!.agreement).toBeGreaterThanOrEqual(0);
   expect(trained.kinds).toEqual(expect.arrayContaining(['progress', 'iteration', 'training']));
   expect(trained.report.toLowerCase()).toBe('<!doctype html>');
   const { data: _voxels, ...grid } = await readVolume('mask.nii.gz', Uint8Array.from(trained.bytes));
   const { data: _scan, ...own } = sample.image;
   expect(grid).toEqual(own);
+
+  // A next run of the same plan begins from those weights. What an earlier run's networks agreed on proposes no slice any more; of a scan
+  // whose voxels are of another size it is said that they are, as `voxelgrad predict` says it.
+  const coarse = { ...sample.image, spacing: [6, 3, 3] as [number, number, number] };
+  const next = await tab.ask(
+    async ({ studio, whole }, text: string) => {
+      await studio.addFiles([{ path: 'coarse.nii.gz', file: new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]) }]);
+      const first = (await studio.exportFile({ what: 'plan' })).blob.text();
+      await whole(() => studio.start({ preset: 'same', iterations: 2 }));
+      const [before, after] = [await first, await (await studio.exportFile({ what: 'plan' })).blob.text()].map((plan) => JSON.parse(plan));
+      return {
+        method: JSON.stringify(before.method) === JSON.stringify(after.method),
+        training: await studio.training(),
+        proposed: await studio.propose('phantom', 'transverse'),
+        known: (await studio.sliceMask('phantom', 'transverse', 3))!.doubts,
+        doubts: (await studio.sliceMask('coarse', 'transverse', 3))!.doubts,
+        notes: (await studio.predict('coarse'), await studio.exportFile({ what: 'mask', name: 'coarse', format: 'nifti' })).notes,
+      };
+    },
+    Buffer.from(await volumeBytes('coarse.nii.gz', coarse)).toString('base64'),
+  );
+  expect(next.method).toBe(true);
+  expect(next.training).toMatchObject({ status: 'finished', run: 2, done: 2, total: 2 });
+  expect(next.proposed).toMatchObject({ agreement: null });
+  expect(next.known).toEqual([]);
+  const size = expect.stringContaining('voxels of 6 x 3 x 3 mm, where the scans that were trained on have 1.5 x 0.75 x 0.75');
+  expect(next.doubts).toEqual([size]);
+  expect(next.notes).toContainEqual(size);
 
   const other = await browser.open();
   expect(

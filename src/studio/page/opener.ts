@@ -79,7 +79,9 @@ export class Opener {
   classes = async (change: (classes: Session['classes']) => Session['classes']): Promise<void> => {
     const { store, worker } = this.studio;
     const session = await this.studio.told(() => worker.setClasses(change(store.get().session!.classes)));
-    if (session) store.set({ session, drawn: store.get().drawn + 1 });
+    const before = store.get();
+    const more = session && session.classes.length !== before.session!.classes.length; // other plans than those that were timed
+    if (session) store.set({ session, drawn: before.drawn + 1, ...(more && { estimates: {} }) });
   };
   addClass = (): Promise<void> =>
     this.classes((classes) => [...classes, { name: `class ${classes.length}`, colour: CLASS_COLOURS[(classes.length - 1) % 9] }]);
@@ -101,9 +103,9 @@ export class Opener {
   private async entered(session: Session, name = session.cases[0]?.name): Promise<void> {
     const { store } = this.studio,
       { value, session: before } = store.get();
-    // Of another session: its classes may be fewer, and what was timed was timed for its scans.
-    const own = before?.id === session.id ? {} : { estimates: {}, pace: null, taken: [] };
-    store.set({ session, training: session.training, value: Math.min(value, session.classes.length - 1), ...own });
+    // Of another session: its classes may be fewer. What was timed was timed for other scans.
+    const own = before?.id === session.id ? {} : { picked: null, pace: null, taken: [] };
+    store.set({ session, training: session.training, value: Math.min(value, session.classes.length - 1), estimates: {}, ...own });
     if (name) await this.scan(name);
   }
 }

@@ -13,6 +13,8 @@ import { PRESETS, type Window } from '../view/windows.ts';
 export type Stage = 'open' | 'annotate' | 'train' | 'take';
 export type ToolName = 'look' | 'window' | 'brush' | 'eraser' | 'polygon' | 'flood';
 
+export type Estimates = Readonly<Partial<Record<StudioPreset, Estimate>>>;
+
 /** The scan that is looked at. */
 export interface Scan {
   readonly info: CaseInfo;
@@ -71,14 +73,18 @@ export interface State {
   readonly polygon: { readonly plane: SlicePlane; readonly index: number; readonly points: readonly Point[] } | null;
   readonly drawn: number;
 
-  readonly estimates: Readonly<Partial<Record<StudioPreset, Estimate>>>;
+  readonly estimates: Estimates;
+  /** The preset of which an iteration is being timed, and how far that is. */
+  readonly timing: { readonly preset: StudioPreset; readonly done?: number; readonly total?: number } | null;
+  /** What the person chose to train by; null: what fits. */
+  readonly picked: StudioPreset | 'same' | null;
   readonly training: Training | null;
   /** Seconds an iteration takes, of the last ones. */
   readonly pace: number | null;
   /** Masks of the slices looked at, by the newest weights. */
   readonly sliceMasks: Readonly<Partial<Record<Plane, SliceMask>>>;
   /** The dense mask that is kept of the scan. */
-  readonly caseMask: Pick<CaseMask, 'labels' | 'run' | 'iteration' | 'votes'> | null;
+  readonly caseMask: Pick<CaseMask, 'labels' | 'run' | 'iteration' | 'votes' | 'doubts'> | null;
   readonly proposal: { readonly plane: SlicePlane; readonly index: number; readonly agreement: number | null } | null;
   readonly taken: readonly Export[];
 }
@@ -113,6 +119,8 @@ export const FIRST_STATE: State = {
   polygon: null,
   drawn: 0,
   estimates: {},
+  timing: null,
+  picked: null,
   training: null,
   pace: null,
   sliceMasks: {},
@@ -127,3 +135,6 @@ export const drawnPlane = (s: State): SlicePlane => (isDrawn(s.main) ? s.main : 
 export const indexOf = (s: State, plane: Plane): number => s.cross[plane === 'transverse' ? 0 : plane === 'coronal' ? 1 : 2];
 /** Number of classes without background. */
 export const classCount = (s: State): number => (s.session?.classes.length ?? 1) - 1;
+/** Some slice of some scan is annotated; only of the open one does the session not know yet what was drawn last. */
+export const isTaught = ({ scan, session }: State): boolean =>
+  (scan?.drawing.share() ?? 0) > 0 || !!session?.cases.some(({ name, share }) => name !== scan?.info.name && share > 0);

@@ -16,7 +16,6 @@ const WORKS = {
   open: 'Opening files',
   read: 'Reading scans',
   compile: 'Compiling kernels',
-  estimate: 'Timing one iteration',
   predict: 'Making the mask',
   export: 'Writing the file',
 } as const;
@@ -62,9 +61,10 @@ export class Studio {
   }
 
   hear(event: StudioEvent): void {
-    const { busy } = this.store.get();
+    const { busy, timing } = this.store.get();
     if (event.kind === 'progress') {
-      if (busy) this.store.set({ busy: { text: WORKS[event.work], done: event.done, total: event.total } });
+      if (event.work === 'estimate') this.store.set({ timing: timing && { ...timing, done: event.done, total: event.total } });
+      else if (busy) this.store.set({ busy: { text: WORKS[event.work], done: event.done, total: event.total } });
     } else if (event.kind === 'remark') this.tell(event, 'info');
     else this.train.hear(event);
   }

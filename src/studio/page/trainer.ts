@@ -2,13 +2,38 @@
 // Training as the page sees it: begun, paused, gone on with; the mask of the slice that is looked at, asked for now and then.
 import type { Plane } from '../../axes.ts';
 import { axesAlong, axisOf, slice } from '../annotate/planes.ts';
-import type { StudioEvent, StudioPreset, TrainChoice, Training } from '../protocol.ts';
-import { drawnPlane, indexOf, isDrawn, type State } from './state.ts';
+import {
+  STUDIO_PRESETS,
+  type Estimate,
+  type Failure,
+  type StudioEvent,
+  type StudioPreset,
+  type TrainChoice,
+  type Training,
+} from '../protocol.ts';
+import { drawnPlane, indexOf, isDrawn, type Estimates, type State } from './state.ts';
 import type { Studio } from './studio.ts';
 
 /** Milliseconds, and iterations, between masks while training runs: each takes the place of a third of an iteration or so. */
 const MASK_EVERY = 4000,
   ITERATIONS_A_MASK = 5;
+
+/** Seconds that training chosen by itself takes at most; a preset takes at least so many times what the one before it takes. */
+export const LONGEST = 1800;
+const TIMES_MORE = 8;
+
+/** The largest preset that was timed to end soon enough; the smallest where none does, or none was timed yet. */
+export const fitting = (estimates: Estimates): StudioPreset =>
+  STUDIO_PRESETS.filter((preset) => {
+    const found = estimates[preset];
+    return found && !found.unfit && found.seconds <= LONGEST;
+  }).at(-1) ?? STUDIO_PRESETS[0];
+
+/** Seconds an iteration of a run took, by its log. */
+export function paceOf({ log }: Training): number | null {
+  const last = log.filter(({ seconds }) => seconds !== undefined).at(-1);
+  return last && last.iteration > 0 ? last.seconds! / last.iteration : null;
+}
 
 export class Trainer {
   private asking = false;
@@ -25,11 +50,29 @@ export class Trainer {
     this.studio.store.set(change);
   }
 
-  estimate = async (preset: StudioPreset): Promise<void> => {
-    const estimate = await this.studio.busy('Timing one iteration', () => this.studio.worker.estimate(preset));
-    if (estimate) this.set({ estimates: { ...this.state.estimates, [preset]: estimate } });
+  /** Times one iteration, behind the person's back: training that begins meanwhile calls it off, and nothing comes of it. */
+  time = async (preset: StudioPreset): Promise<Estimate | undefined> => {
+    const { estimates, timing } = this.state;
+    if (timing) return undefined;
+    this.set({ timing: { preset } });
+    const none = { preset, iterations: 0, secondsPerIteration: 0, seconds: 0, bytes: 0 };
+    const found = await this.studio.worker.estimate(preset).catch((unfit: Failure): Estimate => ({ ...none, unfit }));
+    const holds = found && this.state.estimates === estimates; // else other scans or classes came in
+    this.set({ timing: null, ...(holds && { estimates: { ...estimates, [preset]: found } }) });
+    return holds ? found : undefined;
   };
-  start = (choice: TrainChoice): Promise<void> => this.ordered('Preparing the training', () => this.studio.worker.start(choice), true);
+  /** Times presets from the smallest up, as far as one may end within what a person waits for. */
+  fit = async (): Promise<void> => {
+    if (Object.keys(this.state.estimates).length > 0) return;
+    for (const preset of STUDIO_PRESETS) {
+      const found = await this.time(preset);
+      if (!found || found.unfit || TIMES_MORE * found.seconds > LONGEST) return;
+    }
+  };
+  start = async (choice: TrainChoice): Promise<void> => {
+    await this.ordered('Preparing the training', () => this.studio.worker.start(choice), true);
+    if (this.state.training?.status === 'running') this.set({ picked: null });
+  };
   pause = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.pause());
   goOn = (): Promise<void> => this.ordered('Going on', () => this.studio.worker.goOn(), true);
   stop = (): Promise<void> => this.ordered('Saving the training', () => this.studio.worker.stop());

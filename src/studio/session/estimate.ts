@@ -38,7 +38,13 @@ function planFor(preset: StudioPreset, { name, classes, cases }: SessionRecord, 
   );
 }
 
-export async function estimate(preset: StudioPreset, record: SessionRecord, emit: (event: StudioEvent) => void): Promise<Estimate> {
+/** Null where it is called off: between two kernels, or two iterations. */
+export async function estimate(
+  preset: StudioPreset,
+  record: SessionRecord,
+  emit: (event: StudioEvent) => void,
+  off?: AbortSignal,
+): Promise<Estimate | null> {
   using device = await openDevice();
   const plan = planFor(preset, record, device.caps.software),
     { iterations } = plan.training,
@@ -50,6 +56,7 @@ export async function estimate(preset: StudioPreset, record: SessionRecord, emit
     const step = await method.step(plan, nets, optimisers, {
       partial: false,
       onProgress: (done, total) => {
+        off?.throwIfAborted();
         emit({ kind: 'progress', work: 'estimate', done, total });
       },
     });
@@ -60,6 +67,7 @@ export async function estimate(preset: StudioPreset, record: SessionRecord, emit
     const sample = cutSample(prepareCase(loaded, null, intensityWindow(plan.data)), [0, 0, 0], roi);
     let seconds = 0;
     for (let iteration = 0; iteration < 2; iteration++) {
+      off?.throwIfAborted();
       const from = performance.now();
       const feeds = Array.from({ length: plan.training.batch }, (_, n) => method.feed(plan, { sample, unlabelled: [], n }) as unknown);
       await step.run(feeds, { iteration, ...method.schedule(plan, iteration, iterations, {}) });
@@ -68,6 +76,7 @@ export async function estimate(preset: StudioPreset, record: SessionRecord, emit
     }
     return { preset, iterations, secondsPerIteration: seconds, seconds: seconds * iterations, bytes: device.memory().peak };
   } catch (error) {
+    if (off?.aborted) return null;
     if (!(error instanceof LimitError)) throw error;
     return { preset, iterations, secondsPerIteration: 0, seconds: 0, bytes: 0, unfit: failureOf(error) };
   }

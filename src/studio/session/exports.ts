@@ -26,7 +26,10 @@ async function keptMask(store: SessionStore, masks: Masks, name: string): Promis
   const mask = await masks.mask(name);
   if (!mask) throw new VoxelgradError('USAGE', `export: ${name} has no mask yet.`, 'Make it first.');
   const made = `Made after ${mask.iteration} iterations of run ${mask.run} of session ${store.record.name}.`;
-  return { labels: mask.labels, made: mask.votes === undefined ? [made] : [made, mask.votes] };
+  return {
+    labels: mask.labels,
+    made: [made, ...(mask.votes === undefined ? [] : [mask.votes]), ...mask.doubts.map((doubt) => `${name}: ${doubt}`)],
+  };
 }
 
 async function newestRun(store: SessionStore): Promise<{ run: PageRun; plan: Plan }> {

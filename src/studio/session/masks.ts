@@ -9,9 +9,10 @@ import { methodOf } from '../../methods/methods.ts';
 import type { RoiPredictor } from '../../methods/method.ts';
 import type { Plan } from '../../methods/plan.ts';
 import { parseJson } from '../../files/json.ts';
+import type { SpacingRange } from '../../data/familiar.ts';
 import { patchStarts, type RoiNetworks } from '../../predict/predict_volume.ts';
 import { ensembleWords, type Ensemble } from '../../train/ensemble.ts';
-import { prepareScan, segment } from '../../train/inference.ts';
+import { doubtsOf, prepareScan, segment } from '../../train/inference.ts';
 import type { Between } from '../../train/loop.ts';
 import { restoreFrom } from '../../train/networks.ts';
 import { parsePlanText } from '../../train/plan.ts';
@@ -51,6 +52,8 @@ interface Facts {
   readonly agreement: Readonly<Record<SlicePlane, readonly number[]>> | null;
   /** Absent where everyone votes. */
   readonly votes?: string;
+  /** As `CaseMask.doubts`; older sessions have none. */
+  readonly doubts?: readonly string[];
 }
 
 export class Masks {
@@ -119,9 +122,15 @@ export class Masks {
       size: [rows, columns],
       labels: masks.ensemble,
       agreement: agreementOf(networksOf(masks, voters)),
+      doubts: doubtsOf(scan, plan, await this.spacing()),
       run,
       iteration,
     };
+  }
+
+  /** Of the scans that the newest run was trained on. */
+  private async spacing(): Promise<SpacingRange | undefined> {
+    return (await newestIn(await this.store.run(this.store.record.runs.length))).state.spacing;
   }
 
   /** The scan as the plan wants it; the last one is kept. */
@@ -190,6 +199,7 @@ export class Masks {
       run,
       iteration,
       ...(votes !== undefined && { votes: `${votes[0].toUpperCase()}${votes.slice(1)}.` }),
+      doubts: doubtsOf(scan, plan, await this.spacing()),
       agreement: networks.length < 2 ? null : { transverse: along('transverse'), coronal: along('coronal') },
     };
     const labels = masks.ensemble as Uint8Array<ArrayBuffer>;
@@ -214,14 +224,16 @@ export class Masks {
   async propose(name: string, plane: SlicePlane): Promise<{ index: number; agreement: number | null } | null> {
     const record = this.store.caseOf(name),
       facts = await this.facts(name),
-      agreement = facts?.agreement?.[plane];
+      newest = facts?.run === this.store.record.runs.length; // networks of an earlier run did not know what was drawn since
+    const agreement = newest ? facts?.agreement?.[plane] : undefined;
     const index = proposed(rasGrid(record).size[AXIS[plane]], record[plane], agreement);
     return index === null ? null : { index, agreement: agreement?.[index] ?? null };
   }
 }
 
-const kept = (labels: Uint8Array, { run, iteration, agreement, votes }: Facts): CaseMask => ({
+const kept = (labels: Uint8Array, { run, iteration, agreement, votes, doubts = [] }: Facts): CaseMask => ({
   labels,
+  doubts,
   ...(votes !== undefined && { votes }),
   agreement: agreement && { transverse: Float32Array.from(agreement.transverse), coronal: Float32Array.from(agreement.coronal) },
   run,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The plan of a run: the preset fitted to what is annotated and to the device, or one that a person brought.
 import type { Dataset } from '../../data/dataset.ts';
+import { VoxelgradError } from '../../errors.ts';
 import { fingerprintOf } from '../../train/fingerprint.ts';
 import { assertClasses } from '../../train/loop.ts';
 import { parsePlan } from '../../train/plan.ts';
-import { inferPlan, type DatasetFingerprint } from '../../train/presets.ts';
+import { inferPlan, presetPlan, type DatasetFingerprint } from '../../train/presets.ts';
 import type { Plan } from '../../methods/plan.ts';
 import type { StudioPreset, TrainChoice } from '../protocol.ts';
 
@@ -28,11 +29,22 @@ export function fittedPlan(fingerprint: DatasetFingerprint, preset: StudioPreset
   return plan;
 }
 
-export async function chosenPlan({ preset, iterations, plan: own }: TrainChoice, dataset: Dataset, software: boolean): Promise<Plan> {
-  const plan = own === undefined ? fittedPlan(await fingerprintOf(dataset), preset, software) : parsePlan(own, 'plan');
+/** @param last the plan of the last run, for the preset 'same' */
+export async function chosenPlan(
+  { preset, iterations, plan: own }: TrainChoice,
+  dataset: Dataset,
+  software: boolean,
+  last?: Plan,
+): Promise<Plan> {
+  const same = own === undefined && preset === 'same';
+  if (same && !last) throw new VoxelgradError('USAGE', 'start: there is no last run.', 'Choose a preset.');
+  const fitted = async (of: StudioPreset): Promise<Plan> => fittedPlan(await fingerprintOf(dataset), of, software);
+  const plan = own !== undefined ? parsePlan(own, 'plan') : preset === 'same' ? structuredClone(last!) : await fitted(preset);
   // Everybody's cases are trained on: the person looks at the masks, there is no test.
-  const share = new Set(dataset.training.map(({ patient }) => patient)).size < FEWEST_FOR_SELECTION ? 0 : plan.split.selectionShare;
-  Object.assign(plan.split, { folds: 1, fold: 0, selectionShare: share });
+  const few = new Set(dataset.training.map(({ patient }) => patient)).size < FEWEST_FOR_SELECTION;
+  // A run may have had too few of them, where there are enough now.
+  const wanted = same ? presetPlan('demo').split.selectionShare : plan.split.selectionShare;
+  Object.assign(plan.split, { folds: 1, fold: 0, selectionShare: few ? 0 : wanted });
   if (iterations !== undefined) plan.training.iterations = iterations;
   assertClasses(plan, dataset);
   return parsePlan(plan, 'plan');

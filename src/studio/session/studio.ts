@@ -30,6 +30,8 @@ export class Studio implements protocol.StudioWorker {
   /** Opening, closing and bringing in: one after another. */
   private readonly doors = new Queue();
   private at: Open | undefined;
+  /** Calls the last timing off. */
+  private timing = new AbortController();
   private report: protocol.DeviceReport | undefined;
   private hear: ((event: protocol.StudioEvent) => void) | undefined;
   private readonly emit = (event: protocol.StudioEvent): void => {
@@ -59,11 +61,12 @@ export class Studio implements protocol.StudioWorker {
     return { used, quota, persisted: await navigator.storage.persisted() };
   }
 
-  estimate(preset: protocol.StudioPreset): Promise<protocol.Estimate> {
-    return this.gpu.run(() => {
-      this.refuseWhileTraining('estimate');
+  estimate(preset: protocol.StudioPreset): Promise<protocol.Estimate | null> {
+    return this.gpu.run(async () => {
+      if (this.at?.trainer.isRunning) return null;
       this.at?.masks.release();
-      return estimate(preset, this.at?.store.record ?? newRecord('none'), this.emit);
+      this.timing = new AbortController();
+      return estimate(preset, this.at?.store.record ?? newRecord('none'), this.emit, this.timing.signal);
     });
   }
 
@@ -245,6 +248,7 @@ export class Studio implements protocol.StudioWorker {
   /** Training takes the device when nothing else has it; what waits behind it then finds it running. */
   private begin(work: (open: Open) => Promise<protocol.Training>): Promise<protocol.Training> {
     const { open } = this;
+    this.timing.abort();
     return this.gpu.run(() => {
       open.masks.release();
       return work(open);
@@ -260,6 +264,7 @@ export class Studio implements protocol.StudioWorker {
   private async leave(): Promise<void> {
     const { at } = this;
     if (!at) return;
+    this.timing.abort();
     await at.trainer.pause();
     await this.gpu.run(async () => {
       at.masks.forget();

@@ -10,6 +10,7 @@ import { parsePlanText } from '../../train/plan.ts';
 import type { LogEntry } from '../../train/run_log.ts';
 import { checkpointFile, type RunStore } from '../../train/run_store.ts';
 import { newestIn } from '../../train/start.ts';
+import { doubtfulWords } from '../../train/survey.ts';
 import type { Failure, LogPoint, StudioEvent, TrainChoice, Training } from '../protocol.ts';
 import { failureOf } from './failure.ts';
 import { chosenPlan } from './plans.ts';
@@ -40,6 +41,9 @@ const thinned = (points: readonly LogPoint[]): LogPoint[] => {
   const every = Math.ceil(points.length / MOST_POINTS);
   return points.filter((point, i) => (point.dice ?? point.fit) !== undefined || i % every === 0 || i === points.length - 1);
 };
+
+const planOf = async (run: PageRun): Promise<Plan> =>
+  parsePlanText(new TextDecoder().decode(await run.read('plan.json')), run.path('plan.json'));
 
 export class Trainer {
   private readonly store: SessionStore;
@@ -81,10 +85,10 @@ export class Trainer {
     if (status === 'paused') throw new VoxelgradError('USAGE', 'start: a run is paused.', 'Go on with it, or stop it first.');
     await publish(store, this.counts('read'));
     const dataset = await datasetOf(store);
-    const plan = await chosenPlan(choice, dataset, software);
     const number = store.record.runs.length + 1;
-    const last = store.record.runs.at(-1);
-    const init = last && (await this.weightsOf(number - 1, plan));
+    const last = number > 1 && choice.preset === 'same' ? await planOf(await store.run(number - 1)) : undefined;
+    const plan = await chosenPlan(choice, dataset, software, last);
+    const init = number > 1 ? await this.weightsOf(number - 1, plan) : undefined;
     await store.files.remove(`runs/${number}`); // of a start that got no further
     const run = await store.run(number);
     await store.save(({ runs }) => ({ runs: [...runs, { preset: plan.preset, stopped: false }] }));
@@ -104,7 +108,7 @@ export class Trainer {
       await this.store.save(({ runs }) => ({ runs: runs.slice(0, -1) }));
       throw new VoxelgradError('USAGE', 'goOn: the run was closed before it began.', 'Start it again.');
     }
-    const plan = parsePlanText(new TextDecoder().decode(await run.read('plan.json')), run.path('plan.json'));
+    const plan = await planOf(run);
     this.begin({ number, preset, done, total, points: [...log] }, run, plan, true);
     return this.training();
   }
@@ -138,7 +142,7 @@ export class Trainer {
   private async weightsOf(number: number, plan: Plan): Promise<FirstWeights | undefined> {
     const run = await this.store.run(number);
     try {
-      const before = parsePlanText(new TextDecoder().decode(await run.read('plan.json')), 'plan.json');
+      const before = await planOf(run);
       if (JSON.stringify(before.method) !== JSON.stringify(plan.method) || before.classes.length !== plan.classes.length) {
         this.emit({ kind: 'remark', message: `Run ${number} had other networks: training begins from the first weights.` });
         return undefined;
@@ -212,6 +216,10 @@ export class Trainer {
       store: this.heard(live, run),
       signal: live.stop.signal,
       resume,
+      onSurvey: (found) => {
+        const doubt = doubtfulWords(found);
+        if (doubt !== undefined) this.emit({ kind: 'remark', message: `${doubt[0].toUpperCase()}${doubt.slice(1)}` });
+      },
       dataChanged: true, // a person draws on between sessions: the run records what changed
       ...(init && !resume && { init }),
       // Told when the device has done it: iterations that only wait there could be neither paused nor timed.
