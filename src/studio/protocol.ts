@@ -31,6 +31,11 @@ export interface ClassInfo {
   readonly meaning?: MeaningName;
 }
 
+/** Colours of classes from 1 on: told from the greys of a scan, and from one another. */
+export const CLASS_COLOURS = ['#ff9f1c', '#4cc9f0', '#7ee081', '#ff6fb5', '#ffe45c', '#a99bff', '#ff7a6b', '#2fe0c8', '#d8b48a'] as const;
+/** The colour that a class begins with. */
+export const colourOf = (value: number): string => (value === 0 ? '#000000' : CLASS_COLOURS[(value - 1) % CLASS_COLOURS.length]);
+
 /** Indices of annotated slices, ascending. */
 export type Annotated = Readonly<Record<SlicePlane, readonly number[]>>;
 

@@ -2,6 +2,7 @@
 // What the studio's drawing tools do to bitmaps, and what undo does to that.
 import type { Plane, SlicePlane } from '../../src/axes.ts';
 import { describe, expect, it } from 'vitest';
+import { isTaught, type State } from '../../src/studio/page/state.ts';
 import { Philox } from '../../src/random/philox.ts';
 import { stroke } from '../../src/studio/annotate/brush.ts';
 import { Drawing } from '../../src/studio/annotate/drawing.ts';
@@ -265,5 +266,15 @@ describe('a drawing', () => {
     expect(d.suggestion('coronal', 3)).toBeUndefined();
     expect(d.isAnnotated('transverse', 6)).toBe(false);
     expect(d.sliceOf('transverse', 6).data.some((v) => v > 0)).toBe(false); // a suggestion changes nothing
+  });
+});
+
+describe('what may be trained on', () => {
+  it('is a slice of any scan of the session, as it is drawn now where it is open', () => {
+    const state = (share: number, ...cases: { name: string; share: number }[]): State =>
+      ({ scan: { info: { name: 'open' }, drawing: { share: () => share } }, session: { cases } }) as unknown as State;
+    expect(isTaught(state(0, { name: 'open', share: 0 }, { name: 'other', share: 0.1 }))).toBe(true);
+    expect(isTaught(state(0.2, { name: 'open', share: 0 }))).toBe(true);
+    expect(isTaught(state(0, { name: 'open', share: 0.3 }, { name: 'other', share: 0 }))).toBe(false); // undone since
   });
 });

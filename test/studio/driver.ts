@@ -128,12 +128,12 @@ export class Driver {
     await this.press();
     await this.release();
   }
-  /** A file for an input, as its dialog would give it. */
-  async choose(selector: string, file: string): Promise<void> {
+  /** Files for an input, as its dialog would give them. */
+  async choose(selector: string, ...files: string[]): Promise<void> {
     const { result } = (await this.send('Runtime.evaluate', { expression: `document.querySelector(${JSON.stringify(selector)})` })) as {
       result: { objectId: string };
     };
-    await this.send('DOM.setFileInputFiles', { files: [file], objectId: result.objectId });
+    await this.send('DOM.setFileInputFiles', { files, objectId: result.objectId });
   }
   /** A value for an input, as typed or dragged. */
   async input(selector: string, value: number): Promise<void> {

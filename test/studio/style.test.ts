@@ -2,7 +2,7 @@
 // What can be read can be read by everyone: WCAG AA contrast of the style sheet's colours, no text under 12 px, nothing from elsewhere.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { CLASS_COLOURS } from '../../src/studio/page/state.ts';
+import { CLASS_COLOURS } from '../../src/studio/protocol.ts';
 
 const css = readFileSync(new URL('../../src/studio/static/studio.css', import.meta.url), 'utf8');
 const html = readFileSync(new URL('../../src/studio/static/index.html', import.meta.url), 'utf8');

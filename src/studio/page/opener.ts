@@ -2,10 +2,9 @@
 // Scans and sessions: opened, gone back to, thrown away.
 import type { Triple } from '../../axes.ts';
 import { Drawing } from '../annotate/drawing.ts';
-import type { Opened, PathFile, Session } from '../protocol.ts';
+import { colourOf, type Opened, type PathFile, type Session } from '../protocol.ts';
 import { FITTED } from '../view/frame.ts';
 import { windowFor } from '../view/windows.ts';
-import { CLASS_COLOURS } from './state.ts';
 import type { Studio } from './studio.ts';
 
 export class Opener {
@@ -84,7 +83,7 @@ export class Opener {
     if (session) store.set({ session, drawn: before.drawn + 1, ...(more && { estimates: {} }) });
   };
   addClass = (): Promise<void> =>
-    this.classes((classes) => [...classes, { name: `class ${classes.length}`, colour: CLASS_COLOURS[(classes.length - 1) % 9] }]);
+    this.classes((classes) => [...classes, { name: `class ${classes.length}`, colour: colourOf(classes.length) }]);
 
   private async imported({ path, file }: PathFile): Promise<void> {
     if (!(await this.studio.draw.saved())) return;

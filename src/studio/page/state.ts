@@ -89,8 +89,6 @@ export interface State {
   readonly taken: readonly Export[];
 }
 
-export const CLASS_COLOURS = ['#ff9f1c', '#4cc9f0', '#7ee081', '#ff6fb5', '#ffe45c', '#a99bff', '#ff7a6b', '#2fe0c8', '#d8b48a'] as const;
-
 export const FIRST_STATE: State = {
   stage: 'open',
   busy: null,

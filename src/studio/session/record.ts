@@ -6,6 +6,7 @@ import { issueText } from '../../data/issue.ts';
 import type { Geometry } from '../../data/geometry.ts';
 import { DataError } from '../../errors.ts';
 import { parseJson } from '../../files/json.ts';
+import { colourOf } from '../protocol.ts';
 import { MEANING_NAMES } from './meanings.ts';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -61,10 +62,6 @@ export function parseRecord(bytes: Uint8Array, where: string): SessionRecord {
   if (!parsed.success) throw new DataError(`${where}: ${issueText(parsed.error, json)}.`, 'It is no session, or damaged.');
   return parsed.data;
 }
-
-/** Colours that stay apart for eyes of every kind (Okabe and Ito), for classes as they come. */
-const COLOURS = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7', '#999999', '#ffffff'];
-export const colourOf = (index: number): string => (index === 0 ? '#000000' : COLOURS[(index - 1) % COLOURS.length]);
 
 export const newRecord = (called: string): SessionRecord => ({
   version: 1,

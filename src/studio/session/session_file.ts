@@ -11,11 +11,12 @@ import { MOST_ZIPPED, writeZip } from '../../files/zip_writer.ts';
 import { openDataset } from '../../io/browser/dataset.ts';
 import { volumeEnding } from '../../io/endings.ts';
 import { checkpointFile } from '../../train/run_store.ts';
+import { colourOf } from '../protocol.ts';
 import { labelsFile, rasGrid } from './cases.ts';
 import { maskFactsFile, maskFile } from './masks.ts';
 import { annotatedSlices, MORE } from './planes.ts';
 import { datasetOf, isTrained, publish } from './publish.ts';
-import { colourOf, gridOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
+import { gridOf, parseRecord, SESSION_FILE, type CaseRecord, type SessionRecord } from './record.ts';
 import { SessionStore } from './session_store.ts';
 
 /** Files of a session by their names in a session file: of runs the newest, of masks those that it made. */

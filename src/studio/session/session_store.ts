@@ -10,8 +10,18 @@ import { runFacts } from './run_facts.ts';
 
 const SESSIONS = 'voxelgrad-studio';
 
-const sessionsFolder = async (): Promise<FileSystemDirectoryHandle> =>
-  (await navigator.storage.getDirectory()).getDirectoryHandle(SESSIONS, { create: true });
+/** @throws VoxelgradError where the browser keeps nothing for the page, as Firefox in a private window */
+async function sessionsFolder(): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage.getDirectory().catch((cause: unknown) => {
+    throw new VoxelgradError(
+      'DATA',
+      `session: this browser keeps no files for the page, got ${String(cause)}.`,
+      'Use a window that is not private, and allow this site to store data (cookies) in the settings of the browser.',
+      { cause },
+    );
+  });
+  return root.getDirectoryHandle(SESSIONS, { create: true });
+}
 
 async function folderOf(id: string): Promise<PageFolder> {
   if (!/^[0-9a-f]{8}$/.test(id))
@@ -52,10 +62,11 @@ export class SessionStore {
   }
 
   static async create(name: string): Promise<SessionStore> {
-    const id = drawn(),
+    const all = await sessionsFolder(), // first: where nothing is kept, locks are refused with less to say
+      id = drawn(),
       release = await hold(id);
     try {
-      const files = new PageFolder('session', await (await sessionsFolder()).getDirectoryHandle(id, { create: true }));
+      const files = new PageFolder('session', await all.getDirectoryHandle(id, { create: true }));
       const store = new SessionStore(id, files, newRecord(name), release);
       await store.save({});
       return store;
@@ -117,9 +128,10 @@ export class SessionStore {
 }
 
 export async function listSessions(open: string | undefined): Promise<SessionInfo[]> {
+  const all = await sessionsFolder();
   const held = new Set((await navigator.locks.query()).held?.map(({ name }) => name));
   const found: SessionInfo[] = [];
-  for await (const id of ((await sessionsFolder()) as unknown as { keys(): AsyncIterable<string> }).keys()) {
+  for await (const id of (all as unknown as { keys(): AsyncIterable<string> }).keys()) {
     try {
       const files = await folderOf(id);
       const { name, created, changed, cases, runs } = parseRecord(await files.read(SESSION_FILE), 'session.json');
