@@ -84,7 +84,7 @@ function fixedFold(fixed: Readonly<Record<string, number>>, patient: string, nam
     throw new DataError(
       `dataset.json: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for ` +
         `all of: ${names.join(', ')}.`,
-      'Correct "folds", or remove it to split by chance.',
+      'Correct "folds" (or split.folds of the plan), or remove it to split by chance.',
     );
   }
   return fold;

@@ -99,11 +99,20 @@ export function assertClasses(plan: Plan, dataset: Dataset): void {
   }
 }
 
-/** The fold of a plan: training, selection and test cases, divided by patient. */
-export function foldOf(plan: Plan, dataset: Dataset): Fold {
-  return makeFolds(dataset.training, { folds: plan.split.folds, seed: plan.split.seed, selection: plan.split.selectionShare })[
-    plan.split.fold
-  ];
+/**
+ * The fold of a plan: training, selection and test cases, divided by patient, or as dataset.json's `folds` divides them. @throws DataError
+ * where those leave nothing to train on, or to hold out
+ */
+export function foldOf({ split: { folds, fold, seed, selectionShare } }: Plan, { training, info, source }: Dataset): Fold {
+  const fixed = folds > 1 ? info.json.folds : undefined;
+  const chosen = makeFolds(training, { folds, seed, selection: selectionShare, ...(fixed && { fixed }) })[fold];
+  if (fixed && (chosen.test.length === 0 || chosen.train.length === 0))
+    throw new DataError(
+      `${source.path('dataset.json')}: folds: got ${chosen.test.length === 0 ? 'no case' : 'every case'} in fold ${fold}, which ` +
+        'split.fold holds out, expected some in it and some in others.',
+      'Choose another fold (--fold), or remove "folds" to split by chance.',
+    );
+  return chosen;
 }
 
 /** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
@@ -117,6 +126,11 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const fold = goingOn(foldOf(plan, dataset), options.resume ? (await newestIn(store)).state.fold : undefined);
   const validated = fold.selection.slice(0, VALIDATED),
     heldOut = validated.length > 0;
+  if (!options.resume && plan.annotation.cases !== null && plan.annotation.cases > fold.train.length)
+    throw new DataError(
+      `annotation.cases: got ${plan.annotation.cases}, expected at most ${fold.train.length}, the training cases of the fold.`,
+      'Leave it out (null) to annotate all of them.',
+    );
   const bare = bareCases(plan, dataset, fold);
   const cases = new CaseStore(plan, dataset, bare);
   const load = (name: string): ReturnType<CaseStore['load']> => cases.load(name);

@@ -301,6 +301,15 @@ describe('train refuses a plan', () => {
   });
 });
 
+describe('train refuses', () => {
+  it('more annotated cases than its fold has', () =>
+    refused(
+      ['train', at('good'), '--run', at('many'), '--plan', at('run/plan.json'), '--annotation', 'dense', '--cases', '99'],
+      /annotation\.cases: got 99, expected at most \d, the training cases of the fold/,
+      { absent: at('many/checkpoints') },
+    ));
+});
+
 describe('train refuses weights', () => {
   const own = (name: string): string => {
     cpSync(at('run'), at(name), { recursive: true });

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
 import { goingOn, makeFolds } from '../../src/data/folds.ts';
+import { foldOf } from '../../src/train/loop.ts';
+import { presetPlan } from '../../src/train/presets.ts';
+import type { Dataset } from '../../src/data/dataset.ts';
 import { dataError } from './helpers.ts';
 
 // 40 patients with 1 to 4 cases each, as LIDC.
@@ -88,5 +91,39 @@ describe('makeFolds', () => {
     expect((await dataError(() => makeFolds([{ name: 'a', patient: 'a' }], { seed: 1, folds: 1 }))).message).toMatch(
       /got 1 for 1 folds, expected at least 2 patients/,
     );
+  });
+});
+
+describe('the fold of a run', () => {
+  const of = (folds: Record<string, number> | undefined, split: { folds?: number; fold?: number } = {}) => {
+    const plan = presetPlan('demo', 'vnet');
+    Object.assign(plan.split, split);
+    return foldOf(plan, { training: cases, info: { json: { folds } }, source: { path: (name: string) => name } } as unknown as Dataset);
+  };
+  const byPatient = (fold: (patient: number) => number) =>
+    Object.fromEntries(cases.map(({ name, patient }) => [name, fold(Number(patient.slice(1)))]));
+  it('holds out what dataset.json says, and divides by chance where it says nothing', () => {
+    const folds = byPatient((p) => p % 5);
+    for (const fold of [0, 3])
+      expect(of(folds, { fold }).test).toEqual(cases.flatMap(({ name }) => (folds[name] === fold ? [name] : [])).sort());
+    expect(of(undefined)).toEqual(makeFolds(cases, { seed: 1337 })[0]);
+    expect(of(folds, { folds: 1 }).test).toEqual([]);
+  });
+  it('refuses one that holds out nothing, or everything, and folds that the plan does not have', async () => {
+    const two = byPatient((p) => p % 2);
+    expect((await dataError(() => of(two, { fold: 2 }))).message).toMatch(
+      /^dataset\.json: folds: got no case in fold 2, which split\.fold holds out[^]*--fold/,
+    );
+    expect((await dataError(() => of(byPatient(() => 0)))).message).toMatch(/got every case in fold 0/);
+    expect(
+      (
+        await dataError(() =>
+          of(
+            byPatient((p) => p % 5),
+            { folds: 3 },
+          ),
+        )
+      ).message,
+    ).toMatch(/expected one fold from 0 to 2[^]*split\.folds/);
   });
 });
