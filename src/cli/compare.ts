@@ -18,6 +18,7 @@ import type { SurfaceCase } from '../report/section_distances.ts';
 import {
   assertCommonCases,
   assertComparable,
+  assertTrainedOnce,
   comparedRun,
   differencesBetween,
   missingFolds,
@@ -152,6 +153,7 @@ async function comparisonOf(folders: readonly string[], options: Options, contex
       `--against: got "${options.against}", expected ${groups.map(({ name }) => `"${name}"`).join(' or ')}.`,
       'Methods are named by their plans.',
     );
+  assertTrainedOnce(groups);
   assertCommonCases(groups, reference);
   const ablation = ablationGroups(groups);
   // Ablated forms have a table of their own, unless there is nothing else to compare.

@@ -267,6 +267,34 @@ export async function assertComparable(runs: readonly Pick<ComparedRun, 'folder'
   }
 }
 
+/** Runs of a method that have fold and seed in common. */
+function repeated({ runs }: Group): ComparedRun[][] {
+  const places = new Map<string, ComparedRun[]>();
+  for (const run of runs) {
+    const place = `${run.plan.split.fold} ${run.plan.training.seed}`;
+    places.set(place, [...(places.get(place) ?? []), run]);
+  }
+  return [...places.values()].filter((same) => same.length > 1);
+}
+
+/** @throws DataError where two runs of one fold and seed made the same masks: nothing is learnt of a method by training it again */
+export function assertTrainedOnce(groups: readonly Group[]): void {
+  for (const runs of groups.flatMap(repeated)) {
+    const found = new Map<string, string>();
+    for (const { folder, summary } of runs) {
+      const masks = summary.metric_per_case.map((c) => c.prediction_digest);
+      if (masks.includes(undefined)) continue;
+      const twin = found.get(masks.join());
+      if (twin !== undefined)
+        throw new DataError(
+          `${folder}: the same plan, fold and seed as ${twin}, and the same masks, expected another seed or fold.`,
+          'Leave one of them out: it would count twice.',
+        );
+      found.set(masks.join(), folder);
+    }
+  }
+}
+
 /** @throws DataError where a method shares no scored case with the reference */
 export function assertCommonCases(groups: readonly Group[], reference: Group): void {
   const scored = (group: Group): string[] => group.summaries.flatMap((s) => s.metric_per_case.map((c) => c.case));
@@ -322,6 +350,13 @@ export function differencesBetween(groups: readonly Group[]): string[] {
     [...new Set(group.runs.map(({ plan: { split, training } }) => `fold ${split.fold + 1} seed ${training.seed}`))].sort().join(', ');
   if (new Set(groups.map(places)).size > 1)
     notices.push(`Folds and seeds differ: ${groups.map((group) => `${group.name}: ${places(group)}`).join('; ')}.`);
+  for (const runs of groups.flatMap(repeated))
+    notices.push(
+      `Trained more than once with one fold and seed, and counted each time: ${listed(
+        runs.map((r) => r.folder),
+        5,
+      )}.`,
+    );
   const cases = groups.map((group) => casesOf(group)),
     common = [...cases[0]].filter((name) => cases.every((c) => c.has(name)));
   if (cases.some((c) => c.size !== common.length))

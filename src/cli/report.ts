@@ -114,7 +114,7 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
   for (const notice of said) context.note(notice);
   const overlays = data === undefined ? [] : await overlaysOf(summary, await openDataset(data), context);
   return {
-    title: options.title ?? `SA-Net: ${plan?.name ?? name(folder)}`,
+    title: options.title ?? (plan ? `${plan.method.name}: ${plan.name}` : name(folder)),
     date: new Date().toISOString().slice(0, 10),
     summary,
     ...(plan && { annotation: { scheme: schemeOf(plan) } }),

@@ -73,10 +73,25 @@ export function compareRuns(
   return comparisons;
 }
 
-/** Whether `other` has a value for a class of a case in which `run` was scored and has none: what it missed has no distance. */
+/**
+ * Whether `other` has a value for a class of a case in which `run` was scored and has none, in one of its seeds: what it missed has no
+ * distance.
+ */
 export function lacksOf(run: Run, other: Run, metric: MetricName): boolean {
   const [own, theirs] = [pairScores(run, metric), pairScores(other, metric)];
-  return [...theirs].some(([name, labels]) => own.has(name) && [...labels.keys()].some((label) => !own.get(name)!.has(label)));
+  return (
+    [...theirs].some(([name, labels]) => own.has(name) && [...labels.keys()].some((label) => !own.get(name)!.has(label))) ||
+    undefinedScores(run, metric).some(([name, label]) => theirs.get(name)?.has(label))
+  );
+}
+
+/** Case and class of every score of every seed that a metric leaves out, one of the masks being empty. */
+export function undefinedScores({ summaries }: Run, metric: MetricName): [name: string, label: string][] {
+  return summaries.flatMap(({ metric_per_case }) =>
+    metric_per_case.flatMap(({ case: name, metrics }) =>
+      Object.entries(metrics).flatMap(([label, m]): [string, string][] => (m.IoU !== null && m[metric] === null ? [[name, label]] : [])),
+    ),
+  );
 }
 
 /** Names of all cases that runs were asked for. */

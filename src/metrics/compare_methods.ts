@@ -2,7 +2,7 @@
 // Methods side by side, each over its folds and seeds: means, differences from one of them, and which is best where that can be said.
 
 import type { BootstrapOptions } from './bootstrap.ts';
-import { compareRuns, lacksOf, runAggregate, type Comparison, type Run } from './compare.ts';
+import { compareRuns, lacksOf, runAggregate, undefinedScores, type Comparison, type Run } from './compare.ts';
 import type { Aggregate, MetricName } from './summary.ts';
 
 /** What methods are compared by; the test that counts is on the Jaccard index (`IoU`). */
@@ -23,6 +23,8 @@ export interface MethodRow {
   /** Cases that were scored. */
   n_cases: number;
   metrics: Record<Compared, Aggregate>;
+  /** Scores (cases times classes times runs) that each mean leaves out, one of the masks being empty. */
+  without: Record<Compared, number>;
   /** This method minus the reference; null for the reference itself. */
   against: Record<Compared, Comparison> | null;
   /** Where it is the best, and significantly better than every other method. */
@@ -62,6 +64,7 @@ export function compareMethods(methods: readonly MethodRuns[], reference: string
       n_runs: method.summaries.length,
       n_cases: new Set(method.summaries.flatMap((s) => s.metric_per_case.map((c) => c.case))).size,
       metrics: metrics[i],
+      without: each((metric) => undefinedScores(method, metric).length),
       against: method === base ? null : each((metric) => differences[metric][others.indexOf(method)]),
       best: COMPARED.filter((metric) => best[metric] === i),
       parameters: method.parameters,

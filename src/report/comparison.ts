@@ -32,15 +32,15 @@ export const perIteration = (seconds: number | null): string =>
 export interface Cells {
   mean: string;
   interval: string;
-  /** "without 2", where the metric is undefined in so many pairs of case and class that have a Jaccard index; else nothing. */
+  /** "without 2", where the metric is undefined in so many scores that have a Jaccard index; else nothing. */
   without: string;
   best: boolean;
 }
 
 /** Mean, spread and interval of one metric of a row. */
-export function metricCells({ metrics, best }: MethodRow, metric: Compared): Cells {
+export function metricCells({ metrics, without: left, best }: MethodRow, metric: Compared): Cells {
   const aggregate = metrics[metric],
-    without = metrics.IoU.n_defined - aggregate.n_defined;
+    without = left[metric];
   return {
     mean: meanStd(aggregate),
     interval: interval(aggregate.ci, decimalsOf(aggregate.unit)),

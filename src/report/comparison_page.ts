@@ -49,9 +49,9 @@ function tableOf({ rows, reference, alpha }: MethodTable, level: number): Html {
         Mean ± standard deviation over cases, below it the ${percent} % bootstrap interval of the mean; seeds of one case are averaged,
         folds stand side by side. Δ: minus “${reference}”, case by case on the cases both have; “left out”: cases in no pair. p: two-sided
         Wilcoxon signed-rank test on the Jaccard index of each case, corrected by Holm. Bold: the best mean, where it is significantly (p ≤
-        ${fixed(alpha, 2)}, Holm) better than that of every other method on the pairs. “Without”: cases (times classes) in which one of the
-        masks is empty, so that there is no such number; where that is so and another method has one, nothing is bold. Cases of one patient
-        are taken as independent.
+        ${fixed(alpha, 2)}, Holm) better than that of every other method on the pairs. “Without”: cases (times classes and runs) in which
+        one of the masks is empty, so that there is no such number; where that is so and another method has one, nothing is bold. Cases of
+        one patient are taken as independent.
       </caption>
       <thead>
         <tr>

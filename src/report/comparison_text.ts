@@ -27,6 +27,7 @@ export function comparisonCsv(comparison: Comparison): string {
         'low',
         'high',
         'defined',
+        'undefined',
         'difference',
         'difference_low',
         'difference_high',
@@ -57,6 +58,7 @@ export function comparisonCsv(comparison: Comparison): string {
             a.ci?.[0],
             a.ci?.[1],
             a.n_defined,
+            row.without[m],
             d?.difference,
             d?.ci?.[0],
             d?.ci?.[1],
@@ -152,7 +154,7 @@ export function comparisonLatex(comparison: Comparison): string {
       `${name === 'methods' ? 'Methods' : 'Ablation'}: mean ± standard deviation over cases and, below, the ${percent} % bootstrap ` +
       `interval of the mean; differences from ${table.reference} over paired cases; p: Wilcoxon signed-rank test on the Jaccard ` +
       'index, Holm. Bold: significantly better than every other method.' +
-      (without ? ' Without: cases (times classes) of which the metric is undefined, a mask being empty.' : '');
+      (without ? ' Without: cases (times classes and runs) of which the metric is undefined, a mask being empty.' : '');
     const first = table.rows.some((row) => row.name.length > LONG_NAME) ? '>{\\raggedright\\arraybackslash}p{10em}' : 'l';
     return [
       '\\begin{table}',

@@ -156,8 +156,14 @@ describe('voxelgrad compare', () => {
         .trim()
         .split('\n')
         .map((line) => line.split(',').length),
-    ).toEqual([59, 59, 59]);
+    ).toEqual([63, 63, 63]);
     expect(readFileSync(join(folder, 'comparison.tex'), 'utf8')).toMatch(/\\textbf\{[\d.]+ \$\\pm\$ [\d.]+\}[^]*\\bottomrule/);
+  });
+
+  it('leaves a report the name of what was trained', async () => {
+    const run = await makeRun({ method: 'unet3d', cases: [0, 1] });
+    expect((await voxelgrad(['report', run])).code).toBe(0);
+    expect(readFileSync(join(run, 'report.html'), 'utf8')).toMatch(/<title>\s*unet3d: /);
   });
 
   it('is not bold where no difference is significant, and without a second method tests nothing', async () => {
@@ -446,6 +452,34 @@ describe('voxelgrad compare', () => {
     expect(reference(a)).not.toBe(reference(b));
     expect((await compare(a, b, '--to', to(), '--no-surfaces')).code).toBe(0);
     expect((await compare(a, c, '--to', to(), '--no-surfaces')).err).toMatch(/case 0 was scored against another reference/);
+  });
+
+  it('refuses a run that was trained again to the same masks, and says where one fold and seed count more than once', async () => {
+    const digested = async (folder: string): Promise<string> => {
+      const file = join(folder, 'summary.json'),
+        summary = JSON.parse(readFileSync(file, 'utf8'));
+      for (const c of summary.metric_per_case) c.prediction_digest = (await digestFile(c.prediction_file)).digest;
+      writeFileSync(file, JSON.stringify(summary));
+      return folder;
+    };
+    const cases = [0, 1, 2],
+      quick = ['--to', to(), '--no-surfaces'];
+    const [first, again, other, seed] = [
+      await digested(await makeRun({ cases })),
+      await digested(await makeRun({ cases })),
+      await digested(await makeRun({ cases, error: 2 })),
+      await digested(await makeRun({ cases, seed: 2 })),
+    ];
+    expect(await compare(first, again, ...quick)).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/the same plan, fold and seed as .*run\d+, and the same masks[^]*it would count twice/),
+    });
+    const twice = await compare(first, other, seed, ...quick);
+    expect([twice.code, twice.out]).toEqual([
+      0,
+      expect.stringMatching(/more than once with one fold and seed, and counted each time: \S+, \S+\.\n/),
+    ]);
+    expect((await compare(first, seed, ...quick)).out).not.toMatch(/more than once/); // the same masks of another seed
   });
 
   it('refuses a run twice, by its folder or by its weights, and a folder that is none', async () => {

@@ -3,6 +3,7 @@ import { decode } from 'fast-png';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { compareMethods, type MethodRuns } from '../../src/metrics/compare_methods.ts';
+import type { Summary } from '../../src/metrics/summary.ts';
 import { predictedSurface } from '../../src/metrics/surface_mesh.ts';
 import { metricCells, type Comparison } from '../../src/report/comparison.ts';
 import { renderComparison } from '../../src/report/comparison_page.ts';
@@ -84,6 +85,31 @@ describe('compareMethods', () => {
     const shown = { ...comparison(), methods: table, ablation: null };
     expect(render(shown).replace(/\s+/g, ' ')).toMatch(/<small>without 3<\/small>/);
     expect(comparisonLatex(shown)).toMatch(/, without 3\}.*Without: cases|Without: cases[^]*, without 3\}/);
+  });
+
+  it('a seed that misses everything does not hide behind another: what it leaves out is counted, and its method is not the best', () => {
+    const seed = (shift: number, empty = false): Summary => {
+      const own = structuredClone(evaluation(CLASSES, 1).summary);
+      for (const { metrics } of own.metric_per_case) {
+        if (metrics[1].HD95 === null) continue;
+        Object.assign(metrics[1], empty ? { HD95: null, Dice: 0, IoU: 0 } : { HD95: metrics[1].HD95 + shift });
+      }
+      return own;
+    };
+    const run = (name: string, ...summaries: Summary[]): MethodRuns => ({ name, summaries, parameters: 1, seconds: 1 });
+    const best = (near: MethodRuns) => compareMethods([near, run('far', seed(1), seed(1))], 'far', { resamples: 50 });
+    expect(best(run('near', seed(0), seed(0))).rows.map((row) => [row.best, row.without.HD95])).toEqual([
+      [['HD95'], 2],
+      [[], 2],
+    ]);
+    const table = best(run('near', seed(0), seed(0, true)));
+    expect(table.rows[0].metrics.HD95).toMatchObject({ n_defined: 6 });
+    expect(table.rows.map((row) => row.best.includes('HD95'))).toEqual([false, false]);
+    expect(table.rows.map((row) => metricCells(row, 'HD95').without)).toEqual(['without 8', 'without 2']);
+    const [head, near] = comparisonCsv({ ...comparison(), methods: table, ablation: null })
+      .split('\n')
+      .map((line) => line.split(','));
+    expect(near[head.indexOf('HD95_undefined')]).toBe('8');
   });
 
   it('several classes, folds and seeds: means as one evaluation has them', () => {

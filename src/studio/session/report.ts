@@ -16,7 +16,7 @@ export async function reportOf(record: SessionRecord, run: PageRun, plan: Plan):
   const cases = record.cases.filter(isTrained).map(caseInfo),
     { state } = await newestIn(run);
   return renderReport({
-    title: `SA-Net: ${record.name}`,
+    title: `${plan.method.name}: ${record.name}`,
     date: new Date().toISOString().slice(0, 10),
     annotation: {
       scheme: 'as drawn in the studio',
