@@ -17,7 +17,7 @@ import { digestFile } from '../files/digest.ts';
 import { DEFAULT_SURFACE_MM, evaluateCase, type CaseResult, type EvaluationCase, type LabelClass } from '../metrics/evaluate.ts';
 import type { LabelMap } from '../metrics/mask.ts';
 import { summarise, type Evaluated, type Summary, type SummaryFacts } from '../metrics/summary.ts';
-import { isFolder, maskName, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
+import { assertNotSwapped, isFolder, maskName, pairsOf, sameCases, type Pair, type Pairing } from './eval_pairs.ts';
 import { csvOf, describe } from './eval_text.ts';
 import { leftOpen } from '../train/annotated.ts';
 import { assertOwnMasks, knownRun, realPath, recordEvaluation, Seen, TRAINED, type KnownRun } from './known_run.ts';
@@ -253,6 +253,7 @@ ${NAME_RULE}`,
       source = sourceOf(root);
     // The folder itself holds the headline's masks, those below it one network's each.
     const output = realPath(root) === realPath(masks) ? source?.headline : basename(resolve(masks));
+    assertNotSwapped(reference, prediction);
     assertOwnMasks(run, masks, folder);
     if (source?.verb === 'label' && !run)
       throw new DataError(

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { listFiles, volumeStem } from '../io/node/dataset/import/new_dataset.ts';
 import { nameKey } from '../data/names.ts';
 import { DataError } from '../errors.ts';
-import { madeOf } from './mask_source.ts';
+import { madeOf, sourceOf } from './mask_source.ts';
 
 /** A case: its reference, and its prediction if there is one. */
 export interface Pair {
@@ -29,6 +29,31 @@ export function maskName({ name, prediction }: Pair): string {
 }
 
 export const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
+
+/** The folder of a mask, or the folder itself. */
+const placeOf = (path: string): string => (isFolder(path) ? path : dirname(path));
+
+/** Whether a place is a data set or where one keeps its labels. */
+const isDataset = (folder: string): boolean =>
+  existsSync(join(folder, 'dataset.json')) ||
+  (/^labelsT[rs]$/.test(basename(resolve(folder))) && existsSync(join(dirname(resolve(folder)), 'dataset.json')));
+
+/**
+ * @throws DataError where predictions stand in the place of references: what is scored, and where the result goes, would be turned
+ * round
+ */
+export function assertNotSwapped(reference: string, prediction: string): void {
+  const [truth, masks] = [placeOf(reference), placeOf(prediction)];
+  const predicted = sourceOf(truth) !== undefined;
+  if (predicted || (isDataset(masks) && !isDataset(truth)))
+    throw new DataError(
+      predicted
+        ? `${reference}: masks that voxelgrad made (prediction.json), expected references.`
+        : `${prediction}: the labels of a data set, got ${reference} as their references, which are of none, expected predictions.`,
+      'The references come first, then the predictions. To see how far two predictions agree, copy those that are to be the reference ' +
+        'into a folder of their own.',
+    );
+}
 
 /** Volumes of a folder by case name, however an accent is stored. @throws DataError where two would be one case */
 export async function volumesIn(folder: string): Promise<Map<string, string>> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a score stands for: nothing that is missing, copied or trained on hides in a mean.
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { claimFolder, recordCase, sourceDigest, type Source } from '../../src/cli/mask_source.ts';
@@ -308,6 +308,20 @@ describe('labels that were copied', () => {
     await masksOf('dense_before', 'label', { [A]: 3 });
     writeFileSync(at('dense_before/prediction.json'), JSON.stringify({ version: 1, run: at('run') }));
     expect((await evaluate('dense_before', '--allow-missing')).metric_per_case[0].n_copied).toBeGreaterThan(0);
+  });
+});
+
+describe('references and predictions that change places', () => {
+  it('are refused: masks of a run as references, and labels of a data set as predictions of something else', async () => {
+    cpSync(at('both'), at('bare_masks'), { recursive: true });
+    rmSync(at('bare_masks/prediction.json'));
+    for (const [reference, message] of [
+      ['both', /both: masks that voxelgrad made \(prediction\.json\), expected references/],
+      ['bare_masks', /labelsTr: the labels of a data set, got .*bare_masks as their references/],
+    ] as const)
+      expect(await verb('eval', at(reference), at('data/labelsTr'))).toMatchObject({ code: 3, err: expect.stringMatching(message) });
+    expect(await verb('eval', at('both', `${A}.nii.gz`), labelOf(A))).toMatchObject({ code: 3 });
+    expect(existsSync(at('data/labelsTr/summary.json'))).toBe(false);
   });
 });
 
