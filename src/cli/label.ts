@@ -3,6 +3,7 @@
 import { Option } from 'commander';
 import { dirname } from 'node:path';
 import { loadCase } from '../data/dataset.ts';
+import type { Fold } from '../data/folds.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
@@ -11,6 +12,7 @@ import { annotated, bareCases, leftOpen } from '../train/annotated.ts';
 import { assertClasses, foldOf } from '../train/loop.ts';
 import { assertApart } from './apart.ts';
 import { runPlan, type Which } from './members.ts';
+import { readRecord } from './run_record.ts';
 import { KEPT_RULE, segmentCases } from './segment_cases.ts';
 import type { Outcome, Verb } from './verb.ts';
 
@@ -38,7 +40,9 @@ export const label: Verb = {
       ...dataset.training.flatMap((c) => [...c.images, c.label ?? folder].map((file) => dirname(file))),
     ]))
       assertApart(place, options.output);
-    const bare = bareCases(plan, dataset, foldOf(plan, dataset));
+    // As the run drew them, whatever cases have come since.
+    const fold = (readRecord(options.run).fold as Fold | undefined) ?? foldOf(plan, dataset);
+    const bare = bareCases(plan, dataset, fold);
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
     const truth = new Map<string, { label: Uint8Array; weight: Uint8Array; unlabelled: readonly number[] }>();
     const result = await segmentCases(

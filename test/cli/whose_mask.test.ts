@@ -20,6 +20,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { sourceDigest } from '../../src/cli/mask_source.ts';
 import { runPlan } from '../../src/cli/members.ts';
 import { segmentCases } from '../../src/cli/segment_cases.ts';
+import { drawnCases } from '../../src/data/sparse_planes.ts';
+import { openDataset } from '../../src/io/node/dataset/open.ts';
+import { foldOf } from '../../src/train/loop.ts';
 import { toRas } from '../../src/data/orientation.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
 import { checkpointPath } from '../../src/io/node/run/folder.ts';
@@ -239,6 +242,32 @@ describe('label', () => {
     const label = await readVolume(at('labelled/labelsTr/phantom_004.nii.gz'));
     await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), { ...label, data: label.data.map((v, i) => (i === 7 ? 1 : v)) });
     expect((await run()).json.again.map((a: any) => a.name)).toEqual(['phantom_002', 'phantom_004']);
+  });
+  it('copies the labels of the cases that the run had, whatever cases have come since', async () => {
+    cpSync(at('data'), at('grown'), { recursive: true });
+    rmSync(at('grown/annotations.json'));
+    const plan = tinyPlan((p) => {
+      settings(p);
+      Object.assign(p.annotation, { use: 'dense', cases: 2 });
+    });
+    const dataset = await openDataset(at('grown')),
+      names = dataset.training.map(({ name }) => name);
+    const drawn = (train: readonly string[]): string[] => drawnCases(train, 2, plan.annotation.seed);
+    const now = drawn(foldOf(plan, dataset).train); // not what the run had
+    const train = names.filter((name) => !now.includes(name));
+    await untrained(at('drawn'), plan);
+    writeFileSync(at('drawn/run.json'), JSON.stringify({ version: 1, dataset: at('data'), fold: { train, selection: [], test: now } }));
+    await verb('label', at('grown'), '-o', at('drawn_masks'), '--run', at('drawn'));
+    for (const name of train) {
+      const [mask, label] = [
+        await readVolume(at('drawn_masks', `${name}.nii.gz`)),
+        await readVolume(at('grown/labelsTr', `${name}.nii.gz`)),
+      ];
+      expect(
+        mask.data.every((v, i) => v === label.data[i]),
+        name,
+      ).toBe(drawn(train).includes(name));
+    }
   });
   it('does not take for background what nobody drew in a case: there its prediction stands', async () => {
     cpSync(at('data'), at('undrawn'), { recursive: true });
