@@ -138,7 +138,7 @@ export class Snapshot implements Disposable {
           return expectFinite(
             toFile(new Float32Array(buffer, byteOffset, byteLength / 4)),
             `${path}: not written, for ${name} after ${state.iteration} iterations`,
-            'The training has diverged. Lower optimiser.rate2d or rateSam in the plan and start again.',
+            'The training has diverged. Lower the learning rates of the plan (method) and start again.',
           );
         },
       })),

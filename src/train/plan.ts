@@ -126,6 +126,8 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   if (!isObject(json)) throw refuse([`got ${show(json)}, expected an object`]);
   const preset = json.preset as Preset;
   if (!PRESETS.includes(preset)) throw refuse([`preset: got ${show(json.preset)}, expected ${PRESETS.map((p) => `"${p}"`).join(' or ')}`]);
+  if (json.version === 1 && Object.hasOwn(json, 'method'))
+    throw refuse(['version: got 1 beside "method", which plans of version 1 do not have, expected 2']);
   const own = upgradePlan(json);
   const name = isObject(own.method) ? (own.method.name ?? 'sanet') : 'sanet';
   const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
@@ -161,6 +163,6 @@ export function ablate<P extends Plan>(plan: P, parts: readonly string[]): P {
     apply(changed.method);
   }
   const wrong = contradictions(changed);
-  if (wrong.length) throw new UsageError(`--ablate ${parts.join(',')}: ${wrong[0]}.`, 'Leave at least one network in.');
+  if (wrong.length) throw new UsageError(`--ablate ${parts.join(',')}: ${wrong[0]}.`, 'Switch fewer parts off, or change the plan.');
   return changed;
 }

@@ -161,6 +161,21 @@ describe('mistakes are named', () => {
     );
   });
 
+  it('of version 1 beside a method, which it does not have: another would be trained', () => {
+    expect(() => parsePlan({ ...presetPlan('tiny', 'vnet'), version: 1 }, 'p.json')).toThrow(
+      /p\.json: version: got 1 beside "method", which plans of version 1 do not have, expected 2/,
+    );
+  });
+
+  it.each([
+    ['sam', 'sam'],
+    ['network2d', 'transverse'],
+  ])('a headline that %s.enabled false leaves out', (part, headline) => {
+    const json = withField(`method.${part}.enabled`, false) as { evaluation: { headline: string } };
+    json.evaluation.headline = headline;
+    expect(() => parsePlan(json)).toThrow(new RegExp(`evaluation\\.headline: got "${headline}", a network that the plan leaves out`));
+  });
+
   it('in files that are no plan', () => {
     expect(() => parsePlanText('{"preset": "tiny",', 'p.json')).toThrow(/p\.json: not JSON/);
     expect(() => parsePlanText('[]', 'p.json')).toThrow(/p\.json: got \[\], expected an object/);

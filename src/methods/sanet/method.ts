@@ -66,12 +66,17 @@ export const sanet: Method<SanetFields, StepFeed> = {
         `cross.slices.${i}: got ${n}, expected at most cross.microBatch (${cross.microBatch}) with cross.pseudo "selected"`,
       ]),
     ];
+    const left = [
+      volume === 'sam' ? 'vnet' : 'sam',
+      ...(sam.enabled ? [] : [volume]),
+      ...(network2d.enabled ? [] : ['transverse', 'coronal']),
+    ];
     const others = [
       ...(volume === 'sam'
         ? []
         : roi.flatMap((n, i) => (n % 16 === 0 ? [] : [`data.roi.${i}: got ${n}, expected a multiple of 16 with method.volume "vnet"`]))),
-      ...(headline === (volume === 'sam' ? 'vnet' : 'sam')
-        ? [`evaluation.headline: got "${headline}" with method.volume "${volume}", expected a network that is there`]
+      ...(left.includes(headline)
+        ? [`evaluation.headline: got "${headline}", a network that the plan leaves out, expected "ensemble" or one that is there`]
         : []),
     ];
     return [...rules.filter(([good]) => !good).map(([, line]) => `method.${line}`), ...others];
