@@ -270,7 +270,9 @@ needs(chromium, 'Chromium').describe('the page', () => {
   });
 
   it('trains: estimate, start, curves, pause, go on, stop; the mask of the slice comes', async () => {
+    await page.value(`document.querySelector('.panel').scrollTo(0, 300)`);
     await page.click('Train');
+    expect(await page.value(`document.querySelector('.panel').scrollTop`)).toBe(0); // another step is read from its top
     // What fits is chosen and timed before anybody asks: the largest preset that ends within half an hour.
     await says('About 3 min for 400 iterations: 0.42 s each');
     const chosen = `[...document.querySelectorAll('.choices [aria-pressed=true]')].map((e) => e.innerText).join()`;
@@ -315,6 +317,12 @@ needs(chromium, 'Chromium').describe('the page', () => {
     await says('The name of the patient and dates are left out.');
     await shot('7-take');
     expect(await text()).not.toContain('DICOM SEG'); // the phantom is none
+  });
+
+  it('says of each scan how far it is', async () => {
+    await page.click('Open', '.stage');
+    await says('% annotated');
+    await page.click('Annotate', '.stage');
   });
 
   it('has the keys in a list', async () => {

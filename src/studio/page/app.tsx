@@ -21,6 +21,7 @@ export function App(): JSX.Element {
   const studio = useStudio();
   const stage = useSelect((s) => s.stage);
   const scan = useSelect((s) => s.scan);
+  const begun = useSelect((s) => s.training?.status === 'running' || s.training?.status === 'paused');
   const [over, setOver] = useState(false);
   const waits = useSelect((s) => !!s.busy);
   const all = useRef<HTMLDivElement>(null);
@@ -64,7 +65,8 @@ export function App(): JSX.Element {
           <main class="work" data-stage={stage}>
             <Tools />
             <Views />
-            <aside class="panel" aria-label={stage}>
+            {/* Another step, or a run that begins, is read from the top. */}
+            <aside key={`${stage} ${begun}`} class="panel" aria-label={stage}>
               {stage === 'annotate' && (
                 <>
                   <SlicePanel />

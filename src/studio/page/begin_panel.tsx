@@ -71,7 +71,10 @@ export function Begin({ finished }: { readonly finished: Training | null }): JSX
       {pace !== null && iterations > 0 && (
         <p>
           About <b>{duration(pace * iterations)}</b> for {iterations} iterations: {pace.toPrecision(2)} s each
-          {estimate ? ` if nothing else runs here, and ${bytes(estimate.bytes)} of GPU memory` : ' in the last run'}.
+          {estimate
+            ? ` if nothing else runs here, and ${bytes(estimate.bytes)} of ${device?.software ? '' : 'GPU '}memory`
+            : ' in the last run'}
+          .
         </p>
       )}
       <label class="field">

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { SessionInfo } from '../protocol.ts';
 import { chosen } from './dropped.ts';
-import { bytes } from './format.ts';
+import { bytes, percent } from './format.ts';
 import { Icon } from './icons.tsx';
 import { useSelect, useStudio } from './store.ts';
 
@@ -74,7 +74,8 @@ function Cases(): JSX.Element {
                   .reverse()
                   .map((x) => Number(x.toFixed(2)))
                   .join(' × ')}{' '}
-                mm
+                mm{c.share > 0 && `, ${percent(c.share)} annotated`}
+                {c.masked && ', with a mask'}
               </span>
             </span>
             <button

@@ -13,7 +13,12 @@ export class Opener {
   /** What there is to go on with. */
   refresh = async (): Promise<void> => {
     const { worker, store } = this.studio;
-    await this.studio.told(async () => store.set({ sessions: await worker.sessions(), served: await worker.served() }));
+    await this.studio.draw.saved();
+    await this.studio.told(async () => {
+      const [open, sessions, served] = [store.get().session && (await worker.session()), await worker.sessions(), await worker.served()];
+      const same = open?.id === store.get().session?.id; // another one may have been opened meanwhile
+      store.set({ sessions, served, ...(same && { session: open }) });
+    });
   };
 
   files = (files: readonly PathFile[]): Promise<void> => {
