@@ -70,7 +70,7 @@ export class Opener {
         drawn: before.drawn + 1,
         polygon: null,
         sliceMasks: {},
-        caseMask: mask,
+        caseMask: mask?.run === session.training.run ? mask : null, // else it is of networks that knew less
         proposal: null,
         stage: before.stage === 'open' ? 'annotate' : before.stage,
       });
