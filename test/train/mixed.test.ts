@@ -66,11 +66,11 @@ f16.describe('gradients', () => {
   };
 
   /** Gradients of a network's parameters by name. Weights are calm: few ReLUs change sides between f16 and f32. */
-  async function gradients(name: NetworkName, plan: SanetPlan, scale: number): Promise<Map<string, Float32Array>> {
+  async function gradients(name: NetworkName, plan: SanetPlan, scale: number, seed: number): Promise<Map<string, Float32Array>> {
     const nets = makeNetworks(plan);
     const { net } = networkList(nets).find((n) => n.name === name)!;
-    net.initialise(5);
-    calmWeights(net, 5, (seed, { shape, op, offset, scale: width }) => noise(numel(shape), seed + op, width, offset));
+    net.initialise(seed);
+    calmWeights(net, seed, (seed, { shape, op, offset, scale: width }) => noise(numel(shape), seed + op, width, offset));
     const named = [...net.namedParameters()].filter(([, p]) => p.trainable);
     const out = evaluate(() => {
       const grads = backward(
@@ -87,17 +87,31 @@ f16.describe('gradients', () => {
   }
   const norm = (v: Float32Array): number => Math.sqrt(v.reduce((s, g) => s + g * g, 0));
 
-  it.each(['transverse', 'sam'] as const)('%s: those of f32, to 1 % in all and 10 % of a parameter', async (name) => {
-    using _device = await openDevice();
-    const half = await gradients(name, mixed(smallPlan([16, 64, 64])), SCALE);
-    const whole = await gradients(name, smallPlan([16, 64, 64]), 1);
+  /** What mixed precision errs by, as shares: of all gradients together, and of each parameter's own by name. */
+  async function errorsOf(name: NetworkName, seed: number): Promise<{ all: number; each: Map<string, number> }> {
+    const half = await gradients(name, mixed(smallPlan([16, 64, 64])), SCALE, seed);
+    const whole = await gradients(name, smallPlan([16, 64, 64]), 1, seed);
     expect([...half.keys()]).toEqual([...whole.keys()]);
     const rows = [...whole].map(([key, g]) => ({ key, size: norm(g), error: norm(g.map((v, i) => v - half.get(key)![i])) }));
     const [size, error] = (['size', 'error'] as const).map((of) => Math.hypot(...rows.map((r) => r[of]))) as [number, number];
-    expect(error / size).toBeLessThan(0.01);
-    // Biases before a norm have gradient 0: what is left of their sums is rounding. The first convolution lies some forty layers deep.
-    // An H200 came to 0.117 at one parameter, and nobody knows why: a GPU's launches and tiles give 0.073 on Lavapipe (its own 0.071).
-    for (const r of rows) expect(r.error / (r.size + 1e-3 * size), r.key).toBeLessThan(0.1);
+    // Biases before a norm have gradient 0: what is left of their sums is rounding.
+    return { all: error / size, each: new Map(rows.map((r) => [r.key, r.error / (r.size + 1e-3 * size)])) };
+  }
+  const median = (v: readonly number[]): number => [...v].sort((a, b) => a - b)[v.length >> 1];
+
+  // A ReLU whose input is nearer to 0 than f16 rounds changes sides, and where a channel has sixteen positions that is a good part of its
+  // gradient. Which ones do is decided by the weights and by every rounding before them. Lavapipe, twelve draws: 4 to 19 % at the worst
+  // parameter, 4 to 28 % where f16 is rounded towards 0 (an H200 had 12 in a draw that has 7 here); with the ReLUs of batch norms all
+  // open the whole error is a fifth of it. So a parameter is right in the middle of three draws (any three of those: at most 8.7, 10.5 %).
+  it.each([
+    ['transverse', [5, 6, 7]],
+    ['sam', [5]],
+  ] as const)('%s: those of f32, to 1 % in all and 10 % of a parameter', async (name, seeds) => {
+    using _device = await openDevice();
+    const draws: Awaited<ReturnType<typeof errorsOf>>[] = [];
+    for (const seed of seeds) draws.push(await errorsOf(name, seed));
+    expect(median(draws.map(({ all }) => all))).toBeLessThan(0.01);
+    for (const key of draws[0].each.keys()) expect(median(draws.map(({ each }) => each.get(key)!)), key).toBeLessThan(0.1);
   });
 });
 
