@@ -3,6 +3,8 @@
 
 /** What an op does besides its work: ranges added up, operands packed. */
 const HELPER = /^(split_sum|split_finish|copy|cast|pad|fill)/;
+/** Products, of which an op's operations are where it has any: an attention's lengths, softmax and sums are few beside them. */
+const PRODUCT = /^(matmul|conv|attention(_ds|_dx|_narrow(_dq|_dkv)?)?$)/;
 
 /** Lanes of a workgroup: the entry point's @workgroup_size, which is a number, an override or a constant. */
 export function lanesOf({ kernel, spec, overrides }) {
@@ -20,7 +22,8 @@ export function lanesOf({ kernel, spec, overrides }) {
  * One row a dispatch. `estimate` is what the dispatch costs plus its operations at the share of a processor's rate that one workgroup
  * reaches (`efficiency`), or its bytes. `floor` is the longest of what every dispatch takes, its bytes at the adapter's bandwidth, and its
  * operations at the rate of the processors that its workgroups can occupy; `full` the same with all processors; `lost` is the difference.
- * An op's operations are those of its dispatch with the most lanes, helpers apart.
+ * An op's operations are its products' in equal parts (an attention's are of one size); where it has none, those of its dispatch with the
+ * most lanes, helpers apart.
  */
 export function sheetOf(dispatches, { processors, gflops, gbs, dispatch_us, efficiency }) {
   const rows = dispatches.map((d) => {
@@ -29,6 +32,9 @@ export function sheetOf(dispatches, { processors, gflops, gbs, dispatch_us, effi
   });
   for (let at = 0; at < rows.length; at += rows[at].op.dispatches) {
     const own = rows.slice(at, at + rows[at].op.dispatches);
+    const products = own.filter(({ kernel }) => PRODUCT.test(kernel));
+    for (const row of products) row.flops = own[0].op.flops / products.length;
+    if (products.length > 0) continue;
     const workers = own.filter(({ kernel }) => !HELPER.test(kernel));
     (workers.length > 0 ? workers : own).reduce((most, row) => (row.lanes > most.lanes ? row : most)).flops = own[0].op.flops;
   }

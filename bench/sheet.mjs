@@ -72,7 +72,8 @@ function show(title, rows) {
   const total = sum(() => 1);
   console.log(
     `${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
-      `${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms because processors idle`,
+      `${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${((total * facts.rates.dispatch_us) / 1e3).toFixed(2)} ms are what dispatches cost ` +
+      `and ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms idle processors; estimate ${(sum((r) => r.estimate) / 1e3).toFixed(2)} ms`,
   );
   const bands = [
     [1, 7],

@@ -65,6 +65,20 @@ describe('the sheet of an H200', () => {
       rates,
     );
     expect([small.flops, large.flops]).toEqual([0, 1e6]);
+    // Of an attention its products work, not what divides by lengths, though that has the most lanes.
+    const parts = [
+      ['attention_norms', 1000],
+      ['matmul_blocks', 10],
+      ['attention_softmax', 1000],
+      ['matmul_blocks', 10],
+    ] as const;
+    const attention = parts.map(([entry, groups]) => ({
+      ...dispatch,
+      grid: [groups, 1, 1],
+      kernel: { ...kernel, entry, wgsl: `@compute @workgroup_size(WG) fn ${entry}() {}` },
+      op: { flops: 1e6, dispatches: 4 },
+    }));
+    expect(sheetOf(attention, rates).map(({ flops }: Row) => flops)).toEqual([0, 5e5, 0, 5e5]);
   });
 
   // Dispatches and what is lost can only become less: whoever mends a kernel lowers the number.
