@@ -56,11 +56,13 @@ console.log(`${adapter}, ${driver}`);
 const script = (name, ...args) => [process.execPath, join(root, 'bench', name), ...args];
 const torch = ['--python', flags.python, '--device', flags['any-adapter'] ? 'cpu' : 'cuda'];
 const candidates = { name: 'candidates', share: 3, command: script('candidates.mjs', '--preset', flags.preset, '--case', flags.case) };
-const tests = minutes === Infinity ? [] : ['test/kernels/', 'test/golden/'];
+// By path, not by npx: a machine that is lent has Node and the packages, and npm may not be there.
+const vitest = [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 'run'];
+const tests = minutes === Infinity ? vitest : [...vitest, 'test/kernels/', 'test/golden/'];
 const sections = flags.candidates
   ? [candidates]
   : [
-      ...(flags['skip-tests'] ? [] : [{ name: 'tests', share: 3, command: ['npx', 'vitest', 'run', ...tests] }]),
+      ...(flags['skip-tests'] ? [] : [{ name: 'tests', share: 3, command: tests }]),
       candidates,
       { name: 'ops', share: 4, command: script('beside_torch.mjs', '--case', flags.case, ...torch) },
       ...flags.preset

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 
-const folder = join(import.meta.dirname, 'results');
+const folder = process.env.BENCH_RESULTS ?? join(import.meta.dirname, 'results');
 const PEERS = {
   jaxjs: 'jax-js',
   tfjs: 'TensorFlow.js',
@@ -24,8 +24,10 @@ const COLOURS = [
   ['pink', '#e7298a'],
 ];
 
-/** Driver as a person names it: `llvmpipe ... Mesa 26.1.6-1 (LLVM 19.1.7)` -> `Mesa 26.1.6`. */
-const driverOf = ({ driver }) => /Mesa [\d.]+/.exec(driver)?.[0] ?? driver;
+/** `Chrome 150`, of a row that a page measured. */
+const browserOf = ({ browser }) => /(Firefox|Edg|Chrome|Version)\/\d+/.exec(browser)?.[0].replace('/', ' ');
+/** Driver as a person names it: `llvmpipe ... Mesa 26.1.6-1 (LLVM 19.1.7)` -> `Mesa 26.1.6`. A browser may not say: then adapter and browser. */
+const driverOf = (row) => /Mesa [\d.]+/.exec(row.driver)?.[0] ?? (row.driver || `${row.adapter}, ${browserOf(row)}`);
 /** `bench/run.mjs` records all engines of a case at once. */
 const together = (a, b) => Math.abs(Date.parse(a.date) - Date.parse(b.date)) <= 5000;
 const significant = (ms) => Number(ms.toPrecision(4));
@@ -124,14 +126,17 @@ function replays(driver) {
 }
 
 const about = (driver) => {
-  const { adapter, dawn, node, cores, date, commit } = rows.filter((r) => driverOf(r) === driver).at(-1);
-  return `${adapter}, Dawn ${dawn} (npm webgpu), Node ${node}, ${cores} cores; newest row ${date}, commit ${commit}.\n`;
+  const last = rows.filter((r) => driverOf(r) === driver).at(-1);
+  const { adapter, dawn, node, cores, date, commit } = last;
+  const where = last.browser ? `in a page, ${browserOf(last)}` : `Dawn ${dawn} (npm webgpu), Node ${node}`;
+  return `${adapter}, ${where}, ${cores} cores; newest row ${date}, commit ${commit}.\n`;
 };
 
 const grown = newest(
   rows.filter((r) => r.sizes),
   (r) => `${driverOf(r)} ${r.series}`,
 );
+const grew = [...new Set(grown.map(driverOf))];
 const points = grown.flatMap((r) =>
   r.sizes.map((size, i) => ({ series: r.series, driver: driverOf(r), work: size / r.sizes[0], cost: r.ms[i] / r.ms[0] })),
 );
@@ -148,7 +153,7 @@ const svg = Plot.plot({
   x: { type: 'log', label: 'work, relative to the smallest', ticks: [1, 2, 4, 8, 16], tickFormat: 'd', labelOffset: 34 },
   y: { type: 'log', label: 'cost, relative to the smallest', tickFormat: 'd' },
   fx: { label: null },
-  color: { domain: drivers, range: COLOURS.map(([, hex]) => hex) },
+  color: { domain: grew, range: COLOURS.map(([, hex]) => hex) },
   marks: [
     Plot.line(
       grown.flatMap(({ series, sizes }) => [sizes[0], sizes.at(-1)].map((s) => ({ series, work: s / sizes[0], cost: s / sizes[0] }))),
@@ -176,13 +181,13 @@ writeFileSync(
     ]),
     '## Growth\n',
     '![cost against work](growth.svg)\n',
-    `Dashed: cost in proportion to work. ${drivers.map((driver, i) => `${driver}: ${COLOURS[i][0]}`).join(', ')}. Exponents:\n`,
-    `| | ${drivers.join(' | ')} |`,
-    `|---|${drivers.map(() => '---|').join('')}`,
+    `Dashed: cost in proportion to work. ${grew.map((driver, i) => `${driver}: ${COLOURS[i][0]}`).join(', ')}. Exponents:\n`,
+    `| | ${grew.join(' | ')} |`,
+    `|---|${grew.map(() => '---|').join('')}`,
     ...[...new Set(grown.map((r) => r.series))].map(
       (series) =>
         `| ${series} | ` +
-        `${drivers.map((driver) => grown.find((r) => r.series === series && driverOf(r) === driver)?.exponent ?? '').join(' | ')} |`,
+        `${grew.map((driver) => grown.find((r) => r.series === series && driverOf(r) === driver)?.exponent ?? '').join(' | ')} |`,
     ),
     '',
   ].join('\n'),

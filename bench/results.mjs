@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { join } from 'node:path';
 import { root } from './engine.mjs';
+import { fileName } from './rows.mjs';
 
 const folder = process.env.BENCH_RESULTS ?? join(import.meta.dirname, 'results'); // gpu.mjs --out
 const quiet = (f) => {
@@ -32,14 +33,5 @@ export const machine = ({ adapter, driver }) => ({
 /** Appends a row to the file of its adapter. */
 export function record(row, name = row.adapter) {
   mkdirSync(folder, { recursive: true });
-  appendFileSync(
-    join(
-      folder,
-      `${name
-        .toLowerCase()
-        .replace(/[^a-z0-9.]+/g, '-')
-        .replace(/^-|-$/g, '')}.jsonl`,
-    ),
-    `${JSON.stringify(row)}\n`,
-  );
+  appendFileSync(join(folder, fileName(name)), `${JSON.stringify(row)}\n`);
 }

@@ -2,6 +2,13 @@
 // What is said of a measurement: a line for people, a row for files, a comparison with a peer.
 import { workOf } from './cases.mjs';
 
+/** Where rows of an adapter are, below results/. */
+export const fileName = (adapter) =>
+  `${adapter
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, '-')
+    .replace(/^-|-$/g, '')}.jsonl`;
+
 const round = (ms) => Number(ms.toPrecision(5));
 
 /** Rate of a pass in { value, unit } and its share of the adapter's measured limit. */

@@ -64,17 +64,18 @@ posix.it('a section that hangs is killed at its limit with all that it began; it
   expect(await runSections(list.slice(2, 3), { seconds: 0, folder: out, root })).toMatchObject([{ state: 'no time left' }]);
 });
 
-posix.it('--minutes: every section has a row and a log, however far it came', () => {
+posix.it('--minutes: every section has a row and a log, however far it came, with nothing but Node on the machine', () => {
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    [join(root, 'bench/gpu.mjs'), '--minutes', '0.3', '--any-adapter', '--skip-tests', '--case', '^conv1x1_256_64_40$', '--out', out],
-    { cwd: root, encoding: 'utf8' },
+    [join(root, 'bench/gpu.mjs'), '--minutes', '0.4', '--any-adapter', '--case', '^conv1x1_256_64_40$', '--out', out],
+    { cwd: root, encoding: 'utf8', env: { ...process.env, PATH: '' } },
   );
   const ended = sections();
   expect(
     ended.map(({ section }) => section),
     stderr,
-  ).toEqual(['candidates', 'ops', 'sanet_tiny', 'sanet_base', 'training']);
+  ).toEqual(['tests', 'candidates', 'ops', 'sanet_tiny', 'sanet_base', 'training']);
+  expect(ended[0].state, readFileSync(join(out, 'tests.log'), 'utf8')).toBe('stopped at its limit');
   for (const { section, state } of ended) {
     expect(state).toMatch(/^(done|stopped at its limit|no time left|exit code \d+)$/);
     expect(stdout).toContain(`== ${section}`);

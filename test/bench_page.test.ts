@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // `npm run bench -- --page`: two small cases in Chromium, checked, timed, shown, and taken away as rows. Peers take part where bench/ has
 // them.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { chromium } from './browser/chromium.ts';
 import { needs } from './needs.ts';
 import { Driver, serve } from './studio/driver.ts';
@@ -13,43 +14,86 @@ import { Driver, serve } from './studio/driver.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { it } = needs(chromium, 'Chromium');
 
-it('measures a visitor’s adapter in a page', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-bench-'));
+const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-bench-'));
+beforeAll(async () => {
+  if (!chromium) return;
   const { buildPage } = (await import(join(root, 'bench/page/build.mjs'))) as { buildPage: (folder: string) => Promise<string> };
-  await buildPage(folder);
-  const { server, url } = await serve(folder);
+  await buildPage(join(folder, 'page'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The page in a browser of its own. */
+async function onPage(visit: (driver: Driver, url: string) => Promise<void>): Promise<void> {
+  const { server, url } = await serve(join(folder, 'page'));
   const driver = await Driver.open();
   try {
+    await visit(driver, url);
+    expect(driver.requests.filter((address) => !address.startsWith(url) && !address.startsWith('blob:'))).toEqual([]);
+  } finally {
+    await driver.close();
+    server.close();
+  }
+}
+const text = (id: string): string => `document.getElementById(${JSON.stringify(id)}).innerText`;
+
+it('measures a visitor’s adapter in a page; its rows are rows of bench/results', async () =>
+  onPage(async (driver, url) => {
     await driver.go(url);
     await driver.until('document.querySelector("#start:not([disabled])")');
     await driver.value(`for (const box of document.querySelectorAll('#cases input'))
         box.checked = ['case-conv1x1_256_64_40', 'case-conv3x3_128_20'].includes(box.id)`);
     await driver.click('Measure');
-    await driver.until('/^(Done|Nothing)/.test(document.getElementById("progress").innerText)', 240);
-    expect(await driver.value('document.getElementById("progress").innerText')).toBe('Done: 4 measured.');
+    await driver.until(`/^(Done|Nothing)/.test(${text('progress')})`, 240);
+    expect(await driver.value(text('progress'))).toBe('Done: 4 measured.');
     const cells = await driver.value<string[][]>(
       '[...document.querySelectorAll("tbody tr")].map((row) => [...row.cells].map((c) => c.innerText))',
     );
     expect(cells.map(([name, pass]) => `${name} ${pass}`)).toEqual(
       ['conv3x3_128_20', 'conv1x1_256_64_40'].flatMap((name) => [`${name} forward`, `${name} backward`]),
     );
-    const text = await driver.value<string>('document.querySelector("#lines pre").textContent');
-    const rows = text
+    const lines = await driver.value<string>('document.querySelector("#lines pre").textContent');
+    const rows = lines
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const ours = rows.filter(({ engine }) => engine === 'ours');
     expect(ours).toHaveLength(4);
     for (const [i, row] of ours.entries()) {
-      expect(row).toMatchObject({ adapter: expect.any(String), browser: expect.stringContaining('Chrome'), clock: 'wall' });
+      expect(row).toMatchObject({ adapter: expect.stringMatching(/./), browser: expect.stringContaining('Chrome'), clock: 'wall' });
       expect(row.error).toBeLessThan(1e-5);
       expect(row.of_limit).toBeGreaterThan(0);
       expect(cells[i][2]).toBe((row.ms as number).toFixed(2));
     }
-    expect(driver.requests.filter((address) => !address.startsWith(url) && !address.startsWith('blob:'))).toEqual([]);
-  } finally {
-    await driver.close();
-    server.close();
-    rmSync(folder, { recursive: true });
-  }
-});
+    expect(new Set(rows.map(({ adapter }) => adapter)).size, 'peers are on the adapter that ours is on').toBe(1);
+
+    const file = await driver.value<string>('document.getElementById("rows").download');
+    writeFileSync(join(folder, file), lines);
+    const { stderr, status } = spawnSync(process.execPath, [join(root, 'bench/plot.mjs')], {
+      encoding: 'utf8',
+      env: { ...process.env, BENCH_RESULTS: folder },
+    });
+    expect(status, stderr).toBe(0);
+    const page = readFileSync(join(folder, 'README.md'), 'utf8');
+    expect(page).toMatch(/^\S.*, in a page, Chrome \d+, \d+ cores; newest row /m);
+    for (const { case: name, pass } of ours) expect(page).toContain(`| ${name as string} | ${pass as string} | `);
+    expect(page).not.toContain('undefined');
+  }));
+
+it('says why nothing can be measured, on a phone too, and shows no empty table', async () =>
+  onPage(async (driver, url) => {
+    await driver.size(390, 844, true);
+    for (const [replaced, said] of [
+      ['delete Navigator.prototype.gpu', 'This browser has no WebGPU.'],
+      ['navigator.gpu.requestAdapter = async () => null', 'WebGPU found no adapter.'],
+      ['navigator.gpu.requestAdapter = async () => { throw new Error("no") }', 'WebGPU found no adapter.'],
+      ['navigator.gpu.requestAdapter = async () => ({ features: new Set() })', 'The adapter has no subgroups'],
+    ]) {
+      const { identifier } = await driver.send('Page.addScriptToEvaluateOnNewDocument', { source: replaced });
+      await driver.go(url);
+      await driver.until(`${text('adapter')}.startsWith(${JSON.stringify(said)})`, 60);
+      expect(await driver.value('document.getElementById("start").disabled')).toBe(true);
+      expect(await driver.value('[...document.querySelectorAll("[hidden]")].filter((e) => e.checkVisibility()).length')).toBe(0);
+      expect(await driver.value('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+      await driver.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
+    }
+  }));

@@ -2,7 +2,7 @@
 // The page: which cases, the measurement, a table that grows, and rows to take away.
 import { CASES } from '../cases.mjs';
 import { contest } from '../contest.mjs';
-import { measurement } from '../rows.mjs';
+import { fileName, measurement } from '../rows.mjs';
 import { ENGINES } from 'engines';
 import { EngineWorker } from './engine_worker.mjs';
 
@@ -23,18 +23,18 @@ async function obstacle() {
       'This browser has no WebGPU. Chrome and Edge 134 or newer have it; on Linux start Chrome with --enable-unsafe-webgpu ' +
       '--enable-features=Vulkan.'
     );
-  const adapter = await navigator.gpu.requestAdapter();
+  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
   if (!adapter) return 'WebGPU found no adapter. chrome://gpu says why.';
   if (!adapter.features.has('subgroups'))
     return 'The adapter has no subgroups, which voxelgrad needs. Chrome and Edge 134 or newer offer them.';
   return undefined;
 }
 
-/** When, where and with what: what bench/results has of a machine, as far as a page may know it. */
-const machine = ({ adapter, driver }) => ({
+/** When, where and with what: what bench/results has of a machine, as far as a page may know it. All engines have ours' adapter. */
+const machine = () => ({
   date: new Date().toISOString().slice(0, 19),
-  adapter,
-  driver,
+  adapter: engines[0].adapter,
+  driver: engines[0].driver,
   browser: navigator.userAgent,
   cores: navigator.hardwareConcurrency,
   commit: COMMIT,
@@ -53,17 +53,18 @@ function show(c, pass, found, leftOut, limits) {
   const share = ours && measurement(c, pass, ours, { clock: 'wall', limits }).of_limit;
   line.append(cell('td', share ? `${(100 * share).toFixed(0)} %` : ''));
   table.tBodies[0].append(line);
-  for (const row of found) rows.push({ ...machine(row), ...measurement(c, pass, row, { clock: 'wall', limits }) });
+  for (const row of found) rows.push({ ...machine(), ...measurement(c, pass, row, { clock: 'wall', limits }) });
   const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
   URL.revokeObjectURL(by('rows').href);
   by('rows').href = URL.createObjectURL(new Blob([text], { type: 'application/jsonl' }));
   by('lines').querySelector('pre').textContent = text;
-  by('rows').download = `${(ours ?? found[0])?.adapter.toLowerCase().replace(/[^a-z0-9.]+/g, '-') || 'adapter'}.jsonl`;
+  by('rows').download = fileName(engines[0].adapter || 'adapter');
   by('rows').hidden = by('lines').hidden = rows.length === 0;
 }
 
 async function measure() {
   stopped = false;
+  by('progress').className = '';
   by('start').disabled = true;
   by('stop').disabled = false;
   by('cases').disabled = true;
