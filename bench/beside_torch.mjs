@@ -11,7 +11,7 @@ import { root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { difference, reference, tolerance } from './reference/index.mjs';
 import { machine, record } from './results.mjs';
-import { torchIteration, torchRows } from './torch.mjs';
+import { TorchProcess, torchIteration } from './torch.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -43,34 +43,23 @@ ours.end();
 async function ops() {
   const expense = (c) => (c.flops ?? 0) / 50 + (c.bytes ?? 0) / 4; // of the rates of an H200
   const cases = [...CASES, ...GPU_CASES].filter((c) => new RegExp(flags.case).test(c.name)).sort((a, b) => expense(a) - expense(b));
-  const torch = new Map(MODES.map((mode) => [mode.mode, theirs(mode, cases)]));
+  const torch = new TorchProcess(flags.python);
   for (const c of cases) {
     for (const pass of c.passes) {
       const measured = await measure(c, pass);
       record({ ...machine(ours), case: c.name, pass, engine: 'ours', ...measured });
-      const beside = MODES.filter(({ dtype }) => dtype === c.dtype).map(({ mode }) => {
-        const row = torch.get(mode).get(`${c.name} ${pass}`);
-        if (!row) return `torch ${mode} -`;
-        return `torch ${mode} ${row.ms.toFixed(3)} ms${measured.ms ? ` (${((100 * row.ms) / measured.ms).toFixed(0)} %)` : ''}`;
-      });
       const own = measured.ms ? `${measured.ms.toFixed(3)} ms  ${rate(c, pass, measured.ms)}` : measured.problem;
+      const beside = [];
+      for (const { mode, dtype, tf32 } of MODES.filter((each) => each.dtype === c.dtype)) {
+        const row = await torch.row(c, pass, { device: flags.device, dtype, tf32 });
+        if (row?.ms) record({ ...machine(ours), case: c.name, pass, engine: `torch-${mode}`, ms: row.ms, torch: row.torch });
+        const share = row?.ms && measured.ms ? ` (${((100 * row.ms) / measured.ms).toFixed(0)} %)` : '';
+        beside.push(`torch ${mode} ${row?.ms ? `${row.ms.toFixed(3)} ms${share}` : `- ${row?.problem ?? ''}`.trim()}`);
+      }
       console.log(`${c.name.padEnd(22)} ${pass.padEnd(8)} ours ${own}  ${beside.join('  ')}`);
     }
   }
-}
-
-/** Times of PyTorch by case and pass, recorded at once; a python without torch or without CUDA leaves the column empty. */
-function theirs({ mode, dtype, tf32 }, all) {
-  const cases = all.filter((c) => c.dtype === dtype);
-  if (cases.length === 0) return new Map();
-  try {
-    const rows = torchRows(flags.python, cases, { dtype, tf32, device: flags.device });
-    for (const { case: name, pass, ms, torch } of rows) record({ ...machine(ours), case: name, pass, engine: `torch-${mode}`, ms, torch });
-    return new Map(rows.map((row) => [`${row.case} ${row.pass}`, row]));
-  } catch (e) {
-    console.error(`PyTorch ${mode}: ${String(e.message).split('\n')[0]}`);
-    return new Map();
-  }
+  torch.end();
 }
 
 /** Checked against float64 before it is timed, like everywhere. */

@@ -11,7 +11,7 @@ import { generate, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { machine, record } from './results.mjs';
 import { comparison, line, measurement } from './rows.mjs';
-import { torchTimes } from './torch.mjs';
+import { torchTime } from './torch.mjs';
 
 const HELP = `npm run bench [-- options]
   --case PATTERN    only cases whose name matches (a regular expression)
@@ -97,10 +97,10 @@ async function compare(c, pass) {
       console.error(`${c.name} ${pass}: ${problem}`);
     }
   }
-  report(c, pass, rows);
+  await report(c, pass, rows);
 }
 
-function report(c, pass, rows) {
+async function report(c, pass, rows) {
   const ours = rows.find((r) => r.engine === 'ours');
   for (const r of rows) {
     say(line(c, pass, r, { ours, limits }));
@@ -111,7 +111,7 @@ function report(c, pass, rows) {
     if (flags.json && ours && r !== ours) console.log(JSON.stringify(comparison(c, pass, ours, r)));
   }
   if (flags.torch) {
-    const ms = torchTimes(flags.torch, c, pass);
+    const ms = await torchTime(flags.torch, c, pass);
     say(
       `${c.name.padEnd(20)} ${pass.padEnd(8)} torch  ${ms === null ? '        -' : ms.toFixed(2).padStart(9)} ms  (context: ` +
         'PyTorch on the processor, without this adapter)',

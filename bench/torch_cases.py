@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The cases of cases.mjs in PyTorch. Reads {cases, device, dtype, tf32} from stdin, writes one JSON line {case, pass, ms} each.
+"""The cases of cases.mjs in PyTorch. A line {case, pass, device, dtype, tf32} on stdin is answered by a line {case, pass, ms, torch}, or by
+{case, pass, problem}.
 
 Channels first, as PyTorch users write it. Median of at
 least seven samples of at least 20 ms, after warm-up; forward and gradients together for `backward`, like the other engines.
@@ -12,10 +13,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-request = json.load(sys.stdin)
-DEVICE = torch.device(request.get('device', 'cpu'))
-DTYPE = {'f32': torch.float32, 'f16': torch.float16}[request.get('dtype', 'f32')]
-torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(request.get('tf32'))
+DEVICE = DTYPE = None  # as the request at hand has them
 torch.backends.cudnn.benchmark = True
 
 
@@ -117,7 +115,16 @@ def measure(f):
     return statistics.median(samples)
 
 
-for case in request['cases']:
-    for name in case['passes']:
+for line in sys.stdin:
+    request = json.loads(line)
+    case, name = request['case'], request['pass']
+    answer = {'case': case['name'], 'pass': name}
+    try:
+        DEVICE = torch.device(request.get('device', 'cpu'))
+        DTYPE = {'f32': torch.float32, 'f16': torch.float16}[request.get('dtype', 'f32')]
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(request.get('tf32'))
         run = training_step() if case['kind'] == 'step' else prepare(case, name == 'backward')
-        print(json.dumps({'case': case['name'], 'pass': name, 'ms': measure(run), 'torch': torch.__version__}), flush=True)
+        answer |= {'ms': measure(run), 'torch': torch.__version__}
+    except Exception as e:  # of this case alone
+        answer['problem'] = (str(e) or type(e).__name__).splitlines()[0]
+    print(json.dumps(answer), flush=True)
