@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Several processes as one would learn: here they share a process, and meet in memory.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDevice, type Device } from '../../src/gpu/device.ts';
+import type { Device } from '../../src/gpu/device.ts';
 import { networkList, type Networks, type Optimisers } from '../../src/methods/method.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import type { Reducer } from '../../src/methods/reducer.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { phantomSampler, read, stepPlan } from '../train/phantom_step.ts';
+import { openAsProcessor, phantomSampler, read, stepPlan } from '../train/phantom_step.ts';
 import { slicesAlone } from '../train/tiny_run.ts';
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await openAsProcessor();
 });
 afterAll(() => device.close());
 

@@ -4,7 +4,7 @@ import type { Triple } from '../../src/axes.ts';
 import { expect } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
 import { makePhantom } from '../../src/data/phantom.ts';
-import { currentDevice } from '../../src/gpu/device.ts';
+import { currentDevice, openDevice, type Device } from '../../src/gpu/device.ts';
 import { prepareCase, type PreparedCase } from '../../src/data/sample.ts';
 import { sparsePlanes, type SparseMode } from '../../src/data/sparse_planes.ts';
 import { annotated } from '../../src/train/annotated.ts';
@@ -19,6 +19,15 @@ import { methodOf } from '../../src/methods/methods.ts';
 import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 import type { StepExample } from '../../src/methods/sanet/step.ts';
 import type { StepFeed } from '../../src/methods/sanet/feed.ts';
+
+/**
+ * A device that runs what a processor runs, whatever the adapter is. A GPU's tiles, ranges and micro-batches follow from how much there is
+ * to do: two volumes are added up in another order than one, and a ReLU or a neighbour that changes sides is more than what is compared.
+ */
+export async function openAsProcessor(): Promise<Device> {
+  const device = await openDevice();
+  return Object.assign(device, { caps: { ...device.caps, software: true } });
+}
 
 /** C = 32 with the smallest encoder and the smallest SAM; every class but background is a lesion. */
 export function smallPlan(roi: Triple, classes = 2): SanetPlan {

@@ -5,7 +5,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { ablate } from '../../src/train/plan.ts';
 import { microBatches } from '../../src/methods/sanet/step_full.ts';
-import { ablated, iterations, PARTS, phantomSampler, read, smallPlan, startTraining, stepPlan } from './phantom_step.ts';
+import { ablated, iterations, openAsProcessor, PARTS, phantomSampler, read, smallPlan, startTraining, stepPlan } from './phantom_step.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -88,6 +88,7 @@ describe('full and selected', () => {
 
 describe.each(MODES)('%s', (pseudo) => {
   it('two equal volumes are one: gradients are averaged', async () => {
+    using _device = await openAsProcessor();
     const plan = stepPlan(pseudo);
     const volume = (await phantomSampler(plan).iteration(0))[0]!;
     const rows = [];

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The volumes of an iteration side by side: the numbers are those of one after the other, the dispatches fewer.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDevice, type Device } from '../../src/gpu/device.ts';
+import type { Device } from '../../src/gpu/device.ts';
 import { spec } from '../../src/engine/dtype.ts';
 import { fitSlices, planeShape, PLANES } from '../../src/models/sanet/planes.ts';
 import { stepExample, type StepExample } from '../../src/methods/sanet/step.ts';
 import type { StepFeed } from '../../src/methods/sanet/feed.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { sizesOf } from '../../src/methods/together.ts';
-import { phantomSampler, read, smallPlan, startTraining, type Training } from './phantom_step.ts';
+import { openAsProcessor, phantomSampler, read, smallPlan, startTraining, type Training } from './phantom_step.ts';
 
 let device: Device;
 beforeAll(async () => {
-  device = await openDevice();
+  device = await openAsProcessor();
 });
 afterAll(() => device.close());
 
