@@ -26,7 +26,7 @@ const COLOURS = [
 
 /** `Chrome 150`, of a row that a page measured. */
 const browserOf = ({ browser }) => /(Firefox|Edg|Chrome|Version)\/\d+/.exec(browser)?.[0].replace('/', ' ');
-/** Driver as a person names it: `llvmpipe ... Mesa 26.1.6-1 (LLVM 19.1.7)` -> `Mesa 26.1.6`. A browser may not say: then adapter and browser. */
+/** Driver as a person names it: `llvmpipe ... Mesa 26.1.6-1 (LLVM 19.1.7)` -> `Mesa 26.1.6`. A page knows adapter and browser alone. */
 const driverOf = (row) => /Mesa [\d.]+/.exec(row.driver)?.[0] ?? (row.driver || `${row.adapter}, ${browserOf(row)}`);
 /** `bench/run.mjs` records all engines of a case at once. */
 const together = (a, b) => Math.abs(Date.parse(a.date) - Date.parse(b.date)) <= 5000;

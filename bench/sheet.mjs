@@ -70,10 +70,11 @@ function show(title, rows) {
   const runs = (row) => row.runs ?? 1;
   const sum = (f) => rows.reduce((n, row) => n + f(row) * runs(row), 0);
   const total = sum(() => 1);
+  const ms = (us) => `${(us / 1e3).toFixed(2)} ms`;
   console.log(
     `${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
-      `${(sum((r) => r.floor) / 1e3).toFixed(2)} ms, of which ${((total * facts.rates.dispatch_us) / 1e3).toFixed(2)} ms are what dispatches cost ` +
-      `and ${(sum((r) => r.lost) / 1e3).toFixed(2)} ms idle processors; estimate ${(sum((r) => r.estimate) / 1e3).toFixed(2)} ms`,
+      `${ms(sum((r) => r.floor))}, of which ${ms(total * facts.rates.dispatch_us)} are what dispatches cost and ` +
+      `${ms(sum((r) => r.lost))} idle processors; estimate ${ms(sum((r) => r.estimate))}`,
   );
   const bands = [
     [1, 7],
