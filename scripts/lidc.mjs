@@ -10,28 +10,25 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { runSuite } from './lidc/run_suite.mjs';
-import { SUITES } from './lidc/suites.mjs';
+import { assertRuns, assertSource, readOptions } from './lidc/options.mjs';
 import { ANNOTATIONS, comparedWith, referencesOf, table } from './lidc/results.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const { values: options } = parseArgs({
-  options: {
-    source: { type: 'string', default: join(root, '../shared/data/lidc-nodules-voi') },
-    out: { type: 'string', default: join(root, 'runs/lidc') },
-    preset: { type: 'string', default: 'tiny' },
-    iterations: { type: 'string' },
-    only: { type: 'string' },
-    suite: { type: 'string' },
-    seeds: { type: 'string', default: '1' },
-    methods: { type: 'string' },
-    set: { type: 'string', multiple: true, default: [] },
-    runs: { type: 'string' },
-  },
-});
+/** What `of` gives; an error ends the script. */
+function orEnd(of) {
+  try {
+    return of();
+  } catch ({ message }) {
+    console.error(`lidc: ${message}`);
+    return process.exit(2);
+  }
+}
+const options = orEnd(() => readOptions(process.argv.slice(2)));
 // Verbs run in the checkout, wherever this was started.
-for (const place of ['source', 'out']) options[place] = resolve(options[place]);
+const out = resolve(options.out ?? join(root, 'runs/lidc')),
+  source = resolve(options.source ?? join(root, '../shared/data/lidc-nodules-voi')),
+  iterations = options.iterations ?? 1000;
 const FIRST_SEED = 1337;
 const RUNS = {
   transverse: ['--annotation', 'transverse'],
@@ -42,7 +39,7 @@ const RUNS = {
 };
 const chosen = options.only ? options.only.split(',') : Object.keys(RUNS);
 const wrong = chosen.find((name) => !(name in RUNS));
-if (wrong) {
+if (wrong !== undefined) {
   console.error(`lidc: no run named ${wrong}, expected some of ${Object.keys(RUNS).join(', ')}.`);
   process.exit(2);
 }
@@ -58,28 +55,22 @@ function voxelgrad(...args) {
 
 /** What `--suite` asks for. */
 async function experiment() {
-  const number = (name) => {
-    const n = Number(options[name]);
-    if (Number.isInteger(n) && n > 0) return n;
-    console.error(`lidc: --${name}, got ${options[name]}, expected a whole number above 0.`);
-    process.exit(2);
-  };
   const { METHODS } = await import('../dist/sanet.js'); // set-up has built it
   const methods = options.methods?.split(',') ?? Object.keys(METHODS);
   const unknown = methods.find((name) => !(name in METHODS));
-  if (!SUITES.includes(options.suite) || unknown) {
-    console.error(`lidc: got ${unknown ?? options.suite}, expected ${(unknown ? Object.keys(METHODS) : SUITES).join(', ')}.`);
+  if (unknown !== undefined) {
+    console.error(`lidc: --methods: got ${unknown}, expected some of ${Object.keys(METHODS).join(', ')}.`);
     process.exit(2);
   }
   try {
     runSuite(options.suite, {
       data,
-      out: options.out,
+      out,
       preset: options.preset,
-      ...(options.iterations && { iterations: number('iterations') }),
-      ...(options.runs && { only: number('runs') }),
-      set: options.set,
-      seeds: Array.from({ length: number('seeds') }, (_, i) => FIRST_SEED + i),
+      ...(options.iterations !== undefined && { iterations }),
+      ...(options.runs !== undefined && { only: options.runs }),
+      set: options.set ?? [],
+      seeds: Array.from({ length: options.seeds ?? 1 }, (_, i) => FIRST_SEED + i),
       methods,
       say: (line) => console.log(line),
       voxelgrad,
@@ -90,22 +81,26 @@ async function experiment() {
   }
 }
 
-const data = join(options.out, 'data');
+const data = join(out, 'data'),
+  origin = join(out, 'source.txt');
+orEnd(() => {
+  if (!options.suite) assertRuns(out, Object.keys(RUNS), { preset: options.preset, iterations });
+  if (existsSync(join(data, 'dataset.json'))) assertSource(origin, options.source && source);
+});
 if (!existsSync(join(data, 'dataset.json'))) {
-  if (!existsSync(options.source)) {
-    console.error(
-      `lidc: ${options.source} is missing. Name a folder of LIDC volumes of interest (index.csv, image/, nodule_mask/) with --source.`,
-    );
+  if (!existsSync(source)) {
+    console.error(`lidc: ${source} is missing. Name a folder of LIDC volumes of interest (index.csv, image/, nodule_mask/) with --source.`);
     process.exit(3);
   }
-  voxelgrad('import', options.source, '--to', data, '--min-slices', '8');
+  voxelgrad('import', source, '--to', data, '--min-slices', '8');
+  writeFileSync(origin, `${source}\n`);
 }
 if (options.suite) {
   await experiment();
   process.exit(0);
 }
 for (const name of chosen) {
-  const run = join(options.out, name);
+  const run = join(out, name);
   const trained = () => existsSync(join(run, 'checkpoints', 'final.safetensors'));
   if (!trained()) {
     const fresh = !existsSync(join(run, 'checkpoints', 'latest.safetensors'));
@@ -114,7 +109,7 @@ for (const name of chosen) {
       data,
       '--run',
       run,
-      ...(fresh ? ['--preset', options.preset, '--iterations', options.iterations ?? '1000', ...RUNS[name]] : ['--resume']),
+      ...(fresh ? ['--preset', options.preset, '--iterations', String(iterations), ...RUNS[name]] : ['--resume']),
     );
     if (!trained()) {
       // Ctrl-C: training has saved and ended as it should
@@ -122,7 +117,7 @@ for (const name of chosen) {
       process.exit(130);
     }
   }
-  const held = join(options.out, 'held_out');
+  const held = join(out, 'held_out');
   if (!existsSync(held)) {
     // The same patients for every run: the split depends on the data set and the split's seed alone.
     const { fold } = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
@@ -137,17 +132,17 @@ for (const name of chosen) {
   voxelgrad('eval', join(data, 'labelsTr'), join(run, 'masks'), '--out', run);
 }
 
-const done = Object.keys(RUNS).filter((name) => existsSync(join(options.out, name, 'summary.json')));
-const summaries = Object.fromEntries(done.map((name) => [name, JSON.parse(readFileSync(join(options.out, name, 'summary.json'), 'utf8'))]));
+const done = Object.keys(RUNS).filter((name) => existsSync(join(out, name, 'summary.json')));
+const summaries = Object.fromEntries(done.map((name) => [name, JSON.parse(readFileSync(join(out, name, 'summary.json'), 'utf8'))]));
 for (const annotation of ANNOTATIONS.filter((name) => done.includes(name))) {
-  const run = join(options.out, annotation),
+  const run = join(out, annotation),
     record = join(run, 'run.json');
   writeFileSync(
     `${record}.part`,
     `${JSON.stringify({ ...JSON.parse(readFileSync(record, 'utf8')), references: referencesOf(annotation, summaries) }, null, 2)}\n`,
   );
   renameSync(`${record}.part`, record);
-  const others = comparedWith(annotation, done).map((name) => join(options.out, name));
+  const others = comparedWith(annotation, done).map((name) => join(out, name));
   voxelgrad(
     'report',
     run,

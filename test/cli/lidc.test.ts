@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What `npm run lidc` makes of its five evaluations.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,8 +9,10 @@ import { compareRuns } from '../../src/metrics/compare.ts';
 import type { LabelMap } from '../../src/metrics/mask.ts';
 import { evaluateCase } from '../../src/metrics/evaluate.ts';
 import { summarise, type Summary } from '../../src/metrics/summary.ts';
+import { scratch } from '../data/helpers.ts';
 
-// A plain script, so it has no types.
+// Plain scripts, so they have no types.
+const { assertRuns, assertSource, readOptions } = await import(new URL('../../scripts/lidc/options.mjs', import.meta.url).href);
 const { ANNOTATIONS, comparedWith, referencesOf, table } = await import(new URL('../../scripts/lidc/results.mjs', import.meta.url).href);
 
 /** Eight cases of 20 voxels, of which the prediction misses some. */
@@ -46,6 +48,36 @@ describe('the runs on LIDC', () => {
     }
     expect(referencesOf('budget', { budget: summaries.budget }).map((r: any) => r.role)).toEqual(['published']);
     expect(comparedWith('budget', ['budget'])).toEqual([]);
+  });
+
+  it.each([
+    [['--suite', 'table9'], /--suite: got table9, expected table1, table2, scarce/],
+    [['--seeds', '3'], /--seeds: got 3 without --suite, which it does not change/],
+    [['--set', 'training.batch=4'], /--set: got training\.batch=4 without --suite/],
+    [['--runs', '2'], /--runs: got 2 without --suite/],
+    [['--suite', 'table2', '--methods', 'vnet'], /--methods: got vnet with --suite table2, which it does not change/],
+    [['--suite', 'table1', '--only', 'dense'], /--only: got dense with --suite table1/],
+    [['--iterations', '1e2x'], /--iterations: got 1e2x, expected a whole number above 0/],
+    [['--suite', 'table1', '--seeds', '1.5'], /--seeds: got 1\.5, expected a whole number/],
+    [['--suit', 'table1'], /Unknown option '--suit'/],
+  ])('%j are refused: they would be taken for something else', (argv, message) => {
+    expect(() => readOptions(argv)).toThrow(message);
+  });
+
+  it('that are there are of the preset and length asked for, on data of the source named', () => {
+    const out = scratch();
+    mkdirSync(join(out, 'dense'));
+    writeFileSync(join(out, 'dense/plan.json'), JSON.stringify({ preset: 'tiny', training: { iterations: 1000 } }));
+    const runs = (preset: string, iterations: number) => () => assertRuns(out, ['transverse', 'dense'], { preset, iterations });
+    expect(runs('tiny', 1000)).not.toThrow();
+    expect(runs('tiny', 300)).toThrow(/dense.plan\.json: a run of tiny, 1000 iterations, expected tiny, 300/);
+    expect(runs('demo', 1000)).toThrow(/expected demo, 1000/);
+    const file = join(out, 'source.txt');
+    expect(() => assertSource(file, '/b')).not.toThrow(); // imported before places were kept
+    writeFileSync(file, '/a\n');
+    expect(() => assertSource(file, undefined)).not.toThrow();
+    expect(() => assertSource(file, '/a')).not.toThrow();
+    expect(() => assertSource(file, '/b')).toThrow(/--source: got \/b, but the data there were imported from \/a/);
   });
 
   it('lie where they were asked for, wherever the script was started', () => {
