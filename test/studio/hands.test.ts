@@ -78,6 +78,9 @@ it('holds what was timed for other classes for nothing, and what failed for unfi
   await studio.train.fit();
   expect(studio.store.get().estimates.demo?.unfit?.message).toBe('the device was lost.');
   expect(studio.store.get().notices).toEqual([]);
+  worker.estimate = quick;
+  expect(await studio.train.time('demo')).toMatchObject({ seconds: 1 }); // asked again, it may go well
+  expect(studio.store.get().estimates.demo?.unfit).toBeUndefined();
 });
 
 it('shows a kept mask of the newest run, and none of an earlier one', async () => {

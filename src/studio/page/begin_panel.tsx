@@ -91,7 +91,7 @@ export function Begin({ finished }: { readonly finished: Training | null }): JSX
       </label>
       <button
         class="primary action go"
-        disabled={!taught || !!estimate?.unfit}
+        disabled={!taught || estimate?.unfit?.code === 'LIMIT'} // what else went wrong may not go wrong again
         onClick={() => void studio.train.start({ preset, ...(iterations && { iterations }), ...(plan && { plan: plan.content }) })}
       >
         <Icon name="play" /> <span>Train</span>
@@ -113,9 +113,15 @@ function Time({ preset, estimate }: { readonly preset: StudioPreset; readonly es
         {timing.preset !== preset || <progress max={timing.total} value={timing.done} />}
       </p>
     );
-  if (estimate?.unfit) return <p class="callout error">{`${estimate.unfit.message} ${estimate.unfit.hint ?? ''}`}</p>;
-  if (estimate) return null;
-  return <button onClick={() => void studio.train.time(preset)}>Time one iteration of “{preset}”</button>;
+  if (estimate && !estimate.unfit) return null;
+  return (
+    <>
+      {estimate?.unfit && <p class="callout error">{`${estimate.unfit.message} ${estimate.unfit.hint ?? ''}`}</p>}
+      <button onClick={() => void studio.train.time(preset)}>
+        Time one iteration of “{preset}”{estimate && ' again'}
+      </button>
+    </>
+  );
 }
 
 type Plan = { readonly name: string; readonly content: unknown } | null;
