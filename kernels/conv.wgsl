@@ -6,7 +6,7 @@
 // phase (out % up): within one, the taps that reach are k0, k0 + step, ..., so no work is spent on the others.
 // Channels are contiguous, and so are taps along x where dil = -1: `run` taps form one reduction of run * gi elements, which
 // keeps the tiles' steps of 8 full for few channels. Padding = lanes outside [lo, lo + len) of a row's run read as zero.
-// Tiles as in lib/tile.wgsl. Relu on the way out, other activations in a second pass over the tile.
+// Tiles as in lib/tile.wgsl. Relu on the way out, all else in a second pass over the tile.
 enable subgroups;
 // @import "lib/math.wgsl"
 // @import "lib/tile.wgsl"
@@ -22,6 +22,12 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 @group(0) @binding(2) var<storage, read> w: array<W>;
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
+@group(0) @binding(5) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
+
+fn other_at(i: u32) -> f32 {
+  if (params.act < ADD) { return 0.0; }
+  return f32(other[i]);
+}
 
 fn w_at(i: u32) -> f32 { return vec4<f32>(vec4(w[i])).x; }
 
@@ -153,7 +159,7 @@ fn conv(
     for (var n = n0; n < min(params.go, n0 + TN * WG); n += WG) {
       if (out[r] != 0xffffffffu) {
         let q = out[r] * params.yc + group * params.go + n;
-        y[q] = T(activate(f32(y[q]), params.act));
+        y[q] = T(finish(f32(y[q]), other_at(q), params.act));
       }
     }
   }

@@ -22,7 +22,7 @@ struct Params {
   step_z: i32, step_y: i32, step_x: i32,            // up / gcd(up, dil): taps from one that reaches an output to the next
   x_of: u32, reps: u32,                             // output channel c reads the channels (c * reps + m) / x_of, m < reps
   has_bias: u32,                                    // 1: add bias
-  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu
+  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
   tiles: u32,                                       // workgroups
   chunk: u32,                                       // depthwise_dweight: rows of pixels (n, z, y) a workgroup sums
 }
@@ -33,6 +33,12 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
 @group(0) @binding(5) var<storage, read> dy: array<T>;      // [N, YD, YH, YW, YC], small grid
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>; // [splits, YC, KD, KH, KW]
+@group(0) @binding(7) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
+
+fn other_at(i: u32) -> f32 {
+  if (params.act < ADD) { return 0.0; }
+  return f32(other[i]);
+}
 
 struct Axis { k0: i32, count: i32, offset: i32, step: i32 }
 
@@ -99,7 +105,8 @@ fn depthwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   let y0 = ((n * params.yd + zy.x) * params.yh + zy.y) * params.yw;
   for (var p = 0u; p < PIXELS; p++) {
     let ox = (q0 + p) * up.z + phase.z;
-    if (ox < params.yw) { y[(y0 + ox) * params.yc + c] = T(activate(acc[p] + add, params.act)); }
+    let q = (y0 + ox) * params.yc + c;
+    if (ox < params.yw) { y[q] = T(finish(acc[p] + add, other_at(q), params.act)); }
   }
 }
 

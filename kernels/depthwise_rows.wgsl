@@ -2,7 +2,9 @@
 // Depthwise convolution with stride 1 and neighbouring taps. A lane owns a channel of a strip PIXELS wide and walks down its rows: each row
 // of the input is loaded once and brings every row of taps to an output row of its own, KY of which are under way. The input gradient is
 // the same with the kernel turned round (`flip`) and pad = dil (k - 1) - pad. `depthwise_rows_dweight`: a lane walks all strips of a band
-// of output rows, and split_sum.wgsl adds the bands in order. depthwise.wgsl does every other case.
+// of output rows, and split_sum.wgsl adds the bands in order. Relu on the way out, all else in a second pass over what a lane has just
+// written. depthwise.wgsl does every other case.
+// @import "lib/math.wgsl"
 alias T = f32; // @spec f32 f16
 const KZ = 1u; // @spec 1u 3u
 const KY = 3u; // @spec 1u 3u 5u 7u
@@ -19,7 +21,7 @@ struct Params {
   dil_z: i32,                         // dilation along z, plus; along y and x it is 1
   flip: u32,                          // 1: taps last to first
   has_bias: u32,                      // 1: add bias
-  act: u32,                           // 0 none, 1 relu
+  act: u32,                           // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
   tiles: u32,                         // workgroups
   rows: u32,                          // output rows of a band
 }
@@ -30,6 +32,12 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, C]
 @group(0) @binding(5) var<storage, read> dy: array<T>;      // [N, YD, YH, YW, C]
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>; // [bands, C, KZ, KY, KX]
+@group(0) @binding(7) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
+
+fn other_at(i: u32) -> f32 {
+  if (params.act < ADD) { return 0.0; }
+  return f32(other[i]);
+}
 
 alias Run = array<f32, PIXELS + KX - 1u>;
 alias Strip = array<f32, PIXELS>;
@@ -95,6 +103,12 @@ fn depthwise_rows(
       for (var p = 0u; p < PIXELS; p++) {
         let value = acc[KY - 1u][p] + add;
         if (q0 + p < params.yw) { y[first + p * params.c] = T(select(value, 0.0, params.act == 1u && value < 0.0)); }
+      }
+      if (params.act > 1u) {
+        for (var rest = min(PIXELS, params.yw - q0); rest > 0u; rest--) {
+          let q = first + (rest - 1u) * params.c;
+          y[q] = T(finish(f32(y[q]), other_at(q), params.act));
+        }
       }
     }
     for (var k = KY - 1u; k > 0u; k--) { acc[k] = acc[k - 1u]; }

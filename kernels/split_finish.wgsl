@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// y[i] = relu(sum over s, in order, of partial[s][i], + bias): the second pass of a product whose reduction was split between workgroups,
-// where it has a bias or a ReLU; split_sum.wgsl adds up the others. One lane an element.
+// y[i] = act(sum over s, in order, of partial[s][i], + bias, other[i]): the second pass of a product whose reduction was split between
+// workgroups, where it does more than that sum; split_sum.wgsl adds up the others. One lane an element.
+// @import "lib/math.wgsl"
 alias T = f32; // @spec f32 f16
 override WG: u32 = 64u;
 
@@ -8,12 +9,18 @@ struct Params {
   n: u32, splits: u32, // elements of y; partial sums of each
   channels: u32,       // of y's last axis, along which the bias runs
   has_bias: u32,       // 1: add bias
-  act: u32,            // 0 none, 1 relu
+  act: u32,            // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>; // [splits, n]; filled by matmul and conv
 @group(0) @binding(2) var<storage, read> bias: array<T>;      // [channels]
 @group(0) @binding(3) var<storage, read_write> y: array<T>;   // [n]
+@group(0) @binding(4) var<storage, read> other: array<T>;     // [n], where act asks for it; else any buffer
+
+fn other_at(i: u32) -> f32 {
+  if (params.act < ADD) { return 0.0; }
+  return f32(other[i]);
+}
 
 // Workgroups: `ceil(n / WG)`
 @compute @workgroup_size(WG)
@@ -27,5 +34,5 @@ fn split_finish(
   var sum = 0.0;
   for (var left = params.splits; left > 0u; left--) { sum += partial[(params.splits - left) * params.n + i]; }
   if (params.has_bias == 1u) { sum += f32(bias[i % params.channels]); }
-  y[i] = T(select(sum, 0.0, params.act == 1u && sum < 0.0));
+  y[i] = T(finish(sum, other_at(i), params.act));
 }

@@ -172,9 +172,9 @@ function lowered(c, pass) {
       : [lowerDown, lowerUp, lowerDweight];
     list =
       pass === 'fwd'
-        ? down(context, ref('x', c.x), ref('w', c.w), null, ref('out', c.y), c.window, 0)
+        ? down(context, [ref('x', c.x), ref('w', c.w), null, null, ref('out', c.y)], c.window, 0)
         : pass === 'dx'
-          ? up(context, ref('y', c.y), ref('w', c.w), null, ref('out', c.x), c.window, 0)
+          ? up(context, [ref('y', c.y), ref('w', c.w), null, null, ref('out', c.x)], c.window, 0)
           : dweight(context, ref('x', c.x), ref('y', c.y), ref('out', c.w), c.window);
   }
   return { list, scratch };

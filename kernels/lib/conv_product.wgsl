@@ -15,6 +15,12 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 @group(0) @binding(2) var<storage, read> w: array<W>;
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
 @group(0) @binding(4) var<storage, read_write> y: array<R>; // [splits, N, YD, YH, YW, YC]
+@group(0) @binding(5) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
+
+fn other_at(i: u32) -> f32 {
+  if (params.act < ADD) { return 0.0; }
+  return f32(other[i]);
+}
 
 struct Place {
   m0: u32, n0: u32, first: u32, steps: u32, y0: u32, group: u32, phase: vec3<u32>, grid: vec3<u32>, az: Axis, ay: Axis, ax: Axis,
@@ -123,5 +129,5 @@ fn emit(p: Place, out: u32, j: u32, value: f32) {
 fn pending() -> bool { return params.act > 1u; }
 fn settle(p: Place, out: u32, j: u32) {
   if (out == OUTSIDE || j >= params.go) { return; }
-  y[out + j] = R(activate(f32(y[out + j]), params.act));
+  y[out + j] = R(finish(f32(y[out + j]), other_at(out + j), params.act));
 }

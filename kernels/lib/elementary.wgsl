@@ -13,9 +13,6 @@ fn share_of_larger(g: f32, a: f32, b: f32) -> f32 {
   return select(select(select(g, 0.5 * g, a == b), 0.0, a < b), g, is_nan(a) || is_nan(b));
 }
 
-// g where y, the result of relu, is positive or NaN.
-fn relu_grad(g: f32, y: f32) -> f32 { return select(0.0, g, bitcast<i32>(y) > 0 || is_nan(y)); }
-
 // log(1 + e^x); its parts lose nothing where one of them is small.
 fn softplus(x: f32) -> f32 { return largest(x, 0.0) + log1p_near(exp(-abs(x))); }
 

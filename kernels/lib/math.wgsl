@@ -51,6 +51,9 @@ fn silu_grad(x: f32) -> f32 {
 // 0 where x is negative, by its bits: from -0 to -infinity
 fn relu(x: f32) -> f32 { return select(x, 0.0, bitcast<u32>(x) - 0x80000000u <= 0x7f800000u); }
 
+// g where y, the result of relu, is positive or NaN.
+fn relu_grad(g: f32, y: f32) -> f32 { return select(0.0, g, bitcast<i32>(y) > 0 || is_nan(y)); }
+
 // Activations by number: 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu.
 fn activate(v: f32, act: u32) -> f32 {
   switch (act) {
@@ -59,5 +62,17 @@ fn activate(v: f32, act: u32) -> f32 {
     case 3u: { return sigmoid(v); }
     case 4u: { return silu(v); }
     default: { return v; }
+  }
+}
+
+// What a product does to an element v of its result: an activation, or from ADD on something of it and of z, that of another tensor.
+const ADD = 5u;
+fn finish(v: f32, z: f32, act: u32) -> f32 {
+  switch (act) {
+    case ADD: { return v + z; }
+    case 6u: { return v * gelu_grad(z); }
+    case 7u: { return relu_grad(v, z); }
+    case 8u: { return v * silu_grad(z); }
+    default: { return activate(v, act); }
   }
 }

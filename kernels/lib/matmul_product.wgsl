@@ -14,6 +14,12 @@ const BV = 1u; // @spec B: 1u 1u 4u 4u
 @group(0) @binding(2) var<storage, read> b: array<B>;             // [batch, K, N] by strides
 @group(0) @binding(3) var<storage, read> bias: array<T>;          // [N]
 @group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N] by strides
+@group(0) @binding(5) var<storage, read> other: array<T>;         // as y, where act asks for it; else any buffer
+
+fn other_at(i: u32) -> f32 {
+  if (params.act < ADD) { return 0.0; }
+  return f32(other[i]);
+}
 
 struct Place { m0: u32, n0: u32, steps: u32, a0: u32, b0: u32, y0: u32, first: u32, last: u32 }
 struct Row { at: u32 }
@@ -80,5 +86,5 @@ fn pending() -> bool { return params.act > 1u; }
 fn settle(p: Place, out: u32, j: u32) {
   if (out == OUTSIDE || j >= params.n) { return; }
   let q = out + j * params.y_col;
-  y[q] = R(activate(f32(y[q]), params.act));
+  y[q] = R(finish(f32(y[q]), other_at(q), params.act));
 }

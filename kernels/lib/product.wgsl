@@ -5,7 +5,7 @@
 //   left(row, step, k), right(col, step, k)       4 values from k of the step on, 0 past its end
 //   left_along(), right_along() are neighbours in memory neighbours along the reduction (else along rows, columns)?
 //   out_row(p, i)               first element of output row i, OUTSIDE if there is none
-//   emit(p, out, j, v)          stores column j; settle(p, out, j) applies an activation that emit has left `pending()`
+//   emit(p, out, j, v)          stores column j; settle(p, out, j) does what emit has left `pending()`
 const OUTSIDE = 0xffffffffu;
 
 // Which row and which quad of a step a lane reads, of `rows` at once: neighbouring lanes read neighbouring memory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fusion: neighbouring nodes of a trace replaced by one. The only place where it happens.
-// Pointwise chains: a producer read by one pointwise consumer alone is written into the consumer's expression.
+// Pointwise chains: a producer read by one pointwise consumer alone is written into the consumer's expression. Products: what one such
+// consumer computes of their result, if their kernels have it, they do on their way out.
 import { numel } from './dtype.ts';
 import type { Op } from './lower.ts';
 import { lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
@@ -39,6 +40,11 @@ interface Context {
   keep(t: Tensor): boolean;
 }
 
+interface Fused {
+  readonly node: Node;
+  readonly absorbed: Node;
+}
+
 /** `results` and `placed` gradients must exist in memory. */
 export function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, placed: ReadonlyMap<Tensor, Storage>): Node[] {
   const uses = new Map<Tensor, number>();
@@ -50,13 +56,11 @@ export function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, place
   const out: Node[] = [];
   for (const [at, original] of nodes.entries()) {
     let node = original;
-    if (node.op.pointwise) {
-      for (;;) {
-        const next = absorbOne(node, at, context);
-        if (!next) break;
-        gone.add(next.absorbed);
-        node = next.node;
-      }
+    while (node.op.pointwise) {
+      const next = intoProduct(node, at, context) ?? absorbOne(node, at, context);
+      if (!next) break;
+      gone.add(next.absorbed);
+      node = next.node;
     }
     for (const t of node.outputs) made.set(t, node);
     positions.set(node, at);
@@ -73,34 +77,57 @@ function writesOf(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>):
   });
 }
 
-/** Writes one producer of `node` (position `end`) into its expression, if it may go. */
-function absorbOne(
-  node: Node,
-  end: number,
-  { uses, made, positions, writes, placed, keep }: Context,
-): { node: Node; absorbed: Node } | null {
-  const own = node.op.pointwise!(node.attrs);
+/** What makes an input of `node` (position `end`), if it can as well be computed there: nobody else reads it, and what it reads still holds. */
+function producerOf(t: Tensor | null, node: Node, end: number, { uses, made, positions, writes, placed, keep }: Context): Node | null {
+  const producer = t && made.get(t);
+  if (!producer || uses.get(t) !== 1 || keep(t)) return null;
   const output = node.outputs[0];
+  // A smaller producer would be computed again for every element it is broadcast to; integers need their own evaluation type.
+  if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32'))
+    return null;
+  const start = positions.get(producer)!;
+  const between = writes.filter((w) => w.at > start && w.at < end);
+  const clashes = producer.inputs.some((x) => {
+    if (!x) return false;
+    const place = knownPlace(x, placed);
+    // One dispatch must not bind a buffer both for reading and for writing.
+    return (
+      (place && placed.get(output)?.buffer === place.buffer) ||
+      between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))))
+    );
+  });
+  return clashes ? null : producer;
+}
+
+/** Writes one producer of `node` (position `end`) into its expression, if it may go. */
+function absorbOne(node: Node, end: number, context: Context): Fused | null {
+  const own = node.op.pointwise!(node.attrs);
   for (const [at, t] of node.inputs.entries()) {
-    const producer = t && made.get(t);
-    if (!t || !producer?.op.pointwise || uses.get(t) !== 1 || keep(t)) continue;
-    // A smaller producer would be computed again for every element it is broadcast to; integers need their own evaluation type.
-    if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32'))
-      continue;
-    const start = positions.get(producer)!;
-    const between = writes.filter((w) => w.at > start && w.at < end);
-    const clashes = producer.inputs.some((x) => {
-      if (!x) return false;
-      const place = knownPlace(x, placed);
-      // One dispatch must not bind a buffer both for reading and for writing.
-      return (
-        (place && placed.get(output)?.buffer === place.buffer) ||
-        between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))))
-      );
-    });
-    if (clashes) continue;
-    const merged = merge(node, own, at, producer, producer.op.pointwise(producer.attrs));
+    const producer = producerOf(t, node, end, context);
+    const merged = producer?.op.pointwise && merge(node, own, at, producer, producer.op.pointwise(producer.attrs as never));
     if (merged) return { node: merged, absorbed: producer };
+  }
+  return null;
+}
+
+/** A product that computes what `node` would of its result and of at most one tensor like it; of two products the later one. */
+function intoProduct(node: Node, end: number, context: Context): Fused | null {
+  const { expr, consts } = node.op.pointwise!(node.attrs);
+  if (consts.length > 0 || node.inputs.length > 2) return null;
+  const { outputs, detached, gradient } = node;
+  if (node.inputs.some((t) => String(t!.shape) !== String(outputs[0].shape))) return null;
+  for (const at of [1, 0]) {
+    const producer = producerOf(node.inputs[at] ?? null, node, end, context);
+    const attrs = producer?.op.epilogue?.(
+      producer.attrs as never,
+      at === 0 ? expr : expr.replace(/\b[ab]\b/g, (c) => (c === 'a' ? 'b' : 'a')),
+    );
+    if (!producer || !attrs) continue;
+    const inputs = [...producer.inputs.slice(0, -1), node.inputs[1 - at] ?? null];
+    return {
+      node: { op: producer.op, inputs, outputs, attrs, detached, gradient, label: `${producer.label} + ${node.op.name}` },
+      absorbed: producer,
+    };
   }
   return null;
 }

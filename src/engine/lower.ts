@@ -84,6 +84,11 @@ export interface OpDef<Args extends unknown[], A, R, I extends Inputs = Inputs, 
   readonly empty?: number | 'lower';
   /** A pointwise op's WGSL expression over a, b, c, d and constants p0...; what fusion composes (engine/pointwise.ts). */
   pointwise?(attrs: A): { expr: string; consts: readonly number[] };
+  /**
+   * Attributes with which the op computes an expression over its result a and an input b like it, its last, besides; null where it
+   * cannot. What fusion writes into products.
+   */
+  epilogue?(attrs: A, expr: string): A | null;
   /** Floating-point operations of one call; for reports and for splitting submits. */
   flops?(inputs: OfInputs<I, Spec>, outputs: OfOutputs<O, Spec>, attrs: A): number;
 }

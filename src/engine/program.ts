@@ -66,98 +66,79 @@ interface KnownIndices {
   readonly label: string;
 }
 
-export class Program<O, F = Feed> implements Disposable {
-  private readonly device: Device;
-  private readonly feeds: Map<string, Tensor>;
-  private readonly trace: Trace;
-  private readonly submits: readonly (readonly Call[])[];
-  private readonly outputs: O;
-  private readonly printed: readonly Printed[];
-  private readonly owned: readonly Owned[];
+/** What a program is made of. */
+interface Parts<O> {
+  readonly device: Device;
+  readonly feeds: ReadonlyMap<string, Tensor>;
+  readonly trace: Trace;
+  readonly submits: readonly (readonly Call[])[];
+  readonly outputs: O;
+  readonly printed: readonly Printed[];
+  readonly owned: readonly Owned[];
   /** Memory that the step reads by reference. */
-  private readonly bound: readonly Storage[];
+  readonly bound: readonly Storage[];
   /** Memory with indices that the host may know, and what they count. */
-  private readonly indices: readonly KnownIndices[];
+  readonly indices: readonly KnownIndices[];
   /** Memory that a run overwrites. */
-  private readonly mutated: readonly Storage[];
-  private readonly summary: ProgramReport;
-  private readonly listing: readonly PlannedDispatch[];
+  readonly mutated: readonly Storage[];
+  readonly summary: ProgramReport;
+  readonly listing: readonly PlannedDispatch[];
+}
+
+export class Program<O, F = Feed> implements Disposable {
+  private readonly parts: Parts<O>;
   private disposed = false;
 
   /** Use `compile()`. */
-  constructor(parts: {
-    device: Device;
-    feeds: Map<string, Tensor>;
-    trace: Trace;
-    submits: Call[][];
-    outputs: O;
-    printed: Printed[];
-    owned: Owned[];
-    bound: Storage[];
-    indices: KnownIndices[];
-    mutated: Storage[];
-    summary: ProgramReport;
-    listing: PlannedDispatch[];
-  }) {
-    this.device = parts.device;
-    this.feeds = parts.feeds;
-    this.trace = parts.trace;
-    this.submits = parts.submits;
-    this.outputs = parts.outputs;
-    this.printed = parts.printed;
-    this.owned = parts.owned;
-    this.bound = parts.bound;
-    this.indices = parts.indices;
-    this.mutated = parts.mutated;
-    this.summary = parts.summary;
-    this.listing = parts.listing;
+  constructor(parts: Parts<O>) {
+    this.parts = parts;
   }
 
   /** Replays the step. Results live until the next run or dispose(). @throws ShapeError for a wrong feed; what the device has met */
   run(...input: Fed<F>): O {
     this.prepare(input[0] ?? {});
-    for (const calls of this.submits) submit(this.device, calls);
-    printNow(this.printed);
-    return this.outputs;
+    for (const calls of this.parts.submits) submit(this.parts.device, calls);
+    printNow(this.parts.printed);
+    return this.parts.outputs;
   }
 
   /** One run with a timestamp around every dispatch. @throws LimitError where the adapter has no timestamps. */
   async profile(...input: Fed<F>): Promise<KernelTime[]> {
     this.prepare(input[0] ?? {});
-    return timestamps(this.device, this.submits);
+    return timestamps(this.parts.device, this.parts.submits);
   }
 
   /** What it takes: dispatches, bytes by kind, and the tensors that hold them longest. */
   report(): ProgramReport {
-    return this.summary;
+    return this.parts.summary;
   }
 
   /** Every dispatch of a run in order, as it was lowered for the device. */
   dispatches(): readonly PlannedDispatch[] {
-    return this.listing;
+    return this.parts.listing;
   }
 
   /** One line a dispatch: label, kernel, workgroups. */
   toString(): string {
-    return this.listing.map(({ label, kernel, grid }) => `${label}  ${kernel.entry}  ${grid.join('x')}`).join('\n');
+    return this.parts.listing.map(({ label, kernel, grid }) => `${label}  ${kernel.entry}  ${grid.join('x')}`).join('\n');
   }
 
   private prepare(input: Feed): void {
     if (this.disposed) throw new DisposedError('program: run after dispose().');
-    this.device.check();
-    if (this.bound.some((s) => s.left)) {
+    this.parts.device.check();
+    if (this.parts.bound.some((s) => s.left)) {
       throw new VoxelgradError(
         'ORDER',
         'program: a parameter that it reads has moved into the memory of an optimiser since it was compiled.',
         'Compile it after the optimiser is made.',
       );
     }
-    const missing = new Set(this.feeds.keys());
+    const missing = new Set(this.parts.feeds.keys());
     mapTree<HostArray | Tensor, void>('program: input', input, isFeed, (value, path) => {
-      const target = this.feeds.get(path);
+      const target = this.parts.feeds.get(path);
       if (!target) {
         if (value instanceof Tensor) return; // bound by reference when compiled
-        throw new ShapeError(`program: no input named ${path}, expected ${[...this.feeds.keys()].join(', ') || 'none'}.`);
+        throw new ShapeError(`program: no input named ${path}, expected ${[...this.parts.feeds.keys()].join(', ') || 'none'}.`);
       }
       missing.delete(path);
       if (value instanceof Tensor) this.copyIn(target, value, path);
@@ -169,19 +150,19 @@ export class Program<O, F = Feed> implements Disposable {
       }
     });
     if (missing.size > 0) throw new ShapeError(`program: input ${[...missing].join(', ')} is missing.`);
-    for (const { tensor, values } of this.trace.scalars) tensor.write(values());
-    for (const { storage, below, label } of this.indices) expectKnown(storage, below, label);
-    for (const storage of this.mutated) storage.changed();
+    for (const { tensor, values } of this.parts.trace.scalars) tensor.write(values());
+    for (const { storage, below, label } of this.parts.indices) expectKnown(storage, below, label);
+    for (const storage of this.parts.mutated) storage.changed();
   }
 
   private copyIn(target: Tensor, value: Tensor, path: string): void {
     if (value.size !== target.size || value.dtype !== target.dtype) {
       throw new ShapeError(`program: input ${path} is [${value.shape}] ${value.dtype}, expected [${target.shape}] ${target.dtype}.`);
     }
-    expectDevice(`program: input ${path}`, this.device, value.storage);
-    const encoder = this.device.gpu.createCommandEncoder();
+    expectDevice(`program: input ${path}`, this.parts.device, value.storage);
+    const encoder = this.parts.device.gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(value.storage.buffer, value.storage.offset, target.storage.buffer, target.storage.offset, byteSize(target));
-    this.device.gpu.queue.submit([encoder.finish()]);
+    this.parts.device.gpu.queue.submit([encoder.finish()]);
     target.storage.changed();
     target.storage.holds = value.storage.holds;
   }
@@ -190,7 +171,7 @@ export class Program<O, F = Feed> implements Disposable {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    for (const s of this.owned) s.release();
+    for (const s of this.parts.owned) s.release();
   }
 
   [Symbol.dispose](): void {

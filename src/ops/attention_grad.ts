@@ -232,23 +232,8 @@ function narrowGrads(c: GradContext, k: Ref, v: Ref, g: Geometry, D: string): Di
   return out;
 }
 
-type ProductParams = Record<
-  | 'row0'
-  | 'row_count'
-  | 'rows'
-  | 'x0'
-  | 'x_count'
-  | 'xs'
-  | 'ar'
-  | 'ax'
-  | 'a0'
-  | 'd'
-  | 'weigh'
-  | 'add'
-  | 'finish'
-  | `${'b' | 'o' | 'g'}${'0' | 'b' | 'h' | 'g' | 't'}`,
-  number
->;
+/** Of one product: what differs between those of a piece. */
+type ProductParams = Omit<Parameters<typeof dispatch<typeof attention_dx>>[2], 'heads' | 'groups' | 'slice0' | 'slices' | 'az' | 'scale'>;
 
 function reads(b: Strides, own: Strides, to: Strides) {
   return { ...strideParams('b', b), ...strideParams('o', own), ...strideParams('g', to) };

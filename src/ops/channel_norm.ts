@@ -125,17 +125,8 @@ export function gradInput(
 /** @throws ShapeError, DTypeError unless x has channels and the vectors are f32 [c]. */
 export function checkChannels(name: string, x: Spec, vectors: readonly (Spec | null | undefined)[], z: Spec | null = null): void {
   expectDType(name, [x, z], 'f32', 'f16');
-  const c = x.shape.at(-1);
-  if (c === undefined || x.shape.length < 2) throw new ShapeError(`${name}: got [${x.shape}], expected at least [rows, channels].`);
-  for (const v of vectors) {
-    if (v && v.dtype !== 'f32')
-      throw new DTypeError(
-        `${name}: got a channel vector of dtype ${v.dtype}, expected f32.`,
-        'Weights of norms stay f32 under mixed precision.',
-      );
-    if (v && (v.shape.length !== 1 || v.shape[0] !== c))
-      throw new ShapeError(`${name}: got a channel vector [${v.shape}] for [${x.shape}], expected [${c}].`);
-  }
+  if (x.shape.length < 2) throw new ShapeError(`${name}: got [${x.shape}], expected at least [rows, channels].`);
+  expectVectors(`${name}: got a channel vector`, x, vectors);
   if (z) expectSummand(name, x, z);
 }
 
@@ -144,4 +135,14 @@ export function expectSummand(name: string, x: Spec, z: Spec): void {
   expectDType(name, [x, z], 'f32', 'f16');
   if (z.shape.length !== x.shape.length || z.shape.some((d, i) => d !== x.shape[i]))
     throw new ShapeError(`${name}: got a summand [${z.shape}], expected [${x.shape}].`);
+}
+
+/** @throws ShapeError, DTypeError, which begin with `got`, unless the vectors that there are hold an f32 for each element of x's last axis. */
+export function expectVectors(got: string, { shape }: Spec, vectors: readonly (Spec | null | undefined)[]): void {
+  const n = shape.at(-1)!;
+  for (const v of vectors) {
+    if (v && v.dtype !== 'f32')
+      throw new DTypeError(`${got} of dtype ${v.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
+    if (v && (v.shape.length !== 1 || v.shape[0] !== n)) throw new ShapeError(`${got} [${v.shape}] for [${shape}], expected [${n}].`);
+  }
 }

@@ -8,7 +8,7 @@ import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, expectDType, once, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
+import { activationGrad, actOf, anActivation, withEpilogue, type Activation, type Acts } from './activation.ts';
 import { isDepthwise, lowerDepthwiseDown, lowerDepthwiseDweight, lowerDepthwiseUp } from './depthwise.ts';
 import { sum } from './reduce.ts';
 import { downSize, five, lowerDown, lowerDweight, lowerUp, sides, WINDOW, windowOf, type Window, type WindowOptions } from './window.ts';
@@ -19,9 +19,8 @@ export interface ConvOptions extends WindowOptions {
 }
 /** Kinds of the options. */
 export const CONV = { ...WINDOW, bias: noneOrTensor, activation: maybe(anActivation) };
-interface Attrs {
+interface Attrs extends Acts {
   readonly window: Window;
-  readonly act: Activation;
 }
 interface UpAttrs extends Attrs {
   readonly size: Readonly<Triple>;
@@ -64,15 +63,17 @@ export function check(
   return expectDType(name, [x, w, bias], 'f32', 'f16');
 }
 
-type Down = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs) => Tensor;
-type Up = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs) => Tensor;
+// z: of fusion alone
+type Down = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs, z?: Tensor | null) => Tensor;
+type Up = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs, z?: Tensor | null) => Tensor;
 type Dweight = (big: Tensor, small: Tensor, attrs: DweightAttrs) => Tensor;
 
 /** The three maps of one convolution, named. `down`: big grid to small, `up`: small to big, `dweight`: both to the weight. */
 export function family(rank: Rank, names: { down: string; up: string; dweight: string }): { down: Down; up: Up; dweight: Dweight } {
   const down: Down = defineOp({
     name: names.down,
-    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs) => ({ inputs: [x, w, bias], attrs }),
+    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs, z: Tensor | null = null) => ({ inputs: [x, w, bias, z], attrs }),
+    epilogue: withEpilogue,
     infer([x, w, bias], { window }) {
       const dtype = check(names.down, rank, [x, w, bias], channels(w.shape) * window.groups, w.shape[0], window.groups);
       const size = downSize(spatial(x.shape), spatial(w.shape), window);
@@ -85,10 +86,10 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
       return { shape: back(rank, [x.shape[0], ...size, w.shape[0]]), dtype };
     },
     lower(c) {
-      const [x, w, bias] = c.inputs;
-      const { window, act } = c.attrs;
+      const [x, w, bias, z] = c.inputs;
+      const { window } = c.attrs;
       const lower = isDepthwise(w.shape, window) ? lowerDepthwiseDown : lowerDown;
-      return lower(c, x, w, bias, c.outputs[0], window, ACT[act]);
+      return lower(c, [x, w, bias, z, c.outputs[0]], window, actOf(c.attrs));
     },
     vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
       const g = once(() => activationGrad(attrs.act, grads[0], y, () => down(x, w, bias, { ...attrs, act: 'none' })));
@@ -102,7 +103,8 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
   });
   const up: Up = defineOp({
     name: names.up,
-    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs) => ({ inputs: [x, w, bias], attrs }),
+    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs, z: Tensor | null = null) => ({ inputs: [x, w, bias, z], attrs }),
+    epilogue: withEpilogue,
     infer([x, w, bias], { window, size }) {
       const out = channels(w.shape) * window.groups;
       const dtype = check(names.up, rank, [x, w, bias], w.shape[0], out, window.groups);
@@ -115,10 +117,10 @@ export function family(rank: Rank, names: { down: string; up: string; dweight: s
       return { shape: back(rank, [x.shape[0], ...size, out]), dtype };
     },
     lower(c) {
-      const [x, w, bias] = c.inputs;
-      const { window, act } = c.attrs;
+      const [x, w, bias, z] = c.inputs;
+      const { window } = c.attrs;
       const lower = isDepthwise(w.shape, window) ? lowerDepthwiseUp : lowerUp;
-      return lower(c, x, w, bias, c.outputs[0], window, ACT[act]);
+      return lower(c, [x, w, bias, z, c.outputs[0]], window, actOf(c.attrs));
     },
     vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
       const g = once(() => activationGrad(attrs.act, grads[0], y, () => up(x, w, bias, { ...attrs, act: 'none' })));

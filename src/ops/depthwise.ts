@@ -7,10 +7,9 @@ import type { Caps } from '../gpu/caps.ts';
 import { depthwise as depthwiseKernel, depthwise_dweight } from '../gen/depthwise.ts';
 import { depthwise_rows, depthwise_rows_dweight } from '../gen/depthwise_rows.ts';
 import { splitsFor, sumSplits } from './gemm.ts';
-import { gatherDown, gatherUp, sides, type Sides, type Window } from './window.ts';
+import { gatherDown, gatherUp, sides, type Operands, type Sides, type Window } from './window.ts';
 
 type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
-type Operands = readonly [x: Ref, weight: Ref, bias: Ref | null, y: Ref];
 
 const PIXELS = 8; // outputs of a lane along x
 
@@ -20,14 +19,13 @@ export const isDepthwise = (weight: readonly number[], w: Window): boolean => w.
 const lanes = (caps: Caps): { WG: number } => ({ WG: Math.max(8, caps.software ? caps.subgroupSize : 64) });
 
 /** Stride 1, taps that are neighbours, few enough for registers: depthwise_rows.wgsl. */
-const byRows = (s: Sides, w: Window, act: number): boolean => {
+const byRows = (s: Sides, w: Window): boolean => {
   const [kz, ky, kx] = s.kernel;
   return (
     s.gs === 1 &&
     w.stride.every((d) => d === 1) &&
     w.dilation[1] === 1 &&
     w.dilation[2] === 1 &&
-    act < 2 &&
     [1, 3].includes(kz) &&
     [1, 3, 5, 7].includes(ky) &&
     [3, 5, 7].includes(kx) &&
@@ -65,7 +63,7 @@ const rowsLaunch = (s: Sides, w: Window, T: string, from: Sides['big'], to: Side
   },
 });
 
-function lowerRows(caps: Caps, [x, weight, bias, y]: Operands, s: Sides, w: Window, act: number, up: boolean): Dispatch {
+function lowerRows(caps: Caps, [x, weight, bias, z, y]: Operands, s: Sides, w: Window, act: number, up: boolean): Dispatch {
   const overrides = lanes(caps);
   const [from, to] = up ? [s.small, s.big] : [s.big, s.small];
   const pad = up ? w.before.map((p, i) => w.dilation[i] * (s.kernel[i] - 1) - p) : w.before;
@@ -73,14 +71,16 @@ function lowerRows(caps: Caps, [x, weight, bias, y]: Operands, s: Sides, w: Wind
   const { rows, bands } = bandsOf(to[1], caps.software ? 32 : 8); // a band reads KY - 1 rows more than it writes
   const tiles = Math.ceil(s.cs / overrides.WG) * Math.ceil(to[2] / widthOf(s)) * bands * to[0] * s.n;
   const own = { flip: up ? 1 : 0, has_bias: bias ? 1 : 0, act, tiles, rows };
-  return dispatch(depthwise_rows, { x, w: weight, bias: bias ?? x, y }, { ...params, ...own }, grid1d(tiles), { spec, overrides });
+  const bindings = { x, w: weight, bias: bias ?? x, other: z ?? x, y };
+  return dispatch(depthwise_rows, bindings, { ...params, ...own }, grid1d(tiles), { spec, overrides });
 }
 
 const lower =
   (up: boolean) =>
-  ({ caps }: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): [Dispatch] => {
+  ({ caps }: Context, operands: Operands, w: Window, act: number): [Dispatch] => {
+    const [x, weight, bias, z, y] = operands;
     const s = up ? sides(y.shape, x.shape, weight.shape, w.groups) : sides(x.shape, y.shape, weight.shape, w.groups);
-    if (byRows(s, w, act)) return [lowerRows(caps, [x, weight, bias, y], s, w, act, up)];
+    if (byRows(s, w)) return [lowerRows(caps, operands, s, w, act, up)];
     const overrides = lanes(caps);
     // Outputs of one phase of the stride are a grid of their own.
     const [d, h, width] = up ? s.big.map((size, i) => Math.ceil(size / w.stride[i])) : s.small;
@@ -88,7 +88,7 @@ const lower =
     const tiles = Math.ceil((up ? s.cb : s.cs) / overrides.WG) * Math.ceil(width / PIXELS) * h * d * s.n * phases;
     const gather = up ? { ...gatherUp(s, w), x_of: 1, reps: s.gs } : { ...gatherDown(s, w), x_of: s.gs, reps: 1 };
     const params = { ...gather, has_bias: bias ? 1 : 0, act, tiles, chunk: 0 };
-    const bindings = { x, w: weight, bias: bias ?? weight, y };
+    const bindings = { x, w: weight, bias: bias ?? weight, other: z ?? weight, y };
     return [dispatch(depthwiseKernel, bindings, params, grid1d(tiles), { spec: { T: x.dtype }, overrides })];
   };
 
@@ -101,7 +101,7 @@ export const lowerDepthwiseUp = lower(true);
 export function lowerDepthwiseDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Window): Dispatch[] {
   const s = sides(big.shape, small.shape, dw.shape, w.groups);
   const overrides = lanes(c.caps);
-  if (byRows(s, w, 0)) return lowerRowsDweight(c, big, small, dw, s, w);
+  if (byRows(s, w)) return lowerRowsDweight(c, big, small, dw, s, w);
   const independent = Math.ceil(s.cs / overrides.WG) * s.taps;
   const rows = s.n * s.small[0] * s.small[1];
   const chunk = Math.ceil(rows / splitsFor(c.caps, independent, rows, Math.ceil(64 / s.small[2]), Math.ceil(4096 / s.small[2])));

@@ -222,6 +222,8 @@ export interface Gemm {
   /** First element of y and its strides over its rows and the batch axes; default: whole, [batch, M, N]. */
   readonly out?: { readonly first: number; readonly row: number; readonly batch: Pair };
   readonly act?: number;
+  /** As y: what `act` combines with the result. */
+  readonly z?: Ref | null;
 }
 
 /**
@@ -245,7 +247,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const tiles = tileCount(tile, m, n) * outer;
   const longest = aK === 1 ? 8192 : longestRange(c.caps, m + n);
   const wanted = tile.splits ?? splitsFor(c.caps, tiles, g.k, undefined, longest);
-  const splits = g.out || (g.act ?? 0) > 1 || (tile.family === 'registers' && (g.bias || g.act)) ? 1 : wanted;
+  const splits = g.out || (tile.family === 'registers' && (g.bias || (g.act && !g.z))) ? 1 : wanted;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {
     m,
@@ -276,7 +278,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   };
   const size = m * n * outer;
   const y = splits === 1 ? g.y : c.scratch([splits, size]);
-  const bindings = { a, b, bias: g.bias ?? a, y };
+  const bindings = { a, b, bias: g.bias ?? a, y, other: g.z ?? a };
   const grid = grid1d(tiles * splits);
   const spec = { ...tile.spec, T, R: y.dtype, B: operand(tile, T, bK, [bCol, ...bb, fb, g.k]) };
   const product =
@@ -286,21 +288,24 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
           spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, fa, g.k]) },
         });
   if (splits === 1) return [product];
-  return [product, finishSplits(c.caps, [y, g.bias, g.y], { n: size, splits, channels: g.n, act: g.act ?? 0 })];
+  return [product, finishSplits(c.caps, [y, g.bias, g.z ?? null, g.y], { n: size, splits, channels: g.n, act: g.act ?? 0 })];
 }
 
 /** Adds the partial results [splits, n] from element `first` on into y. */
 export const sumSplits = (caps: Caps, partial: Ref, y: Ref, n: number, splits: number, first = 0): Dispatch =>
   addUp([{ n, splits, first }], partial, y, elementLaunch(caps, n).WG);
 
-/** The same with a bias along the last axis, of so many channels, and an activation, where a product has them. */
+/** The same with a bias along the last axis, of so many channels, and what a product does besides. */
 export function finishSplits(
   caps: Caps,
-  [partial, bias, y]: readonly [Ref, Ref | null, Ref],
+  [partial, bias, z, y]: readonly [Ref, Ref | null, Ref | null, Ref],
   { n, splits, channels, act }: { n: number; splits: number; channels: number; act: number },
 ): Dispatch {
   if (!bias && !act) return sumSplits(caps, partial, y, n, splits);
   const { grid, overrides } = elementLaunch(caps, n);
   const params = { n, splits, channels, has_bias: bias ? 1 : 0, act };
-  return dispatch(split_finish, { partial, bias: bias ?? partial, y }, params, grid, { spec: { T: y.dtype }, overrides });
+  return dispatch(split_finish, { partial, bias: bias ?? partial, other: z ?? partial, y }, params, grid, {
+    spec: { T: y.dtype },
+    overrides,
+  });
 }

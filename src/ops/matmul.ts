@@ -7,7 +7,7 @@ import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { defineOp, expectDType, once, type Thunk } from '../engine/op.ts';
 import { broadcast } from '../engine/pointwise.ts';
 import { Tensor } from '../engine/tensor.ts';
-import { ACT, activationGrad, anActivation, type Activation } from './activation.ts';
+import { activationGrad, actOf, anActivation, withEpilogue, type Activation, type Acts } from './activation.ts';
 import { expand } from './expand.ts';
 import { lowerGemm } from './gemm.ts';
 import { sum, sumTo } from './reduce.ts';
@@ -20,10 +20,9 @@ export interface MatmulOptions {
   bias?: Tensor | null;
   activation?: Activation;
 }
-interface Attrs {
+interface Attrs extends Acts {
   readonly transA: boolean;
   readonly transB: boolean;
-  readonly act: Activation;
 }
 
 function sizes(a: Spec, b: Spec, { transA, transB }: Attrs): { m: number; n: number; k: number; kb: number } {
@@ -64,7 +63,8 @@ function batchAxes(a: Spec, b: Spec, batch: readonly number[]): [number, number,
 const op = defineOp({
   name: 'matmul',
   empty: 'lower', // without inner elements the bias is left
-  call: (a: Tensor, b: Tensor, bias: Tensor | null, attrs: Attrs) => ({ inputs: [a, b, bias], attrs }),
+  // z: of fusion alone
+  call: (a: Tensor, b: Tensor, bias: Tensor | null, attrs: Attrs, z: Tensor | null = null) => ({ inputs: [a, b, bias, z], attrs }),
   infer([a, b, bias], attrs) {
     const dtype = expectDType('matmul', [a, b, bias], 'f32', 'f16');
     if (a.shape.length < 2 || b.shape.length < 2)
@@ -80,8 +80,8 @@ const op = defineOp({
     return { shape: [...batchShape(a, b), m, n], dtype };
   },
   lower(c) {
-    const [a, b, bias] = c.inputs;
-    const { transA, transB, act } = c.attrs;
+    const [a, b, bias, z] = c.inputs;
+    const { transA, transB } = c.attrs;
     const { m, n, k } = sizes(a, b, c.attrs);
     const axes = batchAxes(a, b, batchShape(a, b));
     const common = {
@@ -95,7 +95,8 @@ const op = defineOp({
       aK: transA ? m : 1,
       bK: transB ? 1 : n,
       bCol: transB ? k : 1,
-      act: ACT[act],
+      act: actOf(c.attrs),
+      z,
     };
     const [outer, inner] = axes;
     // one matrix b for all rows
@@ -118,6 +119,7 @@ const op = defineOp({
       bias && (() => sum(g(), { axes: y.shape.map((_, i) => i).slice(0, -1) })),
     ];
   },
+  epilogue: withEpilogue,
   flops: ([a, b], [y], attrs) => 2 * numel(y.shape) * sizes(a, b, attrs).k,
 });
 
@@ -159,7 +161,8 @@ export const linear = door(
           `expected [..., ${weight.shape[1]}].`,
       );
     }
-    const rows = reshape(x, [numel(x.shape.slice(0, -1)), weight.shape[1]]);
-    return reshape(matmul(rows, weight, { transB: true, bias, activation }), [...x.shape.slice(0, -1), weight.shape[0]]);
+    const attrs = { transA: false, transB: true, act: activation };
+    if (x.shape.length > 1) return op(x, weight, bias, attrs);
+    return reshape(op(reshape(x, [1, x.size]), weight, bias, attrs), [weight.shape[0]]);
   },
 );

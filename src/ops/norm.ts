@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Norms over the last axis: layer, RMS, l2. Statistics of a row are kept for the backward pass as [rows, 2] f32.
 import { fields, maybe, scalar } from '../check.ts';
-import { DTypeError, ShapeError } from '../errors.ts';
+import { ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
 import { adding, defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
-import { expectSummand } from './channel_norm.ts';
+import { expectSummand, expectVectors } from './channel_norm.ts';
 import { elementLaunch, rowLaunch, runs, vector, vectorsPerLane } from './lanes.ts';
 import { lowerReduce } from './reduction.ts';
 
@@ -35,14 +35,8 @@ function launch(c: LowerContext<Attrs>, x: Ref, affine: boolean, adds = false) {
 /** @throws ShapeError, DTypeError unless x has a last axis, and gamma and beta are f32 [n]. */
 function check(name: string, [x, ...affine]: readonly [Spec, ...(Spec | null)[]]): Spec {
   expectDType(name, [x], 'f32', 'f16');
-  const n = x.shape.at(-1);
-  if (n === undefined) throw new ShapeError(`${name}: got a scalar, expected at least one axis.`);
-  for (const w of affine) {
-    if (w && w.dtype !== 'f32')
-      throw new DTypeError(`${name}: got a weight of dtype ${w.dtype}, expected f32.`, 'Weights of norms stay f32 under mixed precision.');
-    if (w && (w.shape.length !== 1 || w.shape[0] !== n))
-      throw new ShapeError(`${name}: got a weight [${w.shape}] for [${x.shape}], expected [${n}].`);
-  }
+  if (x.shape.length === 0) throw new ShapeError(`${name}: got a scalar, expected at least one axis.`);
+  expectVectors(`${name}: got a weight`, x, affine);
   return x;
 }
 

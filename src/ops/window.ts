@@ -135,6 +135,8 @@ const isPointwise = ({ taps, big, small }: Sides, w: Window): boolean =>
   taps === 1 && w.groups === 1 && big.every((d, i) => d === small[i]) && [...w.before, ...w.after].every((p) => p === 0);
 
 type Context = Pick<LowerContext<unknown>, 'caps' | 'scratch'>;
+/** x and a weight to y; z is like y, and what `act` combines with the result. */
+export type Operands = readonly [x: Ref, weight: Ref, bias: Ref | null, z: Ref | null, y: Ref];
 type ConvParams = Parameters<typeof dispatch<typeof convKernel>>[2];
 
 /**
@@ -144,19 +146,19 @@ type ConvParams = Parameters<typeof dispatch<typeof convKernel>>[2];
 function convolve(
   { caps, scratch }: Context,
   tile: Tile,
-  [x, w, bias, y]: readonly [Ref, Ref, Ref | null, Ref],
+  [x, w, bias, z, y]: Operands,
   geometry: Omit<ConvParams, 'has_bias'>,
   wSteps: readonly number[],
 ): Dispatch[] {
   const T = x.dtype;
   const k = (geometry.gi * geometry.kd * geometry.kh * geometry.kw) / (geometry.up_z * geometry.up_y * geometry.up_x);
   const size = numel(y.shape);
-  const splits = tile.family === 'registers' || geometry.act > 1 ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
+  const splits = tile.family === 'registers' ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
   const whole = splits === 1;
   const after = whole ? { has_bias: bias ? 1 : 0, act: geometry.act } : { has_bias: 0, act: 0 };
   const params = { ...geometry, ...after, tiles: geometry.tiles * splits };
   const out = whole ? y : scratch([splits, size]);
-  const bindings = { x, w, bias: bias ?? w, y: out };
+  const bindings = { x, w, bias: bias ?? w, y: out, other: z ?? w };
   const grid = grid1d(params.tiles);
   const spec = { ...tile.spec, T, W: operand(tile, T, params.w_k, wSteps) };
   if (tile.family === 'registers') return [dispatch(convKernel, bindings, params, grid, { spec, overrides: tile.overrides })];
@@ -164,15 +166,15 @@ function convolve(
     spec: { ...spec, R: out.dtype, X: operand(tile, T, 1, [params.gi]) },
   });
   if (whole) return [product];
-  return [product, finishSplits(caps, [out, bias, y], { n: size, splits, channels: geometry.yc, act: geometry.act })];
+  return [product, finishSplits(caps, [out, bias, z, y], { n: size, splits, channels: geometry.yc, act: geometry.act })];
 }
 
 /** y on the small grid from x on the big one. */
-export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
+export function lowerDown(c: Context, [x, weight, bias, z, y]: Operands, w: Window, act: number): Dispatch[] {
   const s = sides(x.shape, y.shape, weight.shape, w.groups);
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
   if (isPointwise(s, w))
-    return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act });
+    return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act, z });
   const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups, s.gb);
   const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
   const tiles = tileCount(tile, pixels, s.gs) * w.groups;
@@ -190,24 +192,24 @@ export function lowerDown(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: 
       { out: length, size: line, start: 0, step: 1 },
     ]);
     const steps = { w_col: kz * ky * length, w_group: 0, w_z: ky * length, w_y: length, w_x: 0 };
-    return [...place, ...convolve(c, tile, [x, padded, bias, y], { ...params, ...steps }, [length])];
+    return [...place, ...convolve(c, tile, [x, padded, bias, z, y], { ...params, ...steps }, [length])];
   }
-  return convolve(c, tile, [x, weight, bias, y], { ...params, ...weightSteps(s), w_col: s.taps * s.gb }, [s.gb]);
+  return convolve(c, tile, [x, weight, bias, z, y], { ...params, ...weightSteps(s), w_col: s.taps * s.gb }, [s.gb]);
 }
 
 /** y on the big grid from x on the small one. */
-export function lowerUp(c: Context, x: Ref, weight: Ref, bias: Ref | null, y: Ref, w: Window, act: number): Dispatch[] {
+export function lowerUp(c: Context, [x, weight, bias, z, y]: Operands, w: Window, act: number): Dispatch[] {
   const s = sides(y.shape, x.shape, weight.shape, w.groups);
   if (isPointwise(s, w)) {
     const pixels = s.n * s.big[0] * s.big[1] * s.big[2];
-    return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cb, k: s.cs, aRow: s.cs, aK: 1, bK: s.cb, bCol: 1, act });
+    return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cb, k: s.cs, aRow: s.cs, aK: 1, bK: s.cb, bCol: 1, act, z });
   }
   const phases = w.stride[0] * w.stride[1] * w.stride[2];
   const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]), 1); // of one phase
   const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases, s.gs);
   const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
   const geometry = { ...gatherUp(s, w), ...weightSteps(s), gi: s.gs, go: s.gb, run: 1, w_col: 1, w_k: s.taps * s.gb, act, tiles };
-  return convolve(c, tile, [x, weight, bias, y], geometry, [s.gb]);
+  return convolve(c, tile, [x, weight, bias, z, y], geometry, [s.gb]);
 }
 
 /** dw [small channels, taps, big channels / groups] from the tensors on both grids. */

@@ -8,10 +8,12 @@ import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { VoxelgradError } from '../../src/errors.ts';
 import { zerosInit } from '../../src/nn/init.ts';
 import { Parameter } from '../../src/nn/parameter.ts';
+import { matmul } from '../../src/ops/matmul.ts';
 import { add, mulScalar, square, sub } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { sgd, type Optimiser } from '../../src/optim/optimiser.ts';
+import { proveEpilogues } from './epilogues.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -45,6 +47,39 @@ describe.each([true, false])('fuse: %s', (fuse) => {
     expect([...(await moved.data())]).toEqual([-1, -1, -1, -1]);
     expect([...(await twice.data())]).toEqual([2, 4, 6, 8]);
     opt.dispose();
+  });
+
+  it('multiplies a matrix before it is overwritten where the step says so, and adds to the product later', async () => {
+    const p = parameter('p', [1, 2, 3, 4]);
+    const opt = sgd([p], { lr: 1 });
+    const g = tensor([1, 1, 1, 1]);
+    using program = await compile(
+      () => {
+        const product = matmul(reshape(p, [2, 2]), tensor([1, 0, 0, 1], { shape: [2, 2] }));
+        opt.step(new Map<Tensor, Tensor>([[p, g]]));
+        return { sum: add(product, tensor([10, 10, 10, 10], { shape: [2, 2] })) };
+      },
+      {},
+      { fuse },
+    );
+    expect([...(await program.run().sum.data())]).toEqual([11, 12, 13, 14]);
+    opt.dispose();
+  });
+
+  it('keeps a product that is a result, or that another reads', async () => {
+    const [a, z] = [tensor([1, 2, 3, 4], { shape: [2, 2] }), tensor([10, 10, 10, 10], { shape: [2, 2] })];
+    using program = await compile(
+      () => {
+        const [product, twice] = [matmul(a, a), matmul(a, z)];
+        return { product, sum: add(product, z), double: sub(add(twice, z), mulScalar(twice, 2)) };
+      },
+      {},
+      { fuse },
+    );
+    const { product, sum: total, double } = program.run();
+    expect([...(await product.data())]).toEqual([7, 10, 15, 22]);
+    expect([...(await total.data())]).toEqual([17, 20, 25, 32]);
+    expect([...(await double.data())]).toEqual([-20, -20, -60, -60]);
   });
 
   it('places one gradient of two parameters', async () => {
@@ -142,4 +177,8 @@ describe('an optimiser refuses', () => {
   ])('gradients given both ways', async (...steps) => {
     expect((await refused(...steps)).message).toMatch(/both step\(grads\) and accumulate\(\)/);
   });
+});
+
+describe('on their way out products compute', () => {
+  proveEpilogues();
 });

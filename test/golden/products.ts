@@ -16,6 +16,7 @@ import { sum } from '../../src/ops/reduce.ts';
 import { rows } from '../cases/case.ts';
 import { families } from '../cases/index.ts';
 import { nmse, noise } from '../kernels/harness.ts';
+import { proveEpilogues } from '../engine/epilogues.ts';
 import { readGoldens, Row } from './ops/row.ts';
 
 const FAMILIES = {
@@ -144,6 +145,7 @@ export function proveFamily(name: FamilyName, select: (id: string) => boolean = 
         });
       }
     }
+    if (!half) proveEpilogues();
     for (const dtype of half ? (['f16'] as const) : (['f32', 'f16'] as const)) {
       for (const [id, { call, shapes, binding }] of Object.entries(LARGE)) {
         if (!select(id)) continue;
