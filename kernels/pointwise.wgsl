@@ -6,6 +6,7 @@
 // up to six collapsed axes.
 // `pointwise_quads`: four neighbours a lane; an input gives the four one vector (the same shape, a trailing [C]) or one value for all (a
 // scalar, a value a row or another form, where runs of equal values are multiples of four).
+// `pointwise_pair`, `pointwise_quads_pair`: a second expression of the same inputs and of the first one's result, stored beside it.
 // An input that the expression does not use is bound to the first one again.
 // @import "lib/math.wgsl"
 // @import "lib/elementary.wgsl"
@@ -51,10 +52,18 @@ struct Params {
 @group(0) @binding(8) var<storage, read> c_quads: array<CQ>; // likewise
 @group(0) @binding(9) var<storage, read> d_quads: array<DQ>; // likewise
 @group(0) @binding(10) var<storage, read_write> y_quads: array<vec4<R>>; // [n / 4]
+@group(0) @binding(11) var<storage, read_write> second: array<R>; // [n]
+@group(0) @binding(12) var<storage, read_write> second_quads: array<vec4<R>>; // [n / 4]
 
 fn evaluate(a: E, b: E, c: E, d: E) -> R {
   let r = a; // @spec *
   return R(r);
+}
+
+// Of the inputs and r, the result above.
+fn evaluate_second(a: E, b: E, c: E, d: E, r: E) -> R {
+  let s = r; // @spec *
+  return R(s);
 }
 
 fn place(form: u32, i: u32, div: u32, modulus: u32) -> u32 {
@@ -79,6 +88,23 @@ fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
 }
 
 @compute @workgroup_size(64)
+fn pointwise_pair(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  if (i >= params.n) { return; }
+  let a = E(a_in[place(A_FORM, i, params.a_div, params.a_mod)]);
+  let b = E(b_in[place(B_FORM, i, params.b_div, params.b_mod)]);
+  let c = E(c_in[place(C_FORM, i, params.c_div, params.c_mod)]);
+  let d = E(d_in[place(D_FORM, i, params.d_div, params.d_mod)]);
+  let r = evaluate(a, b, c, d);
+  y[i] = r;
+  second[i] = evaluate_second(a, b, c, d, E(r));
+}
+
+@compute @workgroup_size(64)
 fn pointwise_quads(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) nwg: vec3<u32>,
@@ -92,6 +118,26 @@ fn pointwise_quads(
   let d = vec4<E>(vec4(d_quads[place(D_FORM, i, params.d_div, params.d_mod)]));
   y_quads[i] = vec4<R>(
     evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
+}
+
+@compute @workgroup_size(64)
+fn pointwise_quads_pair(
+  @builtin(workgroup_id) wid: vec3<u32>,
+  @builtin(num_workgroups) nwg: vec3<u32>,
+  @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  if (i >= params.n / 4u) { return; }
+  let a = vec4<E>(vec4(a_quads[place(A_FORM, i, params.a_div, params.a_mod)]));
+  let b = vec4<E>(vec4(b_quads[place(B_FORM, i, params.b_div, params.b_mod)]));
+  let c = vec4<E>(vec4(c_quads[place(C_FORM, i, params.c_div, params.c_mod)]));
+  let d = vec4<E>(vec4(d_quads[place(D_FORM, i, params.d_div, params.d_mod)]));
+  let r = vec4<R>(
+    evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
+  y_quads[i] = r;
+  second_quads[i] = vec4<R>(
+    evaluate_second(a.x, b.x, c.x, d.x, E(r.x)), evaluate_second(a.y, b.y, c.y, d.y, E(r.y)),
+    evaluate_second(a.z, b.z, c.z, d.z, E(r.z)), evaluate_second(a.w, b.w, c.w, d.w, E(r.w)));
 }
 
 @compute @workgroup_size(64)

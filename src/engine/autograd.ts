@@ -146,11 +146,11 @@ function addGradients(node: Node, outGrads: readonly (Tensor | null)[], wanted: 
     const thunk = thunks[i];
     if (!input || !thunk || !(wanted.has(input) || ((input.node ?? input.history) && onPath.get(node)?.has(input)))) return [];
     return named(`grad(${node.label})`, () => {
-      const before = grads.get(input);
-      const g = thunk(thunk.adds && before);
+      const g = thunk();
       if (g.size !== input.size)
         throw new ShapeError(`${node.label}: gradient of input ${i} has shape [${g.shape}], expected [${input.shape}].`);
-      grads.set(input, before && !thunk.adds ? accumulate(before, g) : g);
+      const before = grads.get(input);
+      grads.set(input, before ? accumulate(before, g) : g);
       return before ?? [];
     });
   });

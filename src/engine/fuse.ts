@@ -4,7 +4,7 @@
 // consumer computes of their result, if their kernels have it, they do on their way out.
 import { numel } from './dtype.ts';
 import type { Op } from './lower.ts';
-import { lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
+import { byForm, lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
 import { knownPlace, mutatedBy, rootOf } from './schedule.ts';
 import type { Storage, Tensor } from './tensor.ts';
 import type { Node } from './trace.ts';
@@ -66,7 +66,10 @@ export function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, place
     positions.set(node, at);
     out.push(node);
   }
-  return out.filter((n) => !gone.has(n));
+  return inPairs(
+    out.filter((n) => !gone.has(n)),
+    placed,
+  );
 }
 
 function writesOf(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>): Write[] {
@@ -85,18 +88,25 @@ function producerOf(t: Tensor | null, node: Node, end: number, { uses, made, pos
   // A smaller producer would be computed again for every element it is broadcast to; integers need their own evaluation type.
   if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32'))
     return null;
-  const start = positions.get(producer)!;
+  // One dispatch must not bind a buffer both for reading and for writing.
+  const arena = placed.get(output)?.buffer;
+  if (arena && producer.inputs.some((x) => x && knownPlace(x, placed)?.buffer === arena)) return null;
+  return overwritten(producer.inputs, positions.get(producer)!, end, writes, placed) ? null : producer;
+}
+
+/** Whether a node between two positions overwrites one of the tensors. */
+function overwritten(
+  tensors: readonly (Tensor | null)[],
+  start: number,
+  end: number,
+  writes: readonly Write[],
+  placed: ReadonlyMap<Tensor, Storage>,
+): boolean {
   const between = writes.filter((w) => w.at > start && w.at < end);
-  const clashes = producer.inputs.some((x) => {
-    if (!x) return false;
-    const place = knownPlace(x, placed);
-    // One dispatch must not bind a buffer both for reading and for writing.
-    return (
-      (place && placed.get(output)?.buffer === place.buffer) ||
-      between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))))
-    );
+  return tensors.some((x) => {
+    const place = x && knownPlace(x, placed);
+    return x && between.some((w) => w.roots.includes(rootOf(x)) || (place && w.places.some((p) => p.overlaps(place))));
   });
-  return clashes ? null : producer;
 }
 
 /** Writes one producer of `node` (position `end`) into its expression, if it may go. */
@@ -118,10 +128,7 @@ function intoProduct(node: Node, end: number, context: Context): Fused | null {
   if (node.inputs.some((t) => String(t!.shape) !== String(outputs[0].shape))) return null;
   for (const at of [1, 0]) {
     const producer = producerOf(node.inputs[at] ?? null, node, end, context);
-    const attrs = producer?.op.epilogue?.(
-      producer.attrs as never,
-      at === 0 ? expr : expr.replace(/\b[ab]\b/g, (c) => (c === 'a' ? 'b' : 'a')),
-    );
+    const attrs = producer?.op.epilogue?.(producer.attrs as never, at === 0 ? expr : renamed(expr, 0, (i) => 'ba'[i]));
     if (!producer || !attrs) continue;
     const inputs = [...producer.inputs.slice(0, -1), node.inputs[1 - at] ?? null];
     return {
@@ -133,7 +140,7 @@ function intoProduct(node: Node, end: number, context: Context): Fused | null {
 }
 
 function merge(node: Node, own: Expression, at: number, producer: Node, inner: Expression): Node | null {
-  if (mentions(own.expr, at) > 1 && !isLeafExpression(inner.expr)) return null; // would be computed twice
+  if (mentions(own.expr, at) > 1 && !/^[a-d]$/.test(inner.expr)) return null; // would be computed twice
   const inputs: (Tensor | null)[] = node.inputs.filter((_, i) => i !== at);
   const indexOf = (t: Tensor): number => {
     const found = inputs.indexOf(t);
@@ -143,14 +150,8 @@ function merge(node: Node, own: Expression, at: number, producer: Node, inner: E
   const ownAt = node.inputs.map((t, i) => (i === at ? -1 : inputs.indexOf(t)));
   const consts = [...own.consts, ...inner.consts];
   if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) return null;
-  const letter = (i: number): string => 'abcd'[i];
-  const shifted = inner.expr
-    .replace(/\bp(\d)\b/g, (_, k: string) => `p${Number(k) + own.consts.length}`)
-    .replace(/\b[abcd]\b/g, (c) => letter(innerAt['abcd'.indexOf(c)]));
-  const expr = own.expr.replace(/\b[abcd]\b/g, (c) => {
-    const i = 'abcd'.indexOf(c);
-    return i === at ? `(${shifted})` : letter(ownAt[i]);
-  });
+  const shifted = renamed(inner.expr, own.consts.length, (i) => 'abcd'[innerAt[i]]);
+  const expr = renamed(own.expr, 0, (i) => (i === at ? `(${shifted})` : 'abcd'[ownAt[i]]));
   const output = node.outputs[0];
   return {
     op: fusedOp,
@@ -163,10 +164,50 @@ function merge(node: Node, own: Expression, at: number, producer: Node, inner: E
   };
 }
 
-function mentions(expr: string, input: number): number {
-  return [...expr.matchAll(/\b[abcd]\b/g)].filter((m) => m[0] === 'abcd'[input]).length;
+/** An expression with other names of its inputs, and its constants behind `shift` others. */
+function renamed(expr: string, shift: number, nameOf: (input: number) => string): string {
+  const constants = expr.replace(/\bp(\d)\b/g, (_, k: string) => `p${Number(k) + shift}`);
+  return constants.replace(/\b[abcd]\b/g, (c) => nameOf('abcd'.indexOf(c)));
 }
 
-function isLeafExpression(expr: string): boolean {
-  return /^[a-d]$/.test(expr);
+/** Nodes between two of a pair at most: the second result lives from the first one's place on. */
+const NEAR = 16;
+
+/** Two expressions of one shape over few tensors are one dispatch: the later one is computed where the earlier one is. */
+function inPairs(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>): Node[] {
+  const out = [...nodes];
+  const madeAt = new Map<Tensor, number>(nodes.flatMap((node, at) => (node.op.view ? [] : node.outputs.map((t) => [t, at] as const))));
+  const writes = writesOf(nodes, placed);
+  const single = ({ op, inputs, outputs: [y, ...more] }: Node): boolean =>
+    op.pointwise !== undefined &&
+    more.length === 0 &&
+    [...inputs, y].every((t) => t?.dtype === 'f32') &&
+    byForm(inputs as Tensor[], y) &&
+    !placed.has(y);
+  for (const [at, node] of nodes.entries()) {
+    if (!single(node)) continue;
+    const [y] = node.outputs;
+    for (let before = at - 1; before >= Math.max(0, at - NEAR); before--) {
+      const first = out[before];
+      const [r] = first.outputs;
+      if (!single(first) || String(r.shape) !== String(y.shape) || overwritten(node.inputs, before, at, writes, placed)) continue;
+      if (node.inputs.some((t) => t !== r && (madeAt.get(rootOf(t!)) ?? -1) >= before)) continue;
+      const [own, later] = [first.op.pointwise!(first.attrs as never), node.op.pointwise!(node.attrs as never)];
+      const inputs = [...new Set([...first.inputs, ...node.inputs.filter((t) => t !== r)])];
+      const consts = [...own.consts, ...later.consts];
+      if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) continue;
+      const expr = renamed(own.expr, 0, (i) => 'abcd'[inputs.indexOf(first.inputs[i])]);
+      const second = renamed(later.expr, own.consts.length, (i) => (node.inputs[i] === r ? 'r' : 'abcd'[inputs.indexOf(node.inputs[i])]));
+      const attrs = { expr, second, consts, spec: { shape: r.shape, dtype: r.dtype } } satisfies FusedAttrs;
+      out[before] = { ...first, op: fusedOp, inputs, outputs: [r, y], attrs, label: `${first.label} | ${node.op.name}` };
+      madeAt.set(y, before);
+      out[at] = { ...node, outputs: [] };
+      break;
+    }
+  }
+  return out.filter((node, at) => node.outputs.length > 0 || nodes[at].outputs.length === 0);
+}
+
+function mentions(expr: string, input: number): number {
+  return [...expr.matchAll(/\b[abcd]\b/g)].filter((m) => m[0] === 'abcd'[input]).length;
 }

@@ -7,8 +7,9 @@ import { kernel, type Binding } from '../gpu/embed.ts';
 import type { KernelDef } from '../gpu/kernel.ts';
 import { byteSize, expectSpec, type Spec } from './dtype.ts';
 import { lowerCall, type Dispatch } from './lower.ts';
+import { liveNodes, rootOf } from './schedule.ts';
 import { Tensor } from './tensor.ts';
-import { record, type Node, type Trace } from './trace.ts';
+import { record } from './trace.ts';
 
 /** A buffer of a plan: the caller's inputs and outputs in their order, memory for the plan alone, and tensors that the ops hold. */
 export interface Place {
@@ -126,23 +127,24 @@ function planned(step: Step, specs: readonly Spec[], device: Device): Planned {
     if (trace.scalars.length > 0)
       throw new VoxelgradError('USAGE', 'plan: the step reads values that the host computes anew for every run.');
     outputs.forEach((t, index) => {
-      const owner = ownerOf(t);
-      if (!owner.node || places.has(owner))
+      const root = rootOf(t);
+      if (!root.node || places.has(root))
         throw new VoxelgradError(
           'USAGE',
           `plan: output ${index} is no result of the step, or is another output.`,
           'Return what the ops made.',
         );
-      places.set(owner, { role: 'output', index });
+      places.set(root, { role: 'output', index });
     });
     const extra = (bytes: number): Place => ({ role: 'scratch', index: scratch.push(bytes) - 1 });
     const placeOf = (t: Tensor): Place => {
-      const owner = ownerOf(t);
-      let place = places.get(owner);
-      if (!place) places.set(owner, (place = owner.node ? extra(byteSize(owner)) : { role: 'constant', index: constants.push(owner) - 1 }));
+      const root = rootOf(t);
+      let place = places.get(root);
+      if (!place) places.set(root, (place = root.node ? extra(byteSize(root)) : { role: 'constant', index: constants.push(root) - 1 }));
       return place;
     };
-    for (const node of needed(trace, outputs)) {
+    for (const node of liveNodes(trace.nodes, outputs, new Map())) {
+      if (node.op.view) continue;
       const { dispatches, scratch: temporary } = lowerCall(node.op, node.inputs, node.outputs, node.attrs, device.caps);
       const own = temporary.map((s) => extra(byteSize(s)));
       for (const d of dispatches) {
@@ -169,20 +171,4 @@ function callOf(
 ): PlannedCall {
   const used = def.bindings.filter((b) => b.kind !== 'uniform').map((b) => [b.name, placeOf(bindings[b.name])] as const);
   return { kernel: def.entry, spec, overrides, params, grid, bindings: Object.fromEntries(used) };
-}
-
-/** The tensor whose memory it has: a view has its input's. */
-const ownerOf = (t: Tensor): Tensor => (t.node?.op.view ? ownerOf(t.node.inputs[0]!) : t);
-
-/** Nodes that the outputs need, and those that overwrite what they are given, in order. */
-function needed({ nodes }: Trace, outputs: readonly Tensor[]): Node[] {
-  const wanted = new Set(outputs);
-  const out: Node[] = [];
-  for (const node of [...nodes].reverse()) {
-    const writes = (node.op.mutates?.(node.attrs).length ?? 0) > 0;
-    if (!writes && !node.outputs.some((t) => wanted.has(t))) continue;
-    for (const t of node.inputs) if (t) wanted.add(t);
-    if (!node.op.view) out.push(node);
-  }
-  return out.reverse();
 }

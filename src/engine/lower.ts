@@ -48,13 +48,8 @@ export interface VjpContext<A, I extends Inputs = Inputs, O extends Outputs = Ou
   readonly grads: OfOutputs<O, O extends readonly Spec[] ? Tensor | null : Tensor>;
 }
 
-/**
- * Makes the gradient of one input when it is wanted, so unused gradients are never built. One that `adds` takes what others have given to
- * that input, if any, and returns the sum: a dispatch less.
- */
-export type Thunk = ((others?: Tensor | null) => Tensor) & { readonly adds?: true };
-export const adding = (make: (others: Tensor | null) => Tensor): Thunk =>
-  Object.assign((others: Tensor | null = null) => make(others), { adds: true as const });
+/** Makes the gradient of one input when it is wanted, so unused gradients are never built. */
+export type Thunk = () => Tensor;
 
 /** Types of inputs and outputs are those of what `call` and `infer` return: both come before what uses them. */
 export interface OpDef<Args extends unknown[], A, R, I extends Inputs = Inputs, O extends Outputs = Outputs> {

@@ -12,7 +12,6 @@ import { currentTrace } from './trace.ts';
 
 // All that an op's file needs comes from here; what executes it needs the other half alone.
 export {
-  adding,
   dispatch,
   grid1d,
   type Dispatch,

@@ -2,7 +2,7 @@
 // How an element-by-element expression becomes a dispatch: broadcasting rule, index form, expression text.
 // Rows of the op table are in ops/pointwise.ts; fusion (engine/fuse.ts) composes their expressions.
 import { ShapeError } from '../errors.ts';
-import { pointwise, pointwise_quads, pointwise_strided } from '../gen/pointwise.ts';
+import { pointwise, pointwise_pair, pointwise_quads, pointwise_quads_pair, pointwise_strided } from '../gen/pointwise.ts';
 import { numel, type DType, type Spec } from './dtype.ts';
 import { defineOp, dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from './op.ts';
 import type { Tensor } from './tensor.ts';
@@ -11,6 +11,8 @@ export interface Expression {
   /** WGSL over a, b, c, d (the inputs) and p0..p7 (the constants). */
   readonly expr: string;
   readonly consts: readonly number[];
+  /** A second result, of the same and of the first one, r, where every input is read `byForm`. */
+  readonly second?: string;
 }
 
 export const MAX_INPUTS = 4;
@@ -57,32 +59,29 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
     out.dtype,
   );
   const [a, b, cc, d] = all;
-  const spec = { E: evaluation, R: out.dtype, r: e.expr.replace(/\bp(\d)\b/g, 'params.p$1') };
+  const named = (expr: string): string => expr.replace(/\bp(\d)\b/g, 'params.p$1');
+  const spec = { E: evaluation, R: out.dtype, r: named(e.expr), ...(e.second && { s: named(e.second) }) };
+  const { 1: second } = c.outputs;
   if (quads) {
     const given = Object.fromEntries(
       NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i].dtype}>` : all[i].dtype]),
     );
-    return [
-      dispatch(
-        pointwise_quads,
-        { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out },
-        params as never,
-        grid1d(Math.ceil(n / 4 / 64)),
-        { spec: { ...spec, ...given }, overrides: readBy },
-      ),
-    ];
+    const bindings = { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out };
+    const grid = grid1d(Math.ceil(n / 4 / 64));
+    const options = { spec: { ...spec, ...given }, overrides: readBy };
+    if (!second) return [dispatch(pointwise_quads, bindings, params as never, grid, options)];
+    return [dispatch(pointwise_quads_pair, { ...bindings, second_quads: second }, params as never, grid, options)];
   }
   const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), all[i].dtype]));
-  return [
-    dispatch(
-      simple ? pointwise : pointwise_strided,
-      { a_in: a, b_in: b, c_in: cc, d_in: d, y: out },
-      params as never,
-      grid1d(Math.ceil(n / 64)),
-      { spec: { ...types, ...spec }, overrides: simple ? readBy : {} },
-    ),
-  ];
+  const bindings = { a_in: a, b_in: b, c_in: cc, d_in: d, y: out };
+  const grid = grid1d(Math.ceil(n / 64));
+  const options = { spec: { ...types, ...spec }, overrides: simple ? readBy : {} };
+  if (!second) return [dispatch(simple ? pointwise : pointwise_strided, bindings, params as never, grid, options)];
+  return [dispatch(pointwise_pair, { ...bindings, second }, params as never, grid, options)];
 }
+
+/** Whether every input has a form of its own: what pairs need. */
+export const byForm = (inputs: readonly Spec[], out: Spec): boolean => inputs.every(({ shape }) => divMod(shape, out.shape) !== null);
 
 /** How pointwise.wgsl best reads an input of `mod` elements that each cover `div` of `n`: same, scalar, trailing, rows, any. */
 function form(div: number, mod: number, n: number): number {

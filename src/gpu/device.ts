@@ -289,21 +289,10 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
   if (!options.validateOnly)
     expectSubgroups(adapter.features, info, 'Install a newer graphics driver, or Mesa Lavapipe 25 (`npm run setup` says how).');
-  const requiredLimits: Record<string, number> = {};
-  for (const key of [
-    'maxStorageBufferBindingSize',
-    'maxBufferSize',
-    'maxComputeWorkgroupStorageSize',
-    'maxComputeInvocationsPerWorkgroup',
-    'maxComputeWorkgroupSizeX',
-    'maxStorageBuffersPerShaderStage',
-  ] as const) {
-    requiredLimits[key] = adapter.limits[key];
-  }
   const device = await adapter.requestDevice({
     label: 'voxelgrad',
     requiredFeatures: OPTIONAL_FEATURES.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
-    requiredLimits,
+    requiredLimits: limitsOf(adapter.limits),
   });
   const caps = capsOf(device, adapter.info, options.tiles?.(info));
   const free = freeMemory();
@@ -345,6 +334,19 @@ function infoOf(info: GPUAdapterInfo): DeviceInfo {
   };
 }
 
+/** Those that kernels are chosen by, and that a device of ours is asked for. */
+const LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBuffersPerShaderStage',
+] as const;
+const limitsOf = (limits: GPUSupportedLimits) =>
+  Object.fromEntries(LIMITS.map((key) => [key, limits[key]])) as Record<(typeof LIMITS)[number], number>;
+
 function capsOf(device: GPUDevice, info: GPUAdapterInfo, tiles: TunedTiles = {}): Caps {
   const { limits, features } = device;
   const name = `${info.vendor} ${info.device} ${info.description} ${info.architecture}`.toLowerCase();
@@ -358,14 +360,7 @@ function capsOf(device: GPUDevice, info: GPUAdapterInfo, tiles: TunedTiles = {})
     subgroupSizeMax: info.subgroupMaxSize || 128,
     driver: info.description,
     tiles,
-    limits: {
-      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-      maxBufferSize: limits.maxBufferSize,
-      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-      maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-    },
+    limits: limitsOf(limits),
   };
 }
 

@@ -21,9 +21,8 @@ export interface ConvOptions extends WindowOptions {
 export const CONV = { ...WINDOW, bias: noneOrTensor, activation: maybe(anActivation) };
 interface Attrs extends Acts {
   readonly window: Window;
-}
-interface UpAttrs extends Attrs {
-  readonly size: Readonly<Triple>;
+  /** Of the big grid, where the map goes there: several have the same small one. */
+  readonly size?: Readonly<Triple>;
 }
 interface DweightAttrs {
   readonly window: Window;
@@ -31,7 +30,7 @@ interface DweightAttrs {
 }
 type Rank = 2 | 3;
 
-const back = (rank: Rank, shape: readonly number[]): number[] => (rank === 3 ? [...shape] : [shape[0], ...shape.slice(2)]);
+const flat = (rank: Rank, shape: readonly number[]): number[] => (rank === 3 ? [...shape] : [shape[0], ...shape.slice(2)]);
 const spatial = (shape: readonly number[]): Readonly<Triple> => five(shape).slice(1, 4) as unknown as Readonly<Triple>;
 const channels = (shape: readonly number[]): number => shape.at(-1)!;
 const sumPixels = (g: Tensor): Tensor => sum(g, { axes: g.shape.map((_, i) => i).slice(0, -1) });
@@ -64,79 +63,65 @@ export function check(
 }
 
 // z: of fusion alone
-type Down = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs, z?: Tensor | null) => Tensor;
-type Up = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs, z?: Tensor | null) => Tensor;
+type Way = (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs, z?: Tensor | null) => Tensor;
 type Dweight = (big: Tensor, small: Tensor, attrs: DweightAttrs) => Tensor;
 
 /** The three maps of one convolution, named. `down`: big grid to small, `up`: small to big, `dweight`: both to the weight. */
-export function family(rank: Rank, names: { down: string; up: string; dweight: string }): { down: Down; up: Up; dweight: Dweight } {
-  const down: Down = defineOp({
-    name: names.down,
-    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs, z: Tensor | null = null) => ({ inputs: [x, w, bias, z], attrs }),
-    epilogue: withEpilogue,
-    infer([x, w, bias], { window }) {
-      const dtype = check(names.down, rank, [x, w, bias], channels(w.shape) * window.groups, w.shape[0], window.groups);
-      const size = downSize(spatial(x.shape), spatial(w.shape), window);
-      if (size.some((d) => d < 1))
-        throw new ShapeError(
-          `${names.down}: kernel [${w.shape.slice(1, -1)}] does not fit into input [${x.shape}], got output size ` +
-            `[${size.slice(3 - rank)}], expected at least 1.`,
-          'Add padding.',
-        );
-      return { shape: back(rank, [x.shape[0], ...size, w.shape[0]]), dtype };
-    },
-    lower(c) {
-      const [x, w, bias, z] = c.inputs;
-      const { window } = c.attrs;
-      const lower = isDepthwise(w.shape, window) ? lowerDepthwiseDown : lowerDown;
-      return lower(c, [x, w, bias, z, c.outputs[0]], window, actOf(c.attrs));
-    },
-    vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
-      const g = once(() => activationGrad(attrs.act, grads[0], y, () => down(x, w, bias, { ...attrs, act: 'none' })));
-      return [
-        () => up(g(), w, null, { window: attrs.window, act: 'none', size: spatial(x.shape) }),
-        () => dweight(x, g(), { window: attrs.window, kernel: spatial(w.shape) }),
-        bias && (() => sumPixels(g())),
-      ];
-    },
-    flops: ([, w], [y]) => 2 * macs(y.shape, w.shape),
-  });
-  const up: Up = defineOp({
-    name: names.up,
-    call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: UpAttrs, z: Tensor | null = null) => ({ inputs: [x, w, bias, z], attrs }),
-    epilogue: withEpilogue,
-    infer([x, w, bias], { window, size }) {
-      const out = channels(w.shape) * window.groups;
-      const dtype = check(names.up, rank, [x, w, bias], w.shape[0], out, window.groups);
-      const small = downSize(size, spatial(w.shape), window);
-      if (small.some((d, i) => d !== spatial(x.shape)[i]))
-        throw new ShapeError(
-          `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x.shape}], expected one that the same convolution ` +
-            'maps back to it.',
-        );
-      return { shape: back(rank, [x.shape[0], ...size, out]), dtype };
-    },
-    lower(c) {
-      const [x, w, bias, z] = c.inputs;
-      const { window } = c.attrs;
-      const lower = isDepthwise(w.shape, window) ? lowerDepthwiseUp : lowerUp;
-      return lower(c, [x, w, bias, z, c.outputs[0]], window, actOf(c.attrs));
-    },
-    vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
-      const g = once(() => activationGrad(attrs.act, grads[0], y, () => up(x, w, bias, { ...attrs, act: 'none' })));
-      return [
-        () => down(g(), w, null, { window: attrs.window, act: 'none' }),
-        () => dweight(g(), x, { window: attrs.window, kernel: spatial(w.shape) }),
-        bias && (() => sumPixels(g())),
-      ];
-    },
-    flops: ([x, w]) => 2 * macs(x.shape, w.shape),
-  });
+export function family(rank: Rank, names: { down: string; up: string; dweight: string }): { down: Way; up: Way; dweight: Dweight } {
+  const outSize = (x: Spec, w: Spec, { window, size }: Attrs): Readonly<Triple> => {
+    const small = downSize(size ?? spatial(x.shape), spatial(w.shape), window);
+    if (size && small.some((d, i) => d !== spatial(x.shape)[i]))
+      throw new ShapeError(
+        `${names.up}: got output size [${size.slice(3 - rank)}] for input [${x.shape}], expected one that the same convolution ` +
+          'maps back to it.',
+      );
+    if (!size && small.some((d) => d < 1))
+      throw new ShapeError(
+        `${names.down}: kernel [${w.shape.slice(1, -1)}] does not fit into input [${x.shape}], got output size ` +
+          `[${small.slice(3 - rank)}], expected at least 1.`,
+        'Add padding.',
+      );
+    return size ?? small;
+  };
+  const way = (upwards: boolean, back: () => Way): Way => {
+    const name = upwards ? names.up : names.down;
+    const op: Way = defineOp({
+      name,
+      call: (x: Tensor, w: Tensor, bias: Tensor | null, attrs: Attrs, z: Tensor | null = null) => ({ inputs: [x, w, bias, z], attrs }),
+      epilogue: withEpilogue,
+      infer([x, w, bias], attrs) {
+        const sides = [w.shape[0], channels(w.shape) * attrs.window.groups] as const; // channels of the small grid and of the big one
+        const [from, to] = upwards ? sides : [sides[1], sides[0]];
+        const dtype = check(name, rank, [x, w, bias], from, to, attrs.window.groups);
+        return { shape: flat(rank, [x.shape[0], ...outSize(x, w, attrs), to]), dtype };
+      },
+      lower(c) {
+        const [x, w, bias, z] = c.inputs;
+        const { window } = c.attrs;
+        const [lowerWay, lowerDepthwise] = upwards ? [lowerUp, lowerDepthwiseUp] : [lowerDown, lowerDepthwiseDown];
+        return (isDepthwise(w.shape, window) ? lowerDepthwise : lowerWay)(c, [x, w, bias, z, c.outputs[0]], window, actOf(c.attrs));
+      },
+      vjp({ inputs: [x, w, bias], outputs: [y], grads, attrs }): (Thunk | null)[] {
+        const { window } = attrs;
+        const g = once(() => activationGrad(attrs.act, grads[0], y, () => op(x, w, bias, { ...attrs, act: 'none' })));
+        const kernel = spatial(w.shape);
+        return [
+          () => back()(g(), w, null, { window, act: 'none', size: upwards ? undefined : spatial(x.shape) }),
+          () => (upwards ? dweight(g(), x, { window, kernel }) : dweight(x, g(), { window, kernel })),
+          bias && (() => sumPixels(g())),
+        ];
+      },
+      flops: ([x, w], [y]) => 2 * macs((upwards ? x : y).shape, w.shape),
+    });
+    return op;
+  };
+  const down = way(false, () => up);
+  const up: Way = way(true, () => down);
   const dweight: Dweight = defineOp({
     name: names.dweight,
     call: (big: Tensor, small: Tensor, attrs: DweightAttrs) => ({ inputs: [big, small], attrs }),
     infer: ([big, small], { window, kernel }) => ({
-      shape: back(rank, [channels(small.shape), ...kernel, channels(big.shape) / window.groups]),
+      shape: flat(rank, [channels(small.shape), ...kernel, channels(big.shape) / window.groups]),
       dtype: expectDType(names.dweight, [big, small], 'f32', 'f16'),
     }),
     lower(c) {

@@ -4,7 +4,7 @@ import { fields, maybe, scalar } from '../check.ts';
 import { ShapeError } from '../errors.ts';
 import { numel, type Spec } from '../engine/dtype.ts';
 import { aTensor, door, noneOrTensor } from '../engine/door.ts';
-import { adding, defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
+import { defineOp, dispatch, expectDType, once, type Dispatch, type LowerContext, type Ref, type Thunk } from '../engine/op.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { l2, l2_dx, norm, norm_dweight, norm_dx } from '../gen/norm.ts';
 import { expectSummand, expectVectors } from './channel_norm.ts';
@@ -14,6 +14,7 @@ import { lowerReduce } from './reduction.ts';
 interface Attrs {
   readonly eps: number;
   readonly mean: boolean;
+  /** norm_dx: takes in what others give. */ readonly adds?: boolean;
 }
 
 function sizes(x: Spec): { rows: number; n: number; V: string; W: number } {
@@ -44,10 +45,12 @@ const rowsOf = (x: Spec): number => numel(x.shape.slice(0, -1));
 
 const gradient = defineOp({
   name: 'norm_dx',
-  call: (x: Tensor, gamma: Tensor | null, stats: Tensor, dy: Tensor, others: Tensor | null, attrs: Attrs) => ({
-    inputs: [x, gamma, stats, dy, others],
+  // z, what others give to dx: of fusion alone
+  call: (x: Tensor, gamma: Tensor | null, stats: Tensor, dy: Tensor, attrs: Attrs, z: Tensor | null = null) => ({
+    inputs: [x, gamma, stats, dy, z],
     attrs,
   }),
+  epilogue: (attrs, expr) => (!attrs.adds && /^(a \+ b|b \+ a)$/.test(expr) ? { ...attrs, adds: true } : null),
   infer: ([x]) => x,
   lower(c): Dispatch[] {
     const [x, gamma, stats, dy, z] = c.inputs;
@@ -118,8 +121,7 @@ function make(name: string, mean: boolean) {
     },
     vjp({ inputs: [x, gamma, beta], outputs: [, stats], grads: [g], attrs }): (Thunk | null)[] {
       const weights = once(() => weightGradients(x, stats, g!));
-      const dx = adding((others) => gradient(x, gamma, stats, g!, others, attrs));
-      return [dx, gamma ? () => weights()[0] : null, beta ? () => weights()[1] : null, () => g!];
+      return [() => gradient(x, gamma, stats, g!, attrs), gamma ? () => weights()[0] : null, beta ? () => weights()[1] : null, () => g!];
     },
     flops: ([x]) => 8 * numel(x.shape),
   });

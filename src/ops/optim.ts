@@ -139,12 +139,16 @@ export const addScaled = rangeOp('add_scaled', ({ caps }, target, g, scale) => {
   const n = numel(g.shape);
   return addUp([{ n, splits: 1 }], g, target, elementLaunch(caps, n).WG, scale);
 });
+/** One lane a vector of a range. */
+function overRange(range: Ref, scale: number) {
+  const { V, W } = vector('f32', numel(range.shape));
+  const n = numel(range.shape) / W;
+  return { params: { n, chunk: 0, offset: 0, max_norm: 0, scale }, grid: grid1d(Math.ceil(n / 64)), options: { spec: { V } } };
+}
 /** range = scale * g */
 export const assignScaled = rangeOp('assign_scaled', (_, target, g, scale) => {
-  const { V, W } = vector('f32', numel(g.shape));
-  const n = numel(g.shape) / W;
-  const params = { n, chunk: 0, offset: 0, max_norm: 0, scale };
-  return dispatch(assign_scaled, { target_range: target, g }, params, grid1d(Math.ceil(n / 64)), { spec: { V } });
+  const { params, grid, options } = overRange(g, scale);
+  return dispatch(assign_scaled, { target_range: target, g }, params, grid, options);
 });
 
 /** range = 0 */
@@ -154,13 +158,8 @@ export const clear = defineOp({
   infer: () => [],
   mutates: () => [0],
   result: () => undefined,
-  lower(c) {
-    const { V, W } = vector('f32', numel(c.inputs[0].shape));
-    const n = numel(c.inputs[0].shape) / W;
-    return [
-      dispatch(clearKernel, { target_range: c.inputs[0] }, { n, chunk: 0, offset: 0, max_norm: 0, scale: 0 }, grid1d(Math.ceil(n / 64)), {
-        spec: { V },
-      }),
-    ];
+  lower({ inputs: [target] }) {
+    const { params, grid, options } = overRange(target, 0);
+    return [dispatch(clearKernel, { target_range: target }, params, grid, options)];
   },
 });

@@ -78,7 +78,7 @@ const STEPS: Record<string, { call: (...t: Tensor[]) => Tensor; shapes: number[]
       [2, 9, 7, 12],
       [12, 3, 3, 1],
     ],
-    left: 4,
+    left: 2,
   },
 };
 

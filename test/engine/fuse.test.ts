@@ -9,10 +9,11 @@ import { VoxelgradError } from '../../src/errors.ts';
 import { zerosInit } from '../../src/nn/init.ts';
 import { Parameter } from '../../src/nn/parameter.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { add, mulScalar, square, sub } from '../../src/ops/pointwise.ts';
+import { add, addScalar, mul, mulScalar, square, sub } from '../../src/ops/pointwise.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { sgd, type Optimiser } from '../../src/optim/optimiser.ts';
+import { noise } from '../kernels/harness.ts';
 import { proveEpilogues } from './epilogues.ts';
 
 let device: Device;
@@ -64,6 +65,52 @@ describe.each([true, false])('fuse: %s', (fuse) => {
     );
     expect([...(await program.run().sum.data())]).toEqual([11, 12, 13, 14]);
     opt.dispose();
+  });
+
+  it('computes two expressions of one shape together, but none before what it reads is overwritten', async () => {
+    const p = parameter('p', [1, 2, 3]);
+    const opt = sgd([p], { lr: 1 });
+    const [g, x, row] = [tensor([1, 1, 1]), tensor([4, 5, 6, 7, 8, 9], { shape: [2, 3] }), tensor([1, 2], { shape: [2, 1] })];
+    using program = await compile(
+      () => {
+        const before = mulScalar(add(x, p), 2); // 10 14 18 16 20 24
+        const both = addScalar(mul(before, row), 1);
+        opt.step(new Map<Tensor, Tensor>([[p, g]]));
+        return { before, both, after: mulScalar(add(x, p), 2) };
+      },
+      {},
+      { fuse },
+    );
+    const { before, both, after } = program.run();
+    expect([...(await before.data())]).toEqual([10, 14, 18, 16, 20, 24]);
+    expect([...(await both.data())]).toEqual([11, 15, 19, 33, 41, 49]);
+    expect([...(await after.data())]).toEqual([8, 12, 16, 14, 18, 22]);
+    const pairs = program.dispatches().filter(({ kernel }) => kernel.entry.endsWith('_pair'));
+    expect(pairs.length).toBe(fuse ? 1 : 0);
+    opt.dispose();
+  });
+
+  it.each([
+    [[2, 6], 'pointwise_quads_pair'],
+    [[3, 3], 'pointwise_pair'],
+  ])('both gradients of a product [%s] are one dispatch, %s', async (shape, entry) => {
+    const size = shape[0] * shape[1];
+    const [a, b, w] = [3, 4, 5].map((seed) => tensor(noise(size, seed), { shape }));
+    using program = await compile(
+      () => {
+        const found = backward(sum(mul(mul(a, b), w)), [a, b]);
+        return [found.get(a)!, found.get(b)!];
+      },
+      {},
+      { fuse },
+    );
+    const [x, y, z] = await Promise.all([a, b, w].map((t) => t.data()));
+    const [da, db] = await Promise.all(program.run().map((t) => t.data()));
+    for (let i = 0; i < size; i++) {
+      expect(da[i]).toBeCloseTo(y[i] * z[i], 6);
+      expect(db[i]).toBeCloseTo(x[i] * z[i], 6);
+    }
+    expect(program.dispatches().filter(({ kernel }) => kernel.entry === entry).length).toBe(fuse ? 1 : 0);
   });
 
   it('keeps a product that is a result, or that another reads', async () => {
