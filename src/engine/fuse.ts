@@ -80,7 +80,7 @@ function writesOf(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>):
   });
 }
 
-/** What makes an input of `node` (position `end`), if it can as well be computed there: nobody else reads it, and what it reads still holds. */
+/** What makes an input of `node`, if position `end` is as good a place for it: nobody else reads it, and what it reads still holds. */
 function producerOf(t: Tensor | null, node: Node, end: number, { uses, made, positions, writes, placed, keep }: Context): Node | null {
   const producer = t && made.get(t);
   if (!producer || uses.get(t) !== 1 || keep(t)) return null;
@@ -114,7 +114,7 @@ function absorbOne(node: Node, end: number, context: Context): Fused | null {
   const own = node.op.pointwise!(node.attrs);
   for (const [at, t] of node.inputs.entries()) {
     const producer = producerOf(t, node, end, context);
-    const merged = producer?.op.pointwise && merge(node, own, at, producer, producer.op.pointwise(producer.attrs as never));
+    const merged = producer?.op.pointwise && merge(node, own, at, producer, producer.op.pointwise(producer.attrs));
     if (merged) return { node: merged, absorbed: producer };
   }
   return null;
@@ -128,7 +128,7 @@ function intoProduct(node: Node, end: number, context: Context): Fused | null {
   if (node.inputs.some((t) => String(t!.shape) !== String(outputs[0].shape))) return null;
   for (const at of [1, 0]) {
     const producer = producerOf(node.inputs[at] ?? null, node, end, context);
-    const attrs = producer?.op.epilogue?.(producer.attrs as never, at === 0 ? expr : renamed(expr, 0, (i) => 'ba'[i]));
+    const attrs = producer?.op.epilogue?.(producer.attrs, at === 0 ? expr : renamed(expr, 0, (i) => 'ba'[i]));
     if (!producer || !attrs) continue;
     const inputs = [...producer.inputs.slice(0, -1), node.inputs[1 - at] ?? null];
     return {
@@ -192,7 +192,7 @@ function inPairs(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>): 
       const [r] = first.outputs;
       if (!single(first) || String(r.shape) !== String(y.shape) || overwritten(node.inputs, before, at, writes, placed)) continue;
       if (node.inputs.some((t) => t !== r && (madeAt.get(rootOf(t!)) ?? -1) >= before)) continue;
-      const [own, later] = [first.op.pointwise!(first.attrs as never), node.op.pointwise!(node.attrs as never)];
+      const [own, later] = [first.op.pointwise!(first.attrs), node.op.pointwise!(node.attrs)];
       const inputs = [...new Set([...first.inputs, ...node.inputs.filter((t) => t !== r)])];
       const consts = [...own.consts, ...later.consts];
       if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) continue;

@@ -137,7 +137,7 @@ export function expectSummand(name: string, x: Spec, z: Spec): void {
     throw new ShapeError(`${name}: got a summand [${z.shape}], expected [${x.shape}].`);
 }
 
-/** @throws ShapeError, DTypeError, which begin with `got`, unless the vectors that there are hold an f32 for each element of x's last axis. */
+/** @throws ShapeError, DTypeError, which begin with `got`, unless the vectors that there are hold an f32 for each channel of x. */
 export function expectVectors(got: string, { shape }: Spec, vectors: readonly (Spec | null | undefined)[]): void {
   const n = shape.at(-1)!;
   for (const v of vectors) {

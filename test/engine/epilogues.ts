@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What products do on their way out instead of an op behind them: one proof for each family of their kernels, against the same step unfused.
+// What products do on their way out instead of an op behind them, against the same step unfused: a proof for each family of kernels.
 import { expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
 import { numel } from '../../src/engine/dtype.ts';
