@@ -22,7 +22,7 @@ struct Params {
   step_z: i32, step_y: i32, step_x: i32,            // up / gcd(up, dil): taps from one that reaches an output to the next
   x_of: u32, reps: u32,                             // output channel c reads the channels (c * reps + m) / x_of, m < reps
   has_bias: u32,                                    // 1: add bias
-  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
+  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; of other: 5 add, 6 gelu', 7 relu', 8 silu'
   tiles: u32,                                       // workgroups
   chunk: u32,                                       // depthwise_dweight: rows of pixels (n, z, y) a workgroup sums
 }

@@ -21,7 +21,7 @@ struct Params {
   dil_z: i32,                         // dilation along z, plus; along y and x it is 1
   flip: u32,                          // 1: taps last to first
   has_bias: u32,                      // 1: add bias
-  act: u32,                           // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
+  act: u32,                           // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; of other: 5 add, 6 gelu', 7 relu', 8 silu'
   tiles: u32,                         // workgroups
   rows: u32,                          // output rows of a band
 }

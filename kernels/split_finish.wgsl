@@ -9,7 +9,7 @@ struct Params {
   n: u32, splits: u32, // elements of y; partial sums of each
   channels: u32,       // of y's last axis, along which the bias runs
   has_bias: u32,       // 1: add bias
-  act: u32,            // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
+  act: u32,            // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; of other: 5 add, 6 gelu', 7 relu', 8 silu'
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>; // [splits, n]; filled by matmul and conv

@@ -14,7 +14,7 @@ struct Params {
   w_col: u32, w_k: u32, w_group: u32,               // weight: stride over output channels; over the reduction; over groups
   w_z: u32, w_y: u32, w_x: u32,                     // weight: stride over taps along each axis
   has_bias: u32,                                    // 1: add bias
-  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
+  act: u32,                                         // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; of other: 5 add, 6 gelu', 7 relu', 8 silu'
   tiles: u32,                                       // tiles in all, so workgroups: phases x groups x rows x columns
 }
 

@@ -8,7 +8,7 @@ struct Params {
   batch1: u32,                                      // batch = batch0 * batch1, and a stride for each; here the inner one's extent
   a_batch0: u32, a_batch1: u32, b_batch0: u32, b_batch1: u32, y_batch0: u32, y_batch1: u32, // strides over the batch; 0: one for all
   has_bias: u32,           // 1: add bias
-  act: u32,                // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; with other as in lib/math.wgsl
+  act: u32,                // 0 none, 1 relu, 2 gelu, 3 sigmoid, 4 silu; of other: 5 add, 6 gelu', 7 relu', 8 silu'
   tiles: u32,              // tiles in all, so workgroups; splits included
   splits: u32, chunk: u32, // ranges of K; their length
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fusion: neighbouring nodes of a trace replaced by one. The only place where it happens.
 // Pointwise chains: a producer read by one pointwise consumer alone is written into the consumer's expression. Products: what one such
-// consumer computes of their result, if their kernels have it, they do on their way out.
+// consumer computes of their result, if their kernels have it, they do on their way out. Pairs: two expressions that stand together.
 import { numel } from './dtype.ts';
 import type { Op } from './lower.ts';
 import { byForm, lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
@@ -178,31 +178,32 @@ function inPairs(nodes: readonly Node[], placed: ReadonlyMap<Tensor, Storage>): 
   const out = [...nodes];
   const madeAt = new Map<Tensor, number>(nodes.flatMap((node, at) => (node.op.view ? [] : node.outputs.map((t) => [t, at] as const))));
   const writes = writesOf(nodes, placed);
-  const single = ({ op, inputs, outputs: [y, ...more] }: Node): boolean =>
-    op.pointwise !== undefined &&
-    more.length === 0 &&
-    [...inputs, y].every((t) => t?.dtype === 'f32') &&
-    byForm(inputs as Tensor[], y) &&
-    !placed.has(y);
+  const single = nodes.map(
+    ({ op, inputs, outputs: [y, ...more] }) =>
+      op.pointwise !== undefined &&
+      more.length === 0 &&
+      [...inputs, y].every((t) => t?.dtype === 'f32') &&
+      byForm(inputs as Tensor[], y) &&
+      !placed.has(y),
+  );
   for (const [at, node] of nodes.entries()) {
-    if (!single(node)) continue;
     const [y] = node.outputs;
-    for (let before = at - 1; before >= Math.max(0, at - NEAR); before--) {
+    for (let before = at - 1; single[at] && before >= Math.max(0, at - NEAR); before--) {
       const first = out[before];
       const [r] = first.outputs;
-      if (!single(first) || String(r.shape) !== String(y.shape) || overwritten(node.inputs, before, at, writes, placed)) continue;
+      if (!single[before] || String(r.shape) !== String(y.shape)) continue;
       if (node.inputs.some((t) => t !== r && (madeAt.get(rootOf(t!)) ?? -1) >= before)) continue;
       const [own, later] = [first.op.pointwise!(first.attrs), node.op.pointwise!(node.attrs)];
       const inputs = [...new Set([...first.inputs, ...node.inputs.filter((t) => t !== r)])];
       const consts = [...own.consts, ...later.consts];
-      if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS) continue;
+      if (inputs.length > MAX_INPUTS || consts.length > MAX_CONSTS || overwritten(node.inputs, before, at, writes, placed)) continue;
       const expr = renamed(own.expr, 0, (i) => 'abcd'[inputs.indexOf(first.inputs[i])]);
       const second = renamed(later.expr, own.consts.length, (i) => (node.inputs[i] === r ? 'r' : 'abcd'[inputs.indexOf(node.inputs[i])]));
       const attrs = { expr, second, consts, spec: { shape: r.shape, dtype: r.dtype } } satisfies FusedAttrs;
       out[before] = { ...first, op: fusedOp, inputs, outputs: [r, y], attrs, label: `${first.label} | ${node.op.name}` };
-      madeAt.set(y, before);
       out[at] = { ...node, outputs: [] };
-      break;
+      madeAt.set(y, before);
+      single[before] = single[at] = false;
     }
   }
   return out.filter((node, at) => node.outputs.length > 0 || nodes[at].outputs.length === 0);
