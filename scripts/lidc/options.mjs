@@ -8,8 +8,16 @@ import { SUITES } from './suites.mjs';
 
 const ONE = { type: 'string' };
 const OPTIONS = {
-  ...{ source: ONE, out: ONE, preset: { type: 'string', default: 'tiny' }, iterations: ONE, only: ONE },
-  ...{ suite: ONE, seeds: ONE, methods: ONE, set: { type: 'string', multiple: true }, runs: ONE },
+  source: ONE,
+  out: ONE,
+  preset: { type: 'string', default: 'tiny' },
+  iterations: ONE,
+  only: ONE,
+  suite: ONE,
+  seeds: ONE,
+  methods: ONE,
+  set: { type: 'string', multiple: true },
+  runs: ONE,
 };
 
 /** Options by name, numbers as such. @throws Error naming the option that is wrong, or that nothing heeds */
