@@ -3,6 +3,12 @@
 // @import "lib/exponential.wgsl"
 // @import "lib/trigonometry.wgsl"
 
+fn erf(x: f32) -> f32 {
+  let t = min(abs(x), 11.0);
+  let far = 1.0 - exp(-t * t) * erfc_scaled(t);
+  return select(select(select(far, -far, x < 0.0), erf_near(x), t < 0.5), x, is_nan(x));
+}
+
 // A NaN wins, as in PyTorch.
 fn largest(a: f32, b: f32) -> f32 { return select(max(a, b), a + b, is_nan(a) || is_nan(b)); }
 fn smallest(a: f32, b: f32) -> f32 { return select(min(a, b), a + b, is_nan(a) || is_nan(b)); }

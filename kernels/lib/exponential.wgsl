@@ -1,8 +1,8 @@
 // exp, expm1, log and log1p to about one unit in the last place: WGSL promises exp to 3 + 2 |x| units, and log near 1 to 2^-21.
 // Compilers may assume that no float is NaN or infinite, so these are told by their bits, and made from them.
 // Polynomials are fitted to the error's maximum.
+// @import "lib/is_nan.wgsl"
 
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) < 0x7f800000u; }
 fn nan_of(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u); }
 fn infinity_of(x: f32) -> f32 { return bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | 0x7f800000u); }

@@ -1,5 +1,5 @@
 // Activations, and the functions that they are made of. NaN goes through all of them.
-// @import "lib/exponential.wgsl"
+// @import "lib/is_nan.wgsl"
 
 // erf for |x| <= 1/2, and e^(t^2) erfc(t) for t from 1/2 to 11: fitted, the latter after M. M. Shepherd and J. G. Laframboise (1981).
 fn erf_near(x: f32) -> f32 {
@@ -10,12 +10,6 @@ fn erfc_scaled(t: f32) -> f32 {
   let q = (t - 2.0) / (t + 2.0);
   return (1.2769784 + q * (-0.092763565 + q * (-0.16603029 + q * (0.16404215 + q * (-0.054219976
     + q * (-0.0079464866 + q * (0.0087023163 + q * (9.4763405e-4 + q * -0.0013298596)))))))) / (1.0 + 2.0 * t);
-}
-
-fn erf(x: f32) -> f32 {
-  let t = min(abs(x), 11.0);
-  let far = 1.0 - exp(-t * t) * erfc_scaled(t);
-  return select(select(select(far, -far, x < 0.0), erf_near(x), t < 0.5), x, is_nan(x));
 }
 
 // Distribution and density (without 1 / sqrt(2 pi)) of a normal variable.

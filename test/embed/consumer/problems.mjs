@@ -31,7 +31,7 @@ function convolution(subgroup) {
     overrides: { WG },
     grid: [tiles],
     expected,
-    buffers: { x, w, bias, y: new Float32Array(expected.length).fill(NaN) },
+    buffers: { x, w, bias, other: bias, y: new Float32Array(expected.length).fill(NaN) },
     params: {
       n: 1,
       xd: 1,
