@@ -59,7 +59,12 @@ export function Begin({ finished }: { readonly finished: Training | null }): JSX
       </div>
       <p class="soft">
         {plan ? `The plan ${plan.name}.` : ABOUT[preset]}
-        {!picked && estimate && estimate.seconds <= LONGEST && !estimate.unfit && ' The largest that ends within half an hour here.'}
+        {!picked &&
+          idle &&
+          estimate &&
+          estimate.seconds <= LONGEST &&
+          !estimate.unfit &&
+          ' The largest that ends within half an hour here.'}
       </p>
       {device && (
         <p class="soft">
