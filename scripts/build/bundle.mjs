@@ -55,7 +55,7 @@ const bareKernels = {
       contents: readFileSync(path, 'utf8')
         .replace(/[ \t]*\/\/(?! @spec)[^\n]*/g, '')
         .replace(/\n\s+/g, '\n')
-        .replace(/^(?!.*@spec).*$/gm, (line) => line.replace(/ ([=+*{]|[=!+]=|&&|\|\|) ?|([,:]) /g, '$1$2')),
+        .replace(/^(?!.*@spec).*$/gm, (line) => line.replace(/ ([=+*{]|[=!+]=|&&|\|\|) ?|([,:;]) /g, '$1$2')),
       loader: 'ts',
     }));
   },
