@@ -57,6 +57,28 @@ export function Begin({ finished }: { readonly finished: Training | null }): JSX
           </button>
         ))}
       </div>
+      {/* Nothing above these changes its height by itself: who aims at one of them hits it. What is known follows below. */}
+      <label class="field">
+        Iterations
+        <input
+          type="number"
+          min="1"
+          value={iterations || ''}
+          placeholder={plan ? 'the plan’s' : 'the preset’s'}
+          onInput={(e) =>
+            ask(Number.isFinite(e.currentTarget.valueAsNumber) ? Math.max(1, Math.round(e.currentTarget.valueAsNumber)) : null)
+          }
+        />
+      </label>
+      <button
+        class="primary action go"
+        disabled={!taught || estimate?.unfit?.code === 'LIMIT'} // what else went wrong may not go wrong again
+        onClick={() => void studio.train.start({ preset, ...(iterations && { iterations }), ...(plan && { plan: plan.content }) })}
+      >
+        <Icon name="play" /> <span>Train</span>
+      </button>
+      {!taught && <p class="soft">Annotate a few slices first: about one in three teaches best.</p>}
+      <PlanFile plan={plan} bring={bring} />
       <p class="soft">
         {plan ? `The plan ${plan.name}.` : ABOUT[preset]}
         {!picked &&
@@ -82,27 +104,6 @@ export function Begin({ finished }: { readonly finished: Training | null }): JSX
           .
         </p>
       )}
-      <label class="field">
-        Iterations
-        <input
-          type="number"
-          min="1"
-          value={iterations || ''}
-          placeholder={plan ? 'the plan’s' : 'the preset’s'}
-          onInput={(e) =>
-            ask(Number.isFinite(e.currentTarget.valueAsNumber) ? Math.max(1, Math.round(e.currentTarget.valueAsNumber)) : null)
-          }
-        />
-      </label>
-      <button
-        class="primary action go"
-        disabled={!taught || estimate?.unfit?.code === 'LIMIT'} // what else went wrong may not go wrong again
-        onClick={() => void studio.train.start({ preset, ...(iterations && { iterations }), ...(plan && { plan: plan.content }) })}
-      >
-        <Icon name="play" /> <span>Train</span>
-      </button>
-      {!taught && <p class="soft">Annotate a few slices first: about one in three teaches best.</p>}
-      <PlanFile plan={plan} bring={bring} />
     </section>
   );
 }
