@@ -157,9 +157,14 @@ it('no network after the first visit: the page opens, draws and trains, from wha
   await says(page, 'Try the sample phantom');
   await page.until('navigator.serviceWorker.controller');
   await own[Symbol.asyncDispose]();
-  await page.send('Network.emulateNetworkConditions', { offline: true, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
-  await page.value('location.reload()');
-  await page.until(`document.querySelector('.offline')?.textContent === 'Offline'`);
+  const cut = async (): Promise<void> => {
+    await page.send('Network.emulateNetworkConditions', { offline: true, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+    await page.until(`document.querySelector('.offline')?.textContent === 'Offline'`);
+  };
+  await cut();
+  await page.value('(globalThis.before = true, location.reload())');
+  await page.until(`!globalThis.before && document.body.innerText.includes('Try the sample phantom')`);
+  await cut(); // a page that is loaded anew knows nothing of it; the server is gone for good
   await page.click('Try the sample phantom');
   await says(page, '0 of 24 transverse');
   await page.key('b');
