@@ -216,10 +216,13 @@ export async function trainedIn(files: RunFiles, name: string): Promise<Checkpoi
 
 /** The state alone: a fraction of the file is read. @throws DataError as `checkpointIn` */
 export async function stateIn(files: RunFiles, name: string): Promise<RunState> {
-  const path = files.path(name),
-    start = await files.read(name, 8);
-  const length = start.length < 8 ? 0 : Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true));
-  return stateOf(parseSafetensorsHeader(await files.read(name, 8 + Math.min(MAX_HEADER, length)), path).metadata, path);
+  const end = (bytes: Uint8Array): number =>
+    bytes.length < 8 ? 8 : 8 + Math.min(MAX_HEADER, Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)));
+  let bytes = await files.read(name, 8);
+  // Once more where the header that is there by now is longer: a run that trains puts a new file in the place of the old one.
+  for (let asked = 8; end(bytes) > asked; bytes = await files.read(name, asked)) asked = end(bytes);
+  const path = files.path(name);
+  return stateOf(parseSafetensorsHeader(bytes, path).metadata, path);
 }
 
 const mm = z.number().positive(),

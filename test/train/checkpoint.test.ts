@@ -14,7 +14,7 @@ import { layoutReadback, Readback } from '../../src/gpu/readback.ts';
 import { anywhere } from '../../src/io/node/run/folder.ts';
 import type { StateEntry } from '../../src/nn/module.ts';
 import { keepWeights, readCheckpoint, readState, saveCheckpoint } from '../../src/io/node/run/checkpoint.ts';
-import { Snapshot, type RunState } from '../../src/train/checkpoint.ts';
+import { Snapshot, stateIn, type RunState } from '../../src/train/checkpoint.ts';
 import { networkList } from '../../src/methods/method.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { scratch } from '../data/helpers.ts';
@@ -56,6 +56,19 @@ async function seal(
 }
 
 describe('a checkpoint file', () => {
+  it('is read as one file, though a run puts another in its place between two reads', async () => {
+    const files: Uint8Array[] = [];
+    for (const iteration of [3, 123456]) {
+      await seal(at('turns'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: JSON.stringify({ ...state, iteration }) });
+      files.push(readFileSync(at('turns')));
+    }
+    const turning = {
+      ...anywhere,
+      read: async (_: string, bytes?: number) => (files.length > 1 ? files.shift()! : files[0]).subarray(0, bytes),
+    };
+    expect((await stateIn(turning, 'turns')).iteration).toBe(123456);
+  });
+
   it('is refused with any one bit flipped, and wherever it was cut', async () => {
     await seal(at('whole'), [], [tensor('sam.a', [1, 2, 3]), tensor('sam.b', [-0.5])], metadata);
     const whole = readFileSync(at('whole'));
