@@ -40,7 +40,9 @@ describe('a plan', () => {
     expect(() => ablate(plan, ['sam'])).toThrow(/method\.volume: got "vnet" with sam\.enabled false/);
     expect(Object.keys(methodOf(plan).networks(ablate(plan, ['2d'])))).toEqual(['vnet']);
     plan.evaluation.headline = 'sam';
-    expect(() => parsePlan(JSON.parse(JSON.stringify(plan)))).toThrow(/evaluation\.headline: got "sam", a network that the plan leaves out/);
+    expect(() => parsePlan(JSON.parse(JSON.stringify(plan)))).toThrow(
+      /evaluation\.headline: got "sam", a network that the plan leaves out/,
+    );
     plan.evaluation.headline = 'vnet';
     expect(parsePlan(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
     plan.data.roi[1] = 40;

@@ -58,15 +58,15 @@ async function seal(
 describe('a checkpoint file', () => {
   it('is read as one file, though a run puts another in its place between two reads', async () => {
     const files: Uint8Array[] = [];
-    for (const iteration of [3, 123456]) {
-      await seal(at('turns'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: JSON.stringify({ ...state, iteration }) });
+    for (const adapter of ['a', 'a'.repeat(99)]) {
+      await seal(at('turns'), [], [tensor('sam.a', [1])], { format: 'voxelgrad', state: JSON.stringify({ ...state, adapter }) });
       files.push(readFileSync(at('turns')));
     }
     const turning = {
       ...anywhere,
       read: async (_: string, bytes?: number) => (files.length > 1 ? files.shift()! : files[0]).subarray(0, bytes),
     };
-    expect((await stateIn(turning, 'turns')).iteration).toBe(123456);
+    expect((await stateIn(turning, 'turns')).adapter).toBe('a'.repeat(99));
   });
 
   it('is refused with any one bit flipped, and wherever it was cut', async () => {
