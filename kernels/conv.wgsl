@@ -8,7 +8,7 @@
 // keeps the tiles' steps of 8 full for few channels. Padding = lanes outside [lo, lo + len) of a row's run read as zero.
 // Tiles as in lib/tile.wgsl. Relu on the way out, all else in a second pass over the tile.
 enable subgroups;
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 // @import "lib/tile.wgsl"
 
 alias T = f32; // @spec f32 f16
@@ -23,11 +23,6 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
 @group(0) @binding(4) var<storage, read_write> y: array<T>; // [N, YD, YH, YW, YC]
 @group(0) @binding(5) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
-
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
 
 fn w_at(i: u32) -> f32 { return vec4<f32>(vec4(w[i])).x; }
 
@@ -159,7 +154,7 @@ fn conv(
     for (var n = n0; n < min(params.go, n0 + TN * WG); n += WG) {
       if (out[r] != 0xffffffffu) {
         let q = out[r] * params.yc + group * params.go + n;
-        y[q] = T(finish(f32(y[q]), other_at(q), params.act));
+        y[q] = T(finish(f32(y[q]), q));
       }
     }
   }

@@ -4,7 +4,7 @@
 // tap's weight is loaded once for all. The same gather serves the convolution, its input gradient and both of a transposed
 // convolution, with phases as in conv.wgsl. `depthwise_dweight`: a workgroup sums one tap over a range of pixels, and
 // split_sum.wgsl adds the ranges in order.
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 
 alias T = f32; // @spec f32 f16
 const PIXELS = 8u; // @spec 4u 8u
@@ -34,11 +34,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read> dy: array<T>;      // [N, YD, YH, YW, YC], small grid
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>; // [splits, YC, KD, KH, KW]
 @group(0) @binding(7) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
-
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
 
 struct Axis { k0: i32, count: i32, offset: i32, step: i32 }
 
@@ -106,7 +101,7 @@ fn depthwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   for (var p = 0u; p < PIXELS; p++) {
     let ox = (q0 + p) * up.z + phase.z;
     let q = (y0 + ox) * params.yc + c;
-    if (ox < params.yw) { y[q] = T(finish(acc[p] + add, other_at(q), params.act)); }
+    if (ox < params.yw) { y[q] = T(finish(acc[p] + add, q)); }
   }
 }
 

@@ -4,7 +4,7 @@
 // the same with the kernel turned round (`flip`) and pad = dil (k - 1) - pad. `depthwise_rows_dweight`: a lane walks all strips of a band
 // of output rows, and split_sum.wgsl adds the bands in order. Relu on the way out, all else in a second pass over what a lane has just
 // written. depthwise.wgsl does every other case.
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 alias T = f32; // @spec f32 f16
 const KZ = 1u; // @spec 1u 3u
 const KY = 3u; // @spec 1u 3u 5u 7u
@@ -33,11 +33,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read> dy: array<T>;      // [N, YD, YH, YW, C]
 @group(0) @binding(6) var<storage, read_write> partial: array<f32>; // [bands, C, KZ, KY, KX]
 @group(0) @binding(7) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
-
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
 
 alias Run = array<f32, PIXELS + KX - 1u>;
 alias Strip = array<f32, PIXELS>;
@@ -107,7 +102,7 @@ fn depthwise_rows(
       if (params.act > 1u) {
         for (var rest = min(PIXELS, params.yw - q0); rest > 0u; rest--) {
           let q = first + (rest - 1u) * params.c;
-          y[q] = T(finish(f32(y[q]), other_at(q), params.act));
+          y[q] = T(finish(f32(y[q]), q));
         }
       }
     }

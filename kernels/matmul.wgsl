@@ -5,7 +5,7 @@
 // of 4 along K where its strides allow (b_k = 1, the others multiples of 4).
 // Relu is applied on the way out; all else in a second pass over the tile, which keeps them out of the unrolled code.
 enable subgroups;
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 // @import "lib/tile.wgsl"
 
 alias T = f32; // @spec f32 f16
@@ -20,11 +20,6 @@ const BV = 1u; // @spec B: 1u 1u 4u 4u
 @group(0) @binding(3) var<storage, read> bias: array<T>;          // [N]
 @group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N] by strides
 @group(0) @binding(5) var<storage, read> other: array<T>;         // as y, where act asks for it; else any buffer
-
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
 
 fn b_at(i: u32) -> f32 { return vec4<f32>(vec4(b[i / BV]))[i % BV]; }
 
@@ -116,7 +111,7 @@ fn matmul(
     let n = p.n0 + lane + (i % TN) * WG;
     if (m < params.m && n < params.n) {
       let q = y0 + m * params.y_row + n * params.y_col;
-      y[q] = R(finish(f32(y[q]), other_at(q), params.act));
+      y[q] = R(finish(f32(y[q]), q));
     }
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y[i] = act(sum over s, in order, of partial[s][i], + bias, other[i]): the second pass of a product whose reduction was split between
 // workgroups, where it does more than that sum; split_sum.wgsl adds up the others. One lane an element.
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 alias T = f32; // @spec f32 f16
 override WG: u32 = 64u;
 
@@ -17,11 +17,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<T>;   // [n]
 @group(0) @binding(4) var<storage, read> other: array<T>;     // [n], where act asks for it; else any buffer
 
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
-
 // Workgroups: `ceil(n / WG)`
 @compute @workgroup_size(WG)
 fn split_finish(
@@ -34,5 +29,5 @@ fn split_finish(
   var sum = 0.0;
   for (var left = params.splits; left > 0u; left--) { sum += partial[(params.splits - left) * params.n + i]; }
   if (params.has_bias == 1u) { sum += f32(bias[i % params.channels]); }
-  y[i] = T(finish(sum, other_at(i), params.act));
+  y[i] = T(finish(sum, i));
 }

@@ -1,6 +1,6 @@
 // The convolution of conv.wgsl in the terms of lib/product.wgsl: a step of the reduction lies in one tap (or run of taps), so what
 // a tap moves is the same for all lanes; the last step of a tap is filled up with zeros. Vectors of 4 where channels allow.
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 // @import "lib/conv.wgsl"
 alias T = f32; // @spec f32 f16
 alias R = f32; // @spec f32 f16
@@ -16,11 +16,6 @@ const WV = 1u; // @spec W: 1u 1u 4u 4u
 @group(0) @binding(3) var<storage, read> bias: array<T>;    // [YC]
 @group(0) @binding(4) var<storage, read_write> y: array<R>; // [splits, N, YD, YH, YW, YC]
 @group(0) @binding(5) var<storage, read> other: array<T>;   // as y, where act asks for it; else any buffer
-
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
 
 struct Place {
   m0: u32, n0: u32, first: u32, steps: u32, y0: u32, group: u32, phase: vec3<u32>, grid: vec3<u32>, az: Axis, ay: Axis, ax: Axis,
@@ -129,5 +124,5 @@ fn emit(p: Place, out: u32, j: u32, value: f32) {
 fn pending() -> bool { return params.act > 1u; }
 fn settle(p: Place, out: u32, j: u32) {
   if (out == OUTSIDE || j >= params.go) { return; }
-  y[out + j] = R(finish(f32(y[out + j]), other_at(out + j), params.act));
+  y[out + j] = R(finish(f32(y[out + j]), out + j));
 }

@@ -58,15 +58,3 @@ fn activate(v: f32, act: u32) -> f32 {
     default: { return v; }
   }
 }
-
-// What a product does to an element v of its result: an activation, or from ADD on something of it and of z, that of another tensor.
-const ADD = 5u;
-fn finish(v: f32, z: f32, act: u32) -> f32 {
-  switch (act) {
-    case ADD: { return v + z; }
-    case 6u: { return v * gelu_grad(z); }
-    case 7u: { return relu_grad(v, z); }
-    case 8u: { return v * silu_grad(z); }
-    default: { return activate(v, act); }
-  }
-}

@@ -1,6 +1,6 @@
 // The matrix product of matmul.wgsl in the terms of lib/product.wgsl. An operand may be read as vectors of 4 along K where its
 // strides allow (stride 1 along K, the others and K multiples of 4).
-// @import "lib/math.wgsl"
+// @import "lib/finish.wgsl"
 // @import "lib/matmul.wgsl"
 alias T = f32; // @spec f32 f16
 alias R = f32; // @spec f32 f16
@@ -15,11 +15,6 @@ const BV = 1u; // @spec B: 1u 1u 4u 4u
 @group(0) @binding(3) var<storage, read> bias: array<T>;          // [N]
 @group(0) @binding(4) var<storage, read_write> y: array<R>;       // [splits, batch, M, N] by strides
 @group(0) @binding(5) var<storage, read> other: array<T>;         // as y, where act asks for it; else any buffer
-
-fn other_at(i: u32) -> f32 {
-  if (params.act < ADD) { return 0.0; }
-  return f32(other[i]);
-}
 
 struct Place { m0: u32, n0: u32, steps: u32, a0: u32, b0: u32, y0: u32, first: u32, last: u32 }
 struct Row { at: u32 }
@@ -86,5 +81,5 @@ fn pending() -> bool { return params.act > 1u; }
 fn settle(p: Place, out: u32, j: u32) {
   if (out == OUTSIDE || j >= params.n) { return; }
   let q = out + j * params.y_col;
-  y[q] = R(finish(f32(y[q]), other_at(q), params.act));
+  y[q] = R(finish(f32(y[q]), q));
 }

@@ -9,22 +9,9 @@ import { voxelToWorld, type Geometry } from '../../src/data/geometry.ts';
 import { volumeBytes } from '../../src/io/browser/volume.ts';
 import { chromium } from '../browser/chromium.ts';
 import { writeDicomSeries } from '../data/dicom_series.ts';
+import { ORIENTATIONS } from '../data/orientations.ts';
 import { needs } from '../needs.ts';
 import { openStudio, scanIsOpen, says, type Studio } from './person.ts';
-
-/** Rows of the direction matrix [x, y, z] of the voxel axes W, H, D, in LPS. */
-const turned = (degrees: number): number[] => {
-  const [c, s] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
-  return [c, -s, 0, s, c, 0, 0, 0, 1];
-};
-const WAYS: Readonly<Record<string, readonly number[]>> = {
-  lps: [1, 0, 0, 0, 1, 0, 0, 0, 1],
-  ras: [-1, 0, 0, 0, -1, 0, 0, 0, 1],
-  feet_first: [-1, 0, 0, 0, 1, 0, 0, 0, -1],
-  coronal: [1, 0, 0, 0, 0, 1, 0, -1, 0],
-  sagittal: [0, 0, 1, 1, 0, 0, 0, -1, 0],
-  oblique: turned(25),
-};
 
 /** Bright is what lies more than 1 mm to the patient's right, front and head of the middle. */
 function scan(direction: readonly number[]): Geometry & { data: Int16Array } {
@@ -50,13 +37,13 @@ needs(chromium, 'Chromium').describe('the sides of a patient', () => {
     const folder = join(studio.scratch, 'sides');
     mkdirSync(folder);
     files = {};
-    for (const [name, direction] of Object.entries(WAYS)) {
+    for (const [name, direction] of Object.entries(ORIENTATIONS)) {
       files[name] = [join(folder, `${name}.nii.gz`)];
       writeFileSync(files[name][0], await volumeBytes('scan.nii.gz', scan(direction)));
     }
-    for (const name of ['lps', 'ras', 'oblique']) {
+    for (const name of ['axial', 'ras', 'oblique']) {
       const series = join(folder, `dicom_${name}`);
-      await writeDicomSeries(series, scan(WAYS[name]));
+      await writeDicomSeries(series, scan(ORIENTATIONS[name]));
       files[`dicom_${name}`] = readdirSync(series).map((file) => join(series, file));
     }
   });

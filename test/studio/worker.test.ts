@@ -10,6 +10,7 @@ import type { Volume } from '../../src/data/volume.ts';
 import { readVolume, volumeBytes } from '../../src/io/browser/volume.ts';
 import { makeSample } from '../../src/studio/session/sample.ts';
 import { bundled, chromium, expectNoNode, removeBundled } from '../browser/chromium.ts';
+import { ORIENTATIONS } from '../data/orientations.ts';
 import { needs } from '../needs.ts';
 import { openBrowser } from './browser.ts';
 
@@ -139,27 +140,12 @@ it('draws on the sample, trains, pauses, goes on, and gives a mask on its exact 
 });
 
 it('keeps every voxel where it lies in the patient, however its file is stored', async () => {
-  const turn = (degrees: number): number[] => {
-    const [c, s] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
-    return [c, -s, 0, s, c, 0, 0, 0, 1];
-  };
-  // Columns are the directions of W, H and D, in LPS: as most scanners, mirrored, front to back, side to side, oblique, oblique about two
-  // axes.
-  const ways: Readonly<Record<string, readonly number[]>> = {
-    axial: [1, 0, 0, 0, 1, 0, 0, 0, 1],
-    ras: [-1, 0, 0, 0, -1, 0, 0, 0, 1],
-    mirrored: [-1, 0, 0, 0, 1, 0, 0, 0, -1],
-    coronal: [1, 0, 0, 0, 0, 1, 0, -1, 0],
-    sagittal: [0, 0, 1, 1, 0, 0, 0, -1, 0],
-    oblique: turn(20),
-    upside: [0, -1, 0, 0, 0, -1, 1, 0, 0],
-  };
   const size = [5, 6, 7] as const,
     at = [1, 4, 2] as const,
     where = (at[0] * size[1] + at[1]) * size[2] + at[2];
   const files: Record<string, string> = {};
   const scans = new Map<string, Volume>();
-  for (const [name, direction] of Object.entries(ways)) {
+  for (const [name, direction] of Object.entries(ORIENTATIONS)) {
     const data = new Int16Array(size[0] * size[1] * size[2]).fill(-500);
     data[where] = 900;
     const scan: Volume = { size: [...size], spacing: [3, 0.5, 0.8], origin: [11, -20, 35], direction: [...direction], data };
@@ -191,7 +177,7 @@ it('keeps every voxel where it lies in the patient, however its file is stored',
     return { problems, cases };
   }, files);
   expect(found.problems).toEqual([]);
-  expect(found.cases.map(({ name }) => name).sort()).toEqual(Object.keys(ways).sort());
+  expect(found.cases.map(({ name }) => name).sort()).toEqual(Object.keys(ORIENTATIONS).sort());
   for (const {
     name,
     affine,
