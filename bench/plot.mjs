@@ -72,6 +72,28 @@ function comparisons(driver) {
       ];
 }
 
+/** Cases in turns with an older checkout. */
+function changes(driver) {
+  const timed = newest(
+    rows.filter((r) => driverOf(r) === driver && r.before),
+    (r) => `${r.case} ${r.pass}`,
+  );
+  const percent = (now, before) => `${now < before ? '' : '+'}${(100 * (now / before - 1)).toFixed(1)} %`;
+  return timed.length === 0
+    ? []
+    : [
+        `In turns with an older checkout (\`npm run bench -- --before FOLDER\`; less is faster):\n`,
+        '| case | pass | before: commit | ms | now | ms | median | fastest |',
+        '|---|---|---|---|---|---|---|---|',
+        ...timed.map(
+          (r) =>
+            `| ${r.case} | ${r.pass} | ${r.before} | ${significant(r.before_ms)} | ${r.commit} | ${significant(r.ms)} | ` +
+            `${percent(r.ms, r.before_ms)} | ${percent(r.fastest_ms, r.before_fastest_ms)} |`,
+        ),
+        '',
+      ];
+}
+
 /** What a cold shader cache costs: building the training step and its first run. */
 function firstSteps(driver) {
   const timed = newest(
@@ -176,6 +198,7 @@ writeFileSync(
       about(driver),
       ...comparisons(driver),
       ...firstSteps(driver),
+      ...changes(driver),
       ...iterations(driver),
       ...replays(driver),
     ]),

@@ -16,6 +16,12 @@ const quiet = (f) => {
   }
 };
 
+/** Commit of a checkout; null where there is none. */
+export const commitOf = (checkout) =>
+  quiet(() =>
+    execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: checkout, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim(),
+  );
+
 /** When, where and with what. `load` is the machine's run queue over the last minute: above its cores, wall times mean little. */
 export const machine = ({ adapter, driver }) => ({
   date: new Date().toISOString().slice(0, 19),
@@ -25,9 +31,7 @@ export const machine = ({ adapter, driver }) => ({
   node: process.versions.node,
   cores: os.cpus().length,
   load: Number(os.loadavg()[0].toFixed(1)),
-  commit: quiet(() =>
-    execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim(),
-  ),
+  commit: commitOf(root),
 });
 
 /** Appends a row to the file of its adapter. */

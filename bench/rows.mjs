@@ -46,6 +46,17 @@ export const comparison = (c, pass, ours, peer) => ({
   ratio: Number((peer.ms / ours.ms).toFixed(3)),
 });
 
+/** Of a case here and in an older checkout, timed in turns. */
+export const change = (c, pass, ours, before, commit) => ({
+  case: c.name,
+  pass,
+  before: commit,
+  before_ms: round(before.ms),
+  before_fastest_ms: round(before.fastest),
+  ms: round(ours.ms),
+  fastest_ms: round(ours.fastest),
+});
+
 export function line(c, pass, measured, { ours, limits }) {
   const { value, unit, share } = rateOf(c, pass, measured.ms, limits);
   const ratio = ours && measured !== ours ? `  ratio ${(measured.ms / ours.ms).toFixed(2)}` : '';

@@ -3,14 +3,15 @@
 // npm run bench [-- options]: times ops and a training step; every result is checked against float64 before it is timed.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CASES } from './cases.mjs';
 import { contest } from './contest.mjs';
 import { generate, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
-import { machine, record } from './results.mjs';
-import { comparison, line, measurement } from './rows.mjs';
+import { commitOf, machine, record } from './results.mjs';
+import { change, comparison, line, measurement } from './rows.mjs';
 import { torchTime } from './torch.mjs';
 
 const HELP = `npm run bench [-- options]
@@ -18,11 +19,12 @@ const HELP = `npm run bench [-- options]
   --pass PASS       only this pass: forward, backward (= forward and gradients) or step
   --peers           the same in jax-js and TensorFlow.js on the same adapter, interleaved; ratio above 1: we are faster
   --ort             ONNX Runtime's WebGPU provider as well (forward only, its times include copies to and from the host)
+  --before FOLDER   an older checkout, in turns with this one: what its commits gained and lost
   --torch PYTHON    PyTorch on the processor as context, from this python
   --samples N       samples a case and engine (default 7)
   --clock CLOCK     wall (default), or driver: processor time of a software adapter's workers, for a busy machine
   --json            JSON lines: without --peers one a measurement, with --peers one a comparison
-  --record          appends one row a measurement to bench/results/<adapter>.jsonl
+  --record          appends one row a measurement to bench/results/<adapter>.jsonl; with --before one row a case, of both
   --page            builds dist/bench instead: a static page that measures the visitor's own adapter`;
 
 const { values: flags } = parseArgs({
@@ -31,6 +33,7 @@ const { values: flags } = parseArgs({
     pass: { type: 'string' },
     peers: { type: 'boolean' },
     ort: { type: 'boolean' },
+    before: { type: 'string' },
     torch: { type: 'string' },
     samples: { type: 'string', default: '7' },
     clock: { type: 'string', default: 'wall' },
@@ -64,6 +67,8 @@ if (flags.page) {
 const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.ort ? ['ort'] : [])].map(
   (name) => new EngineProcess(name, flags.clock),
 );
+const folder = flags.before && resolve(flags.before);
+if (folder) engines.push(await engineBefore());
 const chosen = CASES.filter((c) => !flags.case || new RegExp(flags.case).test(c.name));
 const say = flags.json ? () => {} : (line) => console.log(line);
 let failures = 0;
@@ -75,6 +80,23 @@ try {
   for (const engine of engines) engine.end();
 }
 process.exitCode = failures > 0 ? 1 : 0;
+
+/** Ours as the older checkout has it, by that one's worker. */
+async function engineBefore() {
+  const { EngineProcess: Before } = await import(pathToFileURL(join(folder, 'bench/engine_process.mjs')).href);
+  const engine = new Before('ours', flags.clock);
+  return {
+    name: 'before',
+    ask: (...question) => engine.ask(...question),
+    end: () => engine.end(),
+    get adapter() {
+      return engine.adapter;
+    },
+    get driver() {
+      return engine.driver;
+    },
+  };
+}
 
 /** Multiply-adds and bytes a second that WGSL reaches on the adapter. Driver's time is not theirs. */
 async function adapterLimits() {
@@ -102,11 +124,13 @@ async function compare(c, pass) {
 
 async function report(c, pass, rows) {
   const ours = rows.find((r) => r.engine === 'ours');
+  const before = rows.find((r) => r.engine === 'before');
+  if (flags.record && ours && before) record({ ...machine(ours), ...change(c, pass, ours, before, commitOf(folder)) });
   for (const r of rows) {
     say(line(c, pass, r, { ours, limits }));
     const row = measurement(c, pass, r, { clock: flags.clock, limits });
     // ONNX Runtime does not say what it runs on: it takes the same adapter.
-    if (flags.record) record({ ...machine(r.driver || !ours ? r : ours), ...row });
+    if (flags.record && !flags.before) record({ ...machine(r.driver || !ours ? r : ours), ...row });
     if (flags.json && !flags.peers && !flags.ort) console.log(JSON.stringify({ ...row, adapter: r.adapter }));
     if (flags.json && ours && r !== ours) console.log(JSON.stringify(comparison(c, pass, ours, r)));
   }

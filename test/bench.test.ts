@@ -2,6 +2,8 @@
 // `npm run bench`: a case is checked and timed, and what the lines hold. Peers are not installed here; their lines are made by the same
 // rows.mjs.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -34,6 +36,28 @@ it("times a case whose result is right, against the adapter's limits, one JSON l
     expect(l.error).toBeLessThan(1e-5);
     expect(l.of_limit).toBeGreaterThan(0);
   }
+});
+
+it('an older checkout is timed in turns, one row a case with both times', () => {
+  const rows = mkdtempSync(join(tmpdir(), 'bench-'));
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [join(root, 'bench/run.mjs'), '--case', 'conv1x1', '--pass', 'forward', '--samples', '1', '--before', root, '--record'],
+    { cwd: root, encoding: 'utf8', env: { ...process.env, BENCH_RESULTS: rows } },
+  );
+  expect(status, stderr).toBe(0);
+  expect(stdout).toMatch(/ ours .*\n.* before .* ratio \d/);
+  const [file] = readdirSync(rows);
+  const lines = readFileSync(join(rows, file), 'utf8').trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({ case: 'conv1x1_256_64_40', pass: 'forward', ms: expect.any(Number), before_ms: expect.any(Number) }),
+  ]);
+  const plotted = spawnSync(process.execPath, [join(root, 'bench/plot.mjs')], {
+    encoding: 'utf8',
+    env: { ...process.env, BENCH_RESULTS: rows },
+  });
+  expect(plotted.status, plotted.stderr).toBe(0);
+  expect(readFileSync(join(rows, 'README.md'), 'utf8')).toMatch(/\| conv1x1_256_64_40 \| forward \| .* % \|/);
 });
 
 it('a comparison is one line with a ratio above 1 where we are faster', async () => {
