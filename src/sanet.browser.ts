@@ -33,6 +33,8 @@ export type { Method, Networks, RoiPredictor } from './methods/method.ts';
 export { addMethod, METHODS, methodOf } from './methods/methods.ts';
 export { supervised, type Segmenter, type SupervisedFields, type SupervisedOptions } from './methods/supervised.ts';
 export { StepContext } from './methods/step_context.ts';
+export { compileVolumeStep, type VolumeStepOptions } from './methods/volume_step.ts';
+export { densePredictor } from './methods/batches.ts';
 export { buildNetworks, makeNetworks, restoreFrom } from './train/networks.ts';
 export { parsePlan } from './train/plan.ts';
 export { PRESETS, type Plan, type Preset } from './methods/plan.ts';

@@ -151,8 +151,10 @@ async function comparisonOf(folders: readonly string[], options: Options, contex
   if (!reference)
     throw new UsageError(
       `--against: got "${options.against}", expected ${groups.map(({ name }) => `"${name}"`).join(' or ')}.`,
-      'Methods are named by their plans.',
+      ['Methods are named by their plans.', ...missing].join(' '),
     );
+  if (options.against === undefined && runs[0].folder !== folders[0])
+    missing.push(`${reference.name} is what the others are tested against, for the first run is left out.`);
   assertTrainedOnce(groups);
   assertCommonCases(groups, reference);
   const ablation = ablationGroups(groups);

@@ -16,7 +16,7 @@ import { networkSizes } from '../train/cost.ts';
 import { listed } from '../report/format.ts';
 import { readLog } from '../io/node/run/log.ts';
 import { readVolume } from '../io/node/volume.ts';
-import { checkpointPath } from '../io/node/run/folder.ts';
+import { checkpointPath, tracesOf } from '../io/node/run/folder.ts';
 import type { RunState } from '../train/checkpoint.ts';
 import { doubtWords, evaluatedWords, realPath } from './known_run.ts';
 import { evaluationOf, hasEvaluation } from './report_evaluation.ts';
@@ -81,7 +81,8 @@ export async function comparedRun(folder: string): Promise<ComparedRun> {
 
 /** Why a run that is there has nothing to compare yet; undefined where it has been evaluated, or is none. */
 export function notEvaluated(folder: string): string | undefined {
-  if (!existsSync(join(folder, 'plan.json')) || hasEvaluation(folder)) return undefined;
+  // A data set may have a plan, too.
+  if (!existsSync(join(folder, 'plan.json')) || tracesOf(folder).length < 2 || hasEvaluation(folder)) return undefined;
   return unfinished(folder, readRecord(folder)) ?? 'it is trained and not evaluated';
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad train: one plan, one fold, one run folder.
-import { goingOn } from '../data/folds.ts';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,9 +10,9 @@ import { openDataset } from '../io/node/dataset/open.ts';
 import { type Dataset } from '../data/dataset.ts';
 import { DataError, DeviceLostError, printable, UsageError } from '../errors.ts';
 import { openDevice } from '../gpu/device.ts';
-import { fileSums, refuseChanged, sumOfSums } from '../train/data_files.ts';
+import { refuseChanged, sumOfDataset } from '../train/data_files.ts';
 import { fingerprintOf } from '../train/fingerprint.ts';
-import { foldOf, type Progress, type TrainOutcome } from '../train/loop.ts';
+import { foldOfRun, type Progress, type TrainOutcome } from '../train/loop.ts';
 import { train as runTraining } from '../io/node/run/train.ts';
 import { ablate, parsePlan } from '../train/plan.ts';
 import { ANNOTATION_SCHEMES, PRESETS, type Plan, type Preset } from '../methods/plan.ts';
@@ -124,7 +123,7 @@ async function planOf(dataset: Dataset, options: Options, context: Context): Pro
 async function assertSameCases(plan: Plan, dataset: Dataset, { run, dataChanged = false }: Options): Promise<void> {
   const { fold, provenance } = readRecord(run);
   const { state } = await newestCheckpoint(run);
-  if (fold !== undefined && !isDeepStrictEqual(fold, goingOn(foldOf(plan, dataset), state.fold))) {
+  if (fold !== undefined && !isDeepStrictEqual(fold, foldOfRun(plan, dataset, state.fold))) {
     throw new DataError(
       `${dataset.folder}: not the cases that the run began with, got another fold than ${join(run, 'run.json')} holds.`,
       'Name the data set of the run, as it was; else train into a new folder.',
@@ -132,7 +131,7 @@ async function assertSameCases(plan: Plan, dataset: Dataset, { run, dataChanged 
   }
   const hash = provenance?.datasets?.[0]?.hash;
   if (hash === undefined || dataChanged || state.data) return;
-  if (hash !== `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`)
+  if (hash !== `sha256:${await sumOfDataset(dataset)}`)
     refuseChanged(dataset.folder, [`some that ${join(run, 'run.json')} has the sum of`]);
 }
 

@@ -10,6 +10,7 @@ import { assertSameGeometry, type Geometry } from './geometry.ts';
 import { volumeEnding, type VOLUME_ENDINGS } from '../io/endings.ts';
 import { caseNames, channelNumbered, nameFault, nameKey } from './names.ts';
 import { toRas } from './orientation.ts';
+import { ownFolds, type OwnFolds } from './own_folds.ts';
 import type { Volume } from './volume.ts';
 
 /** One scan. `images` has one file a channel. */
@@ -29,6 +30,8 @@ export interface Dataset {
   readonly training: readonly Case[];
   readonly test: readonly Case[];
   readonly annotations: Annotations;
+  /** Absent where cases are divided by chance. */
+  readonly folds?: OwnFolds;
 }
 
 /** A case in memory, turned to RAS. */
@@ -106,21 +109,18 @@ export async function listCases(source: CaseSource): Promise<{ dataset: Dataset 
       });
     }
     let annotations: Annotations = { planes: new Map(), unlabelled: new Map() };
+    const names = training.map((c) => c.name);
     const hear = (error: DataError): void => {
       findings.push(findingOf(source.path('annotations.json'), error));
     };
     try {
-      annotations = await annotationsOf(
-        source,
-        training.map((c) => c.name),
-        info.classes.length,
-        hear,
-      );
+      annotations = await annotationsOf(source, names, info.classes.length, hear);
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
       hear(error);
     }
-    return { dataset: { source, folder, info, training, test, annotations }, findings };
+    const own = await ownFolds(source, folds, names);
+    return { dataset: { source, folder, info, training, test, annotations, ...(own && { folds: own }) }, findings };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     findings.push(

@@ -25,7 +25,7 @@ const DatasetJson = z.looseObject({
   test: z.array(z.union([z.string(), z.looseObject({ image: z.string() })])).optional(),
   /** case -> patient, where one patient has several cases; splits never divide a patient. */
   patients: nameToText.optional(),
-  /** case -> fold, where the data set brings its own (LUNA16's subsets in pairs). */
+  /** case -> fold, where the data set brings its own (LUNA16's subsets in pairs; `ownFolds`). */
   folds: z.record(z.string(), z.number().int().nonnegative()).optional(),
   /** "sphere": the masks are balls of the annotated diameter, not drawn ones; every result says so. */
   label_source: z.string().optional(),

@@ -11,16 +11,14 @@ export interface Fold {
 }
 
 /**
- * The fold of a run that goes on with other cases than it began with: what was held out stays so, for the rest has been learnt from. New
- * cases are learnt from, and those that are gone are left out.
+ * The fold of a run that goes on, with the training cases that there are: what was held out stays so, for the rest has been learnt from.
+ * New cases are learnt from, and those that are gone are left out.
  */
-export function goingOn(fold: Fold, before: Fold | undefined): Fold {
-  if (!before) return fold;
-  const all = [...fold.train, ...fold.selection, ...fold.test].sort();
+export function goingOn(cases: readonly string[], before: Fold): Fold {
   const held = new Set([...before.selection, ...before.test]);
-  const there = new Set(all);
+  const there = new Set(cases);
   return {
-    train: all.filter((name) => !held.has(name)),
+    train: cases.filter((name) => !held.has(name)).sort(),
     selection: before.selection.filter((name) => there.has(name)),
     test: before.test.filter((name) => there.has(name)),
   };
@@ -33,8 +31,10 @@ export interface FoldOptions {
   readonly folds?: number;
   /** Share of the non-test cases set aside for model selection. Default 0.1; 0 for none. */
   readonly selection?: number;
-  /** case -> fold, for sets with folds of their own (dataset.json's `folds`); must cover every case. */
+  /** case -> fold, for sets with folds of their own (`ownFolds`); must cover every case. */
   readonly fixed?: Readonly<Record<string, number>>;
+  /** Where those come from, for messages. Default "dataset.json". */
+  readonly file?: string;
 }
 
 const STREAM = 66; // outside STREAMS: the split is data, not part of a training run
@@ -44,7 +44,7 @@ const STREAM = 66; // outside STREAMS: the split is data, not part of a training
  * cases, so folds differ by at most the largest patient. Independent of the order of `cases`. DataError: too few patients.
  */
 export function makeFolds(cases: readonly { readonly name: string; readonly patient: string }[], options: FoldOptions): Fold[] {
-  const { seed, folds = 5, selection = 0.1, fixed } = options;
+  const { seed, folds = 5, selection = 0.1, fixed, file = 'dataset.json' } = options;
   const byPatient = new Map<string, string[]>();
   for (const { name, patient } of [...cases].sort((a, b) => (a.name < b.name ? -1 : 1)))
     byPatient.set(patient, [...(byPatient.get(patient) ?? []), name]);
@@ -62,7 +62,7 @@ export function makeFolds(cases: readonly { readonly name: string; readonly pati
   const parts: string[][] = Array.from({ length: folds }, () => []); // patients of each fold
   const load = new Array<number>(folds).fill(0);
   for (const patient of shuffled) {
-    const fold = fixed ? fixedFold(fixed, patient, byPatient.get(patient)!, folds) : load.indexOf(Math.min(...load));
+    const fold = fixed ? fixedFold(fixed, patient, byPatient.get(patient)!, folds, file) : load.indexOf(Math.min(...load));
     parts[fold].push(patient);
     load[fold] += byPatient.get(patient)!.length;
   }
@@ -77,14 +77,20 @@ export function makeFolds(cases: readonly { readonly name: string; readonly pati
   });
 }
 
-function fixedFold(fixed: Readonly<Record<string, number>>, patient: string, names: readonly string[], folds: number): number {
+function fixedFold(
+  fixed: Readonly<Record<string, number>>,
+  patient: string,
+  names: readonly string[],
+  folds: number,
+  file: string,
+): number {
   const values = new Set(names.map((name) => fixed[name]));
   const [fold] = values;
   if (values.size !== 1 || fold === undefined || fold >= folds) {
     throw new DataError(
-      `dataset.json: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for ` +
+      `${file}: folds of patient "${patient}", got ${[...values].join(', ')}, expected one fold from 0 to ${folds - 1} for ` +
         `all of: ${names.join(', ')}.`,
-      'Correct "folds" (or split.folds of the plan), or remove it to split by chance.',
+      'Correct the folds (or split.folds of the plan), or remove them to split by chance.',
     );
   }
   return fold;

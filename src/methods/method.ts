@@ -105,6 +105,8 @@ export interface Method<M extends MethodPlan = any, F = any> {
   severalClasses?(plan: Plan<M>): void;
   /** Relations between fields, once each field is right by itself: a line for each that does not hold. */
   contradictions(plan: Plan<M>): string[];
+  /** Groups of its fields that decide nothing, with what it is that leaves them out: `volume "vnet"`. Default: none. */
+  idle?(plan: M): Readonly<Record<string, string>>;
   /** What `--ablate` can switch off. */
   readonly parts: Readonly<Record<string, (plan: M) => void>>;
   /** The names that networks of this method can have. */

@@ -72,7 +72,8 @@ export interface SupervisedOptions<N> {
 
 /**
  * A method that trains one network by cross entropy and Dice on annotated voxels: say its sizes by preset and how it is made, then
- * `addMethod` it (examples/own_method.ts).
+ * `addMethod` it (examples/own_method.ts). Several networks are a `Method` of their own, with `StepContext`, `compileVolumeStep` and
+ * `densePredictor` (test/methods/own_networks.test.ts).
  */
 export function supervised<N>(name: string, options: SupervisedOptions<N>): Method<SupervisedFields<N>, VolumeFeed> {
   return {

@@ -27,6 +27,13 @@ export function sumOfSums(sums: FileSums): string {
   return hash.digest('hex');
 }
 
+/** One sum over all cases of a data set, and the folds that it brings. */
+export const sumOfDataset = async (dataset: Dataset): Promise<string> =>
+  sumOfSums({
+    ...(await fileSums(dataset, [...dataset.training, ...dataset.test])),
+    ...(dataset.folds && (await dataset.source.sums([dataset.folds.file]))),
+  });
+
 /** Sums of what training of `names` reads. */
 export const trainedSums = (dataset: Dataset, names: readonly string[]): Promise<FileSums> =>
   fileSums(

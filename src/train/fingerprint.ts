@@ -27,6 +27,7 @@ export async function fingerprintOf(
   return {
     name: dataset.info.json.name ?? dataset.source.name,
     classes: dataset.info.classes.map((c) => c.name),
+    ...(dataset.folds?.count !== undefined && { folds: dataset.folds.count }),
     medianSpacing: axes.map((a) => median(grids.map((g) => g.spacing[a]))) as [number, number, number],
     medianSize: axes.map((a) => median(grids.map((g) => g.size[a]))) as [number, number, number],
   };

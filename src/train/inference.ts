@@ -85,10 +85,18 @@ export async function segmentWhole(
   return { masks, probabilities: probabilities.map(back) };
 }
 
-/** Masks of each output of one scan, on its voxels turned to RAS. */
-export function predictCase(plan: Plan, networks: RoiNetworks, scan: Volume): Promise<Record<string, Uint8Array>> {
+/**
+ * Masks of each output of one scan, on its voxels turned to RAS. `ensemble`: who votes in it, as the run's state has it (`members`), which
+ * is not everybody where one network alone did better; default all.
+ */
+export function predictCase(
+  plan: Plan,
+  networks: RoiNetworks,
+  scan: Volume,
+  ensemble?: readonly string[],
+): Promise<Record<string, Uint8Array>> {
   const { data: _data, ...stored } = scan;
-  return segment(plan, networks, prepareScan(plan, 'scan', toRas(scan), stored));
+  return segment(plan, networks, prepareScan(plan, 'scan', toRas(scan), stored), ensemble);
 }
 
 /** A mask on the RAS grid as a volume on the grid of the file. */

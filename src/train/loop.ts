@@ -19,6 +19,7 @@ import { runningMeans } from '../methods/running_means.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertPrecision } from '../methods/precision.ts';
 import { learningRateFactor } from './learning_rate.ts';
+import { assertNothingIdle } from './plan.ts';
 import { patchStarts } from '../predict/predict_volume.ts';
 import { buildAverages, buildNetworks, buildOptimisers } from './networks.ts';
 import { checkpointFile, type CheckpointName, type RunStore } from './run_store.ts';
@@ -100,20 +101,37 @@ export function assertClasses(plan: Plan, dataset: Dataset): void {
 }
 
 /**
- * The fold of a plan: training, selection and test cases, divided by patient, or as dataset.json's `folds` divides them. @throws DataError
- * where those leave nothing to train on, or to hold out
+ * The fold of a plan: training, selection and test cases, divided by patient, or as the data set divides them itself. @throws DataError
+ * where that is not what the plan wants, or leaves nothing to train on, or to hold out
  */
-export function foldOf({ split: { folds, fold, seed, selectionShare } }: Plan, { training, info, source }: Dataset): Fold {
-  const fixed = folds > 1 ? info.json.folds : undefined;
-  const chosen = makeFolds(training, { folds, seed, selection: selectionShare, ...(fixed && { fixed }) })[fold];
+export function foldOf({ split: { folds, fold, seed, selectionShare } }: Plan, { training, folds: own }: Dataset): Fold {
+  const fixed = folds > 1 ? own : undefined;
+  if (fixed?.fault) throw fixed.fault;
+  if (fixed?.count !== undefined && fixed.count !== folds)
+    throw new DataError(
+      `${fixed.file}: got ${fixed.count} folds, expected ${folds}, as split.folds of the plan says.`,
+      'Correct the plan, or remove the file to split by chance; split.folds 1 trains on all cases.',
+    );
+  const chosen = makeFolds(training, { folds, seed, selection: selectionShare, ...(fixed && { fixed: fixed.held, file: fixed.file }) })[
+    fold
+  ];
   if (fixed && (chosen.test.length === 0 || chosen.train.length === 0))
     throw new DataError(
-      `${source.path('dataset.json')}: folds: got ${chosen.test.length === 0 ? 'no case' : 'every case'} in fold ${fold}, which ` +
+      `${fixed.file}: folds: got ${chosen.test.length === 0 ? 'no case' : 'every case'} in fold ${fold}, which ` +
         'split.fold holds out, expected some in it and some in others.',
-      'Choose another fold (--fold), or remove "folds" to split by chance.',
+      'Choose another fold (--fold), or remove the folds to split by chance.',
     );
   return chosen;
 }
+
+/** The fold of a run: its plan's, or, where it has begun, what it held out then. @throws DataError as `foldOf` */
+export const foldOfRun = (plan: Plan, dataset: Dataset, before: Fold | undefined): Fold =>
+  before
+    ? goingOn(
+        dataset.training.map(({ name }) => name),
+        before,
+      )
+    : foldOf(plan, dataset);
 
 /** @throws DataError for a checkpoint of another plan or a damaged case, LimitError, DeviceLostError */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
@@ -123,7 +141,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const device = currentDevice();
   assertClasses(plan, dataset);
   assertPrecision(plan, device);
-  const fold = goingOn(foldOf(plan, dataset), options.resume ? (await newestIn(store)).state.fold : undefined);
+  const fold = foldOfRun(plan, dataset, options.resume ? (await newestIn(store)).state.fold : undefined);
   const validated = fold.selection.slice(0, VALIDATED),
     heldOut = validated.length > 0;
   if (!options.resume && plan.annotation.cases !== null && plan.annotation.cases > fold.train.length)
@@ -131,6 +149,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       `annotation.cases: got ${plan.annotation.cases}, expected at most ${fold.train.length}, the training cases of the fold.`,
       'Leave it out (null) to annotate all of them.',
     );
+  if (!options.resume) assertNothingIdle(plan);
   const bare = bareCases(plan, dataset, fold);
   const cases = new CaseStore(plan, dataset, bare);
   const load = (name: string): ReturnType<CaseStore['load']> => cases.load(name);

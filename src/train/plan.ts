@@ -10,6 +10,7 @@ import { PRESETS, schemaWith, type Plan, type Preset } from '../methods/plan.ts'
 import { parseJson } from '../files/json.ts';
 import { upgradePlan } from './plan_v1.ts';
 import { presetPlan } from './presets.ts';
+import { leaves } from './trained_plan.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -108,21 +109,23 @@ function contradictions(plan: Plan): string[] {
   return [...rules.filter(([good]) => !good).map(([, line]) => line), ...method.contradictions(plan)];
 }
 
+const refusal = (where: string, lines: readonly string[]): DataError =>
+  new DataError(
+    lines.length === 1
+      ? `${where}: ${lines[0]}.`
+      : `${where}: ${lines.length > MOST_LINES ? 'more than ' : ''}${Math.min(lines.length, MOST_LINES)} fields cannot be used:\n${lines
+          .slice(0, MOST_LINES)
+          .map((l) => `  ${l}`)
+          .join('\n')}.`,
+    'Correct the file, or let `voxelgrad plan` write a new one.',
+  );
+
 /**
  * A complete plan from parsed JSON, of this version or the first. Fields that are left out come from the plan's `preset` and method.
  * @throws DataError that names every wrong field of `where`.
  */
 export function parsePlan(json: unknown, where = 'plan'): Plan {
-  const refuse = (lines: readonly string[]) =>
-    new DataError(
-      lines.length === 1
-        ? `${where}: ${lines[0]}.`
-        : `${where}: ${lines.length > MOST_LINES ? 'more than ' : ''}${Math.min(lines.length, MOST_LINES)} fields cannot be used:\n${lines
-            .slice(0, MOST_LINES)
-            .map((l) => `  ${l}`)
-            .join('\n')}.`,
-      'Correct the file, or let `voxelgrad plan` write a new one.',
-    );
+  const refuse = (lines: readonly string[]) => refusal(where, lines);
   if (!isObject(json)) throw refuse([`got ${show(json)}, expected an object`]);
   const preset = json.preset as Preset;
   if (!PRESETS.includes(preset)) throw refuse([`preset: got ${show(json.preset)}, expected ${PRESETS.map((p) => `"${p}"`).join(' or ')}`]);
@@ -148,6 +151,23 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
 
 /** Reads the text of a plan file. */
 export const parsePlanText = (text: string, where: string): Plan => parsePlan(parseJson(text, where), where);
+
+/**
+ * For a run that begins: who sets a field that decides nothing waits for what never comes. Plans of runs that have begun are read as they
+ * are. @throws DataError naming the fields that are not as their preset has them
+ */
+export function assertNothingIdle(plan: Plan): void {
+  const { name, idle } = methodOf(plan);
+  const preset = new Map(leaves(presetPlan(plan.preset, name)));
+  const lines = Object.entries(idle?.(plan.method) ?? {}).flatMap(([group, beside]) =>
+    leaves(plan)
+      .filter(([path, value]) => path.startsWith(`method.${group}.`) && preset.get(path) !== value)
+      .map(
+        ([path, value]) => `${path}: got ${value} with method.${beside}, which has no use for it, expected ${preset.get(path)} or nothing`,
+      ),
+  );
+  if (lines.length > 0) throw refusal('plan', lines);
+}
 
 /** The plan with parts of the method switched off (`--ablate msa,bgc`). @throws UsageError on a name that is no part */
 export function ablate<P extends Plan>(plan: P, parts: readonly string[]): P {

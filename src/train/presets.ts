@@ -14,6 +14,8 @@ export interface DatasetFingerprint {
   readonly classes: readonly string[];
   readonly medianSpacing: Readonly<Triple>;
   readonly medianSize: Readonly<Triple>;
+  /** How many folds the data set has of its own, where it says so. */
+  readonly folds?: number;
 }
 
 const ITERATIONS = { paper: 6000, base: 6000, tiny: 1000, demo: 120 } as const;
@@ -70,9 +72,10 @@ export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset): Sane
 export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset, method?: string): Plan;
 export function inferPlan(fingerprint: DatasetFingerprint, preset: Preset, method = 'sanet'): Plan {
   const plan: Plan = presetPlan(preset, method);
-  const { name, classes, medianSpacing, medianSize } = fingerprint;
+  const { name, classes, medianSpacing, medianSize, folds } = fingerprint;
   plan.name = [...name.normalize('NFC').replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, '_')].slice(0, 50).join('').replace(/^_+$/, '') || preset;
   plan.classes = [...classes];
+  if (folds !== undefined) plan.split.folds = folds;
   if (classes.length > 2) {
     plan.data.window = [-160, 240];
     plan.data.normalise = 'z-score';

@@ -6,7 +6,7 @@ import type { Fold } from '../data/folds.ts';
 import { spacingOver, type SpacingRange } from '../data/familiar.ts';
 import { HOUNSFIELD_REMEDY, notHounsfield } from '../data/hounsfield.ts';
 import type { PreparedCase } from '../data/sample.ts';
-import { fileSums, sumOfSums } from './data_files.ts';
+import { sumOfDataset } from './data_files.ts';
 
 export interface Survey {
   /** Annotated shares of the training cases, 0 to 1: voxels, and slices annotated throughout. */
@@ -79,6 +79,6 @@ export async function survey(dataset: Dataset, fold: Fold, { load, onCase }: Sur
     },
     spacing: spacingOver(spacings)!,
     doubtful,
-    hash: `sha256:${sumOfSums(await fileSums(dataset, [...dataset.training, ...dataset.test]))}`,
+    hash: `sha256:${await sumOfDataset(dataset)}`,
   };
 }

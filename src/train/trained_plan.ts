@@ -11,8 +11,8 @@ export function trainedPlan(plan: Plan): TrainedPlan {
   return trained;
 }
 
-/** Fields by dotted path; lists are values. */
-function leaves(value: unknown, path = ''): [string, string][] {
+/** Fields by dotted path, values as JSON; lists are values. */
+export function leaves(value: unknown, path = ''): [string, string][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[path, JSON.stringify(value)]];
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, path ? `${path}.${key}` : key));
 }

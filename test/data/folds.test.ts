@@ -13,21 +13,10 @@ const cases = Array.from({ length: 40 }, (_, p) =>
 const patientsOf = (names: readonly string[]): Set<string> => new Set(names.map((n) => n.split('_')[0]));
 
 describe('goingOn', () => {
-  const before = { train: ['a', 'd'], selection: ['c'], test: ['b'] };
   it('keeps what was held out, learns from what is new, and leaves out what is gone', () => {
-    expect(goingOn({ train: ['b', 'c'], selection: ['e'], test: ['d'] }, before)).toEqual({
-      train: ['d', 'e'],
-      selection: ['c'],
-      test: ['b'],
-    });
-    expect(goingOn({ train: ['a', 'e'], selection: ['d'], test: ['b'] }, before)).toEqual({
-      train: ['a', 'd', 'e'],
-      selection: [],
-      test: ['b'],
-    });
-  });
-  it('is the plan’s division where nothing is known of before', () => {
-    expect(goingOn(before, undefined)).toBe(before);
+    const before = { train: ['a', 'd'], selection: ['c'], test: ['b'] };
+    expect(goingOn(['e', 'd', 'c', 'b'], before)).toEqual({ train: ['d', 'e'], selection: ['c'], test: ['b'] });
+    expect(goingOn(['a', 'b', 'd', 'e'], before)).toEqual({ train: ['a', 'd', 'e'], selection: [], test: ['b'] });
   });
 });
 
@@ -98,7 +87,7 @@ describe('the fold of a run', () => {
   const of = (folds: Record<string, number> | undefined, split: { folds?: number; fold?: number } = {}) => {
     const plan = presetPlan('demo', 'vnet');
     Object.assign(plan.split, split);
-    return foldOf(plan, { training: cases, info: { json: { folds } }, source: { path: (name: string) => name } } as unknown as Dataset);
+    return foldOf(plan, { training: cases, ...(folds && { folds: { file: 'dataset.json', held: folds } }) } as unknown as Dataset);
   };
   const byPatient = (fold: (patient: number) => number) =>
     Object.fromEntries(cases.map(({ name, patient }) => [name, fold(Number(patient.slice(1)))]));

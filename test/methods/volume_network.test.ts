@@ -5,7 +5,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { buildNetworks } from '../../src/train/networks.ts';
-import { ablate, parsePlan } from '../../src/train/plan.ts';
+import { ablate, assertNothingIdle, parsePlan } from '../../src/train/plan.ts';
 import { presetPlan } from '../../src/train/presets.ts';
 import { iterations, phantomSampler, read, smallPlan, startTraining } from '../train/phantom_step.ts';
 
@@ -47,6 +47,29 @@ describe('a plan', () => {
     expect(parsePlan(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
     plan.data.roi[1] = 40;
     expect(() => parsePlan(JSON.parse(JSON.stringify(plan)))).toThrow(/data\.roi\.1: got 40, expected a multiple of 16/);
+  });
+
+  it('does not begin with fields of the network that it leaves out, unless they are as the preset has them', () => {
+    const plan = presetPlan('demo');
+    Object.assign(plan.method.sam, { rate: 0.01, clicks: 2 });
+    expect(() => assertNothingIdle(plan)).not.toThrow();
+    plan.method.volume = 'vnet';
+    const written = parsePlan(JSON.parse(JSON.stringify(plan)));
+    expect(written).toEqual(plan); // a run that has begun with it goes on, is predicted with and compared
+    expect(() => assertNothingIdle(written)).toThrow(/2 fields cannot be used/);
+    expect(() => assertNothingIdle(written)).toThrow(
+      /method\.sam\.rate: got 0\.01 with method\.volume "vnet", which has no use for it, expected 0\.0008 or nothing/,
+    );
+    expect(() => assertNothingIdle(written)).toThrow(/method\.sam\.clicks: got 2/);
+    const { sam: _sam, ...method } = JSON.parse(JSON.stringify(plan.method));
+    expect(() => assertNothingIdle(parsePlan({ ...plan, method }))).not.toThrow();
+    plan.method.vnet.width = 8;
+    plan.method.volume = 'sam';
+    expect(() => assertNothingIdle(plan)).toThrow(/method\.vnet\.width: got 8 with method\.volume "sam"/);
+    // What is switched off is left as it is: a control is its plan with less.
+    expect(() =>
+      assertNothingIdle(ablate({ ...plan, method: { ...plan.method, vnet: presetPlan('demo').method.vnet } }, ['sam'])),
+    ).not.toThrow();
   });
 
   it('does not become one of official SAM by the weights that it is given', () => {

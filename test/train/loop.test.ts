@@ -89,6 +89,15 @@ it('a run that goes on with a new case learns from it, and holds out what it hel
   expect((await readCheckpoint(checkpointPath(folder, 'latest'))).state.fold).toEqual(grown);
 });
 
+it('a run that would have fields that nothing reads does not begin', async () => {
+  const folder = join(root, 'idle');
+  const idle = tinyPlan((p) => {
+    p.method.volume = 'vnet';
+  });
+  await expect(session(folder, { plan: idle })).rejects.toThrow(/method\.sam\.size: got 32 with method\.volume "vnet", which has no use/);
+  expect(existsSync(join(folder, 'plan.json'))).toBe(false);
+});
+
 describe('a run in one go', () => {
   it('leaves plan, log, TensorBoard file and checkpoints', () => {
     const folder = join(root, 'alone');

@@ -81,6 +81,8 @@ export const sanet: Method<SanetFields, StepFeed> = {
     ];
     return [...rules.filter(([good]) => !good).map(([, line]) => `method.${line}`), ...others];
   },
+  // Not what is switched off: an ablation leaves the rest of a plan as it is.
+  idle: ({ volume }) => ({ [volume === 'sam' ? 'vnet' : 'sam']: `volume "${volume}"` }),
   parts: {
     msa: ({ network2d }) => {
       network2d.useMSA = false;

@@ -50,6 +50,7 @@ export interface CheckOptions {
 export async function checkDataset(folder: string, options: CheckOptions = {}): Promise<CheckResult> {
   const { dataset, findings } = await listDataset(folder);
   const cases: CaseSummary[] = [];
+  if (dataset?.folds?.fault) findings.push(findingOf(dataset.folds.file, dataset.folds.fault));
   if (!dataset) {
     await checkVolumes(folder, findings);
     return { findings, cases, proposal: undefined };
