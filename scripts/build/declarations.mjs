@@ -22,22 +22,25 @@ export function declare(root, home) {
   const keep = (source, target) => {
     if (seen.has(target) || !existsSync(source)) return;
     seen.add(target);
-    const text = readFileSync(source, 'utf8').replace(IMPORT, (whole, before, quote, path) => {
+    // Zod documents itself elsewhere, nobody reads these files, and messages in other languages are no types of plans.
+    const packed = target.startsWith(join(types, 'zod'));
+    const whole = readFileSync(source, 'utf8');
+    const own = packed ? whole.replace(/\/\*\*[^]*?\*\/\n?|^export \* as locales .*\n|^ +/gm, '') : whole;
+    const text = own.replace(IMPORT, (found, before, quote, path) => {
       if (path === 'zod') {
         keep(join(zod, 'index.d.ts'), join(types, 'zod/index.d.ts'));
         const to = relative(dirname(target), join(types, 'zod/index.js'));
         return `${before}${quote}${to.startsWith('.') ? to : `./${to}`}${quote}`;
       }
-      if (!path.startsWith('.')) return whole;
+      if (!path.startsWith('.')) return found;
       const stem = path.replace(/\.(?:js|ts)$/, '');
       keep(join(dirname(source), `${stem}.d.ts`), join(dirname(target), `${stem}.d.ts`));
       return `${before}${quote}${stem}.js${quote}`;
     });
     mkdirSync(dirname(target), { recursive: true });
-    const bare = target.startsWith(join(types, 'zod')) ? text.replace(/\/\*\*[^]*?\*\/\n?/g, '') : text; // zod documents itself elsewhere
     writeFileSync(
       target,
-      bare.replace(/^(?: {4})+/gm, (indent) => '\t'.repeat(indent.length / 4)),
+      text.replace(/^(?: {4})+/gm, (indent) => '\t'.repeat(indent.length / 4)),
     );
   };
   for (const entry of ENTRIES) keep(join(types, entry), join(types, entry));
