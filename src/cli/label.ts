@@ -44,7 +44,6 @@ export const label: Verb = {
     const fold = (readRecord(options.run).fold as Fold | undefined) ?? foldOf(plan, dataset);
     const bare = bareCases(plan, dataset, fold);
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
-    const truth = new Map<string, { label: Uint8Array; weight: Uint8Array; unlabelled: readonly number[] }>();
     const result = await segmentCases(
       {
         verb: 'label',
@@ -67,13 +66,14 @@ export const label: Verb = {
           ),
         read: async (name) => {
           const loaded = await loadCase(dataset, byName.get(name)!);
-          truth.clear();
-          truth.set(name, { label: loaded.label!, weight: annotated(plan, bare, loaded)!, unlabelled: loaded.unlabelled });
-          return loaded;
-        },
-        finish: (mask, name) => {
-          const { label: own, weight, unlabelled } = truth.get(name)!;
-          for (let i = 0; i < mask.length; i++) if (weight[i] && !leftOpen(own[i], mask[i], unlabelled)) mask[i] = own[i];
+          const { label: own, unlabelled } = loaded,
+            weight = annotated(plan, bare, loaded)!;
+          return {
+            ...loaded,
+            finish: (mask) => {
+              for (let i = 0; i < mask.length; i++) if (weight[i] && !leftOpen(own![i], mask[i], unlabelled)) mask[i] = own![i];
+            },
+          };
         },
       },
       context,

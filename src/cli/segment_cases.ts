@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What `predict` and `label` share: a run's networks, one case after another, one folder an output.
+// What `predict` and `label` share: a run's networks on one case after another (small ones share runs), one folder an output.
 import type { Triple } from '../axes.ts';
 import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,10 +18,9 @@ import { digestFile, digestFiles, digestText } from '../files/digest.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { restoreNetworks } from '../train/checkpoint.ts';
 import { predictionDeviceBytes } from '../train/cost.ts';
-import { doubtsOf, onStoredGrid, prepareScan, scanBytes, segmentWhole } from '../train/inference.ts';
+import { doubtsOf, onStoredGrid, prepareScan, scanBytes, segmentEach } from '../train/inference.ts';
 import { makeNetworks } from '../train/networks.ts';
 import { averaged } from '../methods/averaged.ts';
-import type { RoiPredictor } from '../methods/method.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
 import { assertNotAmong, volumesAt } from './apart.ts';
@@ -63,10 +62,11 @@ export interface Job {
   readonly scans: ReadonlyMap<string, string>;
   /** Digest of what else a case's masks are made of. */
   truth?(name: string): Promise<string>;
-  /** A scan turned to RAS, and the grid of its file. */
-  read(name: string): Promise<{ image: Volume; stored: Geometry }>;
-  /** Changes a mask (on the file's voxels, turned to RAS) before it is written, e.g. to ground truth where annotated. */
-  finish?(mask: Uint8Array, name: string): void;
+  /**
+   * A scan turned to RAS, and the grid of its file. `finish` changes a mask of it (on the file's voxels, turned to RAS) before it is written,
+   * e.g. to ground truth where annotated.
+   */
+  read(name: string): Promise<{ image: Volume; stored: Geometry; finish?: (mask: Uint8Array) => void }>;
 }
 
 /** A case that had masks which could not be kept, and why. */
@@ -176,6 +176,11 @@ async function inTurn<T, U>(list: readonly T[], f: (each: T) => Promise<U>): Pro
   return out;
 }
 
+async function* headed<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
+}
+
 /**
  * Headline masks land in `out`, those of each network in `out/<network>`. Cases whose masks are whole, and of the same scan, weights and
  * options, are left alone.
@@ -235,66 +240,75 @@ export async function segmentCases(job: Job, context: Context): Promise<JobResul
   const start = performance.now();
   const show = progress('predicting', context);
   const again: Again[] = [];
-  let predictor: RoiPredictor | null = null;
   const keep = job.probabilities ? plan.evaluation.headline : undefined;
-  let said = 0,
-    written = 0;
-  for (const [name, looked] of missing) {
-    /** Undefined where another process has done it meanwhile. */
-    const whyNow = (now: Ingredients) => whyAgain(out, name, maskOf(name), now, probabilityPaths(job, name));
-    if ((await whyNow(looked.made)) === undefined) continue;
-    const { made, image, stored } = await readScan(job, name, looked.made, ingredients);
-    const grid = [...(plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size)] as Triple;
-    said = announce(
-      name,
-      grid,
-      {
-        scan: scanBytes(plan, [...image.size] as Triple, grid, keep),
-        device: deviceBytes * members.length,
-        software: device.caps.software,
-      },
-      said,
-      context,
-    );
-    const scan = prepareScan(plan, name, image, stored);
-    const found = doubtsOf(scan, plan, seen);
-    doubt(name, found);
-    // after the first scan: one that cannot be read says so at once
-    predictor ??= averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets)));
-    const { masks, probabilities } = await segmentWhole(plan, predictor, scan, {
-      ...(voters && { ensemble: voters }),
-      ...(keep !== undefined && { keep }),
-    });
-    const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
-    const why = await whyNow(made);
-    if (why === undefined) continue;
-    if (why !== 'new') {
-      again.push({ name, why });
-      context.note(`${name}: predicted again, ${why}`);
-    }
-    const aside = UNRECORDED.test(why) && existsSync(join(out, maskOf(name))) ? putAside(out, maskOf(name)) : undefined;
-    const paths: string[] = [];
-    for (const [network, mask] of Object.entries(masks)) {
-      job.finish?.(mask, name);
-      const path = network === headline ? maskOf(name) : `${network}/${maskOf(name)}`;
-      if (network !== headline) {
-        makeFolder(join(out, network));
-        assertNotAmong([join(out, path)], [...job.scans.values()]);
+  /** Undefined where another process has made its masks meanwhile. */
+  const whyNow = (name: string, made: Ingredients) => whyAgain(out, name, maskOf(name), made, probabilityPaths(job, name));
+  let failure: { readonly error: unknown } | undefined;
+  async function* read() {
+    let said = 0;
+    try {
+      for (const [name, looked] of missing) {
+        if ((await whyNow(name, looked.made)) === undefined) continue;
+        const { made, image, stored, finish } = await readScan(job, name, looked.made, ingredients);
+        const grid = plan.data.spacing === 'native' ? image.size : gridAtSpacing(image, [...plan.data.spacing] as Triple).size;
+        said = announce(
+          name,
+          grid,
+          { scan: scanBytes(plan, image.size, grid, keep), device: deviceBytes * members.length, software: device.caps.software },
+          said,
+          context,
+        );
+        const scan = prepareScan(plan, name, image, stored);
+        const found = doubtsOf(scan, plan, seen);
+        doubt(name, found);
+        yield { ...scan, made, found, finish };
       }
-      await writeVolume(join(out, path), onStoredGrid(mask, scan));
-      paths.push(path);
+    } catch (error) {
+      failure = { error }; // once the scans before it have their masks
     }
-    for (const [i, path] of probabilityPaths(job, name).entries()) {
-      makeFolder(dirname(join(out, path)));
-      assertNotAmong([join(out, path)], [...job.scans.values()]);
-      await writeVolume(join(out, path), onStoredGrid(probabilities[i], scan));
-      paths.push(path);
-    }
-    if (aside !== undefined) await dropIfSame(aside, join(out, maskOf(name)));
-    await recordCase(out, name, made, paths, found); // last: it says that the case is done
-    show(++written, missing.size, name);
   }
-  predictor?.dispose();
+  const scans = read();
+  const first = await scans.next(); // before anything is compiled: a scan that cannot be read says so at once
+  let written = 0;
+  if (!first.done) {
+    const predictor = averaged(await inTurn(models, (nets) => methodOf(plan).predictor(plan, nets)));
+    for await (const { scan, masks, probabilities } of segmentEach(plan, predictor, headed(first.value, scans), {
+      ensemble: voters,
+      keep,
+    })) {
+      const { name, made, found, finish } = scan;
+      const headline = plan.evaluation.headline in masks ? plan.evaluation.headline : 'ensemble';
+      const why = await whyNow(name, made);
+      if (why === undefined) continue;
+      if (why !== 'new') {
+        again.push({ name, why });
+        context.note(`${name}: predicted again, ${why}`);
+      }
+      const aside = UNRECORDED.test(why) && existsSync(join(out, maskOf(name))) ? putAside(out, maskOf(name)) : undefined;
+      const paths: string[] = [];
+      for (const [network, mask] of Object.entries(masks)) {
+        finish?.(mask);
+        const path = network === headline ? maskOf(name) : `${network}/${maskOf(name)}`;
+        if (network !== headline) {
+          makeFolder(join(out, network));
+          assertNotAmong([join(out, path)], [...job.scans.values()]);
+        }
+        await writeVolume(join(out, path), onStoredGrid(mask, scan));
+        paths.push(path);
+      }
+      for (const [i, path] of probabilityPaths(job, name).entries()) {
+        makeFolder(dirname(join(out, path)));
+        assertNotAmong([join(out, path)], [...job.scans.values()]);
+        await writeVolume(join(out, path), onStoredGrid(probabilities[i], scan));
+        paths.push(path);
+      }
+      if (aside !== undefined) await dropIfSame(aside, join(out, maskOf(name)));
+      await recordCase(out, name, made, paths, found); // last: it says that the case is done
+      show(++written, missing.size, name);
+    }
+    predictor.dispose();
+  }
+  if (failure) throw failure.error;
   const seconds = (performance.now() - start) / 1000;
   if (written > 0 && alone) recordStage(job.run, { name: `${job.verb} ${out}`, seconds, peakBytes: device.memory().peak }, continued);
   return {

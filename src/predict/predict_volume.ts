@@ -18,9 +18,11 @@ export interface RoiNetworks {
 /** Probabilities of ROIs that a run has on the host together, unless one ROI alone has more. */
 const RUN_BYTES = 2 ** 24;
 
+const voxels = ([d, h, w]: Readonly<Triple>): number => d * h * w;
+
 /** ROIs [D, H, W] of a run at most: a power of two, 16 where they are small. */
 export function roisAtOnce(roi: Readonly<Triple>, classes: number, networks: number): number {
-  return 2 ** Math.max(0, Math.min(4, Math.floor(Math.log2(RUN_BYTES / (4 * networks * classes * roi[0] * roi[1] * roi[2])))));
+  return 2 ** Math.max(0, Math.min(4, Math.floor(Math.log2(RUN_BYTES / (4 * networks * classes * voxels(roi))))));
 }
 
 /**
@@ -70,33 +72,30 @@ type Scan = Pick<PreparedCase, 'image' | 'grid' | 'outside'>;
 /** Labels [D, H, W] of each network and of means of their probabilities, on the prepared grid. */
 type Labels = Record<string, Uint8Array>;
 
+/** What becomes of a scan: labels of every output, and the probabilities of `windows.keep` (below). */
+export interface Predicted<S> {
+  readonly scan: S;
+  readonly labels: Labels;
+  /** [D, H, W] for each class but the background; none where nothing is kept. */
+  readonly probabilities: readonly Float32Array[];
+}
+
 export async function predictVolume(windows: Windows, networks: RoiNetworks, scan: Scan): Promise<Labels> {
-  return (await predictWhole(windows, networks, scan)).labels;
+  for await (const { labels } of predictVolumes(windows, networks, [scan])) return labels;
+  return {};
 }
 
 /**
- * The same with the probabilities of the output `windows.keep`, [D, H, W] for each class but the background; none where nothing is kept.
+ * Scans one after another, in order. Their patches share runs: of small ones many make one, and wait for each other. One that is larger
+ * than all regions of a run does not wait, so that no two of these are held at once.
  */
-export async function predictWhole(
+export async function* predictVolumes<S extends Scan>(
   windows: Windows,
   networks: RoiNetworks,
-  scan: Scan,
-): Promise<{ labels: Labels; probabilities: readonly Float32Array[] }> {
-  let found: { labels: Labels; probabilities: readonly Float32Array[] } = { labels: {}, probabilities: [] };
-  await predictVolumes(windows, networks, [scan], (_, labels, probabilities) => {
-    found = { labels, probabilities };
-  });
-  return found;
-}
-
-/** Scans one after another, whose patches share runs; `done` gets the labels of each as soon as it has them, in order. */
-export async function predictVolumes<S extends Scan>(
-  windows: Windows,
-  networks: RoiNetworks,
-  scans: Iterable<S>,
-  done: (scan: S, labels: Labels, probabilities: readonly Float32Array[]) => void,
-): Promise<void> {
+  scans: Iterable<S> | AsyncIterable<S>,
+): AsyncGenerator<Predicted<S>> {
   let waiting: Patch[] = [];
+  const done: Predicted<S>[] = [];
   const run = async (): Promise<void> => {
     const outputs = await networks.run(waiting.map(({ image }) => image));
     waiting.forEach(({ take }, i) => {
@@ -104,15 +103,18 @@ export async function predictVolumes<S extends Scan>(
     });
     waiting = [];
   };
-  for (const scan of scans) {
+  for await (const scan of scans) {
     for (const patch of patchesOf(windows, scan, (labels, probabilities) => {
-      done(scan, labels, probabilities);
+      done.push({ scan, labels, probabilities });
     })) {
       waiting.push(patch);
       if (waiting.length === networks.most) await run();
     }
+    if (waiting.length > 0 && voxels(scan.grid.size) > networks.most * voxels(windows.roi)) await run();
+    yield* done.splice(0);
   }
   if (waiting.length > 0) await run();
+  yield* done;
 }
 
 /** A patch as networks see it, and what becomes of their probabilities; these come in the order of the patches. */
@@ -262,7 +264,8 @@ function shares(volumes: readonly Float32Array[], classes: number, into: readonl
 /**
  * Bytes of host memory that a scan takes at most: while it is read (16-bit voxels, three times, and floats), or while it is
  * predicted (the image, the patches of a run on their way to the device, their probabilities on the way back, the sums of a slab, the
- * labels of every output on both grids).
+ * labels of every output on both grids); and what waits beside it: small scans with less than a run's patches, and one whose last are
+ * among them.
  */
 export function predictionBytes(
   { roi, classes, keep }: Windows,
@@ -271,11 +274,12 @@ export function predictionBytes(
   grid: Triple,
   resampled: boolean,
 ): number {
-  const voxels = (size: Triple): number => size[0] * size[1] * size[2];
+  const most = roisAtOnce(roi, classes, networks),
+    probabilities = 4 * networks * classes,
+    labels = networks + 1 + (keep === undefined ? 0 : 4 * (classes - 1));
   const reading = voxels(native) * (6 + (resampled ? 12 : 4));
-  const sums = networks * classes * 4 * Math.min(roi[0], grid[0]) * grid[1] * grid[2];
-  const patches = 4 * voxels(roi) * roisAtOnce(roi, classes, networks) * (2 + 2 * networks * classes);
-  const labels = (networks + 1) * (voxels(grid) + voxels(native));
-  const kept = keep === undefined ? 0 : 4 * (classes - 1) * (voxels(grid) + voxels(native));
-  return Math.max(reading, 4 * voxels(grid) + patches + sums + labels + kept);
+  const sums = probabilities * Math.min(roi[0], grid[0]) * grid[1] * grid[2];
+  const patches = voxels(roi) * most * (8 + 2 * probabilities);
+  const beside = most === 1 ? 0 : 2 * most * voxels(roi) * (8 + probabilities + labels);
+  return Math.max(reading, 4 * voxels(grid) + patches + sums + labels * (voxels(grid) + voxels(native))) + beside;
 }

@@ -14,7 +14,7 @@ import type { Volume } from '../data/volume.ts';
 import { intensityWindow } from './cases.ts';
 import { methodOf } from '../methods/methods.ts';
 import type { Plan } from '../methods/plan.ts';
-import { predictionBytes, predictWhole, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
+import { predictionBytes, predictVolumes, type RoiNetworks, type Windows } from '../predict/predict_volume.ts';
 
 /** `ensemble`: who votes in it, default all. `keep`: the output whose probabilities are kept, default none. */
 export const windowsOf = (
@@ -56,33 +56,48 @@ export function doubtsOf({ range, native: { spacing } }: PreparedCase, { data }:
   ];
 }
 
-/** Masks of each output by name, on the RAS grid of the file before resampling. `ensemble`: as a checkpoint's state has it. */
+/** What a scan was found to be: masks of each output by name, on the RAS grid of the file before resampling. */
+export interface Segmented<S> {
+  readonly scan: S;
+  readonly masks: Record<string, Uint8Array>;
+  /**
+   * Of the output `keep`, for each class but the background. They come to the grid of the file as masks do, voxel by voxel from the nearest,
+   * and are not cleaned: before cleaning, a mask is where they are largest.
+   */
+  readonly probabilities: readonly Float32Array[];
+}
+
+/** `ensemble`: who votes in it, as a checkpoint's state has it. `keep`: the output whose probabilities are kept, default none. */
+export interface Outputs {
+  readonly ensemble?: readonly string[] | undefined;
+  readonly keep?: string | undefined;
+}
+
+/** Scans one after another, in order; small ones share runs, so that a mask may come when several more scans have been read. */
+export async function* segmentEach<S extends PreparedCase>(
+  plan: Plan,
+  networks: RoiNetworks,
+  scans: Iterable<S> | AsyncIterable<S>,
+  { ensemble, keep }: Outputs = {},
+): AsyncGenerator<Segmented<S>> {
+  for await (const { scan, labels, probabilities } of predictVolumes(windowsOf(plan, ensemble, keep), networks, scans)) {
+    const { grid, native } = scan;
+    const back = <A extends Uint8Array | Float32Array>(values: A): A =>
+      sameSize(grid, native) ? values : resizeNearest(values, grid.size, native.size, stepBetween(grid, native));
+    const masks = Object.entries(labels).map(([name, label]) => [name, clean(plan, back(label), native)] as const);
+    yield { scan, masks: Object.fromEntries(masks), probabilities: probabilities.map(back) };
+  }
+}
+
+/** Masks of each output of a scan by name, on the RAS grid of the file before resampling. `ensemble`: as a checkpoint's state has it. */
 export async function segment(
   plan: Plan,
   networks: RoiNetworks,
   scan: PreparedCase,
   ensemble?: readonly string[],
 ): Promise<Record<string, Uint8Array>> {
-  return (await segmentWhole(plan, networks, scan, { ...(ensemble && { ensemble }) })).masks;
-}
-
-/**
- * The same, and the probabilities of the output `keep` for each class but the background. They come to the grid of the file as masks do,
- * voxel by voxel from the nearest, and are not cleaned: before cleaning, a mask is where they are largest.
- */
-export async function segmentWhole(
-  plan: Plan,
-  networks: RoiNetworks,
-  scan: PreparedCase,
-  { ensemble, keep }: { readonly ensemble?: readonly string[]; readonly keep?: string },
-): Promise<{ masks: Record<string, Uint8Array>; probabilities: readonly Float32Array[] }> {
-  const { labels: masks, probabilities } = await predictWhole(windowsOf(plan, ensemble, keep), networks, scan);
-  const back = <A extends Uint8Array | Float32Array>(values: A): A =>
-    sameSize(scan.grid, scan.native)
-      ? values
-      : resizeNearest(values, scan.grid.size, scan.native.size, stepBetween(scan.grid, scan.native));
-  for (const [name, label] of Object.entries(masks)) masks[name] = clean(plan, back(label), scan.native);
-  return { masks, probabilities: probabilities.map(back) };
+  for await (const { masks } of segmentEach(plan, networks, [scan], { ensemble })) return masks;
+  return {};
 }
 
 /**

@@ -20,19 +20,14 @@ export async function validate(
   const names = Object.keys(methodOf(plan).networks(plan));
   const means = Object.fromEntries(combinations(names).map((members) => [combined(members), members]));
   const sums = new Map<string, { total: number; count: number }>();
-  await predictVolumes(
-    { ...windowsOf(plan), means },
-    networks,
-    cases.filter(({ label }) => label),
-    (scan, labels) => {
-      for (const [name, predicted] of Object.entries(labels)) {
-        const dice = meanDice(scan, predicted, plan.classes.length);
-        if (dice === null) continue;
-        const sum = sums.get(name) ?? { total: 0, count: 0 };
-        sums.set(name, { total: sum.total + dice, count: sum.count + 1 });
-      }
-    },
-  );
+  const labelled = cases.filter(({ label }) => label);
+  for await (const { scan, labels } of predictVolumes({ ...windowsOf(plan), means }, networks, labelled))
+    for (const [name, predicted] of Object.entries(labels)) {
+      const dice = meanDice(scan, predicted, plan.classes.length);
+      if (dice === null) continue;
+      const sum = sums.get(name) ?? { total: 0, count: 0 };
+      sums.set(name, { total: sum.total + dice, count: sum.count + 1 });
+    }
   const scores = Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
   const ensemble = chooseEnsemble(names, scores);
   const known = names.filter((name) => name in scores).map((name) => [name, scores[name]]);

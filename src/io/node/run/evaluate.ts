@@ -11,7 +11,7 @@ import { evaluateCase, type CaseResult } from '../../../metrics/evaluate.ts';
 import { summarise, type Summary } from '../../../metrics/summary.ts';
 import { methodOf } from '../../../methods/methods.ts';
 import { restoreNetworks } from '../../../train/checkpoint.ts';
-import { prepareScan, segment } from '../../../train/inference.ts';
+import { prepareScan, segmentEach } from '../../../train/inference.ts';
 import { assertClasses, foldOf } from '../../../train/loop.ts';
 import { makeNetworks } from '../../../train/networks.ts';
 import { parsePlan } from '../../../train/plan.ts';
@@ -66,20 +66,26 @@ export async function evaluateRun({ folder, dataset, cases = dataset.test }: Eva
   };
   const labels = classes.slice(1).map(({ value, name }) => ({ label: value, name }));
   const results: CaseResult[] = [];
-  for (const { name, images, label } of cases) {
-    const scan = await readVolume(images[0]),
-      mask = await readVolume(label!);
-    assertSameGeometry(scan, images[0], mask, label!);
-    const masks = await segment(plan, predictor, prepareScan(plan, name, toRas(scan), scan), state.ensemble?.members);
-    const { size, spacing } = toRas(scan);
+  async function* scans() {
+    for (const { name, images, label } of cases) {
+      const scan = await readVolume(images[0]),
+        mask = await readVolume(label!);
+      assertSameGeometry(scan, images[0], mask, label!);
+      const reference = checkedLabel(label!, toRas(mask).data, dataset.info);
+      yield { ...prepareScan(plan, name, toRas(scan), scan), file: label!, reference };
+    }
+  }
+  for await (const { scan, masks } of segmentEach(plan, predictor, scans(), { ensemble: state.ensemble?.members })) {
+    const { name, native, file, reference } = scan;
+    const grid = { size: native.size, spacing: native.spacing };
     results.push(
       evaluateCase(
         {
           case: name,
-          reference_file: label!,
+          reference_file: file,
           prediction_file: '',
-          reference: { size, spacing, data: checkedLabel(label!, toRas(mask).data, dataset.info) },
-          prediction: { size, spacing, data: masks[headline] ?? masks.ensemble },
+          reference: { ...grid, data: reference },
+          prediction: { ...grid, data: masks[headline] ?? masks.ensemble },
           unlabelled: dataset.annotations.unlabelled.get(name) ?? [],
         },
         labels,
