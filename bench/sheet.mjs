@@ -94,7 +94,7 @@ function show(title, rows) {
         .join(', '),
   );
   const profile = facts.profile?.[title] ?? {}; // milliseconds and dispatches, as they were then: what has changed since, `why` says
-  const heads = profile ? '  estimate us  measured us, each' : '';
+  const heads = Object.keys(profile).length > 0 ? '  estimate us  measured us, each' : '';
   console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${heads}`);
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
@@ -102,6 +102,9 @@ function show(title, rows) {
         `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}` +
         `${(k.estimate / k.dispatches).toFixed(1).padStart(13)}${measured(profile[k.kernel], k)}`,
     );
+  const gone = Object.entries(profile).filter(([kernel]) => !rows.some((row) => row.kernel === kernel));
+  if (gone.length > 0)
+    console.log(`recorded, and no longer dispatched: ${gone.map(([kernel, [took, n]]) => `${kernel} (${took} ms, ${n})`).join(', ')}`);
   const losers = rows.filter((r) => r.lost > 0).sort((a, b) => b.lost * runs(b) - a.lost * runs(a));
   if (losers.length === 0) return console.log('\nno dispatch leaves processors idle that have work');
   console.log('\nthe ten that lose most    workgroups      lanes       MB      MFLOP   floor us    lost us');
