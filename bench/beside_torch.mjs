@@ -5,11 +5,10 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, GPU_CASES, outputsOf, workOf } from './cases.mjs';
-import { median } from './contest.mjs';
+import { CASES, GPU_CASES, workOf } from './cases.mjs';
+import { contest } from './contest.mjs';
 import { root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
-import { difference, reference, tolerance } from './reference/index.mjs';
 import { machine, record } from './results.mjs';
 import { TorchProcess, torchIteration } from './torch.mjs';
 
@@ -64,17 +63,11 @@ async function ops() {
 
 /** Checked against float64 before it is timed, like everywhere. */
 async function measure(c, pass) {
-  const expected = reference(c, pass);
-  const places = Object.fromEntries(Object.keys(outputsOf(c, pass)).map((name) => [name, expected[name].at]));
-  const answer = await ours.ask('prepare', { case: c.name, pass, places }, PREPARE_S);
-  if (!answer.ok) return { problem: answer.error };
-  const error = Math.max(...Object.entries(expected).map(([name, { want }]) => difference(answer.values[name], want)));
-  if (!(error <= tolerance(c))) return { problem: `wrong by ${error}` };
-  await ours.ask('warm', { floor: 20 });
-  const samples = [];
-  for (let i = 0; i < 9; i++) samples.push((await ours.ask('sample')).ms);
-  await ours.ask('release');
-  return { ms: median(samples), first_ms: answer.first_ms, error };
+  const {
+    rows: [row],
+    leftOut,
+  } = await contest([ours], c, pass, 9, PREPARE_S);
+  return row ? { ms: row.ms, first_ms: row.first_ms, error: row.error } : { problem: leftOut[0].problem };
 }
 
 function rate(c, pass, ms) {

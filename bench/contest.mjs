@@ -11,43 +11,53 @@ export const median = (values) => {
 /** Least milliseconds of a sample. */
 const SAMPLE_MS = 20;
 
+/** Longer than a case takes anywhere, its first run and compilation included. */
+const PREPARE_S = 300;
+
 /**
- * `engines`: { name, adapter, driver, ask(type, request, seconds) }. A sample of one engine stands beside one of each other.
+ * `engines`: { name, adapter, driver, ask(type, request, seconds), end() }. A sample of one engine stands beside one of each other. One
+ * that fails is ended: it may have lost its device, and the next case finds a new one.
  * @returns rows { engine, ms, fastest, first_ms, error, facts, adapter, driver }, and who was left out and why
  */
-export async function contest(engines, c, pass, samples) {
+export async function contest(engines, c, pass, samples, seconds = PREPARE_S) {
   const expected = reference(c, pass);
-  const ready = [];
   const leftOut = [];
+  const leave = (engine, problem) => {
+    engine.end();
+    leftOut.push({ engine: engine.name, problem });
+  };
+  let ready = [];
   for (const engine of engines) {
-    const { problem, ...found } = await checked(engine, c, pass, expected);
-    if (problem) leftOut.push({ engine: engine.name, problem });
+    const { problem, ...found } = await checked(engine, c, pass, expected, seconds);
+    if (problem) leave(engine, problem);
     else ready.push({ engine, ...found, times: [] });
   }
-  for (const { engine } of ready) await engine.ask('warm', { floor: SAMPLE_MS });
-  for (let i = 0; i < samples; i++) {
-    for (const { engine, times } of ready) {
-      const { ok, ms } = await engine.ask('sample');
-      if (ok) times.push(ms);
+  const askAll = async (type, request) => {
+    for (const one of ready) {
+      const { ok, error, ms } = await one.engine.ask(type, request);
+      if (ok && type === 'sample') one.times.push(ms);
+      if (ok) continue;
+      leave(one.engine, error);
+      ready = ready.filter((other) => other !== one);
     }
-  }
-  for (const engine of engines) await engine.ask('release');
-  const rows = ready
-    .filter(({ times }) => times.length > 0)
-    .map(({ engine: { name, adapter, driver }, times, ...found }) => ({
-      engine: name,
-      ms: median(times),
-      fastest: Math.min(...times),
-      ...found,
-      adapter,
-      driver,
-    }));
+  };
+  await askAll('warm', { floor: SAMPLE_MS });
+  for (let i = 0; i < samples; i++) await askAll('sample');
+  const rows = ready.map(({ engine: { name, adapter, driver }, times, ...found }) => ({
+    engine: name,
+    ms: median(times),
+    fastest: Math.min(...times),
+    ...found,
+    adapter,
+    driver,
+  }));
+  for (const { engine } of ready) if (!(await engine.ask('release')).ok) engine.end();
   return { rows, leftOut };
 }
 
-async function checked(engine, c, pass, expected) {
+async function checked(engine, c, pass, expected, seconds) {
   const places = Object.fromEntries(Object.keys(outputsOf(c, pass)).map((name) => [name, expected[name].at]));
-  const { ok, error: failure, values, first_ms, facts } = await engine.ask('prepare', { case: c.name, pass, places }, 300);
+  const { ok, error: failure, values, first_ms, facts } = await engine.ask('prepare', { case: c.name, pass, places }, seconds);
   if (!ok) return { problem: `${failure}` };
   const errors = Object.entries(expected).map(([name, { want }]) => [name, difference(values[name], want)]);
   const wrong = errors.filter(([, e]) => !(e <= tolerance(c)));

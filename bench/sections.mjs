@@ -6,8 +6,8 @@ import { join } from 'node:path';
 
 /**
  * A section's limit is its share of the time that is left, so that what one does not need is there for those after it. At its limit
- * it is killed with all that it began. `folder` gets NAME.log of each and a row a section in sections.log; rows of measurements are
- * written there by the sections themselves, as each is measured (results.mjs).
+ * it is killed with all that it began; it finds it in BENCH_SECONDS. `folder` gets NAME.log of each and a row a section in
+ * sections.log; rows of measurements are written there by the sections themselves, as each is measured (results.mjs).
  * @param sections { name, share, command } in order of value
  */
 export async function runSections(sections, { seconds, folder, root }) {
@@ -36,7 +36,7 @@ function runOne([program, ...args], { limit, log, folder, root }) {
   const child = spawn(program, args, {
     cwd: root,
     detached: true, // a group of its own, which is killed as one
-    env: { ...process.env, BENCH_RESULTS: folder },
+    env: { ...process.env, BENCH_RESULTS: folder, BENCH_SECONDS: String(limit) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stopped;

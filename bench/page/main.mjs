@@ -48,7 +48,7 @@ function show(c, pass, found, leftOut, limits) {
     const row = found.find(({ engine }) => engine === name);
     const problem = leftOut.find(({ engine }) => engine === name)?.problem;
     const ratio = row && ours && row !== ours ? ` (${(row.ms / ours.ms).toFixed(2)})` : '';
-    line.append(row ? cell('td', `${row.ms.toFixed(2)}${ratio}`) : cell('td', problem ?? 'no time', 'problem'));
+    line.append(row ? cell('td', `${row.ms.toFixed(2)}${ratio}`) : cell('td', problem, 'problem'));
   }
   const share = ours && measurement(c, pass, ours, { clock: 'wall', limits }).of_limit;
   line.append(cell('td', share ? `${(100 * share).toFixed(0)} %` : ''));
@@ -76,13 +76,17 @@ async function measure() {
     by('adapter').textContent =
       `${engines[0].adapter}: ${limits.gflops.toFixed(0)} GFLOP/s of multiply-adds, ${limits.gbs.toFixed(1)} GB/s of copying.`;
     table.hidden = by('add').hidden = false;
+    let failed = 0;
     for (const [i, { c, pass }] of work.entries()) {
       if (stopped) break;
       by('progress').textContent = `${i + 1} of ${work.length}: ${c.name}, ${pass}`;
       const { rows: found, leftOut } = await contest(engines, c, pass, SAMPLES);
       show(c, pass, found, leftOut, limits);
+      if (leftOut.some(({ engine }) => engine === 'ours')) failed++;
     }
-    by('progress').textContent = stopped ? 'Stopped.' : `Done: ${work.length} measured.`;
+    by('progress').textContent = stopped
+      ? 'Stopped.'
+      : `Done: ${work.length - failed} measured${failed > 0 ? `; of ${failed} the table says why not` : ''}.`;
   } catch (e) {
     by('progress').textContent = `Nothing more can be measured: ${e.message}`;
     by('progress').className = 'failed';

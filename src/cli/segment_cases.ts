@@ -63,8 +63,8 @@ export interface Job {
   /** Digest of what else a case's masks are made of. */
   truth?(name: string): Promise<string>;
   /**
-   * A scan turned to RAS, and the grid of its file. `finish` changes a mask of it (on the file's voxels, turned to RAS) before it is written,
-   * e.g. to ground truth where annotated.
+   * A scan turned to RAS, and the grid of its file. `finish` changes a mask of it (on the file's voxels, turned to RAS) before it is
+   * written, e.g. to ground truth where annotated.
    */
   read(name: string): Promise<{ image: Volume; stored: Geometry; finish?: (mask: Uint8Array) => void }>;
 }

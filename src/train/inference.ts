@@ -61,8 +61,8 @@ export interface Segmented<S> {
   readonly scan: S;
   readonly masks: Record<string, Uint8Array>;
   /**
-   * Of the output `keep`, for each class but the background. They come to the grid of the file as masks do, voxel by voxel from the nearest,
-   * and are not cleaned: before cleaning, a mask is where they are largest.
+   * Of the output `keep`, for each class but the background. They come to the grid of the file as masks do, voxel by voxel from the
+   * nearest, and are not cleaned: before cleaning, a mask is where they are largest.
    */
   readonly probabilities: readonly Float32Array[];
 }
