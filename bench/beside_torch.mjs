@@ -42,6 +42,9 @@ ours.end();
 async function ops() {
   const expense = (c) => (c.flops ?? 0) / 50 + (c.bytes ?? 0) / 4; // of the rates of an H200
   const cases = [...CASES, ...GPU_CASES].filter((c) => new RegExp(flags.case).test(c.name)).sort((a, b) => expense(a) - expense(b));
+  const { ok, limits } = await ours.ask('limits');
+  if (ok)
+    console.log(`limits: ${limits.gflops.toFixed(0)} GFLOP/s, copying ${limits.gbs.toFixed(0)} GB/s (lanes x vectors: ${limits.copiers})`);
   const torch = new TorchProcess(flags.python);
   for (const c of cases) {
     for (const pass of c.passes) {

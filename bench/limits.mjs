@@ -3,10 +3,16 @@
 import { median } from './contest.mjs';
 
 const LANES = 64;
+/** Ways to copy: lanes of a workgroup, vectors a lane. The fastest tells the limit. */
+const COPIERS = [
+  [64, 1],
+  [256, 1],
+  [256, 4],
+];
 const CHAINS = 8; // independent vec4 sums: enough to hide a multiply-add's latency, few enough for registers
 const STEPS = 512;
 const GROUPS = 1024;
-const COPY_BYTES = 60 * 2 ** 20; // 61,440 workgroups, within every limit
+const COPY_BYTES = 60 * 2 ** 20; // 61,440 workgroups at most, within every limit
 const SAMPLES = 5;
 const FLOOR_MS = 20;
 
@@ -23,14 +29,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }`;
 const FLOPS = GROUPS * LANES * STEPS * CHAINS * 4 * 2;
 
-const copy = `
+const copy = ([lanes, vectors]) => `
 @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@compute @workgroup_size(${LANES})
+@compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   // Lavapipe takes nearly twice as long with local_invocation_index.
-  let i = wid.x * ${LANES}u + lane.x;
-  y[i] = x[i];
+  let first = wid.x * ${lanes * vectors}u + lane.x;
+  ${Array.from({ length: vectors }, (_, k) => `y[first + ${k * lanes}u] = x[first + ${k * lanes}u];`).join('\n  ')}
 }`;
 
 /** Milliseconds of a dispatch: the median of samples long enough that waiting for the queue weighs little. */
@@ -59,13 +65,17 @@ async function timed(device, wait, code, buffers, groups) {
   return median(times);
 }
 
-/** { gflops, gbs } of an open device; `wait` resolves when its queue is empty. */
+/** { gflops, gbs, copiers } of an open device, the last in words; `wait` resolves when its queue is empty. */
 export async function limitsOf(device, wait) {
   const buffer = (size) => device.createBuffer({ size, usage: 0x80 }); // STORAGE
   const [x, y] = [buffer(COPY_BYTES), buffer(COPY_BYTES)];
   const gflops = FLOPS / (await timed(device, wait, multiplyAdds, [y], GROUPS)) / 1e6;
-  const gbs = (2 * COPY_BYTES) / (await timed(device, wait, copy, [y, x], COPY_BYTES / 16 / LANES)) / 1e6;
+  const rates = [];
+  for (const way of COPIERS) {
+    const groups = COPY_BYTES / 16 / way[0] / way[1];
+    rates.push((2 * COPY_BYTES) / (await timed(device, wait, copy(way), [y, x], groups)) / 1e6);
+  }
   x.destroy();
   y.destroy();
-  return { gflops, gbs };
+  return { gflops, gbs: Math.max(...rates), copiers: COPIERS.map((way, i) => `${way.join(' x ')}: ${rates[i].toFixed(0)}`).join(', ') };
 }

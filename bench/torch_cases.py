@@ -44,13 +44,23 @@ def operation(c):
         return lambda x, gamma, beta: F.group_norm(x, c['groups'], gamma, beta)
     if kind == 'batchnorm':
         return lambda x, gamma, beta: F.batch_norm(x, None, None, gamma, beta, training=True)
+    if kind == 'maxpool':
+        return lambda x: F.max_pool2d(x, c['kernel'], c['stride'], c['padding'])
+    if kind == 'avgpool':
+        return lambda x: F.avg_pool2d(x, c['kernel'], c['stride'], c['padding'])
+    if kind == 'resize':
+        return lambda x: F.interpolate(x, c['y'][1:3], mode='bilinear', align_corners=False)
+    if kind == 'windows':  # [N, C, Y, X, KH, KW]
+        return lambda x: x.unfold(2, c['kernel'], c['stride']).unfold(3, c['kernel'], c['stride']).contiguous()
+    if kind == 'permute':
+        return lambda x: x.permute(c['order']).contiguous()
     if kind == 'add':
         return torch.add
     return lambda x, z, v: F.relu(x * z + v) * 0.5 + x
 
 
 def prepare(c, backward):
-    spatial = c['kind'] in ('conv', 'groupnorm', 'batchnorm')
+    spatial = c['kind'] in ('conv', 'groupnorm', 'batchnorm', 'maxpool', 'avgpool', 'resize', 'windows')
     make = lambda shape: torch.randn(first(shape) if spatial and len(shape) > 2 else shape, device=DEVICE, dtype=DTYPE)
     inputs = {name: make(spec['shape']) for name, spec in c['inputs'].items()}
     g = inputs.pop('g', None)

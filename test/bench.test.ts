@@ -60,6 +60,24 @@ it('an older checkout is timed in turns, one row a case with both times', () => 
   expect(readFileSync(join(rows, 'README.md'), 'utf8')).toMatch(/\| conv1x1_256_64_40 \| forward \| .* % \|/);
 });
 
+it('what moves memory is right, too: pooling, resizing, windows, permutation', () => {
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [join(root, 'bench/run.mjs'), '--case', 'pool|resize|windows|heads', '--samples', '1', '--json'],
+    { cwd: root, encoding: 'utf8' },
+  );
+  expect(status, stderr).toBe(0);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number | string>);
+  expect(lines.map((l) => `${l.case} ${l.pass}`)).toEqual([
+    ...['maxpool3s2_64_112', 'avgpool2_64_112', 'resize2x_64_28', 'windows8s4_64_64'].flatMap((c) => [`${c} forward`, `${c} backward`]),
+    'heads_4x1024x12x64 forward',
+  ]);
+  for (const { error } of lines) expect(error).toBeLessThan(1e-6);
+});
+
 it('a comparison is one line with a ratio above 1 where we are faster', async () => {
   const { comparison, line, measurement } = await load('rows.mjs');
   const { CASES } = await load('cases.mjs');

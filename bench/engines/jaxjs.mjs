@@ -57,6 +57,8 @@ const OPS = {
   },
   batchnorm: ({ nn }, [x, gamma, beta]) => affine(nn.standardize(x, [0, 2, 3], { epsilon: 1e-5 }), gamma, beta, [-1, 1, 1]),
   add: (_, [x, z]) => x.add(z),
+  avgpool: ({ lax, numpy: np }, [x], { kernel, stride }) => lax.reduceWindow(x, (w) => np.mean(w), [kernel, kernel], [stride, stride]),
+  permute: ({ numpy: np }, [x], { order }) => np.transpose(x, order),
   chain: ({ nn }, [x, z, v]) => nn.relu(x.ref.mul(z).add(v)).mul(0.5).add(x),
 };
 
@@ -67,6 +69,7 @@ async function finish(ready, device) {
 }
 
 function prepareOp(jax, device, c, pass, inputs) {
+  if (!OPS[c.kind]) throw new Error(`no op for ${c.kind}`);
   const { numpy: np, jit, vjp, blockUntilReady } = jax;
   const names = c.gradients.length > 0 ? c.gradients : Object.keys(inputs);
   const arrays = Object.fromEntries(

@@ -2,10 +2,12 @@
 // Which order of axes an engine wants for each tensor of a case; null where ours suits it. Conversion happens outside the timing.
 import { channelsFirst, inverse, permute, permuted } from '../inputs.mjs';
 
+const MAPS = ['conv', 'groupnorm', 'batchnorm', 'maxpool', 'avgpool', 'resize'];
+
 /** Channels-first engines: x, y, g [N, C, ...], weights [O, I, ...]; attention [B, T, heads, d]. */
 export function ncOrder({ kind }, name, rank) {
   if (kind === 'attention') return [0, 2, 1, 3];
-  return rank >= 4 && ['conv', 'groupnorm', 'batchnorm'].includes(kind) && name !== 'gamma' && name !== 'beta' ? channelsFirst(rank) : null;
+  return rank >= 4 && MAPS.includes(kind) && name !== 'gamma' && name !== 'beta' ? channelsFirst(rank) : null;
 }
 
 /** TensorFlow: channels last, weights [..., I, O], depthwise [..., O, I]. */

@@ -5,6 +5,12 @@ import { permuted } from '../inputs.mjs';
 import { given, likeOf, ncOrder, returned } from './layout.mjs';
 import { oneNode } from './onnx.mjs';
 
+const windows = (kernel, stride, padding) => ({
+  kernel_shape: [kernel, kernel],
+  strides: [stride, stride],
+  pads: [padding, padding, padding, padding],
+});
+
 const OPS = {
   matmul: () => ['MatMul', ['a', 'b']],
   conv: ({ rank, stride, padding, groups }) => [
@@ -15,6 +21,9 @@ const OPS = {
   softmax: () => ['Softmax', ['x'], { axis: 1 }],
   layernorm: () => ['LayerNormalization', ['x', 'gamma', 'beta'], { axis: 1, epsilon: 1e-5 }],
   add: () => ['Add', ['x', 'z']],
+  maxpool: ({ kernel, stride, padding }) => ['MaxPool', ['x'], windows(kernel, stride, padding)],
+  avgpool: ({ kernel, stride, padding }) => ['AveragePool', ['x'], windows(kernel, stride, padding)],
+  permute: ({ order }) => ['Transpose', ['x'], { perm: order }],
 };
 
 export async function open() {

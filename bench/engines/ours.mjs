@@ -24,6 +24,11 @@ const OPS = {
   groupnorm: (vg, { x, gamma, beta }, { groups }) => vg.groupNorm(x, gamma, beta, { groups }),
   batchnorm: (vg, { x, gamma, beta, mean, variance }) => vg.batchNorm(x, gamma, beta, mean, variance, { training: true }),
   add: (vg, { x, z }) => vg.add(x, z),
+  maxpool: (vg, { x }, { kernel, stride, padding }) => vg.maxPool2d(x, { kernel, stride, padding }),
+  avgpool: (vg, { x }, { kernel, stride, padding }) => vg.avgPool2d(x, { kernel, stride, padding }),
+  resize: (vg, { x }, { y }) => vg.resize(x, y.slice(1, -1)),
+  windows: (vg, { x }, { kernel, stride }) => vg.unfold(x, { window: kernel, stride }),
+  permute: (vg, { x }, { order }) => vg.permute(x, order),
   chain: (vg, { x, z, v }) => vg.add(vg.mulScalar(vg.relu(vg.add(vg.mul(x, z), v)), 0.5), x),
 };
 

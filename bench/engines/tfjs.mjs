@@ -57,6 +57,10 @@ const OPS = {
   },
   batchnorm: (tf, [x, gamma, beta]) => standard(tf, x, [0, 1, 2]).mul(gamma).add(beta),
   add: (tf, [x, z]) => tf.add(x, z),
+  maxpool: (tf, [x], { kernel, stride, padding }) => tf.maxPool(x, kernel, stride, padding, 'floor'),
+  avgpool: (tf, [x], { kernel, stride, padding }) => tf.avgPool(x, kernel, stride, padding, 'floor'),
+  resize: (tf, [x], { y }) => tf.image.resizeBilinear(x, y.slice(1, -1), false, true),
+  permute: (tf, [x], { order }) => tf.transpose(x, order),
   chain: (tf, [x, z, v]) => tf.relu(x.mul(z).add(v)).mul(0.5).add(x),
 };
 
@@ -69,6 +73,7 @@ async function finish(tf, device) {
 }
 
 function prepareOp(tf, device, c, pass, inputs) {
+  if (!OPS[c.kind]) throw new Error(`no op for ${c.kind}`);
   const names = c.gradients.length > 0 ? c.gradients : Object.keys(inputs);
   const tensors = Object.fromEntries(
     Object.entries(inputs).map(([name, host]) => {

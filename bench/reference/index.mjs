@@ -3,6 +3,7 @@
 import { inputsOf, numel, places } from '../inputs.mjs';
 import { outputsOf } from '../cases.mjs';
 import { conv } from './conv.mjs';
+import { avgpool, maxpool, permute, resize, windows } from './movers.mjs';
 import { attention, matmul } from './products.mjs';
 import { batchnorm, groupnorm, layernorm, softmax } from './norms.mjs';
 import { LOSSES } from './step_losses.mjs';
@@ -12,7 +13,8 @@ const chain = ({ x, z, v }) => ({ y: (i) => Math.max(0, x[i] * z[i] + v[i]) * 0.
 const step = () => ({ y: (i) => LOSSES[i] });
 
 /** By kind: inputs and case -> a function of the place for each output. */
-const KINDS = { matmul, conv, attention, softmax, layernorm, groupnorm, batchnorm, add, chain, step };
+const MOVERS = { add, chain, maxpool, avgpool, resize, windows, permute };
+const KINDS = { matmul, conv, attention, softmax, layernorm, groupnorm, batchnorm, ...MOVERS, step };
 
 /** @returns {Record<string, { at: number[], want: number[] }>} */
 export function reference(c, pass) {
