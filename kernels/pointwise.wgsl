@@ -25,6 +25,7 @@ alias R = f32; // @spec f32 f16 i32 u32
 
 // How an input is read: SAME, SCALAR, TRAILING, ROWS, anything else (i / div) % mod.
 const SAME = 0u; const SCALAR = 1u; const TRAILING = 2u; const ROWS = 3u;
+override WG: u32 = 64u;
 override A_FORM: u32 = 0u;
 override B_FORM: u32 = 0u;
 override C_FORM: u32 = 0u;
@@ -76,9 +77,9 @@ fn place(form: u32, i: u32, div: u32, modulus: u32) -> u32 {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
-  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   let a = E(a_in[place(A_FORM, i, params.a_div, params.a_mod)]);
   let b = E(b_in[place(B_FORM, i, params.b_div, params.b_mod)]);
@@ -87,13 +88,13 @@ fn pointwise(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg
   y[i] = evaluate(a, b, c, d);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn pointwise_pair(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) nwg: vec3<u32>,
   @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
-  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   let a = E(a_in[place(A_FORM, i, params.a_div, params.a_mod)]);
   let b = E(b_in[place(B_FORM, i, params.b_div, params.b_mod)]);
@@ -104,13 +105,13 @@ fn pointwise_pair(
   second[i] = evaluate_second(a, b, c, d, E(r));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn pointwise_quads(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) nwg: vec3<u32>,
   @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
-  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n / 4u) { return; }
   let a = vec4<E>(vec4(a_quads[place(A_FORM, i, params.a_div, params.a_mod)]));
   let b = vec4<E>(vec4(b_quads[place(B_FORM, i, params.b_div, params.b_mod)]));
@@ -120,13 +121,13 @@ fn pointwise_quads(
     evaluate(a.x, b.x, c.x, d.x), evaluate(a.y, b.y, c.y, d.y), evaluate(a.z, b.z, c.z, d.z), evaluate(a.w, b.w, c.w, d.w));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn pointwise_quads_pair(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) nwg: vec3<u32>,
   @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
-  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n / 4u) { return; }
   let a = vec4<E>(vec4(a_quads[place(A_FORM, i, params.a_div, params.a_mod)]));
   let b = vec4<E>(vec4(b_quads[place(B_FORM, i, params.b_div, params.b_mod)]));
@@ -140,13 +141,13 @@ fn pointwise_quads_pair(
     evaluate_second(a.z, b.z, c.z, d.z, E(r.z)), evaluate_second(a.w, b.w, c.w, d.w, E(r.w)));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn pointwise_strided(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) nwg: vec3<u32>,
   @builtin(local_invocation_id) lid: vec3<u32>,
 ) {
-  let i = (wid.x + wid.y * nwg.x) * 64u + lid.x;
+  let i = (wid.x + wid.y * nwg.x) * WG + lid.x;
   if (i >= params.n) { return; }
   var rest = i;
   let i0 = rest % params.size0; rest = rest / params.size0;

@@ -16,13 +16,17 @@ override WG: u32 = 64u;
 override INCLUDE_PAD: bool = true; // avg_pool: padding counts in the divisor
 override DILATED: bool = true;     // without dilation there is less to divide
 override BINS: bool = false;       // avg_pool: windows are bins, which d, h, w and od, oh, ow alone tell
+override VOLUME: bool = true;      // D takes part
+// Strides: known to the compiler, for the adjoints divide by them.
+override SD: u32 = 1u;
+override SH: u32 = 1u;
+override SW: u32 = 1u;
 
 struct Params {
   n: u32, c: u32,                   // elements written; channels (both in V)
   d: u32, h: u32, w: u32,           // input: depth; height; width
   od: u32, oh: u32, ow: u32,        // output: depth; height; width
   kd: u32, kh: u32, kw: u32,        // window
-  sd: u32, sh: u32, sw: u32,        // stride
   pd: i32, ph: i32, pw: i32,        // padding before, plus
   ld: u32, lh: u32, lw: u32,        // dilation
   ed: i32, eh: i32, ew: i32,        // padding after, plus
@@ -56,9 +60,12 @@ fn window(o: u32, length: u32, windows: u32, size: u32, stride: u32, before: i32
   let padded = min(i32(size), (i32(length) + after - start + l - 1) / l);
   return Window(start, first, end, select(end - first, padded, INCLUDE_PAD));
 }
-fn window_d(o: u32) -> Window { return window(o, params.d, params.od, params.kd, params.sd, params.pd, params.ed, params.ld); }
-fn window_h(o: u32) -> Window { return window(o, params.h, params.oh, params.kh, params.sh, params.ph, params.eh, params.lh); }
-fn window_w(o: u32) -> Window { return window(o, params.w, params.ow, params.kw, params.sw, params.pw, params.ew, params.lw); }
+fn window_d(o: u32) -> Window {
+  if (!VOLUME) { return Window(0, 0, 1, 1); }
+  return window(o, params.d, params.od, params.kd, SD, params.pd, params.ed, params.ld);
+}
+fn window_h(o: u32) -> Window { return window(o, params.h, params.oh, params.kh, SH, params.ph, params.eh, params.lh); }
+fn window_w(o: u32) -> Window { return window(o, params.w, params.ow, params.kw, SW, params.pw, params.ew, params.lw); }
 
 // Windows of an axis that may hold input element i: from .x to .y - 1.
 fn holders(i: u32, length: u32, size: u32, stride: u32, before: i32, dilation: u32, windows: u32) -> vec2<u32> {
@@ -68,15 +75,19 @@ fn holders(i: u32, length: u32, size: u32, stride: u32, before: i32, dilation: u
   let low = select(0u, (u32(reach) + stride - 1u) / stride, reach > 0);
   return vec2(low, min(windows, u32(at) / stride + 1u));
 }
-fn holders_d(i: u32) -> vec2<u32> { return holders(i, params.d, params.kd, params.sd, params.pd, params.ld, params.od); }
-fn holders_h(i: u32) -> vec2<u32> { return holders(i, params.h, params.kh, params.sh, params.ph, params.lh, params.oh); }
-fn holders_w(i: u32) -> vec2<u32> { return holders(i, params.w, params.kw, params.sw, params.pw, params.lw, params.ow); }
+fn holders_d(i: u32) -> vec2<u32> {
+  if (!VOLUME) { return vec2(0u, 1u); }
+  return holders(i, params.d, params.kd, SD, params.pd, params.ld, params.od);
+}
+fn holders_h(i: u32) -> vec2<u32> { return holders(i, params.h, params.kh, SH, params.ph, params.lh, params.oh); }
+fn holders_w(i: u32) -> vec2<u32> { return holders(i, params.w, params.kw, SW, params.pw, params.lw, params.ow); }
 
 struct Position { n: u32, d: u32, h: u32, w: u32, c: u32 }
 fn position(i: u32, d: u32, h: u32, w: u32) -> Position {
   let pixel = i / params.c;
   let row = pixel / w;
   let plane = row / h;
+  if (!VOLUME) { return Position(plane, 0u, row % h, pixel % w, i % params.c); }
   return Position(plane / d, plane % d, row % h, pixel % w, i % params.c);
 }
 fn output_position(i: u32) -> Position { return position(i, params.od, params.oh, params.ow); }

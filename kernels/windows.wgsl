@@ -8,13 +8,14 @@ alias V = f32; // @spec f32 f16 vec4<f32> vec4<f16>
 alias A = f32; // @spec V: f32 f32 vec4<f32> vec4<f32>
 
 override WG: u32 = 64u;
+override SH: u32 = 1u; // stride along y: known to the compiler, for fold divides by it
+override SW: u32 = 1u; // along x
 
 struct Params {
   n: u32, c: u32,         // elements written; channels (both in V)
   h: u32, w: u32,         // map: height; width
   yn: u32, xn: u32,       // windows along y; along x
   kh: u32, kw: u32,       // window: height; width
-  sh: u32, sw: u32,       // stride along y; along x
   ph: u32, pw: u32,       // rows above the map in the first window; columns left of it
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,8 +34,8 @@ fn unfold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: v
   let cell = row / params.kh;
   let line = cell / params.xn;
   // Below 0 these wrap around and fail the comparison.
-  let h = (line % params.yn) * params.sh + row % params.kh - params.ph;
-  let w = (cell % params.xn) * params.sw + tap % params.kw - params.pw;
+  let h = (line % params.yn) * SH + row % params.kh - params.ph;
+  let w = (cell % params.xn) * SW + tap % params.kw - params.pw;
   var v = V();
   if (h < params.h && w < params.w) { v = x[(((line / params.yn) * params.h + h) * params.w + w) * params.c + i % params.c]; }
   y[i] = v;
@@ -56,14 +57,14 @@ fn fold(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   let row = pixel / params.w;
   let h = row % params.h;
   let w = pixel % params.w;
-  let ry = holders(h, params.kh, params.sh, params.ph, params.yn);
-  let rx = holders(w, params.kw, params.sw, params.pw, params.xn);
+  let ry = holders(h, params.kh, SH, params.ph, params.yn);
+  let rx = holders(w, params.kw, SW, params.pw, params.xn);
   var sum = A();
   for (var a = ry.x; a < ry.y; a++) {
     for (var left = max(rx.x, rx.y) - rx.x; left > 0u; left--) {
       let b = rx.y - left;
       let cell = ((row / params.h) * params.yn + a) * params.xn + b;
-      let tap = (cell * params.kh + (h + params.ph - a * params.sh)) * params.kw + (w + params.pw - b * params.sw);
+      let tap = (cell * params.kh + (h + params.ph - a * SH)) * params.kw + (w + params.pw - b * SW);
       sum += A(windows[tap * params.c + i % params.c]);
     }
   }

@@ -36,7 +36,7 @@ export function broadcast(name: string, inputs: readonly (Spec | null)[]): numbe
 }
 
 /** Dispatch of an expression over the context's inputs into its first output. */
-export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'outputs'>, e: Expression): Dispatch[] {
+export function lowerPointwise(c: Pick<LowerContext<unknown>, 'caps' | 'inputs' | 'outputs'>, e: Expression): Dispatch[] {
   const out = c.outputs[0]!;
   const inputs = c.inputs.filter((r): r is Ref => r !== null);
   const n = numel(out.shape);
@@ -54,28 +54,26 @@ export function lowerPointwise(c: Pick<LowerContext<unknown>, 'inputs' | 'output
     readBy[`${name.toUpperCase()}_FORM`] = form(div, mod, n);
   });
   strided(inputs, out.shape, params, !simple);
-  const evaluation = evaluationType(
-    inputs.map((r) => r.dtype),
-    out.dtype,
-  );
   const [a, b, cc, d] = all;
+  const dtypes = inputs.map((r) => r.dtype);
   const named = (expr: string): string => expr.replace(/\bp(\d)\b/g, 'params.p$1');
-  const spec = { E: evaluation, R: out.dtype, r: named(e.expr), ...(e.second && { s: named(e.second) }) };
+  const spec = { E: evaluationType(dtypes, out.dtype), R: out.dtype, r: named(e.expr), ...(e.second && { s: named(e.second) }) };
   const { 1: second } = c.outputs;
+  const WG = c.caps.software ? 64 : 128;
   if (quads) {
     const given = Object.fromEntries(
       NAMES.map((name, i) => [`${name.toUpperCase()}Q`, inVectors(forms[i]!) ? `vec4<${all[i].dtype}>` : all[i].dtype]),
     );
     const bindings = { a_quads: a, b_quads: b, c_quads: cc, d_quads: d, y_quads: out };
-    const grid = grid1d(Math.ceil(n / 4 / 64));
-    const options = { spec: { ...spec, ...given }, overrides: readBy };
+    const grid = grid1d(Math.ceil(n / 4 / WG));
+    const options = { spec: { ...spec, ...given }, overrides: { ...readBy, WG } };
     if (!second) return [dispatch(pointwise_quads, bindings, params as never, grid, options)];
     return [dispatch(pointwise_quads_pair, { ...bindings, second_quads: second }, params as never, grid, options)];
   }
   const types = Object.fromEntries(NAMES.map((name, i) => [name.toUpperCase(), all[i].dtype]));
   const bindings = { a_in: a, b_in: b, c_in: cc, d_in: d, y: out };
-  const grid = grid1d(Math.ceil(n / 64));
-  const options = { spec: { ...types, ...spec }, overrides: simple ? readBy : {} };
+  const grid = grid1d(Math.ceil(n / WG));
+  const options = { spec: { ...types, ...spec }, overrides: { ...(simple && readBy), WG } };
   if (!second) return [dispatch(simple ? pointwise : pointwise_strided, bindings, params as never, grid, options)];
   return [dispatch(pointwise_pair, { ...bindings, second }, params as never, grid, options)];
 }

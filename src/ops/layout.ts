@@ -47,12 +47,8 @@ const sliceDx = defineOp({
   call: (g: Tensor, whole: Part) => ({ inputs: [g], attrs: whole }),
   infer: ([g], { shape }) => ({ shape, dtype: g.dtype }),
   lower({ caps, inputs: [g], outputs: [dx], attrs: { start, step, shape } }) {
-    return placeDispatch(
-      caps,
-      g,
-      dx,
-      shape.map((out, i) => ({ out, size: g.shape[i], start: start[i], step: step[i] })),
-    );
+    const places = shape.map((out, i) => ({ out, size: g.shape[i], start: start[i], step: step[i] }));
+    return placeDispatch(caps, g, dx, places);
   },
   vjp: ({ inputs: [g], grads: [gg], attrs }): Thunk[] => [() => sliceOp(gg, { ...attrs, shape: g.shape })],
 });
@@ -115,14 +111,8 @@ const padOp = defineOp({
   call: (x: Tensor, attrs: PadAttrs) => ({ inputs: [x], attrs }),
   infer: ([x], { before, after }) => ({ shape: x.shape.map((d, i) => d + before[i] + after[i]), dtype: x.dtype }),
   lower({ caps, inputs: [x], outputs: [y], attrs: { before, mode, value } }) {
-    return placeDispatch(
-      caps,
-      x,
-      y,
-      y.shape.map((out, i) => ({ out, size: x.shape[i], start: before[i], step: 1 })),
-      mode,
-      value,
-    );
+    const places = y.shape.map((out, i) => ({ out, size: x.shape[i], start: before[i], step: 1 }));
+    return placeDispatch(caps, x, y, places, mode, value);
   },
   vjp({ inputs: [x], grads: [g], attrs: { before, after, mode } }): Thunk[] {
     if (mode === 'constant') return [() => padOp(g, { before: before.map((b) => -b), after: after.map((a) => -a), mode, value: 0 })];
@@ -214,15 +204,9 @@ const concatOp = defineOp({
   // A missing part is zeros: the gradient of a split of which not every output is used.
   call: (parts: readonly (Tensor | null)[], joint: Joint) => ({ inputs: [...parts], attrs: joint }),
   infer(inputs, { axis, sizes }) {
-    const some = inputs.find((s) => s !== null)!;
-    return {
-      shape: along(
-        some.shape,
-        axis,
-        sizes.reduce((a, b) => a + b, 0),
-      ),
-      dtype: some.dtype,
-    };
+    const { shape, dtype } = inputs.find((s) => s !== null)!;
+    const whole = sizes.reduce((a, b) => a + b, 0);
+    return { shape: along(shape, axis, whole), dtype };
   },
   lower: (c) => lowerJoin(c, c.inputs, c.attrs.sizes, c.outputs[0], c.attrs.axis),
   vjp({ inputs, grads: [g], attrs }): (Thunk | null)[] {

@@ -31,12 +31,10 @@ function sizes(a: Spec, b: Spec, { transA, transB }: Attrs): { m: number; n: num
   return { m: transA ? a1 : a0, k: transA ? a0 : a1, kb: transB ? b1 : b0, n: transB ? b0 : b1 };
 }
 
-const batchShape = (a: Spec, b: Spec): number[] => [
-  ...broadcast(
-    'matmul',
-    [a, b].map((s) => ({ shape: s.shape.slice(0, -2), dtype: s.dtype })),
-  ),
-];
+function batchShape(...both: readonly [Spec, Spec]): number[] {
+  const outer = both.map(({ shape, dtype }) => ({ shape: shape.slice(0, -2), dtype }));
+  return broadcast('matmul', outer);
+}
 
 /** Batch axes merged as far as the strides of both operands allow: [size, stride of a, stride of b]. */
 function batchAxes(a: Spec, b: Spec, batch: readonly number[]): [number, number, number][] {

@@ -10,9 +10,6 @@ import { loss_scale } from '../gen/loss_scale.ts';
 import { adam, adamw, lion, rmsprop, sgd } from '../gen/optim.ts';
 import { elementLaunch, vector } from './lanes.ts';
 
-/** That add up the squares of one range. */
-const WORKGROUPS = 256;
-
 export type UpdateKind = 'adamw' | 'adam' | 'sgd' | 'rmsprop' | 'lion';
 interface UpdateAttrs {
   kind: UpdateKind;
@@ -69,14 +66,15 @@ export const clipFactor = defineOp({
   call: (ranges: Tensor[], maxNorm: number) => ({ inputs: ranges, attrs: { maxNorm: bound(maxNorm) } }),
   infer: () => ({ shape: [2], dtype: 'f32' }),
   lower(c) {
-    const WG = c.caps.software ? c.caps.subgroupSize : 64;
+    // Lanes, workgroups that add up the squares of a range, and how often a lane of theirs comes by at least.
+    const [WG, most, turns] = c.caps.software ? [c.caps.subgroupSize, 256, 8] : [256, 1024, 2];
     const ranges = c.inputs.map((r) => {
       const { V, W } = vector('f32', numel(r.shape));
       const n = numel(r.shape) / W;
-      const chunk = WG * Math.max(8, Math.ceil(n / WG / WORKGROUPS));
+      const chunk = WG * Math.max(turns, Math.ceil(n / WG / most));
       return { g: r, V, n, chunk, groups: Math.ceil(n / chunk) };
     });
-    const total = WG * ranges.reduce((sum, { groups }) => sum + groups, 0);
+    const total = ranges.reduce((sum, { groups }) => sum + groups, 0);
     const partials = c.scratch([total]);
     let offset = 0;
     const sums = ranges.map(({ g, V, n, chunk, groups }) => {
@@ -84,7 +82,7 @@ export const clipFactor = defineOp({
         spec: { V },
         overrides: { WG },
       });
-      offset += WG * groups;
+      offset += groups;
       return d;
     });
     return [
@@ -94,6 +92,7 @@ export const clipFactor = defineOp({
         { sums: partials, clip: c.outputs[0] },
         { n: total, chunk: 0, offset: 0, max_norm: c.attrs.maxNorm, scale: 0 },
         [1, 1, 1],
+        { overrides: { WG } },
       ),
     ];
   },

@@ -15,13 +15,10 @@ const permuteOp = defineOp({
   lower({ caps, inputs: [x], outputs: [y], attrs }) {
     return copyView(caps, x, permuted(contiguous(x.shape), attrs.order), y);
   },
-  vjp: ({ attrs: { order }, grads: [g] }): Thunk[] => [
-    () =>
-      permuteOp(
-        g,
-        order.map((_, i) => order.indexOf(i)),
-      ),
-  ],
+  vjp({ attrs: { order }, grads: [g] }): Thunk[] {
+    const back = order.map((_, i) => order.indexOf(i));
+    return [() => permuteOp(g, back)];
+  },
 });
 
 /** Axis i of the result is axis `order[i]` of x. No copy where only axes of size 1 move. @throws ShapeError unless a permutation. */
@@ -32,12 +29,9 @@ export const permute = door('permute', { x: aTensor, order: integers() }, (x: Te
     throw new ShapeError(`permute: got order [${order}] for [${x.shape}], expected each of its ${rank} axes once.`);
   }
   const long = full.filter((a) => x.shape[a] !== 1);
-  if (long.every((a, i) => i === 0 || a > long[i - 1]))
-    return reshape(
-      x,
-      full.map((a) => x.shape[a]),
-    );
-  return permuteOp(x, full);
+  if (!long.every((a, i) => i === 0 || a > long[i - 1])) return permuteOp(x, full);
+  const shape = full.map((a) => x.shape[a]);
+  return reshape(x, shape);
 });
 
 /** Two axes exchanged; the last two unless said otherwise. */

@@ -27,14 +27,15 @@ function launch(
   const channels = written.shape.at(-1)!;
   const { V, W } = vector(written.dtype, channels);
   const n = numel(written.shape) / W;
-  const { overrides, grid } = elementLaunch(c.caps, n);
-  const DILATED = Number(axes.some((a) => a.dilation > 1));
+  const { overrides: lanes, grid } = elementLaunch(c.caps, n);
+  const { params, overrides: own } = poolParams(input, output, axes);
+  const overrides = { ...lanes, ...own };
   return {
-    params: { n, c: channels / W, ...poolParams(input, output, axes) } as never,
+    params: { n, c: channels / W, ...params } as never,
     grid,
-    bins: { spec: { V }, overrides: { ...overrides, DILATED: 0, BINS: 1 } },
-    options: { spec: { V }, overrides: { ...overrides, DILATED } },
-    averaging: { spec: { V }, overrides: { ...overrides, DILATED, INCLUDE_PAD: Number(includePad) } },
+    bins: { spec: { V }, overrides: { ...overrides, BINS: 1 } },
+    options: { spec: { V }, overrides },
+    averaging: { spec: { V }, overrides: { ...overrides, INCLUDE_PAD: Number(includePad) } },
   };
 }
 

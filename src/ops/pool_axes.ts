@@ -83,9 +83,10 @@ export function expectSpatial(name: string, x: Spec, spatial: number): void {
 /** Sizes of D, H and W, of the missing ones 1. */
 export const spatial3 = (shape: readonly number[]): number[] => [1, 1, ...shape.slice(1, -1)].slice(-3);
 
-/** Fields of the kernels' Params, but n and c. */
-export function poolParams(input: readonly number[], output: readonly number[], axes: readonly PoolAxis[]): Record<string, number> {
+/** Fields of the kernels' Params, but n and c, and their overrides that tell of axes. */
+export function poolParams(input: readonly number[], output: readonly number[], axes: readonly PoolAxis[]) {
   const params: Record<string, number> = {};
+  const [SD, SH, SW] = [1, 1, 1, ...axes.map((a) => a.stride)].slice(-3);
   const sizes = spatial3(input);
   const outs = spatial3(output);
   ['d', 'h', 'w'].forEach((name, i) => {
@@ -94,11 +95,10 @@ export function poolParams(input: readonly number[], output: readonly number[], 
       [name]: sizes[i],
       [`o${name}`]: outs[i],
       [`k${name}`]: a.kernel,
-      [`s${name}`]: a.stride,
       [`p${name}`]: a.before,
       [`l${name}`]: a.dilation,
       [`e${name}`]: a.after,
     });
   });
-  return params;
+  return { params, overrides: { SD, SH, SW, VOLUME: Number(input.length === 5), DILATED: Number(axes.some((a) => a.dilation > 1)) } };
 }

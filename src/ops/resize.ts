@@ -57,9 +57,8 @@ function launch(
   const { overrides, grid } = elementLaunch(caps, n);
   const [ld, lh, lw] = [KEPT, KEPT, ...lines].slice(-3) as [Line, Line, Line];
   const scales = { scale_d: ld.scale, scale_h: lh.scale, scale_w: lw.scale, shift_d: ld.shift, shift_h: lh.shift, shift_w: lw.shift };
-  const inverse = lw.scale === 0 ? ow : 1 / lw.scale; // of the adjoint
   return {
-    params: { n, c: inner / W, d, h, w, od, oh, ow, inverse, rounding, ...scales },
+    params: { n, c: inner / W, d, h, w, od, oh, ow, rounding, ...scales },
     grid,
     options: { spec: { V }, overrides: { ...overrides, LINEAR: Number(linear) } },
   };
@@ -79,7 +78,9 @@ const resizeOp = defineOp({
   flops: ([x], [y], { linear }) => (linear ? numel(y.shape) * 3 * (2 ** (x.shape.length - 2) - 1) : 0),
 });
 
-/** Adjoint: `size` is the input's. One pass an axis that changes, the last axis first. */
+// One pass an axis that changes, the last axis first; GPUs, where passes cost more than sums, take both axes of a map where few outputs
+// look at an input.
+/** Adjoint: `size` is the input's. */
 const resizeDx = defineOp({
   name: 'resize_dx',
   call: (g: Tensor, attrs: Attrs) => ({ inputs: [g], attrs }),
@@ -91,21 +92,18 @@ const resizeDx = defineOp({
       .filter((i) => size[i] !== c.inputs[0].shape[i + 1] || !same(lines[i]))
       .reverse();
     let from = c.inputs[0];
-    return axes.map((axis, k): Dispatch => {
-      const shape = from.shape.map((s, i) => (i === axis + 1 ? size[axis] : s));
-      const to = k === axes.length - 1 ? c.outputs[0] : c.scratch(shape, from.dtype);
-      const [own, other] = [size[axis], from.shape[axis + 1]];
-      const spec = { shape, dtype: to.dtype };
-      const { params, grid, options } = launch(
-        c.caps,
-        spec,
-        numel(shape.slice(axis + 2)),
-        [1, 1, own],
-        [1, 1, other],
-        [lines[axis]],
-        c.attrs,
-      );
-      const made = dispatch(resize_dx, { g: from, dx: to }, params, grid, options);
+    const [w, h] = axes;
+    const plane = !c.caps.software && h === w - 1 && [h, w].every((i) => from.shape[i + 1] <= 4 * size[i]);
+    const passes = plane ? [[h, w], ...axes.slice(2).map((i) => [i])] : axes.map((i) => [i]);
+    return passes.map((pass, k): Dispatch => {
+      const shape = from.shape.map((s, i) => (pass.includes(i - 1) ? size[i - 1] : s));
+      const to = k === passes.length - 1 ? c.outputs[0] : c.scratch(shape, from.dtype);
+      const ends = [shape, from.shape].map((all) => [1, 1, ...pass.map((i) => all[i + 1])].slice(-3));
+      const inner = numel(shape.slice(pass.at(-1)! + 2));
+      const own = pass.map((i) => lines[i]);
+      const { params, grid, options } = launch(c.caps, { shape, dtype: to.dtype }, inner, ends[0], ends[1], own, c.attrs);
+      const overrides = { ...options.overrides, PLANE: pass.length - 1 };
+      const made = dispatch(resize_dx, { g: from, dx: to }, params, grid, { spec: options.spec, overrides });
       from = to;
       return made;
     });

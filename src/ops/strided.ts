@@ -2,8 +2,9 @@
 // Strided views of a tensor's memory and the one dispatch that copies one view onto another (kernels/layout.wgsl).
 import { ShapeError } from '../errors.ts';
 import { numel } from '../engine/dtype.ts';
-import { dispatch, type Dispatch, type Ref } from '../engine/op.ts';
+import { dispatch, grid1d, type Dispatch, type Ref } from '../engine/op.ts';
 import { copy } from '../gen/layout.ts';
+import { transpose } from '../gen/transpose.ts';
 import type { Caps } from '../gpu/caps.ts';
 import { elementLaunch } from './lanes.ts';
 
@@ -62,6 +63,20 @@ function vectorised(axes: readonly Axis[], from: View, to: View): Axis[] | null 
   );
 }
 
+const SIDE = 32; // of a square of `transpose`
+
+/**
+ * Squares that the axes make, once those along which y and x are contiguous go first: what a GPU needs to touch both sides in runs. 0 where
+ * that is one axis, or one of them so short that squares would be half empty.
+ */
+function squares(axes: Axis[]): number {
+  const fast = axes.findIndex(({ x }) => x === 1);
+  if (fast < 1 || axes[0].y !== 1 || Math.min(axes[0].size, axes[fast].size) < SIDE / 2) return 0;
+  axes.splice(1, 0, ...axes.splice(fast, 1));
+  if (axes.length === 2) axes.push({ size: 1, x: 0, y: 0 });
+  return axes.reduce((n, { size }, i) => n * Math.ceil(size / (i < 2 ? SIDE : 1)), 1);
+}
+
 /** Copies view `from` of x onto view `to` of y, of the same shape; nothing if it is empty. @throws ShapeError past seven separate axes. */
 export function copyView(caps: Caps, x: Ref, from: View, y: Ref, to: View = contiguous(from.shape)): Dispatch[] {
   if (numel(from.shape) === 0) return [];
@@ -71,7 +86,8 @@ export function copyView(caps: Caps, x: Ref, from: View, y: Ref, to: View = cont
   const width = fours ? 4 : 1;
   if (axes.length > AXES)
     throw new ShapeError(`copy: [${from.shape}] has ${axes.length} separate axes, expected at most ${AXES}.`, 'Rearrange in two steps.');
-  const n = numel(from.shape) / width;
+  const tiles = caps.software ? 0 : squares(axes);
+  const n = tiles || numel(from.shape) / width;
   const params: Record<string, number> = { n, x_offset: from.offset / width, y_offset: to.offset / width };
   for (let k = 0; k < AXES; k++) {
     const axis = k === AXES - 1 ? axes[axes.length - 1] : k < axes.length - 1 ? axes[k] : undefined; // the first axis goes last
@@ -79,12 +95,10 @@ export function copyView(caps: Caps, x: Ref, from: View, y: Ref, to: View = cont
     params[`x${k}`] = (axis?.x ?? 0) >>> 0;
     params[`y${k}`] = (axis?.y ?? 0) >>> 0;
   }
-  const { overrides, grid } = elementLaunch(caps, n);
   const T = x.dtype === 'f16' ? 'f16' : 'u32';
-  return [
-    dispatch(copy, { x, y }, params as never, grid, {
-      spec: { T: fours ? `vec4<${T}>` : T },
-      overrides: { ...overrides, RANK: Math.max(1, axes.length) },
-    }),
-  ];
+  const spec = { T: fours ? `vec4<${T}>` : T };
+  const RANK = Math.max(1, axes.length);
+  if (tiles) return [dispatch(transpose, { x, y }, params as never, grid1d(tiles), { spec, overrides: { RANK } })];
+  const { overrides, grid } = elementLaunch(caps, n);
+  return [dispatch(copy, { x, y }, params as never, grid, { spec, overrides: { ...overrides, RANK } })];
 }

@@ -32,12 +32,8 @@ function launch({
   const { V, W } = vector(written.dtype, c);
   const n = numel(written.shape) / W;
   const { overrides, grid } = elementLaunch(caps, n);
-  const [h, w] = size,
-    [yn, xn] = count,
-    [kh, kw] = window,
-    [sh, sw] = stride,
-    [ph, pw] = padding;
-  return { params: { n, c: c / W, h, w, yn, xn, kh, kw, sh, sw, ph, pw }, grid, options: { spec: { V }, overrides } };
+  const [[h, w], [yn, xn], [kh, kw], [SH, SW], [ph, pw]] = [size, count, window, stride, padding];
+  return { params: { n, c: c / W, h, w, yn, xn, kh, kw, ph, pw }, grid, options: { spec: { V }, overrides: { ...overrides, SH, SW } } };
 }
 
 const unfoldOp = defineOp({

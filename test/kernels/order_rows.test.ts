@@ -48,7 +48,7 @@ const IDS = [
  * `debug`; and what only empty tensors have (order.test.ts).
  */
 const FOR_OTHERS =
-  /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^(check_index|fill|split_finish)\.wgsl$/;
+  /_(blocks|matrices)\.wgsl$|^attention_(softmax|softmax_grad|narrow|narrow_grad)\.wgsl$|^(check_index|fill|split_finish|transpose)\.wgsl$/;
 const named = (ids: readonly string[]) =>
   Object.values(families)
     .flatMap(rows)
@@ -65,6 +65,11 @@ it('workgroups in reversed and interleaved order give the same bits, in every ke
     files.filter((name) => !covered.has(name)),
     'add a row of these to IDS',
   ).toEqual([]);
+});
+
+it('and those of permutations through squares', async () => {
+  const covered = await orderDoesNotMatter(named(['transpose: 63 x 65']), { software: false });
+  expect([...covered]).toContain('transpose.wgsl');
 });
 
 it('and those of narrow heads of attention', async () => {
