@@ -14,7 +14,7 @@ const KT = 4u;
 const KB = 8u; // the host counts workgroups by it
 
 // [slices, rows]: factor, log-sum, delta, 1 / norm; then [slices, keys], the cols, whose x becomes the sum of dS (key bias's gradient);
-// filled by attention_delta and attention_norms
+// filled by attention_delta and attention_key_norms
 @group(0) @binding(4) var<storage, read_write> stats: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> dy: array<T>;                 // y's strides
 @group(0) @binding(7) var<storage, read_write> grad_q: array<T>;       // q's strides

@@ -17,7 +17,7 @@ const W = 1u; // @spec V: 1u 1u 1u 1u 4u 4u
 const MAGNITUDE = 0x7fffffffu; // @spec V: 0x7fffffffu 0x7fffffffu 0xffffffffu 0xffffffffu 0x7fffffffu 0x7fffffffu
 
 override OP: u32 = 0u;       // 0 sum, 1 max, 2 min, 3 product
-override PRE: u32 = 0u;      // on reading: 0 x, 1 x * x, 2 |x|, 3 x != 0
+override PRE: u32 = 0u;      // on reading: 0 x, 1 x * x, 2 |x|, 3 x != 0, 4 x * z
 
 struct Params {
   outer: u32, n: u32, inner: u32, // before the reduced axis; along it; behind it, in V
@@ -30,11 +30,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<A>;        // cols: [outer, parts, inner]
 @group(0) @binding(4) var<storage, read_write> y_rows: array<S>;   // rows: [outer, parts]
 @group(0) @binding(5) var<storage, read_write> index: array<u32>;  // match: [outer, parts, inner]
+@group(0) @binding(6) var<storage, read> z: array<V>;              // [outer, n, inner]; any other where x is not multiplied
 
 fn load(i: u32) -> A {
   let v = A(x[i]);
   if (PRE == 1u) { return v * v; }
   if (PRE == 2u) { return abs(v); }
+  if (PRE == 4u) { return v * A(z[i]); }
   if (PRE == 3u) { return select(A(S(0)), A(S(1)), (bitcast<B>(v) & B(MAGNITUDE)) != B(0u)); }
   return v;
 }

@@ -102,6 +102,6 @@ needs(chromium, 'Chromium').it('lift and plan encode into the pass of a page, an
     /end$/,
   );
   expect(text).toMatch(/^lifted true$/m);
-  expect(text).toMatch(/^planned attention_norms attention_norms attention_narrow true$/m);
+  expect(text).toMatch(/^planned attention_norms attention_narrow true$/m);
   expect(text).toMatch(/^voxelgrad: attention\S* .*attention_narrow.* KiB/m);
 });

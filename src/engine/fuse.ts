@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Fusion: neighbouring nodes of a trace replaced by one. The only place where it happens.
 // Pointwise chains: a producer read by one pointwise consumer alone is written into the consumer's expression. Products: what one such
-// consumer computes of their result, if their kernels have it, they do on their way out. Pairs: two expressions that stand together.
+// consumer computes of their result, if their kernels have it, they do on their way out. Sums read the two factors of what they add up.
+// Pairs: two expressions that stand together.
 import { numel } from './dtype.ts';
 import type { Op } from './lower.ts';
 import { byForm, lowerPointwise, MAX_CONSTS, MAX_INPUTS, type Expression } from './pointwise.ts';
@@ -56,8 +57,8 @@ export function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, place
   const out: Node[] = [];
   for (const [at, original] of nodes.entries()) {
     let node = original;
-    while (node.op.pointwise) {
-      const next = intoProduct(node, at, context) ?? absorbOne(node, at, context);
+    for (;;) {
+      const next = node.op.pointwise ? (intoProduct(node, at, context) ?? absorbOne(node, at, context)) : intoSum(node, at, context);
       if (!next) break;
       gone.add(next.absorbed);
       node = next.node;
@@ -86,7 +87,7 @@ function producerOf(t: Tensor | null, node: Node, end: number, { uses, made, pos
   if (!producer || uses.get(t) !== 1 || keep(t)) return null;
   const output = node.outputs[0];
   // A smaller producer would be computed again for every element it is broadcast to; integers need their own evaluation type.
-  if (numel(t.shape) !== numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32'))
+  if (numel(t.shape) < numel(output.shape) || [...producer.inputs, ...node.inputs, t, output].some((x) => x && x.dtype !== 'f32'))
     return null;
   // One dispatch must not bind a buffer both for reading and for writing.
   const arena = placed.get(output)?.buffer;
@@ -137,6 +138,17 @@ function intoProduct(node: Node, end: number, context: Context): Fused | null {
     };
   }
   return null;
+}
+
+/** A sum of what two tensors give multiplied, element by element, of these. */
+function intoSum(node: Node, end: number, context: Context): Fused | null {
+  const [t, ...more] = node.inputs;
+  if (!node.op.ofProduct || more.length > 0) return null;
+  const absorbed = producerOf(t, node, end, context);
+  if (absorbed?.op.pointwise?.(absorbed.attrs).expr !== 'a * b') return null;
+  const { inputs } = absorbed;
+  if (inputs.some((x) => String(x!.shape) !== String(t!.shape))) return null;
+  return { node: { ...node, inputs, attrs: node.op.ofProduct(node.attrs), label: `${node.label} + ${absorbed.op.name}` }, absorbed };
 }
 
 function merge(node: Node, own: Expression, at: number, producer: Node, inner: Expression): Node | null {

@@ -84,6 +84,8 @@ export interface OpDef<Args extends unknown[], A, R, I extends Inputs = Inputs, 
    * cannot. What fusion writes into products.
    */
   epilogue?(attrs: A, expr: string): A | null;
+  /** Attributes with which the op reads two tensors like its input, multiplied, instead. What fusion writes into sums. */
+  ofProduct?(attrs: A): A;
   /** Floating-point operations of one call; for reports and for splitting submits. */
   flops?(inputs: OfInputs<I, Spec>, outputs: OfOutputs<O, Spec>, attrs: A): number;
 }

@@ -22,7 +22,7 @@ import {
   type AttentionAttrs,
   type Geometry,
 } from './attention_layout.ts';
-import { keyNorms, queryNorms } from './attention_norms.ts';
+import { attentionNorms } from './attention_norms.ts';
 import { attentionByProducts, byProducts, positionsByProduct } from './attention_products.ts';
 
 export interface AttentionOptions {
@@ -69,7 +69,7 @@ export const attentionCore = defineOp({
     const g = geometry(q, k, v, c.attrs);
     const T = q.dtype;
     const wg = lanesOf(c.caps);
-    const out = [queryNorms(g, c.attrs, q, tau, rows), keyNorms(g, c.attrs, k ?? q, keyBias, cols)];
+    const out = [attentionNorms(g, c.attrs, [q, k ?? q, tau, keyBias], [rows, cols])];
     const added = positions ?? bias;
     const spec = { T, BIAS: biasSpec(bias, c.attrs) };
     if (byProducts(g, c.caps, T)) {

@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: MIT
 // What attention knows of every query and key beforehand: a factor of its scores, an added term, the inverse of its norm.
 import { dispatch, grid1d, type Dispatch, type Ref } from '../engine/op.ts';
-import { attention_norms } from '../gen/attention_norms.ts';
-import { strideParams, type AttentionAttrs, type Geometry } from './attention_layout.ts';
+import { attention_key_norms, attention_norms } from '../gen/attention_norms.ts';
+import { coreParams, type AttentionAttrs, type Geometry } from './attention_layout.ts';
 
-type Term = { scale: number; term_b: number; term_h: number; term_t: number; multiply: number };
-
-function norms(g: Geometry, { cosine }: AttentionAttrs, x: Ref, side: 'q' | 'k', term: Ref, to: Ref, first: number, how: Term): Dispatch {
-  const tokens = side === 'q' ? g.rows : g.keys;
-  const n = g.slices * tokens;
-  return dispatch(
-    attention_norms,
-    { x, term, norms: to },
-    { n, tokens, heads: g.heads, groups: g.groups, d: g.d, ...strideParams('x', g[side]), cosine: cosine ? 1 : 0, first, ...how },
-    grid1d(Math.ceil(n / 64)),
-    { spec: { T: x.dtype } },
-  );
+function paramsOf(g: Geometry, attrs: AttentionAttrs, tau: unknown, keyBias: unknown, first = 0) {
+  const [cosine, has_tau, has_key_bias] = [attrs.cosine, tau, keyBias].map((v) => (v ? 1 : 0)) as [number, number, number];
+  return { ...coreParams(g, attrs, null), scale: g.scale, cosine, has_tau, has_key_bias, first };
 }
 
-/** [slices, rows, 4] */
-export const queryNorms = (g: Geometry, attrs: AttentionAttrs, q: Ref, tau: Ref | null, to: Ref): Dispatch =>
-  norms(g, attrs, q, 'q', tau ?? q, to, 0, { scale: g.scale, term_b: 0, term_h: tau ? 1 : 0, term_t: 0, multiply: tau ? 1 : 0 });
+/** Of queries [slices, rows, 4] and of keys [slices, keys, 4]. */
+export function attentionNorms(
+  g: Geometry,
+  attrs: AttentionAttrs,
+  [q, k, tau, keyBias]: readonly [Ref, Ref, Ref | null, Ref | null],
+  [row_norms, key_norms]: readonly [Ref, Ref],
+): Dispatch {
+  const bindings = { q, k, tau: tau ?? q, key_bias: keyBias ?? q, row_norms, key_norms };
+  const grid = grid1d(Math.ceil((g.slices * (g.rows + g.keys)) / 64));
+  return dispatch(attention_norms, bindings, paramsOf(g, attrs, tau, keyBias), grid, { spec: { T: q.dtype } });
+}
 
-/** [slices, keys, 4], behind `first` quadruples of something else. */
-export const keyNorms = (g: Geometry, attrs: AttentionAttrs, k: Ref, keyBias: Ref | null, to: Ref, first = 0): Dispatch =>
-  norms(g, attrs, k, 'k', keyBias ?? k, to, first, {
-    scale: 1,
-    term_b: keyBias ? g.keys : 0,
-    term_h: 0,
-    term_t: keyBias ? 1 : 0,
-    multiply: keyBias ? 2 : 0,
-  });
+/** Of keys alone, behind `first` quadruples of something else. */
+export function keyNorms(g: Geometry, attrs: AttentionAttrs, k: Ref, keyBias: Ref | null, key_norms: Ref, first: number): Dispatch {
+  const grid = grid1d(Math.ceil((g.slices * g.keys) / 64));
+  const bindings = { k, key_bias: keyBias ?? k, key_norms };
+  return dispatch(attention_key_norms, bindings, paramsOf(g, attrs, null, keyBias, first), grid, { spec: { T: k.dtype } });
+}

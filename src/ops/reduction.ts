@@ -20,10 +20,11 @@ export interface ReduceOptions {
 interface Attrs {
   readonly axes: readonly number[];
   readonly keepDims: boolean;
+  /** Of two inputs, multiplied: fusion's. */ readonly product?: boolean;
 }
 
 const OP = { sum: 0, max: 1, min: 2, prod: 3 } as const;
-const PRE = { none: 0, square: 1, abs: 2, nonzero: 3 } as const;
+const PRE = { none: 0, square: 1, abs: 2, nonzero: 3, product: 4 } as const;
 export const LONGEST = 1024; // elements that one lane adds up in f32
 
 export function attrsOf(name: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): Attrs {
@@ -60,7 +61,7 @@ function groups(shape: readonly number[], axes: readonly number[]): { size: numb
 
 const lastReduced = (list: readonly { reduced: boolean }[]): number => list.map((g) => g.reduced).lastIndexOf(true);
 
-/** Dispatches that reduce `x` into `y`. `scale` multiplies float sums. */
+/** Dispatches that reduce `x` into `y`, times z where `pre` says so. `scale` multiplies float sums. */
 export function lowerReduce(
   c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>,
   x: Ref,
@@ -69,6 +70,7 @@ export function lowerReduce(
   op: keyof typeof OP,
   pre: keyof typeof PRE = 'none',
   scale = 1,
+  z: Ref = x,
 ): Dispatch[] {
   const list: Dispatch[] = [];
   const left = groups(x.shape, axes);
@@ -90,15 +92,16 @@ export function lowerReduce(
     const last = !left.some((g) => g.reduced);
     const to = last && y.dtype === wide ? y : c.scratch([outer * parts * inner], wide);
     const overrides = { OP: OP[op], PRE: from === x ? PRE[pre] : 0 };
+    const read = { x: from, z: from === x ? z : from };
     const params = { outer, n, inner: rows ? 1 : inner / W, chunk, parts, scale: last ? scale : 1 };
     if (rows) {
       const { grid, overrides: lanes } = rowLaunch(c.caps, outer * parts, chunk);
-      list.push(dispatch(reduce_rows, { x: from, y_rows: to }, params, grid, { spec: { V }, overrides: { ...overrides, ...lanes } }));
+      list.push(dispatch(reduce_rows, { ...read, y_rows: to }, params, grid, { spec: { V }, overrides: { ...overrides, ...lanes } }));
     } else if (plain && parts === 1 && (few || from.role === 'scratch')) {
       list.push(sumSplits(c.caps, from, to, inner, n));
     } else {
       const { grid, overrides: lanes } = elementLaunch(c.caps, outer * parts * params.inner);
-      list.push(dispatch(reduce_cols, { x: from, y: to }, params, grid, { spec: { V }, overrides: { ...overrides, ...lanes } }));
+      list.push(dispatch(reduce_cols, { ...read, y: to }, params, grid, { spec: { V }, overrides: { ...overrides, ...lanes } }));
     }
     from = to;
   }
@@ -130,9 +133,10 @@ export function reduction(name: string, { op, pre, mean, dtypes, vjp }: Row) {
       return { shape, dtype: expectDType(name, [x], ...dtypes) };
     },
     lower(c) {
-      const [x] = c.inputs;
-      const count = numel(c.attrs.axes.map((a) => x.shape[a]));
-      return lowerReduce(c, x, c.outputs[0], c.attrs.axes, op, pre, mean ? 1 / count : 1);
+      const [x, z] = c.inputs as readonly [Ref, Ref?];
+      const { axes, product } = c.attrs;
+      const count = numel(axes.map((a) => x.shape[a]));
+      return lowerReduce(c, x, c.outputs[0], axes, op, product ? 'product' : pre, mean ? 1 / count : 1, z);
     },
     vjp:
       vjp &&
@@ -141,6 +145,7 @@ export function reduction(name: string, { op, pre, mean, dtypes, vjp }: Row) {
         const count = numel(attrs.axes.map((a) => x.shape[a]));
         return [() => vjp(x, reshape(y, kept), reshape(g, kept), count)];
       }),
+    ...(op === 'sum' && !pre && { ofProduct: (attrs: Attrs) => ({ ...attrs, product: true }) }),
     flops: ([x]) => numel(x.shape),
   });
 }

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
 import { backward } from '../../src/engine/autograd.ts';
+import { numel } from '../../src/engine/dtype.ts';
 import { compile } from '../../src/engine/program.ts';
 import { tensor, type Tensor } from '../../src/engine/tensor.ts';
 import { VoxelgradError } from '../../src/errors.ts';
@@ -10,10 +11,10 @@ import { zerosInit } from '../../src/nn/init.ts';
 import { Parameter } from '../../src/nn/parameter.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { add, addScalar, mul, mulScalar, square, sub } from '../../src/ops/pointwise.ts';
-import { sum } from '../../src/ops/reduce.ts';
+import { mean, sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/reshape.ts';
 import { sgd, type Optimiser } from '../../src/optim/optimiser.ts';
-import { noise } from '../kernels/harness.ts';
+import { nmse, noise } from '../kernels/harness.ts';
 import { proveEpilogues } from './epilogues.ts';
 
 let device: Device;
@@ -65,6 +66,80 @@ describe.each([true, false])('fuse: %s', (fuse) => {
     );
     expect([...(await program.run().sum.data())]).toEqual([11, 12, 13, 14]);
     opt.dispose();
+  });
+
+  it('multiplies before a factor is overwritten where the step says so, and adds up later', async () => {
+    const p = parameter('p', [1, 2, 3, 4]);
+    const opt = sgd([p], { lr: 1 });
+    const g = tensor([1, 1, 1, 1]);
+    using program = await compile(
+      () => {
+        const product = mul(p, g);
+        opt.step(new Map<Tensor, Tensor>([[p, g]]));
+        return { before: sum(product), after: sum(mul(p, g)) };
+      },
+      {},
+      { fuse },
+    );
+    const { before, after } = program.run();
+    expect([await before.item(), await after.item()]).toEqual([10, 6]);
+    opt.dispose();
+  });
+
+  it.each([[[3, 70, 36]], [[3, 70, 33]], [[300, 5, 8]]])('sums of %j read the factors of what they add up', async (shape) => {
+    const [x, z] = [noise(numel(shape), 1), noise(numel(shape), 2)];
+    const [a, b] = [tensor(x, { shape }), tensor(z, { shape })];
+    const row = tensor(noise(shape[2], 3));
+    using program = await compile(
+      () => {
+        const kept = mul(a, b); // a result: it stays, and so does what a broadcast factor makes
+        return {
+          kept,
+          all: sum(mul(a, b)),
+          rows: sum(mul(a, b), { axes: 2 }),
+          columns: sum(mul(b, a), { axes: [0, 1] }),
+          middle: mean(mul(a, b), { axes: 1 }),
+          outer: sum(mul(a, b), { axes: [0, 2] }),
+          squares: sum(mul(a, a), { axes: 0 }),
+          ofKept: sum(kept, { axes: 0 }),
+          broadcast: sum(mul(a, row), { axes: 1 }),
+        };
+      },
+      {},
+      { fuse },
+    );
+    const { kept, ...sums } = program.run();
+    const pointwise = program.dispatches().filter(({ kernel }) => kernel.file === 'pointwise.wgsl');
+    expect(pointwise.length).toBe(fuse ? 1 : 8); // those two are a pair
+    const product = Float64Array.from(x, (v, i) => v * z[i]);
+    const ofRow = await row.data();
+    const [n0, n1, n2] = shape;
+    const over = (values: ArrayLike<number>, place: (i: number, j: number, k: number) => number, size: number, scale = 1): Float64Array => {
+      const out = new Float64Array(size);
+      for (let i = 0; i < values.length; i++) out[place(Math.floor(i / (n1 * n2)), Math.floor(i / n2) % n1, i % n2)] += values[i] * scale;
+      return out;
+    };
+    const wanted: Record<keyof typeof sums, Float64Array> = {
+      all: over(product, () => 0, 1),
+      rows: over(product, (i, j) => i * n1 + j, n0 * n1),
+      columns: over(product, (_, __, k) => k, n2),
+      middle: over(product, (i, _, k) => i * n2 + k, n0 * n2, 1 / n1),
+      outer: over(product, (_, j) => j, n1),
+      squares: over(
+        x.map((v) => v * v),
+        (_, j, k) => j * n2 + k,
+        n1 * n2,
+      ),
+      ofKept: over(product, (_, j, k) => j * n2 + k, n1 * n2),
+      broadcast: over(
+        x.map((v, i) => v * ofRow[i % n2]),
+        (i, _, k) => i * n2 + k,
+        n0 * n2,
+      ),
+    };
+    for (const [name, want] of Object.entries(wanted))
+      expect(nmse((await sums[name as keyof typeof sums].data()) as Float32Array, want), name).toBeLessThan(1e-12);
+    expect(nmse((await kept.data()) as Float32Array, product)).toBeLessThan(1e-12);
   });
 
   it('computes two expressions of one shape together, but none before what it reads is overwritten', async () => {

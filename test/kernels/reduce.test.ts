@@ -40,7 +40,7 @@ describe('reduce', () => {
         const x = op === 'product' ? noise(outer * n, n, 0.1, 1) : noise(outer * n, n, 3, 1);
         const parts = Math.ceil(n / chunk);
         const { y_rows } = await run(reduce_rows, {
-          buffers: { x, y_rows: { f32: outer * parts } },
+          buffers: { x, z: x, y_rows: { f32: outer * parts } },
           params: { outer, n, inner: 1, chunk, parts, scale: 1 },
           grid: fold(Math.ceil((outer * parts * LANES) / WG)),
           overrides: { WG, LANES, OP: OPS[op] },
@@ -56,7 +56,7 @@ describe('reduce', () => {
         const x = op === 'product' ? noise(outer * n * inner, n, 0.1, 1) : noise(outer * n * inner, n, 3, 1);
         const parts = Math.ceil(n / chunk);
         const { y } = await run(reduce_cols, {
-          buffers: { x, y: { f32: outer * parts * inner } },
+          buffers: { x, z: x, y: { f32: outer * parts * inner } },
           params: { outer, n, inner, chunk, parts, scale: 1 },
           grid: fold(Math.ceil((outer * parts * inner) / 8)),
           overrides: { OP: OPS[op] },
@@ -70,9 +70,14 @@ describe('reduce', () => {
     const x = noise(4 * 64, 3);
     const params = { outer: 4, n: 16, inner: 1, chunk: 16, parts: 1, scale: 1 / 64 };
     const want = reference(x, 4, 64, 1, 64, 'sum').map((v) => v / 64);
-    const wide = await run(reduce_rows, { buffers: { x, y_rows: { f32: 4 } }, params, grid: [4], spec: { V: 'vec4<f32>' } });
+    const wide = await run(reduce_rows, { buffers: { x, z: x, y_rows: { f32: 4 } }, params, grid: [4], spec: { V: 'vec4<f32>' } });
     expect(nmse(wide.y_rows, want)).toBeLessThan(1e-11);
-    const halves = await run(reduce_rows, { buffers: { x: half(x), y_rows: { f32: 4 } }, params, grid: [4], spec: { V: 'vec4<f16>' } });
+    const halves = await run(reduce_rows, {
+      buffers: { x: half(x), z: half(x), y_rows: { f32: 4 } },
+      params,
+      grid: [4],
+      spec: { V: 'vec4<f16>' },
+    });
     expect(
       nmse(
         halves.y_rows,
@@ -80,7 +85,7 @@ describe('reduce', () => {
       ),
     ).toBeLessThan(1e-11);
     const cols = await run(reduce_cols, {
-      buffers: { x: half(x), y: { f32: 64 } },
+      buffers: { x: half(x), z: half(x), y: { f32: 64 } },
       params: { outer: 1, n: 4, inner: 16, chunk: 4, parts: 1, scale: 0.5 },
       grid: [2],
       spec: { V: 'vec4<f16>' },
@@ -93,7 +98,7 @@ describe('reduce', () => {
     ).toBeLessThan(1e-11);
     const whole = Int32Array.from(x, (v) => Math.round(v * 1e8));
     const ints = await run(reduce_rows, {
-      buffers: { x: whole, y_rows: new Int32Array(4) },
+      buffers: { x: whole, z: whole, y_rows: new Int32Array(4) },
       params: { ...params, n: 64, chunk: 64 },
       grid: [4],
       spec: { V: 'i32' },
@@ -106,10 +111,11 @@ describe('reduce', () => {
     [1, (v: number) => v * v],
     [2, Math.abs],
     [3, (v: number) => (v === 0 ? 0 : 1)],
+    [4, (v: number) => v * (v + 1)],
   ])('maps elements first (PRE %i)', async (PRE, f) => {
     const x = noise(100, 5).map((v, i) => (i % 3 ? v : 0));
     const { y_rows } = await run(reduce_rows, {
-      buffers: { x, y_rows: { f32: 1 } },
+      buffers: { x, z: x.map((v) => v + 1), y_rows: { f32: 1 } },
       params: { outer: 1, n: 100, inner: 1, chunk: 100, parts: 1, scale: 1 },
       grid: [1],
       overrides: { PRE },
@@ -120,7 +126,7 @@ describe('reduce', () => {
   it('keeps infinities as extrema', async () => {
     const x = new Float32Array(20).fill(-Infinity);
     const params = { outer: 1, n: 20, inner: 1, chunk: 20, parts: 1, scale: 1 };
-    expect((await run(reduce_rows, { buffers: { x, y_rows: { f32: 1 } }, params, grid: [1], overrides: { OP: 1 } })).y_rows[0]).toBe(
+    expect((await run(reduce_rows, { buffers: { x, z: x, y_rows: { f32: 1 } }, params, grid: [1], overrides: { OP: 1 } })).y_rows[0]).toBe(
       -Infinity,
     );
   });

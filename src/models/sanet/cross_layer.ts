@@ -80,7 +80,7 @@ abstract class CrossLayerAttention extends Module {
     this.level_bias = new Parameter([RATIOS.length, HEADS], zerosInit, { decay: false });
   }
 
-  /** qkv map of one level [S, h, w, 3C'] -> groups of tokens [3, B, T_i, C_t] */
+  /** qkv map of one level [S, h, w, 3C'] -> groups of tokens [B, T_i, 3 C_t] */
   protected abstract group(qkv: Tensor, ratio: number): Tensor;
   /** Attended tokens of one level [B, T_i, C_t] -> map [S, h, w, C']: the adjoint of the grouping, overlaps summed. */
   protected abstract ungroup(tokens: Tensor, ratio: number, slices: number, smallest: readonly [number, number]): Tensor;
@@ -107,10 +107,9 @@ abstract class CrossLayerAttention extends Module {
       const levels = maps.map((x, i) => this.level[i].before(x));
       const grouped = concat(
         levels.map(({ qkv }, i) => this.group(qkv, RATIOS[i])),
-        { axis: 2 },
-      ); // [3, B, T, C_t]
-      const shape = grouped.shape.slice(1);
-      const [q, k, v] = split(grouped, 3, { axis: 0 }).map((part) => reshape(part, shape)) as [Tensor, Tensor, Tensor];
+        { axis: 1 },
+      ); // [B, T, 3 C_t]
+      const [q, k, v] = split(grouped, 3, { axis: 2 }) as [Tensor, Tensor, Tensor];
       const attended = attention(q, k, v, { heads: HEADS, cosine: true, bias: castTo(this.positionBias(), q.dtype) });
       const own = split(attended, this.tokens, { axis: 1 });
       return levels.map(({ shortcut }, i) => this.level[i].after(shortcut, this.ungroup(own[i], RATIOS[i], slices, [hm, wm])));
@@ -138,7 +137,7 @@ export class CCA extends CrossLayerAttention {
     });
     const window = parts.shape.at(-1)!; // [S, hm, wm, 3, C', w]
     const byHead = reshape(parts, [s, hm * wm, 3, HEADS, this.inner / HEADS, window]);
-    return reshape(permute(byHead, [2, 0, 4, 5, 3, 1]), [3, s * (this.inner / HEADS), window, HEADS * hm * wm]);
+    return reshape(permute(byHead, [0, 4, 5, 2, 3, 1]), [s * (this.inner / HEADS), window, 3 * HEADS * hm * wm]);
   }
 
   protected ungroup(tokens: Tensor, r: number, s: number, [hm, wm]: readonly [number, number]): Tensor {
@@ -164,7 +163,7 @@ export class CSA extends CrossLayerAttention {
   protected group(qkv: Tensor, r: number): Tensor {
     const windows = unfold(qkv, { window: r === 1 ? 1 : r + 1, stride: r, padding: r === 1 ? 0 : 1 });
     const [s, y, x, kh, kw] = windows.shape as [number, number, number, number, number];
-    return permute(reshape(windows, [s * y * x, kh * kw, 3, this.inner]), [2, 0, 1, 3]);
+    return reshape(windows, [s * y * x, kh * kw, 3 * this.inner]);
   }
 
   protected ungroup(tokens: Tensor, r: number, s: number, [hm, wm]: readonly [number, number]): Tensor {
