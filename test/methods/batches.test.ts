@@ -12,7 +12,7 @@ import { reshape } from '../../src/ops/reshape.ts';
 import { softmax } from '../../src/ops/softmax.ts';
 import { buildNetworks } from '../../src/train/networks.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { openAsProcessor, stepPlan } from '../train/phantom_step.ts';
+import { openAs, stepPlan, type Chooser } from '../train/phantom_step.ts';
 
 function compared(method: string): Plan {
   const plan = presetPlan('demo', method);
@@ -53,18 +53,24 @@ async function waits(device: Device, f: () => Promise<unknown>): Promise<number>
 const apart = (a: Float32Array, b: Float32Array): number =>
   a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i])), a.length === b.length ? 0 : Infinity);
 
-/** Read-backs of a run: SA-Net's clicks are found by the host, between its 2D networks and SAM. How far apart probabilities may be. */
-describe.each<[string, () => Plan, number, number]>([
-  ['sanet', () => stepPlan('full', 3), 2, 0],
-  ['sanet joined', () => stepPlan('full', 3), 2, 1e-4],
-  ['vnet', () => compared('vnet'), 1, 0],
-  ['unet2d', () => compared('unet2d'), 1, 0],
-  ['cross_teaching', () => compared('cross_teaching'), 1, 0],
-  ['ctn', () => compared('ctn'), 1, 0],
-])('%s', (title, makePlan, readBacks, most) => {
+/**
+ * Read-backs of a run: SA-Net's clicks are found by the host, between its 2D networks and SAM. How far apart probabilities may be: a GPU
+ * joins regions, to the bit where it takes one tile, but for sums of SA-Net's 2D networks whose order follows from how many slices there
+ * are.
+ */
+describe.each<[string, Chooser | 'joined', () => Plan, number, number]>([
+  ['sanet', 'a processor', () => stepPlan('full', 3), 2, 0],
+  ['sanet', 'joined', () => stepPlan('full', 3), 2, 1e-4],
+  ['vnet', 'a processor', () => compared('vnet'), 1, 0],
+  ['vnet', 'a GPU', () => compared('vnet'), 1, 0],
+  ['unet2d', 'a processor', () => compared('unet2d'), 1, 0],
+  ['cross_teaching', 'a processor', () => compared('cross_teaching'), 1, 0],
+  ['cross_teaching', 'a GPU', () => compared('cross_teaching'), 1, 0],
+  ['ctn', 'a processor', () => compared('ctn'), 1, 0],
+])('%s, %s', (_, how, makePlan, readBacks, most) => {
   it('says of five regions together what it says of each alone, and is waited for as often as for one', async () => {
-    const joined = title === 'sanet joined';
-    using device = await (joined ? openDevice() : openAsProcessor()); // a GPU joins them all: sums of other sizes, rounded otherwise
+    const joined = how === 'joined'; // with whatever tiles the adapter takes
+    using device = await (joined ? openDevice() : openAs(how));
     const plan = makePlan();
     const nets = buildNetworks(plan);
     const predictor = joined ? await Predictor.create(plan as SanetPlan, nets, true) : await methodOf(plan).predictor(plan, nets);

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Several processes as one would learn: here they share a process, and meet in memory.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device } from '../../src/gpu/device.ts';
+import { describe, expect, it } from 'vitest';
 import { networkList, type Networks, type Optimisers } from '../../src/methods/method.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import type { Reducer } from '../../src/methods/reducer.ts';
 import { buildNetworks, buildOptimisers } from '../../src/train/networks.ts';
 import { presetPlan } from '../../src/train/presets.ts';
-import { openAsProcessor, phantomSampler, read, stepPlan } from '../train/phantom_step.ts';
+import { openAs, phantomSampler, read, stepPlan, type Chooser } from '../train/phantom_step.ts';
 import { slicesAlone } from '../train/tiny_run.ts';
-
-let device: Device;
-beforeAll(async () => {
-  device = await openAsProcessor();
-});
-afterAll(() => device.close());
 
 /** Reducers of processes that take turns on this thread. */
 function meeting(ranks: number): Reducer[] {
@@ -94,11 +87,14 @@ function dense(): Plan {
 }
 
 describe('two processes with a volume each', () => {
-  it.each([
-    ['SA-Net, selected slices', () => slices('selected')],
-    ['SA-Net, all slices', () => slices('full')],
-    ['a network of volumes', dense],
-  ])('are one with two, running statistics and measures too, and hold the same bits: %s', async (_, make) => {
+  it.each<[Chooser, string, () => Plan]>([
+    ['a processor', 'SA-Net, selected slices', () => slices('selected')],
+    ['a processor', 'SA-Net, all slices', () => slices('full')],
+    ['a processor', 'a network of volumes', dense],
+    ['a GPU', 'SA-Net, selected slices', () => slices('selected')],
+    ['a GPU', 'a network of volumes', dense],
+  ])('as %s computes are one with two, running statistics and measures too, and hold the same bits: %s', async (chooser, _, make) => {
+    using _device = await openAs(chooser);
     const [one, two] = await both(make());
     expect(two).toEqual(one);
     const alone = await train(withBatch(make(), 2), 1, (all) => all);
@@ -109,6 +105,7 @@ describe('two processes with a volume each', () => {
   });
 
   it('agree on the loss scale and skip the same update', async () => {
+    using _device = await openAs('a processor');
     const plan = slices('selected');
     plan.training.precision = 'mixed';
     const [one, two] = await both(plan, 3);

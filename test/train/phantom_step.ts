@@ -4,6 +4,7 @@ import type { Triple } from '../../src/axes.ts';
 import { expect } from 'vitest';
 import { annotationWeight } from '../../src/data/annotations.ts';
 import { makePhantom } from '../../src/data/phantom.ts';
+import type { TunedTiles } from '../../src/gpu/caps.ts';
 import { currentDevice, openDevice, type Device } from '../../src/gpu/device.ts';
 import { prepareCase, type PreparedCase } from '../../src/data/sample.ts';
 import { sparsePlanes, type SparseMode } from '../../src/data/sparse_planes.ts';
@@ -20,14 +21,20 @@ import type { SanetNetworks } from '../../src/methods/sanet/networks.ts';
 import type { StepExample } from '../../src/methods/sanet/step.ts';
 import type { StepFeed } from '../../src/methods/sanet/feed.ts';
 
+/** Whose kernels and launches a device chooses, whatever the adapter is. */
+export type Chooser = 'a processor' | 'a GPU';
+
 /**
- * A device that runs what a processor runs, whatever the adapter is. A GPU's tiles, ranges and micro-batches follow from how much there is
- * to do: two volumes are added up in another order than one, and a ReLU or a neighbour that changes sides is more than what is compared.
+ * A device that computes two volumes in the order of sums in which it computes one. A GPU's tiles and ranges follow from how much there is
+ * to do: in another order a ReLU or a neighbour changes sides, which moved a gradient's norm by 5e-3 where the order moves it by 1e-7. So
+ * of a GPU's tiles every product takes the same one and is not cut; all else is as a GPU has it, launches, joined sums and micro-batches.
  */
-export async function openAsProcessor(): Promise<Device> {
+export async function openAs(chooser: Chooser): Promise<Device> {
   const device = await openDevice();
-  return Object.assign(device, { caps: { ...device.caps, software: true } });
+  const software = chooser === 'a processor';
+  return Object.assign(device, { caps: { ...device.caps, software, ...(!software && { tiles: ONE_TILE }) } });
 }
+const ONE_TILE = new Proxy<TunedTiles>({}, { get: () => 'blocks 64x64 k1' });
 
 /** C = 32 with the smallest encoder and the smallest SAM; every class but background is a lesion. */
 export function smallPlan(roi: Triple, classes = 2): SanetPlan {

@@ -5,7 +5,7 @@ import { openDevice, type Device } from '../../src/gpu/device.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { ablate } from '../../src/train/plan.ts';
 import { microBatches } from '../../src/methods/sanet/step_full.ts';
-import { ablated, iterations, openAsProcessor, PARTS, phantomSampler, read, smallPlan, startTraining, stepPlan } from './phantom_step.ts';
+import { ablated, iterations, openAs, PARTS, phantomSampler, read, smallPlan, startTraining, stepPlan } from './phantom_step.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -86,20 +86,24 @@ describe('full and selected', () => {
   });
 });
 
-describe.each(MODES)('%s', (pseudo) => {
-  it('two equal volumes are one: gradients are averaged', async () => {
-    using _device = await openAsProcessor();
-    const plan = stepPlan(pseudo);
-    const volume = (await phantomSampler(plan).iteration(0))[0]!;
-    const rows = [];
-    for (const batch of [1, 2]) {
-      plan.training.batch = batch;
-      using training = await startTraining(plan);
-      rows.push(await read(await training.run(new Array(batch).fill(volume))));
-    }
-    expect(gap(rows[0], rows[1])).toBeLessThan(1e-4);
-  });
+it.each([
+  ['a processor', 'selected'],
+  ['a processor', 'full'],
+  ['a GPU', 'selected'],
+] as const)('two equal volumes are one as %s computes them: gradients are averaged (%s)', async (chooser, pseudo) => {
+  using _device = await openAs(chooser);
+  const plan = stepPlan(pseudo);
+  const volume = (await phantomSampler(plan).iteration(0))[0]!;
+  const rows = [];
+  for (const batch of [1, 2]) {
+    plan.training.batch = batch;
+    using training = await startTraining(plan);
+    rows.push(await read(await training.run(new Array(batch).fill(volume))));
+  }
+  expect(gap(rows[0], rows[1])).toBeLessThan(1e-4);
+});
 
+describe.each(MODES)('%s', (pseudo) => {
   it('five classes, two of them without labels in the case', async () => {
     const plan = stepPlan(pseudo, 5);
     plan.method.sam.clicks = 2;

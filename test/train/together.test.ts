@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The volumes of an iteration side by side: the numbers are those of one after the other, the dispatches fewer.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device } from '../../src/gpu/device.ts';
+import { describe, expect, it } from 'vitest';
 import { spec } from '../../src/engine/dtype.ts';
 import { fitSlices, planeShape, PLANES } from '../../src/models/sanet/planes.ts';
 import { stepExample, type StepExample } from '../../src/methods/sanet/step.ts';
 import type { StepFeed } from '../../src/methods/sanet/feed.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
 import { sizesOf } from '../../src/methods/together.ts';
-import { openAsProcessor, phantomSampler, read, smallPlan, startTraining, type Training } from './phantom_step.ts';
-
-let device: Device;
-beforeAll(async () => {
-  device = await openAsProcessor();
-});
-afterAll(() => device.close());
+import { openAs, phantomSampler, read, smallPlan, startTraining, type Training } from './phantom_step.ts';
 
 function planOf(pseudo: SanetPlan['method']['cross']['pseudo'], norm: 'gn' | 'bn', classes = 2): SanetPlan {
   const plan = smallPlan([8, 32, 32], classes);
@@ -32,11 +25,13 @@ const oneByOne = Object.fromEntries(
 );
 
 describe.each([
-  ['selected', 'gn', 2],
-  ['full', 'bn', 2],
-  ['selected', 'gn', 3],
-] as const)('%s, %s, %i classes', (pseudo, norm, classes) => {
+  ['a processor', 'selected', 'gn', 2],
+  ['a processor', 'full', 'bn', 2],
+  ['a processor', 'selected', 'gn', 3],
+  ['a GPU', 'selected', 'gn', 2],
+] as const)('as %s computes: %s, %s, %i classes', (chooser, pseudo, norm, classes) => {
   it('two volumes at once are two one after the other', async () => {
+    using _device = await openAs(chooser);
     const plan = planOf(pseudo, norm, classes);
     if (classes > 2) plan.method.sam.clicks = 2;
     const volumes = await phantomSampler(plan, { cases: 2 }).iteration(0);
@@ -67,6 +62,7 @@ describe.each([
 });
 
 it('a run from before this was noted goes on as it did: one by one, and all where statistics are those of all', async () => {
+  using _device = await openAs('a processor');
   using sanet = await startTraining(planOf('selected', 'gn'), { together: {} });
   expect(together(sanet)).toEqual({ step: 1, update: 1 });
   expect(sizesOf(undefined, 'step', [4, 2, 1])).toEqual([4, 2, 1]);
@@ -92,6 +88,7 @@ function givenNeighbours(plan: SanetPlan, feeds: readonly StepFeed[]): { example
 }
 
 it('what does not fit is computed in smaller pieces, and the optimisers do not mind', async () => {
+  using _device = await openAs('a processor');
   const plan = planOf('selected', 'gn');
   plan.training.batch = 4;
   const { example, volumes } = givenNeighbours(plan, await phantomSampler(plan, { cases: 2 }).iteration(0));
