@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Results must not land among what they are made of. Compared by what the system says a place is, so that links, capitals and
 // mounts do not hide that two paths are one.
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { volumeEnding } from '../io/endings.ts';
 import { UsageError } from '../errors.ts';
 
+/** Undefined where nothing is, below a file too. */
 const identity = (path: string): string | undefined => {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stats = existsSync(path) ? statSync(path, { bigint: true, throwIfNoEntry: false }) : undefined;
   return stats && `${stats.dev}:${stats.ino}`;
 };
 

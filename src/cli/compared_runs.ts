@@ -212,6 +212,8 @@ async function sameLabels(...files: readonly Reference[]): Promise<boolean> {
   );
 }
 
+type CaseMetrics = Summary['metric_per_case'][number]['metrics'];
+
 interface Reference {
   readonly file: string;
   readonly digest: string;
@@ -222,7 +224,7 @@ export async function assertComparable(runs: readonly Pick<ComparedRun, 'folder'
   const again = 'Evaluate all runs in the same way on the same references: voxelgrad eval.';
   const folders = new Map<string, string>(),
     weights = new Map<string, string>();
-  const references = new Map<string, Reference & { theta: number; folder: string }>();
+  const references = new Map<string, Reference & { theta: number; folder: string; sizes: CaseMetrics }>();
   const [first] = runs;
   const scoring = ({ summary: { classes, settings } }: Pick<ComparedRun, 'summary'>): [string, string][] => [
     ['classes', classes.map(({ label, name }) => `${label} ${name}`).join(', ')],
@@ -251,11 +253,17 @@ export async function assertComparable(runs: readonly Pick<ComparedRun, 'folder'
       if (value !== expected)
         throw new DataError(`${folder}: scored in another way than ${first.folder}: ${what}, got ${value}, expected ${expected}.`, again);
     });
-    for (const { case: name, reference_file: file, reference_digest: digest = '', theta } of summary.metric_per_case) {
+    for (const { case: name, reference_file: file, reference_digest: digest = '', theta, metrics, n_copied } of summary.metric_per_case) {
       const before = references.get(name);
-      if (before && before.digest !== '' && digest !== '' && before.digest !== digest && !(await sameLabels(before, { file, digest })))
+      const sizes = n_copied ? {} : metrics; // of what was copied nothing is counted
+      const same =
+        !before ||
+        (before.digest !== '' && digest !== ''
+          ? before.digest === digest || (await sameLabels(before, { file, digest }))
+          : Object.entries(sizes).every(([label, { n_ref }]) => (before.sizes[label]?.n_ref ?? n_ref) === n_ref));
+      if (!same)
         throw new DataError(
-          `${folder}: ${name} was scored against another reference than in ${before.folder}, expected the same labels.`,
+          `${folder}: ${name} was scored against another reference than in ${before!.folder}, expected the same labels.`,
           again,
         );
       if (before && theta !== before.theta)
@@ -263,7 +271,7 @@ export async function assertComparable(runs: readonly Pick<ComparedRun, 'folder'
           `${folder}: ${name} was scored within another tolerance than in ${before.folder}, got ${theta} voxels, expected ${before.theta}.`,
           again,
         );
-      if (!before || before.digest === '') references.set(name, { file, digest, theta, folder });
+      if (!before || before.digest === '') references.set(name, { file, digest, theta, folder, sizes });
     }
   }
 }
@@ -335,8 +343,8 @@ export function differencesBetween(groups: readonly Group[]): string[] {
           .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
           .join(', '),
     ],
-    ['what is scored', ({ summary }) => (summary.missing_scored ? 'cases without a prediction as empty masks' : 'predicted cases alone')],
-    ['what is known of the evaluated cases', ({ summary }) => summary.evaluated?.cases ?? 'not known'],
+    ['rule for cases without a prediction', ({ summary }) => (summary.missing_scored ? 'scored as empty masks' : 'left out')],
+    ['evaluated cases, as far as they are known', ({ summary }) => summary.evaluated?.cases ?? 'not known'],
     ['adapter (times are not comparable)', ({ record }) => record.machine?.adapter ?? 'not recorded'],
   ];
   for (const [what, of] of facts) {

@@ -5,6 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { listFiles, volumeStem } from '../io/node/dataset/import/new_dataset.ts';
 import { nameKey } from '../data/names.ts';
 import { DataError } from '../errors.ts';
+import { notRead, VOLUME_ENDINGS } from '../io/endings.ts';
+import { listed } from '../report/format.ts';
 import { madeOf, sourceOf } from './mask_source.ts';
 
 /** A case: its reference, and its prediction if there is one. */
@@ -71,12 +73,23 @@ export async function volumesIn(folder: string): Promise<Map<string, string>> {
   return found;
 }
 
+/** Reference masks of a folder. @throws DataError for one of a kind that is not read: without it, the means would be of fewer cases */
+async function masksIn(folder: string): Promise<Map<string, string>> {
+  const [strange] = notRead(await listFiles(folder));
+  if (strange !== undefined)
+    throw new DataError(
+      `${join(folder, strange)}: a volume of a kind that is not read, expected a name that ends in ${VOLUME_ENDINGS.join(', ')}.`,
+      'Convert it, write its ending in small letters, or take it away.',
+    );
+  return volumesIn(folder);
+}
+
 /** Reference masks by case: a folder's, or those of a data set's labelsTr and labelsTs. */
 async function referencesIn(path: string): Promise<Map<string, string>> {
-  if (!existsSync(join(path, 'dataset.json'))) return volumesIn(path);
+  if (!existsSync(join(path, 'dataset.json'))) return masksIn(path);
   const found = new Map<string, string>();
   for (const folder of ['labelsTr', 'labelsTs'].map((name) => join(path, name)).filter(isFolder)) {
-    for (const [name, file] of await volumesIn(folder)) {
+    for (const [name, file] of await masksIn(folder)) {
       const other = found.get(name);
       if (other !== undefined)
         throw new DataError(
@@ -116,7 +129,12 @@ export async function pairsOf(reference: string, prediction: string, part: (name
       );
   }
   const [references, predictions] = [await referencesIn(reference), await volumesIn(prediction)];
-  if (predictions.size === 0) throw new DataError(`${prediction}: no volume, expected predicted masks named like the references.`);
+  if (predictions.size === 0)
+    throw new DataError(
+      `${prediction}: no volume, got ${listed(await listFiles(prediction), 3) || 'no file'}, expected predicted masks named like the ` +
+        `references, ending in ${VOLUME_ENDINGS.join(', ')}.`,
+      'Convert them, or write their endings in small letters.',
+    );
   const parts = new Map<string, string[]>();
   for (const [name, file] of references) {
     const own = part(name) ?? basename(dirname(resolve(file)));

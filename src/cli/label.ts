@@ -1,25 +1,39 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad label: dense masks for the training cases, ground truth where it is annotated.
 import { Option } from 'commander';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { loadCase } from '../data/dataset.ts';
+import { loadCase, type Dataset } from '../data/dataset.ts';
 import type { Fold } from '../data/folds.ts';
 import { openDataset } from '../io/node/dataset/open.ts';
+import { newestCheckpoint } from '../io/node/run/checkpoint.ts';
+import { checkpointPath } from '../io/node/run/folder.ts';
 import { NAME_RULE } from '../data/names.ts';
 import { scanFiles } from '../io/node/dataset/scan_files.ts';
 import { digestFiles, digestText } from '../files/digest.ts';
 import { annotated, bareCases, leftOpen } from '../train/annotated.ts';
+import { changedFiles, trainedSums } from '../train/data_files.ts';
 import { assertClasses, foldOf } from '../train/loop.ts';
+import { CHECKPOINTS } from '../train/run_store.ts';
+import { listed } from '../report/format.ts';
 import { assertApart } from './apart.ts';
 import { runPlan, type Which } from './members.ts';
 import { readRecord } from './run_record.ts';
 import { KEPT_RULE, segmentCases } from './segment_cases.ts';
-import type { Outcome, Verb } from './verb.ts';
+import type { Context, Outcome, Verb } from './verb.ts';
 
 interface Options {
   readonly run: string;
   readonly output: string;
   readonly checkpoint?: Which;
+}
+
+/** Labels are copied where they are annotated now, which may not be where they were when the run saw them. */
+async function noteChanges(dataset: Dataset, { train, selection }: Fold, run: string, context: Context): Promise<void> {
+  if (!CHECKPOINTS.some((which) => existsSync(checkpointPath(run, which)))) return;
+  const { data } = (await newestCheckpoint(run)).state;
+  const changed = data ? changedFiles(data, await trainedSums(dataset, [...train, ...selection])) : [];
+  if (changed.length > 0) context.note(`${dataset.folder}: not as ${run} was trained on it: ${listed(changed, 5)}`);
 }
 
 export const label: Verb = {
@@ -42,6 +56,7 @@ export const label: Verb = {
       assertApart(place, options.output);
     // As the run drew them, whatever cases have come since.
     const fold = (readRecord(options.run).fold as Fold | undefined) ?? foldOf(plan, dataset);
+    await noteChanges(dataset, fold, options.run, context);
     const bare = bareCases(plan, dataset, fold);
     const byName = new Map(dataset.training.filter((c) => c.label !== undefined).map((c) => [c.name, c]));
     const result = await segmentCases(

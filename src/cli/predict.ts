@@ -7,6 +7,7 @@ import { Option } from 'commander';
 import { listFiles, volumeStem } from '../io/node/dataset/import/new_dataset.ts';
 import { assertCaseName, caseNames, channelNumbered, nameKey, NAME_RULE } from '../data/names.ts';
 import { toRas } from '../data/orientation.ts';
+import { notRead } from '../io/endings.ts';
 import { readVolume } from '../io/node/volume.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { readJson } from '../files/regular.ts';
@@ -91,12 +92,14 @@ async function scansIn(path: string, context: Context): Promise<Map<string, stri
     );
   const found = await volumesByCase(path);
   const entries = (await readdir(path, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
+  const strange = notRead(entries.map((e) => e.name));
   const isFolder = (name: string): boolean => statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
   const folders = entries
     .map((e) => e.name)
     .filter(isFolder)
     .sort();
   if (found.size > 0) {
+    if (strange.length > 0) context.note(`${path}: of a kind that is not read, and not predicted: ${strange.sort().join(', ')}`);
     if (folders.length > 0) context.note(`${path}: folders beside the volumes are not read: ${folders.join(', ')}`);
     return found;
   }

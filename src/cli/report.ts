@@ -138,7 +138,7 @@ async function inputOf(folder: string, options: Options, context: Context): Prom
 
 /** Whether a file with content is there that begins as no page does. A link is replaced, and what it leads to is left alone. */
 function isOther(file: string): boolean {
-  if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) return false;
+  if (!existsSync(file) || !lstatSync(file).isFile()) return false;
   const handle = openSync(file, 'r'),
     head = Buffer.alloc(64);
   try {

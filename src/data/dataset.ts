@@ -7,7 +7,7 @@ import { datasetInfo, insideSource, type DatasetInfo } from './dataset_json.ts';
 import { findingOf, firstError, type Finding } from './finding.ts';
 import type { Tell } from '../io/source.ts';
 import { assertSameGeometry, type Geometry } from './geometry.ts';
-import { volumeEnding, type VOLUME_ENDINGS } from '../io/endings.ts';
+import { notRead, volumeEnding, type VOLUME_ENDINGS } from '../io/endings.ts';
 import { caseNames, channelNumbered, nameFault, nameKey } from './names.ts';
 import { toRas } from './orientation.ts';
 import { ownFolds, type OwnFolds } from './own_folds.ts';
@@ -147,6 +147,13 @@ async function foundCases(
   const images = await source.list(imagesName),
     labels = new Set(await source.list(labelsName));
   const channels = new Map<string, Map<number, string>>();
+  for (const file of notRead(images))
+    findings.push({
+      level: 'error',
+      file: source.path(imagesName, file),
+      message: `a volume of a kind that is not read, expected a name that ends in "${info.ending}".`,
+      remedy: 'Convert it, write its ending in small letters, or take it away: as it is, nobody would miss the case.',
+    });
   for (const file of images) {
     const ending = volumeEnding(file);
     if (!ending) continue; // .raw beside .mhd, notes

@@ -109,7 +109,7 @@ function contradictions(plan: Plan): string[] {
   return [...rules.filter(([good]) => !good).map(([, line]) => line), ...method.contradictions(plan)];
 }
 
-const refusal = (where: string, lines: readonly string[]): DataError =>
+const refusal = (where: string, lines: readonly string[], hint = 'Correct the file, or let `voxelgrad plan` write a new one.'): DataError =>
   new DataError(
     lines.length === 1
       ? `${where}: ${lines[0]}.`
@@ -117,7 +117,7 @@ const refusal = (where: string, lines: readonly string[]): DataError =>
           .slice(0, MOST_LINES)
           .map((l) => `  ${l}`)
           .join('\n')}.`,
-    'Correct the file, or let `voxelgrad plan` write a new one.',
+    hint,
   );
 
 /**
@@ -135,11 +135,15 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
   const name = isObject(own.method) ? (own.method.name ?? 'sanet') : 'sanet';
   const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
   if (!method)
-    throw refuse([
-      `method.name: got ${show(name)}, expected ${Object.keys(METHODS)
-        .map((n) => `"${n}"`)
-        .join(' or ')}`,
-    ]);
+    throw refusal(
+      where,
+      [
+        `method.name: got ${show(name)}, expected ${Object.keys(METHODS)
+          .map((n) => `"${n}"`)
+          .join(' or ')}`,
+      ],
+      'Correct the name. A method of your own is known where its file is loaded: node --import ./FILE.mjs node_modules/.bin/voxelgrad.',
+    );
   const complete = merge(presetPlan(preset, method.name), own);
   const result = schemaWith(method.schema).safeParse(complete);
   if (!result.success) throw refuse(result.error.issues.slice(0, MOST_LINES).flatMap((issue) => linesOf(issue, complete, method)));

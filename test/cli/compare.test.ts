@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // voxelgrad compare over run folders made by hand: a plan, a record, masks as files, and the evaluation of them.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { parseHTML } from 'linkedom';
@@ -452,6 +452,34 @@ describe('voxelgrad compare', () => {
     expect(reference(a)).not.toBe(reference(b));
     expect((await compare(a, b, '--to', to(), '--no-surfaces')).code).toBe(0);
     expect((await compare(a, c, '--to', to(), '--no-surfaces')).err).toMatch(/case 0 was scored against another reference/);
+  });
+
+  it('knows other references by their sizes, where their content is not recorded', async () => {
+    const cases = [0, 1];
+    const [a, b] = [await makeRun({ cases }), await makeRun({ method: 'unet3d', cases, radius: 7 })];
+    expect(await compare(a, b, '--to', to(), '--no-surfaces')).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/case 0 was scored against another reference than in .*run\d+, expected the same labels/),
+    });
+  });
+
+  it('says against what is tested where a run has no evaluation, and takes no data set with a plan for a run', async () => {
+    const [a, b, bare] = [
+      await makeRun({ cases: [0, 1] }),
+      await makeRun({ method: 'unet3d', cases: [0, 1] }),
+      await makeRun({ method: 'henet', cases: [] }),
+    ];
+    rmSync(join(bare, 'summary.json'));
+    const quick = ['--to', to(), '--no-surfaces'];
+    expect((await compare(bare, a, b, ...quick)).out).toMatch(
+      /note: \S+: left out, it is trained and not evaluated\.\nnote: vnet is what the others are tested against, for the first run is left out\./,
+    );
+    expect((await compare(a, bare, ...quick)).out).not.toMatch(/is what the others are tested against/);
+    expect((await compare(a, bare, ...quick, '--against', 'henet')).err).toMatch(
+      /--against: got "henet", expected "vnet"[^]*left out, it is trained and not evaluated/,
+    );
+    for (const name of ['run.json', 'log.jsonl']) rmSync(join(bare, name));
+    expect(await compare(a, bare, ...quick)).toMatchObject({ code: 3, err: expect.stringMatching(/: no summary\.json in it/) });
   });
 
   it('refuses a run that was trained again to the same masks, and says where one fold and seed count more than once', async () => {

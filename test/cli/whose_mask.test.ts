@@ -22,6 +22,7 @@ import { runPlan } from '../../src/cli/members.ts';
 import { segmentCases } from '../../src/cli/segment_cases.ts';
 import { drawnCases } from '../../src/data/sparse_planes.ts';
 import { openDataset } from '../../src/io/node/dataset/open.ts';
+import { trainedSums } from '../../src/train/data_files.ts';
 import { foldOf } from '../../src/train/loop.ts';
 import { toRas } from '../../src/data/orientation.ts';
 import { readVolume, writeVolume } from '../../src/io/node/volume.ts';
@@ -64,6 +65,14 @@ beforeAll(async () => {
   await tinyDataset(at('data'));
   await untrained(at('run'), tinyPlan(settings));
   await predict(scans('both', { a: 1, b: 2 }), 'both_masks');
+});
+
+it('a scan of a kind that is not read is named, beside those that are predicted', async () => {
+  scans('kinds', { a: 1 });
+  copyFileSync(scan(2), at('kinds/b.NII.GZ'));
+  const { code, err, json } = await predict('kinds', 'kinds_masks');
+  expect([code, json.written]).toEqual([0, 1]);
+  expect(err).toMatch(/kinds: of a kind that is not read, and not predicted: b\.NII\.GZ/);
 });
 
 describe('predict keeps a mask', () => {
@@ -242,6 +251,27 @@ describe('label', () => {
     const label = await readVolume(at('labelled/labelsTr/phantom_004.nii.gz'));
     await writeVolume(at('labelled/labelsTr/phantom_004.nii.gz'), { ...label, data: label.data.map((v, i) => (i === 7 ? 1 : v)) });
     expect((await run()).json.again.map((a: any) => a.name)).toEqual(['phantom_002', 'phantom_004']);
+  });
+  it('says that the data set is not as the run was trained on it, and where to is no folder', async () => {
+    const dataset = await openDataset(at('data')),
+      run = at('summed');
+    const data = await trainedSums(
+      dataset,
+      dataset.training.map(({ name }) => name),
+    );
+    await untrained(run, tinyPlan(settings), { data });
+    const fold = { train: dataset.training.map(({ name }) => name), selection: [], test: [] };
+    writeFileSync(join(run, 'run.json'), JSON.stringify({ version: 1, dataset: at('data'), fold }));
+    const label = (from: string, to: string) => verb('label', at(from), '-o', at(to), '--run', run);
+    expect((await label('data', 'summed_dense')).err).not.toMatch(/not as/);
+    cpSync(at('data'), at('bared'), { recursive: true });
+    rmSync(at('bared/annotations.json'));
+    copyFileSync(scan(1), at('bared/imagesTr/phantom_000_0000.nii.gz'));
+    expect((await label('bared', 'bared_dense')).err).toMatch(
+      /bared: not as \S+summed was trained on it: annotations\.json \(gone\), imagesTr\/phantom_000_0000\.nii\.gz \(changed\)/,
+    );
+    const { code, err } = await voxelgrad(['label', at('data'), '-o', join(run, 'run.json'), '--run', run]);
+    expect([code, err]).toEqual([3, expect.stringMatching(/run\.json: could not be written, a file is where a folder is needed/)]);
   });
   it('copies the labels of the cases that the run had, whatever cases have come since', async () => {
     cpSync(at('data'), at('grown'), { recursive: true });

@@ -145,6 +145,17 @@ describe('a reference without a prediction', () => {
         .filter((row) => row.endsWith(',missing')),
     ).toHaveLength(2);
   });
+  it('and a reference of a kind that is not read is refused: without it the means would be of fewer cases', async () => {
+    const [r, p] = await folders('kinds', ['a', 'b'], ['a', 'b']);
+    for (const folder of [r, p]) renameSync(join(folder, 'b.nii.gz'), join(folder, 'b.NII.GZ'));
+    expect(await verb('eval', r, p)).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/b\.NII\.GZ: a volume of a kind that is not read[^]*small letters/),
+    });
+    rmSync(join(r, 'b.NII.GZ'));
+    rmSync(join(p, 'a.nii.gz'));
+    expect((await verb('eval', r, p)).err).toMatch(/kinds.p: no volume, got b\.NII\.GZ, expected predicted masks/);
+  });
   it('and a prediction without a reference: named, exit code 3', async () => {
     const [r, p] = await folders('unused', ['a'], ['a', 'z']);
     const { code, out } = await verb('eval', r, p, '--json');

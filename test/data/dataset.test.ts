@@ -56,6 +56,16 @@ describe('openDataset and loadCase', () => {
     expect(held.weight).not.toBeNull(); // labelsTs: for evaluation
   });
 
+  it('refuses scans of a kind that is not read, which nobody would miss', async () => {
+    const folder = await changed((f) => {
+      renameSync(join(f, 'imagesTr/phantom_001_0000.nii.gz'), join(f, 'imagesTr/phantom_001_0000.NII.GZ'));
+      renameSync(join(f, 'labelsTr/phantom_001.nii.gz'), join(f, 'labelsTr/phantom_001.NII.GZ'));
+    });
+    expect((await dataError(() => openDataset(folder))).message).toMatch(
+      /imagesTr.phantom_001_0000\.NII\.GZ: a volume of a kind that is not read, expected a name that ends in "\.nii\.gz"/,
+    );
+  });
+
   it('carries patients, ignore label and unlabelled classes', async () => {
     const folder = await changed(async (f, json) => {
       json.labels = { background: 0, nodule: 1, other: 2, ignore: 3 };

@@ -145,12 +145,13 @@ describe('pairs', () => {
     await writeVolume(join(root, 'mix/one_image.mha'), volumeOf([2, 2, 3], Int16Array.from(IMAGE)));
     await writeVolume(join(root, 'mix/one_mask.nrrd'), volumeOf([2, 2, 3], Uint8Array.from(MASK)));
     await writeVolume(join(root, 'mix/two_image.mhd'), volumeOf([2, 2, 3], Int16Array.from(IMAGE)));
+    put('mix/three_image.NII', nifti(IMAGE));
     const to = join(root, 'mix-out'),
       result = await importPairs(join(root, 'mix'), to, { labels: join(root, 'mix') });
     const dataset = await openDataset(to);
     expect(dataset.training.map((c) => c.name)).toEqual(['one']);
     expect(dataset.test.map((c) => c.name)).toEqual(['two']);
-    expect(result.notes.join()).toMatch(/two_image\.mhd: no mask named like it/);
+    expect(result.notes.join()).toMatch(/three_image\.NII: a volume of a kind that is not read[^]*two_image\.mhd: no mask named like it/);
     expect([...(await loadCase(dataset, dataset.training[0])).label!].reduce((a, b) => a + b)).toBe(4);
   });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The package as a stranger gets it: packed, installed elsewhere, used on a device that is not ours.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -92,6 +92,12 @@ describe('the packed package', () => {
       console.log(await sum(tensor([1, 2, 39])).item());`;
     expect(run('node_modules/voxelgrad/bin/voxelgrad.mjs', '--help')).toMatch(/Usage: voxelgrad/);
     expect(run('--input-type=module', '-e', sum.replace('using', 'const') + 'device.close();')).toBe('42\n');
+    // The verbs and `voxelgrad/sanet` have one list of methods.
+    writeFileSync(
+      join(app.folder, 'mine.mjs'),
+      `import { addMethod, METHODS } from 'voxelgrad/sanet';\naddMethod({ ...METHODS.vnet, name: 'mine' });\n`,
+    );
+    expect(run('--import', './mine.mjs', 'node_modules/voxelgrad/bin/voxelgrad.mjs', 'plan', '--help')).toContain('"mine"');
     rmSync(join(app.folder, 'node_modules/webgpu'));
     expect(run('--input-type=module', '-e', sum.replace('using', 'const'))).toMatch(
       /VoxelgradError: openDevice: the package `webgpu` .* cannot be loaded, got Cannot find package 'webgpu'.*npm install webgpu/s,

@@ -93,6 +93,7 @@ export function wholeWay(methods: readonly (readonly [string, (plan: any) => voi
       const files = JSON.parse(readFileSync(at('masks/summary.json'), 'utf8'));
       expect(foreground).toEqual(files.foreground);
       expect(metric_per_case.map((c) => [c.case, c.metrics])).toEqual(files.metric_per_case.map((c: any) => [c.case, c.metrics]));
+      expect(metric_per_case.map((c) => c.reference_digest)).toEqual(files.metric_per_case.map((c: any) => c.reference_digest));
       expect([evaluated!.cases, evaluated!.n_cases]).toEqual(['held out', dataset.test.length]);
       await expect(evaluateRun({ folder: at('run'), dataset, cases: dataset.training })).rejects.toThrow(/trained on/);
     });

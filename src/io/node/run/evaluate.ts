@@ -6,6 +6,7 @@ import { checkedLabel, type Case, type Dataset } from '../../../data/dataset.ts'
 import { assertSameGeometry } from '../../../data/geometry.ts';
 import { toRas } from '../../../data/orientation.ts';
 import { DataError } from '../../../errors.ts';
+import { digestFile } from '../../../files/digest.ts';
 import { readJson } from '../../../files/regular.ts';
 import { evaluateCase, type CaseResult } from '../../../metrics/evaluate.ts';
 import { summarise, type Summary } from '../../../metrics/summary.ts';
@@ -84,6 +85,7 @@ export async function evaluateRun({ folder, dataset, cases = dataset.test }: Eva
           case: name,
           reference_file: file,
           prediction_file: '',
+          reference_digest: (await digestFile(file)).digest,
           reference: { ...grid, data: reference },
           prediction: { ...grid, data: masks[headline] ?? masks.ensemble },
           unlabelled: dataset.annotations.unlabelled.get(name) ?? [],

@@ -5,6 +5,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError } from '../../../../errors.ts';
 import { unreadable } from '../../../../files/regular.ts';
+import { notRead } from '../../../endings.ts';
 import { readVolume } from '../../volume.ts';
 import { caseNames, channelNumbered, nameKey } from '../../../../data/names.ts';
 import { listFiles, volumeStem, withNewDataset, type ImportResult } from './new_dataset.ts';
@@ -31,7 +32,9 @@ const LABEL_SUFFIX = /([_-](label|labels|mask|seg|segmentation))+$/i;
 export async function importPairs(images: string, target: string, options: PairOptions = {}): Promise<ImportResult> {
   const labels = options.labels === undefined ? undefined : await findLabels(options.labels);
   const scans = await findImages(images, labels);
+  const strange = notRead(await listFiles(images));
   return withNewDataset(target, async (builder) => {
+    for (const file of strange) builder.notes.push(`${join(images, file)}: a volume of a kind that is not read; left out.`);
     const values = new Set<number>();
     for (const [i, scan] of scans.entries()) {
       const mask = labels?.get(nameKey(scan.name));
