@@ -34,7 +34,7 @@ export { addMethod, METHODS, methodOf } from './methods/methods.ts';
 export { supervised, type Segmenter, type SupervisedFields, type SupervisedOptions } from './methods/supervised.ts';
 export { StepContext } from './methods/step_context.ts';
 export { compileVolumeStep, type VolumeStepOptions } from './methods/volume_step.ts';
-export { densePredictor } from './methods/batches.ts';
+export { densePredictor } from './methods/dense_predictor.ts';
 export { buildNetworks, makeNetworks, restoreFrom } from './train/networks.ts';
 export { parsePlan } from './train/plan.ts';
 export { PRESETS, type Plan, type Preset } from './methods/plan.ts';

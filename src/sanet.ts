@@ -46,7 +46,7 @@ export { addMethod, METHODS, methodOf } from './methods/methods.ts';
 export { supervised, type Segmenter, type SupervisedFields, type SupervisedOptions } from './methods/supervised.ts';
 export { StepContext } from './methods/step_context.ts';
 export { compileVolumeStep, type VolumeStepOptions } from './methods/volume_step.ts';
-export { densePredictor } from './methods/batches.ts';
+export { densePredictor } from './methods/dense_predictor.ts';
 export { buildNetworks, buildOptimisers, makeNetworks } from './train/networks.ts';
 export { restoreRun } from './io/node/run/checkpoint.ts';
 export { parsePlan } from './train/plan.ts';

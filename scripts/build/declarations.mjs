@@ -25,7 +25,7 @@ export function declare(root, home) {
     // Zod documents itself elsewhere, nobody reads these files, and messages in other languages are no types of plans.
     const packed = target.startsWith(join(types, 'zod'));
     const whole = readFileSync(source, 'utf8');
-    const own = packed ? whole.replace(/\/\*\*[^]*?\*\/\n?|^export \* as locales .*\n|^ +/gm, '') : whole;
+    const own = packed ? whole.replace(/\/\*\*[^]*?\*\/\n?|^export \* as locales .*\n|^ +|(?<=[{;])\n/gm, '') : whole;
     const text = own.replace(IMPORT, (found, before, quote, path) => {
       if (path === 'zod') {
         keep(join(zod, 'index.d.ts'), join(types, 'zod/index.d.ts'));
@@ -38,9 +38,10 @@ export function declare(root, home) {
       return `${before}${quote}${stem}.js${quote}`;
     });
     mkdirSync(dirname(target), { recursive: true });
+    const generated = target.startsWith(join(types, 'gen'));
     writeFileSync(
       target,
-      text.replace(/^(?: {4})+/gm, (indent) => '\t'.repeat(indent.length / 4)),
+      text.replace(/^(?: {4})+/gm, (indent) => (generated ? '' : '\t'.repeat(indent.length / 4))),
     );
   };
   for (const entry of ENTRIES) keep(join(types, entry), join(types, entry));

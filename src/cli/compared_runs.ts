@@ -263,7 +263,7 @@ export async function assertComparable(runs: readonly Pick<ComparedRun, 'folder'
           : Object.entries(sizes).every(([label, { n_ref }]) => (before.sizes[label]?.n_ref ?? n_ref) === n_ref));
       if (!same)
         throw new DataError(
-          `${folder}: ${name} was scored against another reference than in ${before!.folder}, expected the same labels.`,
+          `${folder}: ${name} was scored against another reference than in ${before.folder}, expected the same labels.`,
           again,
         );
       if (before && theta !== before.theta)

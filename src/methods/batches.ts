@@ -7,9 +7,6 @@ import { currentDevice, type Device } from '../gpu/device.ts';
 import { Gathering } from '../gpu/readback.ts';
 import type { Module } from '../nn/module.ts';
 import { BatchStatisticsNorm } from '../nn/norms.ts';
-import { roisAtOnce } from '../predict/predict_volume.ts';
-import type { RoiPredictor } from './method.ts';
-import type { Plan } from './plan.ts';
 
 /** Share of the memory that is left, for the activations of a run. */
 export const ACTIVATIONS = 1 / 2;
@@ -151,27 +148,4 @@ export class Batches {
   dispose(): void {
     for (const program of this.programs.values()) program.dispose();
   }
-}
-
-/** Predictor of networks that see whole ROIs: image [n, D, H, W] -> class probabilities of each, n times [D, H, W, K] one after another. */
-export async function densePredictor(
-  plan: Plan,
-  nets: readonly Module[],
-  probabilities: (image: Tensor, n: number) => Tensors,
-  joined?: boolean,
-): Promise<RoiPredictor> {
-  const most = roisAtOnce(plan.data.roi, plan.classes.length, nets.length);
-  const batches = await Batches.create(
-    { nets, shapes: { image: plan.data.roi }, run: ({ image }, n) => probabilities(image, n) },
-    1,
-    most,
-    joined,
-  );
-  return {
-    most,
-    run: async (images) => (await Batches.run([{ batches, count: images.length, item: (i) => ({ image: images[i] }) }]))[0],
-    dispose: () => {
-      batches.dispose();
-    },
-  };
 }

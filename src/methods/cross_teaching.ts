@@ -19,7 +19,7 @@ import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
 import { decayGroups } from '../optim/optimiser.ts';
 import { Philox } from '../random/philox.ts';
-import { densePredictor } from './batches.ts';
+import { densePredictor } from './dense_predictor.ts';
 import { networkList, type Method } from './method.ts';
 import { flag, integer, number, rate, share } from './plan_fields.ts';
 import type { Plan } from './plan.ts';

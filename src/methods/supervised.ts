@@ -15,7 +15,7 @@ import { BatchStatisticsNorm } from '../nn/norms.ts';
 import { decayGroups } from '../optim/optimiser.ts';
 import { reshape } from '../ops/reshape.ts';
 import { softmax } from '../ops/softmax.ts';
-import { densePredictor } from './batches.ts';
+import { densePredictor } from './dense_predictor.ts';
 import type { Method, Step, StepOptions } from './method.ts';
 import { Philox } from '../random/philox.ts';
 import { integer, number, rate } from './plan_fields.ts';

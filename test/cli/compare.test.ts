@@ -472,7 +472,7 @@ describe('voxelgrad compare', () => {
     rmSync(join(bare, 'summary.json'));
     const quick = ['--to', to(), '--no-surfaces'];
     expect((await compare(bare, a, b, ...quick)).out).toMatch(
-      /note: \S+: left out, it is trained and not evaluated\.\nnote: vnet is what the others are tested against, for the first run is left out\./,
+      /: left out, it is trained and not evaluated\.\nnote: vnet is what the others are tested against, for the first run is left out\./,
     );
     expect((await compare(a, bare, ...quick)).out).not.toMatch(/is what the others are tested against/);
     expect((await compare(a, bare, ...quick, '--against', 'henet')).err).toMatch(

@@ -2,7 +2,7 @@
 // Predictors take many regions at once: what each is given is to the bit what it would be given alone, and comes back in one piece.
 import { describe, expect, it } from 'vitest';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
-import { densePredictor } from '../../src/methods/batches.ts';
+import { densePredictor } from '../../src/methods/dense_predictor.ts';
 import { methodOf } from '../../src/methods/methods.ts';
 import type { Plan } from '../../src/methods/plan.ts';
 import type { SanetPlan } from '../../src/methods/sanet/plan.ts';
