@@ -47,19 +47,42 @@ const sharedKernels = {
   },
 };
 
-// Remarks and white space of WGSL are a third of it; dist/wgsl has them. What follows `// @spec` is read when a kernel is compiled.
-const bareKernels = {
+/** WGSL without remarks and white space, a third of it; dist/wgsl has them. What follows `// @spec` is read when a kernel is compiled. */
+const bare = (text) =>
+  text
+    .replace(/[ \t]*\/\/(?! @spec)[^\n]*/g, '')
+    .replace(/\n\s+/g, '\n')
+    .replace(/^(?!.*@spec).*$/gm, (line) =>
+      line.replace(/ (->|[-=!+*/<>]=|&&|\|\||<<|>>|[=+*/%<>&|^{]|(?<!- )-(?! ?-)) ?|([,:;]) /g, '$1$2'),
+    )
+    .replace(/(?<=[;{},])\n(?!.*@spec)/g, '');
+
+// What kernels import stands once, a quarter of their text: `// @line` says where it begins and ends.
+const bareKernels = (folder, files) => ({
   name: 'bare-kernels',
   setup(b) {
-    b.onLoad({ filter: /[\\/]gen[\\/][^\\/]+\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8')
-        .replace(/[ \t]*\/\/(?! @spec)[^\n]*/g, '')
-        .replace(/\n\s+/g, '\n')
-        .replace(/^(?!.*@spec).*$/gm, (line) => line.replace(/ ([=+*{]|[=!+]=|&&|\|\|) ?|([,:;]) /g, '$1$2')),
-      loader: 'ts',
+    const parts = new Map(
+      files.map((f) => [
+        f,
+        readFileSync(join(folder, f), 'utf8')
+          .split(/^(?=\/\/ @line )/m)
+          .map(bare),
+      ]),
+    );
+    const seen = [...parts.values()].flat();
+    const shared = [...new Set(seen)].filter(
+      (part) => part.length > 99 && !part.includes('`') && seen.lastIndexOf(part) > seen.indexOf(part),
+    );
+    b.onResolve({ filter: /^shared$/ }, ({ path }) => ({ path, namespace: 'kernels' }));
+    b.onLoad({ filter: /^/, namespace: 'kernels' }, () => ({
+      contents: shared.map((text, i) => `export const s${i}=\`${text}\`;`).join(''),
     }));
+    b.onLoad({ filter: /[\\/]gen[\\/][^\\/]+\.ts$/ }, ({ path }) => {
+      const text = parts.get(basename(path)).map((part) => (shared.includes(part) ? `\${s${shared.indexOf(part)}}` : part));
+      return { contents: `import{${shared.map((_, i) => `s${i}`)}}from'shared';${text.join('')}`, loader: 'ts' };
+    });
   },
-};
+});
 
 async function bundleKernels(root, common) {
   const files = readdirSync(join(root, 'src/gen')).filter((f) => f !== 'kernels.ts');
@@ -67,7 +90,7 @@ async function bundleKernels(root, common) {
   await build({
     ...common,
     stdin: { contents, resolveDir: join(root, 'src/gen') },
-    plugins: [bareKernels],
+    plugins: [bareKernels(join(root, 'src/gen'), files)],
     outdir: undefined,
     outfile: KERNELS,
   });
