@@ -14,7 +14,7 @@ import { putSlices, takeSlices } from '../../src/models/sanet/planes.ts';
 import { attention } from '../../src/ops/attention.ts';
 import { bilateralAdjacency } from '../../src/ops/bilateral_graph.ts';
 import { edgeConvGather } from '../../src/ops/edge_conv.ts';
-import { slice } from '../../src/ops/layout.ts';
+import { slice, split } from '../../src/ops/layout.ts';
 import { linear } from '../../src/ops/matmul.ts';
 import { l2Normalize } from '../../src/ops/norm.ts';
 import { mul, sub } from '../../src/ops/pointwise.ts';
@@ -55,9 +55,9 @@ describe('grouping (E.2, E.3)', () => {
   it('makes 16 groups a head along channels and one a cell in space', () => {
     // C = 256: C' = 64; the smallest map is 2 x 5, as for 64 x 160 slices.
     for (const [module, ratio, shape] of [
-      [new CCA(256), 8, [3, 16, 65, 4 * 10]],
-      [new CCA(256), 1, [3, 16, 1, 4 * 10]],
-      [new CSA(256), 4, [3, 10, 25, 64]],
+      [new CCA(256), 8, [16, 65, 3 * 4 * 10]],
+      [new CCA(256), 1, [16, 1, 3 * 4 * 10]],
+      [new CSA(256), 4, [10, 25, 3 * 64]],
     ] as const) {
       expect(groupingOf(module).group(random([1, 2 * ratio, 5 * ratio, 192], 1), ratio).shape).toEqual(shape);
     }
@@ -72,14 +72,13 @@ describe('grouping (E.2, E.3)', () => {
     [CSA, 1],
   ] as const)('%o at ratio %i: overlap-add is the adjoint of grouping', async (Kind, r) => {
     const m = groupingOf(new Kind(32));
-    // q, k and v are grouped alike: one of them, since ungroup takes one.
+    // q, k and v are grouped alike and lie side by side: one of them, since ungroup takes one.
     const shape = [2, 2 * r, 3 * r, 24];
-    const grouped = (x: Tensor): Tensor => slice(m.group(x, r), { axis: 0, start: 1, end: 2 });
-    const tokens = grouped(random(shape, 1)).shape.slice(1);
-    const y = random(tokens, 2);
+    const grouped = (x: Tensor): Tensor => split(m.group(x, r), 3, { axis: -1 })[1];
+    const y = random([...grouped(random(shape, 1)).shape], 2);
     const { dx, back } = evaluate(() => {
       const x = random(shape, 3);
-      const dx = backward(sum(mul(reshape(grouped(x), tokens), y)), [x]).get(x)!;
+      const dx = backward(sum(mul(grouped(x), y)), [x]).get(x)!;
       return { dx, back: m.ungroup(y, r, 2, [2, 3]) };
     });
     expect(await largestDifference(slice(dx, { axis: -1, start: 8, end: 16 }), back)).toBeLessThan(1e-6);
