@@ -33,6 +33,7 @@ export class Pipe implements AsyncDisposable {
     this.browser = spawn(chromium!, [...FLAGS, ...flags, '--remote-debugging-pipe', `--user-data-dir=${this.profile}`, 'about:blank'], {
       env,
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      detached: true, // its processes are a group, which can be ended
     });
     this.gone = once(this.browser, 'exit');
     let rest = '';
@@ -78,6 +79,11 @@ export class Pipe implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.browser.kill();
     await this.gone;
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    try {
+      process.kill(-this.browser.pid!, 'SIGKILL'); // who outlives it on a busy machine writes into the profile
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   }
 }
