@@ -161,7 +161,8 @@ function convolve(
   const bindings = { x, w, bias: bias ?? w, y: out, other: z ?? w };
   const grid = grid1d(params.tiles);
   const spec = { ...tile.spec, T, W: operand(tile, T, params.w_k, wSteps) };
-  if (tile.family === 'registers') return [dispatch(convKernel, bindings, params, grid, { spec, overrides: tile.overrides })];
+  if (tile.family === 'registers')
+    return [dispatch(convKernel, bindings, params, grid, { spec, overrides: { ...tile.overrides, SECOND: Number(params.act > 1) } })];
   const product = dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, {
     spec: { ...spec, R: out.dtype, X: operand(tile, T, 1, [params.gi]) },
   });
