@@ -7,8 +7,8 @@ import { build } from 'esbuild';
 
 export const root = join(import.meta.dirname, '..');
 
-/** Writes src/gen. Once a run, before any process imports the engine. */
-export const generate = () => execFileSync(process.execPath, ['build.mjs', '--gen'], { cwd: root, stdio: 'inherit' });
+/** Writes a checkout's src/gen. Once a run, before any process imports its engine. */
+export const generate = (checkout = root) => execFileSync(process.execPath, ['build.mjs', '--gen'], { cwd: checkout, stdio: 'inherit' });
 
 /** The command line, as a run uses it: a checkout that came without packages' scripts has none yet. */
 export const buildTool = () => execFileSync(process.execPath, ['build.mjs'], { cwd: root, stdio: 'inherit' });

@@ -68,7 +68,10 @@ const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.or
   (name) => new EngineProcess(name, flags.clock),
 );
 const folder = flags.before && resolve(flags.before);
-if (folder) engines.push(await engineBefore());
+if (folder) {
+  generate(folder); // or its kernels could be those of another of its commits
+  engines.push(await engineBefore());
+}
 const chosen = CASES.filter((c) => !flags.case || new RegExp(flags.case).test(c.name));
 const say = flags.json ? () => {} : (line) => console.log(line);
 let failures = 0;

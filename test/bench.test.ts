@@ -10,18 +10,24 @@ import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const load = (file: string) => import(join(root, 'bench', file));
-
-it("times a case whose result is right, against the adapter's limits, one JSON line a measurement", () => {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [join(root, 'bench/run.mjs'), '--case', 'conv1x1', '--samples', '1', '--json'],
-    { cwd: root, encoding: 'utf8' },
-  );
+/** What `bench/FILE ...argv` prints, rows recorded below `rows`. */
+function bench(rows: string | undefined, file: string, ...argv: string[]): string {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(root, 'bench', file), ...argv], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...(rows !== undefined && { BENCH_RESULTS: rows }) },
+  });
   expect(status, stderr).toBe(0);
-  const lines = stdout
+  return stdout;
+}
+const rowsOf = (text: string) =>
+  text
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+    .map((line) => JSON.parse(line) as Record<string, number | string>);
+
+it("times a case whose result is right, against the adapter's limits, one JSON line a measurement", () => {
+  const lines = rowsOf(bench(undefined, 'run.mjs', '--case', 'conv1x1', '--samples', '1', '--json'));
   expect(lines.map((l) => l.pass)).toEqual(['forward', 'backward']);
   for (const l of lines) {
     expect(l).toMatchObject({
@@ -40,37 +46,18 @@ it("times a case whose result is right, against the adapter's limits, one JSON l
 
 it('an older checkout is timed in turns, one row a case with both times', () => {
   const rows = mkdtempSync(join(tmpdir(), 'bench-'));
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [join(root, 'bench/run.mjs'), '--case', 'conv1x1', '--pass', 'forward', '--samples', '1', '--before', root, '--record'],
-    { cwd: root, encoding: 'utf8', env: { ...process.env, BENCH_RESULTS: rows } },
-  );
-  expect(status, stderr).toBe(0);
-  expect(stdout).toMatch(/ ours .*\n.* before .* ratio \d/);
+  const said = bench(rows, 'run.mjs', '--case', 'conv1x1', '--pass', 'forward', '--samples', '1', '--before', root, '--record');
+  expect(said).toMatch(/ ours .*\n.* before .* ratio \d/);
   const [file] = readdirSync(rows);
-  const lines = readFileSync(join(rows, file), 'utf8').trim().split('\n');
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+  expect(rowsOf(readFileSync(join(rows, file), 'utf8'))).toEqual([
     expect.objectContaining({ case: 'conv1x1_256_64_40', pass: 'forward', ms: expect.any(Number), before_ms: expect.any(Number) }),
   ]);
-  const plotted = spawnSync(process.execPath, [join(root, 'bench/plot.mjs')], {
-    encoding: 'utf8',
-    env: { ...process.env, BENCH_RESULTS: rows },
-  });
-  expect(plotted.status, plotted.stderr).toBe(0);
+  bench(rows, 'plot.mjs');
   expect(readFileSync(join(rows, 'README.md'), 'utf8')).toMatch(/\| conv1x1_256_64_40 \| forward \| .* % \|/);
 });
 
 it('what moves memory is right, too: pooling, resizing, windows, permutation', () => {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [join(root, 'bench/run.mjs'), '--case', 'pool|resize|windows|heads', '--samples', '1', '--json'],
-    { cwd: root, encoding: 'utf8' },
-  );
-  expect(status, stderr).toBe(0);
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, number | string>);
+  const lines = rowsOf(bench(undefined, 'run.mjs', '--case', 'pool|resize|windows|heads', '--samples', '1', '--json'));
   expect(lines.map((l) => `${l.case} ${l.pass}`)).toEqual([
     ...['maxpool3s2_64_112', 'avgpool2_64_112', 'resize2x_64_28', 'windows8s4_64_64'].flatMap((c) => [`${c} forward`, `${c} backward`]),
     'heads_4x1024x12x64 forward',
