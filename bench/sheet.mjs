@@ -2,54 +2,65 @@
 // SPDX-License-Identifier: MIT
 // node bench/sheet.mjs: an adapter on paper. Every dispatch of a case or of a training iteration as that adapter would run it, from a
 // lowering on a device that computes nothing: workgroups, lanes, bytes, operations, its floor, and what is lost to idle processors.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { H200, readCaps } from './caps.mjs';
 import { CASES } from './cases.mjs';
 import { generate, importEngine } from './engine.mjs';
 import { programOf } from './engines/ours.mjs';
 import { byKernel, sheetOf } from './floors.mjs';
+import { casesOf, options, orRefuse } from './options.mjs';
 
 const HELP = `node bench/sheet.mjs [options]
-  --caps FILE       limits, features and rates of an adapter (default: bench/adapters/nvidia-h200.json; from voxelgrad doctor --json, and
-                    "rates", "profile" and "why" as in that file)
+  --caps FILE       an adapter, as voxelgrad doctor --json prints it (default: bench/adapters/nvidia-h200.json). Its times are at the rates
+                    of an H200 unless the file has "rates" like that one; "profile" and "why" are what was measured on it
   --preset NAME     a training iteration of SA-Net (default: tiny); --method NAME of another method
   --case PATTERN    cases of the benchmark instead, forward and backward
   --json            one JSON line a dispatch`;
 
-const { values: flags } = parseArgs({
-  options: {
-    caps: { type: 'string', default: join(import.meta.dirname, 'adapters/nvidia-h200.json') },
+const flags = options(
+  {
+    caps: { type: 'string', default: H200 },
     case: { type: 'string' },
     preset: { type: 'string', default: 'tiny' },
     method: { type: 'string', default: 'sanet' },
     json: { type: 'boolean' },
-    help: { type: 'boolean' },
   },
-});
-if (flags.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-
-const facts = JSON.parse(readFileSync(flags.caps, 'utf8'));
+  HELP,
+);
+const facts = readCaps(flags.caps);
+const cases =
+  flags.case === undefined
+    ? undefined
+    : casesOf(
+        flags.case,
+        CASES.filter(({ kind }) => kind !== 'step'),
+      );
+const foreign = facts.ratesOf === facts.adapter.name ? '' : ` at the rates of ${facts.ratesOf}`;
+if (foreign)
+  console.error(
+    `${flags.caps} has no "rates": dispatches, workgroups, lanes, bytes and operations are those of ${facts.adapter.name}; times, and what ` +
+      `idles, are as if it were as fast as ${facts.ratesOf} (${facts.rates.processors} processors, ${facts.rates.gflops} GFLOP/s, ` +
+      `${facts.rates.gbs} GB/s). For its own, add "rates" as in bench/adapters/nvidia-h200.json: the first line that \`npm run bench\` ` +
+      `prints there has "gflops" and "gbs".\n`,
+  );
 generate();
 const vg = await importEngine('../bench/sheet_modules.ts');
-if (flags.case)
-  for (const c of CASES.filter((each) => new RegExp(flags.case).test(each.name) && each.kind !== 'step'))
-    for (const pass of c.passes) show(`${c.name} ${pass}`, await ofCase(c, pass));
+if (cases) for (const c of cases) for (const pass of c.passes) show(`${c.name} ${pass}`, await ofCase(c, pass));
 else show(`${flags.method} ${flags.preset}`, await ofIteration());
 
+function openDry() {
+  return orRefuse(() => vg.openDevice({ gpuDevice: vg.dryDevice({ like: facts }) }));
+}
+
 async function ofCase(c, pass) {
-  await vg.openDevice({ gpuDevice: vg.dryDevice({ like: facts }) });
+  await openDry();
   const tensors = Object.fromEntries(Object.entries(c.inputs).map(([name, { shape }]) => [name, vg.zeros(shape, { dtype: c.dtype })]));
   const program = await programOf(vg, c, pass, tensors);
   return sheetOf(program.dispatches(), facts.rates);
 }
 
 async function ofIteration() {
-  await vg.openDevice({ gpuDevice: vg.dryDevice({ like: facts }) });
-  const plan = vg.presetPlan(flags.preset, flags.method);
+  const plan = await orRefuse(() => vg.presetPlan(flags.preset, flags.method));
+  await openDry();
   const nets = vg.makeNetworks(plan);
   for (const { net } of vg.networkList(nets)) net.blank();
   const step = await vg.methodOf(plan).step(plan, nets, vg.buildOptimisers(plan, nets), { partial: false });
@@ -72,7 +83,7 @@ function show(title, rows) {
   const total = sum(() => 1);
   const ms = (us) => `${(us / 1e3).toFixed(2)} ms`;
   console.log(
-    `${title}, one run, on ${facts.adapter.name}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
+    `${title}, one run, on ${facts.adapter.name}${foreign}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
       `${ms(sum((r) => r.floor))}, of which ${ms(total * facts.rates.dispatch_us)} are what dispatches cost and ` +
       `${ms(sum((r) => r.lost))} idle processors; estimate ${ms(sum((r) => r.estimate))}`,
   );
@@ -94,8 +105,8 @@ function show(title, rows) {
         .join(', '),
   );
   const profile = facts.profile?.[title] ?? {}; // milliseconds and dispatches, as they were then: what has changed since, `why` says
-  const heads = Object.keys(profile).length > 0 ? '  estimate us  measured us, each' : '';
-  console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms${heads}`);
+  const heads = Object.keys(profile).length > 0 ? '  measured us, each' : '';
+  console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms  estimate us${heads}`);
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
       `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}` +

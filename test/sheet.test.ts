@@ -23,6 +23,7 @@ interface Row {
 }
 
 const facts = JSON.parse(readFileSync(join(root, 'bench/adapters/nvidia-h200.json'), 'utf8')) as {
+  readonly adapter: object;
   readonly rates: { readonly processors: number };
   /** By `METHOD PRESET` and kernel: milliseconds and dispatches. */
   readonly profile: Readonly<Record<string, Readonly<Record<string, readonly [number, number]>>>>;
@@ -35,12 +36,10 @@ function printed(...options: string[]): string {
   before.set(key, text);
   return text;
 }
+const started = (options: readonly string[]): { stdout: string; stderr: string; status: number | null } =>
+  spawnSync(process.execPath, [join(root, 'bench/sheet.mjs'), ...options], { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
 function run(options: readonly string[]): string {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [join(root, 'bench/sheet.mjs'), ...options], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
+  const { stdout, stderr, status } = started(options);
   expect(status, stderr).toBe(0);
   return stdout;
 }
@@ -134,6 +133,62 @@ describe('the sheet of an H200', () => {
     writeFileSync(file, JSON.stringify({ ...facts, rates: { ...facts.rates, processors: 4000 } }));
     const lost = (...options: string[]): number => sum(sheet('--case', '^conv3x3_64_56$', ...options), (row) => row.lost);
     expect(lost('--caps', file)).toBeGreaterThan(lost());
+    rmSync(folder, { recursive: true });
+  });
+
+  it("of a doctor's file without rates, at those of an H200, and says so", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-sheet-'));
+    const file = join(folder, 'other.json');
+    const { rates, profile: _profile, why: _why, ...doctor } = facts;
+    writeFileSync(file, JSON.stringify({ ...doctor, adapter: { ...doctor.adapter, name: 'another card' } }));
+    const of = ['--case', '^conv3x3_64_56$'];
+    expect(sheet(...of, '--caps', file)).toEqual(sheet(...of)); // the same limits and features, and the same rates
+    const { stdout, stderr } = started([...of, '--caps', file]);
+    expect(stdout).toMatch(/on another card at the rates of nvidia-h200: \d+ dispatches/);
+    expect(stderr).toContain(`${file} has no "rates"`);
+    expect(printed(...of)).not.toContain('at the rates of');
+    writeFileSync(file, JSON.stringify({ ...doctor, rates: { ...rates, gbs: undefined } }));
+    expect(started(['--caps', file]).stderr).toContain(`${file}: rates.gbs: got nothing, expected a number above 0. On the machine`);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('says in a line what cannot be meant', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-sheet-'));
+    const written = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    for (const [option, value, said] of [
+      [
+        '--caps',
+        join(folder, 'missing.json'),
+        /^--caps: .*missing\.json cannot be read \(ENOENT\), expected .* `npx voxelgrad doctor --json/,
+      ],
+      ['--caps', folder, /^--caps: .* cannot be read \(EISDIR\), expected .* `npx voxelgrad doctor --json/],
+      ['--caps', written('no.json', 'adapter: none'), /^--caps: .*no\.json is no JSON \(.*\)\. .* `npx voxelgrad doctor --json/],
+      ['--caps', written('null.json', 'null'), /^--caps: .*null\.json: adapter\.name: got nothing, expected a text\./],
+      [
+        '--caps',
+        written('none.json', '{"adapter":null,"limits":{}}'),
+        /^--caps: .*none\.json is of a machine where no adapter was found\./,
+      ],
+      [
+        '--caps',
+        written('few.json', JSON.stringify({ ...facts, limits: {} })),
+        /few\.json: limits\.maxStorageBufferBindingSize: got nothing,/,
+      ],
+      ['--caps', written('bare.json', JSON.stringify({ ...facts, features: [] })), /subgroups/],
+      ['--case', 'nothing', /^--case: got "nothing", which matches none of matmul512, /],
+      ['--case', '[', /^--case: got "\[", expected a regular expression/],
+      ['--preset', 'large', /^preset: got "large", expected demo, tiny, base, paper\.$/],
+      ['--method', 'unet', /^method: got "unet", expected sanet, vnet, /],
+      ['--capz', 'x', /^Unknown option '--capz'\n\nnode bench\/sheet\.mjs \[options\]\n/],
+    ] as const) {
+      const { stderr, status } = started([option, value]);
+      expect(stderr.trimEnd()).toMatch(said);
+      expect(stderr).not.toMatch(/^ {4}at /m);
+      expect(status).toBe(2);
+    }
     rmSync(folder, { recursive: true });
   });
 

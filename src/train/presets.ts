@@ -4,7 +4,7 @@ import type { Triple } from '../axes.ts';
 import { AUGMENTATION_ODDS } from '../data/augment.ts';
 import { UsageError } from '../errors.ts';
 import { METHODS, methodOf } from '../methods/methods.ts';
-import type { Plan, Preset } from '../methods/plan.ts';
+import { PRESETS, type Plan, type Preset } from '../methods/plan.ts';
 import type { SanetPlan } from '../methods/sanet/plan.ts';
 
 /** What planning needs to know of a data set, all on the RAS grid [D, H, W]. */
@@ -55,12 +55,13 @@ function sharedPreset(preset: Preset): Omit<Plan, 'method'> {
   };
 }
 
-/** Plan of a preset for two classes and regions of interest around a nodule. @throws UsageError for a method that is none */
+/** Plan of a preset for two classes and regions of interest around a nodule. @throws UsageError for a preset or a method that is none */
 export function presetPlan(preset: Preset): SanetPlan;
 export function presetPlan(preset: Preset, method: string): Plan;
 export function presetPlan(preset: Preset, method = 'sanet'): Plan {
   const found = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined;
   if (!found) throw new UsageError(`method: got "${method}", expected ${Object.keys(METHODS).join(', ')}.`);
+  if (!PRESETS.includes(preset)) throw new UsageError(`preset: got "${String(preset)}", expected ${PRESETS.join(', ')}.`);
   return found.preset(preset, sharedPreset(preset));
 }
 
