@@ -10,6 +10,7 @@ import { contest } from './contest.mjs';
 import { root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { machine, record } from './results.mjs';
+import { inTime } from './sections.mjs';
 import { TorchProcess, torchIteration } from './torch.mjs';
 
 const { values: flags } = parseArgs({
@@ -82,16 +83,24 @@ function iteration(preset) {
   const own = spawnSync(process.execPath, [join(root, 'bench/sanet.mjs'), '--preset', preset, '--oracle', '--json', '--record'], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
+    ...inTime(),
   });
-  if (own.status !== 0) throw new Error(`sanet_${preset}: exit code ${own.status}`);
-  const { case: name, ms, dearest } = JSON.parse(own.stdout);
-  console.log(`${name.padEnd(22)} step     ours ${ms.toFixed(1)} ms`);
+  if (!own.stdout) {
+    const problem = own.error?.code === 'ETIMEDOUT' ? 'stopped at its limit' : `exit code ${own.status ?? own.signal}`;
+    record({ ...machine(ours), case: `sanet_${preset}_oracle`, pass: 'step', engine: 'ours', iterations: 0, problem });
+    console.error(`sanet_${preset}: ${problem}, without one iteration`);
+    process.exitCode = 1;
+    return;
+  }
+  const { case: name, iterations, ms, first_ms, dearest = [] } = JSON.parse(own.stdout);
+  const said = ms ? `${ms.toFixed(1)} ms, ${iterations} iterations` : `the first ${first_ms.toFixed(1)} ms`;
+  console.log(`${name.padEnd(22)} step     ours ${said}`);
   for (const k of dearest) console.log(`  ${k.kernel.padEnd(26)} ${k.ms.toFixed(2).padStart(8)} ms  ${k.dispatches} dispatches`);
   for (const { mode, ...options } of ITERATIONS) {
     try {
-      const { ms: took, torch } = torchIteration(flags.python, { preset, device: flags.device, ...options });
-      record({ ...machine(ours), case: name, pass: 'step', engine: `torch-${mode}`, ms: took, torch });
-      console.log(`  torch ${mode} ${took.toFixed(1)} ms (${((100 * took) / ms).toFixed(0)} %)`);
+      const { iterations: run, ms: took, torch } = torchIteration(flags.python, { preset, device: flags.device, ...options });
+      record({ ...machine(ours), case: name, pass: 'step', engine: `torch-${mode}`, iterations: run, ms: took, torch });
+      console.log(`  torch ${mode} ${took.toFixed(1)} ms${ms ? ` (${((100 * took) / ms).toFixed(0)} %)` : ''}`);
     } catch (e) {
       console.log(`  torch ${mode} - (${String(e.message).split('\n')[0]})`);
     }

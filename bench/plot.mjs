@@ -110,7 +110,7 @@ function firstSteps(driver) {
 
 function iterations(driver) {
   const timed = newest(
-    rows.filter((r) => driverOf(r) === driver && r.engine === 'ours' && r.dearest),
+    rows.filter((r) => driverOf(r) === driver && r.engine === 'ours' && r.ms && r.dearest),
     (r) => r.case,
   );
   const [own, others] = [true, false].map((sanet) => timed.filter((r) => r.case.startsWith('sanet_') === sanet));

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: MIT
 // node bench/sanet.mjs [--method vnet,ctn] [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json]
 // [--record]: a training iteration of SA-Net, or of other methods, on phantoms. Its time, its dearest kernels by timestamp queries, and the
-// bytes of its activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes.
+// bytes of its activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes. In a section with a limit (sections.mjs) the
+// iterations that fit into it; a row says how many, the first among them, which compiles and is not in `ms`.
 import { parseArgs } from 'node:util';
 import { stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
 import { generate, importEngine } from './engine.mjs';
 import { machine, record } from './results.mjs';
+import { secondsLeft } from './sections.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -21,11 +23,13 @@ const { values: flags } = parseArgs({
     record: { type: 'boolean' },
   },
 });
+const PROFILE = 5; // iterations' time that a profile may take
+
 generate();
 const vg = await importEngine('../bench/sanet_modules.ts');
 const device = await vg.openDevice();
 
-/** Every program of the step profiled with the input that it ran on last, times the number of its runs. */
+/** Kernels of a step, dearest first, and milliseconds of each program: each profiled with its last input, times the number of its runs. */
 async function profile(step, volumes, scheduled) {
   const inputs = new Map();
   for (const { program } of step.programs) {
@@ -38,27 +42,19 @@ async function profile(step, volumes, scheduled) {
   await step.run(volumes, scheduled);
   await device.sync();
   const kernels = new Map();
-  const programs = [];
-  for (const { name, runs, program } of step.programs) {
-    const times = await program.profile(inputs.get(program));
-    for (const { label, ms } of times) {
+  const times = [];
+  for (const { runs, program } of step.programs) {
+    const own = await program.profile(inputs.get(program));
+    times.push(own.reduce((sum, { ms }) => sum + ms, 0));
+    for (const { label, ms } of own) {
       const entry = label.slice(label.lastIndexOf(' ') + 1);
       const row = kernels.get(entry) ?? { kernel: entry, ms: 0, dispatches: 0 };
       row.ms += ms * runs;
       row.dispatches += runs;
       kernels.set(entry, row);
     }
-    const { slotBytes, dispatches, flops } = program.report();
-    programs.push({
-      program: name,
-      runs,
-      ms: times.reduce((sum, { ms }) => sum + ms, 0),
-      dispatches,
-      gflop: flops / 1e9,
-      slot_mib: slotBytes / 2 ** 20,
-    });
   }
-  return { kernels: [...kernels.values()].sort((a, b) => b.ms - a.ms), programs };
+  return { kernels: [...kernels.values()].sort((a, b) => b.ms - a.ms), times };
 }
 
 const cases = flags.method.split(',').flatMap((method) => flags.preset.split(',').map((preset) => ({ method, preset })));
@@ -78,41 +74,48 @@ for (const { method, preset } of cases) {
   const scheduled = { iteration: 0, ...vg.methodOf(plan).schedule(plan, iterations, iterations, {}) }; // pseudo labels count in full
   const clock = stopwatch(flags.clock);
   const samples = [];
-  for (let i = 0; i <= Number(flags.iterations); i++) {
+  let each = 0; // seconds
+  for (let i = 0; i === 0 || (i <= Number(flags.iterations) && secondsLeft() > 2 * each); i++) {
+    const start = performance.now();
     const end = clock();
     await step.run(await sampler.iteration(i), scheduled);
     await device.sync();
     samples.push(end());
+    each = (performance.now() - start) / 1000;
   }
-  const { kernels, programs } = await profile(step, await sampler.iteration(0), scheduled);
+  const profiled = secondsLeft() > PROFILE * each ? await profile(step, await sampler.iteration(0), scheduled) : undefined;
+  const programs = step.programs.map(({ name, runs, program }, i) => {
+    const { slotBytes, dispatches, flops } = program.report();
+    return { program: name, runs, ms: profiled?.times[i], dispatches, gflop: flops / 1e9, slot_mib: slotBytes / 2 ** 20 };
+  });
   const row = {
     case: `${method}_${preset}${flags.oracle ? '_oracle' : ''}${flags.batch === '1' ? '' : `_batch${flags.batch}`}`,
     pass: 'step',
     engine: 'ours',
-    ms: round(median(samples.slice(1))),
+    iterations: samples.length,
+    ms: samples.length > 1 ? round(median(samples.slice(1))) : undefined,
     first_ms: round(samples[0]),
     clock: flags.clock,
     dispatches: programs.reduce((n, p) => n + p.runs * p.dispatches, 0),
     gflop: round(programs.reduce((n, p) => n + p.runs * p.gflop, 0)),
-    programs: programs.map((p) => ({ ...p, ms: round(p.ms), gflop: round(p.gflop), slot_mib: round(p.slot_mib) })),
-    dearest: kernels.slice(0, 10).map((k) => ({ ...k, ms: round(k.ms) })),
+    programs: programs.map((p) => ({ ...p, ms: p.ms && round(p.ms), gflop: round(p.gflop), slot_mib: round(p.slot_mib) })),
+    dearest: profiled?.kernels.slice(0, 10).map((k) => ({ ...k, ms: round(k.ms) })),
   };
   if (flags.record) record({ ...machine({ adapter: device.info.name, driver: device.info.driver }), ...row });
   if (flags.json) console.log(JSON.stringify({ ...row, adapter: device.info.name }));
-  else print(row, kernels);
+  else print(row, profiled?.kernels ?? []);
   step.dispose();
   for (const optimiser of optimisers.values()) optimiser.dispose();
 }
 device.close();
 
-function print({ case: name, ms, first_ms: first, gflop, programs }, kernels) {
+function print({ case: name, iterations, ms, first_ms: first, gflop, programs }, kernels) {
   const total = kernels.reduce((sum, k) => sum + k.ms, 0);
-  console.log(
-    `${name}: ${ms.toFixed(0)} ms an iteration (${((gflop / ms) * 1000).toFixed(1)} GFLOP/s), the first ${(first / 1000).toFixed(1)} s`,
-  );
+  const timed = ms ? `${ms.toFixed(0)} ms an iteration of ${iterations} (${((gflop / ms) * 1000).toFixed(1)} GFLOP/s), ` : '';
+  console.log(`${name}: ${timed}the first ${(first / 1000).toFixed(1)} s${kernels.length === 0 ? '; no time for a profile' : ''}`);
   for (const p of programs)
     console.log(
-      `  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${p.ms.toFixed(1).padStart(8)} ms  ` +
+      `  ${p.program.padEnd(18)} x ${String(p.runs).padEnd(3)} ${(p.ms?.toFixed(1) ?? '-').padStart(8)} ms  ` +
         `${String(p.dispatches).padStart(5)} dispatches  ${p.gflop.toFixed(1).padStart(7)} GFLOP  slots ${p.slot_mib.toFixed(0)} MiB`,
     );
   for (const k of kernels.slice(0, 20))

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 
 /**
  * A section's limit is its share of the time that is left, so that what one does not need is there for those after it. At its limit
- * it is killed with all that it began; it finds it in BENCH_SECONDS. `folder` gets NAME.log of each and a row a section in
- * sections.log; rows of measurements are written there by the sections themselves, as each is measured (results.mjs).
+ * it is killed with all that it began, so it ends before it by itself (`secondsLeft`), with a row of how far it came. `folder` gets
+ * NAME.log of each and a row a section in sections.log; rows of measurements are written there by the sections themselves, as each is
+ * measured (results.mjs).
  * @param sections { name, share, command } in order of value
  */
 export async function runSections(sections, { seconds, folder, root }) {
@@ -28,6 +29,14 @@ export async function runSections(sections, { seconds, folder, root }) {
   return ended;
 }
 
+/** Seconds until the limit of the section that this process is of; Infinity where it is of none. */
+export const secondsLeft = () => (Number(process.env.BENCH_UNTIL ?? Infinity) - Date.now()) / 1000;
+
+/** Options of spawnSync for a part that may not end in time: it is killed while there is a moment left to write down what it did. */
+export const inTime = () =>
+  secondsLeft() < Infinity ? { timeout: Math.max(1, Math.round(1000 * (secondsLeft() - LAST_S))), killSignal: 'SIGKILL' } : {};
+const LAST_S = 2;
+
 const INTERRUPTED = 'interrupted';
 
 /** @returns 'done', `exit code N`, 'stopped at its limit', or 'interrupted' where this program was asked to end */
@@ -36,7 +45,7 @@ function runOne([program, ...args], { limit, log, folder, root }) {
   const child = spawn(program, args, {
     cwd: root,
     detached: true, // a group of its own, which is killed as one
-    env: { ...process.env, BENCH_RESULTS: folder, BENCH_SECONDS: String(limit) },
+    env: { ...process.env, BENCH_RESULTS: folder, BENCH_UNTIL: String(Date.now() + 1000 * limit) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stopped;

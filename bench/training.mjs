@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // node bench/training.mjs [--data FOLDER] [--iterations 1000] [--preset tiny]: a training run as a user starts it, checkpoints and
 // validation included, on phantoms without --data. A row says what it took; the run's own log is printed as it goes. Where there is a
-// limit (BENCH_SECONDS, sections.mjs), as many iterations as fit into it.
+// limit (sections.mjs), as many iterations as fit into it; a run that does not end before it leaves the row of what its log has.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildTool, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
 import { machine, record } from './results.mjs';
+import { inTime, secondsLeft } from './sections.mjs';
 
 const { values: flags } = parseArgs({
   options: { data: { type: 'string' }, iterations: { type: 'string', default: '1000' }, preset: { type: 'string', default: 'tiny' } },
@@ -22,11 +23,23 @@ ours.end();
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-training-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+/** Whether it has ended by itself. */
 function voxelgrad(...args) {
-  const start = performance.now();
-  const { status } = spawnSync(process.execPath, [join(root, 'bin/voxelgrad.mjs'), ...args], { cwd: root, stdio: 'inherit' });
+  const { status, error } = spawnSync(process.execPath, [join(root, 'bin/voxelgrad.mjs'), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    ...inTime(),
+  });
+  if (error?.code === 'ETIMEDOUT') return false;
   if (status !== 0) throw new Error(`voxelgrad ${args[0]}: exit code ${status}`);
-  return performance.now() - start;
+  return true;
+}
+
+/** The last iteration that a log has, and the seconds of training and validation up to it; a line cut short by a kill is none. */
+function progress(log) {
+  const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : [];
+  const last = lines.map((line) => JSON.parse(line)).findLast((entry) => entry.seconds !== undefined);
+  return { iterations: last?.iteration ?? 0, seconds: Number((last?.seconds ?? 0).toFixed(1)) };
 }
 
 buildTool();
@@ -34,9 +47,16 @@ const data = flags.data ?? join(folder, 'data');
 if (!flags.data) voxelgrad('import', 'phantom', '--to', data);
 if (!flags.data) voxelgrad('sparsify', data, '--mode', 'both');
 const run = join(folder, 'run');
-const left = 0.8 * (Number(process.env.BENCH_SECONDS ?? Infinity) - performance.now() / 1000); // the rest for what begins and ends it
+const left = 0.8 * secondsLeft(); // the rest for what begins and ends it
 const length = ['--iterations', flags.iterations, ...(left < Infinity ? ['--max-minutes', `${Math.max(0.1, left / 60)}`] : [])];
-const ms = voxelgrad('train', data, '--run', run, '--preset', flags.preset, ...length);
-const { iteration: iterations } = JSON.parse(readFileSync(join(run, 'log.jsonl'), 'utf8').trim().split('\n').at(-1));
-record({ ...base, case: `train_${flags.preset}`, pass: 'run', engine: 'ours', iterations, ms: Math.round(ms) });
-console.log(`train_${flags.preset}: ${iterations} iterations in ${(ms / 1000).toFixed(1)} s`);
+const start = performance.now();
+const whole = voxelgrad('train', data, '--run', run, '--preset', flags.preset, ...length);
+const ms = performance.now() - start;
+const done = progress(join(run, 'log.jsonl'));
+const ended = whole ? { ms: Math.round(ms) } : { problem: 'stopped at its limit' };
+record({ ...base, case: `train_${flags.preset}`, pass: 'run', engine: 'ours', ...done, ...ended });
+console.log(
+  `train_${flags.preset}: ${done.iterations} iterations in ${done.seconds} s of training and validation, ` +
+    `${whole ? `all in ${(ms / 1000).toFixed(1)} s` : 'stopped at its limit'}`,
+);
+if (done.iterations === 0) process.exitCode = 1;

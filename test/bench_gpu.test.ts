@@ -101,6 +101,38 @@ posix.it('what was measured is there when the whole is ended from outside', asyn
   expect(readFileSync(join(out, 'first.log'), 'utf8')).toBe('measured\n');
 });
 
+/** Runs a script of bench/ as a section whose limit is in so many seconds. */
+const inSection = (seconds: number, script: string, ...argv: string[]): { status: number | null; stderr: string } =>
+  spawnSync(process.execPath, [join(root, 'bench', script), ...argv], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, BENCH_RESULTS: out, BENCH_UNTIL: String(Date.now() + 1000 * seconds) },
+  });
+const onlyRow = (): Row => {
+  const files = readdirSync(out);
+  expect(files).toHaveLength(1);
+  const rows = rowsOf(files[0]);
+  expect(rows).toHaveLength(1);
+  return rows[0];
+};
+
+it('an iteration: as many as fit before the limit, at least one, and the row says how many', () => {
+  const { status, stderr } = inSection(10, 'sanet.mjs', '--method', 'vnet', '--preset', 'demo', '--iterations', '100000', '--record');
+  expect(status, stderr).toBe(0);
+  const row = onlyRow();
+  expect(row).toMatchObject({ case: 'vnet_demo', iterations: expect.any(Number), first_ms: expect.any(Number), gflop: expect.any(Number) });
+  expect(row.iterations).toBeGreaterThan(0);
+  expect(typeof row.ms).toBe(row.iterations === 1 ? 'undefined' : 'number');
+});
+
+it.each([
+  ['beside_torch.mjs', ['--iteration', 'tiny'], { case: 'sanet_tiny_oracle', pass: 'step' }],
+  ['training.mjs', [], { case: 'train_tiny', pass: 'run' }],
+])('%s: a limit before the first iteration leaves a row, too', (script, argv, of) => {
+  expect(inSection(0, script, ...argv).status).toBe(1);
+  expect(onlyRow()).toMatchObject({ ...of, engine: 'ours', iterations: 0, problem: 'stopped at its limit' });
+});
+
 it('candidates: tiles of a shape class side by side, a row each', () => {
   const { status, stderr } = spawnSync(
     process.execPath,
