@@ -4,22 +4,20 @@
 // (the oracle's modules, eager and compiled).
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { CASES, GPU_CASES, workOf } from './cases.mjs';
 import { contest } from './contest.mjs';
 import { root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
+import { options } from './options.mjs';
 import { machine, record } from './results.mjs';
 import { inTime } from './sections.mjs';
 import { TorchProcess, torchIteration } from './torch.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    python: { type: 'string', default: 'python3' },
-    device: { type: 'string', default: 'cuda' },
-    case: { type: 'string', default: '.' },
-    iteration: { type: 'string' },
-  },
+const flags = options({
+  python: { type: 'string', default: 'python3' },
+  device: { type: 'string', default: 'cuda' },
+  case: { type: 'string', default: '.' },
+  iteration: { type: 'string' },
 });
 const MODES = [
   { mode: 'f32', dtype: 'f32', tf32: false },

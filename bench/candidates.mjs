@@ -2,21 +2,19 @@
 // node bench/candidates.mjs [--preset tiny,base] [--shapes 'f32 1024x64 1,...'] [--case PATTERN] [--tiles PATTERN]: every tile of every
 // family on the products of SA-Net, with its reduction whole and cut (`k4`: into 4), and on the cases that hold a product, each checked
 // against the built-in choice. Rows go to ADAPTER-tiles.jsonl as they are measured: what TABLE in ops/gemm.ts is made from.
-import { parseArgs } from 'node:util';
 import { CASES, GPU_CASES } from './cases.mjs';
 import { median } from './contest.mjs';
 import { importEngine } from './engine.mjs';
 import { programOf } from './engines/ours.mjs';
 import { inputsOf } from './inputs.mjs';
+import { options } from './options.mjs';
 import { machine, record } from './results.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    preset: { type: 'string', default: 'tiny,base' },
-    shapes: { type: 'string' },
-    case: { type: 'string', default: '.' },
-    tiles: { type: 'string', default: '.' },
-  },
+const flags = options({
+  preset: { type: 'string', default: 'tiny,base' },
+  shapes: { type: 'string' },
+  case: { type: 'string', default: '.' },
+  tiles: { type: 'string', default: '.' },
 });
 const ROUNDS = 5;
 const SAMPLE_MS = 4;

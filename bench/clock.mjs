@@ -6,6 +6,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 
+export const CLOCKS = ['wall', 'driver'];
+
 /** Nanoseconds that this process's other threads have run; Lavapipe's compute threads have no name of their own. */
 function others() {
   let ns = 0;

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: MIT
 // node bench/gpu.mjs --help: one command for a machine with an NVIDIA GPU and PyTorch that is there for a short while. Sections in order
 // of value, each a program of its own with its own limit (sections.mjs): what is measured is written as it is measured.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { generate, root } from './engine.mjs';
+import { CASES, GPU_CASES } from './cases.mjs';
+import { generate, importEngine, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
+import { casesOf, numberAbove0, options, orRefuse, refuse } from './options.mjs';
 import { runSections } from './sections.mjs';
 
 const HELP = `node bench/gpu.mjs [options]
@@ -19,8 +21,8 @@ const HELP = `node bench/gpu.mjs [options]
   --skip-tests      no tests
   --any-adapter     also on an adapter that is not NVIDIA's, beside PyTorch on the processor`;
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = options(
+  {
     minutes: { type: 'string', default: 'Infinity' },
     candidates: { type: 'boolean' },
     out: { type: 'string' },
@@ -30,25 +32,26 @@ const { values: flags } = parseArgs({
     preset: { type: 'string', default: 'tiny,base' },
     'skip-tests': { type: 'boolean' },
     'any-adapter': { type: 'boolean' },
-    help: { type: 'boolean' },
   },
-});
-if (flags.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const minutes = Number(flags.minutes);
-if (!(minutes > 0)) throw new Error(`--minutes: got ${flags.minutes}, expected a number above 0.`);
+  HELP,
+);
+// What a section would only find out when its turn comes is asked before the first.
+const minutes = numberAbove0('--minutes', flags.minutes);
+casesOf(flags.case, [...CASES, ...GPU_CASES]);
+if (flags.data !== undefined && !existsSync(join(flags.data, 'dataset.json')))
+  refuse(`--data: got "${flags.data}", expected a data set's folder: no dataset.json is there. \`voxelgrad import\` makes one.`);
 const begun = performance.now();
 generate();
+const { presetPlan } = await importEngine('train/presets.ts');
+for (const preset of flags.preset.split(',')) await orRefuse(() => presetPlan(preset));
 
 const ours = new EngineProcess('ours', 'wall');
 const opened = await ours.ask('open');
 const { adapter, driver } = ours;
 ours.end();
-if (!opened.ok) throw new Error(opened.error);
+if (!opened.ok) refuse(`no adapter: ${opened.error}. \`npx voxelgrad doctor\` says what is missing.`);
 if (!flags['any-adapter'] && !/nvidia/i.test(`${adapter} ${driver}`))
-  throw new Error(
+  refuse(
     `got the adapter "${adapter}", expected an NVIDIA GPU. \`npx voxelgrad doctor\` says what is missing; --any-adapter runs all the same.`,
   );
 console.log(`${adapter}, ${driver}`);

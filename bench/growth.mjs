@@ -1,19 +1,23 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/growth.mjs [--json] [--record] [--only NAME]: cost against work, and the exponent of its growth, for tokens of attention,
-// voxels of a 3D convolution, slices of a training step, dispatches of a replayed program, nodes of a compiled graph. Times but for
-// the compiled graph's are of the adapter; those are of the host.
-import { parseArgs } from 'node:util';
-import { stopwatch } from './clock.mjs';
+// node bench/growth.mjs [--json] [--record] [--only NAME] [--clock driver]: cost against work, and the exponent of its growth, for tokens
+// of attention, voxels of a 3D convolution, slices of a training step, dispatches of a replayed program, nodes of a compiled graph. Times
+// but for the compiled graph's are of the adapter; those are of the host.
+import { CLOCKS, stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
 import { generate, importEngine } from './engine.mjs';
 import { stepModel } from './engines/ours.mjs';
 import { noise, numel } from './inputs.mjs';
+import { oneOf, options, refuse } from './options.mjs';
 import { machine, record } from './results.mjs';
 
-const { values: flags } = parseArgs({
-  options: { json: { type: 'boolean' }, record: { type: 'boolean' }, only: { type: 'string' }, clock: { type: 'string', default: 'wall' } },
+const flags = options({
+  json: { type: 'boolean' },
+  record: { type: 'boolean' },
+  only: { type: 'string' },
+  clock: { type: 'string', default: 'wall' },
 });
+oneOf('--clock', flags.clock, CLOCKS);
 generate();
 const vg = await importEngine();
 const device = await vg.openDevice();
@@ -188,6 +192,11 @@ async function replay() {
 
 let failed = 0;
 const wanted = SERIES.filter((s) => !flags.only || s.name.includes(flags.only));
+const replays = !flags.only || 'replay'.includes(flags.only);
+if (wanted.length === 0 && !replays) {
+  device.close();
+  refuse(`--only: got "${flags.only}", expected a part of ${SERIES.map(({ name }) => name).join(', ')}, replay.`);
+}
 for (const { name, sizes, run, most, limit } of wanted) {
   const costs = [];
   for (const n of sizes) costs.push(await run(n));
@@ -203,7 +212,7 @@ for (const { name, sizes, run, most, limit } of wanted) {
           `${grows > most ? `, expected at most ${most}` : ''}${late ? `, expected ${limit.ms} ms at ${limit.at}` : ''}`,
   );
 }
-if (!flags.only || 'replay'.includes(flags.only)) {
+if (replays) {
   const row = await replay();
   if (row.gpu_objects_per_run > 0) failed++;
   if (flags.record) record({ ...machine({ adapter: device.info.name, driver: device.info.driver }), series: 'replay', ...row });

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-/** Ends the process with a line for whoever asked. */
+/** Ends the process with a line for whoever asked. @returns {never} */
 export function refuse(message) {
   console.error(message);
   process.exit(2);
@@ -45,6 +45,11 @@ export const oneOf = (flag, name, names) => (names.includes(name) ? name : refus
 export function numberAbove0(flag, text) {
   const number = Number(text);
   return number > 0 ? number : refuse(`${flag}: got "${text}", expected a number above 0.`);
+}
+
+export function count(flag, text) {
+  const number = Number(text);
+  return Number.isSafeInteger(number) && number > 0 ? number : refuse(`${flag}: got "${text}", expected a whole number above 0.`);
 }
 
 export function pattern(flag, text) {

@@ -6,6 +6,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { options } from './options.mjs';
+
+options({});
 
 const folder = process.env.BENCH_RESULTS ?? join(import.meta.dirname, 'results');
 const PEERS = {

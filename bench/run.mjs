@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 // npm run bench [-- options]: times ops and a training step; every result is checked against float64 before it is timed.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import { CASES } from './cases.mjs';
+import { CLOCKS } from './clock.mjs';
 import { contest } from './contest.mjs';
 import { generate, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
+import { casesOf, count, oneOf, options, refuse } from './options.mjs';
 import { commitOf, machine, record } from './results.mjs';
 import { change, comparison, line, measurement } from './rows.mjs';
 import { torchTime } from './torch.mjs';
@@ -27,8 +28,8 @@ const HELP = `npm run bench [-- options]
   --record          appends one row a measurement to bench/results/<adapter>.jsonl; with --before one row a case, of both
   --page            builds dist/bench instead: a static page that measures the visitor's own adapter`;
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = options(
+  {
     case: { type: 'string' },
     pass: { type: 'string' },
     peers: { type: 'boolean' },
@@ -40,20 +41,26 @@ const { values: flags } = parseArgs({
     json: { type: 'boolean' },
     record: { type: 'boolean' },
     page: { type: 'boolean' },
-    help: { type: 'boolean' },
   },
-});
-if (flags.help) {
-  console.log(HELP);
-  process.exit(0);
-}
+  HELP,
+);
+const samples = count('--samples', flags.samples);
+oneOf('--clock', flags.clock, CLOCKS);
+if (flags.pass) oneOf('--pass', flags.pass, ['forward', 'backward', 'step']);
+const chosen = casesOf(flags.case ?? '.', CASES).flatMap((c) => c.passes.filter((p) => p === (flags.pass ?? p)).map((pass) => [c, pass]));
+if (chosen.length === 0) refuse(`--pass: got "${flags.pass}", which none of the chosen cases has.`);
+const folder = flags.before && resolve(flags.before);
+if (folder && !['bench/engine_process.mjs', 'node_modules'].every((part) => existsSync(join(folder, part))))
+  refuse(`--before: got "${flags.before}", expected a checkout of voxelgrad that is set up (\`npm run setup\` there).`);
 
 if ((flags.peers || flags.ort || flags.page) && !existsSync(join(import.meta.dirname, 'node_modules'))) {
   console.error('installing the peers below bench/ (once)');
-  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const { status, error } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: import.meta.dirname,
     stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32', // npm.cmd
   });
+  if (status !== 0) refuse(`The peers could not be installed: npm ci in bench/ ended with ${error?.message ?? `exit code ${status}`}.`);
 }
 generate();
 if (flags.page) {
@@ -67,18 +74,16 @@ if (flags.page) {
 const engines = ['ours', ...(flags.peers ? ['jaxjs', 'tfjs'] : []), ...(flags.ort ? ['ort'] : [])].map(
   (name) => new EngineProcess(name, flags.clock),
 );
-const folder = flags.before && resolve(flags.before);
 if (folder) {
   generate(folder); // or its kernels could be those of another of its commits
   engines.push(await engineBefore());
 }
-const chosen = CASES.filter((c) => !flags.case || new RegExp(flags.case).test(c.name));
 const say = flags.json ? () => {} : (line) => console.log(line);
 let failures = 0;
 let limits;
 try {
   limits = await adapterLimits();
-  for (const c of chosen) for (const pass of c.passes.filter((p) => !flags.pass || p === flags.pass)) await compare(c, pass);
+  for (const [c, pass] of chosen) await compare(c, pass);
 } finally {
   for (const engine of engines) engine.end();
 }
@@ -114,7 +119,7 @@ async function adapterLimits() {
 }
 
 async function compare(c, pass) {
-  const { rows, leftOut } = await contest(engines, c, pass, Number(flags.samples));
+  const { rows, leftOut } = await contest(engines, c, pass, samples);
   for (const { engine, problem } of leftOut) {
     say(`${c.name} ${pass}: ${engine} left out, ${problem}`);
     if (engine === 'ours') {

@@ -4,29 +4,32 @@
 // [--record]: a training iteration of SA-Net, or of other methods, on phantoms. Its time, its dearest kernels by timestamp queries, and the
 // bytes of its activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes. In a section with a limit (sections.mjs) the
 // iterations that fit into it; a row says how many, the first among them, which compiles and is not in `ms`.
-import { parseArgs } from 'node:util';
-import { stopwatch } from './clock.mjs';
+import { CLOCKS, stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
 import { generate, importEngine } from './engine.mjs';
+import { count, oneOf, options, orRefuse, refuse } from './options.mjs';
 import { machine, record } from './results.mjs';
 import { secondsLeft } from './sections.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    method: { type: 'string', default: 'sanet' },
-    preset: { type: 'string', default: 'tiny' },
-    batch: { type: 'string', default: '1' },
-    iterations: { type: 'string', default: '5' },
-    clock: { type: 'string', default: 'wall' },
-    oracle: { type: 'boolean' },
-    json: { type: 'boolean' },
-    record: { type: 'boolean' },
-  },
+const flags = options({
+  method: { type: 'string', default: 'sanet' },
+  preset: { type: 'string', default: 'tiny' },
+  batch: { type: 'string', default: '1' },
+  iterations: { type: 'string', default: '5' },
+  clock: { type: 'string', default: 'wall' },
+  oracle: { type: 'boolean' },
+  json: { type: 'boolean' },
+  record: { type: 'boolean' },
 });
+const [batch, most] = [count('--batch', flags.batch), count('--iterations', flags.iterations)];
+oneOf('--clock', flags.clock, CLOCKS);
+if (flags.oracle && flags.method !== 'sanet') refuse(`--oracle: got --method ${flags.method}, expected sanet, of which it is a variant.`);
 const PROFILE = 5; // iterations' time that a profile may take
 
 generate();
 const vg = await importEngine('../bench/sanet_modules.ts');
+const cases = flags.method.split(',').flatMap((method) => flags.preset.split(',').map((preset) => ({ method, preset })));
+for (const { method, preset } of cases) await orRefuse(() => vg.presetPlan(preset, method));
 const device = await vg.openDevice();
 
 /** Kernels of a step, dearest first, and milliseconds of each program: each profiled with its last input, times the number of its runs. */
@@ -57,10 +60,9 @@ async function profile(step, volumes, scheduled) {
   return { kernels: [...kernels.values()].sort((a, b) => b.ms - a.ms), times };
 }
 
-const cases = flags.method.split(',').flatMap((method) => flags.preset.split(',').map((preset) => ({ method, preset })));
 for (const { method, preset } of cases) {
   const plan = vg.presetPlan(preset, method);
-  plan.training.batch = Number(flags.batch);
+  plan.training.batch = batch;
   if (flags.oracle) {
     plan.method.cross.pseudo = 'selected';
     plan.method.network2d.norm = 'bn';
@@ -75,7 +77,7 @@ for (const { method, preset } of cases) {
   const clock = stopwatch(flags.clock);
   const samples = [];
   let each = 0; // seconds
-  for (let i = 0; i === 0 || (i <= Number(flags.iterations) && secondsLeft() > 2 * each); i++) {
+  for (let i = 0; i === 0 || (i <= most && secondsLeft() > 2 * each); i++) {
     const start = performance.now();
     const end = clock();
     await step.run(await sampler.iteration(i), scheduled);
@@ -89,7 +91,7 @@ for (const { method, preset } of cases) {
     return { program: name, runs, ms: profiled?.times[i], dispatches, gflop: flops / 1e9, slot_mib: slotBytes / 2 ** 20 };
   });
   const row = {
-    case: `${method}_${preset}${flags.oracle ? '_oracle' : ''}${flags.batch === '1' ? '' : `_batch${flags.batch}`}`,
+    case: `${method}_${preset}${flags.oracle ? '_oracle' : ''}${batch === 1 ? '' : `_batch${batch}`}`,
     pass: 'step',
     engine: 'ours',
     iterations: samples.length,

@@ -6,32 +6,36 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { setTimeout } from 'node:timers/promises';
 import { buildTool, root } from './engine.mjs';
 import { EngineProcess } from './engine_process.mjs';
+import { options, refuse } from './options.mjs';
 import { machine, record } from './results.mjs';
 import { inTime, secondsLeft } from './sections.mjs';
 
-const { values: flags } = parseArgs({
-  options: { data: { type: 'string' }, iterations: { type: 'string', default: '1000' }, preset: { type: 'string', default: 'tiny' } },
+const flags = options({
+  data: { type: 'string' },
+  iterations: { type: 'string', default: '1000' },
+  preset: { type: 'string', default: 'tiny' },
 });
 const ours = new EngineProcess('ours', 'wall');
 const opened = await ours.ask('open');
-if (!opened.ok) throw new Error(opened.error);
+if (!opened.ok) refuse(opened.error);
 const base = machine(ours);
 ours.end();
 const folder = mkdtempSync(join(tmpdir(), 'voxelgrad-training-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.on('SIGINT', () => process.exit(1)); // when the verb that runs has stopped too, and then the folder goes
 
 /** Whether it has ended by itself. */
 function voxelgrad(...args) {
-  const { status, error } = spawnSync(process.execPath, [join(root, 'bin/voxelgrad.mjs'), ...args], {
+  const { status, signal, error } = spawnSync(process.execPath, [join(root, 'bin/voxelgrad.mjs'), ...args], {
     cwd: root,
     stdio: 'inherit',
     ...inTime(),
   });
   if (error?.code === 'ETIMEDOUT') return false;
-  if (status !== 0) throw new Error(`voxelgrad ${args[0]}: exit code ${status}`);
+  if (status !== 0) refuse(`voxelgrad ${args[0]}: exit code ${status ?? signal}`);
   return true;
 }
 
@@ -52,11 +56,12 @@ const length = ['--iterations', flags.iterations, ...(left < Infinity ? ['--max-
 const start = performance.now();
 const whole = voxelgrad('train', data, '--run', run, '--preset', flags.preset, ...length);
 const ms = performance.now() - start;
+await setTimeout(100); // a run that Ctrl-C stopped is no measurement: the signal is heard once nothing waits
 const done = progress(join(run, 'log.jsonl'));
 const ended = whole ? { ms: Math.round(ms) } : { problem: 'stopped at its limit' };
 record({ ...base, case: `train_${flags.preset}`, pass: 'run', engine: 'ours', ...done, ...ended });
 console.log(
   `train_${flags.preset}: ${done.iterations} iterations in ${done.seconds} s of training and validation, ` +
-    `${whole ? `all in ${(ms / 1000).toFixed(1)} s` : 'stopped at its limit'}`,
+    (whole ? `all in ${(ms / 1000).toFixed(1)} s` : 'stopped at its limit'),
 );
 if (done.iterations === 0) process.exitCode = 1;

@@ -87,3 +87,29 @@ it('a comparison is one line with a ratio above 1 where we are faster', async ()
     /^matmul512 +backward jaxjs +25\.00 ms +32\.21 GFLOP\/s +32 % .* ratio 2\.50$/,
   );
 });
+
+it.each([
+  ['run.mjs', ['--case', 'nothing'], /^--case: got "nothing", which matches none of matmul512, /],
+  ['run.mjs', ['--case', '['], /^--case: got "\[", expected a regular expression/],
+  ['run.mjs', ['--case', 'matmul512', '--pass', 'step'], /^--pass: got "step", which none of the chosen cases has\.$/],
+  ['run.mjs', ['--samples', 'many'], /^--samples: got "many", expected a whole number above 0\.$/],
+  ['run.mjs', ['--clock', 'sun'], /^--clock: got "sun", expected wall, driver\.$/],
+  ['run.mjs', ['--before', 'nowhere'], /^--before: got "nowhere", expected a checkout of voxelgrad that is set up/],
+  ['run.mjs', ['matmul512'], /^Unexpected argument 'matmul512'.*\n\nnpm run bench \[-- options\]\n/],
+  ['sanet.mjs', ['--batch', '1.5'], /^--batch: got "1\.5", expected a whole number above 0\.$/],
+  ['sanet.mjs', ['--preset', 'tiny,large'], /^preset: got "large", expected demo, tiny, base, paper\.$/],
+  ['growth.mjs', ['--only', 'nothing'], /^--only: got "nothing", expected a part of attention tokens, /m],
+  ['gpu.mjs', ['--minutes', 'few'], /^--minutes: got "few", expected a number above 0\.$/],
+  ['gpu.mjs', ['--data', 'nowhere'], /^--data: got "nowhere", expected a data set's folder: /],
+  ['gpu.mjs', ['--preset', 'large'], /^preset: got "large", expected demo, tiny, base, paper\.$/],
+])('%s %j: what cannot be meant is said in a line before anything is measured', (file, argv, said) => {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(root, 'bench', file), ...argv], { cwd: root, encoding: 'utf8' });
+  expect(stderr.trimEnd()).toMatch(said);
+  expect(stderr).not.toMatch(/^ {4}at /m);
+  expect(stdout).not.toContain(' ms');
+  expect(status).toBe(2);
+});
+
+it.each(['run', 'growth', 'sanet', 'sheet', 'plot', 'gpu'])('%s.mjs --help says what there is', (name) => {
+  expect(bench(undefined, `${name}.mjs`, '--help')).toMatch(name === 'run' ? /^npm run bench / : new RegExp(`^node bench/${name}\\.mjs`));
+});
