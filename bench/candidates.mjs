@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // node bench/candidates.mjs [--preset tiny,base] [--shapes 'f32 1024x64 1,...'] [--case PATTERN] [--tiles PATTERN]: every tile of every
-// family on the products of SA-Net, with its reduction whole and cut (`k4`: into 4), and on the cases that hold a product, each checked
-// against the built-in choice. Rows go to ADAPTER-tiles.jsonl as they are measured: what TABLE in ops/gemm.ts is made from.
+// family on the products of SA-Net, on a GPU with long reductions whole and cut (`k4`: into 4), and on the cases that hold a product, each
+// checked against the built-in choice. Rows go to ADAPTER-tiles.jsonl as they are measured: what TABLE in ops/gemm.ts is made from.
 import { CASES, GPU_CASES } from './cases.mjs';
 import { median } from './contest.mjs';
 import { importEngine } from './engine.mjs';
@@ -18,6 +18,7 @@ const flags = options({
 });
 const ROUNDS = 5;
 const SAMPLE_MS = 4;
+const CUTS = [1, 2, 4, 8, 16];
 const vg = await importEngine('../bench/candidates_modules.ts');
 const { info, caps } = await vg.openDevice().then((device) => {
   device.close();
@@ -25,12 +26,9 @@ const { info, caps } = await vg.openDevice().then((device) => {
 });
 const base = machine({ adapter: info.name, driver: info.driver });
 
-const [SHORT, LONG] = [256, 2048]; // reductions: whole, and whole beside cut
 for (const shape of await shapes()) {
   const device = await vg.openDevice();
-  show(shape, 'product', await attempt(shape, () => vg.raceTiles(shape, tilesOf, SHORT)), { k: SHORT });
-  const cuts = [' k1', ' k2', ' k4', ' k8'];
-  show(shape, 'product', await attempt(shape, () => vg.raceTiles(shape, tilesOf, LONG, cuts)), { k: LONG });
+  show(shape, 'product', await attempt(shape, () => vg.raceTiles(shape, tilesAndRanges)));
   device.close();
 }
 const cases = [...CASES, ...GPU_CASES].filter(
@@ -41,6 +39,14 @@ for (const c of cases.sort((a, b) => a.flops - b.flops))
 
 function tilesOf(caps, dtype) {
   return vg.everyTile(caps, dtype).filter((tile) => new RegExp(flags.tiles).test(vg.tileName(tile)));
+}
+
+/** The same; where a reduction may be cut, whole and into as many ranges as the rule says, half, twice and four times as many. */
+function tilesAndRanges(caps, dtype, m, n, others, k) {
+  return tilesOf(caps, dtype).flatMap((tile) => {
+    const rule = vg.rangesOf(caps, tile, vg.tileCount(tile, m, n) * others, k);
+    return k ? [...new Set([1, Math.ceil(rule / 2), rule, 2 * rule, 4 * rule])].map((splits) => ({ ...tile, splits })) : [tile];
+  });
 }
 
 async function shapes() {
@@ -60,12 +66,12 @@ async function attempt(name, race) {
   }
 }
 
-/** The whole op with every product of it by one tile; first as the table chooses. */
+/** The whole op with every product of it by one tile; first as the table chooses, last the soonest tile with all reductions cut. */
 async function raceCase(c, pass) {
   const times = [];
   let expected;
   const values = inputsOf(c);
-  for (const tile of [undefined, ...tilesOf(caps, c.dtype).map(vg.tileName)]) {
+  const race = async (tile) => {
     const device = await vg.openDevice({ tiles: () => new Proxy({}, { get: () => tile }) });
     const tensors = Object.fromEntries(
       Object.entries(c.inputs).map(([name, { shape }]) => [name, vg.tensor(values[name], { shape, dtype: c.dtype })]),
@@ -77,7 +83,7 @@ async function raceCase(c, pass) {
     if (got.some((out, i) => !(distance(out, expected[i]) < (c.dtype === 'f16' ? 1e-2 : 1e-4)))) {
       device.close();
       console.error(`${c.name} ${pass}: ${tile} computes something else`);
-      continue;
+      return;
     }
     const timed = async (runs) => {
       const start = performance.now();
@@ -90,7 +96,12 @@ async function raceCase(c, pass) {
     for (let i = 0; i < ROUNDS; i++) samples.push(await timed(runs));
     times.push({ tile: tile ?? 'table', ms: median(samples) });
     device.close();
-  }
+  };
+  for (const tile of [undefined, ...tilesOf(caps, c.dtype).map(vg.tileName)]) await race(tile);
+  const [, ...named] = times;
+  if (caps.software || named.length === 0) return times;
+  const { tile: soonest } = named.reduce((x, y) => (y.ms < x.ms ? y : x));
+  for (const cut of CUTS) await race(`${soonest} k${cut}`);
   return times;
 }
 
@@ -105,9 +116,9 @@ function distance(a, b) {
   return Math.sqrt(off / (size || 1));
 }
 
-function show(name, pass, times, facts = {}) {
+function show(name, pass, times) {
   for (const { tile, ms } of times)
-    record({ ...base, case: name, pass, ...facts, engine: 'ours', tile, ms: Number(ms.toPrecision(5)) }, `${base.adapter} tiles`);
+    record({ ...base, case: name, pass, engine: 'ours', tile, ms: Number(ms.toPrecision(5)) }, `${base.adapter} tiles`);
   const [own] = times;
   if (!own) return;
   const sorted = [...times].sort((a, b) => a.ms - b.ms);

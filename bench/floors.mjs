@@ -6,16 +6,18 @@ const HELPER = /^(split_sum|split_finish|copy|cast|pad|fill)/;
 /** Products, of which an op's operations are where it has any: an attention's lengths, softmax and sums are few beside them. */
 const PRODUCT = /^(matmul|conv|attention(_ds|_dx|_narrow(_dq|_dkv)?)?$)/;
 
-/** Lanes of a workgroup: the entry point's @workgroup_size, which is a number, an override or a constant. */
+/** Lanes of a workgroup: the entry point's @workgroup_size, which is a number, an override, or a constant, perhaps a product of such. */
 export function lanesOf({ kernel, spec, overrides }) {
   const [, size] = new RegExp(`@workgroup_size\\((\\w+)\\)\\s*fn ${kernel.entry}\\b`).exec(kernel.wgsl) ?? [];
   if (size === undefined) throw new Error(`${kernel.file} ${kernel.entry}: no @workgroup_size of one number found`);
-  if (/^\d/.test(size)) return parseInt(size, 10);
   if (size in kernel.overrides) return overrides[size] ?? kernel.overrides[size].default;
-  const value = spec[size] ?? new RegExp(`const ${size}(?::\\s*u32)? = (\\w+)`).exec(kernel.wgsl)?.[1];
-  if (!/^\d+u?$/.test(value ?? ''))
-    throw new Error(`${kernel.file} ${kernel.entry}: workgroup size ${size} is ${value}, expected a number`);
-  return parseInt(value, 10);
+  const valueOf = (name) => {
+    const value = /^\d/.test(name) ? name : (spec[name] ?? new RegExp(`const ${name}(?::\\s*u32)? = ([^;]+);`).exec(kernel.wgsl)?.[1]);
+    if (/^\d+u?$/.test(value ?? '')) return parseInt(value, 10);
+    if (!value?.includes(' * ')) throw new Error(`${kernel.file} ${kernel.entry}: workgroup size ${size} is ${value}, expected a number`);
+    return value.split(' * ').reduce((product, factor) => product * valueOf(factor), 1);
+  };
+  return valueOf(size);
 }
 
 /**

@@ -133,20 +133,30 @@ it.each([
   expect(onlyRow()).toMatchObject({ ...of, engine: 'ours', iterations: 0, problem: 'stopped at its limit' });
 });
 
-it('candidates: tiles of a shape class side by side, a row each', () => {
+it('candidates: tiles of a shape class side by side, a row each, and ranges of a long reduction', () => {
   const { status, stderr } = spawnSync(
     process.execPath,
-    [join(root, 'bench/candidates.mjs'), '--shapes', 'f32 16x32 1', '--tiles', 'registers 4x1|blocks 64x64', '--case', '^none$'],
+    [
+      join(root, 'bench/candidates.mjs'),
+      '--shapes',
+      'f32 16x32 1,f32 16x32 1 k2048',
+      '--tiles',
+      'registers 4x1|blocks 64x64',
+      '--case',
+      '^none$',
+    ],
     { cwd: root, encoding: 'utf8', env: { ...process.env, BENCH_RESULTS: out } },
   );
   expect(status, stderr).toBe(0);
   const [file] = readdirSync(out);
   expect(file).toMatch(/-tiles\.jsonl$/);
   const rows = rowsOf(file);
-  for (const row of rows)
-    expect(row).toMatchObject({ adapter: expect.any(String), case: 'f32 16x32 1', pass: 'product', ms: expect.any(Number) });
-  const tiles = rows.map(({ tile }) => tile);
-  expect(tiles[0]).toMatch(/^(registers|blocks) /); // the built-in one
-  expect(rows.map(({ k }) => k)).toEqual(rows.map(({ tile }) => (/ k\d/.test(String(tile)) ? 2048 : expect.any(Number))));
-  expect(tiles).toEqual(expect.arrayContaining(['registers 4x1', 'blocks 64x64', 'blocks 64x64 k4']));
+  for (const row of rows) expect(row).toMatchObject({ adapter: expect.any(String), pass: 'product', ms: expect.any(Number) });
+  const tilesOf = (shape: string): unknown[] => rows.filter((row) => row.case === shape).map(({ tile }) => tile);
+  const [whole, cut] = [tilesOf('f32 16x32 1'), tilesOf('f32 16x32 1 k2048')];
+  expect(whole.length + cut.length).toBe(rows.length);
+  expect(whole[0]).toMatch(/^(registers|blocks) /); // the built-in one
+  expect(whole).toEqual([whole[0], ...['registers 4x1', 'blocks 64x64'].filter((tile) => tile !== whole[0])]);
+  expect(cut[0]).toBe(whole[0]);
+  for (const ranges of [1, 4, 8, 16, 32]) expect(cut).toContain(`blocks 64x64 k${ranges}`); // around the 8 of the rule
 });

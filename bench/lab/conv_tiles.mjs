@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Times the GEMM and convolution kernels as src/ops lowers them, with tiles forced, against a float64 sample.
 //   node bench/lab/conv_tiles.mjs [CASE-FILTER] [TILE,TILE,...] [ROUNDS] [f32 | f16]
-// TILE: `auto`, register tiles TMxTN, workgroup tiles bTMxTN, subgroup matrices mRMxRN (f16).
+// TILE: `auto`, register tiles TMxTN, workgroup tiles bTMxTN, subgroup matrices mRMxRN, with s8 behind it by eight subgroups (f16).
 import { importSource, Lab, open, random } from './harness.mjs';
 
 const source = await importSource({
@@ -33,7 +33,7 @@ const caps = {
   subgroupMatrix: sizes ?? null,
   software,
   driver: lab.driver,
-  limits: {},
+  limits: lab.adapter.limits,
   tiles: {},
 };
 const window = (stride, pad, dil = 1, groups = 1, flat = true) => ({
@@ -182,10 +182,14 @@ function lowered(c, pass) {
 
 /** The row of the table that forces a tile by its name; none for `auto`. */
 function row(name) {
-  const [, family, a, b] = /^([bm]?)(\d+)x(\d+)$/.exec(name) ?? [];
+  const [, family, a, b, eight] = /^([bm]?)(\d+)x(\d+)(s8)?$/.exec(name) ?? [];
   if (!a) return [];
-  const make = family === 'b' ? blocks : family === 'm' ? matrices : (TM, TN) => registers(TM, TN, /Mesa 2[0-5]/.test(lab.driver), 1);
-  return [{ when: () => true, candidates: (on) => [make(+a, +b, 1)(on)] }];
+  const make = {
+    b: () => blocks(+a, +b, 1),
+    m: () => matrices(+a, 1, +b, eight ? 4 : 2),
+    '': () => registers(+a, +b, /Mesa 2[0-5]/.test(lab.driver), 1),
+  }[family]();
+  return [{ when: () => true, candidates: (on) => [make(on)] }];
 }
 const bytes = (x) => (dtype === 'f16' ? Uint16Array.from(x, toF16) : x);
 

@@ -5,7 +5,7 @@ import { VoxelgradError } from '../errors.ts';
 import type { DType } from '../engine/dtype.ts';
 import { dispatch, grid1d, type Dispatch, type LowerContext, type Ref } from '../engine/op.ts';
 import { addUp } from '../engine/sums.ts';
-import type { Caps, MatrixSizes } from '../gpu/caps.ts';
+import type { Caps } from '../gpu/caps.ts';
 import { matmul } from '../gen/matmul.ts';
 import { matmul_blocks } from '../gen/matmul_blocks.ts';
 import { matmul_matrices } from '../gen/matmul_matrices.ts';
@@ -34,6 +34,7 @@ interface Size {
 interface Candidate {
   readonly tile: Tile;
   /** Time for an output, relative to the others of the row. */ readonly cost: number;
+  /** With fewer tiles it is not chosen; Infinity on an adapter that has no room for it. */ readonly least?: number;
 }
 export interface Choice {
   readonly when: (size: Size) => boolean;
@@ -68,28 +69,25 @@ export const blocks =
     const depth = rows + cols > 256 ? 8 : rows + cols > 64 ? 16 : 32; // BK in lib/blocks.wgsl
     return { tile: { family: 'blocks', rows, cols, depth, vec: true, spec: literals({ TM, TN, LX, SLICES }), overrides: {} }, cost };
   };
-/** Four subgroups, 2 x 2, with RM x 2 matrices each. */
-export function matrices(RM: number, cost: number) {
-  return ({ subgroupMatrix, subgroupSizeMax }: Caps): Candidate => {
+/** 2 x SX subgroups, with RM x RN matrices each. */
+export function matrices(RM: number, cost: number, RN = 2, SX = 2, least = 0) {
+  return ({ subgroupMatrix, subgroupSizeMax, limits }: Caps): Candidate => {
     const { M, N, K } = subgroupMatrix!;
-    const depth = 32;
-    const spec = literals({ RM, M, N, K, BK: depth, LANES: 4 * subgroupSizeMax });
-    return { tile: { family: 'matrices', rows: 2 * RM * M, cols: 4 * N, depth, vec: true, spec, overrides: {} }, cost };
+    const [rows, cols, depth] = [2 * RM * M, SX * RN * N, 32];
+    const bytes = 2 * (depth + 8) * (rows + cols) + 8 * SX * M * N + 4 * rows; // lib/matrices.wgsl
+    const room = bytes <= limits.maxComputeWorkgroupStorageSize && 2 * SX * subgroupSizeMax <= limits.maxComputeInvocationsPerWorkgroup;
+    const spec = literals({ RM, RN, SX, M, N, K, OWN: subgroupSizeMax });
+    return { tile: { family: 'matrices', rows, cols, depth, vec: true, spec, overrides: {} }, cost, least: room ? least : Infinity };
   };
 }
 const all =
   (...list: ((caps: Caps) => Candidate)[]) =>
   (caps: Caps): Candidate[] =>
-    list.map((f) => f(caps));
+    list.map((f) => f(caps)).filter(({ least }) => least !== Infinity);
 
-/** Every lane of the four subgroups must find a row of the smallest tile to read (AT_ONCE in lib/matrices.wgsl). */
-const fits = ({ M, N }: MatrixSizes, lanes: number): boolean => lanes >= 32 && lanes / 4 <= 4 * Math.min(M, N);
-const tensorCores = ({ subgroupMatrix, subgroupSize, subgroupSizeMax, limits }: Caps, dtype: DType): boolean =>
-  dtype === 'f16' &&
-  subgroupMatrix !== null &&
-  subgroupSize === subgroupSizeMax &&
-  limits.maxComputeWorkgroupStorageSize >= 32768 &&
-  fits(subgroupMatrix, 4 * subgroupSizeMax);
+/** Subgroups of which every lane finds a row of any tile to read (AT_ONCE in lib/matrices.wgsl). */
+const tensorCores = ({ subgroupMatrix, subgroupSize, subgroupSizeMax }: Caps, dtype: DType): boolean =>
+  dtype === 'f16' && subgroupMatrix !== null && subgroupSize === subgroupSizeMax && subgroupSize >= 8 && subgroupSize <= 64;
 const large = ({ m, n }: Size): boolean => m >= 32 && n >= 32;
 
 // Costs on paper (an H200 reads 32 quads of workgroup memory in the time of 8 to 16 multiply-adds of 32 lanes): tiles of 8 x 4 outputs a
@@ -112,7 +110,9 @@ const THIN_BLOCKS = [
   blocks(4, 2, 2.2, 8, 4), // 32 x 16
   blocks(2, 4, 2.2, 8, 4), // 16 x 32
 ];
-const MATRICES = [matrices(4, 0.3), matrices(2, 0.4)];
+// On paper (bench/lab): eight subgroups, 128 x 128, where their tiles fill all 132 processors of an H200. 128 x 256 reads less, but takes
+// most registers of a lane and leaves room for one workgroup a processor: for tuning to choose until it is measured.
+const MATRICES = [matrices(4, 0.27, 2, 4, 132), matrices(4, 0.28, 4, 4, 132), matrices(4, 0.3), matrices(2, 0.4)];
 
 /** First match wins; tests put a row before the others. Rows of software adapters are measured (bench/lab), those of GPUs are not. */
 export const TABLE: Choice[] = [
@@ -137,7 +137,7 @@ export const TABLE: Choice[] = [
 const processors = (caps: Caps): number => (caps.software ? 1 : 128);
 
 /** Tiles of the table for m rows by n columns, padding and idle processors included, beside `others` such: the soonest first. */
-function ranked(caps: Caps, dtype: DType, m: number, n: number, others: number, run = Infinity): Tile[] {
+function ranked(caps: Caps, dtype: DType, m: number, n: number, others: number, run = Infinity): Candidate[] {
   const work = ({ tile, cost }: Candidate): number => {
     const tiles = tileCount(tile, m, n) * others;
     const filled = caps.software || run === Infinity ? 1 : (Math.ceil(run / tile.depth) * tile.depth) / run;
@@ -145,35 +145,50 @@ function ranked(caps: Caps, dtype: DType, m: number, n: number, others: number, 
     return (Math.max(tiles, processors(caps)) + tiles / 64) * tile.rows * tile.cols * cost * filled;
   };
   const candidates = TABLE.find((r) => r.when({ caps, dtype, m, n }))!.candidates(caps);
-  return candidates.sort((a, b) => work(a) - work(b)).map(({ tile }) => tile);
+  return candidates.sort((a, b) => work(a) - work(b));
+}
+
+/** The tile for m rows by n columns, beside `others` such, where a reduction of k comes in pieces of `run`: a tuned one, or the soonest. */
+export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1, run?: number, k = run): Tile {
+  if (!caps.subgroups || caps.subgroupSize < 4)
+    throw new VoxelgradError('FEATURE', 'matmul: got a device without subgroups of at least 4 lanes, expected the feature `subgroups`.');
+  const tuned = tileNamed(caps, dtype, caps.tiles[shapeClass(dtype, m, n, others, caps.software ? 0 : k)]);
+  const fills = ({ tile, least = 0 }: Candidate): boolean => tileCount(tile, m, n) * others >= least;
+  return tuned ?? ranked(caps, dtype, m, n, others, run).find(fills)!.tile;
 }
 
 /**
- * The tile that computes m rows by n columns soonest, beside `others` such, where the reduction comes in pieces of `run`; a tuned one
- * first.
+ * Products that one tuned row stands for: each size up to the next power of two, where more changes no order of tiles any more. Where a
+ * reduction may be worth cutting (from 512 on, few outputs), all sizes and its length, up to where tuning's operands have 2^24 numbers.
  */
-export function chooseTile(caps: Caps, dtype: DType, m: number, n: number, others = 1, run?: number): Tile {
-  if (!caps.subgroups || caps.subgroupSize < 4)
-    throw new VoxelgradError('FEATURE', 'matmul: got a device without subgroups of at least 4 lanes, expected the feature `subgroups`.');
-  return tileNamed(caps, dtype, caps.tiles[shapeClass(dtype, m, n, others)]) ?? ranked(caps, dtype, m, n, others, run)[0];
+export function shapeClass(dtype: DType, m: number, n: number, others: number, k = 0): string {
+  const up = (size: number, top = Infinity): number => 2 ** Math.ceil(Math.log2(Math.max(1, Math.min(top, size))));
+  const [rows, cols, beside] = [up(m), up(n), up(others)];
+  const longest = up(2 ** 24 / beside / (rows + cols)) / 2;
+  const cut = Math.min(k, longest) >= 512 && rows * cols * beside < 2 ** 22;
+  return `${dtype} ` + (cut ? `${rows}x${cols} ${beside} k${up(k, longest)}` : `${up(m, 4096)}x${up(n, 1024)} ${up(others, 64)}`);
 }
 
-/** Products that one tuned row stands for: each size up to the next power of two, where more changes no order of tiles any more. */
-export function shapeClass(dtype: DType, m: number, n: number, others: number): string {
-  const up = (size: number, top: number): number => Math.min(top, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
-  return `${dtype} ${up(m, 4096)}x${up(n, 1024)} ${up(others, 64)}`;
-}
-
-/** What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors; `blocks 128x64`, rows by columns. */
-export const tileName = ({ family, rows, cols, spec, vec }: Tile): string => {
-  const size = { registers: [spec.TM, spec.TN], blocks: [rows, cols], matrices: [spec.RM, 2] }[family];
-  return `${family} ${size.map((s) => parseInt(String(s))).join('x')}` + (family === 'registers' && vec ? ' vec4' : '');
+/**
+ * What a tile is called in a tuned row: `registers 16x4`, with `vec4` where it reads vectors; `blocks 128x64`, rows by columns; `matrices
+ * 4x2`, with `s8` where eight subgroups share it. `k4` behind it cuts reductions into 4 ranges.
+ */
+export const tileName = ({ family, rows, cols, spec, vec, splits }: Tile): string => {
+  const size = { registers: [spec.TM, spec.TN], blocks: [rows, cols], matrices: [spec.RM, spec.RN] }[family];
+  const more = (family === 'registers' && vec ? ' vec4' : '') + (spec.SX === '4u' ? ' s8' : '') + (splits ? ` k${splits}` : '');
+  return `${family} ${size.map((s) => parseInt(String(s))).join('x')}` + more;
 };
 
-/** At most six tiles that tuning tries: those of the table that are soonest on paper, or on processors have been somewhere. */
-export function contenders(caps: Caps, dtype: DType, m: number, n: number, others: number): Tile[] {
-  if (!caps.software) return ranked(caps, dtype, m, n, others).slice(0, 6);
-  return everyTile(caps, dtype).filter((tile) => /^registers (16x[248]|4x4|8x[24] vec4)$/.test(tileName(tile)));
+/**
+ * At most six tiles that tuning tries: those of the table that are soonest on paper, the first also with half and twice the ranges of its
+ * reduction (k, where it may be cut); or on processors those that have been soonest somewhere.
+ */
+export function contenders(caps: Caps, dtype: DType, m: number, n: number, others: number, k = 0): Tile[] {
+  if (caps.software) return everyTile(caps, dtype).filter((tile) => /^registers (16x[248]|4x4|8x[24] vec4)$/.test(tileName(tile)));
+  const [first, ...rest] = ranked(caps, dtype, m, n, others).map(({ tile }) => tile);
+  const ranges = rangesOf(caps, first, tileCount(first, m, n) * others, k);
+  const cuts = k ? [ranges >> 1, 2 * ranges].filter((splits) => splits > 0) : [];
+  return [first, ...cuts.map((splits) => ({ ...first, splits })), ...rest].slice(0, 6);
 }
 
 /** Every tile that the kernels of this adapter have and that can win somewhere: what a table is made from (bench/candidates.mjs). */
@@ -184,7 +199,7 @@ export function everyTile(caps: Caps, dtype: DType): Tile[] {
 const ofRows = (TM: number, columns: readonly number[], vec = false) => columns.map((TN) => registers(TM, TN, vec, 1));
 const REGISTERS = [ofRows(16, [8, 4, 2]), ofRows(8, [4]), ofRows(4, [4, 2, 1]), ofRows(8, [4, 2], true), ofRows(4, [2], true)].flat();
 
-/** A tile of this adapter by its name, `k4` behind it cuts its reductions into 4; undefined for a name of another version's. */
+/** A tile of this adapter by its name; undefined for a name of another version's. */
 function tileNamed(caps: Caps, dtype: DType, name: string | undefined): Tile | undefined {
   const [, own, cut] = /^(.*?)(?: k(\d+))?$/.exec(name ?? '')!;
   const tile = own ? everyTile(caps, dtype).find((each) => tileName(each) === own) : undefined;
@@ -201,6 +216,10 @@ export function splitsFor(caps: Caps, tiles: number, k: number, shortest = caps.
   const wanted = Math.ceil((caps.software ? 8 : 512) / tiles);
   return Math.max(1, Math.min(wanted, Math.floor(k / shortest)), Math.ceil(k / longest));
 }
+
+/** The same for so many of a tile, unless its name says it; one of more outputs than 128 x 64 keeps as much of a processor busy as two. */
+export const rangesOf = (caps: Caps, tile: Tile, tiles: number, k: number, shortest?: number, longest?: number): number =>
+  tile.splits ?? splitsFor(caps, (tiles * Math.max(8192, tile.rows * tile.cols)) / 8192, k, shortest, longest);
 
 type Pair = readonly [number, number];
 export interface Gemm {
@@ -246,7 +265,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const tile = chooseTile(c.caps, T, m, n, outer, g.k);
   const tiles = tileCount(tile, m, n) * outer;
   const longest = aK === 1 ? 8192 : longestRange(c.caps, m + n);
-  const wanted = tile.splits ?? splitsFor(c.caps, tiles, g.k, undefined, longest);
+  const wanted = rangesOf(c.caps, tile, tiles, g.k, undefined, longest);
   const splits = g.out || (tile.family === 'registers' && (g.bias || (g.act && !g.z))) ? 1 : wanted;
   const chunk = Math.ceil(g.k / splits / 8) * 8;
   const params = {

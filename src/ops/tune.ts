@@ -18,27 +18,22 @@ export interface Tuned {
   readonly builtInMs: number;
 }
 
-interface Attrs {
-  readonly tile: string;
-  readonly shape: string;
-}
-
 /** a [others, m, k] times b [others, k, n] with a tile of our choice. */
 const product = defineOp({
   name: 'product',
-  call: (a: Tensor, b: Tensor, attrs: Attrs) => ({ inputs: [a, b], attrs }),
+  call: (a: Tensor, b: Tensor, attrs: { readonly tile: string }) => ({ inputs: [a, b], attrs }),
   infer: ([a, b]) => ({ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }),
   lower({ caps, scratch, inputs: [a, b], outputs: [y], attrs }) {
     const [others, m, k] = a.shape as [number, number, number];
     const n = b.shape[2];
     return lowerGemm(
-      { caps: { ...caps, tiles: { [attrs.shape]: attrs.tile } }, scratch },
+      { caps: { ...caps, tiles: new Proxy({}, { get: () => attrs.tile }) }, scratch },
       { a, b, bias: null, y, m, n, k, aRow: k, aK: 1, bK: n, bCol: 1, batch: { sizes: [1, others], a: [0, m * k], b: [0, k * n] } },
     );
   },
 });
 
-/** Length of the reduction: long enough that a tile's start and end weigh little. */
+/** Length of a reduction that is not cut: long enough that a tile's start and end weigh little. */
 const K = 256;
 const ROUNDS = 5;
 const SAMPLE_MS = 4;
@@ -47,10 +42,9 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 
 /** Numbers in [-1, 1) without a pattern of the tiles' sizes. */
 function operand(shape: readonly number[], dtype: DType): Tensor {
-  const values = tensor(
-    Float32Array.from({ length: numel(shape) }, (_, i) => ((i * 2654435761) % 2 ** 32) / 2 ** 31 - 1),
-    { shape },
-  );
+  const numbers = new Float32Array(numel(shape));
+  for (let i = 0; i < numbers.length; i++) numbers[i] = ((i * 2654435761) % 2 ** 32) / 2 ** 31 - 1;
+  const values = tensor(numbers, { shape });
   const typed = cast(values, dtype);
   values.dispose();
   return typed;
@@ -63,48 +57,35 @@ async function timed(device: Device, run: () => void, runs: number): Promise<num
   return (performance.now() - start) / runs;
 }
 
-/** `f32 1024x64 1` -> its parts. @throws ShapeError */
-function parseShape(shape: string): { dtype: DType; m: number; n: number; others: number } {
-  const found = /^(f32|f16) (\d+)x(\d+) (\d+)$/.exec(shape);
+/** `f32 1024x64 1` or `f32 64x64 1 k2048` -> its parts. @throws ShapeError */
+function parseShape(shape: string): { dtype: DType; m: number; n: number; others: number; k: number } {
+  const found = /^(f32|f16) (\d+)x(\d+) (\d+)(?: k(\d+))?$/.exec(shape);
   if (!found) throw new ShapeError(`tuneShape: got "${shape}", expected a shape class like "f32 1024x64 1".`);
-  const [m, n, others] = found.slice(2).map(Number) as [number, number, number];
-  return { dtype: found[1] as DType, m, n, others };
+  const [m, n, others, k] = found.slice(2).map((size) => Number(size ?? 0)) as [number, number, number, number];
+  return { dtype: found[1] as DType, m, n, others, k };
 }
 
-/** What a tile took on a shape class. */
-interface Time {
-  readonly tile: string;
-  readonly ms: number;
-}
+type Time = Pick<Tuned, 'tile' | 'ms'>;
 
 /**
- * Times tiles on one shape class side by side, the built-in one first, with a reduction of `k`, cut as each of `cuts` says (tileNamed in
- * gemm.ts). One whose result differs from the built-in one's by more than rounding is left out.
+ * Times tiles on one shape class side by side, the built-in one first. One whose result differs from the built-in one's by more than
+ * rounding is left out.
  * @throws ShapeError for what is no shape class
  */
-export async function raceTiles(
-  shape: string,
-  tiles: typeof contenders,
-  k = K,
-  cuts: readonly string[] = [''],
-): Promise<[Time, ...Time[]]> {
+export async function raceTiles(shape: string, tiles: typeof contenders): Promise<[Time, ...Time[]]> {
   const device = currentDevice();
-  const { dtype, m, n, others } = parseShape(shape);
+  const { dtype, m, n, others, k: cut } = parseShape(shape);
+  const k = cut || K;
   const a = operand([others, m, k], dtype);
   const b = operand([others, k, n], dtype);
   const builtIn = tileName(chooseTile({ ...device.caps, tiles: {} }, dtype, m, n, others));
-  const names = [
-    builtIn,
-    ...tiles(device.caps, dtype, m, n, others)
-      .flatMap((tile) => cuts.map((cut) => tileName(tile) + cut))
-      .filter((name) => name !== builtIn),
-  ];
+  const names = new Set([builtIn, ...tiles(device.caps, dtype, m, n, others, cut).map(tileName)]);
   const rivals: { name: string; run: () => void; runs: number; ms: number[] }[] = [];
   const made: { dispose(): void }[] = [a, b];
   try {
     let expected: ArrayLike<number> | undefined;
     for (const tile of names) {
-      const program = await compile((t: { a: Tensor; b: Tensor }) => ({ y: product(t.a, t.b, { tile, shape }) }), { a, b });
+      const program = await compile((t: { a: Tensor; b: Tensor }) => ({ y: product(t.a, t.b, { tile }) }), { a, b });
       made.push(program);
       const values = await program.run().y.data();
       const got = dtype === 'f16' ? Float32Array.from(values, fromF16) : values;

@@ -14,7 +14,7 @@ import { conv_dweight } from '../gen/conv_dweight.ts';
 import { conv_dweight_blocks } from '../gen/conv_dweight_blocks.ts';
 import { conv_dweight_matrices } from '../gen/conv_dweight_matrices.ts';
 import { placeDispatch } from './pad.ts';
-import { chooseTile, finishSplits, longestRange, lowerGemm, operand, splitsFor, sumSplits, tileCount, type Tile } from './gemm.ts';
+import { chooseTile, finishSplits, longestRange, lowerGemm, operand, rangesOf, sumSplits, tileCount, type Tile } from './gemm.ts';
 
 export interface Window {
   readonly stride: Readonly<Triple>;
@@ -153,7 +153,7 @@ function convolve(
   const T = x.dtype;
   const k = (geometry.gi * geometry.kd * geometry.kh * geometry.kw) / (geometry.up_z * geometry.up_y * geometry.up_x);
   const size = numel(y.shape);
-  const splits = tile.family === 'registers' ? 1 : (tile.splits ?? splitsFor(caps, geometry.tiles, k));
+  const splits = tile.family === 'registers' ? 1 : rangesOf(caps, tile, geometry.tiles, k);
   const whole = splits === 1;
   const after = whole ? { has_bias: bias ? 1 : 0, act: geometry.act } : { has_bias: 0, act: 0 };
   const params = { ...geometry, ...after, tiles: geometry.tiles * splits };
@@ -176,7 +176,7 @@ export function lowerDown(c: Context, [x, weight, bias, z, y]: Operands, w: Wind
   const pixels = s.n * s.small[0] * s.small[1] * s.small[2];
   if (isPointwise(s, w))
     return lowerGemm(c, { a: x, b: weight, bias, y, m: pixels, n: s.cs, k: s.cb, aRow: s.cb, aK: 1, bK: 1, bCol: s.cb, act, z });
-  const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups, s.gb);
+  const tile = chooseTile(c.caps, x.dtype, pixels, s.gs, w.groups, s.gb, s.taps * s.gb);
   const run = w.groups === 1 && w.dilation[2] === 1 && s.gb % 8 !== 0 ? s.kernel[2] : 1;
   const tiles = tileCount(tile, pixels, s.gs) * w.groups;
   const params = { ...gatherDown(s, w), gi: s.gb, go: s.gs, run, w_k: 1, act, tiles };
@@ -207,7 +207,7 @@ export function lowerUp(c: Context, [x, weight, bias, z, y]: Operands, w: Window
   }
   const phases = w.stride[0] * w.stride[1] * w.stride[2];
   const pixels = s.n * s.big.reduce((p, d, i) => p * Math.ceil(d / w.stride[i]), 1); // of one phase
-  const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases, s.gs);
+  const tile = chooseTile(c.caps, x.dtype, pixels, s.gb, w.groups * phases, s.gs, (s.taps * s.gs) / phases);
   const tiles = tileCount(tile, pixels, s.gb) * w.groups * phases;
   const geometry = { ...gatherUp(s, w), ...weightSteps(s), gi: s.gs, go: s.gb, run: 1, w_col: 1, w_k: s.taps * s.gb, act, tiles };
   return convolve(c, tile, [x, weight, bias, z, y], geometry, [s.gb]);
@@ -220,7 +220,7 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   if (isPointwise(s, w))
     return lowerGemm(c, { a: small, b: big, bias: null, y: dw, m: s.cs, n: s.cb, k: pixels, aRow: 1, aK: s.cs, bK: s.cb, bCol: 1 });
   const width = s.taps * s.gb;
-  const tile = chooseTile(c.caps, big.dtype, s.gs, width, w.groups);
+  const tile = chooseTile(c.caps, big.dtype, s.gs, width, w.groups, undefined, pixels);
   const registers = tile.family === 'registers';
   const fill = (x: number): number => x / Math.ceil(x / 8);
   const [, height, row] = s.small;
@@ -231,7 +231,7 @@ export function lowerDweight(c: Context, big: Ref, small: Ref, dw: Ref, w: Windo
   const outer = pixels / inner;
   const independent = tileCount(tile, s.gs, width) * w.groups;
   const longest = longestRange(c.caps, s.cb + s.cs);
-  const chunk = Math.ceil(outer / splitsFor(c.caps, independent, outer, Math.ceil(64 / inner), Math.ceil(longest / inner)));
+  const chunk = Math.ceil(outer / rangesOf(c.caps, tile, independent, outer, Math.ceil(64 / inner), Math.ceil(longest / inner)));
   const splits = Math.ceil(outer / chunk);
   const size = s.cs * width;
   const partial = splits === 1 && dw.dtype === 'f32' ? dw : c.scratch([splits, size]);

@@ -36,4 +36,6 @@ it('shape classes of a training step are those its products ask for', async () =
   expect(shapes.length).toBeGreaterThan(20);
   expect(shapes).toEqual([...new Set(shapes)].sort());
   for (const shape of shapes) expect(shape).toMatch(/^(f32|f16) \d+x\d+ \d+$/);
+  const onGpu = await shapeClasses(presetPlan('demo'), { software: false });
+  expect(onGpu.filter((shape) => /^f32 \d+x\d+ \d+ k\d+$/.test(shape)).length).toBeGreaterThan(20); // long reductions
 });

@@ -29,6 +29,8 @@ const FAMILIES = {
   'workgroup tiles 32 x 32, the reduction shared by 4': blocks(4, 4, 1, 8, 4),
   'subgroup matrices 2 x 2': matrices(2, 1),
   'subgroup matrices 4 x 2': matrices(4, 1),
+  'subgroup matrices 4 x 2, eight subgroups': matrices(4, 1, 2, 4),
+  'subgroup matrices 4 x 4, eight subgroups': matrices(4, 1, 4, 4),
 };
 export type FamilyName = keyof typeof FAMILIES;
 export const NAMES = Object.keys(FAMILIES) as FamilyName[];

@@ -43,13 +43,14 @@ function dispatches(caps: Caps, dtype: DType): Dispatch[] {
 }
 
 it.for([
-  ['blocks', 'f32'],
-  ['matrices', 'f16'],
-] as const)('%s, %s', async ([family, dtype], context) => {
+  ['blocks', 'f32', blocks(4, 4, 1)],
+  ['matrices', 'f16', matrices(2, 1)],
+  ['matrices', 'f16', matrices(4, 1, 4, 4)],
+] as const)('%s, %s', async ([family, dtype, tile], context) => {
   using device = await openDevice();
   const { caps } = device;
   if (family === 'matrices' && !caps.subgroupMatrix) context.skip('the adapter has no subgroup matrices of f16 added in f32');
-  TABLE.unshift({ when: () => true, candidates: (on) => [family === 'blocks' ? blocks(4, 4, 1)() : matrices(2, 1)(on)] });
+  TABLE.unshift({ when: () => true, candidates: (on) => [tile(on)] });
   const list = dispatches(caps, dtype).filter(({ def }) => !def.entry.startsWith('split_')); // of a reduction that is cut
   TABLE.shift();
   expect(list.map((d) => d.def.entry)).toEqual(['matmul', 'conv', 'conv', 'conv_dweight'].map((op) => `${op}_${family}`));
