@@ -37,8 +37,8 @@ const cases =
 const foreign = facts.ratesOf === facts.adapter.name ? '' : ` at the rates of ${facts.ratesOf}`;
 if (foreign)
   console.error(
-    `${flags.caps} has no "rates": dispatches, workgroups, lanes, bytes and operations are those of ${facts.adapter.name}; times, and what ` +
-      `idles, are as if it were as fast as ${facts.ratesOf} (${facts.rates.processors} processors, ${facts.rates.gflops} GFLOP/s, ` +
+    `${flags.caps} has no "rates": dispatches, workgroups, lanes, bytes and operations are those of ${facts.adapter.name}; times, and ` +
+      `what idles, are as if it were as fast as ${facts.ratesOf} (${facts.rates.processors} processors, ${facts.rates.gflops} GFLOP/s, ` +
       `${facts.rates.gbs} GB/s). For its own, add "rates" as in bench/adapters/nvidia-h200.json: the first line that \`npm run bench\` ` +
       `prints there has "gflops" and "gbs".\n`,
   );

@@ -61,7 +61,7 @@ export function presetPlan(preset: Preset, method: string): Plan;
 export function presetPlan(preset: Preset, method = 'sanet'): Plan {
   const found = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined;
   if (!found) throw new UsageError(`method: got "${method}", expected ${Object.keys(METHODS).join(', ')}.`);
-  if (!PRESETS.includes(preset)) throw new UsageError(`preset: got "${String(preset)}", expected ${PRESETS.join(', ')}.`);
+  if (!PRESETS.includes(preset)) throw new UsageError(`preset: got "${preset}", expected ${PRESETS.join(', ')}.`);
   return found.preset(preset, sharedPreset(preset));
 }
 
