@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 // node bench/gpu.mjs --help: one command for a machine with an NVIDIA GPU and PyTorch that is there for a short while. Sections in order
 // of value, each a program of its own with its own limit (sections.mjs): what is measured is written as it is measured.
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CASES, GPU_CASES } from './cases.mjs';
@@ -55,6 +56,9 @@ if (!flags['any-adapter'] && !/nvidia/i.test(`${adapter} ${driver}`))
     `got the adapter "${adapter}", expected an NVIDIA GPU. \`npx voxelgrad doctor\` says what is missing; --any-adapter runs all the same.`,
   );
 console.log(`${adapter}, ${driver}`);
+const hasTorch = 'import importlib.util; exit(importlib.util.find_spec("torch") is None)'; // without the seconds that importing it takes
+if (!flags.candidates && spawnSync(flags.python, ['-c', hasTorch], { stdio: 'ignore' }).status !== 0)
+  console.error(`no PyTorch in "${flags.python}" (--python): rows will be ours alone`);
 
 const script = (name, ...args) => [process.execPath, join(root, 'bench', name), ...args];
 const torch = ['--python', flags.python, '--device', flags['any-adapter'] ? 'cpu' : 'cuda'];

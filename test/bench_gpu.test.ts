@@ -75,6 +75,7 @@ posix.it('--minutes: every section has a row and a log, however far it came, wit
     ended.map(({ section }) => section),
     stderr,
   ).toEqual(['tests', 'candidates', 'ops', 'sanet_tiny', 'sanet_base', 'training']);
+  expect(stderr).toContain('no PyTorch in "python3" (--python)');
   expect(ended[0].state, readFileSync(join(out, 'tests.log'), 'utf8')).toBe('stopped at its limit');
   for (const { section, state } of ended) {
     expect(state).toMatch(/^(done|stopped at its limit|no time left|exit code \d+)$/);
