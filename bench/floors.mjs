@@ -25,33 +25,51 @@ export function lanesOf({ kernel, spec, overrides }) {
  * reaches (`efficiency`), or its bytes. `floor` is the longest of what every dispatch takes, its bytes at the adapter's bandwidth, and its
  * operations at the rate of the processors that its workgroups can occupy; `full` the same with all processors; `lost` is the difference.
  * An op's operations are its products' in equal parts (an attention's are of one size); where it has none, those of its dispatch with the
- * most lanes, helpers apart.
+ * most lanes, helpers apart. `alone` is the estimate of its calls, were each a dispatch as those of a profile are.
  */
 export function sheetOf(dispatches, { processors, gflops, gbs, dispatch_us, efficiency }) {
-  const rows = dispatches.map((d) => {
-    const groups = d.grid[0] * d.grid[1] * d.grid[2];
-    return { label: d.label, kernel: d.kernel.entry, groups, lanes: groups * lanesOf(d), bytes: d.bytes, op: d.op, flops: 0 };
+  const ops = new Map(); // the calls of each op
+  const made = dispatches.map((d) => {
+    const lanes = lanesOf(d);
+    const calls = d.calls.map(({ kernel, grid, op }) => {
+      const workgroups = grid[0] * grid[1] * grid[2];
+      const call = { kernel: kernel.entry, groups: workgroups, lanes: workgroups * lanes, flops: 0 };
+      ops.set(op, [...(ops.get(op) ?? []), call]);
+      return call;
+    });
+    return { d, calls, groups: d.grid[0] * d.grid[1] * d.grid[2], lanes };
   });
-  for (let at = 0; at < rows.length; at += rows[at].op.dispatches) {
-    const own = rows.slice(at, at + rows[at].op.dispatches);
-    const products = own.filter(({ kernel }) => PRODUCT.test(kernel));
-    for (const row of products) row.flops = own[0].op.flops / products.length;
+  for (const [{ flops }, calls] of ops) {
+    const products = calls.filter(({ kernel }) => PRODUCT.test(kernel));
+    for (const call of products) call.flops = flops / products.length;
     if (products.length > 0) continue;
-    const workers = own.filter(({ kernel }) => !HELPER.test(kernel));
-    (workers.length > 0 ? workers : own).reduce((most, row) => (row.lanes > most.lanes ? row : most)).flops = own[0].op.flops;
+    const workers = calls.filter(({ kernel }) => !HELPER.test(kernel));
+    (workers.length > 0 ? workers : calls).reduce((most, call) => (call.lanes > most.lanes ? call : most)).flops = flops;
   }
-  return rows.map(({ op: _op, ...row }) => {
-    const share = Math.min(1, row.groups / processors);
-    const moved = (part) => row.bytes / gbs / 1e3 / Math.min(1, 4 * part); // a quarter of the processors can fill the memory bus
-    const us = (part) => Math.max(dispatch_us, moved(part), row.flops / gflops / 1e3 / part);
-    const floor = us(share),
+  // A quarter of the processors can fill the memory bus.
+  const moved = (bytes, share) => bytes / gbs / 1e3 / Math.min(1, 4 * share);
+  const work = ({ bytes, flops, groups }) => {
+    const share = Math.min(1, groups / processors);
+    return Math.max(moved(bytes, share), flops / gflops / 1e3 / share / efficiency);
+  };
+  return made.map(({ d, calls, groups, lanes }) => {
+    const flops = calls.reduce((sum, call) => sum + call.flops, 0);
+    const us = (share) => Math.max(dispatch_us, moved(d.bytes, share), flops / gflops / 1e3 / share);
+    const floor = us(Math.min(1, groups / processors)),
       full = us(1);
     return {
-      ...row,
+      label: d.label,
+      kernel: calls[0].kernel,
+      calls: calls.length,
+      groups,
+      lanes: groups * lanes,
+      bytes: d.bytes,
+      flops,
       floor,
       full,
       lost: floor - full,
-      estimate: dispatch_us + Math.max(moved(share), row.flops / gflops / 1e3 / share / efficiency),
+      estimate: dispatch_us + work({ bytes: d.bytes, flops, groups }),
+      alone: calls.reduce((sum, call) => sum + dispatch_us + work({ ...call, bytes: (d.bytes * call.groups) / groups }), 0),
     };
   });
 }
@@ -60,14 +78,11 @@ export function sheetOf(dispatches, { processors, gflops, gbs, dispatch_us, effi
 export function byKernel(rows) {
   const kernels = new Map();
   for (const row of rows) {
-    const sum = kernels.get(row.kernel) ?? { kernel: row.kernel, dispatches: 0, floor: 0, lost: 0, estimate: 0 };
-    kernels.set(row.kernel, {
-      ...sum,
-      dispatches: sum.dispatches + (row.runs ?? 1),
-      floor: sum.floor + row.floor * (row.runs ?? 1),
-      estimate: sum.estimate + row.estimate * (row.runs ?? 1),
-      lost: sum.lost + row.lost * (row.runs ?? 1),
-    });
+    const sum = kernels.get(row.kernel) ?? { kernel: row.kernel, dispatches: 0, calls: 0, floor: 0, lost: 0, estimate: 0, alone: 0 };
+    const runs = row.runs ?? 1;
+    sum.dispatches += runs;
+    for (const key of ['calls', 'floor', 'lost', 'estimate', 'alone']) sum[key] += row[key] * runs;
+    kernels.set(row.kernel, sum);
   }
   return [...kernels.values()].sort((a, b) => b.floor - a.floor);
 }

@@ -67,13 +67,16 @@ async function ofIteration() {
   return step.programs.flatMap(({ runs, program }) => sheetOf(program.dispatches(), facts.rates).map((row) => ({ ...row, runs })));
 }
 
-/** A kernel's recorded time a dispatch, how far the estimate is from it, and why where that is more than a factor of two. */
-function measured(recorded, { kernel, estimate, dispatches }) {
+/** A kernel's recorded time a call, how far the estimate is from it, and why where that is more than a factor of two. */
+function measured(recorded, { kernel, alone, calls }) {
   if (recorded === undefined) return '';
   const us = (1e3 * recorded[0]) / recorded[1];
-  const ratio = us / (estimate / dispatches);
+  const ratio = us / (alone / calls);
   const far = ratio > 2 || ratio < 0.5;
-  return `${us.toFixed(1).padStart(13)}  ${ratio.toFixed(1)}x` + (far ? `  ${facts.why?.[kernel] ?? 'not explained'}` : '');
+  return (
+    `${(alone / calls).toFixed(1).padStart(10)}${us.toFixed(1).padStart(13)}  ${ratio.toFixed(1)}x` +
+    (far ? `  ${facts.why?.[kernel] ?? 'not explained'}` : '')
+  );
 }
 
 function show(title, rows) {
@@ -83,7 +86,7 @@ function show(title, rows) {
   const total = sum(() => 1);
   const ms = (us) => `${(us / 1e3).toFixed(2)} ms`;
   console.log(
-    `${title}, one run, on ${facts.adapter.name}${foreign}: ${total} dispatches, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
+    `${title}, one run, on ${facts.adapter.name}${foreign}: ${total} dispatches of ${sum((r) => r.calls)} calls, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
       `${ms(sum((r) => r.floor))}, of which ${ms(total * facts.rates.dispatch_us)} are what dispatches cost and ` +
       `${ms(sum((r) => r.lost))} idle processors; estimate ${ms(sum((r) => r.estimate))}`,
   );
@@ -105,11 +108,11 @@ function show(title, rows) {
         .join(', '),
   );
   const profile = facts.profile?.[title] ?? {}; // milliseconds and dispatches, as they were then: what has changed since, `why` says
-  const heads = Object.keys(profile).length > 0 ? '  measured us, each' : '';
-  console.log(`\nby kernel                 dispatches   floor ms    lost ms  estimate ms  estimate us${heads}`);
+  const heads = Object.keys(profile).length > 0 ? '  alone us  measured us, each' : '';
+  console.log(`\nby kernel                 dispatches     calls   floor ms    lost ms  estimate ms  estimate us${heads}`);
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
-      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}` +
+      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${String(k.calls).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}` +
         `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}` +
         `${(k.estimate / k.dispatches).toFixed(1).padStart(13)}${measured(profile[k.kernel], k)}`,
     );

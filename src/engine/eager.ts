@@ -88,7 +88,7 @@ export function expectDevice(where: string, device: Device, storage: Storage): v
 }
 
 /** Of all that a dispatch binds, once each. */
-export function boundBytes({ def, bindings }: Dispatch, storageOf: (name: string) => Storage): number {
+export function boundBytes({ def, bindings }: Dispatch, storageOf: (name: string) => { readonly bytes: number }): number {
   const once = new Map(def.bindings.filter(({ kind }) => kind !== 'uniform').map(({ name }) => [bindings[name], name]));
   return [...once.values()].reduce((n, name) => n + storageOf(name).bytes, 0);
 }

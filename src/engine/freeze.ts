@@ -21,8 +21,12 @@ export interface PlannedDispatch {
   readonly grid: readonly [number, number, number];
   /** Of all that it binds, once each. */
   readonly bytes: number;
-  /** Operations of the op that it belongs to, and how many dispatches that op has. */
-  readonly op: { readonly flops: number; readonly dispatches: number };
+  /** What it does, and for which op: with operations, and dispatches of their own were none of them joined (beside.ts). */
+  readonly calls: readonly {
+    readonly kernel: KernelDef;
+    readonly grid: readonly [number, number, number];
+    readonly op: { readonly flops: number; readonly dispatches: readonly unknown[] };
+  }[];
 }
 
 /** What goes when the program goes. */
@@ -88,7 +92,7 @@ export async function freeze(
         overrides: d.overrides,
         grid: d.grid,
         bytes,
-        op: { flops: step.flops, dispatches: step.dispatches.length },
+        calls: (step.calls ?? [{ step, dispatch: d }]).map((c) => ({ kernel: c.dispatch.def, grid: c.dispatch.grid, op: c.step })),
       });
     }
   }

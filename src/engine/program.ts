@@ -7,6 +7,7 @@ import { currentDevice, Device, onDevice } from '../gpu/device.ts';
 import { timestamps, type Call, type KernelTime } from '../gpu/profile.ts';
 import { submit } from '../gpu/submit.ts';
 import { byteSize, expectHost, expectSpec, type HostArray, type HostOf, type Spec } from './dtype.ts';
+import { beside } from './beside.ts';
 import { executeInto, expectDevice } from './eager.ts';
 import { freeze, type Owned, type PlannedDispatch } from './freeze.ts';
 import { fuse } from './fuse.ts';
@@ -260,7 +261,8 @@ async function assemble<O extends Tree<Tensor>>(
   const uses = live.map((node) => indicesOf(node, node.label));
   const checked = live.flatMap((node, i) => [...uses[i].flatMap((use) => watchNode(device, use)), node]);
   const nodes = hoist(options.fuse === false ? checked : fuse(checked, results, trace.placed), trace.placed);
-  const plan = schedule(trace, nodes, fixed, device.caps);
+  const inOrder = schedule(trace, nodes, fixed, device.caps);
+  const plan = options.fuse === false || device.caps.software ? inOrder : beside(inOrder, device.caps);
   const memory = planMemory(plan.lifetimes);
   const slotBytes = memory.slotBytes.reduce((s, b) => s + b, 0);
   expectRoom(plan, slotBytes, device.caps.limits.maxStorageBufferBindingSize, options.maxSlotBytes);

@@ -18,6 +18,8 @@ export interface Step {
   /** Touched, where that is less than what is bound. */
   readonly bytes?: number;
   place(dispatch: Dispatch, binding: string): Place;
+  /** The dispatches of which steps it does, where that is not all of its own op's (beside.ts). */
+  readonly calls?: readonly { readonly step: Step; readonly dispatch: Dispatch }[];
 }
 
 export interface Schedule {

@@ -209,9 +209,12 @@ export class Device implements Disposable {
     if (this.watch) this.watch.expectNone(await this.read(this.watch.buffer, 0, 12));
   }
 
-  /** Bytes that may still be taken: of the budget, else as many as one binding may have, for WebGPU does not say how large a GPU is. */
+  /**
+   * Bytes that may still be taken: of the budget, else half as many again as one binding may have. WebGPU does not say how large a GPU is;
+   * those that bind 2 GiB have four and more.
+   */
   get room(): number {
-    return this.budget < Infinity ? this.budget - this.live : this.caps.limits.maxStorageBufferBindingSize;
+    return this.budget < Infinity ? this.budget - this.live : 1.5 * this.caps.limits.maxStorageBufferBindingSize;
   }
 
   /** Bytes and buffers that are held now. */

@@ -208,8 +208,12 @@ export function attentionGradsByProducts(
       }),
       ...product(c, piece, ofQueries(g, g.dv, g.y.t), P, at(t.dy, g.y), at(to.v, g.v), g.v.t),
       ...(to.sums ? [to.sums(piece, ds)] : []),
-      ...(to.dkey ? [dispatch(attention_key_sums, { ds, sums: to.dkey }, params, each.grid, { spec, overrides: each.overrides })] : []),
-      ...(plain ? [] : [dispatch(attention_weigh, { cols: t.cols, queries: t.rows, ds }, params, grid, { spec, overrides })]),
+      ...(to.dkey
+        ? [dispatch(attention_key_sums, { ds, sums: to.dkey }, params, each.grid, { spec: { T: spec.T }, overrides: each.overrides })]
+        : []),
+      ...(plain
+        ? []
+        : [dispatch(attention_weigh, { cols: t.cols, queries: t.rows, ds }, params, grid, { spec: { T: spec.T }, overrides })]),
       ...product(c, piece, ofKeys(g, g.d, g.k.t), dS, at(t.k, g.k), at(to.q, g.q), g.q.t),
       ...product(c, piece, ofQueries(g, g.d, g.q.t), dS, at(t.q, g.q), at(to.k, g.k), g.k.t),
     ];
@@ -217,7 +221,10 @@ export function attentionGradsByProducts(
   if (!cosine) return out;
   const unit = (own: Ref, norms: Ref, grad: Ref, rows: number, s: Strides): Dispatch => {
     const { grid, overrides } = elementLaunch(c.caps, g.slices * rows);
-    return dispatch(attention_unit, { own, norms, g: grad }, { ...core, rows, ...strideParams('q', s) }, grid, { spec, overrides });
+    return dispatch(attention_unit, { own, norms, g: grad }, { ...core, rows, ...strideParams('q', s) }, grid, {
+      spec: { T: spec.T },
+      overrides,
+    });
   };
   return [...out, unit(t.q, t.rows, to.q, g.rows, g.q), unit(t.k, t.cols, to.k, g.keys, g.k)];
 }
