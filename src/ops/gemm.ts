@@ -302,7 +302,7 @@ export function lowerGemm(c: Pick<LowerContext<unknown>, 'caps' | 'scratch'>, g:
   const spec = { ...tile.spec, T, R: y.dtype, B: operand(tile, T, bK, [bCol, ...bb, fb, g.k]) };
   const product =
     tile.family === 'registers'
-      ? dispatch(matmul, bindings, params, grid, { spec, overrides: { ...tile.overrides, SECOND: Number(params.act > 1) } })
+      ? dispatch(matmul, bindings, params, grid, { spec, overrides: { ...tile.overrides, OTHER: Number(params.act > 4) } })
       : dispatch(tile.family === 'blocks' ? matmul_blocks : matmul_matrices, bindings, params, grid, {
           spec: { ...spec, A: operand(tile, T, aK, [aRow, ...ba, fa, g.k]) },
         });

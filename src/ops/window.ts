@@ -162,7 +162,7 @@ function convolve(
   const grid = grid1d(params.tiles);
   const spec = { ...tile.spec, T, W: operand(tile, T, params.w_k, wSteps) };
   if (tile.family === 'registers')
-    return [dispatch(convKernel, bindings, params, grid, { spec, overrides: { ...tile.overrides, SECOND: Number(params.act > 1) } })];
+    return [dispatch(convKernel, bindings, params, grid, { spec, overrides: { ...tile.overrides, OTHER: Number(params.act > 4) } })];
   const product = dispatch(tile.family === 'blocks' ? conv_blocks : conv_matrices, bindings, params, grid, {
     spec: { ...spec, R: out.dtype, X: operand(tile, T, 1, [params.gi]) },
   });
