@@ -86,7 +86,8 @@ function show(title, rows) {
   const total = sum(() => 1);
   const ms = (us) => `${(us / 1e3).toFixed(2)} ms`;
   console.log(
-    `${title}, one run, on ${facts.adapter.name}${foreign}: ${total} dispatches of ${sum((r) => r.calls)} calls, ${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
+    `${title}, one run, on ${facts.adapter.name}${foreign}: ${total} dispatches of ${sum((r) => r.calls)} calls, ` +
+      `${(sum((r) => r.flops) / 1e9).toFixed(1)} GFLOP, floor ` +
       `${ms(sum((r) => r.floor))}, of which ${ms(total * facts.rates.dispatch_us)} are what dispatches cost and ` +
       `${ms(sum((r) => r.lost))} idle processors; estimate ${ms(sum((r) => r.estimate))}`,
   );
@@ -112,7 +113,8 @@ function show(title, rows) {
   console.log(`\nby kernel                 dispatches     calls   floor ms    lost ms  estimate ms  estimate us${heads}`);
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
-      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${String(k.calls).padStart(10)}${(k.floor / 1e3).toFixed(2).padStart(11)}` +
+      `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${String(k.calls).padStart(10)}` +
+        `${(k.floor / 1e3).toFixed(2).padStart(11)}` +
         `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}` +
         `${(k.estimate / k.dispatches).toFixed(1).padStart(13)}${measured(profile[k.kernel], k)}`,
     );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A kernel several times in one dispatch: the same text with bindings, Params and a range of workgroups for each call. Pure string work; what
-// lies on disk stays the kernel of one call.
+// A kernel several times in one dispatch: the same text with bindings, Params and a range of workgroups for each call. Pure string work;
+// what lies on disk stays the kernel of one call.
 import type { KernelDef } from './kernel.ts';
 import type { Variant } from './pipelines.ts';
 import { specialise } from './specialise.ts';
