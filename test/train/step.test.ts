@@ -87,10 +87,12 @@ describe('full and selected', () => {
 });
 
 it.each([
-  ['a processor', 'selected'],
-  ['a processor', 'full'],
-  ['a GPU', 'selected'],
-] as const)('two equal volumes are one as %s computes them: gradients are averaged (%s)', async (chooser, pseudo) => {
+  ['a processor', 'selected', 1e-4], // lanes of a row follow from how many rows there are
+  ['a processor', 'full', 1e-4],
+  ['a GPU', 'selected', 1e-6], // each volume in the order of one: what is left adds up two equal gradients
+  ['a GPU', 'full', 1e-6],
+  ['a GPU of small tiles', 'full', 1e-6],
+] as const)('two equal volumes are one as %s computes them: gradients are averaged (%s)', async (chooser, pseudo, most) => {
   using _device = await openAs(chooser);
   const plan = stepPlan(pseudo);
   const volume = (await phantomSampler(plan).iteration(0))[0]!;
@@ -100,7 +102,7 @@ it.each([
     using training = await startTraining(plan);
     rows.push(await read(await training.run(new Array(batch).fill(volume))));
   }
-  expect(gap(rows[0], rows[1])).toBeLessThan(1e-4);
+  expect(gap(rows[0], rows[1])).toBeLessThan(most);
 });
 
 describe.each(MODES)('%s', (pseudo) => {
