@@ -27,20 +27,23 @@ export type Chooser = 'a processor' | keyof typeof TILES;
 /**
  * A device that computes two volumes in the order of sums in which it computes one. A GPU's tiles and ranges follow from how much there is
  * to do: in another order a ReLU or a neighbour changes sides, which moved a gradient's norm by 5e-3 where the order moves it by 1e-7. So
- * of a GPU's tiles every product takes the same one and is not cut; all else is as a GPU has it, launches, joined sums and micro-batches.
+ * of a GPU's tiles every product takes the same one, and long ones are cut into 32 ranges, the others not (a weight gradient of one range
+ * is rounded by 7e-6); all else is as a GPU has it, launches, joined sums and micro-batches.
  * With large tiles attention of few slices is by products, of many by kernels of its own (`byProducts`); with small ones all of it is.
  */
 export async function openAs(chooser: Chooser): Promise<Device> {
   const device = apart(await openDevice());
-  const tiles = chooser === 'a processor' ? {} : { tiles: new Proxy<TunedTiles>({}, { get: () => TILES[chooser] }) };
-  return Object.assign(device, { caps: { ...device.caps, software: chooser === 'a processor', ...tiles } });
+  const software = chooser === 'a processor';
+  return Object.assign(device, { caps: { ...device.caps, software, ...(!software && { tiles: oneTile(TILES[chooser]) }) } });
 }
 /** With a dispatch for every call: side by side they have the same bits (beside.full.test.ts), and a compiler has four times their text. */
 function apart(device: Device): Device {
   const limits = { ...device.caps.limits, maxStorageBuffersPerShaderStage: 1 };
   return Object.assign(device, { caps: { ...device.caps, limits } });
 }
-const TILES = { 'a GPU': 'blocks 64x64 k1', 'a GPU of small tiles': 'registers 4x4 k1' };
+const TILES = { 'a GPU': 'blocks 64x64', 'a GPU of small tiles': 'registers 4x4' };
+const oneTile = (tile: string): TunedTiles =>
+  new Proxy<TunedTiles>({}, { get: (_, shape) => `${tile} ${/ k\d+$/.test(String(shape)) ? 'k32' : 'k1'}` });
 
 /** C = 32 with the smallest encoder and the smallest SAM; every class but background is a lesion. */
 export function smallPlan(roi: Triple, classes = 2): SanetPlan {
