@@ -114,7 +114,7 @@ function show(title, rows) {
   for (const k of byKernel(rows).filter((each, i) => i < 20 || profile[each.kernel] !== undefined))
     console.log(
       `${k.kernel.padEnd(26)}${String(k.dispatches).padStart(10)}${String(k.calls).padStart(10)}` +
-        `${(k.floor / 1e3).toFixed(2).padStart(11)}` +
+        (k.floor / 1e3).toFixed(2).padStart(11) +
         `${(k.lost / 1e3).toFixed(2).padStart(11)}${(k.estimate / 1e3).toFixed(2).padStart(13)}` +
         `${(k.estimate / k.dispatches).toFixed(1).padStart(13)}${measured(profile[k.kernel], k)}`,
     );
