@@ -76,6 +76,7 @@ const sections = flags.candidates
         .split(',')
         .map((preset) => ({ name: `sanet_${preset}`, share: 2, command: script('beside_torch.mjs', '--iteration', preset, ...torch) })),
       { name: 'training', share: 2, command: script('training.mjs', ...(flags.data ? ['--data', flags.data] : [])) },
+      { name: 'apart', share: 1, command: script('sanet.mjs', '--preset', flags.preset, '--oracle', '--apart', '--record') },
     ];
 const ended = await runSections(sections, {
   seconds: 60 * minutes - (performance.now() - begun) / 1000,

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
-// node bench/sanet.mjs [--method vnet,ctn] [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--json]
+// node bench/sanet.mjs [--method vnet,ctn] [--preset tiny,base] [--batch N] [--iterations N] [--clock driver] [--oracle] [--apart] [--json]
 // [--record]: a training iteration of SA-Net, or of other methods, on phantoms. Its time, its dearest kernels by timestamp queries, and the
-// bytes of its activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes. In a section with a limit (sections.mjs) the
-// iterations that fit into it; a row says how many, the first among them, which compiles and is not in `ms`.
+// bytes of its activation slots. --oracle: the variant of SA-Net that torch_sanet.py computes; --apart: a dispatch for every call, where a
+// GPU has several side by side. In a section with a limit (sections.mjs) the iterations that fit into it; a row says how many, the first
+// among them, which compiles and is not in `ms`.
 import { CLOCKS, stopwatch } from './clock.mjs';
 import { median } from './contest.mjs';
 import { generate, importEngine } from './engine.mjs';
@@ -18,6 +19,7 @@ const flags = options({
   iterations: { type: 'string', default: '5' },
   clock: { type: 'string', default: 'wall' },
   oracle: { type: 'boolean' },
+  apart: { type: 'boolean' },
   json: { type: 'boolean' },
   record: { type: 'boolean' },
 });
@@ -31,6 +33,7 @@ const vg = await importEngine('../bench/sanet_modules.ts');
 const cases = flags.method.split(',').flatMap((method) => flags.preset.split(',').map((preset) => ({ method, preset })));
 for (const { method, preset } of cases) await orRefuse(() => vg.presetPlan(preset, method));
 const device = await vg.openDevice();
+if (flags.apart) Object.assign(device, { caps: { ...device.caps, limits: { ...device.caps.limits, maxStorageBuffersPerShaderStage: 1 } } });
 
 /** Kernels of a step, dearest first, and milliseconds of each program: each profiled with its last input, times the number of its runs. */
 async function profile(step, volumes, scheduled) {
@@ -91,7 +94,7 @@ for (const { method, preset } of cases) {
     return { program: name, runs, ms: profiled?.times[i], dispatches, gflop: flops / 1e9, slot_mib: slotBytes / 2 ** 20 };
   });
   const row = {
-    case: `${method}_${preset}${flags.oracle ? '_oracle' : ''}${batch === 1 ? '' : `_batch${batch}`}`,
+    case: `${method}_${preset}${flags.oracle ? '_oracle' : ''}${flags.apart ? '_apart' : ''}${batch === 1 ? '' : `_batch${batch}`}`,
     pass: 'step',
     engine: 'ours',
     iterations: samples.length,

@@ -74,7 +74,7 @@ posix.it('--minutes: every section has a row and a log, however far it came, wit
   expect(
     ended.map(({ section }) => section),
     stderr,
-  ).toEqual(['tests', 'candidates', 'ops', 'sanet_tiny', 'sanet_base', 'training']);
+  ).toEqual(['tests', 'candidates', 'ops', 'sanet_tiny', 'sanet_base', 'training', 'apart']);
   expect(stderr).toContain('no PyTorch in "python3" (--python)');
   expect(ended[0].state, readFileSync(join(out, 'tests.log'), 'utf8')).toBe('stopped at its limit');
   for (const { section, state } of ended) {
