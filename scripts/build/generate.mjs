@@ -16,7 +16,8 @@ export function typescript({ file, entries }, wgsl) {
     const fields = Object.entries({ file, ...def })
       .map(([k, v]) => `  ${k}: ${JSON.stringify(v)},\n`)
       .join('');
-    return `export const ${e.entry}: KernelDef<${args.join(', ')}> = {\n${fields}  wgsl,\n};\n`;
+    const joins = /\bglobal_invocation_id\b/.test(wgsl) ? '' : '  joins: true,\n';
+    return `export const ${e.entry}: KernelDef<${args.join(', ')}> = {\n${fields}${joins}  wgsl,\n};\n`;
   });
   return (
     `// SPDX-License-Identifier: MIT\n// Written by build.mjs from kernels/${file}. Do not edit.\nimport type { KernelDef } from ` +

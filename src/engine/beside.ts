@@ -73,7 +73,9 @@ function next(ready: ReadonlyMap<string, readonly Unit[]>, caps: Caps): { key: s
   let best = { key: '', group: [] as Unit[], full: false };
   for (const [key, list] of ready) {
     if (list.length === 0) continue;
-    const most = Math.max(1, Math.min(AT_ONCE, Math.floor(caps.limits.maxStorageBuffersPerShaderStage / storagesOf(list[0].dispatch))));
+    const { dispatch } = list[0];
+    const room = Math.floor(caps.limits.maxStorageBuffersPerShaderStage / storagesOf(dispatch));
+    const most = dispatch.def.joins ? Math.max(1, Math.min(AT_ONCE, room)) : 1;
     const group: Unit[] = [];
     let groups = 0;
     for (const unit of [...list].sort((a, b) => b.chain - a.chain)) {

@@ -32,6 +32,8 @@ export interface KernelDef<B extends string = string, P extends string = string,
   /** Tagged one-line declarations that may be rewritten; first value is the default. `['*']` = any expression. */
   readonly spec: Readonly<Record<S, readonly string[]>>;
   readonly overrides: Readonly<Record<O, { readonly type: string; readonly default: number | boolean }>>;
+  /** Several calls may share a dispatch (several.ts): its text is written as ours is, and asks for nothing that counts through a grid. */
+  readonly joins?: boolean;
   /** Phantom: makes B part of the type. */
   readonly storage?: readonly B[];
 }

@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { backward } from '../../src/engine/autograd.ts';
 import { spec } from '../../src/engine/dtype.ts';
+import { defineOp, dispatch } from '../../src/engine/op.ts';
 import { compile } from '../../src/engine/program.ts';
 import type { Tensor } from '../../src/engine/tensor.ts';
 import { openDevice, type Device } from '../../src/gpu/device.ts';
@@ -102,4 +103,34 @@ it('two networks side by side: fewer dispatches, the bits of one after the other
   expect(calls(both.listing)).toBe(one.listing.length);
   expect(both.listing.length).toBeLessThan(0.55 * one.listing.length);
   expect(both.report.flops).toBeCloseTo(one.report.flops, -3);
+});
+
+it('a kernel of its user, which counts through the grid, keeps a dispatch a call', async () => {
+  using device = await openDevice();
+  Object.assign(device, { caps: { ...device.caps, software: false } });
+  const kernel: KernelDef<'x' | 'y', never, never, never> = {
+    file: 'own.wgsl',
+    entry: 'own',
+    wgsl: `@group(0) @binding(0) var<storage, read> x: array<f32>; @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+      @compute @workgroup_size(64) fn own(@builtin(global_invocation_id) at: vec3u) { y[at.x] = 2 * x[at.x]; }`,
+    bindings: [
+      { name: 'x', binding: 0, kind: 'read', type: 'array<f32>' },
+      { name: 'y', binding: 1, kind: 'read_write', type: 'array<f32>' },
+    ],
+    params: null,
+    spec: {},
+    overrides: {},
+  };
+  const twice = defineOp({
+    name: 'twice',
+    call: (x: Tensor) => ({ inputs: [x], attrs: {} }),
+    infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+    lower: ({ inputs: [x], outputs: [y] }) => [dispatch(kernel, { x, y }, {} as never, [2, 1, 1])],
+  });
+  const [a, b] = [noise(128, 1), noise(128, 2)];
+  using program = await compile(({ x, z }: { x: Tensor; z: Tensor }) => [twice(x), twice(z)], { x: spec([128]), z: spec([128]) });
+  const [x, z] = program.run({ x: a, z: b });
+  expect(await x.data()).toEqual(a.map((v) => 2 * v));
+  expect(await z.data()).toEqual(b.map((v) => 2 * v));
+  expect(program.report().dispatches).toBe(2);
 });
