@@ -91,7 +91,7 @@ describe.each<[string, Chooser | 'joined', () => Plan, number, number]>([
     using device = await (joined ? openDevice() : openAs(how));
     const plan = makePlan();
     const nets = buildNetworks(plan);
-    if (method === 'sanet') await smallLogits(nets as SanetNetworks);
+    if (method === 'sanet') await smallLogits(nets);
     const predictor = joined ? await Predictor.create(plan as SanetPlan, nets, true) : await methodOf(plan).predictor(plan, nets);
     const images = [1, 2, 3, 4, 5].map((seed) =>
       noise(
