@@ -210,8 +210,8 @@ export class Device implements Disposable {
   }
 
   /**
-   * Bytes that may still be taken: of the budget, else half as many again as one binding may have. WebGPU does not say how large a GPU is;
-   * those that bind 2 GiB have four and more.
+   * Bytes that may still be taken: of the budget, else half as many again as one binding may have. WebGPU does not say how large a GPU is,
+   * so that is a guess, with which both micro-batches of `base` fit where a binding may have 2 GiB.
    */
   get room(): number {
     return this.budget < Infinity ? this.budget - this.live : 1.5 * this.caps.limits.maxStorageBufferBindingSize;
